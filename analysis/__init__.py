@@ -1,0 +1,1 @@
+"""What came out: ledger, frame, ranking, results.md. Never imports Ray."""

@@ -1,0 +1,221 @@
+"""Every durable write of the project, and the reader that trusts nothing.
+
+A write is durable when it survives a power cut: write to a temporary file, fsync it, rename it over the final name,
+fsync the folder. A ledger line is a single append and an fsync. Strict JSON throughout: no NaN, no Infinity.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trainables.errors import LockedError, RunError, StorageError
+
+Record = dict[str, Any]
+
+
+def write(path: Path, data: bytes) -> None:
+    """Replace path by data: afterwards the old or the new content is there, never a mixture.
+
+    Raises:
+        StorageError: the disk refused; path still holds its old content.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise storage_error(path, error, len(data)) from error
+
+
+def write_json(path: Path, record: Record) -> None:
+    """Write one JSON object durably, indented for reading."""
+    write(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
+
+
+def append(path: Path, *records: Record) -> None:
+    """Append records as lines of JSON in a single write, then fsync. A torn last line is cut off first.
+
+    Raises:
+        StorageError: the disk refused; the file ends where it ended before.
+    """
+    data = b"".join(json.dumps(record, allow_nan=False).encode() + b"\n" for record in records)
+    try:
+        is_new = not path.exists()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _append_to(descriptor, data)
+        finally:
+            os.close(descriptor)
+        if is_new:
+            sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(path, error, len(data)) from error
+
+
+def _append_to(descriptor: int, data: bytes) -> None:
+    end = _end_of_last_line(descriptor)
+    os.ftruncate(descriptor, end)
+    try:
+        if os.pwrite(descriptor, data, end) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, end)
+        raise
+
+
+def _end_of_last_line(descriptor: int) -> int:
+    """Offset just after the last newline; read backwards, so that a long ledger costs nothing."""
+    end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - 4096)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def read_lines(path: Path) -> list[Record]:
+    """The committed records of a ledger; none if there is no file. An unfinished last line is not a record.
+
+    Raises:
+        RunError: any other line that is not a strict JSON object, named by file and number.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline was never committed
+    return [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+
+
+def read_json(path: Path) -> Record:
+    """The single JSON object of a file.
+
+    Raises:
+        RunError: the file is missing or not a strict JSON object.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read: {path}: {error.strerror}. Check the name of the run.") from error
+    return parse(data, str(path))
+
+
+def parse(data: bytes, where: str) -> Record:
+    """One strict JSON object; `where` names it in the error."""
+    try:
+        record = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"damaged record: {where}: {error}. Restore the file from a copy.") from error
+    if not isinstance(record, dict):
+        raise RunError(f"damaged record: {where}: not a JSON object. Restore the file from a copy.")
+    return record
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is not allowed")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is out of range")
+    return value
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_checked(path: Path, data: bytes, **facts: Any) -> None:
+    """Write data, then a sidecar (.json) with its sha256 and facts. Without a sidecar the file does not count."""
+    write(path, data)
+    write_json(path.with_suffix(".json"), {"sha256": sha256(data), **facts})
+
+
+def read_checked(path: Path) -> bytes:
+    """The content of a file written by write_checked.
+
+    Raises:
+        RunError: the file or its sidecar is missing, or the content is not what was written.
+    """
+    expected = read_json(path.with_suffix(".json")).get("sha256")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read: {path}: {error.strerror}. An older state is tried.") from error
+    if sha256(data) != expected:
+        raise RunError(f"damaged file: {path}: its sha256 is not the recorded one. An older state is tried.")
+    return data
+
+
+def remove_checked(path: Path) -> None:
+    """Remove a file and its sidecar, sidecar first, so that no sidecar ever names a missing file."""
+    path.with_suffix(".json").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that a killed process left behind."""
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, and make its name durable.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise storage_error(folder, error, 0) from error
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a folder exclusively. The kernel lets go of it when the process ends, however it ends.
+
+    Raises:
+        LockedError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(f"in use: {folder}: another process works on it. Wait for it to end.") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def storage_error(path: Path, error: OSError, size: int) -> StorageError:
+    """What an OSError of a write means to a person."""
+    need = f"need {max(1, size >> 20)} MiB" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
+    return StorageError(f"cannot write: {path}: {error.strerror} ({need}). Nothing is lost; run the same command again.")

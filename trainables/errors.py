@@ -1,0 +1,53 @@
+"""Errors a person can act on: one line, one exit code, no traceback.
+
+Each message follows `what: where: why. Next step.`; the command line prints it as `error[kind]: message`.
+"""
+
+
+class ExpectedError(Exception):
+    """Base of all errors whose message is meant for the user; `kind` and `exit_code` are set by each subclass."""
+
+    kind = "error"
+    exit_code = 1
+
+
+class UsageError(ExpectedError):
+    """The command line cannot be understood."""
+
+    kind, exit_code = "usage", 2
+
+
+class SpaceError(ExpectedError):
+    """The search space or a configuration is not valid."""
+
+    kind, exit_code = "space", 3
+
+
+class DataError(ExpectedError):
+    """The images are missing, damaged or cannot be fetched."""
+
+    kind, exit_code = "data", 4
+
+
+class RunError(ExpectedError):
+    """A run folder is missing, damaged, or differs from what is asked."""
+
+    kind, exit_code = "run", 5
+
+
+class StorageError(ExpectedError):
+    """The disk is full, read-only or otherwise refuses a durable write."""
+
+    kind, exit_code = "storage", 6
+
+
+class LockedError(ExpectedError):
+    """Another process works on this run."""
+
+    kind, exit_code = "locked", 7
+
+
+class RayError(ExpectedError):
+    """Ray cannot start or keeps failing."""
+
+    kind, exit_code = "ray", 8
