@@ -3,11 +3,12 @@
 Layout in docs/architecture.md. Loads neither Ray nor torch, so that analysis can read a run anywhere.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from trainables.durable import Record, read_json, read_lines
+from trainables.durable import Record, parse, read_json, read_lines
 from trainables.errors import RunError
 
 SCHEMA = 1  # version of the run folder's format
@@ -91,6 +92,13 @@ def read(folder: Path) -> Run:
     plan = read_lines(folder / "trials.jsonl")
     trials = [read_trial(folder, record, totals[-1]["epochs"], stops.get(record["index"])) for record in plan]
     return Run(folder, identity, totals[-1], trials, decisions, read_lines(folder / "tests.jsonl"))
+
+
+def planned(run: Path, index: int) -> Record:
+    """One line of the plan, without parsing those before it."""
+    with (run / "trials.jsonl").open("rb") as file:
+        line = next(itertools.islice(file, index, None), b"")
+    return parse(line, f"{run / 'trials.jsonl'}:{index + 1}")
 
 
 def read_trial(run: Path, record: Record, epochs_asked: int, stopped_at: int | None = None) -> Trial:

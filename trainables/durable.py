@@ -45,8 +45,8 @@ def write_json(path: Path, record: Record) -> None:
     write(path, (json.dumps(record, indent=2, allow_nan=False) + "\n").encode())
 
 
-def append(path: Path, *records: Record) -> None:
-    """Append records as lines of JSON in a single write, then fsync. A torn last line is cut off first.
+def append(path: Path, *records: Record, sync: bool = True) -> None:
+    """Append records as lines of JSON in a single write, then fsync unless told not to. A torn last line is cut off first.
 
     Raises:
         StorageError: the disk refused; the file ends where it ended before.
@@ -56,22 +56,23 @@ def append(path: Path, *records: Record) -> None:
         is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _append_to(descriptor, data)
+            _append_to(descriptor, data, sync)
         finally:
             os.close(descriptor)
-        if is_new:
+        if is_new and sync:
             sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error, len(data)) from error
 
 
-def _append_to(descriptor: int, data: bytes) -> None:
+def _append_to(descriptor: int, data: bytes, sync: bool) -> None:
     end = _end_of_last_line(descriptor)
     os.ftruncate(descriptor, end)
     try:
         if os.pwrite(descriptor, data, end) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
     except OSError:
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, end)
@@ -167,6 +168,17 @@ def remove_checked(path: Path) -> None:
     """Remove a file and its sidecar, sidecar first, so that no sidecar ever names a missing file."""
     path.with_suffix(".json").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+
+
+def states(folder: Path) -> list[Path]:
+    """The resume states of a trial folder, newest first."""
+    return sorted(folder.glob("state-*.pt"), reverse=True)
+
+
+def remove_states(folder: Path) -> None:
+    """Drop the resume states of a trial that will not go on."""
+    for path in states(folder):
+        remove_checked(path)
 
 
 def sweep(folder: Path) -> None:

@@ -1,0 +1,47 @@
+"""What came out of a search.
+
+    python -m analysis leaderboard lr_sweep-digits
+    python -m analysis leaderboard runs/lr_sweep-digits runs/depth_sweep-digits --format json
+
+A run is a path or a name under runs/. One run: its results.md, .csv, .json and plots are written again and its
+leaderboard is printed. Several: one ranking over all of them, printed only.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainables.commandline import check_choice, execute, option
+
+FORMATS = ("md", "csv", "json")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback()
+def analysis() -> None:
+    """What came out of a search. A RUN is a path or a name under runs/."""
+
+
+@app.command()
+def leaderboard(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="paths, or names under --runs-dir", show_default=False)
+    ],
+    format: Annotated[str, option("md, csv or json [md]")] = "md",
+    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+) -> None:
+    """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs."""
+    check_choice("format", format, FORMATS)
+    from analysis import joined, write  # pandas loads here, after the arguments are known to be good
+    from search import ledger
+
+    folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
+    if len(folders) == 1:
+        write.write_results(folders[0])
+    print(joined.show([ledger.read(folder) for folder in folders], format), end="")
+
+
+if __name__ == "__main__":
+    sys.exit(execute(app, "python -m analysis", sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""Runs as a pandas frame: one row per trial, its settings and its metrics at its best epoch."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from search.ledger import Run, Trial
+
+Row = dict[Hashable, Any]  # as pandas has it
+
+ORIGIN = ("run", "dataset", "fingerprint")  # title and fingerprint of the images
+FACTS = ("index", "id", "status", "source", "seed", "epochs", "epochs_allowed", "best_epoch", "folder")
+METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")  # always columns, even before the first epoch
+WHOLE = ("index", "seed", "epochs", "epochs_allowed")
+
+
+def load(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per trial, run by run in the order of the plan.
+
+    Columns: ORIGIN, FACTS, every hyperparameter but the number of epochs, and the metrics of the best epoch under their
+    ledger names. `lr` is the hyperparameter, not the rate that the schedule had reached in that epoch.
+    """
+    rows = [row(run, trial) for run in runs for trial in planned(run)]
+    columns = list(
+        dict.fromkeys([*ORIGIN, *FACTS, *config_keys(runs), *METRICS, *(key for each in rows for key in each)])
+    )
+    frame = pd.DataFrame({key: [each.get(key) for each in rows] for key in columns}, dtype=object)
+    whole, metrics = dict.fromkeys(WHOLE, "int64"), dict.fromkeys(columns[columns.index(METRICS[0]) :], "float64")
+    return frame.astype(whole | metrics | {"best_epoch": "Int64"})
+
+
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    """One dict per row, with Python's own types."""
+    return frame.to_dict("records")
+
+
+def row(run: Run, trial: Trial) -> dict[str, Any]:
+    """What one trial is and what it reached."""
+    config = {key: value for key, value in trial.config.items() if key != "epochs"}
+    best = trial.best or {}
+    facts = {key: getattr(trial, key) for key in ("index", "id", "status", "source", "seed", "folder")}
+    facts |= {"epochs": len(trial.epochs), "epochs_allowed": trial.config["epochs"], "best_epoch": best.get("epoch")}
+    origin = {"run": run.name, "dataset": run.identity["dataset_title"], "fingerprint": run.identity["fingerprint"]}
+    return origin | facts | config | {key: value for key, value in best.items() if key not in ("epoch", *config)}
+
+
+def planned(run: Run) -> list[Trial]:
+    """The trials in the order of the plan."""
+    return sorted(run.trials, key=lambda trial: trial.index)
+
+
+def config_keys(runs: Iterable[Run]) -> list[str]:
+    """The hyperparameters of all trials, without the number of epochs, in the order in which they are first used."""
+    keys = dict.fromkeys(key for run in runs for trial in planned(run) for key in trial.config)
+    return [key for key in keys if key != "epochs"]
+
+
+def varied(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """The hyperparameters that differ between trials or that a space searches: what a table has to show."""
+    searched = {key for run in runs for key in run.identity["space_params"]}
+    return [key for key in config_keys(runs) if key in searched or len(set(frame[key])) > 1]

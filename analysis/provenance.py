@@ -1,0 +1,45 @@
+"""Where the numbers come from: the settings that did not vary, the ranges that were searched, and what was running."""
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.markdown import count, details, escape, setting, table
+from search.ledger import Run
+from trainables.durable import read_lines
+
+
+def provenance(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> str:
+    """Two tables, folded away. Only facts named here are shown: no host, no path, no clock."""
+    parts = [details("Fixed parameters", fixed_parameters(run, ranked, fixed)), details("Provenance", facts(run))]
+    return "\n\n".join(["## Fixed parameters and provenance", *parts])
+
+
+def fixed_parameters(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> str:
+    rows = [[escape(key), setting(key, ranked[key].iloc[0])] for key in fixed]
+    return table(["parameter", "value"], [*rows, ["epochs", str(run.totals["epochs"])]], "ll")
+
+
+def allowed(run: Run) -> list[str]:
+    """What --allow-changes let pass, in all continuations."""
+    return [change for line in read_lines(run.folder / "totals.jsonl") for change in line["allowed"]]
+
+
+def facts(run: Run) -> str:
+    identity = run.identity
+    rows: list[tuple[str, Any]] = [
+        ("space", f"{identity['space']} ({identity['space_hash']})"),
+        *((f"searched: {key}", value) for key, value in identity["space_params"].items()),
+        ("algorithm", identity["algorithm"]),
+        ("early stopping", ", ".join(f"{key} {value}" for key, value in identity["scheduler"].items())[len("name ") :]),
+        ("seed", identity["seed"]),
+        ("data set", f"{identity['dataset_title']}, fingerprint {identity['fingerprint']}"),
+        ("images", ", ".join(f"{count(number)} {split}" for split, number in identity["sizes"].items())),
+        ("fraction of the training images", identity["fraction"]),
+        ("precision, threads", f"{identity['precision']}, {identity['threads']}"),
+        ("hash of trainables/", identity["code"]),
+        ("git revision", identity["git"] or "none"),
+        *((f"version of {name}", version) for name, version in sorted(identity["versions"].items())),
+        *(("change of identity that was allowed", change) for change in allowed(run)),
+    ]
+    return table(["fact", "value"], [[escape(name), escape(value)] for name, value in rows], "ll")

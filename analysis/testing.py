@@ -1,0 +1,82 @@
+"""The test split: opened for the winner after it was chosen, every reading on record before it happens."""
+
+from pathlib import Path
+from typing import Any
+
+from analysis import frame, ranking
+from search.ledger import Run, Trial
+from trainables import durable
+from trainables.durable import Record
+from trainables.errors import RunError
+
+
+def reads(run: Run) -> int:
+    """How many different weights were scored on the test split; the same ones again show nothing new."""
+    return len({record["weights"] for record in run.tests})
+
+
+def evaluation(run: Run, index: int, best_epoch: int) -> Record | None:
+    """The test metrics of a trial's best epoch, if they are known."""
+    done = [record for record in run.tests if record["state"] == "done"]
+    own = [record for record in done if record["trial"] == index and record.get("epoch", best_epoch) == best_epoch]
+    metrics: Record | None = own[-1]["metrics"] if own else None
+    return metrics
+
+
+def test_winner(run: Run, cache: Path) -> None:
+    """Score the winner of a complete run on the test split, once: the same weights are never evaluated again.
+
+    Args:
+        cache: folder of the decoded data set that the run was trained on.
+
+    Raises:
+        RunError: the winner's weights are missing or damaged, or the cache holds other images.
+        StorageError: the record cannot be written; the test split stays closed.
+    """
+    index = ranking.winner(ranking.rank(frame.load([run])))
+    if index is None or not run.complete:
+        return
+    trial = next(trial for trial in run.trials if trial.index == index)
+    weights, key = read_weights(trial)
+    if any(record["weights"] == key and record["state"] == "done" for record in run.tests):
+        return
+    assert trial.best is not None, "a finished trial has epochs"
+    entry = {"weights": key, "trial": index, "epoch": trial.best["epoch"]}
+    durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
+    metrics = evaluate(run, trial, weights, cache)
+    durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": metrics})
+
+
+def read_weights(trial: Trial) -> tuple[bytes, str]:
+    """The weights of the best epoch, and their hash.
+
+    Raises:
+        RunError: they are missing or damaged, or of another epoch than the ledger's best.
+    """
+    path = trial.folder / "best.safetensors"
+    data, epoch = durable.read_checked(path), durable.read_json(path.with_suffix(".json")).get("epoch")
+    if trial.best is None or epoch != trial.best["epoch"]:
+        raise RunError(f"wrong weights: {path}: of epoch {epoch}, but the ledger has another best. Restore the folder.")
+    return data, durable.sha256(data)
+
+
+def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, Any]:
+    """The metrics of these weights on the test split, computed as the validation metrics were."""
+    import safetensors.torch
+    import torch
+
+    from trainables import data, metrics
+    from trainables.models import build
+    from trainables.train import predict
+
+    images = data.load(cache, fraction=run.identity["fraction"])
+    if images.fingerprint != run.identity["fingerprint"]:
+        raise RunError(
+            f"other images: {cache}: fingerprint {images.fingerprint} is not that of {run.folder}. Restore the data."
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = build(trial.config, len(images.classes)).to(device)
+    model.load_state_dict(safetensors.torch.load(weights))
+    split = data.load_test(cache)
+    logits = predict(model, split.images, images, device, run.identity["precision"])
+    return metrics.evaluate(logits, split.labels)

@@ -1,0 +1,48 @@
+"""The winner on the test split, which has no part in choosing it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import statistics
+from analysis.markdown import count, details, escape, interval, percent, plural, table
+from analysis.ranking import winner
+from analysis.testing import evaluation, reads
+from search.ledger import Run
+
+FEW = 10  # classes up to which the table by class stands open
+
+
+def winner_on_test(run: Run, ranked: pd.DataFrame) -> str:
+    """Accuracy with its interval, top-5, macro F1 and the accuracy of each class."""
+    index = winner(ranked)
+    if index is None:
+        return ""
+    metrics = evaluation(run, index, ranked["best_epoch"].iloc[0])
+    heading, read = "## The winner on the test split", f"The test split was read {plural(reads(run), 'time')}."
+    if metrics is None:
+        return f"{heading}\n\nNot evaluated: that is done when every trial has ended. {read}"
+    return "\n\n".join([heading, overall(metrics), read, by_class(metrics, run.identity["classes"])])
+
+
+def overall(metrics: dict[str, Any]) -> str:
+    """The numbers over all classes."""
+    images = metrics["count"]
+    low, high = statistics.wilson(np.array([round(metrics["accuracy"] * images)]), images)
+    rows = [["accuracy", f"{percent(metrics['accuracy'])} % (95 % interval {interval(low[0], high[0])} %)"]]
+    if metrics.get("top5_accuracy") is not None:
+        rows.append(["top-5 accuracy", f"{percent(metrics['top5_accuracy'])} %"])
+    rows += [["macro F1", f"{metrics['macro_f1']:.4f}"], ["images", count(images)]]
+    return table(["metric", "value"], rows, "lr")
+
+
+def by_class(metrics: dict[str, Any], classes: list[str]) -> str:
+    """The accuracy of each class; one that no image has shows nothing."""
+    images = [sum(row) for row in metrics["confusion_matrix"]]
+    rows = [
+        [escape(name), count(number), percent(accuracy) if number else "–"]
+        for name, number, accuracy in zip(classes, images, metrics["per_class_accuracy"], strict=True)
+    ]
+    body = table(["class", "images", "accuracy %"], rows, "lrr")
+    return body if len(classes) <= FEW else details(f"Accuracy of each of {len(classes)} classes", body)

@@ -1,0 +1,158 @@
+"""Search hyperparameters of image classifiers; the same command again continues the search.
+
+    python run_search.py --space lr_sweep
+    python run_search.py --space mlp_random --dataset cifar10 --num-samples 32 --scheduler asha
+    python run_search.py --list-spaces
+
+This file parses, wires and prints. What is searched stands in spaces/, how in search/, one trial in trainables/, what came
+out in analysis/.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainables.commandline import execute, option
+from trainables.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from search.interrupts import Interrupts
+    from search.progress import Progress
+    from search.settings import Settings
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+EPILOG = (
+    "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
+    "7 in use; 8 Ray; 130 or 143 interrupted, can be continued."
+)
+
+
+@app.command(epilog=EPILOG)
+def main(
+    space: Annotated[str | None, option("what to search: a file of spaces/ without .py")] = None,
+    list_spaces: Annotated[bool, option("name every space in one line and stop", "--list-spaces")] = False,
+    algo: Annotated[str | None, option("grid or random [grid if the space has only choices]")] = None,
+    num_samples: Annotated[int | None, option("trials; may grow later [the whole grid, or the space's number]")] = None,
+    seed: Annotated[int, option("of points and trials [0]")] = 0,
+    dataset: Annotated[str, option("auto, digits, cifar10, cifar100 or folder:PATH [auto]")] = "auto",
+    data_dir: Annotated[Path, option("where archives lie or are downloaded to [data]")] = Path("data"),
+    epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
+    fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
+    precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
+    scheduler: Annotated[str | None, option("early stopping: asha or none [the space's]")] = None,
+    grace_period: Annotated[int, option("epochs before the first decision [1]")] = 1,
+    reduction_factor: Annotated[int, option("of trials at each decision, one in this many goes on [3]")] = 3,
+    cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,
+    gpus_per_trial: Annotated[float | None, option("fractions share a GPU [1 where there is one]")] = None,
+    max_concurrent: Annotated[int | None, option("trials at once [as many as fit]")] = None,
+    name: Annotated[str | None, option("of the run [SPACE-DATASET]")] = None,
+    runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
+    results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
+    keep_best: Annotated[int, option("trials whose weights are kept [5]")] = 5,
+    allow_changes: Annotated[bool, option("continue although the search was changed; recorded", "--allow-changes")] = False,
+    quiet: Annotated[bool, option("no progress", "--quiet")] = False,
+) -> int:
+    """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
+    if list_spaces:
+        return print_spaces()
+    if space is None:
+        raise UsageError("--space is missing. Choose one with --list-spaces.")
+    import spaces
+    from search import plan
+    from search.interrupts import Interrupts
+    from search.settings import Settings
+    from trainables import data
+
+    chosen = spaces.load(space)
+    interrupts = Interrupts()
+    interrupts.listen()
+    resolved, fallback = data.resolve(dataset, data_dir)
+    settings = Settings(
+        space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
+        cache=data.prepare(resolved, data_dir, progress=not quiet), algorithm=algo or plan.default_algorithm(chosen),
+        scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
+        num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision,
+        cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
+        runs_dir=runs_dir, name=name, allow_changes=allow_changes,
+    )  # fmt: skip
+    return run(settings, interrupts, results, keep_best, quiet)
+
+
+def print_spaces() -> int:
+    """Names, number of points and one line each, on stdout."""
+    import spaces
+
+    for name in spaces.names():
+        space = spaces.load(name)
+        points = f"{space.grid_size} points" if space.is_grid else "random"
+        print(f"{name:<16} {points:<10} {spaces.describe(name)}")
+    return 0
+
+
+def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, quiet: bool) -> int:
+    """Train what is not trained yet, write the results, and return the exit code."""
+    from search import attempts, display, folder, interrupts as signals, ledger, lock
+    from search.progress import Progress
+    from search.resources import local_gpus
+    from trainables import data, durable
+
+    path = settings.runs_dir / settings.run_name
+    images = data.load(settings.cache, fraction=settings.fraction)
+    durable.make_folder(path)
+    with lock.hold(path):
+        progress = Progress(folder.open_run(path, settings, images, local_gpus() > 0))
+        console = display.open_console(quiet)
+        announce(console, settings, progress)
+        try:
+            with display.shown(progress, console) as notify:
+                attempts.train(path, settings, interrupts, notify)
+        except signals.Interrupted as stop:
+            write(path, settings, results)
+            print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
+            return stop.exit_code
+        run = ledger.read(path)
+        folder.prune_weights(run, keep_best)
+        write(path, settings, results)
+    return int(any(trial.status == "failed" for trial in run.trials))
+
+
+def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
+    """What is about to happen, in one line, and why it is not CIFAR-10 if it is not."""
+    if settings.fallback:
+        console.print(settings.fallback, highlight=False, markup=False, soft_wrap=True)
+    rule = progress.run.identity["scheduler"]["name"]
+    stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
+    verb = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
+    console.print(
+        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, {len(progress.run.trials)} trials "
+        f"of {progress.epochs_each} epochs, {stopping}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def write(folder: Path, settings: "Settings", results: Path) -> None:
+    """Test the winner if the search is complete, and write every derived file."""
+    from analysis import joined, testing
+    from analysis.write import copy_results, write_results
+    from search import ledger
+
+    testing.test_winner(ledger.read(folder), settings.cache)
+    write_results(folder)
+    copy_results(folder, results)
+    print(joined.show([ledger.read(folder)], "md"), end="")
+    print(f"results: {results} and {folder}", file=sys.stderr)
+
+
+def continuation() -> str:
+    """The command that goes on: the same one."""
+    return shlex.join(["python", *sys.argv])
+
+
+if __name__ == "__main__":
+    sys.exit(execute(app, "python run_search.py", sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Train a run to its end: one attempt after another until every trial has ended, or the machine gives up."""
+
+import traceback
+from pathlib import Path
+
+from search import ledger, runner
+from search.decisions import Decisions
+from search.faults import Fault
+from search.folder import tidy
+from search.interrupts import Interrupts
+from search.resources import Resources
+from search.runner import Notify
+from search.settings import Settings
+from search.worker import Job
+from trainables.errors import RayError
+
+FRUITLESS = 3  # attempts in a row without a new row before the machine is to blame
+
+
+def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Notify) -> None:
+    """Train every trial of the run that has not ended; return at once if there is none.
+
+    Raises:
+        Interrupted: a signal came; running trials have saved what they could.
+        StorageError, DataError, RunError, LockedError: a worker met a fault of the machine.
+        RayError: Ray does not start or fails again and again.
+    """
+    run = ledger.read(folder)
+    tidy(run)
+    if not pending(run):
+        return
+    with runner.ray_started(folder, None, interrupts):
+        resources = runner.available(settings)
+        fruitless = 0
+        while pending(run):
+            fault = attempt_once(run, settings, resources, interrupts, notify)
+            interrupts.check()
+            if fault:
+                raise fault.error()
+            before, run = run, ledger.read(folder)
+            tidy(run)
+            fruitless = 0 if progressed(before, run) else fruitless + 1
+            if fruitless == FRUITLESS:
+                raise RayError(f"no progress in {FRUITLESS} attempts: {folder / 'ray' / 'output.log'} says why. Run the same command again.")
+
+
+def pending(run: ledger.Run) -> list[int]:
+    """Indices of the trials that have not ended, in plan order."""
+    return [trial.index for trial in run.trials if not trial.ended]
+
+
+def progressed(before: ledger.Run, after: ledger.Run) -> bool:
+    return any(old.epochs != new.epochs or old.status != new.status for old, new in zip(before.trials, after.trials, strict=True))
+
+
+def attempt_once(
+    run: ledger.Run, settings: Settings, resources: Resources, interrupts: Interrupts, notify: Notify
+) -> Fault | None:
+    """One attempt. What Ray throws is kept in its log and answered by the next attempt."""
+    epochs = run.totals["epochs"]
+    decisions = Decisions(run.folder / "decisions.jsonl", run.identity["scheduler"], epochs, run.decisions)
+    job = make_job(run, settings, resources)
+    interrupts.stop_softly_by(job.stop_marker)
+    try:
+        return runner.attempt(job, pending(run), resources, decisions, notify)
+    except Exception:
+        traceback.print_exc()  # into ray/output.log
+        return None
+    finally:
+        interrupts.stop_softly_by(None)
+
+
+
+
+def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
+    """Paths are made absolute, because a worker need not start in the same folder."""
+    return Job(
+        run=run.folder.resolve(),
+        cache=settings.cache.resolve(),
+        epochs=run.totals["epochs"],
+        fraction=run.identity["fraction"],
+        precision=run.identity["precision"],
+        threads=run.identity["threads"],
+        device="cuda" if resources.gpus else "cpu",
+    )

@@ -1,0 +1,100 @@
+"""A search on the terminal: a live table where there is one, plain lines elsewhere. Always on stderr."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from search.progress import Progress, TrialProgress
+from search.runner import Notify
+from trainables.durable import Record
+
+ROWS = 12  # trials in the live table
+EVERY = 10.0  # seconds between summary lines off a terminal
+
+
+def open_console(quiet: bool) -> Console:
+    """A console on a copy of stderr, because stderr itself belongs to Ray's log while Ray runs."""
+    return Console(file=os.fdopen(os.dup(2), "w"), quiet=quiet)
+
+
+@contextlib.contextmanager
+def shown(progress: Progress, console: Console) -> Iterator[Notify]:
+    """Show the progress while the block runs; yields what is to be called with each row and ending."""
+    if not console.is_terminal:
+        yield plain_lines(progress, console)
+        return
+    with Live(get_renderable=lambda: render(progress), console=console, refresh_per_second=4):
+        yield lambda index, row: (progress.update(index, row), None)[1]
+
+
+def plain_lines(progress: Progress, console: Console) -> Notify:
+    """One line for each trial that ends, and now and then a summary."""
+    last = time.monotonic()
+
+    def notify(index: int, row: Record | None) -> None:
+        nonlocal last
+        trial = progress.update(index, row)
+        if row is None:
+            console.print(ending(progress, trial), highlight=False, markup=False, soft_wrap=True)
+        elif time.monotonic() - last >= EVERY:
+            console.print(summary(progress), highlight=False, markup=False, soft_wrap=True)
+            last = time.monotonic()
+
+    return notify
+
+
+def ending(progress: Progress, trial: TrialProgress) -> str:
+    return (
+        f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {trial.status} after {trial.epochs} of "
+        f"{progress.epochs_each} epochs  val_accuracy {percent(trial.best)}"
+    )
+
+
+def summary(progress: Progress) -> str:
+    """The whole search in one line."""
+    done = sum(trial.epochs for trial in progress.trials.values())
+    leader = progress.leader()
+    best = f"best {percent(leader.best)} ({parameters(leader)})" if leader else "no epoch yet"
+    return (
+        f"{progress.ended()}/{len(progress.trials)} trials  {done} epochs  {best}  "
+        f"{progress.images_per_second():,.0f} images/s  {time_left(progress)}"
+    )
+
+
+def render(progress: Progress) -> Group:
+    """The live table: running trials first, then the best of those that ended."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("trial", *progress.run.identity["space_params"], "epochs", "best val", "status"):
+        table.add_column(name, justify="right" if name in ("epochs", "best val") else "left", no_wrap=True)
+    order = sorted(progress.trials.values(), key=lambda trial: (trial.status != "running", -(trial.best or -1.0), trial.index))
+    for trial in order[:ROWS]:
+        values = (short(value) for value in trial.searched.values())
+        epochs = f"{trial.epochs}/{progress.epochs_each}"
+        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, percent(trial.best), trial.status)
+    return Group(table, Text(summary(progress)))
+
+
+def parameters(trial: TrialProgress) -> str:
+    return " ".join(f"{key}={short(value)}" for key, value in trial.searched.items())
+
+
+def short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.2f} %"
+
+
+def time_left(progress: Progress) -> str:
+    seconds = progress.seconds_left()
+    if seconds is None:
+        return "starting"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"at most {minutes // 60}h {minutes % 60:02d}m left" if minutes >= 60 else f"at most {minutes}m {rest:02d}s left"

@@ -1,0 +1,92 @@
+"""What makes a run this run: written once into run.json, compared whenever the run is continued."""
+
+import hashlib
+import importlib.metadata
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import trainables
+from search.ledger import SCHEMA
+from search.settings import Settings
+from trainables import precision
+from trainables.data import Dataset
+from trainables.durable import Record
+
+COMPARED = (
+    "space", "space_hash", "dataset", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads",
+    "code", "torch",
+)  # fmt: skip
+
+
+def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
+    """The content of run.json. No path of this machine is in it, so that a copied run is a whole run."""
+    space = settings.space
+    return {
+        "schema": SCHEMA,
+        "space": settings.space_name,
+        "space_hash": space.digest(),
+        "space_params": {key: str(value) for key, value in space.searched.items()},
+        "constants": dict(space.constants),
+        "baseline": dict(space.baseline),
+        "dataset": settings.dataset_short,
+        "dataset_title": data.name,
+        "fallback": settings.fallback,
+        "fingerprint": data.fingerprint,
+        "sizes": dict(data.sizes),
+        "classes": list(data.classes),
+        "fraction": settings.fraction,
+        "seed": settings.seed,
+        "algorithm": settings.algorithm,
+        "scheduler": scheduler(settings),
+        "precision": precision.resolve(settings.precision, on_gpu),
+        "threads": settings.threads,
+        "code": code_hash(),
+        "torch": importlib.metadata.version("torch"),
+        "versions": {name: importlib.metadata.version(name) for name in ("ray", "torch", "numpy")},
+        "git": git_revision(),
+    }
+
+
+def scheduler(settings: Settings) -> Record:
+    """The early-stopping rule with the settings that it reads."""
+    if settings.scheduler == "none":
+        return {"name": "none"}
+    return {
+        "name": settings.scheduler,
+        "grace_period": settings.grace_period,
+        "reduction_factor": settings.reduction_factor,
+    }
+
+
+def differences(recorded: Record, asked: Record) -> list[str]:
+    """One line per part of the identity that is not what it was."""
+    return [
+        f"{key}: {shown(recorded.get(key))} is now {shown(asked[key])}"
+        for key in COMPARED
+        if recorded.get(key) != asked[key]
+    ]
+
+
+def shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def code_hash() -> str:
+    """A hash of the sources that decide what a trial computes."""
+    folder = Path(trainables.__file__).parent
+    sources = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
+    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def git_revision() -> str | None:
+    """The commit of the project's sources, if they are a git checkout; for the record only."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

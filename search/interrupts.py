@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM: the first stops in order, the second at once. Either way the run can be continued."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+PATIENCE = 7.0  # seconds that running epochs have to end by themselves
+
+
+class Interrupted(BaseException):
+    """The search was asked to stop; not an Exception, so that nothing on the way takes it for an error."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.exit_code = 128 + number
+
+
+class Interrupts:
+    """Listens for SIGINT and SIGTERM while a search runs."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None  # of the signal that came
+        self._marker: Path | None = None
+        self._impatience: threading.Timer | None = None
+
+    def listen(self) -> None:
+        """Install the handlers; again after Ray has installed its own."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def stop_softly_by(self, marker: Path | None) -> None:
+        """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted."""
+        self._marker = marker
+        if self._impatience and marker is None:
+            self._impatience.cancel()
+
+    def check(self) -> None:
+        """Raises Interrupted if a signal has come."""
+        if self.number is not None:
+            raise Interrupted(self.number)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None:
+            os._exit(128 + number)
+        self.number = number
+        if self._marker is None:
+            raise Interrupted(number)
+        self._marker.touch()
+        self._impatience = threading.Timer(PATIENCE, os.kill, (os.getpid(), signal.SIGUSR1))  # ends Tune's loop
+        self._impatience.daemon = True
+        self._impatience.start()

@@ -1,0 +1,75 @@
+"""How far a search is: numbers for a display, fed by the ledger and by what the scheduler sees."""
+
+import time
+from dataclasses import dataclass
+
+from search import ledger
+from trainables.durable import Record
+
+
+@dataclass
+class TrialProgress:
+    """One trial as a display shows it."""
+
+    index: int
+    id: str
+    searched: Record  # the searched parameters
+    epochs: int = 0
+    best: float | None = None  # val_accuracy
+    status: str = "planned"
+
+
+class Progress:
+    """A search seen from the driver. Told about rows and endings, it counts; it never reads while trials run."""
+
+    def __init__(self, run: ledger.Run) -> None:
+        self.run = run
+        self.epochs_each: int = run.totals["epochs"]
+        self.images: int = round(run.identity["sizes"]["train"] * run.identity["fraction"])
+        self.started = time.monotonic()
+        self.trained = 0  # epochs since then
+        self.trials = {trial.index: self._summary(trial) for trial in run.trials}
+
+    def _summary(self, trial: ledger.Trial) -> TrialProgress:
+        searched = {key: trial.config[key] for key in self.run.identity["space_params"]}
+        best = trial.best["val_accuracy"] if trial.best else None
+        status = "waiting" if trial.status == "running" else trial.status  # it runs when its first row comes
+        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), best, status)
+
+    def update(self, index: int, row: Record | None) -> TrialProgress:
+        """Take in a new row of a trial, or with None that it has ended, and return the trial."""
+        trial = self.trials[index]
+        if row is None:
+            self.trials[index] = trial = self._summary(self._reread(index))
+        elif row["epoch"] > trial.epochs:
+            self.trained += row["epoch"] - trial.epochs
+            trial.epochs, trial.status = row["epoch"], "running"
+            trial.best = max(trial.best or 0.0, row["val_accuracy"])
+        return trial
+
+    def _reread(self, index: int) -> ledger.Trial:
+        """The decision that stopped a trial is read back, because it is the ledger that counts."""
+        record = ledger.planned(self.run.folder, index)
+        decisions = ledger.read_lines(self.run.folder / "decisions.jsonl")
+        stops = [line["epoch"] for line in decisions if line["trial"] == index and line["decision"] == "stop"]
+        return ledger.read_trial(self.run.folder, record, self.epochs_each, stops[0] if stops else None)
+
+    def ended(self) -> int:
+        return sum(trial.status in ("finished", "stopped", "diverged", "failed") for trial in self.trials.values())
+
+    def leader(self) -> TrialProgress | None:
+        """The trial with the best validation accuracy so far."""
+        scored = [trial for trial in self.trials.values() if trial.best is not None]
+        return max(scored, key=lambda trial: (trial.best or 0.0, -trial.index), default=None)
+
+    def images_per_second(self) -> float:
+        """Training images per second of wall time since this search was started or continued."""
+        return self.trained * self.images / max(time.monotonic() - self.started, 1e-9)
+
+    def seconds_left(self) -> float | None:
+        """At the rate so far, if no further trial is stopped early; none before the first epoch."""
+        if self.trained == 0:
+            return None
+        open_trials = [trial for trial in self.trials.values() if trial.status in ("planned", "waiting", "running")]
+        left = sum(self.epochs_each - trial.epochs for trial in open_trials)
+        return left * (time.monotonic() - self.started) / self.trained

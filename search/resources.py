@@ -1,0 +1,54 @@
+"""What a trial gets, and how many run at once."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.settings import Settings
+from trainables.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Resources:
+    """CPUs and GPUs of one trial, and the number of trials at once."""
+
+    cpus: int
+    gpus: float
+    slots: int
+
+
+def local_gpus() -> int:
+    """GPUs of this machine that may be used, found without loading torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return present if visible is None else min(present, len([name for name in visible.split(",") if name.strip()]))
+
+
+def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
+    """Resources of a trial on nodes that offer {"CPU": ..., "GPU": ...}.
+
+    Raises:
+        UsageError: no node can hold a trial.
+    """
+    most_gpus = max((node.get("GPU", 0) for node in nodes), default=0)
+    gpus = settings.gpus_per_trial if settings.gpus_per_trial is not None else float(most_gpus > 0)
+    slots = sum(fit(node, settings.cpus_per_trial, gpus) for node in nodes)
+    if slots == 0:
+        offer = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+        raise UsageError(
+            f"a trial asks for {settings.cpus_per_trial} CPUs and {gpus:g} GPUs, but a node has {offer}. "
+            "Lower --cpus-per-trial or --gpus-per-trial."
+        )
+    return Resources(settings.cpus_per_trial, gpus, min(slots, settings.max_concurrent or slots))
+
+
+def fit(node: dict[str, float], cpus: int, gpus: float) -> int:
+    """Trials that one node holds at once; several trials share a GPU only if each asks for a fraction of it."""
+    by_cpu = int(node.get("CPU", 0) // cpus)
+    if gpus == 0:
+        return by_cpu
+    per_gpu = math.floor(1 / gpus + 1e-9) if gpus < 1 else 0
+    by_gpu = int(node.get("GPU", 0)) * per_gpu if gpus < 1 else int(node.get("GPU", 0) // gpus)
+    return min(by_cpu, by_gpu)

@@ -1,0 +1,71 @@
+"""What a search is asked to do, and which of it may change when it is continued."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from search.plan import ALGORITHMS
+from spaces import Space
+from trainables.config import unknown
+from trainables.errors import UsageError
+
+Kind = Literal["identity", "totals", "free"]
+
+SCHEDULERS = ("asha", "none")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One search, checked.
+
+    Raises:
+        UsageError: a value that no search could use.
+    """
+
+    space_name: str
+    space: Space
+    dataset: str  # resolved: never "auto"
+    dataset_short: str  # the data set's name as it stands in the name of a run
+    fallback: str | None  # why the data set is not the one that was hoped for
+    cache: Path  # the decoded images
+    algorithm: str
+    scheduler: str
+    grace_period: int = 1  # epochs
+    reduction_factor: int = 3
+    num_samples: int | None = None  # trials; none for what the run or else the space says
+    epochs: int | None = None  # per trial; likewise
+    seed: int = 0
+    fraction: float = 1.0
+    precision: str = "auto"
+    cpus_per_trial: int = 1
+    gpus_per_trial: float | None = None  # none for one GPU where there is one
+    max_concurrent: int | None = None
+    runs_dir: Path = Path("runs")
+    name: str | None = None
+    allow_changes: bool = False
+
+    def __post_init__(self) -> None:
+        for field, known in (("algorithm", ALGORITHMS), ("scheduler", SCHEDULERS), ("precision", PRECISIONS)):
+            if getattr(self, field) not in known:
+                raise UsageError(unknown(field, getattr(self, field), known))
+        for field, least in LEAST.items():
+            value = getattr(self, field)
+            if value is not None and value < least:
+                raise UsageError(f"--{field.replace('_', '-')} must be at least {least}, but got {value}.")
+        if self.gpus_per_trial is not None and self.gpus_per_trial < 0:
+            raise UsageError(f"--gpus-per-trial must not be negative, but got {self.gpus_per_trial}.")
+
+    @property
+    def threads(self) -> int:
+        """Threads of torch in a trial: its CPUs. They decide the last bits of every number, so they are identity."""
+        return self.cpus_per_trial
+
+    @property
+    def run_name(self) -> str:
+        return self.name or f"{self.space_name}-{self.dataset_short}"
+
+
+LEAST = {
+    "num_samples": 1, "epochs": 1, "grace_period": 1, "reduction_factor": 2, "cpus_per_trial": 1, "max_concurrent": 1,
+}  # fmt: skip

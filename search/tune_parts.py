@@ -1,0 +1,76 @@
+"""The two parts of ours that Ray Tune calls: one hands out the plan, the other stops trials. Imports Ray; import it late."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from search.decisions import Decisions
+from search.faults import Fault
+from search.runner import Notify
+from trainables.errors import StorageError
+
+
+class PlanSearcher(Searcher):
+    """Suggests plan indices, in order, whatever the algorithm that made the plan."""
+
+    def __init__(self, pending: Sequence[int], stopping: Callable[[], bool]) -> None:
+        super().__init__(metric=None, mode=None)
+        self._pending = list(reversed(pending))
+        self._stopping = stopping
+
+    def suggest(self, trial_id: str) -> dict[str, int] | str:
+        if self._stopping() or not self._pending:
+            return str(Searcher.FINISHED)
+        return {"trial": self._pending.pop()}
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        return True
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The ledger knows already."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Ray's snapshot of us is never used."""
+
+    restore = save
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Searcher, ()  # Ray pickles its Tuner to a file that nobody reads
+
+
+class PlanScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Stops a trial when our decision says so, and every trial when the search is to end."""
+
+    def __init__(self, decisions: Decisions, notify: Notify, stop_marker: Path) -> None:
+        super().__init__()
+        self._decisions = decisions
+        self._notify = notify
+        self._stop_marker = stop_marker
+        self.fault: Fault | None = None
+
+    @property
+    def stopping(self) -> bool:
+        return self.fault is not None or self._stop_marker.exists()
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        if "fault" in result:
+            self.fault = Fault(result["fault"], result["message"])
+            self._stop_marker.touch()
+            return str(TrialScheduler.STOP)
+        try:
+            stop = self._decisions.stops(trial.config["trial"], result["epoch"], result["val_accuracy"])
+        except StorageError as error:
+            self.fault = Fault(error.kind, str(error))
+            return str(TrialScheduler.STOP)
+        self._notify(trial.config["trial"], result)
+        return str(TrialScheduler.STOP if stop or self.stopping else TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        self._notify(trial.config["trial"], None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FIFOScheduler, ()

@@ -1,0 +1,65 @@
+"""What to search: one declarative file per space in this folder; the file name is its name on the command line."""
+
+import ast
+import importlib
+import pkgutil
+import sys
+import traceback
+from pathlib import Path
+
+from spaces._ranges import Choice, choice, integers, loguniform, uniform
+from spaces._space import ParameterError, Space
+from trainables.config import unknown
+from trainables.errors import SpaceError
+
+__all__ = ["Choice", "Space", "choice", "describe", "integers", "load", "loguniform", "names", "uniform"]
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The spaces of this folder; files that start with an underscore are none."""
+    return sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]) if not module.name.startswith("_"))
+
+
+def load(name: str) -> Space:
+    """The space of that name.
+
+    Raises:
+        SpaceError: there is none, or its file is wrong, named with its line.
+    """
+    if name not in names():
+        raise SpaceError(unknown("space", name, names()))
+    path = FOLDER / f"{name}.py"
+    where = f"spaces/{name}.py"
+    try:
+        space = importlib.import_module(f"{__name__}.{name}").SPACE
+    except SyntaxError as error:
+        raise SpaceError(f"{where}:{error.lineno}: {error.msg}.") from error
+    except AttributeError as error:
+        if error.name == "SPACE":
+            raise SpaceError(f"{where}: it defines no SPACE. Write SPACE = Space(...).") from None
+        raise SpaceError(f"{where}:{line_of(error, path)}: AttributeError: {error}.") from error
+    except SpaceError as error:
+        raise SpaceError(f"{where}:{line_of(error, path)}: {error}") from error
+    except Exception as error:
+        raise SpaceError(f"{where}:{line_of(error, path)}: {type(error).__name__}: {error}.") from error
+    if not isinstance(space, Space):
+        raise SpaceError(f"{where}: SPACE is a {type(space).__name__}, not a Space.")
+    return space
+
+
+def describe(name: str) -> str:
+    """The first line of the space's docstring."""
+    load(name)
+    return (sys.modules[f"{__name__}.{name}"].__doc__ or "").strip().partition("\n")[0]
+
+
+def line_of(error: Exception, path: Path) -> int:
+    """The line of a space's file that an error is about: that of the parameter it names, else where it was raised."""
+    if isinstance(error, ParameterError):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and node.value == error.key:
+                return node.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return (lines or [1])[-1] or 1

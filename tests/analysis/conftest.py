@@ -1,0 +1,159 @@
+"""Small runs made by hand: as objects, and as real run folders that the ledger reads back."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.ledger import Run, Trial
+from trainables.config import complete, trial_id
+
+IMAGES = 300  # of the validation split
+
+IDENTITY: dict[str, Any] = {
+    "schema": 1,
+    "space": "lr_sweep",
+    "space_hash": "5f0c9a",
+    "space_params": {"lr": "choice(0.001, 0.0005, 0.0001)"},
+    "constants": {"model": "mlp", "schedule": "constant"},
+    "baseline": {"lr": 1e-3},
+    "dataset": "digits",
+    "dataset_title": "digits",
+    "fallback": None,
+    "fingerprint": "0123456789abcdef0123456789abcdef",
+    "sizes": {"train": 1197, "val": IMAGES, "test": 300},
+    "classes": [str(digit) for digit in range(10)],
+    "fraction": 1.0,
+    "seed": 0,
+    "algorithm": "grid",
+    "scheduler": {"name": "none"},
+    "precision": "fp32",
+    "threads": 1,
+    "code": "c0de",
+    "versions": {"torch": "2.15.0", "ray": "2.60.0"},
+    "git": None,
+}
+
+
+def make_trial(
+    index: int,
+    values: Sequence[float] = (),
+    status: str = "finished",
+    *,
+    epochs: int | None = None,
+    source: str = "grid",
+    **config: Any,
+) -> Trial:
+    """A trial with these validation accuracies; `status` is what it came to, `epochs` what it was allowed."""
+    whole = complete({"model": "mlp", "schedule": "constant", "epochs": epochs or max(1, len(values)), **config})
+    identifier = trial_id(whole, 0)
+    rows = [
+        {
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            "train_accuracy": value,
+            "val_loss": 1.5 / epoch,
+            "val_accuracy": value,
+        }
+        | {"lr": whole["lr"]}
+        for epoch, value in enumerate(values, 1)
+    ]
+    outcomes = {
+        "finished": {"outcome": "finished"},
+        "diverged": {"outcome": "diverged", "epoch": len(values) + 1},
+        "failed": {"outcome": "failed", "error": "RuntimeError: broken", "where": "train.py:12"},
+    }
+    stopped_at = len(values) if status == "stopped" else None
+    folder = Path(f"trials/{index:04d}-{identifier}")
+    return Trial(index, identifier, whole, 0, source, folder, rows, outcomes.get(status), stopped_at)
+
+
+def make_run(trials: Sequence[Trial], *, total: int | None = None, **identity: Any) -> Run:
+    """A run of these trials; `total` is how many were asked for."""
+    epochs = max((trial.config["epochs"] for trial in trials), default=1)
+    totals = {"trials": len(trials) if total is None else total, "epochs": epochs, "seeds": 1, "allowed": []}
+    decisions = [
+        {
+            "sequence": place,
+            "trial": trial.index,
+            "epoch": trial.stopped_at,
+            "value": 0.5,
+            "cutoff": 0.6,
+            "decision": "stop",
+        }
+        for place, trial in enumerate(trials)
+        if trial.stopped_at is not None
+    ]
+    return Run(Path("runs/lr_sweep-digits"), IDENTITY | identity, totals, list(trials), decisions, [])
+
+
+def write_run(folder: Path, run: Run) -> Path:
+    """The run as a folder, in the format that the search writes."""
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(run.identity))
+    write_lines(folder / "totals.jsonl", [run.totals])
+    write_lines(folder / "decisions.jsonl", run.decisions)
+    write_lines(folder / "tests.jsonl", run.tests)
+    write_lines(folder / "trials.jsonl", [plan_line(trial) for trial in run.trials])
+    for trial in run.trials:
+        (folder / trial.folder).mkdir(parents=True)
+        ends = [trial.outcome] if trial.outcome else []
+        write_lines(folder / trial.folder / "epochs.jsonl", [*trial.epochs, *ends])
+    return folder
+
+
+def plan_line(trial: Trial) -> dict[str, Any]:
+    facts = {"index": trial.index, "id": trial.id, "seed": trial.seed, "source": trial.source}
+    return facts | {"config": {key: value for key, value in trial.config.items() if key != "epochs"}}
+
+
+def write_lines(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def write_correct(folder: Path, trial: Trial, correct: np.ndarray) -> None:
+    """val.npz as a trial writes it: which validation images were right at the best epoch."""
+    assert trial.best is not None
+    np.savez(
+        folder / trial.folder / "val.npz",
+        correct=correct,
+        predicted=correct.astype(np.uint8),
+        epoch=trial.best["epoch"],
+    )
+
+
+def three_rates() -> list[Trial]:
+    """The README's search: three learning rates, all within noise of each other."""
+    curves = {1e-3: (0.90, 0.97, 0.99), 5e-4: (0.92, 299 / 300, 0.99), 1e-4: (0.80, 0.95, 298 / 300)}
+    return [
+        make_trial(index, values, lr=lr, source="baseline" if index == 0 else "grid")
+        for index, (lr, values) in enumerate(curves.items())
+    ]
+
+
+@pytest.fixture(scope="session")
+def trial() -> Callable[..., Trial]:
+    return make_trial
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Run]:
+    return make_run
+
+
+@pytest.fixture(scope="session")
+def rates() -> Callable[[], list[Trial]]:
+    return three_rates
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[Path, Run], Path]:
+    return write_run
+
+
+@pytest.fixture(scope="session")
+def correct() -> Callable[[Path, Trial, np.ndarray], None]:
+    return write_correct

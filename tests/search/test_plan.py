@@ -1,0 +1,57 @@
+"""Which configurations are tried: pytest tests/search/test_plan.py"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search import plan
+from spaces import Space, choice, integers, uniform
+from trainables.errors import SpaceError
+
+RANDOM = Space(
+    params={"model": "mlp", "depth": integers(1, 3), "lr": uniform(0.1, 0.2)}, baseline={"depth": 2, "lr": 0.15}, epochs=3
+)
+GRID = Space(
+    params={"lr": choice(0.1, 0.2, 0.3), "momentum": choice(0.0, 0.9)}, baseline={"lr": 0.2, "momentum": 0.9}, epochs=3
+)
+
+
+@given(st.integers(0, 2**40), st.integers(1, 20), st.integers(1, 20))
+def test_asking_for_more_random_points_only_appends(seed, first, second):
+    few, many = sorted((first, second))
+    assert plan.draw(RANDOM, "random", many, seed)[:few] == plan.draw(RANDOM, "random", few, seed)
+
+
+def test_another_seed_draws_other_points():
+    assert plan.draw(RANDOM, "random", 5, 0)[1:] != plan.draw(RANDOM, "random", 5, 1)[1:]
+
+
+def test_a_grid_is_every_combination_once_the_baseline_first():
+    drawn = plan.draw(GRID, "grid", GRID.grid_size, 0)
+    points = [(entry["config"]["lr"], entry["config"]["momentum"]) for entry in drawn]
+    assert points[0] == (0.2, 0.9)
+    assert sorted(points) == [(lr, momentum) for lr in (0.1, 0.2, 0.3) for momentum in (0.0, 0.9)]
+
+
+def test_no_random_point_is_drawn_twice_and_a_used_up_space_says_so():
+    drawn = plan.draw(GRID, "random", 6, 0)
+    assert len({entry["id"] for entry in drawn}) == 6
+    with pytest.raises(SpaceError, match="at most --num-samples 6"):
+        plan.draw(GRID, "random", 7, 0)
+
+
+def test_a_grid_over_an_interval_is_refused():
+    with pytest.raises(SpaceError, match="depth, lr.*--algo random"):
+        plan.draw(RANDOM, "grid", 3, 0)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 6), (4, 4), (100, 6)])
+def test_a_grid_never_has_more_trials_than_points(asked, expected):
+    assert plan.size(GRID, "grid", asked) == expected
+
+
+def test_a_line_of_the_plan_holds_a_whole_configuration_without_epochs():
+    entry = plan.draw(GRID, "grid", 1, 7)[0]
+    assert entry["seed"] == 7
+    assert entry["config"]["model"] == "resnet18"
+    assert "epochs" not in entry["config"]

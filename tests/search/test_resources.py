@@ -1,0 +1,37 @@
+"""What a trial gets and how many run at once: pytest tests/search/test_resources.py"""
+
+from types import SimpleNamespace
+
+import pytest
+
+from search.resources import fit, share
+from trainables.errors import UsageError
+
+
+def asked(cpus=1, gpus=None, at_once=None):
+    return SimpleNamespace(cpus_per_trial=cpus, gpus_per_trial=gpus, max_concurrent=at_once)
+
+
+@pytest.mark.parametrize(
+    ("node", "cpus", "gpus", "expected"),
+    [({"CPU": 2}, 1, 0, 2), ({"CPU": 3}, 2, 0, 1), ({"CPU": 16, "GPU": 2}, 1, 1, 2), ({"CPU": 16, "GPU": 1}, 1, 1 / 3, 3),
+     ({"CPU": 2, "GPU": 1}, 1, 0.25, 2), ({"CPU": 16, "GPU": 4}, 1, 2, 2), ({"CPU": 16, "GPU": 2}, 1, 0.4, 4), ({"CPU": 2}, 1, 1, 0)],
+)  # fmt: skip
+def test_how_many_trials_fit_on_a_node(node, cpus, gpus, expected):
+    assert fit(node, cpus, gpus) == expected
+
+
+def test_a_gpu_is_used_if_there_is_one_and_a_core_otherwise():
+    assert share(asked(), [{"CPU": 4}]).gpus == 0
+    assert share(asked(), [{"CPU": 4, "GPU": 1}]).gpus == 1
+
+
+def test_slots_add_up_over_nodes_and_are_capped():
+    nodes = [{"CPU": 2}, {"CPU": 3}]
+    assert share(asked(cpus=2), nodes).slots == 2
+    assert share(asked(at_once=1), nodes).slots == 1
+
+
+def test_a_trial_that_fits_nowhere_is_refused_with_what_there_is():
+    with pytest.raises(UsageError, match="asks for 8 CPUs.*2 CPUs"):
+        share(asked(cpus=8), [{"CPU": 2}])

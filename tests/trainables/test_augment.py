@@ -1,0 +1,87 @@
+"""Augmentation of whole batches: pytest tests/trainables/test_augment.py"""
+
+import pytest
+import torch
+
+from trainables.augment import augment, crop, cutmix, cutout, flip, mixup, normalise
+from trainables.config import AUGMENTATIONS
+
+COUNT = 64
+MEAN, STD = torch.tensor([100.0, 110.0, 120.0]), torch.tensor([50.0, 60.0, 70.0])
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def images():
+    return torch.randint(1, 256, (COUNT, 32, 32, 3), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+
+
+LABELS = torch.arange(COUNT)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_augmentation_keeps_shape_and_layout_and_follows_its_seed(name, images):
+    first, again, other = (augment(name, images, LABELS, MEAN, STD, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
+    assert first.images.shape == (COUNT, 3, 32, 32)
+    assert first.images.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(first.images, again.images)
+    assert torch.equal(first.images, other.images) == (name == "none")
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_no_augmentation_changes_the_stored_images(name, images, generator):
+    before = images.clone()
+    augment(name, images, LABELS, MEAN, STD, generator)
+    assert torch.equal(images, before)
+
+
+def test_normalising_uses_the_statistics_of_each_channel(images):
+    expected = (images[3, 4, 5].float() - MEAN) / STD
+    assert torch.allclose(normalise(images, MEAN, STD)[3, :, 4, 5], expected)
+
+
+def test_flip_mirrors_about_half_of_the_images_and_leaves_the_others(images, generator):
+    flipped = flip(images, generator)
+    mirrored = (flipped == images.flip(2)).flatten(1).all(1)
+    same = (flipped == images).flatten(1).all(1)
+    assert (mirrored | same).all()
+    assert COUNT // 4 < mirrored.sum() < 3 * COUNT // 4
+
+
+def test_crop_shifts_each_image_by_its_own_offset_over_black(images, generator):
+    cropped = crop(images, generator)
+    padded = torch.nn.functional.pad(images, (0, 0, 4, 4, 4, 4))
+    offsets = set()
+    for before, after in zip(padded, cropped, strict=True):
+        found = [(y, x) for y in range(9) for x in range(9) if torch.equal(before[y : y + 32, x : x + 32], after)]
+        assert len(found) == 1
+        offsets.add(found[0])
+    assert len(offsets) > 20
+
+
+def test_cutout_erases_one_square_of_at_most_sixteen_pixels(generator):
+    holes = cutout(torch.ones(COUNT, 3, 32, 32), generator) == 0
+    rows, columns = holes.any(1).any(2).sum(1), holes.any(1).any(1).sum(1)
+    assert torch.equal(holes.sum((1, 2, 3)), 3 * rows * columns)
+    assert 8 <= rows.min() <= rows.max() <= 16
+    assert 8 <= columns.min() <= columns.max() <= 16
+
+
+def test_mixup_blends_images_and_labels_by_the_same_weight(generator):
+    images = LABELS.float()[:, None, None, None].expand(COUNT, 3, 32, 32)
+    batch = mixup(images, LABELS, generator)
+    assert torch.allclose(batch.images[:, 0, 0, 0], batch.weight * batch.labels + (1 - batch.weight) * batch.others, atol=1e-4)
+    assert sorted(batch.others.tolist()) == LABELS.tolist()
+
+
+def test_cutmix_weighs_labels_by_the_area_that_is_left(generator):
+    images = LABELS.float()[:, None, None, None].expand(COUNT, 3, 32, 32)
+    batch = cutmix(images, LABELS, generator)
+    kept = (batch.images[:, 0] == LABELS[:, None, None]).float().mean((1, 2))
+    moved = batch.others != batch.labels
+    assert torch.allclose(kept[moved], batch.weight[moved])
+    assert 0.2 < batch.weight.mean() < 0.9

@@ -1,0 +1,53 @@
+"""Names, defaults and rules of hyperparameters: pytest tests/trainables/test_config.py"""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables import config
+from trainables.errors import SpaceError
+
+
+@pytest.mark.parametrize("model", config.MODELS)
+def test_a_model_alone_is_a_complete_configuration(model):
+    assert config.complete({"model": model}) == {**config.DEFAULTS, "model": model, **config.MODELS[model]}
+
+
+def test_a_misspelt_key_names_the_closest_one():
+    with pytest.raises(SpaceError, match="'weight_decay'"):
+        config.complete({"weightdecay": 0.1})
+
+
+def test_a_knob_that_the_model_does_not_read_is_refused():
+    with pytest.raises(SpaceError, match="'depth' is not read by resnet18"):
+        config.complete({"model": "resnet18", "depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("lr", 0), ("lr", -1.0), ("lr", math.nan), ("lr", math.inf), ("lr", "0.1"), ("dropout", 1.0), ("dropout", True),
+     ("batch_size", 1), ("batch_size", 2.0), ("epochs", 0), ("epochs", True), ("model", "vgg"), ("augment", None)],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused_with_its_name(key, value):
+    with pytest.raises(SpaceError, match=key):
+        config.complete({key: value})
+
+
+@given(st.permutations(list(config.DEFAULTS)), st.integers(1, 100))
+def test_the_id_ignores_the_order_of_keys_and_the_number_of_epochs(keys, epochs):
+    shuffled = {key: config.DEFAULTS[key] for key in keys} | {"epochs": epochs}
+    assert config.trial_id(shuffled, 0) == config.trial_id(config.DEFAULTS, 0)
+
+
+def test_the_id_differs_for_another_value_and_another_seed():
+    ids = {config.trial_id(config.DEFAULTS, 0), config.trial_id(config.DEFAULTS, 1), config.trial_id(config.DEFAULTS | {"lr": 0.2}, 0)}
+    assert len(ids) == 3
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=2, unique=True))
+def test_seeds_derived_from_parts_do_not_add_up(pair):
+    first, second = pair
+    assert config.derive(first, second) != config.derive(second, first)
+    assert 0 <= config.derive(first, second) < 2**63

@@ -1,0 +1,130 @@
+"""Durable writes and the reader: pytest tests/trainables/test_durable.py"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables import durable
+from trainables.errors import LockedError, RunError, StorageError
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+records = st.lists(st.dictionaries(st.text(max_size=5), values, max_size=4), min_size=1, max_size=6)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("durable")
+
+
+@given(records)
+def test_what_is_appended_is_read_back(place, lines):
+    path = place / "a.jsonl"
+    path.unlink(missing_ok=True)
+    for line in lines:
+        durable.append(path, line)
+    assert durable.read_lines(path) == lines
+
+
+@given(records, st.data())
+def test_any_cut_of_a_ledger_reads_as_a_prefix_and_goes_on(place, lines, data):
+    path = place / "b.jsonl"
+    path.unlink(missing_ok=True)
+    durable.append(path, *lines)
+    cut = data.draw(st.integers(0, path.stat().st_size))
+    os.truncate(path, cut)
+    kept = durable.read_lines(path)
+    assert kept == lines[: len(kept)]
+    durable.append(path, {"next": 1})
+    assert durable.read_lines(path) == [*kept, {"next": 1}]
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_give_records_or_our_error(place, data):
+    path = place / "c.jsonl"
+    path.write_bytes(data)
+    try:
+        assert all(isinstance(record, dict) for record in durable.read_lines(path))
+    except RunError as error:
+        assert f"{path}:" in str(error)
+
+
+@pytest.mark.parametrize("line", ["NaN", '{"a": NaN}', '{"a": 1e999}', "[1]", "{", "\x00\x00", '{"a": 1}{"b": 2}', "[" * 100_000])
+def test_a_bad_line_before_the_last_is_named_by_file_and_number(tmp_path, line):
+    path = tmp_path / "epochs.jsonl"
+    path.write_text('{"epoch": 1}\n' + line + '\n{"epoch": 3}\n')
+    with pytest.raises(RunError, match=r"epochs\.jsonl:2"):
+        durable.read_lines(path)
+
+
+def test_a_value_that_is_not_finite_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        durable.append(tmp_path / "a.jsonl", {"loss": float("nan")})
+    assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "a.jsonl"
+    durable.append(path, {"epoch": 1})
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: os.write(descriptor, data[:3]))
+    with pytest.raises(StorageError, match="a.jsonl"):
+        durable.append(path, {"epoch": 2})
+    assert path.read_text() == '{"epoch": 1}\n'
+
+
+def test_a_failed_replacement_keeps_the_old_content_and_no_leftover(tmp_path, monkeypatch):
+    path = tmp_path / "run.json"
+    durable.write(path, b"old")
+
+    def refuse(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match="No space left"):
+        durable.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_every_flipped_bit_of_a_checked_file_is_noticed(tmp_path):
+    path = tmp_path / "state-000001.pt"
+    durable.write_checked(path, b"weights", epoch=1)
+    assert durable.read_checked(path) == b"weights"
+    for bit in range(7 * 8):
+        data = bytearray(b"weights")
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bytes(data))
+        with pytest.raises(RunError, match="sha256"):
+            durable.read_checked(path)
+
+
+def test_a_file_without_its_sidecar_does_not_count(tmp_path):
+    (tmp_path / "state-000001.pt").write_bytes(b"weights")
+    with pytest.raises(RunError):
+        durable.read_checked(tmp_path / "state-000001.pt")
+
+
+def test_sweeping_removes_leftovers_and_nothing_else(tmp_path):
+    (tmp_path / ".run.json.123.tmp").write_text("half")
+    (tmp_path / "run.json").write_text("{}")
+    durable.sweep(tmp_path)
+    assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_a_folder_is_held_by_one_process_and_free_again_when_it_is_killed(tmp_path):
+    code = f"import time, pathlib, trainables.durable as d\nwith d.folder_lock(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(LockedError, match="another process"), durable.folder_lock(tmp_path):
+        pass
+    holder.kill()
+    holder.wait()
+    with durable.folder_lock(tmp_path):
+        assert holder.returncode == -9

@@ -1,0 +1,107 @@
+"""The epoch loop: pytest tests/trainables/test_train.py"""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from trainables.config import MODELS, complete
+from trainables.train import Diverged, split_order, train
+
+ROW = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def rows(config, data, seed=0, precision="fp32", state=None):
+    return [epoch.metrics for epoch in train(config, data, seed=seed, device="cpu", precision=precision, state=state)]
+
+
+def test_it_yields_one_row_per_epoch_with_the_names_of_the_ledger(toy, small):
+    found = rows(small, toy)
+    assert [row["epoch"] for row in found] == [1, 2, 3, 4]
+    assert all(list(row) == ROW for row in found)
+    assert all(0 <= row["val_accuracy"] <= 1 and math.isfinite(row["train_loss"]) for row in found)
+
+
+def test_it_learns_what_is_easy(toy, small):
+    assert rows(small | {"augment": "none"}, toy)[-1]["val_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_same_seed_gives_the_same_rows_and_another_does_not(toy, small, precision):
+    assert rows(small, toy, 7, precision) == rows(small, toy, 7, precision)
+    assert rows(small, toy, 7, precision) != rows(small, toy, 8, precision)
+
+
+def test_it_leaves_no_trace_of_random_numbers_drawn_elsewhere(toy, small):
+    expected = rows(small, toy)
+    torch.manual_seed(99)
+    found = []
+    for epoch in train(small, toy, seed=0, device="cpu", precision="fp32"):
+        found.append(epoch.metrics)
+        torch.rand(3)
+    assert found == expected
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "onecycle"])
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_any_epoch_continues_bit_for_bit_from_its_state(toy, small, optimizer, schedule, cut):
+    config = small | {"optimizer": optimizer, "schedule": schedule, "augment": "cutmix"}
+    whole, state = [], None
+    for epoch in train(config, toy, seed=3, device="cpu", precision="bf16"):
+        whole.append(epoch.metrics)
+        if epoch.metrics["epoch"] == cut:
+            state = copy.deepcopy(epoch.state())
+    assert rows(config, toy, 3, "bf16", state) == whole[cut:]
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer"])
+def test_leaving_out_a_part_of_the_state_shows(toy, small, part):
+    """The control of the test above: it can fail."""
+    epochs = list(zip(range(2), train(small, toy, seed=3, device="cpu", precision="fp32"), strict=False))
+    state = copy.deepcopy(epochs[-1][1].state())
+    fresh = next(iter(train(small, toy, seed=4, device="cpu", precision="fp32")))
+    state[part] = copy.deepcopy(fresh.state()[part])
+    assert rows(small, toy, 3, state=state) != rows(small, toy, 3)[2:]
+
+
+def test_the_best_epoch_before_a_cut_is_still_the_best_after_it(toy, small):
+    config = small | {"augment": "none", "epochs": 6}
+    epochs = []
+    for epoch in train(config, toy, seed=0, device="cpu", precision="fp32"):
+        epochs.append((epoch.best, copy.deepcopy(epoch.state())))
+    earliest = max(epochs, key=lambda pair: pair[0].val_accuracy)[0]
+    assert earliest.epoch < 5, "the data set is too hard for this test"
+    resumed = list(train(config, toy, seed=0, device="cpu", precision="fp32", state=epochs[4][1]))
+    assert resumed[-1].best.epoch == epochs[5][0].epoch
+    assert all(torch.equal(value, resumed[-1].best.weights[name]) for name, value in epochs[5][0].weights.items())
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial(toy, small):
+    with pytest.raises(Diverged) as caught:
+        rows(small | {"optimizer": "sgd", "lr": 1e12, "momentum": 0.0}, toy)
+    assert caught.value.epoch == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_model_trains_in_both_precisions(toy, model, precision):
+    shape = {"depth": 2, "width": 16} if MODELS[model] else {}
+    config = complete({"model": model, "lr": 0.01, "batch_size": 50, "epochs": 1, **shape})
+    assert rows(config, toy, precision=precision)[0]["train_loss"] < 10
+
+
+@pytest.mark.parametrize(("count", "expected"), [(41, [20, 21]), (40, [20, 20]), (42, [20, 20, 2]), (1, [1])])
+def test_a_single_image_left_over_joins_the_batch_before_it(count, expected):
+    batches = split_order(torch.arange(count), 20)
+    assert [len(batch) for batch in batches] == expected
+    assert torch.cat(batches).tolist() == list(range(count))

@@ -1,0 +1,191 @@
+"""One trial in its folder: pytest tests/trainables/test_trial.py"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from trainables import durable, train, trial
+from trainables.errors import LockedError, RunError
+from trainables.models import build
+
+
+def run(folder, config, data, seed=0, **more):
+    torch.set_num_threads(1)
+    return list(trial.run(folder, config, data, seed=seed, device="cpu", precision="fp32", **more))
+
+
+@pytest.fixture
+def save_always(monkeypatch):
+    monkeypatch.setattr(trial, "SAVE_EVERY", 0.0)
+
+
+def ledger(folder):
+    return durable.read_lines(folder / "epochs.jsonl")
+
+
+def test_a_finished_trial_leaves_rows_outcome_state_weights_and_predictions(tmp_path, toy, small):
+    rows = run(tmp_path, small, toy)
+    assert ledger(tmp_path) == [*rows, {"outcome": "finished"}]
+    assert [path.name for path in durable.states(tmp_path)] == ["state-000004.pt"]
+    saved = np.load(tmp_path / "val.npz")
+    best = max(rows, key=lambda row: row["val_accuracy"])
+    assert saved["epoch"] == best["epoch"]
+    assert saved["correct"].mean() == pytest.approx(best["val_accuracy"])
+
+
+def test_the_saved_weights_give_the_accuracy_of_the_best_row(tmp_path, toy, small):
+    rows = run(tmp_path, small, toy)
+    model = build(small, len(toy.classes))
+    model.load_state_dict(safetensors.torch.load(durable.read_checked(tmp_path / "best.safetensors")))
+    logits = train.predict(model, toy.val.images, toy, "cpu", "fp32")
+    assert (logits.argmax(1) == toy.val.labels).mean() == pytest.approx(max(row["val_accuracy"] for row in rows))
+
+
+def test_the_outcome_is_committed_before_the_last_row_is_told(tmp_path, toy, small):
+    for row in trial.run(tmp_path, small, toy, seed=0, device="cpu", precision="fp32"):
+        assert row in ledger(tmp_path)
+        assert ({"outcome": "finished"} in ledger(tmp_path)) == (row["epoch"] == 4)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_trial_left_in_the_middle_goes_on_to_the_same_ledger(tmp_path, toy, small, save_always, cut):
+    run(tmp_path / "whole", small, toy)
+    epochs = trial.run(tmp_path / "cut", small, toy, seed=0, device="cpu", precision="fp32")
+    for _ in range(cut):
+        next(epochs)
+    epochs.close()
+    again = run(tmp_path / "cut", small, toy)
+    assert [row["epoch"] for row in again] == list(range(cut + 1, 5))
+    assert (tmp_path / "cut/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+
+
+def test_without_any_state_the_rows_are_trained_again_and_must_agree(tmp_path, toy, small):
+    run(tmp_path / "whole", small, toy)
+    epochs = trial.run(tmp_path / "cut", small, toy, seed=0, device="cpu", precision="fp32")
+    next(epochs), next(epochs)
+    epochs.close()
+    assert not durable.states(tmp_path / "cut")
+    run(tmp_path / "cut", small, toy)
+    assert (tmp_path / "cut/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+
+
+def test_a_committed_row_that_does_not_come_out_again_is_an_error(tmp_path, toy, small):
+    epochs = trial.run(tmp_path, small, toy, seed=0, device="cpu", precision="fp32")
+    row = next(epochs)
+    epochs.close()
+    (tmp_path / "epochs.jsonl").write_text(json.dumps(row | {"val_loss": 0.5}) + "\n")
+    with pytest.raises(RunError, match="epoch 1 came out differently in val_loss"):
+        run(tmp_path, small, toy)
+
+
+def test_a_damaged_state_is_noted_and_the_one_before_it_taken(tmp_path, toy, small, save_always):
+    run(tmp_path / "whole", small, toy)
+    epochs = trial.run(tmp_path / "cut", small, toy, seed=0, device="cpu", precision="fp32")
+    next(epochs), next(epochs), next(epochs)
+    epochs.close()
+    newest = durable.states(tmp_path / "cut")[0]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(bytes(data))
+    run(tmp_path / "cut", small, toy)
+    assert (tmp_path / "cut/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+    assert any(newest.name in record.get("note", "") for record in durable.read_lines(tmp_path / "cut/timing.jsonl"))
+
+
+def test_a_state_of_another_trial_is_not_taken(tmp_path, toy, small, save_always):
+    run(tmp_path, small, toy, seed=1)
+    assert trial.load_state(tmp_path, trial.trial_id(small, 0), at_most=4) is None
+    assert trial.load_state(tmp_path, trial.trial_id(small, 1), at_most=4)["epoch"] == 4
+
+
+def test_a_longer_trial_goes_on_from_the_end_and_equals_one_of_that_length(tmp_path, toy, small):
+    run(tmp_path / "long", small | {"epochs": 6}, toy)
+    run(tmp_path / "grown", small, toy)
+    again = run(tmp_path / "grown", small | {"epochs": 6}, toy)
+    assert [row["epoch"] for row in again] == [5, 6]
+    grown, long = ledger(tmp_path / "grown"), ledger(tmp_path / "long")
+    assert [row for row in grown if "epoch" in row] == [row for row in long if "epoch" in row]
+    assert (tmp_path / "grown/best.safetensors").read_bytes() == (tmp_path / "long/best.safetensors").read_bytes()
+
+
+def test_only_the_last_two_states_are_kept(tmp_path, toy, small, save_always):
+    for _ in trial.run(tmp_path, small, toy, seed=0, device="cpu", precision="fp32"):
+        assert len(durable.states(tmp_path)) <= 2
+    assert {path.suffix for path in tmp_path.glob("state-*")} == {".pt", ".json"}
+
+
+def test_a_request_to_stop_saves_the_state_of_the_running_epoch(tmp_path, toy, small):
+    epochs = trial.run(tmp_path, small, toy, seed=0, device="cpu", precision="fp32", stopping=lambda: True)
+    next(epochs)
+    assert [path.name for path in durable.states(tmp_path)] == ["state-000001.pt"]
+
+
+def test_divergence_is_an_outcome_and_leaves_no_state(tmp_path, toy, small, save_always):
+    assert run(tmp_path, small | {"optimizer": "sgd", "lr": 1e12, "momentum": 0.0}, toy) == []
+    assert ledger(tmp_path) == [{"outcome": "diverged", "epoch": 1}]
+    assert not durable.states(tmp_path)
+
+
+def test_an_error_of_the_configuration_is_an_outcome_with_its_place(tmp_path, toy, small, monkeypatch):
+    def broken(*arguments):
+        raise RuntimeError("shapes do not match\nand more")
+
+    monkeypatch.setattr(train, "build", broken)
+    assert run(tmp_path, small, toy) == []
+    (outcome,) = ledger(tmp_path)
+    assert outcome["outcome"] == "failed"
+    assert outcome["error"] == "RuntimeError: shapes do not match"
+    assert outcome["where"].startswith("test_trial.py:")
+    assert "Traceback" in (tmp_path / "error.txt").read_text()
+
+
+def test_two_processes_cannot_train_one_trial(tmp_path, toy, small):
+    epochs = trial.run(tmp_path, small, toy, seed=0, device="cpu", precision="fp32")
+    next(epochs)
+    with pytest.raises(LockedError):
+        run(tmp_path, small, toy)
+    epochs.close()
+    assert run(tmp_path, small, toy)[-1]["epoch"] == 4
+
+
+KILLED = """
+import os, sys, torch
+from pathlib import Path
+from trainables import config, data, trial
+torch.set_num_threads(1)
+trial.SAVE_EVERY = 0.2
+small = config.complete({"model": "mlp", "depth": 2, "width": 64, "optimizer": "adamw", "lr": 1e-3, "dropout": 0.2,
+                         "schedule": "cosine", "augment": "standard", "epochs": 12})
+images = data.load(data.prepare("digits", Path(sys.argv[2]) / "data", progress=False))
+for row in trial.run(Path(sys.argv[1]), small, images, seed=0, device="cpu", precision="fp32"):
+    print(row["epoch"], flush=True)
+"""
+
+
+@pytest.mark.integration
+def test_a_chain_of_kills_ends_in_the_ledger_of_an_uninterrupted_trial(tmp_path):
+    def start(name):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / name), str(tmp_path)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    whole = start("whole")
+    assert whole.wait() == 0
+    kills = 0
+    for delay in (0.0, 0.1, 0.25, 0.4, 0.05):
+        process = start("killed")
+        process.stdout.readline()  # it has committed a new row, or ended
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert start("killed").wait() == 0
+    assert kills >= 3
+    assert (tmp_path / "killed/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+    assert (tmp_path / "killed/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()

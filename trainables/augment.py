@@ -1,0 +1,111 @@
+"""Augmentation of whole batches on their device, every image with random numbers of its own.
+
+Images come in as uint8 (N, 32, 32, 3), the way they are stored; crop and flip move bytes and work on those. The others
+work on normalised images (N, 3, 32, 32), where zero is the mean colour. `cutout`, `mixup` and `cutmix` come on top of
+`standard` (crop and flip), as in the papers they are from.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+PADDING = 4  # pixels around an image before it is cropped back to its size
+HOLE = 16  # side of the square that cutout erases (DeVries & Taylor 2017, CIFAR-10)
+
+MOVES = {"none": "", "flip": "flip", "crop": "crop"}  # every other augmentation starts from crop and flip
+
+
+class Batch(NamedTuple):
+    """Images with two labels each, and the weight (0 to 1) of the first; without mixing both labels are the same."""
+
+    images: Tensor  # float (N, 3, 32, 32)
+    labels: Tensor  # int64 (N,)
+    others: Tensor  # int64 (N,)
+    weight: Tensor | None  # float (N,), None for all ones
+
+
+def augment(name: str, images: Tensor, labels: Tensor, mean: Tensor, std: Tensor, generator: Generator) -> Batch:
+    """Augment and normalise one batch of uint8 images (N, 32, 32, 3); `mean` and `std` are those of `normalise`."""
+    moves = MOVES.get(name, "crop flip")
+    if "crop" in moves:
+        images = crop(images, generator)
+    if "flip" in moves:
+        images = flip(images, generator)
+    inputs = normalise(images, mean, std)
+    if name == "cutout":
+        inputs = cutout(inputs, generator)
+    elif name == "mixup":
+        return mixup(inputs, labels, generator)
+    elif name == "cutmix":
+        return cutmix(inputs, labels, generator)
+    return Batch(inputs, labels, labels, None)
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """uint8 (N, 32, 32, 3) to float (N, 3, 32, 32), channels last in memory; mean and std (3,) on the scale 0 to 255."""
+    return ((images - mean) / std).permute(0, 3, 1, 2)
+
+
+def flip(images: Tensor, generator: Generator) -> Tensor:
+    """Mirror each image left to right with probability one half."""
+    mirrored = random(images, generator) < 0.5
+    return torch.where(mirrored[:, None, None, None], images.flip(2), images)
+
+
+def crop(images: Tensor, generator: Generator) -> Tensor:
+    """Pad each image with PADDING black pixels and cut a window of its own at a random place."""
+    count, size = images.shape[0], images.shape[1]
+    padded = images.new_zeros(count, size + 2 * PADDING, size + 2 * PADDING, 3)
+    padded[:, PADDING:-PADDING, PADDING:-PADDING] = images
+    top, left = (
+        torch.randint(2 * PADDING + 1, (count,), device=images.device, generator=generator) for _ in range(2)
+    )
+    windows = padded.as_strided(  # (N, 9, 9, size, size, 3): every window of every image, without copying any
+        (count, 2 * PADDING + 1, 2 * PADDING + 1, size, size, 3),
+        (*padded.stride()[:3], *padded.stride()[1:]),
+    )
+    return windows[torch.arange(count, device=images.device), top, left]
+
+
+def cutout(images: Tensor, generator: Generator) -> Tensor:
+    """Erase a square of HOLE pixels around a random pixel of each image; it may hang over the edge."""
+    size = images.shape[-1]
+    rows, columns = (spans(random(images, generator) * size, HOLE, size) for _ in range(2))
+    return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], 0.0, images)  # unlike masked_fill, keeps the layout
+
+
+def mixup(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
+    """Blend each image with another of the batch (Zhang et al. 2018, alpha = 1: a uniform weight)."""
+    partner = permutation(images, generator)
+    weight = random(images, generator)
+    share = weight[:, None, None, None]
+    return Batch(share * images + (1 - share) * images[partner], labels, labels[partner], weight)
+
+
+def cutmix(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
+    """Paste a box of another image of the batch into each image (Yun et al. 2019, alpha = 1); labels weigh by area."""
+    partner = permutation(images, generator)
+    size = images.shape[-1]
+    side = size * random(images, generator).sqrt()  # of the box: its area is uniform
+    rows, columns = (spans(random(images, generator) * size, side, size) for _ in range(2))
+    box = rows[:, :, None] & columns[:, None, :]
+    weight = 1 - box.float().mean(dim=(1, 2))
+    return Batch(torch.where(box[:, None], images[partner], images), labels, labels[partner], weight)
+
+
+def spans(centre: Tensor, length: Tensor | float, size: int) -> Tensor:
+    """Boolean (N, size): the pixels less than half of length (scalar or (N,)) away from centre (N,)."""
+    half = torch.as_tensor(length, device=centre.device).expand_as(centre) / 2
+    pixels = torch.arange(size, device=centre.device) + 0.5
+    return (pixels - centre[:, None]).abs() < half[:, None]
+
+
+def random(images: Tensor, generator: Generator) -> Tensor:
+    """One uniform number from 0 to 1 for each image."""
+    return torch.rand(len(images), device=images.device, generator=generator)
+
+
+def permutation(images: Tensor, generator: Generator) -> Tensor:
+    """A partner for each image, every image once."""
+    return torch.randperm(len(images), device=images.device, generator=generator)

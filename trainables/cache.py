@@ -1,0 +1,231 @@
+"""Keeps decoded data sets as arrays that any process maps into its memory, each in a folder of its own.
+
+    data-cache/cifar10-0123456789abcdef/     the data set, and the start of the key of its sources
+        train.npy  train-labels.npy          images uint8 (N, 32, 32, 3), labels int64 (N,); the split is already made
+        val.npy    val-labels.npy
+        test.npy   test-labels.npy           opened only by load_test, and when the folder is written or checked
+        meta.json                            name, classes, mean and std of train, fingerprint, sizes and hashes
+
+A folder appears whole or not at all: it is written under another name, made durable, and renamed. One lock for all of
+them lets a data set be decoded once, and shows that a half-written folder has no owner any more.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainables import durable
+from trainables.errors import DataError, RunError
+from trainables.lock import exclusive
+
+VERSION = 1  # of the format and of every decoder; a new one leaves old folders unused
+SPLITS = ("train", "val", "test")
+FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+META = "meta.json"
+
+Meta = dict[str, Any]
+Write = Callable[[Path], tuple[str, ...]]
+
+
+def key(kind: str, sources: str) -> str:
+    """The key of a data set: changes with its kind, its sources and the version of the decoders."""
+    return durable.sha256(json.dumps([kind, sources, VERSION]).encode())
+
+
+def find(name: str, key: str, data_dir: Path, *, thorough: bool = False) -> Path | None:
+    """The folder of a data set that was decoded before, or None if there is none or it is damaged.
+
+    Args:
+        thorough: compare the content of each array with its sha256, not only its size.
+    """
+    folders = (root / _folder_name(name, key) for root in _roots(data_dir))
+    return next((folder for folder in folders if damage(folder, thorough=thorough) is None), None)
+
+
+def build(name: str, key: str, data_dir: Path, write: Write, *, thorough: bool = False) -> Path:
+    """Decode a data set once, whoever else tries at the same time, and return its folder.
+
+    Args:
+        write: puts the six array files into the folder it is given, and returns the class names.
+
+    Raises:
+        StorageError: no cache folder can be written. Whatever `write` raises goes through; nothing is left of it.
+    """
+    root = _writable_root(data_dir)
+    try:
+        with exclusive(root / ".lock"):
+            found = find(name, key, data_dir, thorough=thorough)
+            if found:
+                return found
+            for leftover in root.glob(".*.tmp"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            return _build(root / _folder_name(name, key), name, write)
+    except OSError as error:
+        raise durable.storage_error(root, error, 0) from error
+
+
+def damage(folder: Path, *, thorough: bool = False) -> str | None:
+    """What is wrong with a folder of the cache, or None."""
+    try:
+        for name, facts in read_meta(folder)["files"].items():
+            if (folder / name).stat().st_size != facts["bytes"]:
+                return f"{name} has another size"
+            if thorough and _sha256(folder / name) != facts["sha256"]:
+                return f"{name} has another sha256"
+    except DataError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    return None
+
+
+def read_meta(folder: Path) -> Meta:
+    """The facts of a folder.
+
+    Raises:
+        DataError: there are none, or they are not what this version writes.
+    """
+    try:
+        meta = durable.read_json(folder / META)
+    except RunError as error:
+        raise _unusable(folder, str(error)) from error
+    if set(meta.get("files", ())) != set(FILES):
+        raise _unusable(folder, "meta.json is not complete")
+    return meta
+
+
+def open_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a split as read-only memory maps.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    try:
+        images, labels = (np.load(folder / f"{split}{part}.npy", mmap_mode="r") for part in ("", "-labels"))
+    except (OSError, ValueError) as error:
+        raise _unusable(folder, str(error)) from error
+    fits = images.shape == (len(labels), 32, 32, 3) and images.dtype == np.uint8 and labels.dtype == np.int64
+    if not fits or not images.flags.c_contiguous:
+        raise _unusable(folder, f"{split}.npy is not an array of images")
+    return images, labels
+
+
+def save_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:
+    file, offset = begin_split(folder, split, labels)
+    with file.open("r+b") as array:
+        array.seek(offset)
+        array.write(np.ascontiguousarray(images).data)
+
+
+def begin_split(folder: Path, split: str, labels: np.ndarray) -> tuple[Path, int]:
+    """Save the labels, and the head of an image file for as many images: the file, and where its first image goes."""
+    _begin(folder / f"{split}-labels.npy", "<i8", labels.shape, labels.astype("<i8").tobytes())
+    file = folder / f"{split}.npy"
+    return file, _begin(file, "|u1", (len(labels), 32, 32, 3))
+
+
+def _begin(file: Path, kind: str, shape: tuple[int, ...], content: bytes = b"") -> int:
+    """Write a .npy file whose content may follow. (np.save hides the reason when a disk is full.)"""
+    with file.open("wb") as array:
+        np.lib.format.write_array_header_1_0(array, {"descr": kind, "fortran_order": False, "shape": shape})
+        head = array.tell()
+        array.write(content)
+    return head
+
+
+def _roots(data_dir: Path) -> tuple[Path, Path]:
+    """Beside the data folder, or in the user's cache where that is read-only."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.abspath(data_dir)).parent / "data-cache", Path(home).expanduser() / "cifar-search"  # noqa: PTH100
+
+
+def _writable_root(data_dir: Path) -> Path:
+    first, second = _roots(data_dir)
+    try:
+        first.mkdir(parents=True, exist_ok=True)
+        (first / ".lock").touch()
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise durable.storage_error(first, error, 0) from error
+        durable.make_folder(second)
+        return second
+    return first
+
+
+def _folder_name(name: str, key: str) -> str:
+    return f"{name}-{key[:16]}"
+
+
+def _build(folder: Path, name: str, write: Write) -> Path:
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    temporary.mkdir()
+    try:
+        classes = write(temporary)
+        _write_meta(temporary, name, classes)
+        for file in FILES:
+            _sync(temporary / file)
+        if folder.exists():  # and damaged, or it would have been found
+            folder.rename(folder.with_name(f".{folder.name}.old.tmp"))
+            shutil.rmtree(folder.with_name(f".{folder.name}.old.tmp"), ignore_errors=True)
+        temporary.rename(folder)
+        durable.sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _write_meta(folder: Path, name: str, classes: tuple[str, ...]) -> None:
+    splits = {split: open_split(folder, split) for split in SPLITS}
+    with ThreadPoolExecutor(2) as pool:
+        hashes = dict(zip(FILES, pool.map(_sha256, (folder / file for file in FILES)), strict=True))
+    mean, std = _moments(splits["train"][0])
+    durable.write_json(folder / META, {
+        "name": name,
+        "classes": list(classes),
+        "mean": mean,
+        "std": std,
+        "sizes": {split: len(labels) for split, (_, labels) in splits.items()},
+        "fingerprint": durable.sha256(json.dumps([hashes, list(classes)]).encode()),
+        "files": {file: {"bytes": (folder / file).stat().st_size, "sha256": hashes[file]} for file in FILES},
+    })  # fmt: skip
+
+
+def _moments(images: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each colour, pixels scaled 0 to 1; summed in integers, so exact in any order."""
+    counts = np.zeros((3, 256), np.int64)
+    for first in range(0, len(images), 4096):
+        for colour in range(3):
+            counts[colour] += np.bincount(images[first : first + 4096, ..., colour].ravel(), minlength=256)
+    total, values = int(counts[0].sum()), np.arange(256)
+    sums, squares = (counts @ values).tolist(), (counts @ values**2).tolist()
+    stds = [(total * square - part**2) ** 0.5 / total / 255 for part, square in zip(sums, squares, strict=True)]
+    return [part / total / 255 for part in sums], [std or 1.0 for std in stds]  # a flat colour is not divided by 0
+
+
+def _sha256(file: Path) -> str:
+    """Of the shape and the bytes of an array; the header of its file may differ between versions of numpy."""
+    try:
+        array = np.load(file, mmap_mode="r")
+    except ValueError as error:
+        raise DataError(f"damaged array: {file}: {error}. Run the same command again.") from error
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
+    digest.update(array)
+    return digest.hexdigest()
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+
+
+def _unusable(folder: Path, why: str) -> DataError:
+    return DataError(f"unusable cache: {folder}: {why} Remove this folder and run the same command again.")

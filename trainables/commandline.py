@@ -1,0 +1,62 @@
+"""What the three commands share: underscores as dashes, and every error as one line with its exit code."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from trainables.config import unknown
+from trainables.errors import ExpectedError, UsageError
+
+
+def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
+    """Run a command and return its exit code; expected errors become `error[kind]: message` on stderr.
+
+    `--debug` anywhere lets the traceback of an error through.
+    """
+    debug = "--debug" in argv
+    arguments = [dashed(argument) for argument in argv if argument != "--debug"]
+    try:
+        code = get_command(app).main(arguments, prog_name=name, standalone_mode=False)
+    except typer.TyperException as error:
+        return complain("usage", f"{one_line(error.format_message())} See {name} --help.", 2)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except ExpectedError as error:
+        if debug:
+            raise
+        return complain(error.kind, one_line(str(error)), error.exit_code)
+    return code if isinstance(code, int) else 0
+
+
+def dashed(argument: str) -> str:
+    """--num_epochs=3 is --num-epochs=3."""
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+
+
+def complain(kind: str, message: str, code: int) -> int:
+    print(f"error[{kind}]: {message}", file=sys.stderr)
+    return code
+
+
+def one_line(message: str) -> str:
+    """Line breaks and control characters would break the promise of one line, or move a terminal's cursor."""
+    return " ".join("".join(character if character.isprintable() else " " for character in message).split())
+
+
+def option(text: str, *names: str) -> Any:
+    """An option with its help; the default stands in the text, in brackets."""
+    return typer.Option(*names, help=text, show_default=False)
+
+
+def check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a value that is not among the known ones.
+
+    Raises:
+        UsageError: with the closest one.
+    """
+    if value not in known:
+        raise UsageError(unknown(f"value of --{name}", value, known))

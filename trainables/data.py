@@ -1,0 +1,179 @@
+"""The images: found or fetched, verified, decoded once, split once, and then memory-mapped by every trial.
+
+    python -m trainables.data cifar10 --data-dir data     prepares a data set and checks what was prepared before
+
+Four kinds: cifar10 and cifar100 (the official archives), digits (scikit-learn's, needs no network) and folder:PATH (any
+tree of train/<class>/* and test/<class>/* images). A tenth of the training images, stratified, is the validation split:
+a constant of the data set, whatever the seed. Trials call load; only load_test opens the test files.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainables import cache, cifar, durable, split
+from trainables.errors import DataError, StorageError, UsageError
+from trainables.sources import FOLDER, Source, base_name, check_name, folder_of, source
+
+PATIENCE = 300.0  # seconds that a download may take when nobody asked for this data set by name
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some of the images, as they lie in the cache: read-only."""
+
+    images: np.ndarray  # uint8 (N, 32, 32, 3), C-contiguous; red, green, blue
+    labels: np.ndarray  # int64 (N,), 0 to classes - 1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a trial sees of a data set: everything but the test images."""
+
+    name: str  # digits, cifar10, cifar100, or the base name of the image folder
+    train: Split
+    val: Split
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]  # of all training images, per colour, pixels scaled 0 to 1
+    std: tuple[float, float, float]
+    fingerprint: str  # sha256 over all arrays, the test ones too, and the class names
+    sizes: dict[str, int]  # images of train (as many as are used), val and test
+
+
+def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
+    """What `auto` means here and now: cifar10 if it is there or can be fetched soon (then it is), else digits.
+
+    Returns:
+        The name of a data set, and for digits in place of cifar10 one line saying why, and what to do.
+
+    Raises:
+        DataError: there is no such data set; the message has the closest name. A name that exists comes back unchanged.
+    """
+    if dataset != "auto":
+        check_name(dataset)
+        return dataset, None
+    from trainables import download
+
+    archive = cifar.ARCHIVES["cifar10"]
+    wanted = source("cifar10", data_dir)
+    if cache.find(wanted.name, wanted.key, data_dir) or cifar.located(archive, data_dir):
+        return "cifar10", None
+    try:
+        download.fetch(archive, data_dir, patience=PATIENCE)
+    except (DataError, StorageError) as error:
+        why = getattr(error, "tried", error)
+        command = f"python -m trainables.data cifar10 --data-dir {data_dir}"
+        return "digits", (
+            f"training on digits: {archive.title} is not in {data_dir} and cannot be fetched now ({why}). "
+            f"To have it: {command}, or put {archive.file} there."
+        )
+    return "cifar10", None
+
+
+def short_name(dataset: str) -> str:
+    """A data set in the name of a run: letters, digits, dots, dashes and underscores; unlike for unlike folders."""
+    if not dataset.startswith(FOLDER):
+        return dataset
+    folder = folder_of(dataset)
+    return f"{base_name(folder)}-{durable.sha256(str(folder).encode('utf-8', 'surrogateescape'))[:4]}"
+
+
+def prepare(dataset: str, data_dir: Path, *, progress: bool = True) -> Path:
+    """The folder of a data set in the cache, for load; the first time it is downloaded, verified, decoded and split.
+
+    Args:
+        dataset: digits, cifar10, cifar100 or folder:PATH.
+        data_dir: holds the archives or their unpacked folders, or will; the cache lies beside it.
+        progress: draw bars on a terminal.
+
+    Raises:
+        DataError: the images are missing, damaged or cannot be fetched.
+        StorageError: the cache cannot be written.
+    """
+    return _prepare(source(dataset, data_dir, progress=progress), data_dir)
+
+
+def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:
+    """Map a prepared data set into memory: milliseconds, whatever its size.
+
+    Args:
+        fraction: above 0 to 1; how much of the training images to use, stratified, the same ones for every trial. A
+            part is copied into memory.
+
+    Raises:
+        UsageError: fraction is out of range.
+        DataError: the cache is damaged.
+    """
+    if not 0 < fraction <= 1:
+        raise UsageError(f"--fraction must be above 0 and at most 1, but got {fraction}.")
+    meta = cache.read_meta(cache_folder)
+    train, val = (Split(*cache.open_split(cache_folder, name)) for name in ("train", "val"))
+    if fraction < 1:
+        train = _part(train, fraction)
+    red, green, blue = meta["mean"]
+    return Dataset(
+        name=meta["name"],
+        train=train,
+        val=val,
+        classes=tuple(meta["classes"]),
+        mean=(red, green, blue),
+        std=tuple(meta["std"]),
+        fingerprint=meta["fingerprint"],
+        sizes={**meta["sizes"], "train": len(train.labels)},
+    )
+
+
+def load_test(cache_folder: Path) -> Split:
+    """The test split. Nothing else opens its files: call it for the winner, after the choice is made.
+
+    Raises:
+        DataError: the cache is damaged.
+    """
+    return Split(*cache.open_split(cache_folder, "test"))
+
+
+def _part(whole: Split, fraction: float) -> Split:
+    chosen = split.stratified(whole.labels, max(2, round(fraction * len(whole.labels))), split.FRACTION)
+    images, labels = whole.images[chosen], whole.labels[chosen]
+    images.flags.writeable = labels.flags.writeable = False
+    return Split(images, labels)
+
+
+def _prepare(wanted: Source, data_dir: Path, *, thorough: bool = False) -> Path:
+    found = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
+    if found:
+        return found
+    wanted.fetch()
+    return cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
+
+
+def _main(dataset: str, data_dir: Path) -> None:
+    """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
+    name, fallback = resolve(dataset, data_dir)
+    if fallback:
+        raise DataError(fallback)
+    folder = _prepare(source(name, data_dir), data_dir, thorough=True)
+    images = load(folder)
+    sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
+    print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")
+
+
+if __name__ == "__main__":
+    import sys
+    from typing import Annotated
+
+    import typer
+
+    from trainables.commandline import execute, option
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @app.command(help="Fetch, verify and decode a data set, so that searches and trials find it ready.")
+    def prepare_one(
+        dataset: Annotated[str, typer.Argument(help="digits, cifar10, cifar100 or folder:PATH")],
+        data_dir: Annotated[Path, option("where the archives lie or are downloaded to [data]")] = Path("data"),
+    ) -> None:
+        _main(dataset, data_dir)
+
+    sys.exit(execute(app, "python -m trainables.data", sys.argv[1:]))

@@ -1,0 +1,150 @@
+"""Decodes image files into rows of an array file, in several processes where that pays.
+
+Threads would not do: of the time that a small JPEG takes in Pillow, most is spent holding the interpreter. The
+processes are commands of their own (`python -m trainables.decode`), not forks, which a threaded parent makes unsafe,
+and not those of multiprocessing, which would import the caller's main module again.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from trainables import durable
+from trainables.errors import DataError, StorageError
+from trainables.meter import Advance
+
+SIDE = 32  # pixels
+PIXEL_LIMIT = 1 << 26  # of an image file; larger ones are refused before they are decoded
+STRIP = 256  # images that are written at once
+WORTH_A_PROCESS = 2000  # images; a process takes about as long to start as this many take to decode
+PROCESSES = 16  # at most
+
+Strip = tuple[str, int, list[str]]  # array file, offset of its first image in bytes, paths of the images
+
+
+def strips(file: Path, offset: int, paths: Sequence[str]) -> Iterator[Strip]:
+    """Cut the decoding of paths into file, whose first image lies at offset, into pieces for any process."""
+    for first in range(0, len(paths), STRIP):
+        yield str(file), offset + first * SIDE * SIDE * 3, list(paths[first : first + STRIP])
+
+
+def decode_all(work: Sequence[Strip], advance: Advance) -> None:
+    """Decode all strips, calling advance with the number of images just done.
+
+    Raises:
+        DataError: an image is damaged, too large or no image; the message names it.
+        StorageError: an array file cannot be written.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = min(cpus, PROCESSES, sum(len(paths) for _, _, paths in work) // WORTH_A_PROCESS)
+    if processes > 1:
+        _decode_in_processes([work[start::processes] for start in range(processes)], advance)
+    else:
+        for strip in work:
+            advance(_decode_strip(strip))
+
+
+def _decode_strip(strip: Strip) -> int:
+    file, offset, paths = strip
+    pixels = np.stack([decode(path) for path in paths]).tobytes()
+    try:
+        with open(file, "r+b") as array:  # noqa: PTH123 (strips travel as JSON, so paths are strings)
+            array.seek(offset)
+            array.write(pixels)
+    except OSError as error:
+        raise durable.storage_error(Path(file), error, len(pixels)) from error
+    return len(paths)
+
+
+def decode(path: str) -> np.ndarray:
+    """One PNG or JPEG as uint8 (32, 32, 3).
+
+    Raises:
+        DataError: it is damaged, of another kind, or larger than PIXEL_LIMIT.
+    """
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            return np.asarray(_fitted(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"cannot read image: {path}: {error}. Replace or remove it.") from error
+
+
+def _fitted(image: Image.Image) -> Image.Image:
+    """32x32 RGB. Until here only the header was read.
+
+    Raises:
+        ValueError: the image is larger than PIXEL_LIMIT.
+    """
+    if image.width * image.height > PIXEL_LIMIT:
+        raise ValueError(f"{image.width} x {image.height} pixels where {PIXEL_LIMIT} are allowed")
+    if image.size != (SIDE, SIDE):
+        image.draft(None, (2 * SIDE, 2 * SIDE))  # a JPEG can be decoded at an eighth of its size, and many times faster
+    if image.mode.startswith("I"):  # 16 bits per pixel, which convert would clip to white
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    return image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+
+
+def _decode_in_processes(shares: Sequence[Sequence[Strip]], advance: Advance) -> None:
+    children = [_start() for _ in shares]
+    with ThreadPoolExecutor(len(children)) as pool:
+        try:
+            followers = [pool.submit(_follow, *pair, advance) for pair in zip(children, shares, strict=True)]
+            for follower in as_completed(followers):
+                follower.result()
+        finally:
+            for child in children:
+                child.kill()  # does nothing to one that has ended
+
+
+def _start() -> "subprocess.Popen[str]":
+    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    command = [sys.executable, "-P", "-m", "trainables.decode"]  # -P: no modules from where the user stands
+    environment = {**os.environ, "PYTHONPATH": paths}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def _follow(child: "subprocess.Popen[str]", share: Sequence[Strip], advance: Advance) -> None:
+    """Give a process its share, and wait for it; a line is the number of images just done, or an error."""
+    assert child.stdin is not None and child.stdout is not None
+    with contextlib.suppress(BrokenPipeError), child:
+        json.dump(share, child.stdin)
+        child.stdin.close()
+        for line in child.stdout:
+            _heed(json.loads(line), advance)
+    if child.returncode:
+        raise DataError(f"decoding stopped: a process ended with code {child.returncode}. Run the same command again.")
+
+
+def _heed(message: Any, advance: Advance) -> None:
+    if isinstance(message, int):
+        advance(message)
+        return
+    kind, text = message
+    raise (StorageError if kind == StorageError.kind else DataError)(text)
+
+
+def _serve() -> None:
+    """Be one of the processes: a share on stdin, lines on stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a killed parent ends it too, quietly
+    try:
+        for strip in json.load(sys.stdin):
+            print(_decode_strip(strip), flush=True)
+    except (DataError, StorageError) as error:
+        print(json.dumps([error.kind, str(error)]), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

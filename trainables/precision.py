@@ -1,0 +1,25 @@
+"""Which arithmetic a machine is good at, found without loading torch where that can be avoided."""
+
+from pathlib import Path
+
+CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
+
+
+def resolve(precision: str, on_gpu: bool) -> str:
+    """"bf16" or "fp32" as asked; "auto" is bf16 where the hardware computes in bfloat16."""
+    if precision != "auto":
+        return precision
+    return "bf16" if (gpu_has_bfloat16() if on_gpu else cpu_has_bfloat16()) else "fp32"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices (Linux says so; elsewhere float32 is the safe answer)."""
+    info = Path("/proc/cpuinfo")
+    flags = next((line for line in info.open() if line.startswith("flags")), "") if info.exists() else ""
+    return bool(CPU_FLAGS & set(flags.split()))
+
+
+def gpu_has_bfloat16() -> bool:
+    import torch
+
+    return torch.cuda.is_bf16_supported(including_emulation=False)

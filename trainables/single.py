@@ -1,0 +1,161 @@
+"""`python -m trainables`: one trial with a progress bar, printed at the end."""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trainables import data, durable, metrics, precision, trial
+from trainables.config import Config
+from trainables.durable import Record
+from trainables.errors import RunError, UsageError
+from trainables.models import build
+from trainables.train import predict
+
+FACTS = "trial.json"  # what a kept trial was started with
+
+
+def train_single(
+    out: Path | None,
+    config: Config,
+    dataset: str,
+    data_dir: Path,
+    *,
+    fraction: float,
+    seed: int,
+    precision: str,
+    threads: int,
+    device: str,
+    test: bool,
+    quiet: bool,
+) -> None:
+    """Train, or continue, one trial and print its metrics.
+
+    Raises:
+        RunError: `out` holds something else.
+        DataError: the images cannot be had.
+    """
+    name, fallback = data.resolve(dataset, data_dir)
+    if fallback:
+        print(fallback, file=sys.stderr)
+    cache = data.prepare(name, data_dir, progress=not quiet)
+    images = data.load(cache, fraction=fraction)
+    device = choose_device(device)
+    arithmetic = resolve_precision(precision, device)
+    torch.set_num_threads(threads)
+    with contextlib.nullcontext(out) if out else temporary_folder() as folder:
+        facts = {
+            "config": {key: value for key, value in config.items() if key != "epochs"},
+            "dataset": name, "fingerprint": images.fingerprint, "fraction": fraction,
+            "seed": seed, "precision": arithmetic, "threads": threads,
+        }  # fmt: skip
+        claim(folder, facts)
+        follow(folder, config, images, seed, device, arithmetic, quiet)
+        print_validation(folder)
+        if test:
+            print_test(folder, config, images, cache, device, arithmetic)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="trial-") as folder:
+        yield Path(folder)
+
+
+def choose_device(device: str) -> str:
+    """Raises UsageError for cuda where there is none."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch sees no GPU on this machine. Use --device cpu.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def resolve_precision(asked: str, device: str) -> str:
+    return precision.resolve(asked, device == "cuda")
+
+
+def claim(folder: Path, facts: Record) -> None:
+    """Write down what the trial is, or make sure that the folder holds this very trial.
+
+    Raises:
+        RunError: it holds another, or something else.
+    """
+    durable.make_folder(folder)
+    if not (folder / FACTS).exists():
+        if any(folder.iterdir()):
+            raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
+        durable.write_json(folder / FACTS, facts)
+        return
+    found = durable.read_json(folder / FACTS)
+    changed = [f"{key} {found.get(key)!r} is now {facts[key]!r}" for key in facts if found.get(key) != facts[key]]
+    if changed:
+        raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
+
+
+def follow(folder: Path, config: Config, images: data.Dataset, seed: int, device: str, arithmetic: str, quiet: bool) -> None:
+    """Train to the end, showing one bar per epoch on a terminal and one line per epoch elsewhere."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} batches"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("training")
+
+        def show_batch(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        rows = trial.run(
+            folder, config, images, seed=seed, device=device, precision=arithmetic,
+            on_batch=show_batch if console.is_terminal else None,
+        )  # fmt: skip
+        for row in rows:
+            console.print(row_line(row, config["epochs"]), highlight=False)
+
+
+def row_line(row: Record, epochs: int) -> str:
+    return (
+        f"epoch {row['epoch']}/{epochs}  train_loss {row['train_loss']:.4f}  train_accuracy {row['train_accuracy']:.4f}  "
+        f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  lr {row['lr']:.2e}"
+    )
+
+
+def print_validation(folder: Path) -> None:
+    """The outcome and the best epoch on stdout.
+
+    Raises:
+        RunError: the trial failed.
+    """
+    rows = trial.committed_rows(folder)
+    outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
+    if outcome.get("outcome") == "failed":
+        raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
+    if rows:
+        best = max(rows, key=lambda row: row["val_accuracy"])
+        print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
+    if outcome["outcome"] == "diverged":
+        print(f"diverged in epoch {outcome['epoch']}: the loss is not finite; try a smaller --lr", file=sys.stderr)
+
+
+def print_test(folder: Path, config: Config, images: data.Dataset, cache: Path, device: str, arithmetic: str) -> None:
+    """The metrics of the best epoch on the test split on stdout."""
+    if not (folder / "best.safetensors").exists():
+        return
+    model = build(config, len(images.classes)).to(device)
+    model.load_state_dict(safetensors.torch.load(durable.read_checked(folder / "best.safetensors")))
+    split = data.load_test(cache)
+    found = metrics.evaluate(predict(model, split.images, images, device, arithmetic), np.asarray(split.labels))
+    per_class = found.pop("per_class_accuracy")
+    matrix = found.pop("confusion_matrix")
+    print_metrics({f"test_{key}": value for key, value in found.items() if value is not None})
+    for name, value, row in zip(images.classes, per_class, matrix, strict=True):
+        print(f"  {name:<12} {value:.4f}   {' '.join(f'{count:>5}' for count in row)}")
+
+
+def print_metrics(found: Record, skip: tuple[str, ...] = ()) -> None:
+    for key, value in found.items():
+        if key not in skip:
+            print(f"{key:<20} {value:.4f}" if isinstance(value, float) and key != "lr" else f"{key:<20} {value}")

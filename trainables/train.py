@@ -1,0 +1,246 @@
+"""The epoch loop: a pure function of configuration, data and seed, written as a generator. No Ray, no files, no global state.
+
+Every random choice is drawn anew at the start of an epoch from a hash of (seed, epoch): the order of the images and their
+augmentation from a generator of their own, dropout from torch's. So an epoch needs no history of random numbers, and a trial
+continued from its state gives, on the same kind of device and number of threads, the rows it would have given.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.augment import Batch, augment, normalise
+from trainables.config import derive
+from trainables.data import Dataset, Split
+from trainables.models import build
+from trainables.schedule import learning_rate
+
+EVALUATION_BATCH = 1000  # images at once where no gradient is kept
+
+Metrics = dict[str, Any]
+Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
+
+
+class Diverged(Exception):
+    """The loss stopped being a finite number."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"non-finite loss in epoch {epoch}")
+        self.epoch = epoch
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best validation epoch so far, the earliest on ties."""
+
+    epoch: int
+    val_accuracy: float
+    predicted: Tensor  # int64 (validation images,)
+    weights: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave: its row of the ledger, the best so far, and everything needed to go on from here."""
+
+    metrics: Metrics
+    best: Best
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    device: str
+
+    def state(self) -> dict[str, Any]:
+        """The resume state. Take it before the next epoch starts: it refers to the live tensors."""
+        return {
+            "epoch": self.metrics["epoch"],
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": vars(self.best),
+        }
+
+
+def train(
+    config: Mapping[str, Any],
+    data: Dataset,
+    *,
+    seed: int,
+    device: str,
+    precision: str,
+    state: Mapping[str, Any] | None = None,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Iterator[Epoch]:
+    """Train for config["epochs"] epochs, or those that state leaves to do, and yield after each.
+
+    Args:
+        config: complete, see trainables.config.
+        precision: "bf16" for bfloat16 autocast, "fp32" for none.
+        state: of an earlier Epoch of the same configuration, data and seed.
+        on_batch: told after each batch how many of the epoch's batches are done.
+
+    Yields:
+        metrics: epoch (from 1), train_loss and val_loss (nats per image; train_loss is the mean over the epoch while the
+        weights change), train_accuracy and val_accuracy (0 to 1), lr (of the epoch's first step).
+
+    Raises:
+        Diverged: a loss is not finite; that epoch is not yielded.
+    """
+    torch.manual_seed(derive(seed, "weights"))
+    model = build(config, len(data.classes)).to(device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(config, model)
+    train_set, val_set = resident(data.train, device), resident(data.val, device)
+    scale = pixel_scale(data, device)
+    best = restore(state, model, optimizer) if state else None
+
+    for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
+        metrics = {"epoch": epoch} | train_epoch(
+            model, optimizer, train_set, scale, config, seed, epoch, precision, on_batch
+        )
+        logits = predict_resident(model, val_set[0], scale, precision)
+        metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
+        if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
+            raise Diverged(epoch)
+        if best is None or metrics["val_accuracy"] > best.val_accuracy:
+            best = Best(epoch, metrics["val_accuracy"], logits.argmax(1).cpu(), copy_weights(model))
+        yield Epoch(metrics, best, model, optimizer, device)
+
+
+def train_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    train_set: Resident,
+    scale: tuple[Tensor, Tensor],
+    config: Mapping[str, Any],
+    seed: int,
+    epoch: int,
+    precision: str,
+    on_batch: Callable[[int, int], None] | None,
+) -> Metrics:
+    """One pass over the training images. Nothing is read back from the device before its end."""
+    device = train_set[0].device
+    torch.manual_seed(derive(seed, "dropout", epoch))
+    generator = torch.Generator(device).manual_seed(derive(seed, "images", epoch))
+    order = torch.randperm(len(train_set[1]), device=device, generator=generator)
+    batches = split_order(order, config["batch_size"])
+    model.train()
+    losses, hits = [], []
+    for step, chosen in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, epoch - 1 + step / len(batches))
+        batch = augment(config["augment"], train_set[0][chosen], train_set[1][chosen], *scale, generator)
+        with autocast(device, precision):
+            logits = model(batch.images)
+        loss = mixed_loss(logits.float(), batch, config["label_smoothing"])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach() * len(chosen))
+        hits.append(mixed_hits(logits.detach(), batch))
+        if on_batch:
+            on_batch(step + 1, len(batches))
+    return {
+        "train_loss": torch.stack(losses).double().sum().item() / len(order),
+        "train_accuracy": torch.stack(hits).double().sum().item() / len(order),
+    }
+
+
+def split_order(order: Tensor, batch_size: int) -> list[Tensor]:
+    """Consecutive batches; a trailing single image joins the batch before it, because batch normalisation needs two."""
+    batches = list(order.split(batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def mixed_loss(logits: Tensor, batch: Batch, label_smoothing: float) -> Tensor:
+    """Mean cross-entropy against both labels of each image by their weight."""
+    if batch.weight is None:
+        return F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
+    first = F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing, reduction="none")
+    second = F.cross_entropy(logits, batch.others, label_smoothing=label_smoothing, reduction="none")
+    return (batch.weight * first + (1 - batch.weight) * second).mean()
+
+
+def mixed_hits(logits: Tensor, batch: Batch) -> Tensor:
+    """How many images were right, a mixed image by the weight of the label that was hit."""
+    predicted = logits.argmax(1)
+    first = (predicted == batch.labels).float()
+    if batch.weight is None:
+        return first.sum()
+    second = (predicted == batch.others).float()
+    return (batch.weight * first + (1 - batch.weight) * second).sum()
+
+
+def val_metrics(logits: Tensor, labels: Tensor) -> Metrics:
+    """Loss and accuracy of logits (N, C)."""
+    return {
+        "val_loss": F.cross_entropy(logits, labels).item(),
+        "val_accuracy": (logits.argmax(1) == labels).double().mean().item(),
+    }
+
+
+def predict(model: nn.Module, images: np.ndarray, data: Dataset, device: str, precision: str) -> np.ndarray:
+    """Logits float32 (N, classes) of uint8 images (N, 32, 32, 3)."""
+    logits = predict_resident(model, as_tensor(images).to(device), pixel_scale(data, device), precision)
+    return logits.cpu().numpy()
+
+
+@torch.inference_mode()
+def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor], precision: str) -> Tensor:
+    """Logits float32 (N, classes) of images that are on the device already. Draws no random number."""
+    model.eval()
+    parts = []
+    for batch in images.split(EVALUATION_BATCH):
+        with autocast(images.device, precision):
+            parts.append(model(normalise(batch, *scale)).float())
+    return torch.cat(parts)
+
+
+def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> torch.optim.Optimizer:
+    """AdamW with `momentum` as its first beta, or SGD with Nesterov momentum; one fused pass over all weights."""
+    lr, momentum, decay = config["lr"], config["momentum"], config["weight_decay"]
+    if config["optimizer"] == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr, (momentum, 0.999), weight_decay=decay, fused=True)
+    nesterov = momentum > 0  # torch refuses Nesterov without momentum
+    return torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
+
+
+def restore(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> Best:
+    """Put a state back; the tensors of the state itself are left alone."""
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them
+    return Best(**state["best"])
+
+
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
+    """The weights as they are now, buffers included, contiguous on the CPU as safetensors wants them."""
+    return {name: weight.detach().cpu().clone(memory_format=torch.contiguous_format) for name, weight in model.state_dict().items()}
+
+
+def resident(split: Split, device: str) -> Resident:
+    """A split on the device: on the CPU the memory map itself, on a GPU a copy that stays there."""
+    return as_tensor(split.images).to(device), as_tensor(split.labels).to(device)
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """A tensor over the memory of an array that nobody writes to."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def pixel_scale(data: Dataset, device: str) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the training pixels, each (3,), on the scale 0 to 255 of the stored images."""
+    mean, std = (torch.tensor(values, device=device) * 255 for values in (data.mean, data.std))
+    return mean, std
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -1,0 +1,200 @@
+"""One trial in a folder: train, commit each epoch, continue from the newest good state. No Ray.
+
+The folder holds epochs.jsonl (the ledger), state-000007.pt with its sidecar, best.safetensors, val.npz, timing.jsonl and,
+after an error, error.txt. A row is committed before anyone hears of it; a state only saves time, so it may be older.
+"""
+
+import io
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from trainables import durable
+from trainables.config import trial_id
+from trainables.data import Dataset
+from trainables.durable import Record
+from trainables.errors import ExpectedError, RunError
+from trainables.train import Best, Diverged, Epoch, train
+
+SAVE_EVERY = 10.0  # seconds between resume states
+KEPT_STATES = 2  # the newest may be damaged, so there is one before it
+
+Settings = Mapping[str, Any]
+
+
+def run(
+    folder: Path,
+    config: Settings,
+    data: Dataset,
+    *,
+    seed: int,
+    device: str,
+    precision: str,
+    stopping: Callable[[], bool] = lambda: False,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> Iterator[Record]:
+    """Continue the trial in folder until config["epochs"] epochs are committed, and yield each new row once it is.
+
+    The outcome (finished, diverged, or failed by an error of the configuration) is the last line of the ledger; it is
+    there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch.
+
+    Raises:
+        LockedError: another process trains this trial.
+        RunError: the ledger is damaged, or a repeated epoch came out differently on the CPU.
+        StorageError: a write failed; what was committed stays.
+    """
+    durable.make_folder(folder)
+    with durable.folder_lock(folder):
+        durable.sweep(folder)
+        state = load_state(folder, trial_id(config, seed), at_most=config["epochs"])
+        epochs = train(config, data, seed=seed, device=device, precision=precision, state=state, on_batch=on_batch)
+        try:
+            yield from commit_all(folder, epochs, config, data, seed, state, stopping)
+        except Diverged as error:
+            end(folder, {"outcome": "diverged", "epoch": error.epoch})
+            durable.remove_states(folder)
+        except OSError as error:
+            raise durable.storage_error(folder, error, 0) from error
+        except ExpectedError:
+            raise
+        except Exception as error:
+            fail(folder, error)
+
+
+def commit_all(
+    folder: Path,
+    epochs: Iterator[Epoch],
+    config: Settings,
+    data: Dataset,
+    seed: int,
+    state: Settings | None,
+    stopping: Callable[[], bool],
+) -> Iterator[Record]:
+    """Commit each epoch, save states in between and the outcome at the end."""
+    committed = committed_rows(folder)
+    best = Best(**state["best"]) if state else None
+    last_row, saved_at, started = None, time.monotonic(), time.monotonic()
+    for epoch in epochs:
+        row, best = epoch.metrics, epoch.best
+        is_new, is_last = row["epoch"] > len(committed), row["epoch"] == config["epochs"]
+        if is_new:
+            durable.append(folder / "epochs.jsonl", row)
+        else:
+            check_repeated(folder, committed[row["epoch"] - 1], row, epoch.device)
+        note(folder, timing(row["epoch"], time.monotonic() - started, len(data.train.labels), epoch.device))
+        if is_last or stopping() or time.monotonic() - saved_at >= SAVE_EVERY:
+            save_state(folder, epoch, trial_id(config, seed))
+            saved_at = time.monotonic()
+        if is_new and not is_last:
+            yield row
+        last_row = row if is_new else None
+        started = time.monotonic()
+    assert best is not None, "a trial has at least one epoch"
+    save_best(folder, best, data)
+    end(folder, {"outcome": "finished"})
+    if last_row:
+        yield last_row
+
+
+def committed_rows(folder: Path) -> list[Record]:
+    """The rows of a trial's ledger, without its outcomes."""
+    return [record for record in durable.read_lines(folder / "epochs.jsonl") if "outcome" not in record]
+
+
+def check_repeated(folder: Path, committed: Record, again: Record, device: str) -> None:
+    """A row trained again must come out as it was committed; on a GPU, where it need not, the difference is noted.
+
+    Raises:
+        RunError: it differs on the CPU.
+    """
+    if again == committed:
+        return
+    if device != "cpu":
+        note(folder, {"note": "repeated epoch differs; the committed row stands", "again": again})
+        return
+    keys = ", ".join(key for key in committed if committed[key] != again.get(key))
+    raise RunError(
+        f"not reproducible: {folder / 'epochs.jsonl'}: epoch {committed['epoch']} came out differently in {keys}. "
+        "Use the machine, versions and number of threads it was started with."
+    )
+
+
+def save_state(folder: Path, epoch: Epoch, identity: str) -> None:
+    """Make the resume state of an epoch durable, then drop all but the newest ones."""
+    buffer = io.BytesIO()
+    torch.save(epoch.state(), buffer)
+    number = epoch.metrics["epoch"]
+    durable.write_checked(folder / f"state-{number:06d}.pt", buffer.getvalue(), epoch=number, trial=identity)
+    for old in durable.states(folder)[KEPT_STATES:]:
+        durable.remove_checked(old)
+
+
+def load_state(folder: Path, identity: str, *, at_most: int) -> dict[str, Any] | None:
+    """The newest good state of this trial, of epoch `at_most` or before; none if there is none.
+
+    A damaged state is noted and the one before it taken: its epochs are trained again, with the same result.
+    """
+    for path in durable.states(folder):
+        try:
+            data = durable.read_checked(path)
+            sidecar = durable.read_json(path.with_suffix(".json"))
+        except RunError as error:
+            note(folder, {"note": str(error)})
+            continue
+        if sidecar["trial"] == identity and sidecar["epoch"] <= at_most:
+            state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+            return state
+    return None
+
+
+def save_best(folder: Path, best: Best, data: Dataset) -> None:
+    """Weights and validation predictions of the best epoch."""
+    predicted = best.predicted.numpy()
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        predicted=predicted.astype(np.min_scalar_type(len(data.classes))),
+        correct=predicted == data.val.labels,
+        epoch=best.epoch,
+    )
+    durable.write(folder / "val.npz", buffer.getvalue())
+    weights = safetensors.torch.save(best.weights)
+    durable.write_checked(folder / "best.safetensors", weights, epoch=best.epoch, val_accuracy=best.val_accuracy)
+
+
+def end(folder: Path, outcome: Record) -> None:
+    """Commit the outcome of a trial."""
+    durable.append(folder / "epochs.jsonl", outcome)
+
+
+def fail(folder: Path, error: Exception) -> None:
+    """Keep the traceback of an error of the configuration, and commit the outcome: its type, first line and place."""
+    durable.write(folder / "error.txt", "".join(traceback.format_exception(error)).encode(errors="replace"))
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    first_line = next(iter(str(error).splitlines()), "")
+    kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
+    end(folder, {"outcome": "failed", "error": f"{kind}: {first_line}", "where": f"{Path(frame.filename).name}:{frame.lineno}"})
+    durable.remove_states(folder)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """torch has a class for the memory of a GPU only; on the CPU its allocator says so in words."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
+def timing(epoch: int, seconds: float, images: int, device: str) -> Record:
+    """What a clock says of an epoch, kept apart from the ledger, which must not differ between two identical runs."""
+    rate = round(images / max(seconds, 1e-9), 1)
+    return {"epoch": epoch, "seconds": round(seconds, 4), "images_per_second": rate, "host": socket.gethostname(), "device": device}
+
+
+def note(folder: Path, record: Record) -> None:
+    """Add a line to timing.jsonl, where everything stands that may differ between two identical runs."""
+    durable.append(folder / "timing.jsonl", record, sync=False)
