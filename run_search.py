@@ -8,8 +8,10 @@ This file parses, wires and prints. What is searched stands in spaces/, how in s
 out in analysis/.
 """
 
+import importlib
 import shlex
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 
     from search.interrupts import Interrupts
     from search.progress import Progress
+    from search.runner import Notify
     from search.settings import Settings
+    from trainables.durable import Record
+
+RESULTS_NEED = ("torch", "analysis.write", "analysis.joined", "trainables.train", "sklearn.metrics")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -111,7 +117,7 @@ def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best
         announce(console, settings, progress)
         try:
             with display.shown(progress, console) as notify:
-                attempts.train(path, settings, interrupts, notify)
+                attempts.train(path, settings, interrupts, loading_early(notify))
         except signals.Interrupted as stop:
             write(path, settings, results)
             print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
@@ -120,6 +126,19 @@ def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best
         folder.prune_weights(run, keep_best)
         write(path, settings, results)
     return int(any(trial.status == "failed" for trial in run.trials))
+
+
+def loading_early(notify: "Notify") -> "Notify":
+    """Import what writing the results needs when the first trial ends, in a thread: seconds that nobody has to wait for."""
+    started: list[threading.Thread] = []
+
+    def notify_and_load(index: int, row: "Record | None") -> None:
+        notify(index, row)
+        if row is None and not started:
+            started.append(threading.Thread(target=lambda: [importlib.import_module(name) for name in RESULTS_NEED]))
+            started[0].start()
+
+    return notify_and_load
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:

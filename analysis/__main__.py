@@ -38,9 +38,10 @@ def leaderboard(
     from search import ledger
 
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
-    if len(folders) == 1:
-        write.write_results(folders[0])
-    print(joined.show([ledger.read(folder) for folder in folders], format), end="")
+    found = [ledger.read(folder) for folder in folders]
+    if len(found) == 1:
+        write.write_files(found[0])
+    print(joined.show(found, format), end="")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ def leaderboard(ranked: pd.DataFrame, keys: Sequence[str], *, links: bool = True
     rows = rows_of(ranked)
     best = rows[0]["val_accuracy"] if rows and rows[0]["status"] == "finished" else None
     is_shared = int(ranked["tied"].sum()) > 1
-    return table(header, [cells(row, keys, best, is_shared, links) for row in rows], "rl" + "r" * len(keys) + "rrrrrl")
+    align = "rl" + "".join("l" if key == "run" else "r" for key in keys) + "rrrrrl"
+    return table(header, [cells(row, keys, best, is_shared, links) for row in rows], align)
 
 
 def cells(row: Row, keys: Sequence[str], best: float | None, is_shared: bool, links: bool) -> list[str]:

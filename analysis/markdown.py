@@ -23,10 +23,11 @@ def one_line(value: object) -> str:
 
 
 def _visible(character: str) -> str:
-    category = unicodedata.category(character)
-    if category in ("Cc", "Zl", "Zp"):
-        return " "
-    return "" if category in ("Cf", "Cs") else character
+    if character.isprintable():
+        return character
+    return (
+        "" if unicodedata.category(character) == "Cf" else " "
+    )  # marks of direction and width; anything else parts words
 
 
 def without_folders(text: str) -> str:
@@ -38,7 +39,7 @@ def escape(value: object, longest: int = LONGEST) -> str:
     """Text that Markdown shows as it is, in a paragraph or a cell: no markup, link or new column; long text is cut."""
     text = one_line(value)
     text = text if len(text) <= longest else text[: longest - 1] + "…"
-    text = _MARKUP.sub(r"\\\1", text.translate(_ENTITIES))
+    text = _MARKUP.sub(r"\\\1", text).translate(_ENTITIES)
     return _ADDRESS.sub(lambda match: match[0].replace("://", ":&#47;/").replace(".", "&#46;"), text)
 
 

@@ -1,13 +1,15 @@
 """The derived files of a run, each whole or not at all: results.md, .csv, .json, plots/, and the user's copy."""
 
+import json
 import os
 import re
 from pathlib import Path
 from urllib.parse import quote
 
-from analysis import frame, plots, results
+from analysis import curves, frame, results
 from analysis.leaderboard import as_csv, as_json, records
 from search import ledger
+from search.ledger import Run
 from trainables import durable
 from trainables.errors import RunError, StorageError
 
@@ -15,22 +17,41 @@ _OWN_LINK = re.compile(r"\]\((?=trials/|plots/|results\.)")  # no foreign text h
 
 
 def write_results(run_folder: Path) -> None:
-    """Write the derived files of a run; results.md last, because it links to the others.
+    """Read a run and write its derived files.
 
     Raises:
         RunError: the folder is no run or is damaged.
         StorageError: the disk refused; old files stay as they were.
     """
-    run = ledger.read(run_folder)
+    write_files(ledger.read(run_folder))
+
+
+def write_files(run: Run) -> None:
+    """Write the derived files of a run; results.md last, because it links to the others.
+
+    Raises:
+        StorageError: the disk refused; old files stay as they were.
+    """
     ranked = results.rank(run)
     keys = frame.varied(ranked, [run])
     if ranked["epochs"].any():
-        durable.make_folder(run_folder / "plots")
-        durable.write(run_folder / results.CURVES, plots.learning_curves(run, ranked, keys))
+        write_curves(run.folder / results.CURVES, curves.learning_curves(run, ranked, keys))
     rows = records(ranked, keys)
-    durable.write(run_folder / "results.csv", as_csv(rows).encode())
-    durable.write(run_folder / "results.json", as_json(rows).encode())
-    durable.write(run_folder / "results.md", results.render(run, ranked).encode())
+    durable.write(run.folder / "results.csv", as_csv(rows).encode())
+    durable.write(run.folder / "results.json", as_json(rows).encode())
+    durable.write(run.folder / "results.md", results.render(run, ranked).encode())
+
+
+def write_curves(path: Path, shown: curves.Curves) -> None:
+    """Draw the plot, unless it is there already: importing matplotlib and drawing take a second."""
+    source = Path(__file__).with_name("plots.py").read_bytes()
+    stamp = f"<!-- drawn from {durable.sha256(source + json.dumps(shown).encode())} -->\n".encode()
+    if path.is_file() and path.read_bytes().endswith(stamp):
+        return
+    from analysis import plots
+
+    durable.make_folder(path.parent)
+    durable.write(path, plots.learning_curves(shown) + stamp)
 
 
 def copy_results(run_folder: Path, target: Path) -> None:

@@ -5,11 +5,13 @@ of them. An attempt that dies is therefore followed by a fresh one, never by a r
 """
 
 import contextlib
+import importlib
 import logging
 import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,7 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
         try:
             import ray
 
+            threading.Thread(target=importlib.import_module, args=("ray.tune",)).start()  # a second, while Ray starts
             logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
             ray.init(
                 address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,

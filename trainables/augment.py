@@ -43,8 +43,13 @@ def augment(name: str, images: Tensor, labels: Tensor, mean: Tensor, std: Tensor
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 (N, 32, 32, 3) to float (N, 3, 32, 32), channels last in memory; mean and std (3,) on the scale 0 to 255."""
-    return ((images - mean) / std).permute(0, 3, 1, 2)
+    """uint8 (N, 32, 32, 3) to float (N, 3, 32, 32), channels last in memory.
+
+    mean and std are on the scale 0 to 255 and repeated for every pixel, (32 * 32 * 3,): a subtraction of whole rows is
+    several times faster on a CPU than one that repeats three numbers.
+    """
+    rows = images.flatten(1).float()
+    return rows.sub_(mean).div_(std).view(images.shape).permute(0, 3, 1, 2)
 
 
 def flip(images: Tensor, generator: Generator) -> Tensor:

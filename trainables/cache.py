@@ -31,6 +31,7 @@ SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 META = "meta.json"
+FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files"}
 
 Meta = dict[str, Any]
 Write = Callable[[Path], tuple[str, ...]]
@@ -97,9 +98,9 @@ def read_meta(folder: Path) -> Meta:
     try:
         meta = durable.read_json(folder / META)
     except RunError as error:
-        raise _unusable(folder, str(error)) from error
-    if set(meta.get("files", ())) != set(FILES):
-        raise _unusable(folder, "meta.json is not complete")
+        raise _unusable(folder, f"{META} is missing or damaged.") from error
+    if set(meta) != FACTS or set(meta["files"]) != set(FILES):
+        raise _unusable(folder, f"{META} is not complete.")
     return meta
 
 
@@ -112,10 +113,10 @@ def open_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         images, labels = (np.load(folder / f"{split}{part}.npy", mmap_mode="r") for part in ("", "-labels"))
     except (OSError, ValueError) as error:
-        raise _unusable(folder, str(error)) from error
+        raise _unusable(folder, f"{error}.") from error
     fits = images.shape == (len(labels), 32, 32, 3) and images.dtype == np.uint8 and labels.dtype == np.int64
     if not fits or not images.flags.c_contiguous:
-        raise _unusable(folder, f"{split}.npy is not an array of images")
+        raise _unusable(folder, f"{split}.npy is not an array of images.")
     return images, labels
 
 
@@ -201,14 +202,15 @@ def _write_meta(folder: Path, name: str, classes: tuple[str, ...]) -> None:
 
 def _moments(images: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each colour, pixels scaled 0 to 1; summed in integers, so exact in any order."""
-    counts = np.zeros((3, 256), np.int64)
-    for first in range(0, len(images), 4096):
-        for colour in range(3):
-            counts[colour] += np.bincount(images[first : first + 4096, ..., colour].ravel(), minlength=256)
-    total, values = int(counts[0].sum()), np.arange(256)
-    sums, squares = (counts @ values).tolist(), (counts @ values**2).tolist()
-    stds = [(total * square - part**2) ** 0.5 / total / 255 for part, square in zip(sums, squares, strict=True)]
-    return [part / total / 255 for part in sums], [std or 1.0 for std in stds]  # a flat colour is not divided by 0
+    sums, squares = np.zeros(96, np.int64), np.zeros(96, np.int64)  # of each value in a row of 32 pixels
+    for first in range(0, len(images), 256):  # few enough for 32 bits: 256 * 32 * 255 ** 2 < 2 ** 32
+        values = images[first : first + 256].reshape(-1, 96).astype(np.uint32)
+        sums += values.sum(0, dtype=np.uint32)
+        squares += np.square(values, out=values).sum(0, dtype=np.uint32)
+    total = len(images) * 32 * 32
+    pairs = zip(*(part.reshape(-1, 3).sum(0).tolist() for part in (sums, squares)), strict=True)
+    moments = [(part / total / 255, (total * square - part**2) ** 0.5 / total / 255) for part, square in pairs]
+    return [mean for mean, _ in moments], [std or 1.0 for _, std in moments]  # nothing is divided by a flat colour's 0
 
 
 def _sha256(file: Path) -> str:

@@ -1,14 +1,11 @@
 """CIFAR-10 and CIFAR-100 from their official archives, which are pickles: not trusted even when their hash is right.
 
 The archive is read through one open file: first its size and both hashes, then the members whose names are known, each
-with a cap on its size. Nothing is ever extracted. The pickles are read by an unpickler that knows nothing but
-containers, numbers, bytes and arrays of bytes.
+with a cap on its size. Nothing is ever extracted.
 """
 
 import contextlib
 import hashlib
-import io
-import pickle
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +16,7 @@ import numpy as np
 
 from trainables.archive import Archive, mismatch
 from trainables.errors import DataError
+from trainables.unpickle import unpickle
 
 MEMBER_LIMIT = 256 << 20  # bytes; the largest real member has 148 MiB
 SIDE = 32  # pixels
@@ -183,67 +181,3 @@ def _named(source: Path, name: str) -> Iterator[None]:
 
 def _damaged(source: Path, why: str) -> DataError:
     return DataError(f"damaged data: {source}: {why}. Remove it and run the same command again: it is downloaded anew.")
-
-
-def unpickle(content: bytes) -> Any:
-    """The value of a pickle made of containers, numbers, bytes and byte arrays; strings of Python 2 come as bytes.
-
-    Raises:
-        pickle.UnpicklingError: it names anything else; nothing of it was called.
-    """
-    return _bytes_to_arrays(_Unpickler(io.BytesIO(content), encoding="bytes").load())
-
-
-class _Array:
-    """Stands for numpy.ndarray while a pickle is read, so that none of numpy's own unpickling ever runs."""
-
-    state: tuple[Any, ...] = ()
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.state = state
-
-    def value(self) -> np.ndarray:
-        _, shape, kind, is_fortran, content = self.state
-        if not isinstance(kind, _Kind) or kind.name not in ("u1", b"u1"):
-            raise pickle.UnpicklingError("an array of something else than bytes")
-        return np.frombuffer(content, np.uint8).reshape(shape, order="F" if is_fortran else "C")
-
-
-class _Kind:
-    """Stands for numpy.dtype; only its name is kept."""
-
-    def __init__(self, name: str | bytes, *_: Any) -> None:
-        self.name = name
-
-    def __setstate__(self, state: Any) -> None:
-        """Byte order and alignment mean nothing for bytes."""
-
-
-def _new_array(*_: Any) -> _Array:
-    return _Array()
-
-
-def _latin1(text: str, *_: Any) -> bytes:
-    return text.encode("latin1")
-
-
-class _Unpickler(pickle.Unpickler):
-    known = {  # noqa: RUF012 (a class attribute on purpose: never changed)
-        ("numpy.core.multiarray", "_reconstruct"): _new_array,
-        ("numpy._core.multiarray", "_reconstruct"): _new_array,
-        ("numpy", "ndarray"): _Array,
-        ("numpy", "dtype"): _Kind,
-        ("_codecs", "encode"): _latin1,  # how Python 3 writes bytes in the old protocols
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.known:
-            raise pickle.UnpicklingError(f"it wants {module}.{name}, which no image batch needs")
-        return self.known[module, name]
-
-
-def _bytes_to_arrays(value: Any) -> Any:
-    """The top level of a batch with its arrays made real."""
-    if not isinstance(value, dict):
-        raise pickle.UnpicklingError("it is not a dictionary")
-    return {key: item.value() if isinstance(item, _Array) else item for key, item in value.items()}

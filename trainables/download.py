@@ -115,35 +115,35 @@ def _ask(url: str, answers: dict[str, str]) -> None:
 def _download(
     archive: Archive, target: Path, mirrors: list[str], refusals: dict[str, str], patience: float | None
 ) -> None:
-    """Try the mirrors, first only if they are fast enough; a round that brought new bytes is followed by another."""
+    """Try the mirrors: those that are fast enough, then, for who is patient, the others, the fastest first."""
     part = target.with_name(f"{archive.file}.part")
     part.touch()
     if _size(part) > archive.size:
         os.truncate(part, 0)
-    what = f"downloading {archive.file} ({archive.size / 1e6:.0f} MB)"
-    with meter(what, archive.size, "bytes", bar=True, done=_size(part)) as advance:
+    with meter(f"downloading {archive.file}", archive.size, "bytes", bar=True, done=_size(part)) as advance:
         for limit in [patience] if patience else [SLOW, ENDLESS]:
-            grown = archive.size
-            while grown > archive.size // 100:
-                before = _size(part)
-                if _round(archive, part, mirrors, refusals, limit, advance):
-                    return _publish(part, target)
-                grown = _size(part) - before
+            if _try_all(archive, part, mirrors, refusals, limit, advance):
+                return _publish(part, target)
         raise DownloadError(archive, target, _summary(refusals))
 
 
-def _round(
+def _try_all(
     archive: Archive, part: Path, mirrors: list[str], refusals: dict[str, str], limit: float, advance: Advance
 ) -> bool:
-    """Whether one of the mirrors completed the part. Afterwards they are in the order of their rates."""
-    rates = {}
-    for url in mirrors:
-        try:
-            _complete(archive, url, part, limit, advance)
-        except RefusedError as error:
-            refusals[url], rates[url] = str(error), error.rate
-        else:
-            return True
+    """Whether a mirror completed the part. They are asked again while that brings something; a slow one stays slow."""
+    rates = dict.fromkeys(mirrors, 0.0)
+    asked, grown = list(mirrors), archive.size
+    while asked and grown > archive.size // 100:
+        before = _size(part)
+        for url in asked:
+            try:
+                _complete(archive, url, part, limit, advance)
+            except RefusedError as error:
+                refusals[url], rates[url] = str(error), error.rate
+            else:
+                return True
+        asked = [url for url in asked if not rates[url]]
+        grown = _size(part) - before
     mirrors.sort(key=lambda url: -rates[url])
     return False
 
@@ -210,7 +210,7 @@ def _start(archive: Archive, response: Any, have: int) -> int:
     Raises:
         RefusedError: the headers show that it is not the archive.
     """
-    if response.headers.get_content_maintype() == "text":
+    if response.headers.get_content_type() == "text/html":
         raise RefusedError("answers with a web page instead of the file")
     if response.status == 206:
         if response.headers.get("Content-Range") != f"bytes {have}-{archive.size - 1}/{archive.size}":

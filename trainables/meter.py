@@ -20,7 +20,7 @@ def meter(what: str, total: int, unit: str, *, bar: bool, done: int = 0) -> Iter
         with _drawn(what, total, unit, done) as advance:
             yield advance
         return
-    say(f"{what} ...")
+    say(f"{what}{f' ({total / 1e6:.0f} MB)' if unit == 'bytes' else ''} ...")
     started = time.monotonic()
     yield lambda _: None
     say(f"{what}: done in {time.monotonic() - started:.1f} s")
@@ -37,7 +37,7 @@ def _drawn(what: str, total: int, unit: str, done: int) -> Iterator[Advance]:
 
     counts = [progress.MofNCompleteColumn()]
     amounts = [progress.DownloadColumn(), progress.TransferSpeedColumn()] if unit == "bytes" else counts
-    columns = ["{task.description}", progress.BarColumn(), *amounts, progress.TimeRemainingColumn()]
+    columns = ["{task.description}", progress.BarColumn(12), *amounts, progress.TimeRemainingColumn()]
     with progress.Progress(*columns, console=Console(stderr=True)) as drawn:
         task = drawn.add_task(what, total=total, completed=done)
         yield lambda amount: drawn.advance(task, amount)

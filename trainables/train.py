@@ -21,6 +21,7 @@ from trainables.augment import Batch, augment, normalise
 from trainables.config import derive
 from trainables.data import Dataset, Split
 from trainables.models import build
+from trainables.optimizers import make_optimizer, plain_step
 from trainables.schedule import learning_rate
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
@@ -130,6 +131,7 @@ def train_epoch(
     order = torch.randperm(len(train_set[1]), device=device, generator=generator)
     batches = split_order(order, config["batch_size"])
     model.train()
+    update = plain_step(optimizer)
     losses, hits = [], []
     for step, chosen in enumerate(batches):
         for group in optimizer.param_groups:
@@ -140,7 +142,7 @@ def train_epoch(
         loss = mixed_loss(logits.float(), batch, config["label_smoothing"])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
+        update()
         losses.append(loss.detach() * len(chosen))
         hits.append(mixed_hits(logits.detach(), batch))
         if on_batch:
@@ -203,15 +205,6 @@ def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tens
     return torch.cat(parts)
 
 
-def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> torch.optim.Optimizer:
-    """AdamW with `momentum` as its first beta, or SGD with Nesterov momentum; one fused pass over all weights."""
-    lr, momentum, decay = config["lr"], config["momentum"], config["weight_decay"]
-    if config["optimizer"] == "adamw":
-        return torch.optim.AdamW(model.parameters(), lr, (momentum, 0.999), weight_decay=decay, fused=True)
-    nesterov = momentum > 0  # torch refuses Nesterov without momentum
-    return torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
-
-
 def restore(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> Best:
     """Put a state back; the tensors of the state itself are left alone."""
     model.load_state_dict(state["model"])
@@ -237,8 +230,9 @@ def as_tensor(array: np.ndarray) -> Tensor:
 
 
 def pixel_scale(data: Dataset, device: str) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the training pixels, each (3,), on the scale 0 to 255 of the stored images."""
-    mean, std = (torch.tensor(values, device=device) * 255 for values in (data.mean, data.std))
+    """Mean and standard deviation of the training pixels as `normalise` wants them: 0 to 255, one for each byte of an image."""
+    pixels = data.train.images[0].size // 3
+    mean, std = (torch.tensor(values, device=device).mul(255).repeat(pixels) for values in (data.mean, data.std))
     return mean, std
 
 

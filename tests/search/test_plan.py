@@ -9,7 +9,9 @@ from spaces import Space, choice, integers, uniform
 from trainables.errors import SpaceError
 
 RANDOM = Space(
-    params={"model": "mlp", "depth": integers(1, 3), "lr": uniform(0.1, 0.2)}, baseline={"depth": 2, "lr": 0.15}, epochs=3
+    params={"model": "mlp", "depth": integers(1, 3), "lr": uniform(0.1, 0.2)},
+    baseline={"depth": 2, "lr": 0.15},
+    epochs=3,
 )
 GRID = Space(
     params={"lr": choice(0.1, 0.2, 0.3), "momentum": choice(0.0, 0.9)}, baseline={"lr": 0.2, "momentum": 0.9}, epochs=3

@@ -42,7 +42,11 @@ def test_the_id_ignores_the_order_of_keys_and_the_number_of_epochs(keys, epochs)
 
 
 def test_the_id_differs_for_another_value_and_another_seed():
-    ids = {config.trial_id(config.DEFAULTS, 0), config.trial_id(config.DEFAULTS, 1), config.trial_id(config.DEFAULTS | {"lr": 0.2}, 0)}
+    ids = {
+        config.trial_id(config.DEFAULTS, 0),
+        config.trial_id(config.DEFAULTS, 1),
+        config.trial_id(config.DEFAULTS | {"lr": 0.2}, 0),
+    }
     assert len(ids) == 3
 
 

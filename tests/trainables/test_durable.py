@@ -12,7 +12,11 @@ from trainables import durable
 from trainables.errors import LockedError, RunError, StorageError
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -56,7 +60,9 @@ def test_arbitrary_bytes_give_records_or_our_error(place, data):
         assert f"{path}:" in str(error)
 
 
-@pytest.mark.parametrize("line", ["NaN", '{"a": NaN}', '{"a": 1e999}', "[1]", "{", "\x00\x00", '{"a": 1}{"b": 2}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "line", ["NaN", '{"a": NaN}', '{"a": 1e999}', "[1]", "{", "\x00\x00", '{"a": 1}{"b": 2}', "[" * 100_000]
+)
 def test_a_bad_line_before_the_last_is_named_by_file_and_number(tmp_path, line):
     path = tmp_path / "epochs.jsonl"
     path.write_text('{"epoch": 1}\n' + line + '\n{"epoch": 3}\n')

@@ -1,0 +1,86 @@
+"""Several runs as one ranking, and runs found by their names."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis import joined
+from search import ledger
+from search.ledger import Run, Trial
+from trainables.errors import RunError
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+WriteRun = Callable[[Path, Run], Path]
+
+
+@pytest.fixture
+def two(trial: Make, run: MakeRun, write: WriteRun, tmp_path: Path) -> Callable[..., list[Run]]:
+    """Two runs of two trials each, best values alternating between them; the second has these other facts."""
+
+    def make(**identity: object) -> list[Run]:
+        first = run([trial(0, (0.9,), lr=0.1), trial(1, (0.7,), lr=0.2)])
+        second = run([trial(0, (0.8,), lr=0.1, depth=2), trial(1, (0.6,), lr=0.1, depth=4)], **identity)
+        return [ledger.read(write(tmp_path / name, each)) for name, each in (("one", first), ("two", second))]
+
+    return make
+
+
+def test_trials_of_several_runs_are_ranked_together(two: Callable[..., list[Run]]) -> None:
+    rows = json.loads(joined.show(two(), "json"))
+    assert [(row["run"], row["rank"], row["val_accuracy"]) for row in rows] == [
+        ("one", 1, 0.9), ("two", 2, 0.8), ("one", 3, 0.7), ("two", 4, 0.6),
+    ]  # fmt: skip
+    assert {"lr", "depth"} <= set(rows[0])
+
+
+def test_only_one_row_is_the_best(two: Callable[..., list[Run]]) -> None:
+    """Both runs have a trial 0; only the better one is bold."""
+    text = joined.show(two(), "md")
+    assert text.count("**9") == 1
+    assert "ranked apart" not in text
+    assert "](" not in text
+
+
+def test_runs_on_different_images_are_ranked_apart_and_it_is_said(two: Callable[..., list[Run]]) -> None:
+    runs = two(fingerprint="another", dataset_title="CIFAR-10", sizes={"train": 9, "val": 5000, "test": 9})
+    text = joined.show(runs, "md")
+    assert text.startswith("Runs on different images are ranked apart")
+    assert text.count("**") >= 4
+    rows = list(csv.DictReader(io.StringIO(joined.show(runs, "csv"))))
+    assert [(row["dataset"], row["rank"]) for row in rows] == [
+        ("digits", "1"),
+        ("digits", "2"),
+        ("CIFAR-10", "1"),
+        ("CIFAR-10", "2"),
+    ]
+
+
+def test_one_run_has_no_column_for_its_name(two: Callable[..., list[Run]]) -> None:
+    assert "run" not in json.loads(joined.show(two()[:1], "json"))[0]
+
+
+def test_a_run_without_trials_can_be_shown(run: MakeRun) -> None:
+    assert joined.show([run([], total=1)], "md") == "No trial has been planned.\n"
+    assert joined.show([run([], total=1)], "json") == "[]\n"
+
+
+def test_a_run_is_found_by_name_and_by_path(two: Callable[..., list[Run]], tmp_path: Path) -> None:
+    two()
+    assert joined.find("one", tmp_path) == tmp_path / "one"
+    assert joined.find(str(tmp_path / "one"), tmp_path / "nowhere") == tmp_path / "one"
+
+
+def test_an_unknown_run_names_the_closest(two: Callable[..., list[Run]], tmp_path: Path) -> None:
+    two()
+    with pytest.raises(RunError, match=r"unknown run 'on'\. Did you mean 'one'\? Known: one, two\."):
+        joined.find("on", tmp_path)
+
+
+def test_without_any_run_the_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds no run"):
+        joined.find("one", tmp_path)

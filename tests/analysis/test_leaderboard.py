@@ -1,0 +1,167 @@
+"""The table: ranks with ties, only what varied, the baseline always there; and the same rows for programs."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from analysis import comparison, frame, leaderboard, ranking, results
+from search.ledger import Run, Trial
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of a Markdown table as a reader sees them."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    rows: list[list[str]] = []
+    for token in tokens:
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline":
+            rows[-1].append("".join(child.content for child in token.children or []))
+    return rows
+
+
+def board(run: Run) -> list[dict[str, str]]:
+    ranked = results.rank(run)
+    header, *rows = rows_of(leaderboard.leaderboard(leaderboard.best_rows(ranked), frame.varied(ranked, [run])))
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_a_row_says_what_a_reader_needs(trial: Make, run: MakeRun) -> None:
+    first, second = trial(0, (0.2, 0.9, 0.8), lr=0.1), trial(1, (0.3, 0.5, 0.6), lr=0.0005)
+    best, other = board(run([first, second]))
+    assert best == {
+        "#": "1",
+        "id": first.id,
+        "lr": "1.0e-1",
+        "val %": "90.00",
+        "95 % interval": "86.09 to 92.90",
+        "Δ pp": "–",
+        "best epoch": "2",
+        "epochs": "3/3",
+        "status": "finished",
+    }
+    assert (other["#"], other["lr"], other["val %"], other["Δ pp"]) == ("2", "5.0e-4", "60.00", "−30.00")
+
+
+def test_tied_rows_share_the_first_place(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
+    assert [row["#"] for row in board(run(rates()))] == ["1=", "1=", "1="]
+
+
+def test_only_the_best_value_is_bold(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
+    ranked = results.rank(run(rates()))
+    text = leaderboard.leaderboard(ranked, [])
+    assert text.count("**") == 2
+    assert "**99.67**" in text
+
+
+def test_trials_without_a_value_have_no_rank(trial: Make, run: MakeRun) -> None:
+    rows = board(
+        run([trial(0, (0.9,)), trial(1, (0.8,), "diverged", epochs=2), trial(2, (), "failed"), trial(3, (), "planned")])
+    )
+    assert [(row["#"], row["val %"], row["status"]) for row in rows] == [
+        ("1", "90.00", "finished"),
+        ("–", "–", "not started"),
+        ("–", "–", "diverged"),
+        ("–", "–", "failed"),
+    ]
+
+
+def test_a_stopped_trial_shows_how_far_it_came(trial: Make, run: MakeRun) -> None:
+    _, stopped = board(run([trial(0, (0.5,) * 9), trial(1, (0.6, 0.7, 0.65), "stopped", epochs=9)]))
+    assert (stopped["#"], stopped["epochs"], stopped["best epoch"], stopped["status"]) == (
+        "2",
+        "3/9",
+        "2",
+        "stopped early",
+    )
+
+
+def test_the_baseline_is_shown_whatever_its_rank(trial: Make, run: MakeRun) -> None:
+    trials = [trial(index, (0.5 + index / 100,)) for index in range(1, 31)]
+    rows = board(run([trial(0, (0.1,), source="baseline"), *trials]))
+    assert len(rows) == leaderboard.TOP + 1
+    assert (rows[-1]["#"], rows[-1]["id"].endswith("(baseline)")) == ("31", True)
+
+
+def test_an_id_links_to_the_folder_of_its_trial(trial: Make, run: MakeRun) -> None:
+    one = trial(7, (0.5,))
+    assert f"[{one.id}](trials/0007-{one.id})" in leaderboard.leaderboard(results.rank(run([one])), [])
+
+
+hostile = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(["a|b", "<b>", "[x](y)", "`|`", "\n|-|\n"])
+
+
+@given(hostile, hostile)
+def test_any_text_in_a_setting_leaves_the_shape(trial: Make, run: MakeRun, key: str, value: str) -> None:
+    one = trial(0, (0.5,))
+    one.config[key] = value
+    found = run([one, trial(1, (0.6,))])
+    ranked = ranking.rank(frame.load([found]))
+    assume_new = key not in (*frame.ORIGIN, *frame.FACTS, *frame.METRICS)
+    keys = [key] if assume_new else []
+    text = leaderboard.leaderboard(comparison.compare(ranked, 300), keys)
+    assert {len(row) for row in rows_of(text)} == {8 + len(keys)}
+    assert len(rows_of(text)) == 3
+
+
+def test_the_words_say_which_test_was_made(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
+    ranked = results.rank(run(rates()))
+    assert "two-proportion z-test" in "".join(leaderboard.explanation(ranked, 300, 1))
+    paired = ranked.assign(test=[None, "paired", "paired"])
+    assert "exact McNemar test" in "".join(leaderboard.explanation(paired, 300, 1))
+    mixed = leaderboard.explanation(ranked.assign(test=[None, "paired", "unpaired"]), 300, 1)
+    assert "for 1 row without stored predictions" in "".join(mixed)
+
+
+def test_one_seed_is_unconfirmed(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
+    ranked = results.rank(run(rates()))
+    assert "Unconfirmed: one seed each" in "".join(leaderboard.explanation(ranked, 300, 1))
+    assert "Unconfirmed" not in "".join(leaderboard.explanation(ranked, 300, 5))
+
+
+@pytest.fixture
+def records(trial: Make, run: MakeRun) -> list[dict[str, object]]:
+    trials = [trial(0, (0.5, 0.9), lr=0.1), trial(1, (0.6, 0.7), lr=0.2), trial(2, (), "planned", epochs=2, lr=0.3)]
+    return leaderboard.records(results.rank(run(trials)), ["lr"])
+
+
+def test_records_have_the_names_of_the_ledger_best_first(records: list[dict[str, object]]) -> None:
+    assert list(records[0])[:9] == [
+        "id", "rank", "status", "epochs", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy",
+    ]  # fmt: skip
+    assert [(row["rank"], row["lr"], row["val_accuracy"]) for row in records] == [
+        (1, 0.1, 0.9),
+        (2, 0.2, 0.7),
+        (3, 0.3, None),
+    ]
+
+
+def test_json_is_strict_and_exact(records: list[dict[str, object]]) -> None:
+    def refuse(text: str) -> float:
+        raise AssertionError(text)
+
+    assert json.loads(leaderboard.as_json(records), parse_constant=refuse) == records
+
+
+def test_csv_has_the_same_rows(records: list[dict[str, object]]) -> None:
+    rows = list(csv.DictReader(io.StringIO(leaderboard.as_csv(records))))
+    assert [row["id"] for row in rows] == [record["id"] for record in records]
+    assert float(rows[0]["val_accuracy"]) == 0.9
+    assert rows[2]["val_accuracy"] == rows[2]["best_epoch"] == ""
+    assert rows[0]["best_epoch"] == "2"
+
+
+def test_no_trials_are_an_empty_list(run: MakeRun) -> None:
+    empty = results.rank(run([], total=3))
+    assert leaderboard.as_json(leaderboard.records(empty, [])) == "[]\n"
+    assert isinstance(empty, pd.DataFrame)

@@ -1,0 +1,97 @@
+"""`python -m analysis`: stdout is only the result, errors are one line, nothing heavy is loaded."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import app
+from search.ledger import Run, Trial
+from trainables.commandline import execute
+
+Rates = Callable[[], list[Trial]]
+MakeRun = Callable[..., Run]
+WriteRun = Callable[[Path, Run], Path]
+
+
+@pytest.fixture
+def folder(rates: Rates, run: MakeRun, write: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write(tmp_path / "runs" / "lr_sweep-digits", run(rates()))
+
+
+def call(*words: str) -> int:
+    return execute(app, "python -m analysis", words)
+
+
+def test_leaderboard_rebuilds_the_files_and_prints_the_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("leaderboard", "lr_sweep-digits") == 0
+    out, err = capsys.readouterr()
+    assert "| 1= |" in out.replace("   ", " ").replace("  ", " ")
+    assert err == ""
+    assert (folder / "results.md").exists()
+
+
+def test_json_on_stdout_is_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("leaderboard", str(folder), "--format", "json") == 0
+    out = capsys.readouterr().out
+    assert out == (folder / "results.json").read_text()
+    assert [row["rank"] for row in json.loads(out)] == [1, 2, 3]
+
+
+def test_csv_on_stdout_is_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("leaderboard", str(folder), "--format=csv") == 0
+    assert capsys.readouterr().out == (folder / "results.csv").read_text()
+
+
+def test_several_runs_are_only_printed(
+    folder: Path, rates: Rates, run: MakeRun, write: WriteRun, tmp_path: Path
+) -> None:
+    write(tmp_path / "runs" / "other", run(rates()))
+    assert call("leaderboard", "lr_sweep-digits", "other") == 0
+    assert not (folder / "results.md").exists()
+
+
+def test_the_same_run_twice_is_one_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("leaderboard", "lr_sweep-digits", str(folder), "--format", "json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("leaderboard", "lr_swep"), 5, "error[run]: unknown run 'lr_swep'. Did you mean 'lr_sweep-digits'?"),
+        (("leaderboard", "."), 5, "error[run]: no run: "),
+        (("leaderboard", "lr_sweep-digits", "--format", "jsn"), 2, "error[usage]: unknown value of --format 'jsn'. Did you mean 'json'?"),
+        (("leaderboard", "--runs_dri", "x"), 2, "error[usage]: No such option: --runs-dri"),
+        (("leaderbord",), 2, "error[usage]: No such command 'leaderbord'."),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line_on_stderr(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
+) -> None:
+    assert call(*words) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+def test_nothing_loads_torch_or_ray() -> None:
+    """Not the import of every module here, and not the drawing of a leaderboard."""
+    code = (
+        "import importlib, pkgutil, sys, analysis\n"
+        "for module in pkgutil.iter_modules(analysis.__path__): importlib.import_module(f'analysis.{module.name}')\n"
+        "print(sorted({'torch', 'ray', 'matplotlib.pyplot', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
+def test_help_needs_no_pandas() -> None:
+    code = "import sys; import analysis.__main__; print(sorted({'pandas', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

@@ -1,0 +1,123 @@
+"""Foreign text stays text: no markup, no link, no new cell. Numbers read well."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from analysis import markdown
+
+NASTY = (
+    "a|b",
+    "a\nb",
+    "`code`",
+    "<script>alert(1)</script>",
+    "[x](javascript:alert(1))",
+    "![](http://example.org/a.png)",
+    "&#42;",
+    "\x1b[31mred\x1b[0m",
+    "\u202egnp.exe",
+    "=1+1",
+    "*bold* _italic_ __init__ ~~gone~~",
+    "# heading",
+    "\\|",
+    "\ud800",
+    "x" * 500,
+)
+
+
+def cells(text: str) -> list[list[Token]]:
+    """The inline tokens of each cell of a table, in order."""
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    assert {token.type.split("_")[0] for token in tokens} <= {"table", "thead", "tbody", "tr", "th", "td", "inline"}
+    return [token.children or [] for token in tokens if token.type == "inline"]
+
+
+def visible(value: object) -> str:
+    text = markdown.one_line(value)
+    return text if len(text) <= markdown.LONGEST else text[: markdown.LONGEST - 1] + "…"
+
+
+@given(st.lists(st.text(st.characters(codec=None)) | st.sampled_from(NASTY), min_size=1, max_size=6))
+def test_any_text_stays_in_its_cell(texts: list[str]) -> None:
+    """A row of foreign texts has as many cells as texts, each with nothing but its text."""
+    row = [markdown.escape(text) for text in texts]
+    found = cells(markdown.table(["h"] * len(row), [row], "l" * len(row)))
+    assert len(found) == 2 * len(texts)
+    for text, tokens in zip(texts, found[len(texts) :], strict=True):
+        assert {token.type for token in tokens} <= {"text", "text_special"}
+        assert "".join(token.content for token in tokens) == visible(text)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_escaped_text_has_no_control_character_and_no_address(text: str) -> None:
+    """Neither a terminal nor GitHub's automatic links can be reached through it."""
+    escaped = markdown.escape(f"{text} http://example.org www.example.org {text}")
+    assert all(character.isprintable() for character in escaped if character != "\u3000")
+    assert "://" not in escaped
+    assert "www." not in escaped.lower()
+    escaped.encode()
+
+
+def test_a_name_with_underscores_reads_as_it_is() -> None:
+    assert markdown.escape("weight_decay") == "weight_decay"
+
+
+def test_long_text_is_cut() -> None:
+    assert len(markdown.escape("x" * 500)) == markdown.LONGEST
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.032, "3.2e-2"),
+        (1e-3, "1.0e-3"),
+        (5e-4, "5.0e-4"),
+        (0.00125, "1.25e-3"),
+        (0.0316227766, "3.2e-2"),
+        (1, "1.0e0"),
+        (0, "0"),
+    ],
+)
+def test_rates_are_powers_of_ten(value: float, expected: str) -> None:
+    assert markdown.rate(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("lr", 0.0005, "5.0e-4"),
+        ("dropout", 0.25, "0.25"),
+        ("dropout", 0.123456, "0.123"),
+        ("depth", 3, "3"),
+        ("model", "mlp", "mlp"),
+        ("depth", None, "–"),
+    ],
+)
+def test_settings_read_well(key: str, value: Any, expected: str) -> None:
+    assert markdown.setting(key, value) == expected
+
+
+@pytest.mark.parametrize(("number", "expected"), [(300, "300"), (45_000, "45,000"), (11_173_962, "11.17M")])
+def test_counts_have_separators_or_a_unit(number: int, expected: str) -> None:
+    assert markdown.count(number) == expected
+
+
+def test_accuracy_has_two_decimals() -> None:
+    assert markdown.percent(298 / 300) == "99.33"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no file /home/ann/data/x.png", "no file x.png"),
+        ("'/home/ann/x.py', line 3", "'x.py', line 3"),
+        ("see https://example.org/a/b", "see https://example.org/a/b"),
+        ("relative/path and 1/2", "relative/path and 1/2"),
+    ],
+)
+def test_folders_of_absolute_paths_are_left_out(text: str, expected: str) -> None:
+    assert markdown.without_folders(text) == expected

@@ -1,0 +1,134 @@
+"""The later parts of results.md: winner on test, early stopping, failures, provenance."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis import results
+from analysis.failures import failures
+from analysis.provenance import provenance
+from analysis.stopping import early_stopping
+from analysis.winner import winner_on_test
+from search.ledger import Run, Trial
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+Rates = Callable[[], list[Trial]]
+
+
+def scored(run: Run, trial: int, epoch: int, classes: int = 10) -> Run:
+    """The run after its test split was read for this trial."""
+    matrix = [[28 if row == column else 0 for column in range(classes)] for row in range(classes)]
+    metrics = {"count": 300, "accuracy": 0.98, "top5_accuracy": 0.995, "macro_f1": 0.979}
+    metrics |= {"per_class_accuracy": [1.0] * classes, "confusion_matrix": matrix}
+    line = {"weights": "a", "trial": trial, "epoch": epoch}
+    return dataclasses.replace(run, tests=[line | {"state": "intent"}, line | {"state": "done", "metrics": metrics}])
+
+
+def test_the_winner_has_its_test_metrics(rates: Rates, run: MakeRun) -> None:
+    found = scored(run(rates()), trial=1, epoch=2)
+    text = winner_on_test(found, results.rank(found))
+    for part in (
+        "98.00 % (95 % interval 95.70 to 99.08 %)",
+        "99.50 %",
+        "0.9790",
+        "read 1 time.",
+        "| 9       |       28 |",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(("trial", "epoch"), [(0, 3), (1, 3)], ids=["another trial", "another epoch"])
+def test_metrics_of_other_weights_are_not_the_winners(rates: Rates, run: MakeRun, trial: int, epoch: int) -> None:
+    found = scored(run(rates()), trial, epoch)
+    text = winner_on_test(found, results.rank(found))
+    assert "Not evaluated" in text
+    assert "read 1 time." in text
+
+
+def test_many_classes_are_folded_away(rates: Rates, run: MakeRun) -> None:
+    found = scored(run(rates(), classes=[f"class {place}" for place in range(100)]), 1, 2, classes=100)
+    assert "<summary>Accuracy of each of 100 classes</summary>" in winner_on_test(found, results.rank(found))
+
+
+def test_without_a_winner_nothing_is_tested(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, (), "failed")])
+    assert winner_on_test(found, results.rank(found)) == ""
+
+
+def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRun) -> None:
+    trials = [
+        trial(0, (0.5,) * 9),
+        trial(1, (0.4,), "stopped", epochs=9),
+        trial(2, (0.4, 0.4, 0.4), "stopped", epochs=9),
+    ]
+    asha = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
+    found = run(trials, scheduler=asha)
+    gone_on = [
+        {"trial": index, "epoch": epoch, "decision": "continue"} for index, epoch in ((0, 1), (2, 1), (0, 3), (0, 3))
+    ]
+    text = early_stopping(dataclasses.replace(found, decisions=found.decisions + gone_on))
+    assert "ASHA trained 13 of the 27 epochs" in text
+    assert "(48.1 %)" in text
+    assert [line.replace(" ", "") for line in text.splitlines()[-2:]] == ["|1|3|1|2|", "|3|2|1|1|"]
+
+
+def test_without_a_scheduler_there_is_no_word_of_stopping(rates: Rates, run: MakeRun) -> None:
+    assert early_stopping(run(rates())) == ""
+
+
+def test_one_cause_is_one_line(trial: Make, run: MakeRun) -> None:
+    """Same error and place: one row with the number and some ids; folders of the machine are left out."""
+    trials = [trial(index, (), "failed") for index in range(6)]
+    broken = {"outcome": "failed", "error": "FileNotFoundError: /home/ann/<x>|.png", "where": "data.py:7"}
+    trials[5] = dataclasses.replace(trials[5], outcome=broken)
+    found = run(trials)
+    text = failures(found, results.rank(found))
+    rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 2
+    assert rows[0].startswith("|   5 | RuntimeError: broken")
+    assert rows[0].count("](trials/") == 3
+    assert "FileNotFoundError: &lt;x&gt;\\|.png" in rows[1]
+
+
+def test_diverged_trials_are_named(trial: Make, run: MakeRun) -> None:
+    found = run([trial(index, (0.1,), "diverged", epochs=3) for index in range(5)])
+    text = failures(found, results.rank(found))
+    assert text.startswith("## Failures\n\n5 trials diverged")
+    assert text.endswith(" and 2 more.")
+
+
+def test_no_failures_no_section(rates: Rates, run: MakeRun) -> None:
+    found = run(rates())
+    assert failures(found, results.rank(found)) == ""
+
+
+def test_provenance_shows_known_facts_only(rates: Rates, run: MakeRun) -> None:
+    """A key that this program does not know, a secret perhaps, is not copied into a file that people share."""
+    extra: dict[str, Any] = {"token": "canary", "versions": {"torch": "2.15.0"}}
+    found = run(rates(), **extra)
+    text = provenance(found, results.rank(found), ["depth", "weight_decay"])
+    assert "canary" not in text
+    for part in (
+        "| depth ",
+        "| 5.0e-4",
+        "0123456789abcdef0123456789abcdef",
+        "2.15.0",
+        "choice\\(0.001, 0.0005, 0.0001\\)",
+    ):
+        assert part in text
+
+
+def test_changes_that_were_allowed_stay_visible(
+    rates: Rates, run: MakeRun, write: Callable[[Path, Run], Path], tmp_path: Path
+) -> None:
+    """Those of every continuation, not only of the last."""
+    found = run(rates())
+    folder = write(tmp_path / "run", found)
+    line = '{"trials": 3, "epochs": 3, "seeds": 1, "allowed": [%s]}\n'
+    (folder / "totals.jsonl").write_text(line % '"torch: 1 is now 2"' + line % "")
+    found = dataclasses.replace(found, folder=folder)
+    assert "torch: 1 is now 2" in provenance(found, results.rank(found), [])

@@ -1,0 +1,115 @@
+"""The test split is read for the winner, after it was chosen, on record before it happens, and once."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import comparison, results, testing
+from search import ledger
+from search.ledger import Run, Trial
+from trainables import data, durable, trial as trials
+from trainables.errors import RunError
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+WriteRun = Callable[[Path, Run], Path]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data.prepare("digits", tmp_path_factory.mktemp("data") / "data", progress=False)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    cache: Path, trial: Make, run: MakeRun, write: WriteRun, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """A run of two small networks, really trained for one epoch on digits."""
+    images = data.load(cache)
+    planned = [
+        trial(index, (), epochs=1, depth=1, width=32, lr=lr, augment="none") for index, lr in enumerate((0.1, 0.0001))
+    ]
+    facts = {"fingerprint": images.fingerprint, "sizes": images.sizes, "classes": list(images.classes)}
+    folder = write(tmp_path_factory.mktemp("runs") / "lr_sweep-digits", run(planned, **facts))
+    for each in planned:
+        list(trials.run(folder / each.folder, each.config, images, seed=0, device="cpu", precision="fp32"))
+    return folder, cache
+
+
+@pytest.fixture
+def folder(trained: tuple[Path, Path]) -> Path:
+    (trained[0] / "tests.jsonl").unlink(missing_ok=True)
+    return trained[0]
+
+
+def lines(folder: Path) -> list[tuple[str, int]]:
+    return [(line["state"], line["trial"]) for line in durable.read_lines(folder / "tests.jsonl")]
+
+
+def test_the_winner_is_scored_once(folder: Path, cache: Path) -> None:
+    for _ in range(2):
+        testing.test_winner(ledger.read(folder), cache)
+    assert lines(folder) == [("intent", 0), ("done", 0)]
+    run = ledger.read(folder)
+    metrics = testing.evaluation(run, 0, 1)
+    assert metrics is not None
+    assert metrics["count"] == 300
+    assert metrics["accuracy"] == pytest.approx(run.trials[0].epochs[0]["val_accuracy"], abs=0.12)
+    assert f"On the test split: {100 * metrics['accuracy']:.2f} %." in results.render(run, results.rank(run))
+
+
+def test_a_reading_is_on_record_before_it_happens(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it reads, and run again: two lines of intent, one reading."""
+
+    def killed(_: Path) -> data.Split:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "load_test", killed)
+        with pytest.raises(KeyboardInterrupt):
+            testing.test_winner(ledger.read(folder), cache)
+    assert lines(folder) == [("intent", 0)]
+    testing.test_winner(ledger.read(folder), cache)
+    assert lines(folder) == [("intent", 0), ("intent", 0), ("done", 0)]
+    assert testing.reads(ledger.read(folder)) == 1
+
+
+def test_an_unfinished_search_leaves_the_test_split_closed(folder: Path, cache: Path) -> None:
+    run = ledger.read(folder)
+    testing.test_winner(dataclasses.replace(run, totals=run.totals | {"trials": 3}), cache)
+    assert lines(folder) == []
+
+
+def test_without_a_winner_the_test_split_stays_closed(
+    trial: Make, run: MakeRun, write: WriteRun, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "run", run([trial(0, (), "failed")]))
+    testing.test_winner(ledger.read(folder), tmp_path / "no cache")
+    assert lines(folder) == []
+
+
+def test_other_images_are_refused(folder: Path, cache: Path) -> None:
+    run = ledger.read(folder)
+    other = dataclasses.replace(run, identity=run.identity | {"fingerprint": "another"})
+    with pytest.raises(RunError, match="other images"):
+        testing.test_winner(other, cache)
+
+
+def test_weights_of_another_epoch_are_refused(folder: Path, cache: Path) -> None:
+    run = ledger.read(folder)
+    longer = dataclasses.replace(
+        run.trials[0], epochs=[*run.trials[0].epochs, {**run.trials[0].epochs[0], "epoch": 2, "val_accuracy": 1.0}]
+    )
+    with pytest.raises(RunError, match="wrong weights"):
+        testing.test_winner(dataclasses.replace(run, trials=[longer, run.trials[1]]), cache)
+    assert lines(folder) == []
+
+
+def test_real_predictions_are_compared_in_pairs(folder: Path) -> None:
+    """What a trial writes is what the comparison reads."""
+    ranked = results.rank(ledger.read(folder))
+    assert ranked["test"].dropna().tolist() == [comparison.PAIRED]
+    assert np.isfinite(ranked["p_value"][1])
