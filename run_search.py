@@ -12,6 +12,8 @@ import importlib
 import shlex
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,8 +118,8 @@ def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best
         console = display.open_console(quiet)
         announce(console, settings, progress)
         try:
-            with display.shown(progress, console) as notify:
-                attempts.train(path, settings, interrupts, loading_early(notify))
+            with display.shown(progress, console) as show, loading_early(show, interrupts) as notify:
+                attempts.train(path, settings, interrupts, notify)
         except signals.Interrupted as stop:
             write(path, settings, results)
             print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
@@ -128,17 +130,21 @@ def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best
     return int(any(trial.status == "failed" for trial in run.trials))
 
 
-def loading_early(notify: "Notify") -> "Notify":
+@contextmanager
+def loading_early(notify: "Notify", interrupts: "Interrupts") -> Iterator["Notify"]:
     """Import what writing the results needs when the first trial ends, in a thread: seconds that nobody has to wait for."""
-    started: list[threading.Thread] = []
+    loader = threading.Thread(target=lambda: [importlib.import_module(name) for name in RESULTS_NEED])
 
     def notify_and_load(index: int, row: "Record | None") -> None:
         notify(index, row)
-        if row is None and not started:
-            started.append(threading.Thread(target=lambda: [importlib.import_module(name) for name in RESULTS_NEED]))
-            started[0].start()
+        if row is None and not loader.ident and interrupts.number is None:
+            loader.start()
 
-    return notify_and_load
+    try:
+        yield notify_and_load
+    finally:
+        if loader.ident:
+            loader.join()  # two threads in the middle of one import see half a module
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:

@@ -37,10 +37,8 @@ def answer(run: Run, ranked: pd.DataFrame, keys: list[str]) -> str:
     """The winner and how sure it is, then the commands."""
     finished = ranked[ranked["status"] == "finished"]
     if finished.empty:
-        sentence = "**No trial has finished, so there is no best configuration" + (
-            " yet.**" if not run.complete else ".**"
-        )
-        return f"{sentence}\n\n{fence(commands.rebuild(run))}"
+        yet = "" if run.complete else " yet"
+        return f"**No trial has finished, so there is no best configuration{yet}.**\n\n{fence(commands.rebuild(run))}"
     best = rows_of(finished.iloc[:1])[0]
     sentences = [lead(run, best, keys, len(finished)), ties(finished), against_baseline(ranked), on_test(run, best)]
     trial = next(trial for trial in run.trials if trial.index == best["index"])
@@ -54,11 +52,12 @@ def answer(run: Run, ranked: pd.DataFrame, keys: list[str]) -> str:
 def lead(run: Run, best: Row, keys: list[str], finished: int) -> str:
     """The winner: what it is, its value and the interval around it."""
     images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
+    sure = plural(seeds, "seed") + (", unconfirmed" if seeds == 1 else "")
     what = settings({key: best[key] for key in keys if best[key] is not None})
     return (
         f"**Best of {plural(finished, 'finished trial')}{'' if run.complete else ' so far'}: "
         f"{identifier(best)}{' with ' + what if what else ''}: {percent(best['val_accuracy'])} % validation accuracy** "
-        f"(95 % interval {interval(best['low'], best['high'])} %; {count(images)} images, {plural(seeds, 'seed')})."
+        f"(95 % interval {interval(best['low'], best['high'])} %; {count(images)} images, {sure})."
     )
 
 

@@ -42,7 +42,7 @@ def row(run: Run, trial: Trial) -> dict[str, Any]:
     facts = {key: getattr(trial, key) for key in ("index", "id", "status", "source", "seed", "folder")}
     facts |= {"epochs": len(trial.epochs), "epochs_allowed": trial.config["epochs"], "best_epoch": best.get("epoch")}
     origin = {"run": run.name, "dataset": run.identity["dataset_title"], "fingerprint": run.identity["fingerprint"]}
-    return origin | facts | config | {key: value for key, value in best.items() if key not in ("epoch", *config)}
+    return config | origin | facts | {key: value for key, value in best.items() if key not in ("epoch", *config)}
 
 
 def planned(run: Run) -> list[Trial]:

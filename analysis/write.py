@@ -83,11 +83,12 @@ def refuse_foreign(run_folder: Path, target: Path) -> None:
     """
     if target.is_symlink() or not target.exists():
         return
-    kind = "a folder" if target.is_dir() else None if is_ours(target) else "a file that run_search.py did not write"
-    if kind:
-        raise StorageError(
-            f"not replaced: {target}: it is {kind}. The results are safe in {run_folder}; use --results OTHER."
-        )
+    if target.is_file() and is_ours(target):
+        return
+    kind = "a folder" if target.is_dir() else "something that run_search.py did not write"
+    raise StorageError(
+        f"not replaced: {target}: it is {kind}. The results are safe in {run_folder}; use --results OTHER."
+    )
 
 
 def is_ours(path: Path) -> bool:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,18 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
         try:
             yield
         finally:
-            ray.shutdown()
+            shut_down()
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def shut_down() -> None:
+    """End Ray. The run is on disk by now, so whatever goes wrong here goes into the log and changes no exit code."""
+    import ray
+
+    try:
+        ray.shutdown()
+    except Exception:
+        traceback.print_exc()
 
 
 def fresh_scratch(run: Path) -> Path:

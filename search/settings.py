@@ -1,5 +1,6 @@
 """What a search is asked to do, and which of it may change when it is continued."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ Kind = Literal["identity", "totals", "free"]
 
 SCHEDULERS = ("asha", "none")
 PRECISIONS = ("auto", "fp32", "bf16")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class Settings:
             value = getattr(self, field)
             if value is not None and value < least:
                 raise UsageError(f"--{field.replace('_', '-')} must be at least {least}, but got {value}.")
+        if not NAME.fullmatch(self.run_name):
+            raise UsageError(f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}.")
         if self.gpus_per_trial is not None and self.gpus_per_trial < 0:
             raise UsageError(f"--gpus-per-trial must not be negative, but got {self.gpus_per_trial}.")
 

@@ -1,5 +1,6 @@
 """What runs inside a Ray worker: one trial of the plan, in its folder of the run."""
 
+import contextlib
 import functools
 import gc
 import time
@@ -63,8 +64,9 @@ def continue_trial(job: Job, trial: ledger.Trial, report: Callable[[Record], Non
             seed=trial.seed, device=job.device, precision=job.precision, stopping=job.stop_marker.exists,
         )  # fmt: skip
         try:
-            for row in rows:
-                report(row)
+            with contextlib.closing(rows):  # report() ends a stopped trial by SystemExit; its folder is free at once
+                for row in rows:
+                    report(row)
             break
         except LockedError:
             if time.monotonic() > give_up:

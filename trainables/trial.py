@@ -8,7 +8,7 @@ import io
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,12 @@ def run(
     precision: str,
     stopping: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int, int], None] | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Continue the trial in folder until config["epochs"] epochs are committed, and yield each new row once it is.
 
     The outcome (finished, diverged, or failed by an error of the configuration) is the last line of the ledger; it is
-    there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch.
+    there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch, or
+    when the generator is closed.
 
     Raises:
         LockedError: another process trains this trial.
@@ -53,6 +54,8 @@ def run(
     durable.make_folder(folder)
     with durable.folder_lock(folder):
         durable.sweep(folder)
+        if is_finished(folder, config["epochs"]):
+            return
         state = load_state(folder, trial_id(config, seed), at_most=config["epochs"])
         epochs = train(config, data, seed=seed, device=device, precision=precision, state=state, on_batch=on_batch)
         try:
@@ -76,7 +79,7 @@ def commit_all(
     seed: int,
     state: Settings | None,
     stopping: Callable[[], bool],
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Commit each epoch, save states in between and the outcome at the end."""
     committed = committed_rows(folder)
     best = Best(**state["best"]) if state else None
@@ -89,11 +92,17 @@ def commit_all(
         else:
             check_repeated(folder, committed[row["epoch"] - 1], row, epoch.device)
         note(folder, timing(row["epoch"], time.monotonic() - started, len(data.train.labels), epoch.device))
-        if is_last or stopping() or time.monotonic() - saved_at >= SAVE_EVERY:
+        is_saved = is_last or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
+        if is_saved:
             save_state(folder, epoch, trial_id(config, seed))
             saved_at = time.monotonic()
         if is_new and not is_last:
-            yield row
+            try:
+                yield row
+            except GeneratorExit:  # whoever listened has gone
+                if stopping() and not is_saved:
+                    save_state(folder, epoch, trial_id(config, seed))
+                raise
         last_row = row if is_new else None
         started = time.monotonic()
     assert best is not None, "a trial has at least one epoch"
@@ -101,6 +110,12 @@ def commit_all(
     end(folder, {"outcome": "finished"})
     if last_row:
         yield last_row
+
+
+def is_finished(folder: Path, epochs: int) -> bool:
+    """Whether that many epochs are committed and the trial has ended well."""
+    lines = durable.read_lines(folder / "epochs.jsonl")
+    return lines[-1:] == [{"outcome": "finished"}] and len(committed_rows(folder)) >= epochs
 
 
 def committed_rows(folder: Path) -> list[Record]:

@@ -1,6 +1,7 @@
 """Small runs made by hand: as objects, and as real run folders that the ledger reads back."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.write import write_results
 from search.ledger import Run, Trial
 from trainables.config import complete, trial_id
 
@@ -61,7 +63,7 @@ def make_trial(
         | {"lr": whole["lr"]}
         for epoch, value in enumerate(values, 1)
     ]
-    outcomes = {
+    outcomes: dict[str, dict[str, Any]] = {
         "finished": {"outcome": "finished"},
         "diverged": {"outcome": "diverged", "epoch": len(values) + 1},
         "failed": {"outcome": "failed", "error": "RuntimeError: broken", "where": "train.py:12"},
@@ -74,7 +76,8 @@ def make_trial(
 def make_run(trials: Sequence[Trial], *, total: int | None = None, **identity: Any) -> Run:
     """A run of these trials; `total` is how many were asked for."""
     epochs = max((trial.config["epochs"] for trial in trials), default=1)
-    totals = {"trials": len(trials) if total is None else total, "epochs": epochs, "seeds": 1, "allowed": []}
+    asked = len(trials) if total is None else total
+    totals: dict[str, Any] = {"trials": asked, "epochs": epochs, "seeds": 1, "allowed": []}
     decisions = [
         {
             "sequence": place,
@@ -135,6 +138,21 @@ def three_rates() -> list[Trial]:
 
 
 @pytest.fixture(scope="session")
+def written_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `runs` with one complete run and its derived files, for tests that only copy it."""
+    runs = tmp_path_factory.mktemp("once") / "runs"
+    write_results(write_run(runs / "lr_sweep-digits", make_run(three_rates())))
+    return runs
+
+
+@pytest.fixture
+def written(written_once: Path, tmp_path: Path) -> Path:
+    """A complete run of three rates with its derived files, tmp_path/runs/lr_sweep-digits, for one test to spoil."""
+    shutil.copytree(written_once, tmp_path / "runs")
+    return tmp_path / "runs" / "lr_sweep-digits"
+
+
+@pytest.fixture(scope="session")
 def trial() -> Callable[..., Trial]:
     return make_trial
 
@@ -150,7 +168,7 @@ def rates() -> Callable[[], list[Trial]]:
 
 
 @pytest.fixture(scope="session")
-def write() -> Callable[[Path, Run], Path]:
+def save() -> Callable[[Path, Run], Path]:
     return write_run
 
 

@@ -20,7 +20,7 @@ def test_the_answer_names_the_winner_its_interval_and_its_ties(rates: Rates, run
     base, best, other = rates()
     text = told(run([base, best, other]))
     assert text.startswith(f"**Best of 3 finished trials: [{best.id}](trials/0001-{best.id}) with lr 5.0e-4: 99.67 % ")
-    assert "95 % interval 98.14 to 99.94 %; 300 images, 1 seed" in text
+    assert "95 % interval 98.14 to 99.94 %; 300 images, 1 seed, unconfirmed)" in text
     assert f"within noise: [{other.id}](trials/0002-{other.id}), [{base.id}]" in text
     assert "Gain over the baseline: 0.67 points, within noise." in text
 

@@ -19,13 +19,13 @@ WriteRun = Callable[[Path, Run], Path]
 
 
 @pytest.fixture
-def two(trial: Make, run: MakeRun, write: WriteRun, tmp_path: Path) -> Callable[..., list[Run]]:
+def two(trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path) -> Callable[..., list[Run]]:
     """Two runs of two trials each, best values alternating between them; the second has these other facts."""
 
     def make(**identity: object) -> list[Run]:
         first = run([trial(0, (0.9,), lr=0.1), trial(1, (0.7,), lr=0.2)])
         second = run([trial(0, (0.8,), lr=0.1, depth=2), trial(1, (0.6,), lr=0.1, depth=4)], **identity)
-        return [ledger.read(write(tmp_path / name, each)) for name, each in (("one", first), ("two", second))]
+        return [ledger.read(save(tmp_path / name, each)) for name, each in (("one", first), ("two", second))]
 
     return make
 

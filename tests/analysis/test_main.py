@@ -18,9 +18,9 @@ WriteRun = Callable[[Path, Run], Path]
 
 
 @pytest.fixture
-def folder(rates: Rates, run: MakeRun, write: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    return write(tmp_path / "runs" / "lr_sweep-digits", run(rates()))
+    return written
 
 
 def call(*words: str) -> int:
@@ -28,6 +28,7 @@ def call(*words: str) -> int:
 
 
 def test_leaderboard_rebuilds_the_files_and_prints_the_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "results.md").unlink()
     assert call("leaderboard", "lr_sweep-digits") == 0
     out, err = capsys.readouterr()
     assert "| 1= |" in out.replace("   ", " ").replace("  ", " ")
@@ -48,9 +49,10 @@ def test_csv_on_stdout_is_the_file(folder: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_several_runs_are_only_printed(
-    folder: Path, rates: Rates, run: MakeRun, write: WriteRun, tmp_path: Path
+    folder: Path, rates: Rates, run: MakeRun, save: WriteRun, tmp_path: Path
 ) -> None:
-    write(tmp_path / "runs" / "other", run(rates()))
+    save(tmp_path / "runs" / "other", run(rates()))
+    (folder / "results.md").unlink()
     assert call("leaderboard", "lr_sweep-digits", "other") == 0
     assert not (folder / "results.md").exists()
 
@@ -65,11 +67,15 @@ def test_the_same_run_twice_is_one_run(folder: Path, capsys: pytest.CaptureFixtu
     [
         (("leaderboard", "lr_swep"), 5, "error[run]: unknown run 'lr_swep'. Did you mean 'lr_sweep-digits'?"),
         (("leaderboard", "."), 5, "error[run]: no run: "),
-        (("leaderboard", "lr_sweep-digits", "--format", "jsn"), 2, "error[usage]: unknown value of --format 'jsn'. Did you mean 'json'?"),
+        (
+            ("leaderboard", "x", "--format", "jsn"),
+            2,
+            "error[usage]: unknown value of --format 'jsn'. Did you mean 'json'",
+        ),
         (("leaderboard", "--runs_dri", "x"), 2, "error[usage]: No such option: --runs-dri"),
         (("leaderbord",), 2, "error[usage]: No such command 'leaderbord'."),
     ],
-)  # fmt: skip
+)
 def test_errors_are_one_line_on_stderr(
     folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
 ) -> None:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import frame, ranking
@@ -44,6 +44,7 @@ def test_equal_values_keep_the_order_of_the_plan(trial: Make, run: MakeRun) -> N
     assert ranked["index"].tolist() == [0, 1, 2]
 
 
+@settings(max_examples=40)
 @given(outcomes, st.randoms(use_true_random=False))
 def test_ranking_is_a_total_order_of_all_trials(
     trial: Make, run: MakeRun, outcomes: list[tuple[str, list[float]]], dice: random.Random
@@ -59,6 +60,11 @@ def test_ranking_is_a_total_order_of_all_trials(
         for s, v, i in zip(ranked["status"], ranked["val_accuracy"], ranked["index"], strict=True)
     ]
     assert keys == sorted(keys)
+
+
+def test_the_order_of_the_rows_does_not_matter(trial: Make, run: MakeRun) -> None:
+    loaded = frame.load([run([trial(index, (0.5,)) for index in range(9)])])
+    assert ranking.rank(loaded.sample(frac=1, random_state=0))["index"].tolist() == list(range(9))
 
 
 def test_the_winner_has_finished(trial: Make, run: MakeRun) -> None:

@@ -20,10 +20,10 @@ def render(run: Run) -> str:
     return results.render(run, results.rank(run))
 
 
-def test_sections_come_in_the_order_of_the_contract(trial: Make, run: MakeRun, write: Write, tmp_path: Path) -> None:
+def test_sections_come_in_the_order_of_the_contract(trial: Make, run: MakeRun, save: Write, tmp_path: Path) -> None:
     trials = [trial(0, (0.5,) * 3), trial(1, (0.4,), "stopped", epochs=3), trial(2, (), "failed", epochs=3)]
     asha = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
-    folder = write(tmp_path / "run", run(trials, total=4, scheduler=asha))
+    folder = save(tmp_path / "run", run(trials, total=4, scheduler=asha))
     (folder / "notes.md").write_text("mine\n")
     text = render(ledger.read(folder))
     parts = [
@@ -40,8 +40,8 @@ def test_the_same_run_gives_the_same_bytes_in_any_order_of_lines(rates: Rates, r
     assert render(run(rates())) == render(run(rates()[::-1]))
 
 
-def test_the_text_holds_no_absolute_path(rates: Rates, run: MakeRun, write: Write, tmp_path: Path) -> None:
-    text = render(ledger.read(write(tmp_path / "run", run(rates()))))
+def test_the_text_holds_no_absolute_path(rates: Rates, run: MakeRun, save: Write, tmp_path: Path) -> None:
+    text = render(ledger.read(save(tmp_path / "run", run(rates()))))
     assert str(tmp_path) not in text
     assert not re.search(r"[( ]/(?!path/to)\w", text)
 
@@ -51,10 +51,9 @@ def test_foreign_text_anywhere_is_harmless(trial: Make, run: MakeRun) -> None:
     evil = "<script>x</script>|[x](javascript:y)![](http://z)`-->\u202e\x1b[0m"
     one = trial(0, (), "failed")
     one.outcome.update(error=evil, where=evil)  # type: ignore[union-attr]
-    names = {
-        key: evil
-        for key in ("space", "dataset_title", "fallback", "space_hash", "algorithm", "code", "git", "fingerprint")
-    }
+    names = dict.fromkeys(
+        ("space", "dataset_title", "fallback", "space_hash", "algorithm", "code", "git", "fingerprint"), evil
+    )
     found = run([one, trial(1, (0.5,))], **names, space_params={evil: evil}, versions={evil: evil}, classes=[evil] * 10)
     html = MarkdownIt("commonmark").enable("table").render(render(found))
     assert "<script" not in html
@@ -71,8 +70,8 @@ def test_an_empty_run_can_be_rendered(run: MakeRun) -> None:
     assert "## Leaderboard (no trials)" in text
 
 
-def test_notes_are_word_for_word(rates: Rates, run: MakeRun, write: Write, tmp_path: Path) -> None:
-    folder = write(tmp_path / "run", run(rates()))
+def test_notes_are_word_for_word(rates: Rates, run: MakeRun, save: Write, tmp_path: Path) -> None:
+    folder = save(tmp_path / "run", run(rates()))
     (folder / "notes.md").write_text("I <b>think</b> *so* | [x](y)\n\n- item\n")
     assert render(ledger.read(folder)).endswith("## Notes\n\nI <b>think</b> *so* | [x](y)\n\n- item\n")
 

@@ -22,7 +22,7 @@ Rates = Callable[[], list[Trial]]
 def scored(run: Run, trial: int, epoch: int, classes: int = 10) -> Run:
     """The run after its test split was read for this trial."""
     matrix = [[28 if row == column else 0 for column in range(classes)] for row in range(classes)]
-    metrics = {"count": 300, "accuracy": 0.98, "top5_accuracy": 0.995, "macro_f1": 0.979}
+    metrics: dict[str, Any] = {"count": 300, "accuracy": 0.98, "top5_accuracy": 0.995, "macro_f1": 0.979}
     metrics |= {"per_class_accuracy": [1.0] * classes, "confusion_matrix": matrix}
     line = {"weights": "a", "trial": trial, "epoch": epoch}
     return dataclasses.replace(run, tests=[line | {"state": "intent"}, line | {"state": "done", "metrics": metrics}])
@@ -32,7 +32,7 @@ def test_the_winner_has_its_test_metrics(rates: Rates, run: MakeRun) -> None:
     found = scored(run(rates()), trial=1, epoch=2)
     text = winner_on_test(found, results.rank(found))
     for part in (
-        "98.00 % (95 % interval 95.70 to 99.08 %)",
+        "98.00 % (95 % interval 95.71 to 99.08 %)",
         "99.50 %",
         "0.9790",
         "read 1 time.",
@@ -41,7 +41,7 @@ def test_the_winner_has_its_test_metrics(rates: Rates, run: MakeRun) -> None:
         assert part in text
 
 
-@pytest.mark.parametrize(("trial", "epoch"), [(0, 3), (1, 3)], ids=["another trial", "another epoch"])
+@pytest.mark.parametrize(("trial", "epoch"), [(0, 2), (1, 3)], ids=["another trial", "another epoch"])
 def test_metrics_of_other_weights_are_not_the_winners(rates: Rates, run: MakeRun, trial: int, epoch: int) -> None:
     found = scored(run(rates()), trial, epoch)
     text = winner_on_test(found, results.rank(found))
@@ -123,11 +123,11 @@ def test_provenance_shows_known_facts_only(rates: Rates, run: MakeRun) -> None:
 
 
 def test_changes_that_were_allowed_stay_visible(
-    rates: Rates, run: MakeRun, write: Callable[[Path, Run], Path], tmp_path: Path
+    rates: Rates, run: MakeRun, save: Callable[[Path, Run], Path], tmp_path: Path
 ) -> None:
     """Those of every continuation, not only of the last."""
     found = run(rates())
-    folder = write(tmp_path / "run", found)
+    folder = save(tmp_path / "run", found)
     line = '{"trials": 3, "epochs": 3, "seeds": 1, "allowed": [%s]}\n'
     (folder / "totals.jsonl").write_text(line % '"torch: 1 is now 2"' + line % "")
     found = dataclasses.replace(found, folder=folder)

@@ -10,7 +10,8 @@ import pytest
 from analysis import comparison, results, testing
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import data, durable, trial as trials
+from trainables import data, durable
+from trainables import trial as trials
 from trainables.errors import RunError
 
 Make = Callable[..., Trial]
@@ -25,7 +26,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(
-    cache: Path, trial: Make, run: MakeRun, write: WriteRun, tmp_path_factory: pytest.TempPathFactory
+    cache: Path, trial: Make, run: MakeRun, save: WriteRun, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
     """A run of two small networks, really trained for one epoch on digits."""
     images = data.load(cache)
@@ -33,7 +34,7 @@ def trained(
         trial(index, (), epochs=1, depth=1, width=32, lr=lr, augment="none") for index, lr in enumerate((0.1, 0.0001))
     ]
     facts = {"fingerprint": images.fingerprint, "sizes": images.sizes, "classes": list(images.classes)}
-    folder = write(tmp_path_factory.mktemp("runs") / "lr_sweep-digits", run(planned, **facts))
+    folder = save(tmp_path_factory.mktemp("runs") / "lr_sweep-digits", run(planned, **facts))
     for each in planned:
         list(trials.run(folder / each.folder, each.config, images, seed=0, device="cpu", precision="fp32"))
     return folder, cache
@@ -84,9 +85,9 @@ def test_an_unfinished_search_leaves_the_test_split_closed(folder: Path, cache: 
 
 
 def test_without_a_winner_the_test_split_stays_closed(
-    trial: Make, run: MakeRun, write: WriteRun, tmp_path: Path
+    trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path
 ) -> None:
-    folder = write(tmp_path / "run", run([trial(0, (), "failed")]))
+    folder = save(tmp_path / "run", run([trial(0, (), "failed")]))
     testing.test_winner(ledger.read(folder), tmp_path / "no cache")
     assert lines(folder) == []
 

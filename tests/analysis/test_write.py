@@ -2,23 +2,19 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from analysis import plots, write
+from analysis import plots, results, write
 from search.ledger import Run, Trial
 from trainables.errors import RunError, StorageError
 
 MakeRun = Callable[..., Run]
 Rates = Callable[[], list[Trial]]
-WriteRun = Callable[[Path, Run], Path]
-
-
-@pytest.fixture
-def folder(rates: Rates, run: MakeRun, write: WriteRun, tmp_path: Path) -> Path:
-    return write(tmp_path / "runs" / "lr_sweep-digits", run(rates()))
+Save = Callable[[Path, Run], Path]
 
 
 def derived(folder: Path) -> dict[str, str]:
@@ -26,54 +22,54 @@ def derived(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
-def test_everything_derived_can_be_rebuilt_byte_for_byte(folder: Path) -> None:
-    write.write_results(folder)
-    first = derived(folder)
+def test_everything_derived_can_be_rebuilt_byte_for_byte(written: Path) -> None:
+    first = derived(written)
     for name in first:
-        (folder / name).unlink()
-    write.write_results(folder)
-    assert derived(folder) == first
-    assert json.loads((folder / "results.json").read_text())[0]["rank"] == 1
-    assert not list(folder.glob(".*.tmp"))
+        (written / name).unlink()
+    write.write_results(written)
+    assert derived(written) == first
+    assert json.loads((written / "results.json").read_text())[0]["rank"] == 1
+    assert not list(written.glob(".*.tmp"))
 
 
-def test_a_copied_run_gives_the_same_bytes_elsewhere(
-    folder: Path, rates: Rates, run: MakeRun, write: WriteRun, tmp_path: Path
+def test_a_run_written_in_another_order_gives_the_same_bytes(
+    written: Path, rates: Rates, run: MakeRun, save: Save, tmp_path: Path
 ) -> None:
-    from analysis.write import write_results
-
-    other = write(tmp_path / "elsewhere" / "lr_sweep-digits", run(rates()[::-1]))
-    for each in (folder, other):
-        write_results(each)
-    assert derived(other) == derived(folder)
+    other = save(tmp_path / "elsewhere" / written.name, run(rates()[::-1]))
+    write.write_results(other)
+    assert derived(other) == derived(written)
 
 
-def test_an_unchanged_plot_is_not_drawn_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write.write_results(folder)
+def test_an_unchanged_plot_is_not_drawn_again(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "learning_curves", lambda _: b"drawn again")
-    write.write_results(folder)
-    path = folder / "plots/learning_curves.svg"
+    write.write_results(written)
+    path = written / "plots/learning_curves.svg"
     assert not path.read_bytes().startswith(b"drawn again")
     path.write_bytes(path.read_bytes()[:-20])
-    write.write_results(folder)
+    write.write_results(written)
     assert path.read_bytes().startswith(b"drawn again")
 
 
-def test_a_refusing_disk_leaves_the_old_files(folder: Path) -> None:
-    write.write_results(folder)
-    before = (folder / "results.csv").read_bytes()
-    (folder / "results.md").unlink()
-    (folder / "results.md").mkdir()
+def test_a_new_epoch_is_drawn(written: Path) -> None:
+    before = derived(written)
+    path = next(written.glob("trials/0001-*/epochs.jsonl"))
+    path.write_text(path.read_text().replace("0.92", "0.91"))
+    write.write_results(written)
+    assert derived(written)["plots/learning_curves.svg"] != before["plots/learning_curves.svg"]
+
+
+def test_a_refusing_disk_is_a_storage_error(written: Path) -> None:
+    (written / "results.md").unlink()
+    (written / "results.md").mkdir()
     with pytest.raises(StorageError, match=r"cannot write: .*results\.md"):
-        write.write_results(folder)
-    assert (folder / "results.csv").read_bytes() == before
+        write.write_results(written)
 
 
-def test_a_copy_has_the_same_text_with_its_links_prefixed(folder: Path, tmp_path: Path) -> None:
-    (folder / "notes.md").write_text("see [mine](trials/x)\n")
-    write.write_results(folder)
-    write.copy_results(folder, tmp_path / "results.md")
-    text, copy = (folder / "results.md").read_text(), (tmp_path / "results.md").read_text()
+def test_a_copy_has_the_same_text_with_its_links_prefixed(written: Path, tmp_path: Path) -> None:
+    (written / "notes.md").write_text("see [mine](trials/x)\n")
+    write.write_results(written)
+    write.copy_results(written, tmp_path / "results.md")
+    text, copy = (written / "results.md").read_text(), (tmp_path / "results.md").read_text()
     assert copy.replace("](runs/lr_sweep-digits/", "](") == text
     assert copy.count("](runs/lr_sweep-digits/") == text.count("](") - 1
     assert copy.endswith("see [mine](trials/x)\n")
@@ -83,69 +79,66 @@ def test_a_copy_has_the_same_text_with_its_links_prefixed(folder: Path, tmp_path
     ("target", "link"),
     [("a b/(c)/results.md", "](../../runs/lr_sweep-digits/"), ("runs/lr_sweep-digits/copy.md", "](results.csv)")],
 )
-def test_links_lead_from_wherever_the_copy_is(folder: Path, tmp_path: Path, target: str, link: str) -> None:
-    write.write_results(folder)
-    write.copy_results(folder, tmp_path / target)
+def test_links_lead_from_wherever_the_copy_is(written: Path, tmp_path: Path, target: str, link: str) -> None:
+    write.copy_results(written, tmp_path / target)
     assert link in (tmp_path / target).read_text()
 
 
-def test_names_of_folders_are_quoted_in_links(rates: Rates, run: MakeRun, write: WriteRun, tmp_path: Path) -> None:
-    from analysis.write import copy_results, write_results
-
-    folder = write(tmp_path / "my runs)" / "x", run(rates()))
-    write_results(folder)
-    copy_results(folder, tmp_path / "results.md")
-    assert "](my%20runs%29/x/results.csv)" in (tmp_path / "results.md").read_text()
+def test_names_of_folders_are_quoted_in_links(written: Path, tmp_path: Path) -> None:
+    moved = (tmp_path / "runs").rename(tmp_path / "my runs)") / written.name
+    write.copy_results(moved, tmp_path / "results.md")
+    assert "](my%20runs%29/lr_sweep-digits/results.csv)" in (tmp_path / "results.md").read_text()
 
 
-def test_our_own_file_is_replaced(folder: Path, tmp_path: Path) -> None:
+def test_our_own_file_is_replaced(written: Path, tmp_path: Path) -> None:
     target = tmp_path / "results.md"
     target.write_text("<!-- written by run_search.py: another run -->\nold\n")
-    write.write_results(folder)
-    write.copy_results(folder, target)
+    write.copy_results(written, target)
+    assert target.read_text().startswith("<!-- written by run_search.py: lr_sweep-digits -->\n")
     assert "old" not in target.read_text()
 
 
 @pytest.mark.parametrize("content", ["# my own results\n", "", "\n<!-- written by run_search.py: x -->\n"])
-def test_a_file_that_is_not_ours_is_never_replaced(folder: Path, tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_ours_is_never_replaced(written: Path, tmp_path: Path, content: str) -> None:
     target = tmp_path / "results.md"
     target.write_text(content)
-    write.write_results(folder)
-    with pytest.raises(
-        StorageError, match=r"not replaced: .* The results are safe in .*lr_sweep-digits; use --results OTHER\."
-    ):
-        write.copy_results(folder, target)
+    with pytest.raises(StorageError, match=r"not replaced: .* safe in .*lr_sweep-digits; use --results OTHER\."):
+        write.copy_results(written, target)
     assert target.read_text() == content
 
 
-def test_a_folder_is_never_replaced(folder: Path, tmp_path: Path) -> None:
-    write.write_results(folder)
+def test_a_folder_is_never_replaced(written: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="it is a folder"):
-        write.copy_results(folder, tmp_path)
+        write.copy_results(written, tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
-def test_a_link_is_replaced_and_not_followed(folder: Path, tmp_path: Path, kind: str) -> None:
-    other, target = tmp_path / "other", tmp_path / "results.md"
-    if kind == "file":
-        other.write_text("precious")
-    elif kind == "folder":
-        other.mkdir()
+def test_a_pipe_is_not_waited_for(written: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "results.md")
+    with pytest.raises(StorageError, match="not replaced"):
+        write.copy_results(written, tmp_path / "results.md")
+
+
+def test_a_link_is_replaced_and_not_followed(written: Path, tmp_path: Path) -> None:
+    other, target = tmp_path / "other.md", tmp_path / "results.md"
+    other.write_text("precious")
     target.symlink_to(other)
-    write.write_results(folder)
-    write.copy_results(folder, target)
+    write.copy_results(written, target)
     assert not target.is_symlink()
-    assert target.read_text().startswith(results_marker())
-    assert kind != "file" or other.read_text() == "precious"
-    assert kind != "folder" or not list(other.iterdir())
+    assert target.read_text().startswith(results.MARKER)
+    assert other.read_text() == "precious"
 
 
-def results_marker() -> str:
-    from analysis import results
+def test_a_link_to_a_folder_is_replaced_and_the_folder_left_alone(written: Path, tmp_path: Path) -> None:
+    other, target = tmp_path / "other", tmp_path / "results.md"
+    other.mkdir()
+    target.symlink_to(other)
+    write.copy_results(written, target)
+    assert target.read_text().startswith(results.MARKER)
+    assert not list(other.iterdir())
 
-    return results.MARKER
 
-
-def test_without_results_there_is_nothing_to_copy(folder: Path, tmp_path: Path) -> None:
+def test_without_results_there_is_nothing_to_copy(written: Path, tmp_path: Path) -> None:
+    (written / "results.md").unlink()
     with pytest.raises(RunError, match=r"results\.md"):
-        write.copy_results(folder, tmp_path / "results.md")
+        write.copy_results(written, tmp_path / "results.md")
+    assert not (tmp_path / "results.md").exists()

@@ -214,13 +214,15 @@ def link(kind, name, target):
     return info
 
 
-@pytest.mark.parametrize("name", ["../outside", "/TMP/outside", f"{CIFAR10.folder}/../../outside", "outside"])
+@pytest.mark.parametrize(
+    "name", ["../outside", "/TMP/outside", f"{CIFAR10.folder}/../../outside", "other/data_batch_1"]
+)
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_unknown_members_are_left_alone_and_nothing_is_extracted(tmp_path, kind, name):
     folder = tmp_path / "data"
     folder.mkdir()
     evil = link(kind, name.replace("/TMP", str(tmp_path)), "/etc/passwd")
-    archive = publish(folder, members={**batches(CIFAR10), "evil": evil})
+    archive = publish(folder, members={"evil": evil, **batches(CIFAR10)})
     read(archive, folder / archive.file)
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["data", f"data/{archive.file}"]
 
@@ -303,6 +305,11 @@ def test_the_cache_serves_where_the_archive_is_gone(at_home, tmp_path):
 
 def test_auto_takes_an_archive_that_is_there(at_home, tmp_path):
     move_in(at_home, tmp_path)
+    assert data.resolve("auto", tmp_path / "data") == ("cifar10", None)
+
+
+def test_auto_takes_unpacked_batches_that_are_there(at_home, tmp_path):
+    (tmp_path / "data" / at_home.folder).mkdir()
     assert data.resolve("auto", tmp_path / "data") == ("cifar10", None)
 
 

@@ -1,0 +1,216 @@
+"""The command as people run it, with Ray and real images: pytest tests/test_run_search.py"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from search import ledger
+from trainables import durable
+
+ROOT = Path(__file__).parent.parent
+DIGITS = ("--dataset", "digits", "--fraction", "0.5")
+
+
+class Search:
+    """Runs of the command in a folder of its own, with a name for the parts that tests look at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run = folder / "runs" / "t"
+
+    def start(self, *arguments: str, name: str = "t") -> subprocess.Popen:
+        command = [sys.executable, ROOT / "run_search.py", "--name", name, *DIGITS, *arguments]
+        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def done(self, *arguments: str, name: str = "t") -> subprocess.CompletedProcess:
+        process = self.start(*arguments, name=name)
+        out, err = process.communicate(timeout=240)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def rows(self) -> dict[str, bytes]:
+        """The ledger of each trial as it is now."""
+        return {path.parent.name: path.read_bytes() for path in self.run.glob("trials/*/epochs.jsonl")}
+
+    def wait_for_rows(self, count: int, process: subprocess.Popen) -> None:
+        """Until that many lines are committed, or the process has ended."""
+        while process.poll() is None and sum(data.count(b"\n") for data in self.rows().values()) < count:
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """One folder for all searches, so that the digits are decoded once."""
+    return tmp_path_factory.mktemp("searches")
+
+
+@pytest.fixture
+def search(data, request):
+    folder = data / f"{len(list(data.iterdir()))}-{request.node.name[:20]}"
+    folder.mkdir()
+    (data / "data-cache").mkdir(exist_ok=True)
+    (folder / "data-cache").symlink_to(data / "data-cache")
+    return Search(folder)
+
+
+def usage(*arguments):
+    return subprocess.run([sys.executable, ROOT / "run_search.py", *arguments], capture_output=True, text=True)
+
+
+def test_help_loads_neither_torch_nor_ray_nor_pandas():
+    code = (
+        "import sys; sys.argv = ['run_search.py', '--help']; import run_search\n"
+        "run_search.execute(run_search.app, 'run_search.py', sys.argv[1:])\n"
+        "print([name for name in ('torch', 'torchvision', 'ray', 'pandas', 'numpy', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "--space" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "code", "hint"),
+    [
+        (["--spaec", "lr_sweep"], "usage", 2, "--space"),
+        ([], "usage", 2, "--list-spaces"),
+        (["--space", "lr_sweep", "--epochs", "many"], "usage", 2, "--epochs"),
+        (["--space", "lr_sweep", "--num_epochs", "0"], "usage", 2, "--epochs must be at least 1"),
+        (["--space", "lr_sweep", "--scheduler", "asah"], "usage", 2, "'asha'"),
+        (["--space", "lr_sweep", "--fraction", "2", "--dataset", "digits"], "usage", 2, "fraction"),
+        (["--space", "lr_sweep", "--name", "../evil", "--dataset", "digits"], "usage", 2, "--name"),
+        (["--space", "nothing"], "space", 3, "Known: "),
+        (["--space", "lr_sweep", "--dataset", "cifar11"], "data", 4, "'cifar10'"),
+        (["--space", "lr_sweep", "--dataset", "folder:no/such/folder"], "data", 4, "no/such/folder"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_next_step(tmp_path, monkeypatch, arguments, kind, code, hint):
+    monkeypatch.chdir(tmp_path)
+    done = usage(*arguments)
+    assert done.returncode == code
+    assert done.stderr.startswith(f"error[{kind}]: ")
+    assert done.stderr.count("\n") == 1
+    assert hint in done.stderr
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_every_space_is_listed():
+    import spaces
+
+    listed = [line.split()[0] for line in usage("--list-spaces").stdout.splitlines()]
+    assert listed == spaces.names()
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(600)
+def test_killed_at_random_moments_it_ends_as_if_it_never_was(search):
+    """At least five kills between the first committed epoch and the last, then the same bytes as an uninterrupted run."""
+    sweep = ("--space", "lr_sweep", "--epochs", "14", "--quiet")
+    assert search.done(*sweep).returncode == 0
+    expected = search.rows()
+    assert set(map(len, map(bytes.splitlines, expected.values()))) == {15}
+    results = [(search.run / name).read_bytes() for name in ("results.md", "results.csv", "results.json")]
+    search.run.rename(search.run.with_name("whole"))
+
+    dice = random.Random(0)
+    kills, before = 0, {}
+    while kills < 5:
+        process = search.start(*sweep)
+        search.wait_for_rows(1 + sum(data.count(b"\n") for data in before.values()), process)
+        time.sleep(dice.uniform(0, 1.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, "the search ended before it could be killed five times"
+        after = search.rows()
+        assert all(after[trial].startswith(data) for trial, data in before.items()), "a committed row was lost or changed"
+        before, kills = after, kills + 1
+    final = search.done(*sweep)
+    assert final.returncode == 0, final.stderr
+    assert search.rows() == expected
+    assert [(search.run / name).read_bytes() for name in ("results.md", "results.csv", "results.json")] == results
+
+    again = search.done(*sweep)
+    assert again.returncode == 0
+    assert search.rows() == expected
+    assert not (search.run / "ray" / "tune").exists() or (search.run / "results.md").read_bytes() == results[0]
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_it_in_order_and_it_can_be_continued(search, number, code):
+    sweep = ("--space", "lr_sweep", "--epochs", "40")
+    process = search.start(*sweep)
+    search.wait_for_rows(3, process)
+    second = search.done(*sweep)
+    assert second.returncode == 7
+    assert second.stderr.startswith(f"error[locked]: in use: runs/t: by process {process.pid} on ")
+    process.send_signal(number)
+    asked = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert time.monotonic() - asked < 20
+    assert "continue with: python " in err
+    assert "--epochs 40" in err
+    run = ledger.read(search.run)
+    assert not run.complete
+    trained = [trial for trial in run.trials if trial.epochs]
+    assert trained
+    assert all(durable.states(trial.folder) for trial in trained)
+    assert "of 3 trials" in (search.run / "results.md").read_text()
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_totals_grow_and_the_identity_does_not_change(search):
+    """More epochs lengthen finished trials to what a search of that length gives; another seed is another search."""
+    assert search.done("--space", "lr_sweep", "--epochs", "2", "--num-samples", "2").returncode == 0
+    refused = search.done("--space", "lr_sweep", "--seed", "1")
+    assert refused.returncode == 5
+    assert "seed: 0 is now 1" in refused.stderr
+    assert "--name NEW" in refused.stderr
+    shrunk = search.done("--space", "lr_sweep", "--epochs", "1")
+    assert (shrunk.returncode, "--epochs cannot shrink" in shrunk.stderr) == (5, True)
+
+    grown = search.done("--space", "lr_sweep", "--epochs", "3", "--num-samples", "3")
+    assert grown.returncode == 0, grown.stderr
+    at_once = search.done("--space", "lr_sweep", "--epochs", "3", name="once")
+    assert at_once.returncode == 0
+    grown_rows = [trial.epochs for trial in ledger.read(search.run).trials]
+    assert grown_rows == [trial.epochs for trial in ledger.read(search.folder / "runs" / "once").trials]
+    assert [len(rows) for rows in grown_rows] == [3, 3, 3]
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_early_stopping_stops_weak_trials_and_is_told_in_the_results(search):
+    done = search.done("--space", "mlp_random", "--num-samples", "6", "--epochs", "4")
+    assert done.returncode == 0, done.stderr
+    run = ledger.read(search.run)
+    stopped = [trial for trial in run.trials if trial.status == "stopped"]
+    assert stopped
+    assert all(len(trial.epochs) == trial.stopped_at < 4 for trial in stopped)
+    assert not any(durable.states(trial.folder) for trial in stopped)
+    rows = json.loads((search.run / "results.json").read_text())
+    assert [row["status"] for row in rows] == sorted((row["status"] for row in rows), key=["finished", "stopped"].index)
+    assert sum(row["epochs"] for row in rows) == sum(len(trial.epochs) for trial in run.trials) < 24
+    assert "stopped" in (search.run / "results.md").read_text()
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_a_row_of_the_search_is_the_row_of_the_trial_alone(search):
+    """Under Ray and without it, the same configuration and seed give the same numbers, bit for bit."""
+    assert search.done("--space", "lr_sweep", "--epochs", "2", "--num-samples", "1").returncode == 0
+    (trial,) = ledger.read(search.run).trials
+    flags = [part for key, value in trial.config.items() for part in ("--" + key.replace("_", "-"), str(value))]
+    command = [sys.executable, "-m", "trainables", *DIGITS, *flags, "--out", "alone"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=search.folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (search.folder / "alone" / "epochs.jsonl").read_bytes() == (trial.folder / "epochs.jsonl").read_bytes()

@@ -1,0 +1,61 @@
+"""Underscores, one-line errors and exit codes: pytest tests/trainables/test_commandline.py"""
+
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from trainables.commandline import dashed, execute, one_line
+from trainables.errors import DataError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def main(num_epochs: int = 3, fail: bool = False) -> int:
+    if fail:
+        raise DataError("no images: data:\nnot there. Next step.")
+    print(num_epochs)
+    return num_epochs
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [("--num_epochs", "--num-epochs"), ("--num_epochs=1_0", "--num-epochs=1_0"), ("folder:my_data", "folder:my_data")],
+)
+def test_underscores_in_names_are_dashes_and_values_are_left_alone(argument, expected):
+    assert dashed(argument) == expected
+
+
+def test_the_exit_code_of_the_command_is_returned():
+    assert execute(app, "t", ["--num_epochs", "7"]) == 7
+
+
+def test_an_expected_error_is_one_line_with_its_code(capsys):
+    assert execute(app, "t", ["--fail"]) == 4
+    assert capsys.readouterr().err == "error[data]: no images: data: not there. Next step.\n"
+
+
+def test_debug_lets_the_traceback_through():
+    with pytest.raises(DataError):
+        execute(app, "t", ["--fail", "--debug"])
+
+
+def test_a_misspelt_option_names_the_closest_and_the_help(capsys):
+    assert execute(app, "t", ["--num-epoch", "3"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error[usage]: ")
+    assert "--num-epochs" in err
+    assert err.endswith("See t --help.\n")
+
+
+def test_control_characters_never_reach_the_terminal():
+    assert one_line("a\x1b[31m\nb\u202e") == "a [31m b"
+
+
+def test_the_trial_command_answers_help_without_torch():
+    code = "import sys, runpy; sys.argv = ['x', '--help']\ntry: runpy.run_module('trainables', run_name='__main__')\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.endswith("False\n")
+    assert "--weight-decay" in done.stdout
