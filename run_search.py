@@ -63,7 +63,9 @@ def main(
     runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
     keep_best: Annotated[int, option("trials whose weights are kept [5]")] = 5,
-    allow_changes: Annotated[bool, option("continue although the search was changed; recorded", "--allow-changes")] = False,
+    allow_changes: Annotated[
+        bool, option("continue although the search was changed; recorded", "--allow-changes")
+    ] = False,
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
@@ -105,7 +107,8 @@ def print_spaces() -> int:
 
 def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, quiet: bool) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
-    from search import attempts, display, folder, interrupts as signals, ledger, lock
+    from search import attempts, display, folder, ledger, lock
+    from search import interrupts as signals
     from search.progress import Progress
     from search.resources import local_gpus
     from trainables import data, durable

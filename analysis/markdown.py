@@ -23,11 +23,10 @@ def one_line(value: object) -> str:
 
 
 def _visible(character: str) -> str:
+    """The character; nothing for a mark of direction or width, and a space for what else cannot be seen."""
     if character.isprintable():
         return character
-    return (
-        "" if unicodedata.category(character) == "Cf" else " "
-    )  # marks of direction and width; anything else parts words
+    return "" if unicodedata.category(character) == "Cf" else " "
 
 
 def without_folders(text: str) -> str:

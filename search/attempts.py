@@ -41,7 +41,9 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
             tidy(run)
             fruitless = 0 if progressed(before, run) else fruitless + 1
             if fruitless == FRUITLESS:
-                raise RayError(f"no progress in {FRUITLESS} attempts: {folder / 'ray' / 'output.log'} says why. Run the same command again.")
+                raise RayError(
+                    f"no progress in {FRUITLESS} attempts: {folder / 'ray' / 'output.log'} says why. Run the same command again."
+                )
 
 
 def pending(run: ledger.Run) -> list[int]:
@@ -50,7 +52,10 @@ def pending(run: ledger.Run) -> list[int]:
 
 
 def progressed(before: ledger.Run, after: ledger.Run) -> bool:
-    return any(old.epochs != new.epochs or old.status != new.status for old, new in zip(before.trials, after.trials, strict=True))
+    return any(
+        old.epochs != new.epochs or old.status != new.status
+        for old, new in zip(before.trials, after.trials, strict=True)
+    )
 
 
 def attempt_once(
@@ -68,8 +73,6 @@ def attempt_once(
         return None
     finally:
         interrupts.stop_softly_by(None)
-
-
 
 
 def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:

@@ -43,7 +43,14 @@ class Decisions:
     def _take(self, trial: int, epoch: int, value: float) -> bool:
         stop, bar = decide(self.rungs, epoch, value, self.factor)
         decision = "stop" if stop else "continue"
-        record = {"sequence": len(self.taken) + 1, "trial": trial, "epoch": epoch, "value": value, "cutoff": bar, "decision": decision}
+        record = {
+            "sequence": len(self.taken) + 1,
+            "trial": trial,
+            "epoch": epoch,
+            "value": value,
+            "cutoff": bar,
+            "decision": decision,
+        }
         durable.append(self.path, record)
         self.rungs[epoch].append(value)
         return stop

@@ -72,7 +72,9 @@ def render(progress: Progress) -> Group:
     table = Table(box=None, pad_edge=False)
     for name in ("trial", *progress.run.identity["space_params"], "epochs", "best val", "status"):
         table.add_column(name, justify="right" if name in ("epochs", "best val") else "left", no_wrap=True)
-    order = sorted(progress.trials.values(), key=lambda trial: (trial.status != "running", -(trial.best or -1.0), trial.index))
+    order = sorted(
+        progress.trials.values(), key=lambda trial: (trial.status != "running", -(trial.best or -1.0), trial.index)
+    )
     for trial in order[:ROWS]:
         values = (short(value) for value in trial.searched.values())
         epochs = f"{trial.epochs}/{progress.epochs_each}"
@@ -97,4 +99,8 @@ def time_left(progress: Progress) -> str:
     if seconds is None:
         return "starting"
     minutes, rest = divmod(round(seconds), 60)
-    return f"at most {minutes // 60}h {minutes % 60:02d}m left" if minutes >= 60 else f"at most {minutes}m {rest:02d}s left"
+    return (
+        f"at most {minutes // 60}h {minutes % 60:02d}m left"
+        if minutes >= 60
+        else f"at most {minutes}m {rest:02d}s left"
+    )

@@ -58,7 +58,8 @@ def ask(folder: Path, settings: Settings, allowed: list[str]) -> Record:
     """
     lines = durable.read_lines(folder / "totals.jsonl")
     before = lines[-1] if lines else None
-    trials = plan.size(settings.space, settings.algorithm, settings.num_samples or (before and before["trials"]))
+    trials_asked = settings.num_samples or (before["trials"] if before else None)
+    trials = plan.size(settings.space, settings.algorithm, trials_asked)
     epochs = settings.epochs or (before["epochs"] if before else settings.space.epochs)
     if before:
         check_growth(folder, settings, before, trials, epochs)
@@ -72,9 +73,12 @@ def check_growth(folder: Path, settings: Settings, before: Record, trials: int, 
     """Totals only grow, and the length only where no schedule depends on it."""
     for name, had, wanted in (("--num-samples", before["trials"], trials), ("--epochs", before["epochs"], epochs)):
         if wanted < had:
-            raise RunError(f"{name} cannot shrink: {folder}: it was {had} and is now {wanted}. Start another with --name NEW.")
-    schedules = settings.space.params.get("schedule", DEFAULTS["schedule"])
-    depends = [name for name in LENGTH_DEPENDENT if name == schedules or (not isinstance(schedules, str) and name in schedules)]
+            raise RunError(
+                f"{name} cannot shrink: {folder}: it was {had} and is now {wanted}. Start another with --name NEW."
+            )
+    schedule = settings.space.params.get("schedule", DEFAULTS["schedule"])
+    possible = (schedule,) if isinstance(schedule, str) else schedule.bounds()
+    depends = [name for name in LENGTH_DEPENDENT if name in possible]
     if epochs > before["epochs"] and depends:
         raise RunError(
             f"--epochs cannot grow: {folder}: the {depends[0]} schedule is sized for {before['epochs']} epochs. "

@@ -83,7 +83,9 @@ def read(folder: Path) -> Run:
         raise RunError(f"no run: {folder}: run.json is missing. See the names under {folder.parent}.")
     identity = read_json(folder / "run.json")
     if identity.get("schema") != SCHEMA:
-        raise RunError(f"unknown format: {folder}/run.json: schema {identity.get('schema')!r}, not {SCHEMA}. Update this program.")
+        raise RunError(
+            f"unknown format: {folder}/run.json: schema {identity.get('schema')!r}, not {SCHEMA}. Update this program."
+        )
     totals = read_lines(folder / "totals.jsonl")
     decisions = read_lines(folder / "decisions.jsonl")
     stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
@@ -125,7 +127,9 @@ def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
             outcome = record
             continue
         if record.get("epoch") != len(rows) + 1:
-            raise RunError(f"damaged ledger: {path}:{number}: epoch {record.get('epoch')} is out of order. Restore the file.")
+            raise RunError(
+                f"damaged ledger: {path}:{number}: epoch {record.get('epoch')} is out of order. Restore the file."
+            )
         rows.append(record)
         outcome = None
     return rows, outcome

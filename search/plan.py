@@ -35,7 +35,10 @@ def draw(space: Space, algorithm: str, count: int, seed: int) -> list[Record]:
         SpaceError: a grid over an interval, or a space with fewer different points than asked for.
     """
     points = grid(space) if algorithm == "grid" else sample(space, seed)
-    return [entry(index, space, point, source, seed) for index, (point, source) in enumerate(itertools.islice(points, count))]
+    return [
+        entry(index, space, point, source, seed)
+        for index, (point, source) in enumerate(itertools.islice(points, count))
+    ]
 
 
 def entry(index: int, space: Space, point: Record, source: str, seed: int) -> Record:

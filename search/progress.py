@@ -25,7 +25,7 @@ class Progress:
     def __init__(self, run: ledger.Run) -> None:
         self.run = run
         self.epochs_each: int = run.totals["epochs"]
-        self.images: int = round(run.identity["sizes"]["train"] * run.identity["fraction"])
+        self.images: int = run.identity["sizes"]["train"]
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}

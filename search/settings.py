@@ -56,7 +56,9 @@ class Settings:
             if value is not None and value < least:
                 raise UsageError(f"--{field.replace('_', '-')} must be at least {least}, but got {value}.")
         if not NAME.fullmatch(self.run_name):
-            raise UsageError(f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}.")
+            raise UsageError(
+                f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}."
+            )
         if self.gpus_per_trial is not None and self.gpus_per_trial < 0:
             raise UsageError(f"--gpus-per-trial must not be negative, but got {self.gpus_per_trial}.")
 

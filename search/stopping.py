@@ -27,7 +27,9 @@ def cutoff(values: Sequence[float], reduction_factor: int) -> float | None:
     return float(np.percentile(values, (1 - 1 / reduction_factor) * 100))
 
 
-def decide(rungs: Mapping[int, Sequence[float]], epoch: int, value: float, reduction_factor: int) -> tuple[bool, float | None]:
+def decide(
+    rungs: Mapping[int, Sequence[float]], epoch: int, value: float, reduction_factor: int
+) -> tuple[bool, float | None]:
     """Whether a trial that reached a rung stops, and the cutoff it was held against.
 
     Args:

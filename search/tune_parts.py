@@ -42,7 +42,7 @@ class PlanSearcher(Searcher):
         return Searcher, ()  # Ray pickles its Tuner to a file that nobody reads
 
 
-class PlanScheduler(FIFOScheduler):  # type: ignore[misc]
+class PlanScheduler(FIFOScheduler):
     """Stops a trial when our decision says so, and every trial when the search is to end."""
 
     def __init__(self, decisions: Decisions, notify: Notify, stop_marker: Path) -> None:

@@ -70,7 +70,9 @@ class Interval:
     def at(self, u: float) -> float | int:
         if self.whole:  # every whole number owns the interval from half below to half above it
             return min(self.high, max(self.low, round(self._between(self.low - 0.5, self.high + 0.5, u))))
-        rounded = float(f"{self._between(self.low, self.high, u):.4g}")  # four digits are enough to search, and fit a table
+        rounded = float(
+            f"{self._between(self.low, self.high, u):.4g}"
+        )  # four digits are enough to search, and fit a table
         return min(self.high, max(self.low, rounded))
 
     def _between(self, low: float, high: float, u: float) -> float:

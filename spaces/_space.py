@@ -49,7 +49,9 @@ class Space:
             self._check_parameter(key, value)
         for key in self.baseline:
             if key not in self.searched:
-                raise ParameterError(key, f"baseline names {key!r}, which is not searched. Searched: {', '.join(self.searched)}.")
+                raise ParameterError(
+                    key, f"baseline names {key!r}, which is not searched. Searched: {', '.join(self.searched)}."
+                )
         for key, value in self.searched.items():
             if key not in self.baseline:
                 raise ParameterError(key, f"baseline lacks {key!r}; it names every searched parameter.")
@@ -93,7 +95,11 @@ class Space:
     @property
     def grid_size(self) -> int:
         """Number of combinations of a grid; 0 if the space is none."""
-        return math.prod(len(value.values) for value in self.searched.values() if isinstance(value, Choice)) if self.is_grid else 0
+        return (
+            math.prod(len(value.values) for value in self.searched.values() if isinstance(value, Choice))
+            if self.is_grid
+            else 0
+        )
 
     def digest(self) -> str:
         """A hash of everything that decides which configurations are tried."""

@@ -127,7 +127,9 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(search):
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "the search ended before it could be killed five times"
         after = search.rows()
-        assert all(after[trial].startswith(data) for trial, data in before.items()), "a committed row was lost or changed"
+        assert all(after[trial].startswith(data) for trial, data in before.items()), (
+            "a committed row was lost or changed"
+        )
         before, kills = after, kills + 1
     final = search.done(*sweep)
     assert final.returncode == 0, final.stderr

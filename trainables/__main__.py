@@ -9,7 +9,7 @@ trial is kept in a folder, and the same command continues it.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,7 +27,9 @@ def main(
     fraction: Annotated[float, option("of the training images to use, 0 to 1 [1]")] = 1.0,
     model: Annotated[str | None, option(f"{', '.join(settings.MODELS)} [resnet18]")] = None,
     depth: Annotated[int | None, option("hidden layers of the mlp, blocks of the convnet [3]")] = None,
-    width: Annotated[int | None, option("features of the mlp's first layer [1024], channels of the convnet's first block [32]")] = None,
+    width: Annotated[
+        int | None, option("features of the mlp's first layer [1024], channels of the convnet's first block [32]")
+    ] = None,
     dropout: Annotated[float | None, option("probability [0]")] = None,
     optimizer: Annotated[str | None, option("adamw or sgd (with Nesterov momentum) [sgd]")] = None,
     lr: Annotated[float | None, option("learning rate [0.1]")] = None,

@@ -63,9 +63,7 @@ def crop(images: Tensor, generator: Generator) -> Tensor:
     count, size = images.shape[0], images.shape[1]
     padded = images.new_zeros(count, size + 2 * PADDING, size + 2 * PADDING, 3)
     padded[:, PADDING:-PADDING, PADDING:-PADDING] = images
-    top, left = (
-        torch.randint(2 * PADDING + 1, (count,), device=images.device, generator=generator) for _ in range(2)
-    )
+    top, left = (torch.randint(2 * PADDING + 1, (count,), device=images.device, generator=generator) for _ in range(2))
     windows = padded.as_strided(  # (N, 9, 9, size, size, 3): every window of every image, without copying any
         (count, 2 * PADDING + 1, 2 * PADDING + 1, size, size, 3),
         (*padded.stride()[:3], *padded.stride()[1:]),
@@ -77,7 +75,9 @@ def cutout(images: Tensor, generator: Generator) -> Tensor:
     """Erase a square of HOLE pixels around a random pixel of each image; it may hang over the edge."""
     size = images.shape[-1]
     rows, columns = (spans(random(images, generator) * size, HOLE, size) for _ in range(2))
-    return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], 0.0, images)  # unlike masked_fill, keeps the layout
+    return torch.where(
+        (rows[:, :, None] & columns[:, None, :])[:, None], 0.0, images
+    )  # unlike masked_fill, keeps the layout
 
 
 def mixup(images: Tensor, labels: Tensor, generator: Generator) -> Batch:

@@ -84,10 +84,11 @@ def check_value(key: str, value: Any) -> None:
         if type(value) is not int or not low <= value <= high:
             raise SpaceError(f"{key} must be an integer from {low} to {high}, but got {value!r}.")
     else:
-        low, high, closed = REALS[key]
-        real = type(value) in (int, float) and math.isfinite(value) and low <= value <= high
-        if not real or (value == low and not closed):
-            raise SpaceError(f"{key} must be {'at least' if closed else 'above'} {low:g} and at most {high:g}, but got {value!r}.")
+        least, most, closed = REALS[key]
+        real = type(value) in (int, float) and math.isfinite(value) and least <= value <= most
+        if not real or (value == least and not closed):
+            rule = f"{'at least' if closed else 'above'} {least:g} and at most {most:g}"
+            raise SpaceError(f"{key} must be {rule}, but got {value!r}.")
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:

@@ -230,4 +230,6 @@ def folder_lock(folder: Path) -> Iterator[None]:
 def storage_error(path: Path, error: OSError, size: int) -> StorageError:
     """What an OSError of a write means to a person."""
     need = f"need {max(1, size >> 20)} MiB" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
-    return StorageError(f"cannot write: {path}: {error.strerror} ({need}). Nothing is lost; run the same command again.")
+    return StorageError(
+        f"cannot write: {path}: {error.strerror} ({need}). Nothing is lost; run the same command again."
+    )

@@ -6,7 +6,7 @@ CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 def resolve(precision: str, on_gpu: bool) -> str:
-    """"bf16" or "fp32" as asked; "auto" is bf16 where the hardware computes in bfloat16."""
+    """ "bf16" or "fp32" as asked; "auto" is bf16 where the hardware computes in bfloat16."""
     if precision != "auto":
         return precision
     return "bf16" if (gpu_has_bfloat16() if on_gpu else cpu_has_bfloat16()) else "fp32"

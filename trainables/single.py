@@ -98,10 +98,17 @@ def claim(folder: Path, facts: Record) -> None:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
 
 
-def follow(folder: Path, config: Config, images: data.Dataset, seed: int, device: str, arithmetic: str, quiet: bool) -> None:
+def follow(
+    folder: Path, config: Config, images: data.Dataset, seed: int, device: str, arithmetic: str, quiet: bool
+) -> None:
     """Train to the end, showing one bar per epoch on a terminal and one line per epoch elsewhere."""
     console = Console(stderr=True, quiet=quiet)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} batches"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} batches"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("training")
 

@@ -94,7 +94,7 @@ def train(
         Diverged: a loss is not finite; that epoch is not yielded.
     """
     torch.manual_seed(derive(seed, "weights"))
-    model = build(config, len(data.classes)).to(device, memory_format=torch.channels_last)
+    model = build(config, len(data.classes)).to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(config, model)
     train_set, val_set = resident(data.train, device), resident(data.val, device)
     scale = pixel_scale(data, device)
@@ -214,7 +214,10 @@ def restore(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.O
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
     """The weights as they are now, buffers included, contiguous on the CPU as safetensors wants them."""
-    return {name: weight.detach().cpu().clone(memory_format=torch.contiguous_format) for name, weight in model.state_dict().items()}
+    return {
+        name: weight.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, weight in model.state_dict().items()
+    }
 
 
 def resident(split: Split, device: str) -> Resident:

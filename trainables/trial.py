@@ -1,7 +1,7 @@
 """One trial in a folder: train, commit each epoch, continue from the newest good state. No Ray.
 
-The folder holds epochs.jsonl (the ledger), state-000007.pt with its sidecar, best.safetensors, val.npz, timing.jsonl and,
-after an error, error.txt. A row is committed before anyone hears of it; a state only saves time, so it may be older.
+The folder holds epochs.jsonl (the ledger), state-000007.pt with its sidecar, best.safetensors, val.npz, timing.jsonl
+and, after an error, error.txt. A row is committed before anyone hears of it; a state only saves time, so it may be older.
 """
 
 import io
@@ -43,8 +43,8 @@ def run(
     """Continue the trial in folder until config["epochs"] epochs are committed, and yield each new row once it is.
 
     The outcome (finished, diverged, or failed by an error of the configuration) is the last line of the ledger; it is
-    there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch, or
-    when the generator is closed.
+    there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch,
+    or when the generator is closed.
 
     Raises:
         LockedError: another process trains this trial.
@@ -195,7 +195,8 @@ def fail(folder: Path, error: Exception) -> None:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     first_line = next(iter(str(error).splitlines()), "")
     kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
-    end(folder, {"outcome": "failed", "error": f"{kind}: {first_line}", "where": f"{Path(frame.filename).name}:{frame.lineno}"})
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    end(folder, {"outcome": "failed", "error": f"{kind}: {first_line}", "where": where})
     durable.remove_states(folder)
 
 
@@ -206,8 +207,13 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def timing(epoch: int, seconds: float, images: int, device: str) -> Record:
     """What a clock says of an epoch, kept apart from the ledger, which must not differ between two identical runs."""
-    rate = round(images / max(seconds, 1e-9), 1)
-    return {"epoch": epoch, "seconds": round(seconds, 4), "images_per_second": rate, "host": socket.gethostname(), "device": device}
+    return {
+        "epoch": epoch,
+        "seconds": round(seconds, 4),
+        "images_per_second": round(images / max(seconds, 1e-9), 1),
+        "host": socket.gethostname(),
+        "device": device,
+    }
 
 
 def note(folder: Path, record: Record) -> None:

@@ -23,6 +23,12 @@ def test_lr_is_the_hyperparameter_and_not_the_rate_of_the_epoch(trial: Make, run
     assert frame.load([run([scheduled])])["lr"].tolist() == [0.1]
 
 
+def test_no_setting_can_pass_for_a_fact(trial: Make, run: MakeRun) -> None:
+    one = trial(0, (0.5,))
+    one.config["status"] = "failed"
+    assert frame.load([run([one])])["status"].tolist() == ["finished"]
+
+
 def test_a_trial_without_epochs_has_its_settings_and_no_metrics(trial: Make, run: MakeRun) -> None:
     row = frame.load([run([trial(0, (), "planned", epochs=5, depth=2)])]).iloc[0]
     assert (row["status"], row["depth"], row["epochs"], row["epochs_allowed"]) == ("planned", 2, 0, 5)

@@ -66,6 +66,10 @@ def test_a_name_with_underscores_reads_as_it_is() -> None:
     assert markdown.escape("weight_decay") == "weight_decay"
 
 
+def test_marks_of_direction_vanish_and_line_breaks_part_words() -> None:
+    assert markdown.one_line("a\u202eb\nc\x1b[0m") == "ab c [0m"
+
+
 def test_long_text_is_cut() -> None:
     assert len(markdown.escape("x" * 500)) == markdown.LONGEST
 

@@ -1,5 +1,6 @@
 """results.md as a whole: its order, its promises, and the same bytes for the same ledger."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,11 @@ def test_foreign_text_anywhere_is_harmless(trial: Make, run: MakeRun) -> None:
     }  # fmt: skip
     assert "\x1b" not in html
     assert "\u202e" not in html
+
+
+def test_a_name_cannot_end_the_marker(rates: Rates, run: MakeRun) -> None:
+    text = render(dataclasses.replace(run(rates()), folder=Path("runs/x --> <script>")))
+    assert text.splitlines()[0].count("-->") == 1
 
 
 def test_an_empty_run_can_be_rendered(run: MakeRun) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
@@ -11,6 +11,9 @@ from analysis import statistics
 counts = st.integers(1, 5000).flatmap(lambda images: st.tuples(st.integers(0, images), st.just(images)))
 
 
+@example((0, 51))
+@example((9, 9))
+@example((7, 7))
 @given(counts)
 def test_wilson_is_scipys(count: tuple[int, int]) -> None:
     hits, images = count

@@ -8,7 +8,12 @@ import pytest
 from search import lock
 from trainables.errors import LockedError
 
-HOLD = "import pathlib, sys, time, search.lock as l\nwith l.hold(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+HOLD = """
+import pathlib, sys, time, search.lock
+with search.lock.hold(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def test_the_second_is_refused_with_the_name_of_the_first_until_that_is_killed(tmp_path):

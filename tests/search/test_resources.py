@@ -14,9 +14,17 @@ def asked(cpus=1, gpus=None, at_once=None):
 
 @pytest.mark.parametrize(
     ("node", "cpus", "gpus", "expected"),
-    [({"CPU": 2}, 1, 0, 2), ({"CPU": 3}, 2, 0, 1), ({"CPU": 16, "GPU": 2}, 1, 1, 2), ({"CPU": 16, "GPU": 1}, 1, 1 / 3, 3),
-     ({"CPU": 2, "GPU": 1}, 1, 0.25, 2), ({"CPU": 16, "GPU": 4}, 1, 2, 2), ({"CPU": 16, "GPU": 2}, 1, 0.4, 4), ({"CPU": 2}, 1, 1, 0)],
-)  # fmt: skip
+    [
+        ({"CPU": 2}, 1, 0, 2),
+        ({"CPU": 3}, 2, 0, 1),
+        ({"CPU": 16, "GPU": 2}, 1, 1, 2),
+        ({"CPU": 16, "GPU": 1}, 1, 1 / 3, 3),
+        ({"CPU": 2, "GPU": 1}, 1, 0.25, 2),
+        ({"CPU": 16, "GPU": 4}, 1, 2, 2),
+        ({"CPU": 16, "GPU": 2}, 1, 0.4, 4),
+        ({"CPU": 2}, 1, 1, 0),
+    ],
+)
 def test_how_many_trials_fit_on_a_node(node, cpus, gpus, expected):
     assert fit(node, cpus, gpus) == expected
 
@@ -33,5 +41,5 @@ def test_slots_add_up_over_nodes_and_are_capped():
 
 
 def test_a_trial_that_fits_nowhere_is_refused_with_what_there_is():
-    with pytest.raises(UsageError, match="asks for 8 CPUs.*2 CPUs"):
+    with pytest.raises(UsageError, match=r"asks for 8 CPUs.*2 CPUs"):
         share(asked(cpus=8), [{"CPU": 2}])

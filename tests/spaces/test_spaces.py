@@ -62,7 +62,15 @@ HEAD = "from spaces import Space, choice, integers, loguniform, uniform\n"
 
 
 def space(params, baseline='{"lr": 0.1}', rest=""):
-    return f"{HEAD}SPACE = Space(\n    params={{\n        {params},\n    }},\n    baseline={baseline},\n    epochs=2,\n    {rest}\n)\n"
+    return f"""{HEAD}SPACE = Space(
+    params={{
+        {params},
+    }},
+    baseline={baseline},
+    epochs=2,
+    {rest}
+)
+"""
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,11 @@ def test_control_characters_never_reach_the_terminal():
 
 
 def test_the_trial_command_answers_help_without_torch():
-    code = "import sys, runpy; sys.argv = ['x', '--help']\ntry: runpy.run_module('trainables', run_name='__main__')\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    code = (
+        "import sys, runpy; sys.argv = ['x', '--help']\n"
+        "try: runpy.run_module('trainables', run_name='__main__')\nexcept SystemExit: pass\n"
+        "print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.endswith("False\n")
     assert "--weight-decay" in done.stdout

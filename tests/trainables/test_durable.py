@@ -80,7 +80,7 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "a.jsonl"
     durable.append(path, {"epoch": 1})
     monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: os.write(descriptor, data[:3]))
-    with pytest.raises(StorageError, match="a.jsonl"):
+    with pytest.raises(StorageError, match=r"a\.jsonl"):
         durable.append(path, {"epoch": 2})
     assert path.read_text() == '{"epoch": 1}\n'
 
@@ -96,7 +96,7 @@ def test_a_failed_replacement_keeps_the_old_content_and_no_leftover(tmp_path, mo
     with pytest.raises(StorageError, match="No space left"):
         durable.write(path, b"new")
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["run.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_every_flipped_bit_of_a_checked_file_is_noticed(tmp_path):
@@ -121,12 +121,15 @@ def test_sweeping_removes_leftovers_and_nothing_else(tmp_path):
     (tmp_path / ".run.json.123.tmp").write_text("half")
     (tmp_path / "run.json").write_text("{}")
     durable.sweep(tmp_path)
-    assert os.listdir(tmp_path) == ["run.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_a_folder_is_held_by_one_process_and_free_again_when_it_is_killed(tmp_path):
-    code = f"import time, pathlib, trainables.durable as d\nwith d.folder_lock(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
-    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    code = (
+        "import pathlib, sys, time, trainables.durable as durable\n"
+        "with durable.folder_lock(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     with pytest.raises(LockedError, match="another process"), durable.folder_lock(tmp_path):
         pass

@@ -76,9 +76,8 @@ def test_leaving_out_a_part_of_the_state_shows(toy, small, part):
 
 def test_the_best_epoch_before_a_cut_is_still_the_best_after_it(toy, small):
     config = small | {"augment": "none", "epochs": 6}
-    epochs = []
-    for epoch in train(config, toy, seed=0, device="cpu", precision="fp32"):
-        epochs.append((epoch.best, copy.deepcopy(epoch.state())))
+    trained = train(config, toy, seed=0, device="cpu", precision="fp32")
+    epochs = [(epoch.best, copy.deepcopy(epoch.state())) for epoch in trained]
     earliest = max(epochs, key=lambda pair: pair[0].val_accuracy)[0]
     assert earliest.epoch < 5, "the data set is too hard for this test"
     resumed = list(train(config, toy, seed=0, device="cpu", precision="fp32", state=epochs[4][1]))
