@@ -79,6 +79,8 @@ def main(
     from search.settings import Settings
     from trainables import data
 
+    if keep_best < 1:
+        raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
     chosen = spaces.load(space)
     interrupts = Interrupts()
     interrupts.listen()

@@ -95,7 +95,9 @@ def extend_plan(folder: Path, settings: Settings, count: int) -> None:
 
 
 def tidy(run: Run) -> None:
-    """Drop what will not be needed again: resume states of trials that will not go on."""
+    """Drop what will not be needed again: leftovers of a killed process, resume states of trials that will not go on."""
+    for folder in (run.folder, run.folder / "plots"):
+        durable.sweep(folder)
     for trial in run.trials:
         if trial.status in ("stopped", "diverged", "failed"):
             durable.remove_states(trial.folder)

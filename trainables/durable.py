@@ -119,7 +119,7 @@ def read_json(path: Path) -> Record:
 def parse(data: bytes, where: str) -> Record:
     """One strict JSON object; `where` names it in the error."""
     try:
-        record = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
+        record = _STRICT.decode(data.decode())
     except (ValueError, RecursionError) as error:
         raise RunError(f"damaged record: {where}: {error}. Restore the file from a copy.") from error
     if not isinstance(record, dict):
@@ -136,6 +136,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is out of range")
     return value
+
+
+_STRICT = json.JSONDecoder(
+    parse_constant=_refuse, parse_float=_finite
+)  # one for all lines: making it costs more than a line
 
 
 def sha256(data: bytes) -> str:

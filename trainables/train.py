@@ -132,7 +132,7 @@ def train_epoch(
     batches = split_order(order, config["batch_size"])
     model.train()
     update = plain_step(optimizer)
-    losses, hits = [], []
+    totals = torch.zeros(2, dtype=torch.float64, device=device)  # a list of small tensors would tear the heap to pieces
     for step, chosen in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, epoch - 1 + step / len(batches))
@@ -143,14 +143,12 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         update()
-        losses.append(loss.detach() * len(chosen))
-        hits.append(mixed_hits(logits.detach(), batch))
+        totals[0] += loss.detach() * len(chosen)
+        totals[1] += mixed_hits(logits.detach(), batch)
         if on_batch:
             on_batch(step + 1, len(batches))
-    return {
-        "train_loss": torch.stack(losses).double().sum().item() / len(order),
-        "train_accuracy": torch.stack(hits).double().sum().item() / len(order),
-    }
+    train_loss, train_accuracy = (totals / len(order)).tolist()
+    return {"train_loss": train_loss, "train_accuracy": train_accuracy}
 
 
 def split_order(order: Tensor, batch_size: int) -> list[Tensor]:
