@@ -1,0 +1,85 @@
+"""The files of a run as records that know where they stand, and what is found to be wrong with them, first first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables import durable
+from trainables.durable import Record
+from trainables.errors import RunError
+
+Shape = Mapping[str, tuple[type, ...]]  # what each required key of a record may hold
+
+WHOLE = (int,)
+NUMBER = (int, float)
+TEXT = (str,)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record of a ledger."""
+
+    where: str  # file:line, the file relative to the run
+    record: Record
+
+
+class Evidence:
+    """What a run folder holds, and the list of its violations. Reading never raises: what cannot be read is a violation."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.problems: list[str] = []
+
+    def wrong(self, where: str, what: str) -> None:
+        self.problems.append(f"{where}: {what}")
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.run).as_posix()
+
+    def content(self, path: Path) -> bytes | None:
+        """All of a file; none if it is not there."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.wrong(self.relative(path), f"cannot be read: {error.strerror}")
+            return None
+
+    def lines(self, path: Path, shape: Shape) -> list[Line]:
+        """The committed records of a ledger that have this shape; nothing after a damaged line is trusted."""
+        found = []
+        for number, data in enumerate((self.content(path) or b"").split(b"\n")[:-1], 1):
+            where = f"{self.relative(path)}:{number}"
+            record = self._parsed(data, where)
+            if record is None:
+                break
+            if self.has_shape(where, record, shape):
+                found.append(Line(where, record))
+        return found
+
+    def object(self, path: Path, shape: Shape) -> Record | None:
+        """The single object of a file; none if it is not there or has not this shape."""
+        data = self.content(path)
+        record = None if data is None else self._parsed(data, f"{self.relative(path)}:1")
+        if record is None or not self.has_shape(f"{self.relative(path)}:1", record, shape):
+            return None
+        return record
+
+    def _parsed(self, data: bytes, where: str) -> Record | None:
+        try:
+            return durable.parse(data, where)
+        except RunError as error:
+            self.wrong(where, str(error).removeprefix(f"damaged record: {where}: "))
+            return None
+
+    def has_shape(self, where: str, record: Any, shape: Shape) -> bool:
+        """Whether a record has every key of the shape with a value of its type; says so if not."""
+        if not isinstance(record, dict):
+            self.wrong(where, "not a JSON object")
+            return False
+        bad = [key for key, types in shape.items() if key not in record or type(record[key]) not in types]
+        for key in bad:
+            self.wrong(where, f"{key} is {record[key]!r}" if key in record else f"{key} is missing")
+        return not bad

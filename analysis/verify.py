@@ -1,0 +1,246 @@
+"""Whether a run folder keeps every promise that a search makes: what `python -m analysis verify RUN` answers.
+
+Loads neither Ray nor torch. A run that was killed is a good run: what a killed process may leave behind is no violation,
+but for temporary files, which the next start removes.
+"""
+
+import fcntl
+import json
+from pathlib import Path
+
+from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line, Shape
+from analysis.verify_trial import TrialFiles, read_trial
+from search.ledger import SCHEMA
+from search.stopping import decide, milestones
+from trainables.config import trial_id
+from trainables.durable import Record
+
+NONE = type(None)
+IDENTITY: Shape = {
+    "schema": WHOLE, "space": TEXT, "space_hash": TEXT, "space_params": (dict,), "constants": (dict,), "baseline": (dict,),
+    "dataset": TEXT, "dataset_title": TEXT, "fallback": (str, NONE), "fingerprint": TEXT, "sizes": (dict,),
+    "classes": (list,), "fraction": NUMBER, "seed": WHOLE, "algorithm": TEXT, "scheduler": (dict,), "precision": TEXT,
+    "threads": WHOLE, "code": TEXT, "torch": TEXT, "versions": (dict,), "git": (str, NONE),
+}  # fmt: skip
+SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
+ASHA: Shape = {"grace_period": WHOLE, "reduction_factor": WHOLE}
+TOTALS: Shape = {"trials": WHOLE, "epochs": WHOLE, "seeds": WHOLE, "allowed": (list,)}
+PLANNED: Shape = {"index": WHOLE, "id": TEXT, "config": (dict,), "seed": WHOLE, "source": TEXT}
+DECISION: Shape = {
+    "sequence": WHOLE, "trial": WHOLE, "epoch": WHOLE, "value": NUMBER, "cutoff": (int, float, NONE), "decision": TEXT,
+}  # fmt: skip
+TEST: Shape = {"weights": TEXT, "trial": WHOLE, "epoch": WHOLE, "state": TEXT}
+RESULT: Shape = {"id": TEXT, "rank": WHOLE, "status": TEXT, "epochs": WHOLE, "index": WHOLE}
+
+
+def verify(run_folder: Path) -> list[str]:
+    """Every violation as `file:line: what`, the most basic first; none if all invariants hold.
+
+    While a process holds the run, only what is never rewritten is looked at: the files that lines are appended to.
+    """
+    evidence = Evidence(run_folder)
+    identity = check_identity(evidence)
+    if identity is None:
+        return evidence.problems
+    is_held = held(run_folder)
+    decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
+    totals = check_totals(evidence)
+    plan = check_plan(evidence, totals)
+    asked = [line.record["epochs"] for line in totals]
+    trials = {
+        line.record["index"]: read_trial(evidence, line, asked, identity["sizes"]["val"], is_held) for line in plan
+    }
+    check_folders(evidence, trials)
+    check_decisions(evidence, decisions, trials, identity["scheduler"], max(asked, default=0))
+    check_tests(evidence, tests, trials)
+    if not is_held:
+        check_results(evidence, trials)
+        check_leftovers(evidence)
+    return evidence.problems
+
+
+LEDGERS = (("decisions", DECISION), ("tests", TEST))  # read before the trials, which may grow meanwhile
+
+
+def held(run: Path) -> bool:
+    """Whether a process works on the run right now."""
+    try:
+        with (run / "run.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def check_identity(evidence: Evidence) -> Record | None:
+    """run.json: there, of a known format, with everything that a continuation compares."""
+    path = evidence.run / "run.json"
+    if evidence.content(path) is None:
+        evidence.wrong("run.json", "missing, so this is no run")
+        return None
+    identity = evidence.object(path, IDENTITY)
+    if identity is None or not evidence.has_shape("run.json:1", identity["sizes"], SIZES):
+        return None
+    if identity["schema"] != SCHEMA:
+        evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
+        return None
+    scheduler = identity["scheduler"]
+    shape: Shape = {"name": TEXT} | (ASHA if scheduler.get("name") == "asha" else {})
+    return identity if evidence.has_shape("run.json:1", scheduler, shape) else None
+
+
+def check_totals(evidence: Evidence) -> list[Line]:
+    """totals.jsonl: at least one line, and no total ever shrinks."""
+    totals = evidence.lines(evidence.run / "totals.jsonl", TOTALS)
+    if not totals:
+        evidence.wrong("totals.jsonl:1", "no line, so nothing was asked for")
+    for before, after in zip(totals, totals[1:], strict=False):
+        for key in ("trials", "epochs", "seeds"):
+            if after.record[key] < before.record[key]:
+                evidence.wrong(after.where, f"{key} shrinks from {before.record[key]} to {after.record[key]}")
+    return totals
+
+
+def check_plan(evidence: Evidence, totals: list[Line]) -> list[Line]:
+    """trials.jsonl: indices count from 0, ids are those of the configurations, none twice, none too many."""
+    plan = evidence.lines(evidence.run / "trials.jsonl", PLANNED)
+    seen: dict[str, str] = {}
+    for position, line in enumerate(plan):
+        record = line.record
+        if record["index"] != position:
+            evidence.wrong(line.where, f"index is {record['index']}, not {position}")
+        if record["id"] != trial_id(record["config"], record["seed"]):
+            evidence.wrong(line.where, f"id {record['id']} is not that of its configuration and seed")
+        if record["id"] in seen:
+            evidence.wrong(line.where, f"the same configuration and seed as {seen[record['id']]}")
+        seen.setdefault(record["id"], line.where)
+    if totals and len(plan) > totals[-1].record["trials"]:
+        evidence.wrong(plan[-1].where, f"{len(plan)} trials where {totals[-1].record['trials']} were asked for")
+    return plan
+
+
+def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
+    """Every folder under trials/ belongs to a trial of the plan."""
+    known = {trial.folder.name for trial in trials.values()}
+    for path in sorted((evidence.run / "trials").glob("*")):
+        if path.name not in known:
+            evidence.wrong(evidence.relative(path), "of no planned trial")
+
+
+def check_decisions(
+    evidence: Evidence, decisions: list[Line], trials: dict[int, TrialFiles], scheduler: Record, epochs: int
+) -> None:
+    """decisions.jsonl: taken in sequence, at a rung that the ledger reached, on its value, and as the rule says."""
+    factor = scheduler.get("reduction_factor", 0)
+    rungs: dict[int, list[float]] = {}
+    if scheduler["name"] == "asha" and scheduler["grace_period"] > 0 and factor > 1:
+        rungs = {epoch: [] for epoch in milestones(scheduler["grace_period"], factor, epochs)}
+    taken: set[tuple[int, int]] = set()
+    for position, line in enumerate(decisions, 1):
+        record = line.record
+        if record["sequence"] != position:
+            evidence.wrong(line.where, f"sequence is {record['sequence']}, not {position}")
+        if record["epoch"] not in rungs:
+            evidence.wrong(line.where, f"epoch {record['epoch']} is no rung of this search")
+            continue
+        check_decision(evidence, line, trials.get(record["trial"]), taken)
+        stop, cutoff = decide(rungs, record["epoch"], record["value"], factor)
+        if (record["decision"], record["cutoff"]) != ("stop" if stop else "continue", cutoff):
+            evidence.wrong(
+                line.where, f"{record['decision']} at {record['cutoff']}, but replayed it is {stop} at {cutoff}"
+            )
+        rungs[record["epoch"]].append(record["value"])
+    check_undecided(evidence, rungs, taken, trials)
+
+
+def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, taken: set[tuple[int, int]]) -> None:
+    """One decision against the ledger of its trial."""
+    record = line.record
+    index, epoch = record["trial"], record["epoch"]
+    if (index, epoch) in taken:
+        evidence.wrong(line.where, f"trial {index} was decided about at epoch {epoch} before")
+    taken.add((index, epoch))
+    if trial is None:
+        evidence.wrong(line.where, f"trial {index} is not planned")
+    elif epoch > len(trial.rows):
+        evidence.wrong(line.where, f"trial {index} has no epoch {epoch}")
+    elif record["value"] != trial.value(epoch):
+        evidence.wrong(line.where, f"value is {record['value']}, but the ledger says {trial.value(epoch)}")
+    elif record["decision"] == "stop" and len(trial.rows) > epoch:
+        evidence.wrong(trial.rows[epoch].where, f"an epoch after {line.where} stopped the trial")
+
+
+def check_undecided(
+    evidence: Evidence, rungs: dict[int, list[float]], taken: set[tuple[int, int]], trials: dict[int, TrialFiles]
+) -> None:
+    """No trial went past a rung without a decision."""
+    for index, trial in trials.items():
+        for epoch in rungs:
+            if len(trial.rows) > epoch and (index, epoch) not in taken:
+                evidence.wrong(trial.rows[epoch].where, f"an epoch after rung {epoch}, where nothing was decided")
+
+
+def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFiles]) -> None:
+    """tests.jsonl: every evaluation was announced, of an epoch that is there, with the weights of that epoch."""
+    announced = set()
+    for line in tests:
+        record = line.record
+        key = (record["weights"], record["trial"], record["epoch"])
+        trial = trials.get(record["trial"])
+        if record["state"] == "intent":
+            announced.add(key)
+        elif record["state"] != "done" or not isinstance(record.get("metrics"), dict):
+            evidence.wrong(line.where, f"neither an intent nor metrics: state is {record['state']!r}")
+        elif key not in announced:
+            evidence.wrong(line.where, "done without an intent before it")
+        if trial is None or not 1 <= record["epoch"] <= len(trial.rows):
+            evidence.wrong(line.where, f"trial {record['trial']} has no epoch {record['epoch']}")
+        elif trial.weights not in (None, (record["epoch"], record["weights"])):
+            evidence.wrong(line.where, f"the weights of trial {record['trial']} are others")
+
+
+def check_results(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
+    """results.json, if it is there: each row was true when it was written, which may have been some epochs ago."""
+    data = evidence.content(evidence.run / "results.json")
+    if data is None:
+        return
+    try:
+        rows = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        evidence.wrong("results.json:1", str(error))
+        return
+    if not isinstance(rows, list):
+        evidence.wrong("results.json:1", "not a list")
+        return
+    for number, row in enumerate(rows, 1):
+        where = f"results.json:{number + 1}"  # one row a line, after the opening bracket
+        if not evidence.has_shape(where, row, RESULT):
+            continue
+        if row["rank"] != number:
+            evidence.wrong(where, f"rank is {row['rank']}, not {number}")
+        check_result(evidence, where, row, trials.get(row["index"]))
+
+
+def check_result(evidence: Evidence, where: str, row: Record, trial: TrialFiles | None) -> None:
+    """One row against the epochs that its trial had by then."""
+    if trial is None or trial.id != row["id"]:
+        evidence.wrong(where, f"trial {row['index']} with id {row['id']} is not planned")
+        return
+    if not 0 <= row["epochs"] <= len(trial.rows):
+        evidence.wrong(where, f"{row['epochs']} epochs where the ledger has {len(trial.rows)}")
+        return
+    best = trial.best(row["epochs"])
+    expected = (best["epoch"], best["val_accuracy"]) if best else (None, None)
+    if (row.get("best_epoch"), row.get("val_accuracy")) != expected:
+        evidence.wrong(where, f"best epoch and val_accuracy are not the ledger's {expected}")
+    if row["status"] in ("finished", "diverged", "failed") and (row["epochs"], row["status"]) not in trial.outcomes:
+        evidence.wrong(where, f"{row['status']} after {row['epochs']} epochs, which the ledger does not say")
+
+
+def check_leftovers(evidence: Evidence) -> None:
+    """No temporary file outlives the process that wrote it; Ray's scratch is not ours to judge."""
+    for path in sorted(evidence.run.rglob(".*.tmp")):
+        if path.relative_to(evidence.run).parts[0] != "ray":
+            evidence.wrong(evidence.relative(path), "left behind by a killed process")

@@ -1,0 +1,205 @@
+"""The folder of one trial against its plan: the ledger, the resume states, the weights and the predictions."""
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line, Shape
+from trainables.durable import Record, states
+
+METRICS: Shape = {
+    "train_loss": NUMBER,
+    "train_accuracy": NUMBER,
+    "val_loss": NUMBER,
+    "val_accuracy": NUMBER,
+    "lr": NUMBER,
+}
+ROW: Shape = {"epoch": WHOLE} | METRICS
+OUTCOMES = ("finished", "diverged", "failed")
+STATE: Shape = {"sha256": TEXT, "epoch": WHOLE, "trial": TEXT}
+WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE, "val_accuracy": NUMBER}
+
+
+@dataclass
+class TrialFiles:
+    """What the folder of one planned trial holds."""
+
+    id: str
+    folder: Path
+    rows: list[Line] = field(default_factory=list)  # epochs 1, 2, 3 ...
+    outcomes: list[tuple[int, str]] = field(default_factory=list)  # rows before it, and what it says
+    is_over: bool = False  # the last line is an outcome
+    weights: tuple[int, str] | None = None  # epoch and sha256, if they are kept
+
+    def value(self, epoch: int) -> float:
+        value: float = self.rows[epoch - 1].record["val_accuracy"]
+        return value
+
+    def best(self, epochs: int) -> Record | None:
+        """The best of the first rows, the earliest on ties."""
+        rows = [line.record for line in self.rows[:epochs]]
+        return max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]), default=None)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.is_over and self.outcomes[-1][1] == "finished"
+
+    def bests(self) -> list[Record]:
+        """The rows that the weights may be of: they are written before an outcome, and again when it was lengthened."""
+        counts = {count for count, outcome in self.outcomes if outcome == "finished"} | {len(self.rows)}
+        if self.is_finished:
+            counts = {len(self.rows)}
+        return [best for best in map(self.best, sorted(counts)) if best]
+
+
+def read_trial(evidence: Evidence, planned: Line, asked: Sequence[int], images: int, is_held: bool) -> TrialFiles:
+    """Check one trial.
+
+    Args:
+        planned: its line of the plan.
+        asked: the number of epochs in each line of totals.jsonl.
+        images: of the validation split.
+        is_held: a process may be writing states and weights right now, so they are not looked at.
+    """
+    record = planned.record
+    trial = TrialFiles(record["id"], evidence.run / "trials" / f"{record['index']:04d}-{record['id']}")
+    read_ledger(evidence, trial, asked)
+    for line in trial.rows:
+        check_row(evidence, line, images)
+    if not is_held:
+        check_states(evidence, trial)
+        check_weights(evidence, trial)
+        check_predictions(evidence, trial, images)
+    return trial
+
+
+def read_ledger(evidence: Evidence, trial: TrialFiles, asked: Sequence[int]) -> None:
+    """epochs.jsonl: epochs count from 1, outcomes stand where they can, and nothing follows them that may not."""
+    for line in evidence.lines(trial.folder / "epochs.jsonl", {}):
+        before = trial.outcomes[-1] if trial.is_over else None
+        if before and not may_go_on(before, asked):
+            evidence.wrong(line.where, f"a line after the trial {before[1]}")
+        if "outcome" in line.record:
+            read_outcome(evidence, trial, line, asked)
+        elif evidence.has_shape(line.where, line.record, ROW):
+            trial.is_over = False
+            read_row(evidence, trial, line)
+    if trial.rows and len(trial.rows) > max(asked, default=0):
+        evidence.wrong(
+            trial.rows[-1].where, f"{len(trial.rows)} epochs where {max(asked, default=0)} were asked for"
+        )
+
+
+def may_go_on(outcome: tuple[int, str], asked: Sequence[int]) -> bool:
+    """Whether lines may follow an outcome: a finished trial was lengthened, or a failed one tried again."""
+    epochs, what = outcome
+    return what == "failed" or (what == "finished" and epochs < max(asked, default=0))
+
+
+def read_outcome(evidence: Evidence, trial: TrialFiles, line: Line, asked: Sequence[int]) -> None:
+    what, epochs = line.record["outcome"], len(trial.rows)
+    if what not in OUTCOMES:
+        evidence.wrong(line.where, f"outcome is {what!r}, none of {', '.join(OUTCOMES)}")
+        return
+    if what == "finished" and epochs not in asked:
+        evidence.wrong(line.where, f"finished after {epochs} epochs, which were never asked for")
+    if (epochs, "finished") in trial.outcomes and what == "finished":
+        evidence.wrong(line.where, "finished twice")
+    if what == "diverged" and line.record.get("epoch") not in range(1, epochs + 2):
+        evidence.wrong(line.where, f"diverged in epoch {line.record.get('epoch')}, with {epochs} epochs before it")
+    trial.outcomes.append((epochs, what))
+    trial.is_over = True
+
+
+def read_row(evidence: Evidence, trial: TrialFiles, line: Line) -> None:
+    expected = len(trial.rows) + 1
+    if line.record["epoch"] != expected:
+        evidence.wrong(line.where, f"epoch {line.record['epoch']} where {expected} comes next")
+    trial.rows.append(Line(line.where, line.record | {"epoch": expected}))
+
+
+def check_row(evidence: Evidence, line: Line, images: int) -> None:
+    """The metrics of one epoch: nothing but them, and values that they can have."""
+    for key in line.record.keys() - ROW.keys():
+        evidence.wrong(line.where, f"{key} does not belong into a ledger")
+    for key in ("train_accuracy", "val_accuracy"):
+        if not 0 <= line.record[key] <= 1:
+            evidence.wrong(line.where, f"{key} is {line.record[key]}, not from 0 to 1")
+    hits = line.record["val_accuracy"] * images
+    if abs(hits - round(hits)) > 1e-6 * max(images, 1):
+        evidence.wrong(line.where, f"val_accuracy {line.record['val_accuracy']} is no share of {images} images")
+
+
+def check_states(evidence: Evidence, trial: TrialFiles) -> None:
+    """Each state that counts, that is whose sidecar is there, is whole and of this trial."""
+    for sidecar in sorted(trial.folder.glob("state-*.json")):
+        where, facts = f"{evidence.relative(sidecar)}:1", evidence.object(sidecar, STATE)
+        if facts is None:
+            continue
+        check_hash(evidence, sidecar.with_suffix(".pt"), facts["sha256"])
+        if facts["trial"] != trial.id:
+            evidence.wrong(where, f"of trial {facts['trial']}, not {trial.id}")
+        if sidecar.name != f"state-{facts['epoch']:06d}.json" or not 1 <= facts["epoch"] <= len(trial.rows):
+            evidence.wrong(where, f"of epoch {facts['epoch']}, where the ledger has {len(trial.rows)} epochs")
+    newest = states(trial.folder)[:1]
+    if trial.is_finished and newest and not newest[0].with_suffix(".json").exists():
+        evidence.wrong(evidence.relative(newest[0]), "no sidecar with its sha256, although the trial finished")
+
+
+def check_hash(evidence: Evidence, path: Path, expected: str) -> None:
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        evidence.wrong(evidence.relative(path), f"cannot be read: {error.strerror}")
+        return
+    if found != expected:
+        evidence.wrong(evidence.relative(path), "its sha256 is not that of its sidecar")
+
+
+def check_weights(evidence: Evidence, trial: TrialFiles) -> None:
+    """best.safetensors, if it counts: whole, and of the best epoch."""
+    sidecar = trial.folder / "best.json"
+    facts = evidence.object(sidecar, WEIGHTS)
+    if facts is None or is_being_replaced(trial):
+        return
+    check_hash(evidence, trial.folder / "best.safetensors", facts["sha256"])
+    epochs = [best["epoch"] for best in trial.bests()]
+    if facts["epoch"] not in epochs:
+        evidence.wrong(f"{evidence.relative(sidecar)}:1", f"of epoch {facts['epoch']}, but the best is {epochs}")
+    elif facts["val_accuracy"] != trial.value(facts["epoch"]):
+        evidence.wrong(f"{evidence.relative(sidecar)}:1", f"val_accuracy {facts['val_accuracy']} is not the ledger's")
+    trial.weights = (facts["epoch"], facts["sha256"])
+
+
+def is_being_replaced(trial: TrialFiles) -> bool:
+    """A kill after the last epoch of a lengthened trial may fall between its new weights and their sidecar."""
+    return not trial.is_over and any(count < len(trial.rows) for count, _ in trial.outcomes)
+
+
+def check_predictions(evidence: Evidence, trial: TrialFiles, images: int) -> None:
+    """val.npz: there once a trial finished, of the best epoch, and as accurate as its row says."""
+    path = trial.folder / "val.npz"
+    where = evidence.relative(path)
+    if not path.exists():
+        if trial.is_finished:
+            evidence.wrong(where, "missing, although the trial finished")
+        return
+    try:
+        with np.load(path) as arrays:
+            correct, predicted, epoch = arrays["correct"], arrays["predicted"], int(arrays["epoch"])
+    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        evidence.wrong(where, f"cannot be read: {error}")
+        return
+    best = {row["epoch"]: row["val_accuracy"] for row in trial.bests()}
+    if correct.shape != (images,) or predicted.shape != (images,):
+        evidence.wrong(where, f"predictions of {correct.shape} images, not of {images}")
+    elif epoch not in best:
+        evidence.wrong(where, f"of epoch {epoch}, but the best is {sorted(best)}")
+    elif abs(float(correct.mean()) - best[epoch]) > 1e-9:
+        evidence.wrong(where, f"{correct.mean()} of them are right, but val_accuracy is {best[epoch]}")

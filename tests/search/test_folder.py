@@ -1,0 +1,149 @@
+"""Starting and continuing a run folder: pytest tests/search/test_folder.py"""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from search import folder, ledger
+from spaces import Space, choice
+from trainables import durable
+from trainables.errors import RunError
+
+
+@pytest.fixture
+def start(tmp_path, toy):
+    """Open the run in a folder, as a search does."""
+    return lambda settings, at=tmp_path: folder.open_run(at, settings, toy, on_gpu=False)
+
+
+def test_a_new_run_holds_its_identity_its_totals_and_its_plan(start, settings):
+    run = start(settings())
+    assert run.identity["space_params"] == {"lr": "choice(0.1, 0.2, 0.3)"}
+    assert run.totals == {"trials": 3, "epochs": 4, "seeds": 1, "allowed": []}
+    assert [(trial.index, trial.source, trial.config["lr"]) for trial in run.trials] == [
+        (0, "baseline", 0.2),
+        (1, "grid", 0.1),
+        (2, "grid", 0.3),
+    ]
+
+
+def test_no_path_of_this_machine_is_written_down(start, settings, tmp_path):
+    start(settings())
+    texts = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert str(tmp_path) not in texts
+    assert str(settings().cache.resolve()) not in texts
+
+
+def test_opening_it_again_changes_no_byte(start, settings, tmp_path):
+    start(settings())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    start(settings())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("missing", ["trials.jsonl", "totals.jsonl"])
+def test_a_start_that_was_killed_half_way_is_completed(start, settings, tmp_path, missing):
+    whole = start(settings())
+    (tmp_path / missing).unlink()
+    assert start(settings()) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"seed": 1}, "seed: 0 is now 1"),
+        ({"fraction": 0.5}, "fraction: 1.0 is now 0.5"),
+        ({"precision": "bf16"}, "precision: fp32 is now bf16"),
+        ({"cpus_per_trial": 2}, "threads: 1 is now 2"),
+        ({"scheduler": "asha"}, "scheduler: "),
+        ({"algorithm": "random"}, "algorithm: grid is now random"),
+        ({"space_name": "other"}, "space: made_up is now other"),
+    ],
+)
+def test_a_change_of_identity_is_named_and_refused_or_recorded(start, settings, change, line):
+    start(settings(precision="fp32"))
+    with pytest.raises(RunError, match=line) as caught:
+        start(settings(**{"precision": "fp32", **change}))
+    assert "--name NEW" in str(caught.value)
+    changed = settings(**{"precision": "fp32", "allow_changes": True, **change})
+    assert [entry.startswith(line) for entry in start(changed).totals["allowed"]] == [True]
+    assert start(settings(**{"precision": "fp32", **change})).totals["allowed"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_concurrent": 1}, {"gpus_per_trial": 0.5}, {"grace_period": 5}, {"reduction_factor": 4}]
+)
+def test_what_is_free_or_not_read_may_change(start, settings, change):
+    assert start(settings()) == start(settings(**change))
+
+
+def test_a_changed_value_of_the_space_is_another_search(start, settings):
+    start(settings())
+    other = Space(params={**settings().space.params, "lr": choice(0.1, 0.2, 0.4)}, baseline={"lr": 0.2}, epochs=4)
+    with pytest.raises(RunError, match="space_hash"):
+        start(settings(space=other))
+
+
+def test_other_images_are_another_search(settings, tmp_path, toy):
+    folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+    with pytest.raises(RunError, match="fingerprint"):
+        folder.open_run(tmp_path, settings(), replace(toy, fingerprint="1" * 64), on_gpu=False)
+
+
+def test_totals_grow_and_what_is_not_said_stays(start, settings):
+    start(settings(num_samples=1, epochs=2))
+    assert len(start(settings(num_samples=2)).trials) == 2
+    run = start(settings(epochs=6))
+    assert (len(run.trials), run.totals["epochs"], run.trials[0].config["epochs"]) == (2, 6, 6)
+    assert start(settings()).totals == run.totals
+
+
+@pytest.mark.parametrize("less", [{"num_samples": 1}, {"epochs": 1}])
+def test_totals_never_shrink(start, settings, less):
+    start(settings(num_samples=2, epochs=2))
+    with pytest.raises(RunError, match="cannot shrink"):
+        start(settings(**less))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "onecycle", choice("constant", "cosine")])
+def test_a_schedule_that_is_sized_for_a_length_cannot_be_lengthened(start, settings, schedule):
+    params = {**settings().space.params, "schedule": schedule}
+    baseline = {"lr": 0.2} if isinstance(schedule, str) else {"lr": 0.2, "schedule": "constant"}
+    space = Space(params=params, baseline=baseline, epochs=4)
+    start(settings(space=space))
+    with pytest.raises(RunError, match="sized for 4 epochs"):
+        start(settings(space=space, epochs=5))
+
+
+def test_a_copied_run_is_a_whole_run(start, settings, tmp_path):
+    (tmp_path / "first").mkdir()
+    start(settings(), tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    shutil.rmtree(tmp_path / "first")
+    run = start(settings(), tmp_path / "second")
+    assert all(trial.folder.is_relative_to(tmp_path / "second") for trial in run.trials)
+
+
+def test_states_of_trials_that_will_not_go_on_are_removed(start, settings, tmp_path):
+    run = start(settings())
+    for trial, outcome in zip(run.trials, ("finished", "diverged", "failed"), strict=True):
+        trial.folder.mkdir(parents=True)
+        durable.write_checked(trial.folder / "state-000001.pt", b"1")
+        durable.write_checked(trial.folder / "state-000002.pt", b"2")
+        rows = [{"epoch": epoch, "val_accuracy": 0.5} for epoch in range(1, 5)]
+        durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": outcome})
+    folder.tidy(ledger.read(tmp_path))
+    left = [[path.name for path in durable.states(trial.folder)] for trial in run.trials]
+    assert left == [["state-000002.pt"], [], []]
+
+
+def test_weights_of_the_best_and_of_the_baseline_are_kept(start, settings, tmp_path):
+    run = start(settings())
+    for trial, accuracy in zip(run.trials, (0.1, 0.5, 0.4), strict=True):
+        trial.folder.mkdir(parents=True)
+        durable.write_checked(trial.folder / "best.safetensors", b"weights")
+        rows = [{"epoch": epoch, "val_accuracy": accuracy} for epoch in range(1, 5)]
+        durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": "finished"})
+    folder.prune_weights(ledger.read(tmp_path), keep=1)
+    assert [(trial.folder / "best.safetensors").exists() for trial in run.trials] == [True, True, False]

@@ -1,0 +1,85 @@
+"""The run folder, read back: pytest tests/search/test_ledger.py"""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search import folder, ledger
+from trainables import durable
+from trainables.errors import RunError
+
+
+@pytest.fixture
+def run(tmp_path, toy, settings):
+    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+
+
+def commit(trial, accuracies, *outcomes):
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"epoch": number, "val_accuracy": value} for number, value in enumerate(accuracies, 1)]
+    durable.append(trial.folder / "epochs.jsonl", *rows, *outcomes)
+
+
+def statuses(run):
+    return [trial.status for trial in ledger.read(run.folder).trials]
+
+
+def test_the_status_of_a_trial_follows_from_its_lines(run):
+    commit(run.trials[0], [0.1, 0.2])
+    commit(run.trials[1], [0.1], {"outcome": "diverged", "epoch": 2})
+    assert statuses(run) == ["running", "diverged", "planned"]
+
+
+def test_a_decision_to_stop_makes_a_trial_stopped(run):
+    commit(run.trials[1], [0.1])
+    record = {"sequence": 1, "trial": 1, "epoch": 1, "value": 0.1, "cutoff": 0.5, "decision": "stop"}
+    durable.append(run.folder / "decisions.jsonl", record)
+    assert statuses(run) == ["planned", "stopped", "planned"]
+
+
+def test_a_finished_trial_runs_again_when_more_epochs_are_asked_for(run, settings, toy):
+    commit(run.trials[0], [0.1] * 4, {"outcome": "finished"})
+    assert statuses(run)[0] == "finished"
+    folder.open_run(run.folder, settings(epochs=6), toy, on_gpu=False)
+    assert statuses(run)[0] == "running"
+    durable.append(run.trials[0].folder / "epochs.jsonl", {"epoch": 5, "val_accuracy": 0.2})
+    assert len(ledger.read(run.folder).trials[0].epochs) == 5
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_the_best_epoch_is_the_earliest_of_the_highest(accuracies):
+    rows = [{"epoch": number, "val_accuracy": value} for number, value in enumerate(accuracies, 1)]
+    trial = ledger.Trial(0, "a", {"epochs": 9}, 0, "grid", folder=None, epochs=rows)
+    assert trial.best["epoch"] == accuracies.index(max(accuracies)) + 1
+
+
+@pytest.mark.parametrize("order", [[2], [1, 1], [1, 3], [1, 2, 2]])
+def test_epochs_out_of_order_are_refused_by_file_and_line(run, order):
+    trial = run.trials[0]
+    trial.folder.mkdir(parents=True)
+    durable.append(trial.folder / "epochs.jsonl", *({"epoch": number, "val_accuracy": 0.1} for number in order))
+    with pytest.raises(RunError, match=rf"epochs\.jsonl:{len(order)}"):
+        ledger.read(run.folder)
+
+
+def test_one_line_of_the_plan_is_found_without_reading_the_others(run):
+    lines = (run.folder / "trials.jsonl").read_bytes().splitlines(keepends=True)
+    (run.folder / "trials.jsonl").write_bytes(b"damaged\n" + lines[1])
+    assert ledger.planned(run.folder, 1)["index"] == 1
+
+
+def test_another_format_and_a_folder_that_is_no_run_are_refused(run, tmp_path):
+    with pytest.raises(RunError, match="no run"):
+        ledger.read(tmp_path / "nothing")
+    identity = durable.read_json(run.folder / "run.json")
+    durable.write_json(run.folder / "run.json", identity | {"schema": 99})
+    with pytest.raises(RunError, match="schema 99"):
+        ledger.read(run.folder)
+
+
+def test_reading_a_run_loads_neither_torch_nor_ray():
+    code = "import sys, search.ledger, search.folder; print([name for name in ('torch', 'ray') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

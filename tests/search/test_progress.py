@@ -1,0 +1,72 @@
+"""How far a search is, and what a terminal shows of it: pytest tests/search/test_progress.py"""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from search import display, folder, ledger
+from search.progress import Progress
+from trainables import durable
+
+
+@pytest.fixture
+def run(tmp_path, toy, settings):
+    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+
+
+def row(epoch, accuracy):
+    return {"epoch": epoch, "val_accuracy": accuracy}
+
+
+def test_rows_and_endings_are_counted(run):
+    progress = Progress(run)
+    progress.update(0, row(1, 0.4))
+    progress.update(1, row(1, 0.6))
+    progress.update(1, row(2, 0.5))
+    assert (progress.trained, progress.ended(), progress.leader().index, progress.leader().best) == (3, 0, 1, 0.6)
+    run.trials[0].folder.mkdir(parents=True)
+    durable.append(run.trials[0].folder / "epochs.jsonl", row(1, 0.4), {"outcome": "diverged", "epoch": 2})
+    assert progress.update(0, None).status == "diverged"
+    assert progress.ended() == 1
+
+
+def test_the_last_row_reported_again_after_a_restart_is_not_counted_twice(run):
+    run.trials[0].folder.mkdir(parents=True)
+    durable.append(run.trials[0].folder / "epochs.jsonl", row(1, 0.4), row(2, 0.5))
+    progress = Progress(ledger.read(run.folder))
+    progress.update(0, row(2, 0.5))
+    assert (progress.trained, progress.trials[0].epochs) == (0, 2)
+
+
+def test_time_left_counts_every_epoch_that_may_come(run):
+    progress = Progress(run)
+    assert progress.seconds_left() is None
+    progress.started -= 10
+    progress.update(0, row(1, 0.4))
+    assert progress.seconds_left() == pytest.approx(11 * 10, rel=0.01)
+
+
+def shown(progress, terminal):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=120, no_color=True)
+    with display.shown(progress, console) as notify:
+        notify(1, row(1, 0.61))
+    return stream.getvalue()
+
+
+def test_a_terminal_gets_a_live_table(run):
+    text = shown(Progress(run), terminal=True)
+    assert "\x1b[" in text
+    assert all(word in text for word in ("trial", "lr", "epochs", "best val", "61.00 %", "running", "0/3 trials"))
+
+
+def test_off_a_terminal_there_is_no_animation_and_an_ending_is_one_line(run):
+    progress = Progress(run)
+    assert shown(progress, terminal=False) == ""
+    run.trials[2].folder.mkdir(parents=True)
+    durable.append(run.trials[2].folder / "epochs.jsonl", *(row(n, 0.5) for n in range(1, 5)), {"outcome": "finished"})
+    stream = io.StringIO()
+    display.plain_lines(progress, Console(file=stream, width=20))(2, None)
+    line = f"trial 0002-{run.trials[2].id}  lr=0.3  finished after 4 of 4 epochs  val_accuracy 50.00 %\n"
+    assert stream.getvalue() == line
