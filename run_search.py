@@ -63,6 +63,7 @@ def main(
     runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
     keep_best: Annotated[int, option("trials whose weights are kept [5]")] = 5,
+    retry_failed: Annotated[bool, option("try failed configurations again", "--retry-failed")] = False,
     allow_changes: Annotated[
         bool, option("continue although the search was changed; recorded", "--allow-changes")
     ] = False,
@@ -93,7 +94,7 @@ def main(
         cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
         runs_dir=runs_dir, name=name, allow_changes=allow_changes,
     )  # fmt: skip
-    return run(settings, interrupts, results, keep_best, quiet)
+    return run(settings, interrupts, results, keep_best, retry_failed, quiet)
 
 
 def print_spaces() -> int:
@@ -107,7 +108,9 @@ def print_spaces() -> int:
     return 0
 
 
-def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, quiet: bool) -> int:
+def run(
+    settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, retry_failed: bool, quiet: bool
+) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
     from search import attempts, display, folder, ledger, lock
     from search import interrupts as signals
@@ -119,7 +122,8 @@ def run(settings: "Settings", interrupts: "Interrupts", results: Path, keep_best
     images = data.load(settings.cache, fraction=settings.fraction)
     durable.make_folder(path)
     with lock.hold(path):
-        progress = Progress(folder.open_run(path, settings, images, local_gpus() > 0))
+        found = folder.open_run(path, settings, images, local_gpus() > 0)
+        progress = Progress(folder.retry_failed(found) if retry_failed else found)
         console = display.open_console(quiet)
         announce(console, settings, progress)
         try:

@@ -79,7 +79,12 @@ class Evidence:
         if not isinstance(record, dict):
             self.wrong(where, "not a JSON object")
             return False
-        bad = [key for key, types in shape.items() if key not in record or type(record[key]) not in types]
+        bad = [key for key, types in shape.items() if key not in record or not fits(record[key], types)]
         for key in bad:
             self.wrong(where, f"{key} is {record[key]!r}" if key in record else f"{key} is missing")
         return not bad
+
+
+def fits(value: Any, types: tuple[type, ...]) -> bool:
+    """Whether a value is of one of these types, and a number one that arithmetic can take."""
+    return type(value) in types and (type(value) is not int or abs(value) < 1 << 63)

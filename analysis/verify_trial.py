@@ -20,7 +20,7 @@ METRICS: Shape = {
     "lr": NUMBER,
 }
 ROW: Shape = {"epoch": WHOLE} | METRICS
-OUTCOMES = ("finished", "diverged", "failed")
+OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
 STATE: Shape = {"sha256": TEXT, "epoch": WHOLE, "trial": TEXT}
 WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE, "val_accuracy": NUMBER}
 
@@ -44,6 +44,10 @@ class TrialFiles:
         """The best of the first rows, the earliest on ties."""
         rows = [line.record for line in self.rows[:epochs]]
         return max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]), default=None)
+
+    def best_value(self) -> float:
+        value: float = max(line.record["val_accuracy"] for line in self.rows)
+        return value
 
     @property
     def is_finished(self) -> bool:
@@ -110,10 +114,12 @@ def read_outcome(evidence: Evidence, trial: TrialFiles, line: Line, asked: Seque
         evidence.wrong(line.where, f"finished after {epochs} epochs, which were never asked for")
     if (epochs, "finished") in trial.outcomes and what == "finished":
         evidence.wrong(line.where, "finished twice")
+    if what == "retried" and not (trial.is_over and trial.outcomes[-1][1] == "failed"):
+        evidence.wrong(line.where, "retried, but it had not failed")
     if what == "diverged" and line.record.get("epoch") not in range(1, epochs + 2):
         evidence.wrong(line.where, f"diverged in epoch {line.record.get('epoch')}, with {epochs} epochs before it")
     trial.outcomes.append((epochs, what))
-    trial.is_over = True
+    trial.is_over = what != "retried"
 
 
 def read_row(evidence: Evidence, trial: TrialFiles, line: Line) -> None:
@@ -197,8 +203,8 @@ def check_predictions(evidence: Evidence, trial: TrialFiles, images: int) -> Non
         evidence.wrong(where, f"cannot be read: {error}")
         return
     best = {row["epoch"]: row["val_accuracy"] for row in trial.bests()}
-    if correct.shape != (images,) or predicted.shape != (images,):
-        evidence.wrong(where, f"predictions of {correct.shape} images, not of {images}")
+    if correct.dtype != np.bool_ or not correct.shape == predicted.shape == (images,):
+        evidence.wrong(where, f"not a true or false and a class for each of {images} images")
     elif epoch not in best:
         evidence.wrong(where, f"of epoch {epoch}, but the best is {sorted(best)}")
     elif abs(float(correct.mean()) - best[epoch]) > 1e-9:

@@ -67,7 +67,7 @@ def attempt_once(
     job = make_job(run, settings, resources)
     interrupts.stop_softly_by(job.stop_marker)
     try:
-        return runner.attempt(job, pending(run), resources, decisions, notify)
+        return runner.attempt(run, job, pending(run), resources, decisions, notify)
     except Exception:
         traceback.print_exc()  # into ray/output.log
         return None

@@ -94,6 +94,15 @@ def extend_plan(folder: Path, settings: Settings, count: int) -> None:
         durable.append(folder / "trials.jsonl", *drawn[len(planned) :])
 
 
+def retry_failed(run: Run) -> Run:
+    """Open the failed trials again; what they had committed must come out the same."""
+    for trial in run.trials:
+        if trial.status == "failed":
+            durable.append(trial.folder / "epochs.jsonl", {"outcome": "retried"})
+            (trial.folder / "error.txt").unlink(missing_ok=True)
+    return read(run.folder)
+
+
 def tidy(run: Run) -> None:
     """Drop what will not be needed again: leftovers of a killed process, resume states of trials that will not go on."""
     for folder in (run.folder, run.folder / "plots"):

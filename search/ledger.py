@@ -96,6 +96,13 @@ def read(folder: Path) -> Run:
     return Run(folder, identity, totals[-1], trials, decisions, read_lines(folder / "tests.jsonl"))
 
 
+def reread(run: Run, index: int) -> Trial:
+    """One trial as its folder and the decisions are now."""
+    decisions = read_lines(run.folder / "decisions.jsonl")
+    stops = [line["epoch"] for line in decisions if line["trial"] == index and line["decision"] == "stop"]
+    return read_trial(run.folder, planned(run.folder, index), run.totals["epochs"], stops[0] if stops else None)
+
+
 def planned(run: Path, index: int) -> Record:
     """One line of the plan, without parsing those before it."""
     with (run / "trials.jsonl").open("rb") as file:
@@ -124,7 +131,7 @@ def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
     outcome: Record | None = None
     for number, record in enumerate(read_lines(path), 1):
         if "outcome" in record:
-            outcome = record
+            outcome = None if record["outcome"] == "retried" else record
             continue
         if record.get("epoch") != len(rows) + 1:
             raise RunError(

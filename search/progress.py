@@ -40,19 +40,12 @@ class Progress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
         trial = self.trials[index]
         if row is None:
-            self.trials[index] = trial = self._summary(self._reread(index))
+            self.trials[index] = trial = self._summary(ledger.reread(self.run, index))
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
             trial.epochs, trial.status = row["epoch"], "running"
             trial.best = max(trial.best or 0.0, row["val_accuracy"])
         return trial
-
-    def _reread(self, index: int) -> ledger.Trial:
-        """The decision that stopped a trial is read back, because it is the ledger that counts."""
-        record = ledger.planned(self.run.folder, index)
-        decisions = ledger.read_lines(self.run.folder / "decisions.jsonl")
-        stops = [line["epoch"] for line in decisions if line["trial"] == index and line["decision"] == "stop"]
-        return ledger.read_trial(self.run.folder, record, self.epochs_each, stops[0] if stops else None)
 
     def ended(self) -> int:
         return sum(trial.status in ("finished", "stopped", "diverged", "failed") for trial in self.trials.values())

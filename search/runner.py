@@ -20,6 +20,7 @@ from typing import Any
 from search.decisions import Decisions
 from search.faults import Fault
 from search.interrupts import Interrupts
+from search.ledger import Run
 from search.resources import Resources, share
 from search.settings import Settings
 from search.worker import Job, train_trial
@@ -131,9 +132,9 @@ def available(settings: Settings) -> Resources:
 
 
 def attempt(
-    job: Job, pending: Sequence[int], resources: Resources, decisions: Decisions, notify: Notify
+    run: Run, job: Job, pending: Sequence[int], resources: Resources, decisions: Decisions, notify: Notify
 ) -> Fault | None:
-    """Train the pending trials of the plan through Ray.
+    """Train the pending trials of the run's plan through Ray.
 
     Returns:
         The fault that a worker reported, if that is why the attempt ended early.
@@ -148,7 +149,7 @@ def attempt(
     def trial(config: dict[str, Any]) -> None:
         train_trial(job, config["trial"], tune.report)
 
-    scheduler = PlanScheduler(decisions, notify, job.stop_marker)
+    scheduler = PlanScheduler(run, decisions, notify, job.stop_marker)
     searcher = PlanSearcher(pending, stopping=lambda: scheduler.stopping)
     tune.Tuner(
         tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),

@@ -8,8 +8,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search import ledger
 from search.decisions import Decisions
-from search.faults import Fault
+from search.faults import FailureStreak, Fault
 from search.runner import Notify
 from trainables.errors import StorageError
 
@@ -45,8 +46,10 @@ class PlanSearcher(Searcher):
 class PlanScheduler(FIFOScheduler):
     """Stops a trial when our decision says so, and every trial when the search is to end."""
 
-    def __init__(self, decisions: Decisions, notify: Notify, stop_marker: Path) -> None:
+    def __init__(self, run: ledger.Run, decisions: Decisions, notify: Notify, stop_marker: Path) -> None:
         super().__init__()
+        self._run = run
+        self._streak = FailureStreak()
         self._decisions = decisions
         self._notify = notify
         self._stop_marker = stop_marker
@@ -70,7 +73,9 @@ class PlanScheduler(FIFOScheduler):
         return str(TrialScheduler.STOP if stop or self.stopping else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        self._notify(trial.config["trial"], None)
+        index = trial.config["trial"]
+        self._notify(index, None)
+        self.fault = self.fault or self._streak.add(ledger.reread(self._run, index))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FIFOScheduler, ()

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,11 +24,15 @@ class Search:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.source = ROOT  # where the sources are
         self.run = folder / "runs" / "t"
 
     def start(self, *arguments: str, name: str = "t") -> subprocess.Popen:
-        command = [sys.executable, ROOT / "run_search.py", "--name", name, *DIGITS, *arguments]
-        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, self.source / "run_search.py", "--name", name, *DIGITS, *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(self.source)}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def done(self, *arguments: str, name: str = "t") -> subprocess.CompletedProcess:
         process = self.start(*arguments, name=name)
@@ -216,3 +221,32 @@ def test_a_row_of_the_search_is_the_row_of_the_trial_alone(search):
     done = subprocess.run(command, cwd=search.folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (search.folder / "alone" / "epochs.jsonl").read_bytes() == (trial.folder / "epochs.jsonl").read_bytes()
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_a_bug_in_every_trial_stops_the_search_and_once_mended_it_goes_on(search):
+    search.source = search.folder / "source"
+    for package in ("search", "trainables", "spaces", "analysis"):
+        shutil.copytree(ROOT / package, search.source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "run_search.py", search.source)
+    models = search.source / "trainables" / "models.py"
+    sound = models.read_text()
+    models.write_text(
+        sound.replace("    builders = {", "    raise RuntimeError('a | bug\\nin two lines')\n    builders = {")
+    )
+    sweep = ("--space", "depth_sweep", "--epochs", "1")
+    broken = search.done(*sweep)
+    assert broken.returncode == 1, broken.stderr
+    assert "the first 3 trials failed alike: models.py:" in broken.stderr.splitlines()[-1]
+    failed = [trial for trial in ledger.read(search.run).trials if trial.status == "failed"]
+    assert 3 <= len(failed) < 5, "it went on although it looked like a bug"
+    assert "RuntimeError: a | bug" in (failed[0].folder / "error.txt").read_text()
+
+    models.write_text(sound)
+    changed = search.done(*sweep, "--retry-failed")
+    assert (changed.returncode, "code: " in changed.stderr) == (5, True)
+    mended = search.done(*sweep, "--retry-failed", "--allow-changes")
+    assert mended.returncode == 0, mended.stderr
+    assert {trial.status for trial in ledger.read(search.run).trials} == {"finished"}
+    assert "code: " in (search.run / "results.md").read_text(), "a change that was allowed is shown"

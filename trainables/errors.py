@@ -47,6 +47,12 @@ class LockedError(ExpectedError):
     kind, exit_code = "locked", 7
 
 
+class TrialsError(ExpectedError):
+    """Trials fail in a way that looks like a bug and not like a bad configuration."""
+
+    kind, exit_code = "trials", 1
+
+
 class RayError(ExpectedError):
     """Ray cannot start or keeps failing."""
 
