@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainables.dropout import Dropout
+
 LEAK = 0.01  # slope of LeakyReLU below zero
 
 
@@ -21,7 +23,7 @@ def mlp(config: Mapping[str, Any], classes: int) -> nn.Module:
     for layer in range(config["depth"]):
         width = max(8, config["width"] >> layer)
         layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.LeakyReLU(LEAK)]
-        layers += [nn.Dropout(config["dropout"])]
+        layers += [Dropout(config["dropout"])]
         features = width
     return nn.Sequential(*layers, nn.Linear(features, classes))
 
@@ -42,7 +44,7 @@ def convnet(config: Mapping[str, Any], classes: int) -> nn.Module:
         layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(LEAK)]
         layers += [nn.MaxPool2d(2)] if block < 3 else []
         channels = width
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(config["dropout"]), nn.Linear(channels, classes)]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), Dropout(config["dropout"]), nn.Linear(channels, classes)]
     return nn.Sequential(*layers, *head)
 
 
@@ -53,5 +55,5 @@ def resnet18(config: Mapping[str, Any], classes: int) -> nn.Module:
     model: nn.Module = torchvision.models.resnet18(num_classes=classes)
     model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     model.maxpool = nn.Identity()
-    model.fc = nn.Sequential(nn.Dropout(config["dropout"]), nn.Linear(512, classes))
+    model.fc = nn.Sequential(Dropout(config["dropout"]), nn.Linear(512, classes))
     return model

@@ -201,7 +201,7 @@ def test_failed_retried_and_lengthened_trials_are_good(run, images, winner):
     assert verify.verify(run) == []
     durable.append(failing, {"outcome": "retried"})
     assert verify.verify(run) == []
-    search(run, images, epochs=6)
+    search(run, images, epochs=6, num_samples=6)
     lines = (winner / "epochs.jsonl").read_text().splitlines()
     assert [number for number, line in enumerate(lines) if "finished" in line] == [4, 7]
     assert verify.verify(run) == []
