@@ -120,7 +120,7 @@ def run(
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)
-    durable.make_folder(path)
+    durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path):
         found = folder.open_run(path, settings, images, local_gpus() > 0)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)

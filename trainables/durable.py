@@ -201,14 +201,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder, and make its name durable.
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Create a folder, and make its name durable; mode, as far as the umask lets it, is that of a new folder.
 
     Raises:
         StorageError: the disk refused.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
         sync_folder(folder.parent)
     except OSError as error:
         raise storage_error(folder, error, 0) from error
