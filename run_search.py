@@ -53,7 +53,9 @@ def main(
     epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
     fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
     precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
-    scheduler: Annotated[str | None, option("early stopping: asha or none [the space's]")] = None,
+    scheduler: Annotated[
+        str | None, option("early stopping: asha, sha (all wait at a rung) or none [the space's]")
+    ] = None,
     grace_period: Annotated[int, option("epochs before the first decision [1]")] = 1,
     reduction_factor: Annotated[int, option("of trials at each decision, one in this many goes on [3]")] = 3,
     cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,

@@ -12,7 +12,7 @@ from search.resources import Resources
 from search.runner import Notify
 from search.settings import Settings
 from search.worker import Job
-from trainables.errors import RayError
+from trainables.errors import ExpectedError, RayError
 
 FRUITLESS = 3  # attempts in a row without a new row before the machine is to blame
 
@@ -67,7 +67,9 @@ def attempt_once(
     job = make_job(run, settings, resources)
     interrupts.stop_softly_by(job.stop_marker)
     try:
-        return runner.attempt(run, job, pending(run), resources, decisions, notify)
+        return runner.attempt(run, job, resources, decisions, notify)
+    except ExpectedError:
+        raise
     except Exception:
         traceback.print_exc()  # into ray/output.log
         return None

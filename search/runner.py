@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from search.interrupts import Interrupts
 from search.ledger import Run
 from search.resources import Resources, share
 from search.settings import Settings
+from search.turns import Turn, Turns
 from search.worker import Job, train_trial
 from trainables.durable import Record
 from trainables.errors import RayError
@@ -132,10 +133,8 @@ def available(settings: Settings) -> Resources:
     return share(settings, [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
 
-def attempt(
-    run: Run, job: Job, pending: Sequence[int], resources: Resources, decisions: Decisions, notify: Notify
-) -> Fault | None:
-    """Train the pending trials of the run's plan through Ray.
+def attempt(run: Run, job: Job, resources: Resources, decisions: Decisions, notify: Notify) -> Fault | None:
+    """Train the trials of the run that have not ended through Ray.
 
     Returns:
         The fault that a worker reported, if that is why the attempt ended early.
@@ -148,14 +147,15 @@ def attempt(
     from search.tune_parts import PlanScheduler, PlanSearcher
 
     def trial(config: dict[str, Any]) -> None:
-        train_trial(job, config["trial"], tune.report)
+        train_trial(job, Turn(**config), tune.report)
 
     scheduler = PlanScheduler(run, decisions, notify, job.stop_marker)
-    searcher = PlanSearcher(pending, stopping=lambda: scheduler.stopping)
+    turns = Turns(run)
+    searcher = PlanSearcher(turns, stopping=lambda: scheduler.stopping)
     tune.Tuner(
         tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),
         tune_config=tune.TuneConfig(
-            metric=METRIC, mode=MODE, search_alg=searcher, num_samples=len(pending), scheduler=scheduler,
+            metric=METRIC, mode=MODE, search_alg=searcher, num_samples=turns.most, scheduler=scheduler,
             max_concurrent_trials=resources.slots, reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(

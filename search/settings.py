@@ -12,7 +12,7 @@ from trainables.errors import UsageError
 
 Kind = Literal["identity", "totals", "free"]
 
-SCHEDULERS = ("asha", "none")
+SCHEDULERS = ("asha", "sha", "none")
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 

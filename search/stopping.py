@@ -1,10 +1,14 @@
-"""When a trial is stopped early: asynchronous successive halving as a pure function. No Ray, no files.
+"""When a trial is stopped early: successive halving as pure functions. No Ray, no files.
 
-Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020), in the variant that only stops
-(Ray's AsyncHyperBandScheduler): at a rung a trial goes on unless it is worse than the best 1/reduction_factor of those
-that were there before it. A test holds both to the same decisions.
+asha decides when a trial arrives. Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020),
+in the variant that only stops (Ray's AsyncHyperBandScheduler): at a rung a trial goes on unless it is worse than the best
+1/reduction_factor of those that were there before it. A test holds both to the same decisions.
+
+sha decides when all have arrived, so the order of arrival does not matter. Source: Jamieson & Talwalkar, "Non-stochastic
+Best Arm Identification and Hyperparameter Optimization" (AISTATS 2016).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -39,3 +43,9 @@ def decide(
     """
     bar = cutoff(rungs[epoch], reduction_factor)
     return bar is not None and value < bar, bar
+
+
+def survivors(values: Mapping[int, float], reduction_factor: int) -> set[int]:
+    """The trials of a whole rung that go on: the best 1/reduction_factor, at least one, the first planned on ties."""
+    best_first = sorted(values, key=lambda trial: (-values[trial], trial))
+    return set(best_first[: math.ceil(len(values) / reduction_factor)])

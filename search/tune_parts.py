@@ -1,6 +1,6 @@
 """The two parts of ours that Ray Tune calls: one hands out the plan, the other stops trials. Imports Ray; import it late."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +12,32 @@ from search import ledger
 from search.decisions import Decisions
 from search.faults import FailureStreak, Fault
 from search.runner import Notify
+from search.turns import Turns
 from trainables.errors import StorageError
 
 
 class PlanSearcher(Searcher):
-    """Suggests plan indices, in order, whatever the algorithm that made the plan."""
+    """Suggests the trials whose turn it is, whatever the algorithm that made the plan."""
 
-    def __init__(self, pending: Sequence[int], stopping: Callable[[], bool]) -> None:
+    def __init__(self, turns: Turns, stopping: Callable[[], bool]) -> None:
         super().__init__(metric=None, mode=None)
-        self._pending = list(reversed(pending))
+        self._turns = turns
         self._stopping = stopping
+        self._trials: dict[str, int] = {}  # Ray's trial to ours
 
-    def suggest(self, trial_id: str) -> dict[str, int] | str:
-        if self._stopping() or not self._pending:
-            return str(Searcher.FINISHED)
-        return {"trial": self._pending.pop()}
+    def suggest(self, trial_id: str) -> dict[str, int] | str | None:
+        turn = None if self._stopping() else self._turns.take()
+        if turn is None:
+            return str(Searcher.FINISHED) if self._stopping() or self._turns.over else None
+        self._trials[trial_id] = turn.trial
+        return {"trial": turn.trial, "until": turn.until}
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """The ledger knows already."""
+        """What came out stands in the ledger; here only the turn ends."""
+        self._turns.end(self._trials.pop(trial_id))
 
     def save(self, checkpoint_path: str) -> None:
         """Ray's snapshot of us is never used."""

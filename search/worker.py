@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search import ledger
+from search.turns import Turn
 from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import ExpectedError, LockedError
@@ -34,23 +35,23 @@ class Job:
         return self.run / "ray" / "stop"
 
 
-def train_trial(job: Job, index: int, report: Callable[[Record], None]) -> None:
-    """Train trial `index` of the plan to its end, reporting each epoch after it is committed.
+def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
+    """Train a trial of the plan for one turn, reporting each epoch after it is committed.
 
     The last committed row is reported first: if the search died before it decided about that row, it decides now.
     A fault of the machine is reported as {"fault": kind, "message": text}, so that it is not taken for one of the trial.
     """
     try:
-        planned = ledger.planned(job.run, index)
+        planned = ledger.planned(job.run, turn.trial)
         trial = ledger.read_trial(job.run, planned, job.epochs)
         if trial.epochs:
             report(trial.epochs[-1])
-        continue_trial(job, trial, report)
+        continue_trial(job, trial, turn.until, report)
     except ExpectedError as error:
         report({"fault": error.kind, "message": str(error)})
 
 
-def continue_trial(job: Job, trial: ledger.Trial, report: Callable[[Record], None]) -> None:
+def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[Record], None]) -> None:
     """Wait for the folder if need be, then train."""
     import torch  # only here: reading a plan needs no torch
 
@@ -61,7 +62,8 @@ def continue_trial(job: Job, trial: ledger.Trial, report: Callable[[Record], Non
     while True:
         rows = one.run(
             trial.folder, trial.config, images(job.cache, job.fraction),
-            seed=trial.seed, device=job.device, precision=job.precision, stopping=job.stop_marker.exists,
+            seed=trial.seed, device=job.device, precision=job.precision, until=until,
+            stopping=job.stop_marker.exists,
         )  # fmt: skip
         try:
             with contextlib.closing(rows):  # report() ends a stopped trial by SystemExit; its folder is free at once

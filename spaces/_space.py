@@ -31,7 +31,7 @@ class Space:
             default of trainables.config.
         baseline: a value for every searched parameter; always tried first and always shown.
         epochs: how long a trial is trained unless --epochs says otherwise.
-        scheduler: early stopping unless --scheduler says otherwise: asha or none.
+        scheduler: early stopping unless --scheduler says otherwise: asha, sha or none.
         samples: number of trials of a random search unless --num-samples says otherwise.
 
     Raises:
@@ -59,8 +59,8 @@ class Space:
                 raise ParameterError(key, f"baseline {key}={self.baseline[key]!r} lies outside {value}.")
         if not self.searched:
             raise SpaceError("nothing is searched: no parameter has a range.")
-        if self.scheduler not in ("asha", "none"):
-            raise SpaceError(f"scheduler must be 'asha' or 'none', but got {self.scheduler!r}.")
+        if self.scheduler not in ("asha", "sha", "none"):
+            raise SpaceError(f"scheduler must be 'asha', 'sha' or 'none', but got {self.scheduler!r}.")
         if type(self.samples) is not int or self.samples < 1:
             raise SpaceError(f"samples must be a positive integer, but got {self.samples!r}.")
         if self.grid_size > MAX_GRID:

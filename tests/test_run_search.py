@@ -210,6 +210,24 @@ def test_early_stopping_stops_weak_trials_and_is_told_in_the_results(search):
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(400)
+def test_a_killed_search_with_synchronous_halving_ends_in_the_same_bytes(search):
+    sha = ("--space", "mlp_random", "--num-samples", "5", "--epochs", "4", "--scheduler", "sha", "--quiet")
+    assert search.done(*sha).returncode == 0
+    files = ("results.md", "results.csv", "decisions.jsonl")
+    expected = search.rows(), [(search.run / name).read_bytes() for name in files]
+    assert sorted(len(trial.epochs) for trial in ledger.read(search.run).trials) == [1, 1, 1, 3, 4]
+    search.run.rename(search.run.with_name("whole"))
+    for lines in (2, 7):
+        process = search.start(*sha)
+        search.wait_for_rows(lines, process)
+        process.kill()
+        process.communicate()
+    assert search.done(*sha).returncode == 0
+    assert (search.rows(), [(search.run / name).read_bytes() for name in files]) == expected
+
+
+@pytest.mark.integration
 @pytest.mark.timeout(300)
 def test_a_row_of_the_search_is_the_row_of_the_trial_alone(search):
     """Under Ray and without it, the same configuration and seed give the same numbers, bit for bit."""

@@ -24,7 +24,7 @@ def write(path: Path, data: bytes) -> None:
     """Replace path by data: afterwards the old or the new content is there, never a mixture.
 
     Raises:
-        StorageError: the disk refused; path still holds its old content.
+        StorageError: the disk refused; path still holds its old content, or all of the new if only the folder failed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -53,20 +53,20 @@ def append(path: Path, *records: Record, sync: bool = True) -> None:
     """
     data = b"".join(json.dumps(record, allow_nan=False).encode() + b"\n" for record in records)
     try:
-        is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _append_to(descriptor, data, sync)
+            end = _end_of_last_line(descriptor)
+            if end == 0 and sync:  # the name first, and again if whoever created the file was killed before this
+                sync_folder(path.parent)
+            _append_to(descriptor, data, end, sync)
         finally:
-            os.close(descriptor)
-        if is_new and sync:
-            sync_folder(path.parent)
+            with contextlib.suppress(OSError):  # what was synced stays, whatever close says
+                os.close(descriptor)
     except OSError as error:
         raise storage_error(path, error, len(data)) from error
 
 
-def _append_to(descriptor: int, data: bytes, sync: bool) -> None:
-    end = _end_of_last_line(descriptor)
+def _append_to(descriptor: int, data: bytes, end: int, sync: bool) -> None:
     os.ftruncate(descriptor, end)
     try:
         if os.pwrite(descriptor, data, end) != len(data):
@@ -96,10 +96,14 @@ def read_lines(path: Path) -> list[Record]:
 
     Raises:
         RunError: any other line that is not a strict JSON object, named by file and number.
+        StorageError: the disk refused to read.
     """
-    if not path.exists():
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline was never committed
+    except FileNotFoundError:
         return []
-    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline was never committed
+    except OSError as error:
+        raise StorageError(f"cannot read: {path}: {error.strerror}. Run the same command again.") from error
     return [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
 
 
@@ -171,13 +175,15 @@ def read_checked(path: Path) -> bytes:
 
 def remove_checked(path: Path) -> None:
     """Remove a file and its sidecar, sidecar first, so that no sidecar ever names a missing file."""
-    path.with_suffix(".json").unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+    with _told(path):
+        path.with_suffix(".json").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def states(folder: Path) -> list[Path]:
     """The resume states of a trial folder, newest first."""
-    return sorted(folder.glob("state-*.pt"), reverse=True)
+    with _told(folder):
+        return sorted(folder.glob("state-*.pt"), reverse=True)
 
 
 def remove_states(folder: Path) -> None:
@@ -188,8 +194,9 @@ def remove_states(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files that a killed process left behind."""
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+    with _told(folder):
+        for leftover in folder.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -202,16 +209,19 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Create a folder, and make its name durable; mode, as far as the umask lets it, is that of a new folder.
+    """Create a folder and those it lies in, and make their names durable.
+
+    Args:
+        mode: of a new folder, as far as the umask lets it.
 
     Raises:
         StorageError: the disk refused.
     """
-    try:
+    with _told(folder):
+        missing = [parent for parent in folder.parents if not parent.exists()]
         folder.mkdir(mode, parents=True, exist_ok=True)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise storage_error(folder, error, 0) from error
+        for created in (folder, *missing):
+            sync_folder(created.parent)
 
 
 @contextlib.contextmanager
@@ -221,7 +231,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
     Raises:
         LockedError: another process holds it.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    with _told(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -229,7 +240,17 @@ def folder_lock(folder: Path) -> Iterator[None]:
             raise LockedError(f"in use: {folder}: another process works on it. Wait for it to end.") from error
         yield
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # or it would hide the error that ended the work
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the disk refuses becomes a StorageError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error, 0) from error
 
 
 def storage_error(path: Path, error: OSError, size: int) -> StorageError:

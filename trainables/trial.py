@@ -37,10 +37,13 @@ def run(
     seed: int,
     device: str,
     precision: str,
+    until: int | None = None,
     stopping: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Generator[Record, None, None]:
     """Continue the trial in folder until config["epochs"] epochs are committed, and yield each new row once it is.
+
+    With `until` it pauses after that epoch instead, its state saved and no outcome written.
 
     The outcome (finished, diverged, or failed by an error of the configuration) is the last line of the ledger; it is
     there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch,
@@ -57,9 +60,11 @@ def run(
         if is_finished(folder, config["epochs"]):
             return
         state = load_state(folder, trial_id(config, seed), at_most=config["epochs"])
+        if until and state and until <= min(state["epoch"], len(committed_rows(folder))) < config["epochs"]:
+            return
         epochs = train(config, data, seed=seed, device=device, precision=precision, state=state, on_batch=on_batch)
         try:
-            yield from commit_all(folder, epochs, config, data, seed, state, stopping)
+            yield from commit_all(folder, epochs, config, data, seed, state, until, stopping)
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
@@ -78,6 +83,7 @@ def commit_all(
     data: Dataset,
     seed: int,
     state: Settings | None,
+    until: int | None,
     stopping: Callable[[], bool],
 ) -> Generator[Record, None, None]:
     """Commit each epoch, save states in between and the outcome at the end."""
@@ -92,7 +98,8 @@ def commit_all(
         else:
             check_repeated(folder, committed[row["epoch"] - 1], row, epoch.device)
         note(folder, timing(row["epoch"], time.monotonic() - started, len(data.train.labels), epoch.device))
-        is_saved = is_last or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
+        is_pause = row["epoch"] == until and not is_last
+        is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
         if is_saved:
             save_state(folder, epoch, trial_id(config, seed))
             saved_at = time.monotonic()
@@ -103,6 +110,8 @@ def commit_all(
                 if stopping() and not is_saved:
                     save_state(folder, epoch, trial_id(config, seed))
                 raise
+        if is_pause:
+            return
         last_row = row if is_new else None
         started = time.monotonic()
     assert best is not None, "a trial has at least one epoch"

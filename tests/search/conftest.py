@@ -13,11 +13,13 @@ SPACE = Space(
 )
 
 
-@pytest.fixture
+USUAL = Settings(
+    space_name="made_up", space=SPACE, dataset="toy", dataset_short="toy", fallback=None, cache=Path("cache"),
+    algorithm="grid", scheduler="none",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
 def settings():
     """Settings for a grid of three rates; call with what should be different."""
-    usual = Settings(
-        space_name="made_up", space=SPACE, dataset="toy", dataset_short="toy", fallback=None, cache=Path("cache"),
-        algorithm="grid", scheduler="none",
-    )  # fmt: skip
-    return lambda **changes: replace(usual, **changes)
+    return lambda **changes: replace(USUAL, **changes)
