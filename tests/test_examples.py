@@ -27,3 +27,14 @@ def test_every_link_of_an_example_leads_somewhere(path):
     links = re.findall(r"\]\(([^)#]+)\)", text)
     assert links
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_numbers_in_the_readme_are_those_of_its_example():
+    root = Path(__file__).parent.parent
+    readme = (root / "README.md").read_text()
+    (example,) = (root / "docs" / "examples").glob("lr_sweep-*/results.md")
+    table = [line for line in example.read_text().splitlines() if re.match(r"\| +\d=? \| \[", line)]
+    assert len(table) == 3
+    for line in table:
+        cells = [re.sub(r"\[(\w+)\]\([^)]*\)", r"\1", cell).strip() for cell in line.strip("|").split("|")]
+        assert any(all(cell in row for cell in cells) for row in readme.splitlines() if row.startswith("> |")), cells

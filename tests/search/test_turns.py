@@ -4,6 +4,7 @@ import random
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from search import folder, ledger
@@ -51,6 +52,7 @@ def play(run, curves, dice, slots, deaths=0.0):
     return ledger.read(run.folder)
 
 
+@hypothesis_settings(max_examples=15)
 @given(curves=curves, seed=st.integers(0, 1000), slots=st.integers(1, 4))
 def test_sha_ends_the_same_whatever_the_order_of_arrival_and_the_kills(
     tmp_path_factory, toy, settings, curves, seed, slots
