@@ -76,27 +76,33 @@ def main(
         return print_spaces()
     if space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces.")
+    if keep_best < 1:
+        raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
     import spaces
     from search import plan
-    from search.interrupts import Interrupts
+    from search.interrupts import Interrupted, Interrupts
     from search.settings import Settings
     from trainables import data
 
-    if keep_best < 1:
-        raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
     chosen = spaces.load(space)
     interrupts = Interrupts()
     interrupts.listen()
-    resolved, fallback = data.resolve(dataset, data_dir)
-    settings = Settings(
-        space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
-        cache=data.prepare(resolved, data_dir, progress=not quiet), algorithm=algo or plan.default_algorithm(chosen),
-        scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
-        num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision,
-        cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
-        runs_dir=runs_dir, name=name, allow_changes=allow_changes,
-    )  # fmt: skip
-    return run(settings, interrupts, results, keep_best, retry_failed, quiet)
+    try:
+        resolved, fallback = data.resolve(dataset, data_dir)
+        settings = Settings(
+            space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
+            cache=data.prepare(resolved, data_dir, progress=not quiet), algorithm=algo or plan.default_algorithm(chosen),
+            scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
+            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision,
+            cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
+            runs_dir=runs_dir, name=name, allow_changes=allow_changes,
+        )  # fmt: skip
+        if fallback:
+            print(fallback, file=sys.stderr)
+        return run(settings, interrupts, results, keep_best, retry_failed, quiet)
+    except Interrupted as stop:
+        print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
+        return stop.exit_code
 
 
 def print_spaces() -> int:
@@ -114,31 +120,33 @@ def run(
     settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, retry_failed: bool, quiet: bool
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
-    from search import attempts, display, folder, ledger, lock
-    from search import interrupts as signals
+    from analysis.copying import refuse_foreign
+    from search import attempts, display, folder, ledger, lock, resources
+    from search.interrupts import Interrupted
     from search.progress import Progress
-    from search.resources import local_gpus
     from trainables import data, durable
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)
+    resources.check_local(settings)
+    refuse_foreign(path, results)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path):
-        found = folder.open_run(path, settings, images, local_gpus() > 0)
+        on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+        found = folder.open_run(path, settings, images, on_gpu)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
         console = display.open_console(quiet)
         announce(console, settings, progress)
         try:
             with display.shown(progress, console) as show, loading_early(show, interrupts) as notify:
                 attempts.train(path, settings, interrupts, notify)
-        except signals.Interrupted as stop:
+        except Interrupted:
             write(path, settings, results)
-            print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
-            return stop.exit_code
-        run = ledger.read(path)
-        folder.prune_weights(run, keep_best)
+            raise
+        ended = ledger.read(path)
+        folder.prune_weights(ended, keep_best)
         write(path, settings, results)
-    return int(any(trial.status == "failed" for trial in run.trials))
+    return int(any(trial.status == "failed" for trial in ended.trials))
 
 
 @contextmanager
@@ -159,9 +167,7 @@ def loading_early(notify: "Notify", interrupts: "Interrupts") -> Iterator["Notif
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
-    """What is about to happen, in one line, and why it is not CIFAR-10 if it is not."""
-    if settings.fallback:
-        console.print(settings.fallback, highlight=False, markup=False, soft_wrap=True)
+    """What is about to happen, in one line."""
     rule = progress.run.identity["scheduler"]["name"]
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     verb = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
@@ -175,7 +181,8 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
 def write(folder: Path, settings: "Settings", results: Path) -> None:
     """Test the winner if the search is complete, and write every derived file."""
     from analysis import joined, testing
-    from analysis.write import copy_results, write_results
+    from analysis.copying import copy_results
+    from analysis.write import write_results
     from search import ledger
 
     testing.test_winner(ledger.read(folder), settings.cache)

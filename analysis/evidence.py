@@ -1,6 +1,5 @@
 """The files of a run as records that know where they stand, and what is found to be wrong with them, first first."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from trainables import durable
 from trainables.durable import Record
 from trainables.errors import RunError
 
-Shape = Mapping[str, tuple[type, ...]]  # what each required key of a record may hold
+Shape = dict[str, tuple[type, ...]]  # what each required key of a record may hold
 
 WHOLE = (int,)
 NUMBER = (int, float)

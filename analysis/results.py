@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis import answer, comparison, frame, ranking
+from analysis.copying import MARKER, NOTES
 from analysis.failures import failures
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.markdown import count, one_line
@@ -11,9 +12,7 @@ from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.ledger import Run
 
-MARKER = "<!-- written by run_search.py:"  # the first line of every results.md that is ours to replace
 CURVES = "plots/learning_curves.svg"
-NOTES = "## Notes"
 
 
 def rank(run: Run) -> pd.DataFrame:

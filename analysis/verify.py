@@ -5,13 +5,14 @@ but for temporary files, which the next start removes.
 """
 
 import fcntl
+import itertools
 import json
 from pathlib import Path
 
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line, Shape
+from analysis.verify_decisions import DECISION, check_decisions
 from analysis.verify_trial import TrialFiles, read_trial
 from search.ledger import SCHEMA
-from search.stopping import decide, milestones
 from trainables.config import trial_id
 from trainables.durable import Record
 
@@ -23,12 +24,9 @@ IDENTITY: Shape = {
     "threads": WHOLE, "code": TEXT, "torch": TEXT, "versions": (dict,), "git": (str, NONE),
 }  # fmt: skip
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
-ASHA: Shape = {"grace_period": WHOLE, "reduction_factor": WHOLE}
+HALVING: Shape = {"grace_period": WHOLE, "reduction_factor": WHOLE}  # of asha and sha
 TOTALS: Shape = {"trials": WHOLE, "epochs": WHOLE, "seeds": WHOLE, "allowed": (list,)}
 PLANNED: Shape = {"index": WHOLE, "id": TEXT, "config": (dict,), "seed": WHOLE, "source": TEXT}
-DECISION: Shape = {
-    "sequence": WHOLE, "trial": WHOLE, "epoch": WHOLE, "value": NUMBER, "cutoff": (int, float, NONE), "decision": TEXT,
-}  # fmt: skip
 TEST: Shape = {"weights": TEXT, "trial": WHOLE, "epoch": WHOLE, "state": TEXT}
 RESULT: Shape = {"id": TEXT, "rank": WHOLE, "status": TEXT, "epochs": WHOLE, "index": WHOLE}
 
@@ -54,6 +52,7 @@ def verify(run_folder: Path) -> list[str]:
     check_decisions(evidence, decisions, trials, identity["scheduler"], max(asked, default=0))
     check_tests(evidence, tests, trials)
     if not is_held:
+        check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})
         check_results(evidence, trials)
         check_leftovers(evidence)
     return evidence.problems
@@ -87,8 +86,8 @@ def check_identity(evidence: Evidence) -> Record | None:
         evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
         return None
     scheduler = identity["scheduler"]
-    shape: Shape = {"name": TEXT} | (ASHA if scheduler.get("name") == "asha" else {})
-    return identity if evidence.has_shape("run.json:1", scheduler, shape) else None
+    settings = HALVING if scheduler.get("name") in ("asha", "sha") else {}
+    return identity if evidence.has_shape("run.json:1", scheduler, {"name": TEXT, **settings}) else None
 
 
 def check_totals(evidence: Evidence) -> list[Line]:
@@ -96,7 +95,7 @@ def check_totals(evidence: Evidence) -> list[Line]:
     totals = evidence.lines(evidence.run / "totals.jsonl", TOTALS)
     if not totals:
         evidence.wrong("totals.jsonl:1", "no line, so nothing was asked for")
-    for before, after in zip(totals, totals[1:], strict=False):
+    for before, after in itertools.pairwise(totals):
         for key in ("trials", "epochs", "seeds"):
             if after.record[key] < before.record[key]:
                 evidence.wrong(after.where, f"{key} shrinks from {before.record[key]} to {after.record[key]}")
@@ -109,16 +108,17 @@ def check_plan(evidence: Evidence, totals: list[Line]) -> list[Line]:
     seen: dict[str, str] = {}
     for position, line in enumerate(plan):
         record = line.record
+        name = trial_id(record["config"], record["seed"])
         if record["index"] != position:
             evidence.wrong(line.where, f"index is {record['index']}, not {position}")
-        if record["id"] != trial_id(record["config"], record["seed"]):
-            evidence.wrong(line.where, f"id {record['id']} is not that of its configuration and seed")
-        if record["id"] in seen:
-            evidence.wrong(line.where, f"the same configuration and seed as {seen[record['id']]}")
-        seen.setdefault(record["id"], line.where)
+        if record["id"] != name:
+            evidence.wrong(line.where, f"id is {record['id']!r}, but that of its configuration and seed is {name}")
+        if name in seen:
+            evidence.wrong(line.where, f"the same configuration and seed as {seen[name]}")
+        seen.setdefault(name, line.where)
     if totals and len(plan) > totals[-1].record["trials"]:
         evidence.wrong(plan[-1].where, f"{len(plan)} trials where {totals[-1].record['trials']} were asked for")
-    return plan
+    return [line for line in plan if line.record["id"] in seen]  # no other id may become a path
 
 
 def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
@@ -127,59 +127,6 @@ def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
     for path in sorted((evidence.run / "trials").glob("*")):
         if path.name not in known:
             evidence.wrong(evidence.relative(path), "of no planned trial")
-
-
-def check_decisions(
-    evidence: Evidence, decisions: list[Line], trials: dict[int, TrialFiles], scheduler: Record, epochs: int
-) -> None:
-    """decisions.jsonl: taken in sequence, at a rung that the ledger reached, on its value, and as the rule says."""
-    factor = scheduler.get("reduction_factor", 0)
-    rungs: dict[int, list[float]] = {}
-    if scheduler["name"] == "asha" and scheduler["grace_period"] > 0 and factor > 1:
-        rungs = {epoch: [] for epoch in milestones(scheduler["grace_period"], factor, epochs)}
-    taken: set[tuple[int, int]] = set()
-    for position, line in enumerate(decisions, 1):
-        record = line.record
-        if record["sequence"] != position:
-            evidence.wrong(line.where, f"sequence is {record['sequence']}, not {position}")
-        if record["epoch"] not in rungs:
-            evidence.wrong(line.where, f"epoch {record['epoch']} is no rung of this search")
-            continue
-        check_decision(evidence, line, trials.get(record["trial"]), taken)
-        stop, cutoff = decide(rungs, record["epoch"], record["value"], factor)
-        if (record["decision"], record["cutoff"]) != ("stop" if stop else "continue", cutoff):
-            evidence.wrong(
-                line.where, f"{record['decision']} at {record['cutoff']}, but replayed it is {stop} at {cutoff}"
-            )
-        rungs[record["epoch"]].append(record["value"])
-    check_undecided(evidence, rungs, taken, trials)
-
-
-def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, taken: set[tuple[int, int]]) -> None:
-    """One decision against the ledger of its trial."""
-    record = line.record
-    index, epoch = record["trial"], record["epoch"]
-    if (index, epoch) in taken:
-        evidence.wrong(line.where, f"trial {index} was decided about at epoch {epoch} before")
-    taken.add((index, epoch))
-    if trial is None:
-        evidence.wrong(line.where, f"trial {index} is not planned")
-    elif epoch > len(trial.rows):
-        evidence.wrong(line.where, f"trial {index} has no epoch {epoch}")
-    elif record["value"] != trial.value(epoch):
-        evidence.wrong(line.where, f"value is {record['value']}, but the ledger says {trial.value(epoch)}")
-    elif record["decision"] == "stop" and len(trial.rows) > epoch:
-        evidence.wrong(trial.rows[epoch].where, f"an epoch after {line.where} stopped the trial")
-
-
-def check_undecided(
-    evidence: Evidence, rungs: dict[int, list[float]], taken: set[tuple[int, int]], trials: dict[int, TrialFiles]
-) -> None:
-    """No trial went past a rung without a decision."""
-    for index, trial in trials.items():
-        for epoch in rungs:
-            if len(trial.rows) > epoch and (index, epoch) not in taken:
-                evidence.wrong(trial.rows[epoch].where, f"an epoch after rung {epoch}, where nothing was decided")
 
 
 def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFiles]) -> None:
@@ -199,6 +146,24 @@ def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFi
             evidence.wrong(line.where, f"trial {record['trial']} has no epoch {record['epoch']}")
         elif trial.weights not in (None, (record["epoch"], record["weights"])):
             evidence.wrong(line.where, f"the weights of trial {record['trial']} are others")
+
+
+def is_stop(decision: Line) -> bool:
+    return bool(decision.record["decision"] == "stop")
+
+
+def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, TrialFiles], stopped: set[int]) -> None:
+    """The weights of the best trial of a complete run, if they are kept, have their sidecar.
+
+    Of other trials they need not: a kill may fall between removing the two.
+    """
+    is_complete = bool(totals) and len(trials) >= totals[-1].record["trials"]
+    finished = [index for index, trial in trials.items() if trial.is_finished and index not in stopped and trial.rows]
+    if not finished or not is_complete or not all(trial.is_over or i in stopped for i, trial in trials.items()):
+        return
+    winner = trials[max(finished, key=lambda index: (trials[index].best_value(), -index))]
+    if winner.weights is None and (winner.folder / "best.safetensors").exists():
+        evidence.wrong(evidence.relative(winner.folder / "best.safetensors"), "no sidecar, although it is the winner's")
 
 
 def check_results(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:

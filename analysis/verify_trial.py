@@ -19,7 +19,7 @@ METRICS: Shape = {
     "val_accuracy": NUMBER,
     "lr": NUMBER,
 }
-ROW: Shape = {"epoch": WHOLE} | METRICS
+ROW: Shape = {"epoch": WHOLE, **METRICS}
 OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
 STATE: Shape = {"sha256": TEXT, "epoch": WHOLE, "trial": TEXT}
 WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE, "val_accuracy": NUMBER}
@@ -94,9 +94,7 @@ def read_ledger(evidence: Evidence, trial: TrialFiles, asked: Sequence[int]) -> 
             trial.is_over = False
             read_row(evidence, trial, line)
     if trial.rows and len(trial.rows) > max(asked, default=0):
-        evidence.wrong(
-            trial.rows[-1].where, f"{len(trial.rows)} epochs where {max(asked, default=0)} were asked for"
-        )
+        evidence.wrong(trial.rows[-1].where, f"{len(trial.rows)} epochs where {max(asked, default=0)} were asked for")
 
 
 def may_go_on(outcome: tuple[int, str], asked: Sequence[int]) -> bool:

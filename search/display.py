@@ -20,7 +20,7 @@ EVERY = 10.0  # seconds between summary lines off a terminal
 
 def open_console(quiet: bool) -> Console:
     """A console on a copy of stderr, because stderr itself belongs to Ray's log while Ray runs."""
-    return Console(file=os.fdopen(os.dup(2), "w"), quiet=quiet)
+    return Console(file=os.fdopen(os.dup(2), "w", errors="replace"), quiet=quiet)
 
 
 @contextlib.contextmanager
@@ -50,8 +50,10 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
 
 
 def ending(progress: Progress, trial: TrialProgress) -> str:
+    synchronous = progress.run.identity["scheduler"]["name"] == "sha"
+    status = "interrupted" if trial.status == "waiting" and not synchronous else trial.status
     return (
-        f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {trial.status} after {trial.epochs} of "
+        f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
         f"{progress.epochs_each} epochs  val_accuracy {percent(trial.best)}"
     )
 

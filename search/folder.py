@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from search import identity, plan
-from search.ledger import Run, read
+from search.ledger import Run, Trial, effective_identity, read
 from search.settings import Settings
 from trainables import durable
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT
@@ -15,58 +15,61 @@ from trainables.errors import RunError
 def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> Run:
     """Create the run, or make sure that it is the one that is asked for; then write down what is asked.
 
+    Everything that can be wrong with what is asked is found before anything is written.
+
     Raises:
         RunError: the run's identity differs, or a total would shrink.
+        SpaceError: the space has fewer points than asked for.
     """
     asked = identity.describe(settings, data, on_gpu)
-    allowed: list[str] = []
-    if (folder / "run.json").exists():
-        allowed = check_identity(folder, asked, settings)
-    else:
+    is_new = not (folder / "run.json").exists()
+    changes = {} if is_new else check_identity(folder, asked, settings)
+    lines = durable.read_lines(folder / "totals.jsonl")
+    totals = ask(folder, settings, lines[-1] if lines else None)
+    planned = durable.read_lines(folder / "trials.jsonl")
+    drawn = plan.draw(settings.space, settings.algorithm, totals["trials"], settings.seed)
+    if drawn[: len(planned)] != planned:
+        raise RunError(f"another plan: {folder}/trials.jsonl: its points are drawn differently now. Use --name NEW.")
+    if is_new:
         durable.write_json(folder / "run.json", asked)
-    totals = ask(folder, settings, allowed)
-    extend_plan(folder, settings, totals["trials"])
+    totals |= changes
+    if not lines or changes or any(totals[key] != lines[-1][key] for key in ("trials", "epochs", "seeds")):
+        durable.append(folder / "totals.jsonl", totals)
+    if drawn[len(planned) :]:
+        durable.append(folder / "trials.jsonl", *drawn[len(planned) :])
     return read(folder)
 
 
-def check_identity(folder: Path, asked: Record, settings: Settings) -> list[str]:
-    """The differences that were allowed.
+def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
+    """What totals.jsonl has to say about allowed changes: in words, and the parts that hold from now on.
 
     Raises:
-        RunError: there are some, and they were not.
+        RunError: there are changes that were not allowed, or that cannot be.
     """
-    recorded = durable.read_json(folder / "run.json")
+    recorded = effective_identity(folder)
     if settings.precision == "auto":  # decided once, when the run was started
         asked["precision"] = recorded.get("precision")
     changed = identity.differences(recorded, asked)
-    lines = durable.read_lines(folder / "totals.jsonl")
-    allowed = {difference for line in lines for difference in line["allowed"]}
-    refused = [difference for difference in changed if difference not in allowed]
-    if refused and not settings.allow_changes:
-        raise RunError(
-            f"not the same search: {folder}: {'; '.join(refused)}. "
-            "Start another with --name NEW, or go on with --allow-changes, which is recorded."
-        )
-    return refused
+    words = [identity.sentence(recorded, key, value) for key, value in changed.items()]
+    final = [key for key in changed if key not in identity.ALLOWABLE]
+    if final or (changed and not settings.allow_changes):
+        way_out = "" if final else ", or go on with --allow-changes, which is recorded"
+        raise RunError(f"not the same search: {folder}: {'; '.join(words)}. Start another with --name NEW{way_out}.")
+    return {"allowed": words, "identity": changed} if changed else {}
 
 
-def ask(folder: Path, settings: Settings, allowed: list[str]) -> Record:
-    """Append to totals.jsonl if more is asked than before, and return what is asked now.
+def ask(folder: Path, settings: Settings, before: Record | None) -> Record:
+    """What is asked now: what the settings say, else what was asked before, else what the space says.
 
     Raises:
         RunError: less is asked than before, or a longer training that the schedule does not allow.
     """
-    lines = durable.read_lines(folder / "totals.jsonl")
-    before = lines[-1] if lines else None
     trials_asked = settings.num_samples or (before["trials"] if before else None)
     trials = plan.size(settings.space, settings.algorithm, trials_asked)
     epochs = settings.epochs or (before["epochs"] if before else settings.space.epochs)
     if before:
         check_growth(folder, settings, before, trials, epochs)
-    totals = {"trials": trials, "epochs": epochs, "seeds": 1, "allowed": allowed}
-    if before is None or allowed or totals | {"allowed": before["allowed"]} != before:
-        durable.append(folder / "totals.jsonl", totals)
-    return totals
+    return {"trials": trials, "epochs": epochs, "seeds": 1, "allowed": []}
 
 
 def check_growth(folder: Path, settings: Settings, before: Record, trials: int, epochs: int) -> None:
@@ -86,14 +89,6 @@ def check_growth(folder: Path, settings: Settings, before: Record, trials: int, 
         )
 
 
-def extend_plan(folder: Path, settings: Settings, count: int) -> None:
-    """Append the trials that are missing; point i never changes, so those that are there stay."""
-    planned = durable.read_lines(folder / "trials.jsonl")
-    drawn = plan.draw(settings.space, settings.algorithm, count, settings.seed)
-    if len(drawn) > len(planned):
-        durable.append(folder / "trials.jsonl", *drawn[len(planned) :])
-
-
 def retry_failed(run: Run) -> Run:
     """Open the failed trials again; what they had committed must come out the same."""
     for trial in run.trials:
@@ -108,11 +103,16 @@ def tidy(run: Run) -> None:
     for folder in (run.folder, run.folder / "plots"):
         durable.sweep(folder)
     for trial in run.trials:
-        if trial.status in ("stopped", "diverged", "failed"):
-            durable.remove_states(trial.folder)
-        elif trial.status == "finished":
-            for old in durable.states(trial.folder)[1:]:
-                durable.remove_checked(old)
+        tidy_trial(trial)
+
+
+def tidy_trial(trial: Trial) -> None:
+    """Drop the resume states that a trial does not need in its status; a finished one keeps the last, to be lengthened."""
+    if trial.status in ("stopped", "diverged", "failed"):
+        durable.remove_states(trial.folder)
+    elif trial.status == "finished":
+        for old in durable.states(trial.folder)[1:]:
+            durable.remove_checked(old)
 
 
 def prune_weights(run: Run, keep: int) -> None:

@@ -14,10 +14,16 @@ from trainables import precision
 from trainables.data import Dataset
 from trainables.durable import Record
 
-COMPARED = (
-    "space", "space_hash", "dataset", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads",
-    "code", "torch",
+COMPARED = (  # the name of the data set is not: moved images are the same images
+    "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "torch",
 )  # fmt: skip
+ALLOWABLE = (
+    "scheduler",
+    "precision",
+    "threads",
+    "code",
+    "torch",
+)  # any other change would mix two searches in one table
 
 
 def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
@@ -60,13 +66,14 @@ def scheduler(settings: Settings) -> Record:
     }
 
 
-def differences(recorded: Record, asked: Record) -> list[str]:
-    """One line per part of the identity that is not what it was."""
-    return [
-        f"{key}: {shown(recorded.get(key))} is now {shown(asked[key])}"
-        for key in COMPARED
-        if recorded.get(key) != asked[key]
-    ]
+def differences(recorded: Record, asked: Record) -> Record:
+    """The parts of the identity that are not what they were, as they are now."""
+    return {key: asked[key] for key in COMPARED if recorded.get(key) != asked[key]}
+
+
+def sentence(recorded: Record, key: str, value: Any) -> str:
+    """One difference in words."""
+    return f"{key}: {shown(recorded.get(key))} is now {shown(value)}"
 
 
 def shown(value: Any) -> str:

@@ -4,6 +4,7 @@ Layout in docs/architecture.md. Loads neither Ray nor torch, so that analysis ca
 """
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,15 @@ from trainables.durable import Record, parse, read_json, read_lines
 from trainables.errors import RunError
 
 SCHEMA = 1  # version of the run folder's format
+IDENTITY = (  # what its readers need of run.json
+    "space", "space_params", "constants", "baseline", "dataset", "dataset_title", "fallback", "fingerprint", "sizes",
+    "classes", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "versions", "git",
+)  # fmt: skip
+TOTALS = {"trials": int, "epochs": int, "seeds": int, "allowed": list}
+PLANNED = {"index": int, "id": str, "config": dict, "seed": int, "source": str}
+DECISION = {"trial": int, "epoch": int, "value": (int, float), "decision": str}
+TEST = {"weights": str, "trial": int, "state": str}
+OUTCOMES = ("finished", "diverged", "failed", "retried")
 Status = Literal["planned", "running", "waiting", "finished", "stopped", "diverged", "failed"]
 
 
@@ -58,7 +68,7 @@ class Run:
     """A whole run folder."""
 
     folder: Path
-    identity: Record  # run.json
+    identity: Record  # run.json, and what was allowed to change since
     totals: Record  # the last line of totals.jsonl: what is asked for now
     trials: list[Trial]
     decisions: list[Record]
@@ -81,19 +91,47 @@ def read(folder: Path) -> Run:
     """
     if not (folder / "run.json").exists():
         raise RunError(f"no run: {folder}: run.json is missing. See the names under {folder.parent}.")
-    identity = read_json(folder / "run.json")
+    identity = effective_identity(folder)
     if identity.get("schema") != SCHEMA:
         raise RunError(
             f"unknown format: {folder}/run.json: schema {identity.get('schema')!r}, not {SCHEMA}. Update this program."
         )
-    totals = read_lines(folder / "totals.jsonl")
-    decisions = read_lines(folder / "decisions.jsonl")
+    if missing := [key for key in IDENTITY if key not in identity]:
+        raise RunError(f"damaged run: {folder}/run.json: it lacks {', '.join(missing)}. Restore the file from a copy.")
+    totals = checked(folder / "totals.jsonl", TOTALS)
+    decisions = checked(folder / "decisions.jsonl", DECISION)
     stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
     if not totals:
         raise RunError(f"damaged run: {folder}/totals.jsonl: no line in it. Restore the file from a copy.")
-    plan = read_lines(folder / "trials.jsonl")
+    plan = checked(folder / "trials.jsonl", PLANNED)
     trials = [read_trial(folder, record, totals[-1]["epochs"], stops.get(record["index"])) for record in plan]
-    return Run(folder, identity, totals[-1], trials, decisions, read_lines(folder / "tests.jsonl"))
+    return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
+
+
+def checked(path: Path, shape: Mapping[str, type | tuple[type, ...]]) -> list[Record]:
+    """The records of a ledger, each with at least these keys.
+
+    Raises:
+        RunError: one lacks a key, or holds something else there.
+    """
+    records = read_lines(path)
+    for number, record in enumerate(records, 1):
+        for key, kind in shape.items():
+            if not isinstance(record.get(key), kind) or (key == "id" and not record[key].isalnum()):
+                raise damaged(path, number, f"{key} is {record.get(key)!r}")
+    return records
+
+
+def damaged(path: Path, number: int, what: str) -> RunError:
+    return RunError(f"damaged record: {path}:{number}: {what}. Restore the file from a copy.")
+
+
+def effective_identity(folder: Path) -> Record:
+    """run.json, and what was allowed to change since."""
+    identity = read_json(folder / "run.json")
+    for line in read_lines(folder / "totals.jsonl"):
+        identity |= line.get("identity", {})
+    return identity
 
 
 def reread(run: Run, index: int) -> Trial:
@@ -125,18 +163,20 @@ def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
     Rows may follow an outcome: a finished trial was lengthened, or a failed one tried again.
 
     Raises:
-        RunError: epochs that do not count 1, 2, 3, ...
+        RunError: epochs that do not count 1, 2, 3, ..., an unknown outcome, or a row without its value.
     """
     rows: list[Record] = []
     outcome: Record | None = None
     for number, record in enumerate(read_lines(path), 1):
         if "outcome" in record:
             outcome = None if record["outcome"] == "retried" else record
+            if record["outcome"] not in OUTCOMES:
+                raise damaged(path, number, f"outcome is {record['outcome']!r}")
             continue
         if record.get("epoch") != len(rows) + 1:
-            raise RunError(
-                f"damaged ledger: {path}:{number}: epoch {record.get('epoch')} is out of order. Restore the file."
-            )
+            raise damaged(path, number, f"epoch {record.get('epoch')} is out of order")
+        if not isinstance(record.get("val_accuracy"), (int, float)):
+            raise damaged(path, number, f"val_accuracy is {record.get('val_accuracy')!r}")
         rows.append(record)
         outcome = None
     return rows, outcome

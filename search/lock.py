@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainables.durable import storage_error
 from trainables.errors import LockedError
 
 
@@ -16,8 +17,13 @@ def hold(run: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it.
+        StorageError: the folder cannot be written to.
     """
-    with (run / "run.lock").open("a+") as file:
+    try:
+        opened = (run / "run.lock").open("a+")
+    except OSError as error:
+        raise storage_error(run / "run.lock", error, 0) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

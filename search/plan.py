@@ -22,8 +22,13 @@ def default_algorithm(space: Space) -> str:
 
 
 def size(space: Space, algorithm: str, asked: int | None) -> int:
-    """The number of trials: what is asked for, at most the grid; all of a grid or the space's own number by default."""
+    """The number of trials: what is asked for, at most the grid; all of a grid or the space's own number by default.
+
+    Raises:
+        SpaceError: a grid over an interval.
+    """
     if algorithm == "grid":
+        check_grid(space)
         return min(asked or space.grid_size, space.grid_size)
     return asked or space.samples
 
@@ -48,11 +53,16 @@ def entry(index: int, space: Space, point: Record, source: str, seed: int) -> Re
     return {"index": index, "id": trial_id(config, seed), "config": config, "seed": seed, "source": source}
 
 
-def grid(space: Space) -> Iterator[tuple[Record, str]]:
-    """The baseline, then every other combination, the last parameter changing fastest."""
+def check_grid(space: Space) -> None:
+    """Raises SpaceError for a space that has more points than can be listed."""
     if not space.is_grid:
         open_ended = [key for key, value in space.searched.items() if not isinstance(value, Choice)]
         raise SpaceError(f"a grid needs choices, but {', '.join(open_ended)} has a range. Use --algo random.")
+
+
+def grid(space: Space) -> Iterator[tuple[Record, str]]:
+    """The baseline, then every other combination, the last parameter changing fastest."""
+    check_grid(space)
     baseline = dict(space.baseline)
     yield baseline, "baseline"
     for values in itertools.product(*(value.bounds() for value in space.searched.values())):

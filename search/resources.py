@@ -23,7 +23,17 @@ def local_gpus() -> int:
     """GPUs of this machine that may be used, found without loading torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     present = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-    return present if visible is None else min(present, len([name for name in visible.split(",") if name.strip()]))
+    named = [name for name in (visible or "").split(",") if name.strip() not in ("", "-1")]
+    return present if visible is None else min(present, len(named))
+
+
+def check_local(settings: Settings) -> None:
+    """Refuse at once what this machine cannot give to any trial.
+
+    Raises:
+        UsageError: with what there is.
+    """
+    share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
 
 
 def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:

@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -19,13 +20,13 @@ from typing import Any
 
 from search.decisions import Decisions
 from search.faults import Fault
-from search.interrupts import Interrupts
+from search.interrupts import Interrupted, Interrupts
 from search.ledger import Run
 from search.resources import Resources, share
 from search.settings import Settings
 from search.turns import Turn, Turns
 from search.worker import Job, train_trial
-from trainables.durable import Record
+from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
 METRIC, MODE = "val_accuracy", "max"  # stated once: TuneConfig hands them on
@@ -62,22 +63,37 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     scratch = fresh_scratch(run)
     with output_to(run / "ray" / "output.log"):
         try:
-            import ray
-
-            threading.Thread(target=importlib.import_module, args=("ray.tune",)).start()  # a second, while Ray starts
-            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-            ray.init(
-                address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-                configure_logging=True, **({} if address else {"_temp_dir": str(scratch)}),
-            )  # fmt: skip
-        except Exception as error:
-            raise RayError(f"Ray does not start: {error}. Details: {run / 'ray' / 'output.log'}.") from error
-        interrupts.listen()
-        try:
+            start(scratch, address, run / "ray" / "output.log")
+            interrupts.listen()
             yield
         finally:
             shut_down()
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def start(scratch: Path, address: str | None, log: Path) -> None:
+    """Start Ray, importing Ray Tune meanwhile.
+
+    Raises:
+        RayError: it does not start.
+        Interrupted: SIGTERM came after Ray had put its own handler in the place of ours.
+    """
+    import ray
+
+    meanwhile = threading.Thread(target=importlib.import_module, args=("ray.tune",))
+    meanwhile.start()
+    try:
+        ray.init(
+            address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
+            configure_logging=True, **({} if address else {"_temp_dir": str(scratch)}),
+        )  # fmt: skip
+    except SystemExit as stop:
+        raise Interrupted(signal.SIGTERM) from stop
+    except Exception as error:
+        raise RayError(f"Ray does not start: {error}. Details: {log}.") from error
+    finally:
+        meanwhile.join()
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
 
 
 def shut_down() -> None:
@@ -101,9 +117,12 @@ def fresh_scratch(run: Path) -> Path:
         if left.name.startswith("search-"):
             shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(run / "ray", ignore_errors=True)
-    (run / "ray").mkdir(parents=True)
-    scratch = Path(tempfile.mkdtemp(prefix="search-"))
-    note.write_text(str(scratch))
+    try:
+        (run / "ray").mkdir(parents=True)
+        scratch = Path(tempfile.mkdtemp(prefix="search-"))
+        note.write_text(str(scratch))
+    except OSError as error:
+        raise storage_error(run / "ray", error, 0) from error
     return scratch
 
 

@@ -1,18 +1,17 @@
 """What a search is asked to do, and which of it may change when it is continued."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from search.plan import ALGORITHMS
 from spaces import Space
 from trainables.config import unknown
 from trainables.errors import UsageError
 
-Kind = Literal["identity", "totals", "free"]
-
 SCHEDULERS = ("asha", "sha", "none")
+MAX_SEED = 2**31
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 
@@ -59,8 +58,11 @@ class Settings:
             raise UsageError(
                 f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}."
             )
-        if self.gpus_per_trial is not None and self.gpus_per_trial < 0:
-            raise UsageError(f"--gpus-per-trial must not be negative, but got {self.gpus_per_trial}.")
+        gpus = self.gpus_per_trial or 0.0
+        if not (0 <= gpus <= 1 or (math.isfinite(gpus) and gpus == int(gpus) > 0)):
+            raise UsageError(f"--gpus-per-trial must be a fraction from 0 to 1 or a whole number, but got {gpus}.")
+        if not 0 <= self.seed < MAX_SEED:
+            raise UsageError(f"--seed must be from 0 to {MAX_SEED - 1}, but got {self.seed}.")
 
     @property
     def threads(self) -> int:

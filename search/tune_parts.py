@@ -11,6 +11,7 @@ from ray.tune.search import Searcher
 from search import ledger
 from search.decisions import Decisions
 from search.faults import FailureStreak, Fault
+from search.folder import tidy_trial
 from search.runner import Notify
 from search.turns import Turns
 from trainables.errors import StorageError
@@ -73,6 +74,7 @@ class PlanScheduler(FIFOScheduler):
             stop = self._decisions.stops(trial.config["trial"], result["epoch"], result["val_accuracy"])
         except StorageError as error:
             self.fault = Fault(error.kind, str(error))
+            self._stop_marker.touch()
             return str(TrialScheduler.STOP)
         self._notify(trial.config["trial"], result)
         return str(TrialScheduler.STOP if stop or self.stopping else TrialScheduler.CONTINUE)
@@ -80,7 +82,9 @@ class PlanScheduler(FIFOScheduler):
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         index = trial.config["trial"]
         self._notify(index, None)
-        self.fault = self.fault or self._streak.add(ledger.reread(self._run, index))
+        ended = ledger.reread(self._run, index)
+        tidy_trial(ended)
+        self.fault = self.fault or self._streak.add(ended)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FIFOScheduler, ()

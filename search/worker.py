@@ -12,7 +12,7 @@ from search import ledger
 from search.turns import Turn
 from trainables.data import Dataset
 from trainables.durable import Record
-from trainables.errors import ExpectedError, LockedError
+from trainables.errors import ExpectedError, LockedError, RayError
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -57,6 +57,10 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
 
     from trainables import trial as one
 
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise RayError(
+            "torch sees no GPU: it was granted one. Install torch for this driver, or use --gpus-per-trial 0."
+        )
     torch.set_num_threads(job.threads)
     give_up = time.monotonic() + LOCK_PATIENCE
     while True:

@@ -33,7 +33,7 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.values:
             raise SpaceError("choice() is empty; it needs at least one value.")
-        if len({repr(value) for value in self.values}) < len(self.values):
+        if len(set(self.values)) < len(self.values):
             raise SpaceError(f"{self} names a value twice.")
 
     def at(self, u: float) -> Any:

@@ -103,7 +103,7 @@ class Space:
 
     def digest(self) -> str:
         """A hash of everything that decides which configurations are tried."""
-        facts = {key: str(value) if key in self.searched else value for key, value in self.params.items()}
-        exact = {key: value.bounds() for key, value in self.searched.items()}
-        text = json.dumps([facts, exact, dict(self.baseline)], sort_keys=True)
+        facts = [(key, str(value) if key in self.searched else value) for key, value in self.params.items()]
+        exact = [(key, value.bounds()) for key, value in self.searched.items()]  # in order: it decides the points
+        text = json.dumps([facts, exact, sorted(self.baseline.items())])
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def test_help_loads_neither_torch_nor_ray_nor_pandas():
         (["--space", "lr_sweep", "--scheduler", "asah"], "usage", 2, "'asha'"),
         (["--space", "lr_sweep", "--fraction", "2", "--dataset", "digits"], "usage", 2, "fraction"),
         (["--space", "lr_sweep", "--name", "../evil", "--dataset", "digits"], "usage", 2, "--name"),
+        (["--space", "lr_sweep", "--seed", "9" * 30, "--dataset", "digits"], "usage", 2, "--seed"),
+        (["--space", "lr_sweep", "--gpus-per-trial", "nan", "--dataset", "digits"], "usage", 2, "--gpus-per-trial"),
+        (["--space", "lr_sweep", "--cpus-per-trial", "999", "--dataset", "digits"], "usage", 2, "--cpus-per-trial"),
+        (["--space", "lr_sweep", "--keep-best", "0"], "usage", 2, "--keep-best"),
+        (["--space", "mlp_random", "--algo", "grid", "--dataset", "digits"], "space", 3, "--algo random"),
+        (["--space", "lr_sweep", "--results", "theirs.md", "--dataset", "digits"], "storage", 6, "--results OTHER"),
         (["--space", "nothing"], "space", 3, "Known: "),
         (["--space", "lr_sweep", "--dataset", "cifar11"], "data", 4, "'cifar10'"),
         (["--space", "lr_sweep", "--dataset", "folder:no/such/folder"], "data", 4, "no/such/folder"),
@@ -96,6 +103,7 @@ def test_help_loads_neither_torch_nor_ray_nor_pandas():
 )
 def test_a_mistake_is_one_line_with_the_next_step(tmp_path, monkeypatch, arguments, kind, code, hint):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.md").write_text("somebody's own words")
     done = usage(*arguments)
     assert done.returncode == code
     assert done.stderr.startswith(f"error[{kind}]: ")
@@ -170,6 +178,23 @@ def test_a_signal_stops_it_in_order_and_it_can_be_continued(search, number, code
     assert trained
     assert all(durable.states(trial.folder) for trial in trained)
     assert "of 3 trials" in (search.run / "results.md").read_text()
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("delay", [0.7, 2.5, 6.0])
+def test_a_signal_before_the_first_epoch_ends_it_with_the_same_words(search, number, code, delay):
+    """While modules are imported, while Ray starts, while its workers start."""
+    before = set(Path(tempfile.gettempdir()).glob("search-*"))
+    process = search.start("--space", "lr_sweep", "--epochs", "40")
+    time.sleep(delay)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert "interrupted; continue with: python " in err
+    assert "Traceback" not in err
+    assert set(Path(tempfile.gettempdir()).glob("search-*")) <= before
 
 
 @pytest.mark.integration

@@ -7,6 +7,7 @@ The same configuration, data, seed and number of threads gives the rows that the
 trial is kept in a folder, and the same command continues it.
 """
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ import typer
 
 from trainables import config as settings
 from trainables.commandline import check_choice, execute, option
-from trainables.errors import UsageError
+from trainables.errors import SpaceError, UsageError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -50,17 +51,26 @@ def main(
 ) -> None:
     """Train one configuration without Ray, and print its validation metrics."""
     given = {key: value for key, value in locals().items() if key in settings.KEYS and value is not None}
-    config = settings.complete(given)
+    try:
+        config = settings.complete(given)
+    except SpaceError as error:
+        raise UsageError(str(error)) from error
     check_choice("precision", precision, ("auto", "fp32", "bf16"))
     check_choice("device", device, ("auto", "cpu", "cuda"))
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
     from trainables.single import train_single  # torch loads here, after the arguments are known to be good
 
-    train_single(
-        out, config, dataset, data_dir,
-        fraction=fraction, seed=seed, precision=precision, threads=threads, device=device, test=test, quiet=quiet,
-    )  # fmt: skip
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        train_single(
+            out, config, dataset, data_dir,
+            fraction=fraction, seed=seed, precision=precision, threads=threads, device=device, test=test, quiet=quiet,
+        )  # fmt: skip
+    except (KeyboardInterrupt, SystemExit):
+        again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"
+        print(f"interrupted; {again}", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

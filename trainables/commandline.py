@@ -1,6 +1,8 @@
 """What the three commands share: underscores as dashes, and every error as one line with its exit code."""
 
+import io
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,19 +16,23 @@ from trainables.errors import ExpectedError, UsageError
 def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     """Run a command and return its exit code; expected errors become `error[kind]: message` on stderr.
 
-    `--debug` anywhere lets the traceback of an error through.
+    `--debug` anywhere prints the traceback of an error before it.
     """
     debug = "--debug" in argv
     arguments = [dashed(argument) for argument in argv if argument != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Δ is no reason to lose a table
     try:
         code = get_command(app).main(arguments, prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
-        return complain("usage", f"{one_line(error.format_message())} See {name} --help.", 2)
+        message = one_line(error.format_message()).rstrip(".")
+        return complain("usage", f"{message}. See {name} --help.", 2)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except ExpectedError as error:
         if debug:
-            raise
+            traceback.print_exc()
         return complain(error.kind, one_line(str(error)), error.exit_code)
     return code if isinstance(code, int) else 0
 

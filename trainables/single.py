@@ -12,11 +12,12 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import data, durable, metrics, precision, trial
-from trainables.config import Config
+from trainables import data, durable, metrics, trial
+from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
 from trainables.models import build
+from trainables.precision import resolve
 from trainables.train import predict
 
 FACTS = "trial.json"  # what a kept trial was started with
@@ -48,7 +49,7 @@ def train_single(
     cache = data.prepare(name, data_dir, progress=not quiet)
     images = data.load(cache, fraction=fraction)
     device = choose_device(device)
-    arithmetic = resolve_precision(precision, device)
+    arithmetic = resolve(precision, device == "cuda")
     torch.set_num_threads(threads)
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:
         facts = {
@@ -56,7 +57,7 @@ def train_single(
             "dataset": name, "fingerprint": images.fingerprint, "fraction": fraction,
             "seed": seed, "precision": arithmetic, "threads": threads,
         }  # fmt: skip
-        claim(folder, facts)
+        claim(folder, facts, config)
         follow(folder, config, images, seed, device, arithmetic, quiet)
         print_validation(folder)
         if test:
@@ -76,26 +77,33 @@ def choose_device(device: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def resolve_precision(asked: str, device: str) -> str:
-    return precision.resolve(asked, device == "cuda")
-
-
-def claim(folder: Path, facts: Record) -> None:
-    """Write down what the trial is, or make sure that the folder holds this very trial.
+def claim(folder: Path, facts: Record, config: Config) -> None:
+    """Write down what the trial is, or make sure that the folder holds this very trial; only its length may grow.
 
     Raises:
-        RunError: it holds another, or something else.
+        RunError: it holds another, or something else, or one of a length that cannot change.
     """
+    epochs: int = config["epochs"]
     durable.make_folder(folder)
     if not (folder / FACTS).exists():
         if any(folder.iterdir()):
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
-        durable.write_json(folder / FACTS, facts)
+        durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
     found = durable.read_json(folder / FACTS)
-    changed = [f"{key} {found.get(key)!r} is now {facts[key]!r}" for key in facts if found.get(key) != facts[key]]
+    changed = changes(found["config"], facts["config"]) + changes(found, {**facts, "config": found["config"]})
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
+    if epochs < found["epochs"] or (epochs > found["epochs"] and config["schedule"] in LENGTH_DEPENDENT):
+        why = "shorter" if epochs < found["epochs"] else f"longer: the {config['schedule']} schedule is sized for them"
+        raise RunError(f"another length: {folder}: {found['epochs']} epochs cannot become {why}. Choose another --out.")
+    if epochs > found["epochs"]:
+        durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
+
+
+def changes(found: Record, asked: Record) -> list[str]:
+    """One line for each value that is not what it was."""
+    return [f"{key} {found.get(key)!r} is now {asked[key]!r}" for key in asked if found.get(key) != asked[key]]
 
 
 def follow(
@@ -120,7 +128,7 @@ def follow(
             on_batch=show_batch if console.is_terminal else None,
         )  # fmt: skip
         for row in rows:
-            console.print(row_line(row, config["epochs"]), highlight=False)
+            console.print(row_line(row, config["epochs"]), highlight=False, soft_wrap=True)
 
 
 def row_line(row: Record, epochs: int) -> str:
@@ -151,10 +159,13 @@ def print_test(folder: Path, config: Config, images: data.Dataset, cache: Path, 
     """The metrics of the best epoch on the test split on stdout."""
     if not (folder / "best.safetensors").exists():
         return
+    weights = durable.read_checked(folder / "best.safetensors")
     model = build(config, len(images.classes)).to(device)
-    model.load_state_dict(safetensors.torch.load(durable.read_checked(folder / "best.safetensors")))
+    model.load_state_dict(safetensors.torch.load(weights))
+    durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "intent"})
     split = data.load_test(cache)
     found = metrics.evaluate(predict(model, split.images, images, device, arithmetic), np.asarray(split.labels))
+    durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "done", "metrics": found})
     per_class = found.pop("per_class_accuracy")
     matrix = found.pop("confusion_matrix")
     print_metrics({f"test_{key}": value for key, value in found.items() if value is not None})

@@ -57,7 +57,7 @@ def run(
     durable.make_folder(folder)
     with durable.folder_lock(folder):
         durable.sweep(folder)
-        if is_finished(folder, config["epochs"]):
+        if has_ended(folder, config["epochs"]):
             return
         state = load_state(folder, trial_id(config, seed), at_most=config["epochs"])
         if until and state and until <= min(state["epoch"], len(committed_rows(folder))) < config["epochs"]:
@@ -73,6 +73,8 @@ def run(
         except ExpectedError:
             raise
         except Exception as error:
+            if is_broken_device(error):
+                raise  # the process cannot be used any more; another one tries again
             fail(folder, error)
 
 
@@ -117,14 +119,17 @@ def commit_all(
     assert best is not None, "a trial has at least one epoch"
     save_best(folder, best, data)
     end(folder, {"outcome": "finished"})
+    for old in durable.states(folder)[1:]:
+        durable.remove_checked(old)
     if last_row:
         yield last_row
 
 
-def is_finished(folder: Path, epochs: int) -> bool:
-    """Whether that many epochs are committed and the trial has ended well."""
+def has_ended(folder: Path, epochs: int) -> bool:
+    """Whether the last line is an outcome that stands: one of a finished trial stands until more epochs are asked for."""
     lines = durable.read_lines(folder / "epochs.jsonl")
-    return lines[-1:] == [{"outcome": "finished"}] and len(committed_rows(folder)) >= epochs
+    outcome = lines[-1].get("outcome") if lines else None
+    return outcome in ("diverged", "failed") or (outcome == "finished" and len(committed_rows(folder)) >= epochs)
 
 
 def committed_rows(folder: Path) -> list[Record]:
@@ -212,6 +217,11 @@ def fail(folder: Path, error: Exception) -> None:
 def is_out_of_memory(error: Exception) -> bool:
     """torch has a class for the memory of a GPU only; on the CPU its allocator says so in words."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
+def is_broken_device(error: Exception) -> bool:
+    """After such an error every further call on the GPU fails: a fault of the machine, not of the configuration."""
+    return "CUDA error" in str(error) or "NVIDIA driver" in str(error)
 
 
 def timing(epoch: int, seconds: float, images: int, device: str) -> Record:

@@ -20,6 +20,7 @@ from analysis.leaderboard import as_json, records
 from search import folder, identity, ledger, lock
 from search.decisions import Decisions
 from search.settings import Settings
+from search.turns import Turns
 from spaces import Space, loguniform
 from trainables import durable, trial
 
@@ -47,9 +48,7 @@ def search(path: Path, images, **more) -> ledger.Run:
     """What run_search.py does, without Ray: trials one after the other, with early stopping, states after every epoch."""
     durable.make_folder(path)
     run = folder.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
-    decisions = Decisions(
-        path / "decisions.jsonl", run.identity["scheduler"], run.totals["epochs"], run.decisions
-    )
+    decisions = Decisions(path / "decisions.jsonl", run.identity["scheduler"], run.totals["epochs"], run.decisions)
     for planned in run.trials:
         if not planned.ended:
             rows = trial.run(planned.folder, planned.config, images, seed=0, device="cpu", precision="fp32")
@@ -58,6 +57,19 @@ def search(path: Path, images, **more) -> ledger.Run:
     run = ledger.read(path)
     folder.tidy(run)
     folder.prune_weights(run, 1)
+    return ledger.read(path)
+
+
+def search_in_turns(path: Path, images, **more) -> ledger.Run:
+    """The same with synchronous halving."""
+    durable.make_folder(path)
+    run = folder.open_run(path, Settings(**{**ASKED, "scheduler": "sha", **more}), images, on_gpu=False)
+    turns = Turns(run)
+    while turn := turns.take():
+        one = run.trials[turn.trial]
+        how = {"seed": 0, "device": "cpu", "precision": "fp32", "until": turn.until}
+        assert [*trial.run(one.folder, one.config, images, **how)]
+        turns.end(turn.trial)
     return ledger.read(path)
 
 
@@ -388,6 +400,26 @@ def test_decisions_of_a_search_without_early_stopping_are_named(run):
     violations(run, "decisions.jsonl:1", "epoch 1 is no rung of this search")
 
 
+@pytest.fixture
+def halved(tmp_path, images):
+    """A run with synchronous halving that was asked for more trials when it was complete."""
+    search_in_turns(tmp_path / "sha", images, num_samples=4)
+    run = search_in_turns(tmp_path / "sha", images, num_samples=9)
+    assert run.complete
+    return run.folder
+
+
+def test_a_run_with_synchronous_halving_is_good(halved):
+    assert len({line["cutoff"] for line in durable.read_lines(halved / "decisions.jsonl") if line["epoch"] == 1}) == 2
+    assert verify.verify(halved) == []
+
+
+@pytest.mark.parametrize("changes", [{"cutoff": 0.0}, {"decision": "perhaps"}])
+def test_a_changed_decision_of_a_whole_rung_is_named(halved, changes):
+    edit(halved / "decisions.jsonl", 3, **changes)
+    violations(halved, r"decisions\.jsonl:\d", "replayed")
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -513,7 +545,7 @@ def test_a_temporary_file_that_was_left_behind_is_named(run, place):
     (run / "plots").mkdir()
     where = next(run.glob(place)) if "*" in place else run / place
     (where / ".results.md.77.tmp").touch()
-    violations(run, rf".*\.results\.md\.77\.tmp", "left behind")
+    violations(run, r".*\.results\.md\.77\.tmp", "left behind")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)

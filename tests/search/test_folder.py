@@ -8,7 +8,11 @@ import pytest
 from search import folder, ledger
 from spaces import Space, choice
 from trainables import durable
-from trainables.errors import RunError
+from trainables.errors import RunError, SpaceError
+
+UNREADABLE = Space(
+    params={"model": choice("mlp", "resnet18"), "depth": 2}, baseline={"model": "mlp"}, epochs=1
+)  # resnet18 reads no depth
 
 
 @pytest.fixture
@@ -49,26 +53,74 @@ def test_a_start_that_was_killed_half_way_is_completed(start, settings, tmp_path
     assert start(settings()) == whole
 
 
+FP32 = {"precision": "fp32"}
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
         ({"seed": 1}, "seed: 0 is now 1"),
         ({"fraction": 0.5}, "fraction: 1.0 is now 0.5"),
-        ({"precision": "bf16"}, "precision: fp32 is now bf16"),
-        ({"cpus_per_trial": 2}, "threads: 1 is now 2"),
-        ({"scheduler": "asha"}, "scheduler: "),
         ({"algorithm": "random"}, "algorithm: grid is now random"),
         ({"space_name": "other"}, "space: made_up is now other"),
     ],
 )
-def test_a_change_of_identity_is_named_and_refused_or_recorded(start, settings, change, line):
-    start(settings(precision="fp32"))
+def test_what_makes_it_another_search_is_named_and_refused_even_if_changes_are_allowed(start, settings, change, line):
+    start(settings())
+    for allow in (False, True):
+        with pytest.raises(RunError, match=line) as caught:
+            start(settings(allow_changes=allow, **change))
+        assert "--name NEW" in str(caught.value)
+        assert "--allow-changes" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "part"),
+    [
+        ({"precision": "bf16"}, "precision: fp32 is now bf16", ("precision", "bf16")),
+        ({"cpus_per_trial": 2}, "threads: 1 is now 2", ("threads", 2)),
+        ({"scheduler": "sha"}, "scheduler: ", ("scheduler", {"name": "sha", "grace_period": 1, "reduction_factor": 3})),
+    ],
+)
+def test_a_change_that_can_be_allowed_is_refused_first_then_recorded_and_made(start, settings, change, line, part):
+    start(settings(**FP32))
     with pytest.raises(RunError, match=line) as caught:
-        start(settings(**{"precision": "fp32", **change}))
-    assert "--name NEW" in str(caught.value)
-    changed = settings(**{"precision": "fp32", "allow_changes": True, **change})
-    assert [entry.startswith(line) for entry in start(changed).totals["allowed"]] == [True]
-    assert start(settings(**{"precision": "fp32", **change})).totals["allowed"]
+        start(settings(**{**FP32, **change}))
+    assert "--allow-changes" in str(caught.value)
+    run = start(settings(**{**FP32, "allow_changes": True, **change}))
+    assert [entry.startswith(line) for entry in run.totals["allowed"]] == [True]
+    assert run.identity[part[0]] == part[1], "it was recorded and not made"
+    assert start(settings(**{**FP32, **change})) == run
+
+
+def test_nothing_is_written_for_what_cannot_be(start, settings, tmp_path):
+    for wrong in ({"algorithm": "random", "num_samples": 9}, {"space": UNREADABLE}):
+        with pytest.raises(SpaceError):
+            start(settings(**wrong))
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_order_of_parameters_is_part_of_the_space(settings):
+    """It decides the order of a grid, and which random number goes to which parameter."""
+    params = {"model": "mlp", "lr": choice(0.1, 0.2), "dropout": choice(0.1, 0.2)}
+    spaces = [
+        Space(params=dict(order), baseline={"lr": 0.1, "dropout": 0.1}, epochs=1)
+        for order in (params.items(), reversed(params.items()))
+    ]
+    assert spaces[0].digest() != spaces[1].digest()
+
+
+def test_a_plan_whose_points_are_drawn_differently_now_is_refused(start, settings, tmp_path):
+    start(settings())
+    lines = (tmp_path / "trials.jsonl").read_text().splitlines()
+    (tmp_path / "trials.jsonl").write_text("\n".join([lines[0], lines[2], lines[1]]) + "\n")
+    with pytest.raises(RunError, match="drawn differently"):
+        start(settings())
+
+
+def test_moved_images_are_the_same_images(start, settings):
+    run = start(settings())
+    assert start(settings(dataset="folder:elsewhere", dataset_short="elsewhere-1234")) == run
 
 
 @pytest.mark.parametrize(

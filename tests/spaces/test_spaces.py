@@ -83,6 +83,7 @@ def space(params, baseline='{"lr": 0.1}', rest=""):
         (space('"lr": choice(0.1, 0.2),\n        "weight_deca": 0.1'), 5, "'weight_decay'"),
         (space('"lr": choice()'), 4, "empty"),
         (space('"lr": choice(0.1, 0.1)'), 4, "twice"),
+        (space('"dropout": choice(0, 0.0)', '{"dropout": 0}'), 4, "twice"),
         (space('"lr": loguniform(0.2, 0.1)'), 4, "low < high"),
         (space('"lr": uniform(0.0, float("nan"))'), 4, "finite"),
         (space('"lr": loguniform(0.0, 0.2)'), 4, "above 0"),

@@ -37,9 +37,11 @@ def test_an_expected_error_is_one_line_with_its_code(capsys):
     assert capsys.readouterr().err == "error[data]: no images: data: not there. Next step.\n"
 
 
-def test_debug_lets_the_traceback_through():
-    with pytest.raises(DataError):
-        execute(app, "t", ["--fail", "--debug"])
+def test_debug_prints_the_traceback_and_keeps_the_exit_code(capsys):
+    assert execute(app, "t", ["--fail", "--debug"]) == 4
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("error[data]: ")
 
 
 def test_a_misspelt_option_names_the_closest_and_the_help(capsys):

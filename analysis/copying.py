@@ -1,0 +1,70 @@
+"""The copy of results.md where its user wants it: links prefixed, a foreign file never replaced. Quick to import."""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from trainables import durable
+from trainables.errors import RunError, StorageError
+
+MARKER = "<!-- written by run_search.py:"  # the first line of every results.md that is ours to replace
+NOTES = "## Notes"  # heads the user's own words, which end the file
+_OWN_LINK = re.compile(r"\]\((?=trials/|plots/|results\.)")  # no foreign text holds one: its brackets are escaped
+
+
+def copy_results(run_folder: Path, target: Path) -> None:
+    """Copy results.md to target, its links prefixed by the way from there to the run folder.
+
+    A symbolic link is replaced, never followed.
+
+    Raises:
+        RunError: there is no results.md to copy.
+        StorageError: target is not a file of ours, or the disk refused; it stays as it was.
+    """
+    refuse_foreign(run_folder, target)
+    source = run_folder / "results.md"
+    try:
+        text = source.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(
+            f"cannot read: {source}: {error}. Rebuild it: python -m analysis leaderboard {run_folder}."
+        ) from error
+    durable.make_folder(target.parent)
+    durable.write(target, with_links(text, way(run_folder, target.parent)).encode())
+
+
+def refuse_foreign(run_folder: Path, target: Path) -> None:
+    """Make sure that target is absent, a link, or a file that starts with our marker.
+
+    Raises:
+        StorageError: it is something else.
+    """
+    if target.is_symlink() or not target.exists():
+        return
+    if target.is_file() and is_ours(target):
+        return
+    kind = "a folder" if target.is_dir() else "something that run_search.py did not write"
+    raise StorageError(
+        f"not replaced: {target}: it is {kind}. The results are safe in {run_folder}; use --results OTHER."
+    )
+
+
+def is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.readline(1000).startswith(MARKER.encode())
+    except OSError:
+        return False  # what cannot be read cannot be known to be ours
+
+
+def way(run_folder: Path, start: Path) -> str:
+    """The quoted relative path from a folder to the run; empty if that is the run."""
+    relative = os.path.relpath(run_folder.resolve(), start.resolve())
+    return "" if relative == "." else quote(relative) + "/"
+
+
+def with_links(text: str, prefix: str) -> str:
+    """text with its own links prefixed; the user's notes at its end stay word for word."""
+    ours, heading, notes = text.partition(f"\n{NOTES}\n")
+    return _OWN_LINK.sub(f"]({prefix}", ours) + heading + notes
