@@ -9,6 +9,7 @@ out in analysis/.
 """
 
 import importlib
+import os
 import shlex
 import sys
 import threading
@@ -78,16 +79,17 @@ def main(
         raise UsageError("--space is missing. Choose one with --list-spaces.")
     if keep_best < 1:
         raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
-    import spaces
-    from search import plan
     from search.interrupts import Interrupted, Interrupts
-    from search.settings import Settings
-    from trainables import data
 
-    chosen = spaces.load(space)
     interrupts = Interrupts()
     interrupts.listen()
     try:
+        import spaces
+        from search import plan
+        from search.settings import Settings
+        from trainables import data
+
+        chosen = spaces.load(space)
         resolved, fallback = data.resolve(dataset, data_dir)
         settings = Settings(
             space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
@@ -198,4 +200,7 @@ def continuation() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(execute(app, "python run_search.py", sys.argv[1:]))
+    exit_code = execute(app, "python run_search.py", sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)  # Ray's threads may abort while the interpreter shuts down, and that would be the exit code

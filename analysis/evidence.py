@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.ledger import Shape
 from trainables import durable
 from trainables.durable import Record
 from trainables.errors import RunError
-
-Shape = dict[str, tuple[type, ...]]  # what each required key of a record may hold
 
 WHOLE = (int,)
 NUMBER = (int, float)

@@ -9,10 +9,11 @@ import itertools
 import json
 from pathlib import Path
 
-from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line, Shape
+from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_decisions import DECISION, check_decisions
 from analysis.verify_trial import TrialFiles, read_trial
-from search.ledger import SCHEMA
+from search import ledger
+from search.ledger import PLANNED, SCHEMA, TOTALS, Shape
 from trainables.config import trial_id
 from trainables.durable import Record
 
@@ -25,9 +26,7 @@ IDENTITY: Shape = {
 }  # fmt: skip
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 HALVING: Shape = {"grace_period": WHOLE, "reduction_factor": WHOLE}  # of asha and sha
-TOTALS: Shape = {"trials": WHOLE, "epochs": WHOLE, "seeds": WHOLE, "allowed": (list,)}
-PLANNED: Shape = {"index": WHOLE, "id": TEXT, "config": (dict,), "seed": WHOLE, "source": TEXT}
-TEST: Shape = {"weights": TEXT, "trial": WHOLE, "epoch": WHOLE, "state": TEXT}
+TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
 RESULT: Shape = {"id": TEXT, "rank": WHOLE, "status": TEXT, "epochs": WHOLE, "index": WHOLE}
 
 
@@ -49,7 +48,8 @@ def verify(run_folder: Path) -> list[str]:
         line.record["index"]: read_trial(evidence, line, asked, identity["sizes"]["val"], is_held) for line in plan
     }
     check_folders(evidence, trials)
-    check_decisions(evidence, decisions, trials, identity["scheduler"], max(asked, default=0))
+    scheduler = None if was_changed("scheduler", totals) else identity["scheduler"]
+    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0))
     check_tests(evidence, tests, trials)
     if not is_held:
         check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})
@@ -100,6 +100,12 @@ def check_totals(evidence: Evidence) -> list[Line]:
             if after.record[key] < before.record[key]:
                 evidence.wrong(after.where, f"{key} shrinks from {before.record[key]} to {after.record[key]}")
     return totals
+
+
+def was_changed(key: str, totals: list[Line]) -> bool:
+    """Whether a part of the identity was allowed to change on the way."""
+    changes = [line.record.get("identity") for line in totals]
+    return any(key in change for change in changes if isinstance(change, dict))
 
 
 def check_plan(evidence: Evidence, totals: list[Line]) -> list[Line]:

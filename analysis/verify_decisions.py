@@ -2,31 +2,39 @@
 
 import itertools
 
-from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line, Shape
+from analysis.evidence import NUMBER, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
+from search import ledger
+from search.ledger import Shape
 from search.stopping import decide, milestones, survivors
 from trainables.durable import Record
 
-DECISION: Shape = {
-    "sequence": WHOLE, "trial": WHOLE, "epoch": WHOLE, "value": NUMBER, "cutoff": (int, float, type(None)),
-    "decision": TEXT,
-}  # fmt: skip
+DECISION: Shape = {**ledger.DECISION, "sequence": WHOLE, "cutoff": (*NUMBER, type(None))}
 
 Trials = dict[int, TrialFiles]
 
 
-def check_decisions(evidence: Evidence, decisions: list[Line], trials: Trials, scheduler: Record, epochs: int) -> None:
-    """Taken in sequence, at rungs that the ledgers reached, on their values, as the rule says, and nothing after a stop."""
-    rungs = rungs_of(scheduler, epochs)
+def check_decisions(
+    evidence: Evidence, decisions: list[Line], trials: Trials, scheduler: Record | None, epochs: int
+) -> None:
+    """Taken in sequence, on values of the ledgers, nothing after a stop; and at rungs, as the rule says.
+
+    Args:
+        scheduler: of the whole search; none if it was changed on the way, so that no single rule can be replayed.
+    """
     taken: set[tuple[int, int]] = set()
     for position, line in enumerate(decisions, 1):
         if line.record["sequence"] != position:
             evidence.wrong(line.where, f"sequence is {line.record['sequence']}, not {position}")
+        check_decision(evidence, line, trials.get(line.record["trial"]), taken)
+    if scheduler is None:
+        return
+    rungs = rungs_of(scheduler, epochs)
+    for line in decisions:
         if line.record["epoch"] not in rungs:
             evidence.wrong(line.where, f"epoch {line.record['epoch']} is no rung of this search")
-        check_decision(evidence, line, trials.get(line.record["trial"]), taken)
-    at_rungs = [line for line in decisions if line.record["epoch"] in rungs]
     replay = replay_sha if scheduler["name"] == "sha" else replay_asha
+    at_rungs = [line for line in decisions if line.record["epoch"] in rungs]
     replay(evidence, at_rungs, scheduler.get("reduction_factor", 0))
     check_undecided(evidence, rungs, taken, trials)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line, Shape
+from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
+from search.ledger import OUTCOMES, Shape
 from trainables.durable import Record, states
 
 METRICS: Shape = {
@@ -20,7 +21,6 @@ METRICS: Shape = {
     "lr": NUMBER,
 }
 ROW: Shape = {"epoch": WHOLE, **METRICS}
-OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
 STATE: Shape = {"sha256": TEXT, "epoch": WHOLE, "trial": TEXT}
 WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE, "val_accuracy": NUMBER}
 

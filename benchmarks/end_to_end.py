@@ -37,7 +37,16 @@ class Measured:
 
 
 def ours(dataset: str, fraction: float, epochs: int, folder: Path) -> Measured:
-    command = [sys.executable, str(ROOT / "run_search.py"), "--space", "lr_sweep", "--dataset", dataset, "--name", "bench"]
+    command = [
+        sys.executable,
+        str(ROOT / "run_search.py"),
+        "--space",
+        "lr_sweep",
+        "--dataset",
+        dataset,
+        "--name",
+        "bench",
+    ]
     command += ["--epochs", str(epochs), "--fraction", str(fraction), "--runs-dir", str(folder / "runs"), "--quiet"]
     seconds, cpu = timed([*command, "--results", str(folder / "results.md")])
     rows = json.loads((folder / "runs" / "bench" / "results.json").read_text())

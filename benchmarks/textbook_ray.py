@@ -55,7 +55,9 @@ def train(config: dict, cache: str, images: int, epochs: int) -> None:
     net = network().to(device)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(net.parameters(), lr=config["lr"], weight_decay=1e-4)
-    trainloader = DataLoader(Images(cache, "train", images), batch_size=BATCH, shuffle=True, num_workers=LOADER_PROCESSES)
+    trainloader = DataLoader(
+        Images(cache, "train", images), batch_size=BATCH, shuffle=True, num_workers=LOADER_PROCESSES
+    )
     valloader = DataLoader(Images(cache, "val"), batch_size=BATCH, num_workers=LOADER_PROCESSES)
     for epoch in range(epochs):
         net.train()

@@ -33,7 +33,7 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
         resources = runner.available(settings)
         fruitless = 0
         while pending(run):
-            fault = attempt_once(run, settings, resources, interrupts, notify)
+            fault = attempt_once(run, settings, resources, notify)
             interrupts.check()
             if fault:
                 raise fault.error()
@@ -58,14 +58,11 @@ def progressed(before: ledger.Run, after: ledger.Run) -> bool:
     )
 
 
-def attempt_once(
-    run: ledger.Run, settings: Settings, resources: Resources, interrupts: Interrupts, notify: Notify
-) -> Fault | None:
+def attempt_once(run: ledger.Run, settings: Settings, resources: Resources, notify: Notify) -> Fault | None:
     """One attempt. What Ray throws is kept in its log and answered by the next attempt."""
     epochs = run.totals["epochs"]
     decisions = Decisions(run.folder / "decisions.jsonl", run.identity["scheduler"], epochs, run.decisions)
     job = make_job(run, settings, resources)
-    interrupts.stop_softly_by(job.stop_marker)
     try:
         return runner.attempt(run, job, resources, decisions, notify)
     except ExpectedError:
@@ -73,8 +70,6 @@ def attempt_once(
     except Exception:
         traceback.print_exc()  # into ray/output.log
         return None
-    finally:
-        interrupts.stop_softly_by(None)
 
 
 def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:

@@ -29,6 +29,9 @@ class Interrupts:
         """Install the handlers; again after Ray has installed its own."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
+        signal.signal(
+            signal.SIGUSR1, signal.SIG_IGN
+        )  # Tune listens to it while it runs; at other times it would kill us
 
     def stop_softly_by(self, marker: Path | None) -> None:
         """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted."""

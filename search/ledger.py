@@ -4,7 +4,6 @@ Layout in docs/architecture.md. Loads neither Ray nor torch, so that analysis ca
 """
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +16,12 @@ IDENTITY = (  # what its readers need of run.json
     "space", "space_params", "constants", "baseline", "dataset", "dataset_title", "fallback", "fingerprint", "sizes",
     "classes", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "versions", "git",
 )  # fmt: skip
-TOTALS = {"trials": int, "epochs": int, "seeds": int, "allowed": list}
-PLANNED = {"index": int, "id": str, "config": dict, "seed": int, "source": str}
-DECISION = {"trial": int, "epoch": int, "value": (int, float), "decision": str}
-TEST = {"weights": str, "trial": int, "state": str}
-OUTCOMES = ("finished", "diverged", "failed", "retried")
+Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
+TOTALS: Shape = {"trials": (int,), "epochs": (int,), "seeds": (int,), "allowed": (list,)}
+PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
+DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
+TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
+OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
 Status = Literal["planned", "running", "waiting", "finished", "stopped", "diverged", "failed"]
 
 
@@ -108,7 +108,7 @@ def read(folder: Path) -> Run:
     return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
 
 
-def checked(path: Path, shape: Mapping[str, type | tuple[type, ...]]) -> list[Record]:
+def checked(path: Path, shape: Shape) -> list[Record]:
     """The records of a ledger, each with at least these keys.
 
     Raises:
@@ -116,8 +116,8 @@ def checked(path: Path, shape: Mapping[str, type | tuple[type, ...]]) -> list[Re
     """
     records = read_lines(path)
     for number, record in enumerate(records, 1):
-        for key, kind in shape.items():
-            if not isinstance(record.get(key), kind) or (key == "id" and not record[key].isalnum()):
+        for key, types in shape.items():
+            if not isinstance(record.get(key), types) or (key == "id" and not record[key].isalnum()):
                 raise damaged(path, number, f"{key} is {record.get(key)!r}")
     return records
 
@@ -128,9 +128,12 @@ def damaged(path: Path, number: int, what: str) -> RunError:
 
 def effective_identity(folder: Path) -> Record:
     """run.json, and what was allowed to change since."""
-    identity = read_json(folder / "run.json")
-    for line in read_lines(folder / "totals.jsonl"):
-        identity |= line.get("identity", {})
+    identity, path = read_json(folder / "run.json"), folder / "totals.jsonl"
+    for number, line in enumerate(read_lines(path), 1):
+        changed = line.get("identity", {})
+        if not isinstance(changed, dict):
+            raise damaged(path, number, f"identity is {changed!r}")
+        identity |= changed
     return identity
 
 

@@ -58,17 +58,23 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
 
     Raises:
         RayError: it does not start.
+        Interrupted: a signal came meanwhile.
     """
     os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     scratch = fresh_scratch(run)
+    interrupts.stop_softly_by(
+        run / "ray" / "stop"
+    )  # an exception in the middle of Ray's start or end would leave half of it
     with output_to(run / "ray" / "output.log"):
         try:
             start(scratch, address, run / "ray" / "output.log")
             interrupts.listen()
+            interrupts.check()
             yield
         finally:
             shut_down()
             shutil.rmtree(scratch, ignore_errors=True)
+            interrupts.stop_softly_by(None)
 
 
 def start(scratch: Path, address: str | None, log: Path) -> None:

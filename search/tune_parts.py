@@ -50,7 +50,11 @@ class PlanSearcher(Searcher):
 
 
 class PlanScheduler(FIFOScheduler):
-    """Stops a trial when our decision says so, and every trial when the search is to end."""
+    """Stops a trial when our decision says so.
+
+    When the search is to end, trials are not stopped from here: a worker sees the stop marker, saves its state and returns,
+    whereas Ray ends a stopped trial's process without waiting for it.
+    """
 
     def __init__(self, run: ledger.Run, decisions: Decisions, notify: Notify, stop_marker: Path) -> None:
         super().__init__()
@@ -69,15 +73,15 @@ class PlanScheduler(FIFOScheduler):
         if "fault" in result:
             self.fault = Fault(result["fault"], result["message"])
             self._stop_marker.touch()
-            return str(TrialScheduler.STOP)
+            return str(TrialScheduler.CONTINUE)  # it ends by itself
         try:
             stop = self._decisions.stops(trial.config["trial"], result["epoch"], result["val_accuracy"])
         except StorageError as error:
             self.fault = Fault(error.kind, str(error))
             self._stop_marker.touch()
-            return str(TrialScheduler.STOP)
+            return str(TrialScheduler.CONTINUE)
         self._notify(trial.config["trial"], result)
-        return str(TrialScheduler.STOP if stop or self.stopping else TrialScheduler.CONTINUE)
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         index = trial.config["trial"]

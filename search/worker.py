@@ -41,6 +41,8 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
     The last committed row is reported first: if the search died before it decided about that row, it decides now.
     A fault of the machine is reported as {"fault": kind, "message": text}, so that it is not taken for one of the trial.
     """
+    if job.stop_marker.exists():
+        return  # there is no sense in starting now
     try:
         planned = ledger.planned(job.run, turn.trial)
         trial = ledger.read_trial(job.run, planned, job.epochs)
@@ -70,9 +72,11 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
             stopping=job.stop_marker.exists,
         )  # fmt: skip
         try:
-            with contextlib.closing(rows):  # report() ends a stopped trial by SystemExit; its folder is free at once
+            with contextlib.closing(rows):  # saves the state of a trial that is left early, and frees its folder
                 for row in rows:
                     report(row)
+                    if job.stop_marker.exists():
+                        break
             break
         except LockedError:
             if time.monotonic() > give_up:

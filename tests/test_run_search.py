@@ -44,6 +44,10 @@ class Search:
         """The ledger of each trial as it is now."""
         return {path.parent.name: path.read_bytes() for path in self.run.glob("trials/*/epochs.jsonl")}
 
+    def log(self) -> str:
+        """The end of what Ray said."""
+        return (self.run / "ray" / "output.log").read_text()[-2000:]
+
     def wait_for_rows(self, count: int, process: subprocess.Popen) -> None:
         """Until that many lines are committed, or the process has ended."""
         while process.poll() is None and sum(data.count(b"\n") for data in self.rows().values()) < count:
@@ -176,7 +180,8 @@ def test_a_signal_stops_it_in_order_and_it_can_be_continued(search, number, code
     assert not run.complete
     trained = [trial for trial in run.trials if trial.epochs]
     assert trained
-    assert all(durable.states(trial.folder) for trial in trained)
+    states = {trial.index: [path.name for path in durable.states(trial.folder)] for trial in trained}
+    assert all(states.values()), (states, [len(trial.epochs) for trial in run.trials], search.log())
     assert "of 3 trials" in (search.run / "results.md").read_text()
 
 

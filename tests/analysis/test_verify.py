@@ -255,7 +255,7 @@ def test_a_key_missing_from_run_json_is_named(run, key):
         ("trials.jsonl", 3, {"source": GONE}, "source is missing"),
         ("decisions.jsonl", 2, {"sequence": 3}, "sequence is 3, not 2"),
         ("decisions.jsonl", 2, {"trial": 77}, "trial 77 is not planned"),
-        ("decisions.jsonl", 2, {"epoch": 2}, "epoch 2 is no rung"),
+        ("decisions.jsonl", 2, {"epoch": 2}, "but the ledger says"),
         ("decisions.jsonl", 1, {"value": 0.125}, "value is 0.125, but the ledger says"),
         ("decisions.jsonl", 1, {"cutoff": 0.5}, "replayed"),
         ("decisions.jsonl", 1, {"decision": "stop"}, "stopped the trial"),
@@ -393,6 +393,23 @@ def test_a_decision_taken_twice_is_named(run):
     decisions = durable.read_lines(run / "decisions.jsonl")
     add_line(run / "decisions.jsonl", decisions[0] | {"sequence": len(decisions) + 1})
     violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "was decided about at epoch 1 before")
+
+
+def test_a_decision_between_two_rungs_is_named(run, winner):
+    decisions, rows = durable.read_lines(run / "decisions.jsonl"), durable.read_lines(winner / "epochs.jsonl")
+    extra = {"sequence": len(decisions) + 1, "trial": int(winner.name[:4]), "epoch": 2, "cutoff": None}
+    add_line(run / "decisions.jsonl", extra | {"value": rows[1]["val_accuracy"], "decision": "continue"})
+    violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "epoch 2 is no rung of this search")
+
+
+def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed(run):
+    changed = {"scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 2}}
+    totals = {"trials": 5, "epochs": 4, "seeds": 1, "allowed": ["scheduler: ..."], "identity": changed}
+    add_line(run / "totals.jsonl", totals)
+    remove_line(run / "decisions.jsonl", len(durable.read_lines(run / "decisions.jsonl")))
+    assert verify.verify(run) == []
+    edit(run / "decisions.jsonl", 1, value=0.125)
+    violations(run, "decisions.jsonl:1", "but the ledger says")
 
 
 def test_decisions_of_a_search_without_early_stopping_are_named(run):
