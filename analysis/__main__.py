@@ -2,6 +2,7 @@
 
     python -m analysis leaderboard lr_sweep-digits
     python -m analysis leaderboard runs/lr_sweep-digits runs/depth_sweep-digits --format json
+    python -m analysis verify lr_sweep-digits
 
 A run is a path or a name under runs/. One run: its results.md, .csv, .json and plots are written again and its
 leaderboard is printed. Several: one ranking over all of them, printed only.
@@ -14,6 +15,7 @@ from typing import Annotated
 import typer
 
 from trainables.commandline import check_choice, execute, option
+from trainables.errors import RunError
 
 FORMATS = ("md", "csv", "json")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -42,6 +44,22 @@ def leaderboard(
     if len(found) == 1:
         write.write_files(found[0])
     print(joined.show(found, format), end="")
+
+
+@app.command()
+def verify(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
+    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+) -> None:
+    """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
+    from analysis import joined
+    from analysis.verify import verify as violations
+
+    folder = joined.find(run, runs_dir)
+    found = violations(folder)
+    if found:
+        raise RunError(f"not sound: {found[0]} ({len(found)} in all). Restore the folder from a copy.")
+    print(f"{folder}: sound")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`python -m analysis`: stdout is only the result, errors are one line, nothing heavy is loaded."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,3 +102,22 @@ def test_help_needs_no_pandas() -> None:
     code = "import sys; import analysis.__main__; print(sorted({'pandas', 'numpy', 'matplotlib'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+EXAMPLE = next((Path(__file__).parents[2] / "docs" / "examples").glob("mlp_random-cifar10*"))
+
+
+def test_verify_says_that_a_good_run_is_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("verify", str(EXAMPLE)) == 0
+    assert capsys.readouterr().out.endswith("sound\n")
+
+
+def test_verify_names_the_first_thing_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(EXAMPLE, run)
+    decisions = (run / "decisions.jsonl").read_text()
+    (run / "decisions.jsonl").write_text(decisions.replace('"stop"', '"continue"', 1))
+    assert call("verify", str(run)) == 5
+    err = capsys.readouterr().err
+    assert err.startswith("error[run]: not sound: ")
+    assert "decisions.jsonl:" in err
