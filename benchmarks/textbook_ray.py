@@ -31,8 +31,9 @@ class Images(Dataset):
     """A split of the decoded data set, one PIL image at a time."""
 
     def __init__(self, cache: str, split: str, count: int | None = None) -> None:
-        self.images = np.load(Path(cache) / f"{split}.npy")[:count]
-        self.labels = np.load(Path(cache) / f"{split}-labels.npy")[:count]
+        images, labels = (np.load(Path(cache) / f"{split}{part}.npy") for part in ("", "-labels"))
+        chosen = np.random.default_rng(0).permutation(len(labels))[:count]  # the arrays are in order of class
+        self.images, self.labels = images[chosen], labels[chosen]
         self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.25,) * 3)])
 
     def __len__(self) -> int:
