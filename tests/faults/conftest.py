@@ -1,0 +1,213 @@
+"""Processes to kill and disks to break. Every count of the long run is an environment variable: FUZZ_EXAMPLES, FAULT_KILLS,
+FAULT_FLIPS, FAULT_RACES, FAULT_CUTS, and FAULT_STEP=1 to leave out no call; without them the quick set is run."""
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainables import durable
+from trainables.config import complete
+from trainables.data import Dataset
+
+ROOT = Path(__file__).parents[2]
+UNCAUGHT = 99  # exit code of a victim that let an unexpected error through
+PATIENCE = 20.0  # seconds that a tracer may take to attach
+
+
+@pytest.fixture(scope="session")
+def times() -> Callable[[str, int], int]:
+    """How often to do something: what the environment says under that name, else the quick set's number."""
+    return lambda name, quick: int(os.environ.get(name, quick))
+
+
+COUNTS: dict[str, int] = {}
+
+
+@pytest.fixture(scope="session")
+def tally() -> Callable[[str, int], None]:
+    """Add to a number that is told at the end of the session: how much was proved."""
+
+    def add(what: str, count: int) -> None:
+        COUNTS[what] = COUNTS.get(what, 0) + count
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if COUNTS:
+        terminalreporter.section("faults survived")
+        terminalreporter.line(", ".join(f"{count:,} {what}" for what, count in COUNTS.items()))
+
+
+@dataclass(frozen=True)
+class End:
+    """What became of a victim: exit code (or minus the signal), and its traced calls, one a line."""
+
+    code: int
+    calls: str
+
+
+class Victims:
+    """Asks victims.py for processes, and traces them."""
+
+    HEAVY = ("train", "results", "search")  # actions that need torch, whose size makes a fork slow
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.log = folder / "strace.log"
+        self.errors = folder / "errors.txt"
+        self.servers = {True: self._serve(data), False: self._serve()}
+        self.origin: dict[int, bool] = {}
+
+    def _serve(self, *arguments: Path) -> subprocess.Popen:
+        command = [sys.executable, Path(__file__).with_name("victims.py"), *arguments]
+        with self.errors.open("ab") as errors:
+            return subprocess.Popen(
+                command, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+
+    def _ask(self, is_heavy: bool, *request: Any) -> int:
+        server = self.servers[is_heavy]
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(request, default=str) + "\n")
+        answer = server.stdout.readline()
+        assert answer, f"victims.py ended: {self.errors.read_text()}"
+        return int(answer)
+
+    def end(self) -> None:
+        for server in self.servers.values():
+            server.communicate()
+
+    def fork(self, action: str, folder: Path, *arguments: Any) -> int:
+        """A process that stands still until SIGCONT."""
+        is_heavy = action in self.HEAVY
+        process = self._ask(is_heavy, "fork", action, folder, *arguments)
+        self.origin[process] = is_heavy
+        return process
+
+    def start(self, action: str, folder: Path, *arguments: Any) -> int:
+        process = self.fork(action, folder, *arguments)
+        os.kill(process, signal.SIGCONT)
+        return process
+
+    def wait(self, process: int) -> int:
+        """The exit code, of an ExpectedError its own, or minus the signal. Any other error is one of the test's subject."""
+        code = self._ask(self.origin.pop(process), "wait", process)
+        assert code != UNCAUGHT, self.errors.read_text()[-3000:]
+        return code
+
+    def kill(self, process: int) -> int:
+        """SIGKILL; what it came to may be an exit code if it had ended before."""
+        os.kill(process, signal.SIGKILL)
+        return self.wait(process)
+
+    def run(self, action: str, folder: Path, *arguments: Any) -> int:
+        return self.wait(self.start(action, folder, *arguments))
+
+    def traced(self, calls: str, inject: str, action: str, folder: Path, *arguments: Any) -> End:
+        """Run under strace, which sees `calls` and tampers with them as `inject` says (nothing if it is empty)."""
+        process = self.fork(action, folder, *arguments)
+        command = ["strace", "-f", "-qq", "-y", "-s", "0", "-o", self.log, "-e", f"trace={calls}"]
+        tamper = ["-e", f"inject={inject}"] if inject else []
+        tracer = subprocess.Popen([*command, *tamper, "-p", str(process)], stderr=subprocess.PIPE, text=True)
+        try:
+            attached = self._is_attached(process, tracer)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        code, complaints = self.wait(process), tracer.communicate()[1]
+        if not attached:
+            pytest.skip(f"strace cannot trace here: {complaints.strip()}")
+        lines = [call for call in self.log.read_text().splitlines() if "(" in call]
+        return End(code, "\n".join(lines))
+
+    @staticmethod
+    def _is_attached(process: int, tracer: subprocess.Popen) -> bool:
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up and tracer.poll() is None:
+            if "TracerPid:\t0\n" not in Path(f"/proc/{process}/status").read_text():
+                return True
+        return False
+
+
+@pytest.fixture(scope="session")
+def images(toy) -> Dataset:
+    """Labels that are partly chance, so that the accuracy goes up and down and the best epoch is none of the last."""
+    dice = np.random.default_rng(0)
+    labels = np.where(dice.random(40) < 0.4, dice.integers(4, size=40), toy.val.labels)
+    return replace(toy, val=replace(toy.val, labels=labels))
+
+
+@pytest.fixture(scope="session")
+def victims(images, tmp_path_factory) -> Iterator[Victims]:
+    folder = tmp_path_factory.mktemp("victims")
+    (folder / "data.pickle").write_bytes(pickle.dumps(images))
+    asked = Victims(folder, folder / "data.pickle")
+    yield asked
+    asked.end()
+
+
+@pytest.fixture(scope="session")
+def traced(victims) -> Callable[..., End]:
+    """Run a victim under strace."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    return victims.traced
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, Any]:
+    """A configuration that trains in milliseconds and reads every part of its state."""
+    return complete(
+        {"model": "mlp", "depth": 1, "width": 8, "dropout": 0.2, "optimizer": "adamw", "lr": 1e-2, "batch_size": 20,
+         "schedule": "constant", "augment": "standard", "epochs": 3}
+    )  # fmt: skip
+
+
+@pytest.fixture
+def memory(tmp_path) -> Iterator[Path]:
+    """A folder where fsync costs nothing, for many kills: they leave the same there as on a disk."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def example() -> Path:
+    """A complete run that came with the documentation."""
+    return min((ROOT / "docs" / "examples").iterdir())
+
+
+@pytest.fixture(scope="session")
+def content() -> Callable[[Path], dict[str, bytes]]:
+    """What a trial folder holds, but for clocks and for states other than the newest, of which a kill may leave one more."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        dropped = {path.stem for path in durable.states(folder)[1:]} | {"timing"}
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.stem not in dropped}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def whole(victims, content, tiny, tmp_path_factory) -> dict[str, bytes]:
+    """What the uninterrupted trial of the tiny configuration leaves."""
+    folder = tmp_path_factory.mktemp("whole") / "trial"
+    assert victims.run("train", folder, tiny) == 0
+    return content(folder)

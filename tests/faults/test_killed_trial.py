@@ -1,0 +1,88 @@
+"""A trial that is cut or killed again and again ends in the bytes of one that never was."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from analysis.verify import verify
+from trainables import durable
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_cut_at_any_epoch_and_continued_in_a_new_process(victims, content, memory, tiny, whole, cut):
+    assert victims.run("train", memory / "trial", tiny, cut) == 0
+    assert len(durable.read_lines(memory / "trial/epochs.jsonl")) == cut
+    assert victims.run("train", memory / "trial", tiny) == 0
+    assert content(memory / "trial") == whole
+
+
+def test_a_new_process_for_every_epoch(victims, content, memory, tiny, whole):
+    for _ in range(tiny["epochs"]):
+        assert victims.run("train", memory / "trial", tiny, 1) == 0
+    assert content(memory / "trial") == whole
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(0)
+def test_killed_at_random_moments(victims, content, memory, tiny, times, tally):
+    """Trials of ten epochs, each killed until it ends, one after the other until there were enough kills."""
+    config, dice, kills, wanted = tiny | {"epochs": 10}, random.Random(0), 0, times("FAULT_KILLS", 20)
+    started = time.monotonic()
+    assert victims.run("train", memory / "whole", config) == 0
+    seconds, whole = time.monotonic() - started, content(memory / "whole")
+    while kills < wanted:
+        folder = memory / f"{kills}"
+        for before in lives(victims, "train", folder, config, patience=lambda: dice.uniform(0, seconds / 2)):
+            assert before in whole["epochs.jsonl"]
+            kills += 1
+        assert content(folder) == whole
+    tally("kills of a trial", kills)
+
+
+def lives(victims, action, folder, *arguments, patience):
+    """Kill an action after a while, again and again until it ended before; yield what the ledger held after each kill."""
+    while True:
+        process = victims.start(action, folder, *arguments)
+        time.sleep(patience())
+        if victims.kill(process) == 0:
+            return
+        yield committed(folder / "epochs.jsonl")
+
+
+def committed(path: Path) -> bytes:
+    """A ledger without a torn last line."""
+    data = path.read_bytes() if path.exists() else b""
+    return data[: data.rfind(b"\n") + 1]
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("scheduler", ["asha", "sha"])
+def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, memory, times, tally, scheduler):
+    """Without Ray: identity, plan, ledgers, decisions and weights are those of the uninterrupted search, and all is well."""
+    dice, kills, wanted = random.Random(1), 0, times("FAULT_KILLS", 20) // 2
+    started = time.monotonic()
+    assert victims.run("search", memory / "whole", scheduler) == 0
+    seconds, whole = time.monotonic() - started, run_files(memory / "whole")
+    assert verify(memory / "whole") == []
+    while kills < wanted:
+        folder = memory / f"{kills}"
+        for _ in lives(victims, "search", folder, scheduler, patience=lambda: dice.uniform(0, seconds)):
+            kills += 1
+            assert before_tidying(verify(folder)) == []
+        assert run_files(folder) == whole
+        assert verify(folder) == []
+    tally("kills of a search without Ray", kills)
+
+
+def before_tidying(problems: list[str]) -> list[str]:
+    """What must not be wrong right after a kill: all but temporary files, and there may be no run yet."""
+    return [problem for problem in problems if "left behind" not in problem and "no run" not in problem]
+
+
+def run_files(run: Path) -> dict[str, bytes]:
+    """Everything of a run that must not depend on what happened on the way."""
+    names = ("run.json", "totals.jsonl", "trials.jsonl", "decisions.jsonl", "trials/*/epochs.jsonl", "trials/*/best*")
+    return {path.relative_to(run).as_posix(): path.read_bytes() for name in names for path in run.glob(name)}

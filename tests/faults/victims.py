@@ -1,0 +1,219 @@
+"""Forks processes that do one durable thing each, so that a victim costs milliseconds although Python starts once.
+
+    python victims.py           then one JSON list per line on stdin
+    python victims.py DATA      with torch and a pickled Dataset, for the actions that train or render
+
+["fork", ACTION, ARGUMENT...] answers with the id of a process that stands still until it gets SIGCONT, so that a tracer can
+be attached to it first; ["wait", ID] answers with what became of it: the exit code (of an ExpectedError its own, of any
+other exception 99), or minus the signal.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import io
+import itertools
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from search import ledger, lock
+from search.decisions import Decisions
+from search.stopping import decide
+from trainables import durable
+from trainables.errors import ExpectedError, LockedError
+
+DATA: list[Any] = []  # the Dataset, once it is loaded
+UNCAUGHT = 99
+LIBC, SET_TRACER = ctypes.CDLL(None), 0x59616D61  # where the kernel asks for it, a victim agrees to be traced
+ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
+
+
+def new_folder(folder: Path) -> None:
+    durable.make_folder(folder / "runs" / "t" / "trials")
+
+
+def run_json(folder: Path) -> None:
+    durable.write_json(folder / "run.json", {"schema": 2, "text": "new" * 5000})
+
+
+def line(folder: Path) -> None:
+    """What every owner of a ledger does: read it, then append what comes next."""
+    path = folder / "epochs.jsonl"
+    durable.append(path, {"epoch": len(durable.read_lines(path)) + 1, "val_accuracy": 0.5})
+
+
+def state(folder: Path) -> None:
+    durable.write_checked(folder / "state-000002.pt", b"new" * 100_000, epoch=2, trial="abcdef")
+
+
+def drop(folder: Path) -> None:
+    durable.remove_checked(folder / "state-000002.pt")
+
+
+def decision(folder: Path) -> None:
+    path = folder / "decisions.jsonl"
+    taken = durable.read_lines(path)
+    Decisions(path, ASHA, 9, taken).stops(len(taken), 1, 0.5)
+
+
+def results(folder: Path) -> None:
+    """Of the run in folder: results.md names it, so the name must not change."""
+    from analysis import write
+
+    write.write_files(ledger.read(folder / "run"))
+
+
+def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: int = 2) -> None:
+    """A trial that saves its state after every epoch and keeps some of them, to its end or for so many new rows."""
+    from trainables import trial
+
+    trial.SAVE_EVERY, trial.KEPT_STATES = 0.0, kept
+    with contextlib.closing(trial.run(folder, config, DATA[0], seed=0, device="cpu", precision="fp32")) as epochs:
+        for _ in itertools.islice(epochs, rows):
+            pass
+
+
+def search(folder: Path, scheduler: str) -> None:
+    """What run_search.py does, without Ray: one trial after the other, until none is left."""
+    from search import attempts, settings, turns
+    from search import folder as folders
+    from spaces import Space, loguniform
+
+    space = Space(
+        params={"model": "mlp", "depth": 1, "width": 8, "augment": "none", "schedule": "constant",
+                "optimizer": "adamw", "batch_size": 20, "lr": loguniform(1e-3, 1e-1)},
+        baseline={"lr": 1e-2}, epochs=4,
+    )  # fmt: skip
+    asked = settings.Settings(
+        space_name="toy", space=space, dataset="toy", dataset_short="toy", fallback=None, cache=folder, algorithm="random",
+        scheduler=scheduler, num_samples=6, precision="fp32",
+    )  # fmt: skip
+    durable.make_folder(folder)
+    with lock.hold(folder):
+        run = folders.open_run(folder, asked, DATA[0], False)
+        folders.tidy(run)
+        waiting = turns.Turns(run)
+        decisions = Decisions(folder / "decisions.jsonl", run.identity["scheduler"], 4, run.decisions)
+        while turn := waiting.take():
+            train_turn(run.trials[turn.trial], turn.until, decisions)
+            waiting.end(turn.trial)
+        folders.tidy(ledger.read(folder))
+    assert not attempts.pending(ledger.read(folder))
+
+
+def train_turn(planned: ledger.Trial, until: int, decisions: Decisions) -> None:
+    from trainables import trial
+
+    trial.SAVE_EVERY = 0.0
+    last = planned.epochs[-1:]
+    rows = trial.run(
+        planned.folder, planned.config, DATA[0], seed=0, device="cpu", precision="fp32", until=until
+    )  # fmt: skip
+    with contextlib.closing(rows):
+        any(decisions.stops(planned.index, row["epoch"], row["val_accuracy"]) for row in itertools.chain(last, rows))
+
+
+def chain(folder: Path, told: str, safe: bool = True) -> None:
+    """A version of every kind of file after the other, each told of once it is there; without fsync if not safe."""
+    if not safe:
+        os.fsync = lambda descriptor: None
+    with Path(told).open("ab", buffering=0) as listener:
+        for version in range(1, 100_000):
+            durable.append(folder / "epochs.jsonl", {"epoch": version})
+            listener.write(b"line %d\n" % version)
+            durable.write_json(folder / "run.json", {"version": version})
+            listener.write(b"json %d\n" % version)
+            durable.write_checked(folder / f"state-{version:06d}.pt", b"%d " % version * 5000, epoch=version)
+            listener.write(b"state %d\n" % version)
+            for old in durable.states(folder)[2:]:
+                durable.remove_checked(old)
+
+
+def hold(folder: Path) -> None:
+    """Hold the lock of a run until killed."""
+    with lock.hold(folder):
+        (folder / "held").touch()
+        time.sleep(60)
+
+
+def race(folder: Path, name: str, other: str) -> None:
+    """Try to hold the run, note the outcome and how long it took, and hold it until the other has noted its own."""
+    started = time.monotonic()
+    try:
+        with lock.hold(folder):
+            note(folder / name, "won", started)
+            wait_for(folder / other)
+    except LockedError:
+        note(folder / name, "lost", started)
+
+
+def note(path: Path, outcome: str, started: float) -> None:
+    path.with_suffix(".part").write_text(f"{outcome} {time.monotonic() - started}")
+    path.with_suffix(".part").rename(path)
+
+
+def wait_for(path: Path) -> None:
+    give_up = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < give_up:
+        time.sleep(0.001)
+
+
+PLAIN = (new_folder, run_json, line, state, drop, decision, chain, hold, race)
+HEAVY = (results, train, search)  # these need torch
+ACTIONS: dict[str, Callable[..., None]] = {action.__name__: action for action in (*PLAIN, *HEAVY)}
+
+
+def fork(action: str, folder: str, *arguments: Any) -> int:
+    """Start a victim and return once it stands still."""
+    process = os.fork()
+    if process == 0:
+        LIBC.prctl(SET_TRACER, ctypes.c_ulong(-1), 0, 0, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(outcome(ACTIONS[action], Path(folder), *arguments))
+    os.waitpid(process, os.WUNTRACED)
+    return process
+
+
+def outcome(action: Callable[..., None], *arguments: Any) -> int:
+    try:
+        action(*arguments)
+    except ExpectedError as error:
+        return error.exit_code
+    except BaseException:
+        traceback.print_exc()
+        return UNCAUGHT
+    return 0
+
+
+def wait(process: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def load(data: Path) -> None:
+    """Import what a trial needs, also late, but start none of torch's threads: a fork keeps one thread only."""
+    import safetensors.torch
+    import torch
+
+    importlib.import_module("analysis.write")
+    importlib.import_module("trainables.trial")
+    torch.set_num_threads(1)
+    torch.save({}, io.BytesIO())
+    safetensors.torch.save({"x": torch.zeros(1)})
+    DATA.append(pickle.loads(data.read_bytes()))
+
+
+if __name__ == "__main__":
+    decide({1: [0.5]}, 1, 0.5, 3)  # numpy imports some of itself late
+    for data in sys.argv[1:]:
+        load(Path(data))
+    for request in sys.stdin:
+        what, *given = json.loads(request)
+        print({"fork": fork, "wait": wait}[what](*given), flush=True)
