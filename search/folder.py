@@ -107,7 +107,9 @@ def tidy(run: Run) -> None:
 
 
 def tidy_trial(trial: Trial) -> None:
-    """Drop the resume states that a trial does not need in its status; a finished one keeps the last, to be lengthened."""
+    """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last, to be lengthened."""
+    if trial.ended:
+        durable.sweep(trial.folder)
     if trial.status in ("stopped", "diverged", "failed"):
         durable.remove_states(trial.folder)
     elif trial.status == "finished":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.plan import ALGORITHMS
-from spaces import Space
+from spaces import MAX_GRID, Space
 from trainables.config import unknown
 from trainables.errors import UsageError
 
@@ -58,6 +58,8 @@ class Settings:
             raise UsageError(
                 f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}."
             )
+        if (self.num_samples or 0) > MAX_GRID:
+            raise UsageError(f"--num-samples must be at most {MAX_GRID}, but got {self.num_samples}.")
         gpus = self.gpus_per_trial or 0.0
         if not (0 <= gpus <= 1 or (math.isfinite(gpus) and gpus == int(gpus) > 0)):
             raise UsageError(f"--gpus-per-trial must be a fraction from 0 to 1 or a whole number, but got {gpus}.")

@@ -74,6 +74,8 @@ class PlanScheduler(FIFOScheduler):
             self.fault = Fault(result["fault"], result["message"])
             self._stop_marker.touch()
             return str(TrialScheduler.CONTINUE)  # it ends by itself
+        if self.fault:
+            return str(TrialScheduler.CONTINUE)  # nothing more is decided
         try:
             stop = self._decisions.stops(trial.config["trial"], result["epoch"], result["val_accuracy"])
         except StorageError as error:

@@ -48,6 +48,8 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
         trial = ledger.read_trial(job.run, planned, job.epochs)
         if trial.epochs:
             report(trial.epochs[-1])
+            if job.stop_marker.exists():
+                return
         continue_trial(job, trial, turn.until, report)
     except ExpectedError as error:
         report({"fault": error.kind, "message": str(error)})

@@ -8,11 +8,11 @@ import traceback
 from pathlib import Path
 
 from spaces._ranges import Choice, choice, integers, loguniform, uniform
-from spaces._space import ParameterError, Space
+from spaces._space import MAX_GRID, ParameterError, Space
 from trainables.config import unknown
 from trainables.errors import SpaceError
 
-__all__ = ["Choice", "Space", "choice", "describe", "integers", "load", "loguniform", "names", "uniform"]
+__all__ = ["MAX_GRID", "Choice", "Space", "choice", "describe", "integers", "load", "loguniform", "names", "uniform"]
 
 FOLDER = Path(__file__).parent
 
@@ -42,7 +42,7 @@ def load(name: str) -> Space:
         raise SpaceError(f"{where}:{line_of(error, path)}: AttributeError: {error}.") from error
     except SpaceError as error:
         raise SpaceError(f"{where}:{line_of(error, path)}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SpaceError(f"{where}:{line_of(error, path)}: {type(error).__name__}: {error}.") from error
     if not isinstance(space, Space):
         raise SpaceError(f"{where}: SPACE is a {type(space).__name__}, not a Space.")
@@ -55,7 +55,7 @@ def describe(name: str) -> str:
     return (sys.modules[f"{__name__}.{name}"].__doc__ or "").strip().partition("\n")[0]
 
 
-def line_of(error: Exception, path: Path) -> int:
+def line_of(error: BaseException, path: Path) -> int:
     """The line of a space's file that an error is about: that of the parameter it names, else where it was raised."""
     if isinstance(error, ParameterError):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -177,7 +177,7 @@ def load_state(folder: Path, identity: str, *, at_most: int) -> dict[str, Any] |
         except RunError as error:
             note(folder, {"note": str(error)})
             continue
-        if sidecar["trial"] == identity and sidecar["epoch"] <= at_most:
+        if sidecar.get("trial") == identity and sidecar.get("epoch", at_most + 1) <= at_most:
             state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
             return state
     return None

@@ -80,9 +80,6 @@ def test_every_truncation_is_noticed_and_the_state_before_it_taken(
 
 
 @pytest.mark.integration
-@pytest.mark.xfail(
-    strict=True, raises=KeyError, reason="trial.load_state trusts a sidecar to have its keys: a flip in a key's name"
-)
 def test_no_flipped_bit_of_a_sidecar_lets_a_wrong_state_through(folder, newest, tiny, times, tally):
     """A flip in the sidecar may cost the state, but neither an error nor another content."""
     sidecar, identity = newest.with_suffix(".json"), trial_id(tiny, 0)

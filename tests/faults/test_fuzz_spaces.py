@@ -136,7 +136,6 @@ def test_any_text_as_the_name_of_a_space(text):
         spaces.load(text)
 
 
-@pytest.mark.xfail(strict=True, raises=SystemExit, reason="spaces.load catches Exception, and exit() raises none")
 def test_a_space_that_ends_python_is_refused(folder):
     (folder / "leaver.py").write_text("exit(3)\n")
     with pytest.raises(SpaceError, match=r"leaver\.py:1"):

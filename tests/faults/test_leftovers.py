@@ -32,11 +32,6 @@ def test_in_the_run_itself(run, place):
     assert left_behind(run, run.folder / place) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="search.folder.tidy_trial sweeps no trial folder, and ended trials never run again",
-)
 @pytest.mark.parametrize("status", ["stopped", "finished"])
 def test_in_the_folder_of_a_trial_that_never_runs_again(run, status):
     trial = next(trial for trial in run.trials if trial.status == status)

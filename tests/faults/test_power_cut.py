@@ -125,7 +125,7 @@ def test_without_fsync_it_would_be_lost(victims, disk, tmp_path):
 @pytest.mark.integration
 @pytest.mark.timeout(0)
 def test_a_trial_whose_disk_was_cut_off_ends_in_the_same_bytes(victims, content, disk, tmp_path, tiny, times, tally):
-    config, dice, number = tiny | {"epochs": 20}, random.Random(1), times("FAULT_CUTS", 12) // 3
+    config, dice, number = tiny | {"epochs": 10}, random.Random(1), times("FAULT_CUTS", 12) // 4
     assert victims.run("train", tmp_path / "whole", config) == 0
     whole = content(tmp_path / "whole")
     for cut in range(number):
@@ -147,7 +147,7 @@ def test_a_trial_whose_disk_was_cut_off_ends_in_the_same_bytes(victims, content,
 @pytest.mark.integration
 @pytest.mark.timeout(0)
 def test_a_search_whose_disk_was_cut_off_keeps_every_invariant(victims, disk, times, tally):
-    dice, number = random.Random(2), times("FAULT_CUTS", 12) // 3
+    dice, number = random.Random(2), times("FAULT_CUTS", 12) // 4
     for cut in range(number):
         searcher = victims.start("search", disk / f"{cut}", "asha")
         time.sleep(dice.uniform(0.1, 0.8))

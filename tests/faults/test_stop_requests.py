@@ -54,10 +54,6 @@ def test_a_request_during_a_new_epoch_is_heeded_at_once(job, stop_at):
     assert rows_after(job, stop_at) == stop_at
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError,
-    reason="search.worker.train_trial looks for the request only after an epoch that it trained itself",
-)  # fmt: skip
 def test_a_request_while_the_last_epoch_is_reported_again_is_heeded_at_once(job):
     """As after a decision that could not be written down: the trial may not go past its rung."""
     assert rows_after(job, 1) == 1
