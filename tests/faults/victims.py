@@ -198,7 +198,10 @@ def wait(process: int) -> int:
 
 
 def load(data: Path) -> None:
-    """Import what a trial needs, also late, but start none of torch's threads: a fork keeps one thread only."""
+    """Do once what a trial's libraries do late (imports, a look at the processor), so that no injected fault meets it.
+
+    None of torch's threads is started: a fork keeps one thread only.
+    """
     import safetensors.torch
     import torch
 
@@ -208,6 +211,16 @@ def load(data: Path) -> None:
     torch.save({}, io.BytesIO())
     safetensors.torch.save({"x": torch.zeros(1)})
     DATA.append(pickle.loads(data.read_bytes()))
+    warm_up()
+
+
+def warm_up() -> None:
+    from trainables.config import complete
+    from trainables.train import train
+
+    config = complete({"model": "mlp", "depth": 1, "width": 8, "augment": "standard", "batch_size": 20, "epochs": 1})
+    for epoch in train(config, DATA[0], seed=0, device="cpu", precision="fp32"):
+        epoch.state()
 
 
 if __name__ == "__main__":
