@@ -1,5 +1,5 @@
-"""Processes to kill and disks to break. Every count of the long run is an environment variable: FUZZ_EXAMPLES, FAULT_KILLS,
-FAULT_FLIPS, FAULT_RACES, FAULT_CUTS, and FAULT_STEP=1 to leave out no call; without them the quick set is run."""
+"""Processes to kill and disks to break. Every count is an environment variable (python -m tests.faults sets them); without them
+the quick set is run."""
 
 import json
 import os
@@ -50,6 +50,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
     if COUNTS:
         terminalreporter.section("faults survived")
         terminalreporter.line(", ".join(f"{count:,} {what}" for what, count in COUNTS.items()))
+    if told := os.environ.get("FAULT_TOLD"):
+        Path(told).write_text(json.dumps(COUNTS))
 
 
 @dataclass(frozen=True)
