@@ -1,0 +1,125 @@
+"""What safety costs: the share of a trial's time that goes into durable writes, fsyncs per epoch, and disk.
+
+    python -m benchmarks.durability --dataset folder:data/cifar10-jpeg --epochs 20
+
+One trial of lr_sweep's network in a folder, twice: as it is, and with every fsync delayed by 5 ms (strace), as on a slow disk.
+The share is measured inside one run, so a noisy machine changes it little: seconds inside the functions that write, over all.
+"""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tabulate import tabulate
+
+DELAY = 5000  # microseconds
+SLOW_DISK = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync", "-e", f"inject=fsync:delay_enter={DELAY}"]
+OWNERS = {"trial": ("save_state", "save_best", "note", "end"), "durable": ("append", "make_folder", "sweep")}
+
+
+@dataclass
+class Cost:
+    """Of one trial: seconds altogether, seconds inside durable functions, number of fsyncs, bytes left on the disk."""
+
+    epochs: int
+    seconds: float = 0.0
+    durable: float = 0.0
+    fsyncs: int = 0
+    disk: int = 0
+
+    @property
+    def share(self) -> float:
+        return self.durable / self.seconds
+
+
+def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
+    """Train in this process with every durable function under a stopwatch."""
+    from spaces import load
+    from trainables import data, durable, trial
+    from trainables.config import complete
+
+    cost, images = Cost(epochs), data.load(cache, fraction=1.0)
+    watch(cost, {"trial": trial, "durable": durable})
+    space = load("lr_sweep")
+    config = complete({**space.constants, **space.baseline, "epochs": epochs})
+    started = time.perf_counter()
+    for _ in trial.run(folder, config, images, seed=0, device="cpu", precision="fp32"):
+        pass
+    cost.seconds = time.perf_counter() - started
+    cost.disk = sum(path.stat().st_size for path in folder.iterdir())
+    return cost
+
+
+def watch(cost: Cost, modules: dict[str, Any]) -> None:
+    """Put a stopwatch around the functions that own durable writes; the outermost one counts."""
+    depth = [0]
+    for module, names in OWNERS.items():
+        for name in names:
+            setattr(modules[module], name, timed(getattr(modules[module], name), cost, depth))
+    real = os.fsync
+
+    def counted(descriptor: int) -> None:
+        cost.fsyncs += 1
+        real(descriptor)
+
+    os.fsync = counted
+
+
+def timed(function: Callable[..., Any], cost: Cost, depth: list[int]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **named: Any) -> Any:
+        depth[0] += 1
+        started = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            depth[0] -= 1
+            cost.durable += (time.perf_counter() - started) * (depth[0] == 0)
+
+    return wrapper
+
+
+def in_a_process(wrapper: list[str], cache: Path, epochs: int) -> Cost:
+    with tempfile.TemporaryDirectory(dir=".") as folder:  # a real disk; a temporary folder may be memory
+        command = [sys.executable, "-m", "benchmarks.durability", "--trial", f"{folder}/trial", "--cache", str(cache)]
+        done = subprocess.run(
+            [*wrapper, *command, "--epochs", str(epochs)], check=True, capture_output=True, text=True
+        )  # fmt: skip
+    return Cost(**json.loads(done.stdout))
+
+
+def main(
+    dataset: Annotated[str, typer.Option(help="as for run_search.py")] = "digits",
+    data_dir: Annotated[Path, typer.Option()] = Path("data"),
+    epochs: Annotated[int, typer.Option()] = 20,
+    trial: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    cache: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Print a Markdown table."""
+    from trainables import data
+
+    if trial and cache:
+        print(json.dumps(asdict(measure_trial(cache, trial, epochs))))
+        return
+    cache = data.prepare(dataset, data_dir).resolve()
+    rows = []
+    for title, wrapper in (("as it is", []), (f"every fsync {DELAY // 1000} ms later", SLOW_DISK)):
+        cost = in_a_process(wrapper, cache, epochs)
+        per_epoch = cost.fsyncs / epochs
+        rows.append(
+            (title, f"{100 * cost.share:.2f} %", f"{per_epoch:.1f}", f"{cost.seconds / epochs:.2f}", cost.disk >> 20)
+        )
+    print(tabulate(rows, ("disk", "share of the time", "fsyncs per epoch", "s per epoch", "MiB left"), "github"))
+
+
+if __name__ == "__main__":
+    typer.run(main)
