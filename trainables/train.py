@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from trainables.augment import Batch, augment, normalise
 from trainables.config import derive
 from trainables.data import Dataset, Split
-from trainables.models import build
+from trainables.models import Whitening, build
 from trainables.optimizers import make_optimizer, plain_step
 from trainables.schedule import learning_rate
 
@@ -98,6 +98,7 @@ def train(
     optimizer = make_optimizer(config, model)
     train_set, val_set = resident(data.train, device), resident(data.val, device)
     scale = pixel_scale(data, device)
+    fit_whitening(model, train_set[0], scale)
     best = restore(state, model, optimizer) if state else None
 
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
@@ -201,6 +202,14 @@ def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tens
         with autocast(images.device, precision):
             parts.append(model(normalise(batch, *scale)).float())
     return torch.cat(parts)
+
+
+def fit_whitening(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor]) -> None:
+    """Set what a network computes from its training images before it is trained; only speed_net has such a layer."""
+    for module in model.modules():
+        if isinstance(module, Whitening):
+            some = images[:: -(-len(images) // module.IMAGES)]  # from all over: a folder of images is sorted by class
+            module.fit(normalise(some, *scale))
 
 
 def restore(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> Best:
