@@ -27,6 +27,7 @@ MODELS: dict[str, Config] = {  # the knobs only this model reads, with their def
 OPTIMIZERS: dict[str, Config] = {  # the knobs only this optimizer reads, with their defaults
     "adamw": {},
     "sgd": {},
+    "muon": {"adamw_lr": 3e-3},  # rate of the weights that are no matrices; `lr` is that of the matrices
 }
 SCHEDULES = ("constant", "cosine", "onecycle")
 AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")

@@ -21,7 +21,7 @@ from trainables.augment import Batch, augment, normalise
 from trainables.config import derive
 from trainables.data import Dataset, Split
 from trainables.models import Whitening, build
-from trainables.optimizers import make_optimizer, plain_step
+from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
 from trainables.schedule import learning_rate
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
@@ -55,7 +55,7 @@ class Epoch:
     metrics: Metrics
     best: Best
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     device: str
 
     def state(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def train(
 
 def train_epoch(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     train_set: Resident,
     scale: tuple[Tensor, Tensor],
     config: Mapping[str, Any],
@@ -135,8 +135,7 @@ def train_epoch(
     update = plain_step(optimizer)
     totals = torch.zeros(2, dtype=torch.float64, device=device)  # a list of small tensors would tear the heap to pieces
     for step, chosen in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, epoch - 1 + step / len(batches))
+        set_rates(optimizer, config, epoch - 1 + step / len(batches))
         batch = augment(config["augment"], train_set[0][chosen], train_set[1][chosen], *scale, generator)
         with autocast(device, precision):
             logits = model(batch.images)
@@ -212,7 +211,7 @@ def fit_whitening(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor]
             module.fit(normalise(some, *scale))
 
 
-def restore(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> Best:
+def restore(state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer) -> Best:
     """Put a state back; the tensors of the state itself are left alone."""
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them
