@@ -27,14 +27,19 @@ def main(
     data_dir: Annotated[Path, option("where the archives lie or are downloaded to [data]")] = Path("data"),
     fraction: Annotated[float, option("of the training images to use, 0 to 1 [1]")] = 1.0,
     model: Annotated[str | None, option(f"{', '.join(settings.MODELS)} [resnet18]")] = None,
-    depth: Annotated[int | None, option("hidden layers of the mlp, blocks of the convnet [3]")] = None,
+    depth: Annotated[
+        int | None, option("layers of the mlp [3], blocks of the convnet [3], 6n + 2 of the resnet [20]")
+    ] = None,
     width: Annotated[
-        int | None, option("features of the mlp's first layer [1024], channels of the convnet's first block [32]")
+        int | None, option("of the first layer: mlp [1024], convnet [32], resnet [16], speed_net [64]")
     ] = None,
     dropout: Annotated[float | None, option("probability [0]")] = None,
-    optimizer: Annotated[str | None, option("adamw or sgd (with Nesterov momentum) [sgd]")] = None,
+    optimizer: Annotated[
+        str | None, option("adamw, sgd (Nesterov) or muon (with AdamW for what is no matrix) [sgd]")
+    ] = None,
     lr: Annotated[float | None, option("learning rate [0.1]")] = None,
-    momentum: Annotated[float | None, option("of sgd; the first beta of adamw [0.9]")] = None,
+    adamw_lr: Annotated[float | None, option("of what muon leaves to AdamW [3e-3]")] = None,
+    momentum: Annotated[float | None, option("of sgd and muon; the first beta of adamw [0.9]")] = None,
     weight_decay: Annotated[float | None, option("[5e-4]")] = None,
     schedule: Annotated[str | None, option("constant, cosine or onecycle [cosine]")] = None,
     batch_size: Annotated[int | None, option("images per step [128]")] = None,

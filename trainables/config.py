@@ -18,8 +18,17 @@ MODELS: dict[str, Config] = {  # the knobs only this model reads, with their def
     "mlp": {"depth": 3, "width": 1024},  # hidden layers; features of the first, halved in each next one
     "convnet": {"depth": 3, "width": 32},  # blocks; channels of the first, doubled in each next one
     "resnet18": {},
+    "resnet": {
+        "depth": 20,
+        "width": 16,
+    },  # weighted layers, 6n + 2; channels of the first stage, doubled in each next one
+    "speed_net": {"width": 64},  # channels of the first group; the others have four times as many
 }
-OPTIMIZERS = ("adamw", "sgd")
+OPTIMIZERS: dict[str, Config] = {  # the knobs only this optimizer reads, with their defaults
+    "adamw": {},
+    "sgd": {},
+    "muon": {"adamw_lr": 3e-3},  # rate of the weights that are no matrices; `lr` is that of the matrices
+}
 SCHEDULES = ("constant", "cosine", "onecycle")
 AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")
 LENGTH_DEPENDENT = ("cosine", "onecycle")  # schedules that know the number of epochs, so it cannot grow later
@@ -28,44 +37,72 @@ DEFAULTS: Config = {  # read by every model; those of `python -m trainables`
     "model": "resnet18",
     "optimizer": "sgd",
     "lr": 0.1,
-    "momentum": 0.9,  # of SGD with Nesterov; the first beta of AdamW
+    "momentum": 0.9,  # of SGD with Nesterov and of Muon; the first beta of AdamW
     "weight_decay": 5e-4,
     "schedule": "cosine",
     "batch_size": 128,
-    "dropout": 0.0,  # probability; before the classifier of resnet18 and convnet, after each hidden layer of the mlp
+    "dropout": 0.0,  # probability; after each hidden layer of the mlp, before the classifier of every other model
     "label_smoothing": 0.0,
     "augment": "standard",
     "epochs": 30,
 }
-CHOICES = {"model": tuple(MODELS), "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "augment": AUGMENTATIONS}
-INTEGERS = {"depth": (1, 16), "width": (1, 1 << 16), "batch_size": (2, 1 << 20), "epochs": (1, 1 << 20)}
+CHOICES = {"model": tuple(MODELS), "optimizer": tuple(OPTIMIZERS), "schedule": SCHEDULES, "augment": AUGMENTATIONS}
+INTEGERS = {"depth": (1, 1202), "width": (1, 1 << 16), "batch_size": (2, 1 << 20), "epochs": (1, 1 << 20)}
 REALS = {  # smallest allowed, largest allowed, whether the smallest itself is
     "lr": (0.0, 1e12, False),
+    "adamw_lr": (0.0, 1e12, False),
     "weight_decay": (0.0, 1e12, True),
     "momentum": (0.0, 0.9999, True),
     "dropout": (0.0, 0.9999, True),
     "label_smoothing": (0.0, 0.9999, True),
 }
-KEYS = (*DEFAULTS, "depth", "width")
+OWN_KEYS = ("depth", "width", "adamw_lr")  # of some model or optimizer
+KEYS = (*DEFAULTS, *OWN_KEYS)
+MOST_BLOCKS = 16  # of an mlp or a convnet
 
 
 def complete(given: Mapping[str, Any]) -> Config:
-    """The whole configuration: what is given, and the default of every other knob that its model reads.
+    """The whole configuration: what is given, and the default of every other knob that its model and optimizer read.
 
     Raises:
-        SpaceError: an unknown key or value, a value out of range, or a knob that the model does not read.
+        SpaceError: an unknown key or value, a value out of range, or a knob that the model or optimizer does not read.
     """
     for key in given:
         if key not in KEYS:
             raise SpaceError(unknown("hyperparameter", key, KEYS))
     config = {**DEFAULTS, **given}
     check_value("model", config["model"])
-    config = {**MODELS[config["model"]], **config}
+    check_value("optimizer", config["optimizer"])
+    own = MODELS[config["model"]] | OPTIMIZERS[config["optimizer"]]
+    config = {**own, **config}
     for key, value in config.items():
         check_value(key, value)
-        if key in INTEGERS and key not in DEFAULTS and key not in MODELS[config["model"]]:
-            raise SpaceError(f"{key!r} is not read by {config['model']}. Remove it, or choose another model.")
+        if key in OWN_KEYS and key not in own:
+            raise SpaceError(unread(key, config))
+    if "depth" in config:
+        check_depth(config["model"], config["depth"])
     return {key: config[key] for key in KEYS if key in config}
+
+
+def unread(key: str, config: Mapping[str, Any]) -> str:
+    """The sentence for a knob that belongs to another model or optimizer."""
+    what, owners = ("optimizer", OPTIMIZERS) if any(key in own for own in OPTIMIZERS.values()) else ("model", MODELS)
+    readers = ", ".join(name for name, own in owners.items() if key in own)
+    return f"{key!r} is not read by {config[what]}. Remove it, or choose another {what} ({readers})."
+
+
+def check_depth(model: str, depth: int) -> None:
+    """Refuse a depth that this model cannot have.
+
+    Raises:
+        SpaceError: with the nearest depth that it can have.
+    """
+    if model == "resnet":
+        if depth < 8 or depth % 6 != 2:
+            nearest = max(8, 6 * round((depth - 2) / 6) + 2)
+            raise SpaceError(f"depth of a resnet must be 6n + 2 (20, 32, 44, 56), but got {depth}. Take {nearest}.")
+    elif depth > MOST_BLOCKS:
+        raise SpaceError(f"depth of {model} must be an integer from 1 to {MOST_BLOCKS}, but got {depth}.")
 
 
 def check_value(key: str, value: Any) -> None:

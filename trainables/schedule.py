@@ -8,13 +8,13 @@ WARM_UP = 0.3  # share of onecycle that climbs
 START = 0.04  # of the peak, where onecycle starts
 
 
-def learning_rate(config: Mapping[str, Any], epoch: float) -> float:
-    """The rate after `epoch` epochs (0 at the start, config["epochs"] at the end, fractions between).
+def learning_rate(config: Mapping[str, Any], epoch: float, key: str = "lr") -> float:
+    """The rate after `epoch` epochs (0 at the start, config["epochs"] at the end, fractions between), from config[key].
 
-    cosine falls from lr to 0 (Loshchilov & Hutter 2017); onecycle climbs to lr and falls to 0 on two half cosines (Smith &
+    cosine falls from it to 0 (Loshchilov & Hutter 2017); onecycle climbs to it and falls to 0 on two half cosines (Smith &
     Topin 2018, the momentum left alone). Both are sized for config["epochs"].
     """
-    lr: float = config["lr"]
+    lr: float = config[key]
     done = epoch / config["epochs"]
     if config["schedule"] == "constant":
         return lr

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from trainables.augment import Batch, augment, normalise
 from trainables.config import derive
 from trainables.data import Dataset, Split
-from trainables.models import build
-from trainables.optimizers import make_optimizer, plain_step
+from trainables.models import Whitening, build
+from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
 from trainables.schedule import learning_rate
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
@@ -55,7 +55,7 @@ class Epoch:
     metrics: Metrics
     best: Best
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     device: str
 
     def state(self) -> dict[str, Any]:
@@ -98,6 +98,7 @@ def train(
     optimizer = make_optimizer(config, model)
     train_set, val_set = resident(data.train, device), resident(data.val, device)
     scale = pixel_scale(data, device)
+    fit_whitening(model, train_set[0], scale)
     best = restore(state, model, optimizer) if state else None
 
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
@@ -115,7 +116,7 @@ def train(
 
 def train_epoch(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     train_set: Resident,
     scale: tuple[Tensor, Tensor],
     config: Mapping[str, Any],
@@ -134,8 +135,7 @@ def train_epoch(
     update = plain_step(optimizer)
     totals = torch.zeros(2, dtype=torch.float64, device=device)  # a list of small tensors would tear the heap to pieces
     for step, chosen in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, epoch - 1 + step / len(batches))
+        set_rates(optimizer, config, epoch - 1 + step / len(batches))
         batch = augment(config["augment"], train_set[0][chosen], train_set[1][chosen], *scale, generator)
         with autocast(device, precision):
             logits = model(batch.images)
@@ -203,7 +203,15 @@ def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tens
     return torch.cat(parts)
 
 
-def restore(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> Best:
+def fit_whitening(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor]) -> None:
+    """Set what a network computes from its training images before it is trained; only speed_net has such a layer."""
+    for module in model.modules():
+        if isinstance(module, Whitening):
+            some = images[:: -(-len(images) // module.IMAGES)]  # from all over: a folder of images is sorted by class
+            module.fit(normalise(some, *scale))
+
+
+def restore(state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer) -> Best:
     """Put a state back; the tensors of the state itself are left alone."""
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them

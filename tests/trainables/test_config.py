@@ -15,6 +15,11 @@ def test_a_model_alone_is_a_complete_configuration(model):
     assert config.complete({"model": model}) == {**config.DEFAULTS, "model": model, **config.MODELS[model]}
 
 
+@pytest.mark.parametrize("optimizer", config.OPTIMIZERS)
+def test_an_optimizer_brings_its_own_knobs(optimizer):
+    assert config.complete({"optimizer": optimizer}).items() >= config.OPTIMIZERS[optimizer].items()
+
+
 def test_a_misspelt_key_names_the_closest_one():
     with pytest.raises(SpaceError, match="'weight_decay'"):
         config.complete({"weightdecay": 0.1})
@@ -25,9 +30,40 @@ def test_a_knob_that_the_model_does_not_read_is_refused():
         config.complete({"model": "resnet18", "depth": 3})
 
 
+def test_a_knob_that_the_optimizer_does_not_read_is_refused():
+    with pytest.raises(SpaceError, match=r"'adamw_lr' is not read by sgd. .* another optimizer \(muon\)"):
+        config.complete({"optimizer": "sgd", "adamw_lr": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("model", "depth", "advice"),
+    [("resnet", 18, "Take 20"), ("resnet", 2, "Take 8"), ("resnet", 54, "Take 56"), ("mlp", 17, "1 to 16"),
+     ("convnet", 20, "1 to 16")],
+)  # fmt: skip
+def test_a_depth_that_the_model_cannot_have_is_refused(model, depth, advice):
+    with pytest.raises(SpaceError, match=rf"depth of (a )?{model}.*{advice}"):
+        config.complete({"model": model, "depth": depth})
+
+
+def test_the_configurations_of_finished_runs_keep_their_keys_and_ids():
+    known = {
+        "model": "mlp",
+        "depth": 3,
+        "width": 1024,
+        "dropout": 0.3,
+        "lr": 5e-4,
+        "optimizer": "adamw",
+        "batch_size": 128,
+    }
+    complete = config.complete({**known, "weight_decay": 1e-4, "schedule": "constant", "augment": "none", "epochs": 20})
+    assert list(complete) == [*config.DEFAULTS, "depth", "width"]
+    assert config.trial_id(complete, 0) == "843a86"  # in docs/examples
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("lr", 0), ("lr", -1.0), ("lr", math.nan), ("lr", math.inf), ("lr", "0.1"), ("dropout", 1.0), ("dropout", True),
+    [("adamw_lr", 0), ("depth", 10**6), ("lr", 0),
+     ("lr", -1.0), ("lr", math.nan), ("lr", math.inf), ("lr", "0.1"), ("dropout", 1.0), ("dropout", True),
      ("batch_size", 1), ("batch_size", 2.0), ("epochs", 0), ("epochs", True), ("model", "vgg"), ("augment", None)],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused_with_its_name(key, value):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainables.config import MODELS, complete
-from trainables.models import build
+from trainables.models import ResidualBlock, Whitening, build
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -39,3 +39,52 @@ def test_the_mlp_sees_every_pixel_whatever_the_memory_format():
     network = build(complete({"model": "mlp"}), classes=3).eval()
     images = torch.randn(2, 3, 32, 32)
     assert torch.equal(network(images), network(images.contiguous(memory_format=torch.channels_last)))
+
+
+def convolutions(network):
+    return [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
+
+
+@pytest.mark.parametrize("depth", [8, 20, 56])
+def test_the_depth_of_a_resnet_counts_its_weighted_layers(depth):
+    network = build(complete({"model": "resnet", "depth": depth, "width": 2}), classes=3)
+    assert len(convolutions(network)) + 1 == depth
+
+
+def test_the_stages_of_a_resnet_double_the_channels_and_halve_the_image():
+    network = build(complete({"model": "resnet", "depth": 8, "width": 4}), classes=3)
+    assert [layer.out_channels for layer in convolutions(network)] == [4, 4, 4, 8, 8, 16, 16]
+    assert network[:-4](torch.randn(2, 3, 32, 32)).shape == (2, 16, 8, 8)
+
+
+def test_a_residual_block_without_weights_passes_every_second_pixel_and_zeros():
+    block = ResidualBlock(2, 4).eval()
+    torch.nn.init.zeros_(block.second[0].weight)
+    images = torch.rand(1, 2, 6, 6)
+    found = block(images)
+    assert torch.equal(found[:, :2], images[:, :, ::2, ::2])
+    assert not found[:, 2:].any()
+
+
+def test_whitened_patches_are_uncorrelated_with_equal_variance():
+    images = (
+        torch.nn.functional.avg_pool2d(torch.randn(40, 3, 34, 34), 3, 1) * torch.tensor([3.0, 2.0, 1.0])[:, None, None]
+    )
+    layer = Whitening()
+    layer.fit(images)
+    found = layer(images)[:, : Whitening.AXES].transpose(0, 1).flatten(1)
+    assert torch.allclose(torch.cov(found), torch.eye(Whitening.AXES), atol=0.05)
+    assert torch.equal(layer.filters[: Whitening.AXES], -layer.filters[Whitening.AXES :])
+
+
+def test_the_whitening_is_saved_with_the_weights_but_not_trained():
+    network = build(complete({"model": "speed_net", "width": 4}), classes=3)
+    assert "0.filters" in network.state_dict()
+    assert "0.filters" not in dict(network.named_parameters())
+
+
+def test_the_convolutions_of_speed_net_start_as_the_identity():
+    network = build(complete({"model": "speed_net", "width": 4}), classes=3)
+    second = convolutions(network)[1]
+    images = torch.rand(1, 4, 8, 8)
+    assert torch.equal(second(images), images)

@@ -1,0 +1,54 @@
+"""Metrics beyond accuracy, held to their definitions: pytest tests/trainables/test_metrics.py"""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.metrics import evaluate, top5_accuracy
+
+
+def logits_for(predicted, classes):
+    """Logits whose largest is the predicted class."""
+    return np.eye(classes, dtype=np.float32)[np.asarray(predicted)]
+
+
+def test_an_example_computed_by_hand():
+    """Class 0: two of three right. Class 1: one of one, and one taken for it. Class 2: never predicted, never there."""
+    found = evaluate(logits_for([0, 0, 1, 1], 3), np.array([0, 0, 0, 1]))
+    assert found["count"] == 4
+    assert found["accuracy"] == 0.75
+    assert found["per_class_accuracy"] == pytest.approx([2 / 3, 1.0, 0.0])
+    assert found["confusion_matrix"] == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert found["macro_f1"] == pytest.approx((0.8 + 2 / 3 + 0) / 3)
+
+
+@st.composite
+def answers(draw):
+    classes, count = draw(st.integers(2, 8)), draw(st.integers(1, 30))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    return random.normal(size=(count, classes)).astype(np.float32), random.integers(classes, size=count)
+
+
+@given(answers())
+def test_every_fraction_follows_from_the_confusion_matrix(answer):
+    logits, labels = answer
+    found = evaluate(logits, labels)
+    matrix = np.array(found["confusion_matrix"])
+    right, there, said = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    assert matrix.sum() == found["count"] == len(labels)
+    assert there.tolist() == np.bincount(labels, minlength=logits.shape[1]).tolist()
+    assert found["accuracy"] == pytest.approx(right.sum() / len(labels))
+    assert found["per_class_accuracy"] == pytest.approx((right / np.maximum(there, 1)).tolist())
+    assert found["macro_f1"] == pytest.approx((2 * right / np.maximum(there + said, 1)).mean())
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@given(answers())
+def test_the_top_five_hold_the_label_or_not(answer):
+    logits, labels = answer
+    best = np.argsort(-logits, axis=1)[:, :5]
+    expected = None if logits.shape[1] <= 5 else pytest.approx((best == labels[:, None]).any(axis=1).mean())
+    assert top5_accuracy(logits, labels) == expected

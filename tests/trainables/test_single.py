@@ -1,0 +1,131 @@
+"""One trial by itself, from its folder to what is printed: pytest tests/trainables/test_single.py"""
+
+import pytest
+import torch
+
+from trainables import durable, single, train, trial
+from trainables.config import complete
+from trainables.errors import RunError, UsageError
+from trainables.single import claim, train_single
+
+SMALL = {
+    "model": "mlp",
+    "depth": 1,
+    "width": 8,
+    "optimizer": "adamw",
+    "lr": 3e-3,
+    "schedule": "constant",
+    "augment": "none",
+}
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """A folder for data sets, where the digits are decoded once."""
+    threads = torch.get_num_threads()
+    yield tmp_path / "data"
+    torch.set_num_threads(threads)
+
+
+def start(out, data_dir, *, test=False, epochs=2, **changes):
+    train_single(
+        out, complete({**SMALL, "epochs": epochs, **changes}), "digits", data_dir,
+        fraction=0.2, seed=0, precision="fp32", threads=1, device="cpu", test=test, quiet=True,
+    )  # fmt: skip
+
+
+def printed(capsys):
+    """The lines on stdout as names and values."""
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    return dict(lines)
+
+
+def test_it_prints_the_outcome_and_the_best_epoch(digits, tmp_path, capsys):
+    start(tmp_path / "one", digits)
+    rows = trial.committed_rows(tmp_path / "one")
+    best = max(rows, key=lambda row: row["val_accuracy"])
+    found = printed(capsys)
+    assert found["outcome"] == "finished"
+    assert found["best_epoch"] == str(best["epoch"])
+    assert found["val_accuracy"] == f"{best['val_accuracy']:.4f}"
+    assert "test_accuracy" not in found
+
+
+def test_without_a_folder_it_prints_the_same_and_keeps_nothing(digits, tmp_path, capsys, monkeypatch):
+    start(tmp_path / "one", digits)
+    kept = capsys.readouterr().out
+    monkeypatch.setattr(single.tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    start(None, digits)
+    assert capsys.readouterr().out == kept
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_the_test_split_is_read_once_and_its_intent_is_written_first(digits, tmp_path, capsys):
+    start(tmp_path / "one", digits, test=True)
+    found = printed(capsys)
+    intent, done = durable.read_lines(tmp_path / "one/tests.jsonl")
+    assert (intent["state"], done["state"]) == ("intent", "done")
+    assert intent["weights"] == done["weights"]
+    assert found["test_count"] == str(done["metrics"]["count"]) == "300"
+    assert found["test_accuracy"] == f"{done['metrics']['accuracy']:.4f}"
+
+
+def test_the_same_command_continues_a_trial_to_a_larger_number_of_epochs(digits, tmp_path):
+    start(tmp_path / "whole", digits, epochs=3)
+    start(tmp_path / "cut", digits, epochs=2)
+    start(tmp_path / "cut", digits, epochs=3)
+    assert trial.committed_rows(tmp_path / "cut") == trial.committed_rows(tmp_path / "whole")
+    assert durable.read_json(tmp_path / "cut" / single.FACTS)["epochs"] == 3
+
+
+def test_a_diverged_trial_says_what_to_try(digits, tmp_path, capsys):
+    start(tmp_path / "one", digits, optimizer="sgd", lr=1e12, momentum=0.0)
+    assert "try a smaller --lr" in capsys.readouterr().err
+
+
+def test_a_failed_trial_is_an_error_that_names_its_cause(digits, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("no such layer")
+
+    monkeypatch.setattr(train, "build", broken)
+    with pytest.raises(RunError, match=r"failed: .*ValueError: no such layer"):
+        start(tmp_path / "one", digits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"lr": 0.1}, "lr 0.003 is now 0.1"), ({"epochs": 1}, "3 epochs cannot become shorter"),
+     ({"model": "convnet", "depth": 2}, "model 'mlp' is now 'convnet'; depth 1 is now 2")],
+)  # fmt: skip
+def test_another_trial_is_not_mixed_into_a_folder(tmp_path, changes, why):
+    config = complete({**SMALL, "epochs": 3})
+    other = complete({**SMALL, "epochs": 3, **changes})
+    claim(tmp_path / "one", facts(config), config)
+    with pytest.raises(RunError, match=why):
+        claim(tmp_path / "one", facts(other), other)
+
+
+def test_a_schedule_that_is_sized_for_its_length_does_not_grow(tmp_path):
+    config = complete({**SMALL, "schedule": "cosine", "epochs": 3})
+    claim(tmp_path / "one", facts(config), config)
+    with pytest.raises(RunError, match="cosine schedule is sized for them"):
+        claim(tmp_path / "one", facts(config), config | {"epochs": 4})
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("dear")
+    with pytest.raises(RunError, match="it holds other files"):
+        claim(tmp_path, facts(complete(SMALL)), complete(SMALL))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def facts(config):
+    return {"config": {key: value for key, value in config.items() if key != "epochs"}, "seed": 0}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    assert single.choose_device("auto") == "cpu"
+    with pytest.raises(UsageError, match="Use --device cpu"):
+        single.choose_device("cuda")

@@ -1,0 +1,107 @@
+"""What a network costs: its trainable parameters and the arithmetic of one image, computed without building it. No torch.
+
+FLOPs are two for each multiplication and addition of a convolution or matrix product in one forward pass of one image;
+normalisation, activations and pooling are not counted, as is usual. A training step costs about three times as much.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+SIDE = 32  # of every image, in pixels
+
+
+class Cost(NamedTuple):
+    """Of one layer."""
+
+    parameters: int
+    flops: int
+
+
+def parameters(config: Mapping[str, Any], classes: int) -> int:
+    """Trainable parameters of the network of a complete configuration."""
+    return sum(layer.parameters for layer in layers(config, classes))
+
+
+def flops(config: Mapping[str, Any], classes: int) -> int:
+    """Floating-point operations of one forward pass of one image through the network of a complete configuration."""
+    return sum(layer.flops for layer in layers(config, classes))
+
+
+def layers(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
+    """The layers of trainables.models.build(config, classes) that have parameters."""
+    models = {"mlp": mlp, "convnet": convnet, "resnet18": resnet18, "resnet": resnet, "speed_net": speed_net}
+    return models[config["model"]](config, classes)
+
+
+def mlp(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
+    features = 3 * SIDE * SIDE
+    for layer in range(config["depth"]):
+        width = max(8, config["width"] >> layer)
+        yield Cost(features * width, 2 * features * width)
+        yield norm(width)
+        features = width
+    yield linear(features, classes)
+
+
+def convnet(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
+    channels, side = 3, SIDE
+    for block in range(config["depth"]):
+        width = config["width"] << min(block, 3)
+        yield from (convolution(channels, width, 3, side), norm(width))
+        channels, side = width, side // 2 if block < 3 else side
+    yield linear(channels, classes)
+
+
+def resnet18(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
+    yield from (convolution(3, 64, 3, SIDE), norm(64))
+    channels = 64
+    for stage in range(4):
+        width, side = 64 << stage, SIDE >> stage
+        for _ in range(2):
+            yield from residual_block(channels, width, side)
+            if channels != width:  # a projection on the shortcut
+                yield from (convolution(channels, width, 1, side), norm(width))
+            channels = width
+    yield linear(channels, classes)
+
+
+def resnet(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
+    yield from (convolution(3, config["width"], 3, SIDE), norm(config["width"]))
+    channels = config["width"]
+    for stage in range(3):
+        for _ in range((config["depth"] - 2) // 6):
+            yield from residual_block(channels, config["width"] << stage, SIDE >> stage)
+            channels = config["width"] << stage
+    yield linear(channels, classes)
+
+
+def speed_net(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
+    channels, side = 24, SIDE - 1
+    yield Cost(channels, convolution(3, channels, 2, side).flops)  # only the bias of the whitening layer is trained
+    for width in (config["width"], 4 * config["width"], 4 * config["width"]):
+        yield from (convolution(channels, width, 3, side), norm(width))
+        channels, side = width, side // 2
+        yield from (convolution(channels, width, 3, side), norm(width))
+    yield linear(channels, classes)
+
+
+def residual_block(inputs: int, outputs: int, side: int) -> Iterator[Cost]:
+    """Two 3x3 convolutions with their normalisation, on images whose side is `side` after the first."""
+    yield from (convolution(inputs, outputs, 3, side), norm(outputs))
+    yield from (convolution(outputs, outputs, 3, side), norm(outputs))
+
+
+def convolution(inputs: int, outputs: int, kernel: int, side: int) -> Cost:
+    """Square kernels without bias; `side` is that of the output."""
+    weights = inputs * outputs * kernel * kernel
+    return Cost(weights, 2 * weights * side * side)
+
+
+def norm(features: int) -> Cost:
+    """A scale and a shift for each feature."""
+    return Cost(2 * features, 0)
+
+
+def linear(inputs: int, outputs: int) -> Cost:
+    """With a bias, whose addition is not counted."""
+    return Cost((inputs + 1) * outputs, 2 * inputs * outputs)
