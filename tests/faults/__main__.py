@@ -28,7 +28,9 @@ def main(
     cuts: Annotated[int, typer.Option(help="power cuts")] = 100,
     flips: Annotated[int, typer.Option(help="of single bits in a resume state")] = 300,
     races: Annotated[int, typer.Option(help="of two processes for one run")] = 50,
-    fuzz: Annotated[int, typer.Option(help="examples of each fuzz test")] = 100_000,
+    fuzz: Annotated[
+        int, typer.Option(help="examples of each fuzz test, a hundredth of that for sequences of actions")
+    ] = 100_000,
     step: Annotated[int, typer.Option(help="1 to let every single call of a trial fail, 5 for every fifth")] = 1,
     only: Annotated[str, typer.Option(help="a pytest -k expression")] = "",
 ) -> None:
@@ -40,7 +42,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "counts.json"
         environment = {**os.environ, **{name: str(count) for name, count in counts.items()}, "FAULT_TOLD": str(told)}
-        command = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "-o", "timeout=0", "-k", only, "-q"]
+        command = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "-o", "timeout=0", "-k", only, "-v"]
         started = time.monotonic()
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         print(table(json.loads(told.read_text()) if told.exists() else {}, code, time.monotonic() - started))
