@@ -30,14 +30,15 @@ def main(
     races: Annotated[int, typer.Option(help="of two processes for one run")] = 50,
     fuzz: Annotated[
         int, typer.Option(help="examples of each fuzz test, a hundredth of that for sequences of actions")
-    ] = 100_000,
+    ] = 10_000,
+    changed: Annotated[int, typer.Option(help="changed ledgers for each of five readers")] = 200_000,
     step: Annotated[int, typer.Option(help="1 to let every single call of a trial fail, 5 for every fifth")] = 1,
     only: Annotated[str, typer.Option(help="a pytest -k expression")] = "",
 ) -> None:
     """Run the fault tests with these counts; the exit code is pytest's."""
     counts = {
         "FAULT_SEARCH_KILLS": kills, "FAULT_SEARCH_TERMS": terms, "FAULT_KILLS": trial_kills, "FAULT_CUTS": cuts,
-        "FAULT_FLIPS": flips, "FAULT_RACES": races, "FUZZ_EXAMPLES": fuzz, "FAULT_STEP": step,
+        "FAULT_FLIPS": flips, "FUZZ_BYTES": changed, "FAULT_RACES": races, "FUZZ_EXAMPLES": fuzz, "FAULT_STEP": step,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "counts.json"

@@ -26,9 +26,7 @@ from search.decisions import Decisions
 from trainables import durable, trial
 from trainables.errors import StorageError
 
-EXAMPLES = max(
-    25, int(os.environ.get("FUZZ_EXAMPLES", "25")) // 100
-)  # a sequence of 25 steps takes as long as 100 other examples
+EXAMPLES = max(25, int(os.environ.get("FUZZ_EXAMPLES", "25")) // 100)  # one of 25 steps takes as long as 100 others
 COUNTED = ("open", "pwrite", "ftruncate", "fsync", "replace", "unlink")
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
 
