@@ -62,6 +62,8 @@ def main(
     cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,
     gpus_per_trial: Annotated[float | None, option("fractions share a GPU [1 where there is one]")] = None,
     max_concurrent: Annotated[int | None, option("trials at once [as many as fit]")] = None,
+    address: Annotated[str | None, option("of a Ray cluster to run on [Ray is started here]")] = None,
+    epoch_timeout: Annotated[int | None, option("seconds without a trained batch: a worker hangs [600]")] = None,
     name: Annotated[str | None, option("of the run [SPACE-DATASET]")] = None,
     runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
@@ -97,7 +99,7 @@ def main(
             scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
             num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision,
             cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
-            runs_dir=runs_dir, name=name, allow_changes=allow_changes,
+            address=address, epoch_timeout=epoch_timeout, runs_dir=runs_dir, name=name, allow_changes=allow_changes,
         )  # fmt: skip
         if fallback:
             print(fallback, file=sys.stderr)

@@ -1,18 +1,21 @@
 """Train a run to its end: one attempt after another until every trial has ended, or the machine gives up."""
 
-import traceback
 from pathlib import Path
 
 from search import ledger, runner
+from search.budgets import Budgets
+from search.casualties import Casualties
 from search.decisions import Decisions
-from search.faults import Fault
+from search.faults import Fault, fault_behind
 from search.folder import tidy
 from search.interrupts import Interrupts
-from search.resources import Resources
+from search.pulse import PATIENCE, Watchdog
+from search.resources import Resources, check_machine
 from search.runner import Notify
 from search.settings import Settings
+from search.turns import Turns
 from search.worker import Job
-from trainables.errors import ExpectedError, RayError
+from trainables.errors import RayError
 
 FRUITLESS = 3  # attempts in a row without a new row before the machine is to blame
 
@@ -22,18 +25,20 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
 
     Raises:
         Interrupted: a signal came; running trials have saved what they could.
-        StorageError, DataError, RunError, LockedError: a worker met a fault of the machine.
+        StorageError, DataError, RunError, LockedError: a fault of the machine, met here or by a worker.
         RayError: Ray does not start or fails again and again.
     """
     run = ledger.read(folder)
     tidy(run)
     if not pending(run):
         return
-    with runner.ray_started(folder, None, interrupts):
+    check_machine(folder)
+    budgets = Budgets()
+    with runner.ray_started(folder, settings.address, interrupts):
         resources = runner.available(settings)
         fruitless = 0
         while pending(run):
-            fault = attempt_once(run, settings, resources, notify)
+            fault = attempt_once(run, settings, resources, notify, budgets)
             interrupts.check()
             if fault:
                 raise fault.error()
@@ -58,18 +63,20 @@ def progressed(before: ledger.Run, after: ledger.Run) -> bool:
     )
 
 
-def attempt_once(run: ledger.Run, settings: Settings, resources: Resources, notify: Notify) -> Fault | None:
-    """One attempt. What Ray throws is kept in its log and answered by the next attempt."""
+def attempt_once(
+    run: ledger.Run, settings: Settings, resources: Resources, notify: Notify, budgets: Budgets
+) -> Fault | None:
+    """One attempt. What Ray throws is kept in its log and answered by the next attempt, unless a fault is behind it."""
     epochs = run.totals["epochs"]
     decisions = Decisions(run.folder / "decisions.jsonl", run.identity["scheduler"], epochs, run.decisions)
     job = make_job(run, settings, resources)
+    watchdog = Watchdog(job.pulses, settings.epoch_timeout or PATIENCE, runner.kill)
+    casualties = Casualties(run, Turns(run, budgets.aside), watchdog, budgets)
     try:
-        return runner.attempt(run, job, resources, decisions, notify)
-    except ExpectedError:
-        raise
-    except Exception:
-        traceback.print_exc()  # into ray/output.log
-        return None
+        return runner.attempt(run, job, resources, decisions, notify, casualties)
+    except Exception as error:
+        runner.log_exception()  # into ray/output.log
+        return fault_behind(error, run.folder)
 
 
 def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:

@@ -3,14 +3,19 @@
 A fault of the machine is never held against a configuration.
 """
 
+import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from search.ledger import Trial
+from trainables import durable
 from trainables.errors import DataError, ExpectedError, LockedError, RayError, RunError, StorageError, TrialsError
 
 KINDS: dict[str, type[ExpectedError]] = {
     error.kind: error for error in (DataError, RunError, StorageError, LockedError, TrialsError, RayError)
 }
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 STREAK = 3  # identical failures, and nothing else, before a search stops by itself
 
 
@@ -23,6 +28,39 @@ class Fault:
 
     def error(self) -> ExpectedError:
         return KINDS.get(self.kind, RayError)(self.message)
+
+
+def fault_behind(error: BaseException, run: Path) -> Fault | None:
+    """The fault of the machine that led to an exception; none if none is known. Ray wraps what our parts raise."""
+    for cause in chain(error):
+        if isinstance(cause, ExpectedError):
+            return Fault(cause.kind, str(cause))
+        if isinstance(cause, OSError) and cause.errno in STORAGE:
+            told = durable.storage_error(Path(cause.filename or run), cause, 0)
+            return Fault(told.kind, str(told))
+    return None
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, what it was raised from or while handling, and so on."""
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def blame(trial: Trial, error: str) -> None:
+    """Commit that a configuration failed in a way that left no traceback, its process being dead.
+
+    Raises:
+        LockedError: a process still trains it.
+        StorageError: the disk refused.
+    """
+    durable.make_folder(trial.folder)
+    with durable.folder_lock(trial.folder):
+        where = f"epoch {len(trial.epochs) + 1}"
+        durable.write(trial.folder / "error.txt", f"{where}: {error}\n".encode())
+        durable.append(trial.folder / "epochs.jsonl", {"outcome": "failed", "error": error, "where": where})
+        durable.remove_states(trial.folder)
 
 
 class FailureStreak:

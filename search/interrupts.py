@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: the first stops in order, the second at once. Either way the run can be continued."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -50,7 +51,8 @@ class Interrupts:
         self.number = number
         if self._marker is None:
             raise Interrupted(number)
-        self._marker.touch()
+        with contextlib.suppress(OSError):  # a disk that refuses: then Tune's loop ends without the workers' help
+            self._marker.touch()
         self._impatience = threading.Timer(PATIENCE, os.kill, (os.getpid(), signal.SIGUSR1))  # ends Tune's loop
         self._impatience.daemon = True
         self._impatience.start()

@@ -30,7 +30,9 @@ def hold(run: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read(200).strip() or "another process"
             raise LockedError(f"in use: {run}: by {holder}. Wait for it, or stop it first.") from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+        try:
+            file.truncate(0)
+            os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        except OSError as error:
+            raise storage_error(run / "run.lock", error, 0) from error
         yield

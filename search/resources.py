@@ -2,12 +2,17 @@
 
 import math
 import os
+import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.settings import Settings
-from trainables.errors import UsageError
+from trainables import durable
+from trainables.errors import StorageError, UsageError
+
+SPARE = 1 << 20  # bytes that must fit on the disk for a search to begin
+FEW_FILES, MANY_FILES = 512, 65536  # open at a time: the least that is worth trying, and what is asked for
 
 
 @dataclass(frozen=True)
@@ -27,13 +32,34 @@ def local_gpus() -> int:
     return present if visible is None else min(present, len(named))
 
 
+def check_machine(run: Path) -> None:
+    """Make sure of what a search needs besides: a disk that can be written to, and enough open files.
+
+    Raises:
+        StorageError: before anything was started.
+    """
+    probe = run / ".probe"
+    durable.write(probe, bytes(SPARE))
+    probe.unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if max(soft, allowed) < FEW_FILES:
+        raise StorageError(
+            f"too few open files: this process: it may open {allowed}, and Ray needs {FEW_FILES}. "
+            f"Raise the limit: ulimit -n {MANY_FILES}."
+        )
+
+
 def check_local(settings: Settings) -> None:
-    """Refuse at once what this machine cannot give to any trial.
+    """Refuse at once what this machine cannot give to any trial; a cluster is asked when it has been joined.
 
     Raises:
         UsageError: with what there is.
     """
-    share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
+    if settings.address is None:
+        share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
 
 
 def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:

@@ -10,27 +10,28 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from search.casualties import Casualties
 from search.decisions import Decisions
 from search.faults import Fault
 from search.interrupts import Interrupted, Interrupts
 from search.ledger import Run
 from search.resources import Resources, share
 from search.settings import Settings
-from search.turns import Turn, Turns
+from search.turns import Turn
 from search.worker import Job, train_trial
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
 METRIC, MODE = "val_accuracy", "max"  # stated once: TuneConfig hands them on
-WORKER_RETRIES = 2  # of a trial whose worker was killed, within one attempt
 
 ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/findings.md
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -109,7 +110,7 @@ def shut_down() -> None:
     try:
         ray.shutdown()
     except Exception:
-        traceback.print_exc()
+        log_exception()
 
 
 def fresh_scratch(run: Path) -> Path:
@@ -144,11 +145,21 @@ def output_to(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            flush_or_drop(stream)
         for target, original in enumerate(kept, 1):
             os.dup2(original, target)
             os.close(original)
+
+
+def flush_or_drop(stream: TextIO) -> None:
+    """Write out what a stream has kept; if the disk refuses, forget it, or it would come out on the terminal later."""
+    try:
+        stream.flush()
+    except OSError:
+        with open(os.devnull, "w") as nowhere, contextlib.suppress(OSError):  # noqa: PTH123
+            os.dup2(nowhere.fileno(), stream.fileno())
+            stream.flush()
 
 
 def available(settings: Settings) -> Resources:
@@ -158,34 +169,73 @@ def available(settings: Settings) -> Resources:
     return share(settings, [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
 
-def attempt(run: Run, job: Job, resources: Resources, decisions: Decisions, notify: Notify) -> Fault | None:
+def attempt(
+    run: Run, job: Job, resources: Resources, decisions: Decisions, notify: Notify, casualties: Casualties
+) -> Fault | None:
     """Train the trials of the run that have not ended through Ray.
 
     Returns:
-        The fault that a worker reported, if that is why the attempt ended early.
+        The fault of the machine, or the bug, because of which the attempt ended early.
 
     Raises:
         Exception: whatever Ray raises when it, and not a trial, fails. What was committed stays.
     """
     from ray import tune
 
-    from search.tune_parts import PlanScheduler, PlanSearcher
+    from search.tune_parts import PlanScheduler, PlanSearcher, Watch
+    from search.worker_errors import contained
 
     def trial(config: dict[str, Any]) -> None:
         train_trial(job, Turn(**config), tune.report)
 
-    scheduler = PlanScheduler(run, decisions, notify, job.stop_marker)
-    turns = Turns(run)
-    searcher = PlanSearcher(turns, stopping=lambda: scheduler.stopping)
-    tune.Tuner(
-        tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),
-        tune_config=tune.TuneConfig(
-            metric=METRIC, mode=MODE, search_alg=searcher, num_samples=turns.most, scheduler=scheduler,
-            max_concurrent_trials=resources.slots, reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name="tune", storage_path=str(job.run / "ray"), verbose=0,
-            failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
-        ),
-    ).fit()  # fmt: skip
+    with contained() as last:
+        scheduler = PlanScheduler(run, decisions, notify, job.stop_marker, casualties, last)
+        searcher = PlanSearcher(casualties.turns, stopping=lambda: scheduler.stopping)
+        tuner = tune.Tuner(
+            tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune_config=tune.TuneConfig(
+                metric=METRIC, mode=MODE, search_alg=searcher, num_samples=-1, scheduler=scheduler, reuse_actors=True,
+                max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="tune", storage_path=str(job.run / "ray"), verbose=0, callbacks=[Watch(casualties.watchdog)],
+                failure_config=tune.FailureConfig(max_failures=0),  # whose worker dies is suggested again, or not
+            ),
+        )  # fmt: skip
+        try:
+            tuner.fit()
+        except Exception:
+            if scheduler.fault is None:
+                raise
+            log_exception()  # what came after the fault
     return scheduler.fault
+
+
+def log_exception() -> None:
+    """The traceback of the exception that is being handled, into Ray's log."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc()
+
+
+def kill(process: int, host: str) -> None:
+    """SIGKILL a worker, which may be frozen, on whichever node of the cluster it runs."""
+    if host == socket.gethostname():
+        end_process(process)
+    else:
+        kill_through_ray(process, host)
+
+
+def end_process(process: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def kill_through_ray(process: int, host: str) -> None:
+    """The same on another machine, without waiting for it."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    for node in ray.nodes():
+        if node["Alive"] and node["NodeManagerHostname"] == host:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ray.remote(num_cpus=0, scheduling_strategy=there)(end_process).remote(process)

@@ -42,6 +42,8 @@ class Settings:
     cpus_per_trial: int = 1
     gpus_per_trial: float | None = None  # none for one GPU where there is one
     max_concurrent: int | None = None
+    address: str | None = None  # of a Ray cluster; none to start Ray here
+    epoch_timeout: int | None = None  # seconds without a trained batch before a worker counts as hung
     runs_dir: Path = Path("runs")
     name: str | None = None
     allow_changes: bool = False
@@ -78,4 +80,5 @@ class Settings:
 
 LEAST = {
     "num_samples": 1, "epochs": 1, "grace_period": 1, "reduction_factor": 2, "cpus_per_trial": 1, "max_concurrent": 1,
+    "epoch_timeout": 1,
 }  # fmt: skip

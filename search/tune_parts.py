@@ -1,20 +1,25 @@
-"""The two parts of ours that Ray Tune calls: one hands out the plan, the other stops trials. Imports Ray; import it late."""
+"""The parts of ours that Ray Tune calls: one hands out the plan, one stops trials, one watches. Imports Ray; import it late."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from search import ledger
+from search.casualties import Casualties
 from search.decisions import Decisions
 from search.faults import FailureStreak, Fault
 from search.folder import tidy_trial
+from search.pulse import Watchdog
 from search.runner import Notify
 from search.turns import Turns
-from trainables.errors import StorageError
+from search.worker_errors import LastError
+from trainables.errors import LockedError, StorageError
 
 
 class PlanSearcher(Searcher):
@@ -50,47 +55,86 @@ class PlanSearcher(Searcher):
 
 
 class PlanScheduler(FIFOScheduler):
-    """Stops a trial when our decision says so.
+    """Stops a trial when our decision says so, and ends the search at a fault of the machine.
 
     When the search is to end, trials are not stopped from here: a worker sees the stop marker, saves its state and returns,
     whereas Ray ends a stopped trial's process without waiting for it.
     """
 
-    def __init__(self, run: ledger.Run, decisions: Decisions, notify: Notify, stop_marker: Path) -> None:
+    def __init__(
+        self,
+        run: ledger.Run,
+        decisions: Decisions,
+        notify: Notify,
+        stop_marker: Path,
+        casualties: Casualties,
+        last: LastError,
+    ) -> None:
         super().__init__()
         self._run = run
         self._streak = FailureStreak()
         self._decisions = decisions
         self._notify = notify
         self._stop_marker = stop_marker
+        self._casualties = casualties
+        self._last = last
         self.fault: Fault | None = None
 
     @property
     def stopping(self) -> bool:
         return self.fault is not None or self._stop_marker.exists()
 
+    def _end_by(self, fault: Fault | None) -> None:
+        """Ask all workers to stop because of a fault, if it is one; the first is the one that counts."""
+        if fault:
+            self.fault = self.fault or fault
+            with contextlib.suppress(OSError):  # then those that go on are stopped through Ray when they report
+                self._stop_marker.touch()
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        index = trial.config["trial"]
         if "fault" in result:
-            self.fault = Fault(result["fault"], result["message"])
-            self._stop_marker.touch()
+            is_busy = result["fault"] == LockedError.kind and not self.stopping
+            self._end_by(self._casualties.busy(index) if is_busy else Fault(result["fault"], result["message"]))
             return str(TrialScheduler.CONTINUE)  # it ends by itself
-        if self.fault:
-            return str(TrialScheduler.CONTINUE)  # nothing more is decided
+        if self.fault:  # nothing more is decided
+            return str(TrialScheduler.CONTINUE if self._stop_marker.exists() else TrialScheduler.STOP)
+        self._casualties.reported(index, result["epoch"])
         try:
-            stop = self._decisions.stops(trial.config["trial"], result["epoch"], result["val_accuracy"])
+            stop = self._decisions.stops(index, result["epoch"], result["val_accuracy"])
         except StorageError as error:
-            self.fault = Fault(error.kind, str(error))
-            self._stop_marker.touch()
+            self._end_by(Fault(error.kind, str(error)))
             return str(TrialScheduler.CONTINUE)
-        self._notify(trial.config["trial"], result)
+        self._notify(index, result)
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         index = trial.config["trial"]
+        self._casualties.watchdog.turn_ended(index)
         self._notify(index, None)
         ended = ledger.reread(self._run, index)
         tidy_trial(ended)
-        self.fault = self.fault or self._streak.add(ended)
+        self._end_by(self._streak.add(ended))
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """A worker died. While the search stops anyway, nobody is to blame for that."""
+        index = trial.config["trial"]
+        if not self.stopping:
+            self._end_by(self._casualties.died(index, self._last.is_memory))
+            self._notify(index, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FIFOScheduler, ()
+
+
+class Watch(Callback):
+    """Looks after the workers between two events of Tune."""
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        self._watchdog = watchdog
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._watchdog.look()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Callback, ()

@@ -4,6 +4,7 @@ Without early stopping, and with asha, every trial has one turn, to its end. Wit
 a trial waits until all others are there; then the whole rung is decided, and those that go on have another turn.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from search import ledger
@@ -20,33 +21,50 @@ class Turn:
 
 
 class Turns:
-    """Hands out turns, and learns when they end. A turn that ended short of its epoch is not given again."""
+    """Hands out turns, and learns when they end. A turn that ended short of its epoch is given again only if asked for.
 
-    def __init__(self, run: ledger.Run) -> None:
+    Args:
+        run: as it is when the first turn is taken.
+        aside: trials that run alone, when nothing else can run any more; may grow meanwhile.
+    """
+
+    def __init__(self, run: ledger.Run, aside: Set[int] = frozenset()) -> None:
         self._run = run
-        self._running: set[int] = set()
-        self._ready = self._given = next_wave(run)
-
-    @property
-    def most(self) -> int:
-        """More turns than there will ever be."""
-        return len(self._run.trials) * (1 + len(rungs(self._run)))
+        self._aside = aside
+        self._running: dict[int, Turn] = {}
+        self._again: set[int] = set()
+        self._given = next_wave(run)
+        self._ready = list(self._given)
 
     def take(self) -> Turn | None:
         """The next turn; none while it depends on those that are running, or if there is none any more."""
-        if not self._ready:
-            return None
-        turn, self._ready = self._ready[0], self._ready[1:]
-        self._running.add(turn.trial)
+        turn = self._next()
+        if turn:
+            self._ready.remove(turn)
+            self._running[turn.trial] = turn
         return turn
+
+    def _next(self) -> Turn | None:
+        if self._aside & self._running.keys():
+            return None
+        together = (turn for turn in self._ready if turn.trial not in self._aside)
+        alone = None if self._running or not self._ready else self._ready[0]
+        return next(together, alone)
+
+    def again(self, trial: int) -> None:
+        """When the running turn of this trial ends, it is the next to be given."""
+        self._again.add(trial)
 
     def end(self, trial: int) -> None:
         """The turn of this trial is over."""
-        self._running.discard(trial)
+        turn = self._running.pop(trial)
+        if trial in self._again:
+            self._again.remove(trial)
+            self._ready.insert(0, turn)
         if not self._ready and not self._running:
             self._run = ledger.read(self._run.folder)
             wave = next_wave(self._run)
-            self._ready = [] if wave == self._given else wave  # the same again: they did not get there
+            self._ready = [] if wave == self._given else list(wave)  # the same again: they did not get there
             self._given = wave
 
     @property

@@ -4,14 +4,15 @@ import contextlib
 import functools
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from search import ledger
+from search.pulse import beating
 from search.turns import Turn
 from trainables.data import Dataset
-from trainables.durable import Record
+from trainables.durable import Record, storage_error
 from trainables.errors import ExpectedError, LockedError, RayError
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
@@ -34,6 +35,11 @@ class Job:
         """Exists once the search was asked to stop; trials then save their state at the end of their epoch."""
         return self.run / "ray" / "stop"
 
+    @property
+    def pulses(self) -> Path:
+        """A file for each trial that is being trained, see search/pulse.py."""
+        return self.run / "ray" / "pulses"
+
 
 def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
     """Train a trial of the plan for one turn, reporting each epoch after it is committed.
@@ -53,10 +59,13 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
         continue_trial(job, trial, turn.until, report)
     except ExpectedError as error:
         report({"fault": error.kind, "message": str(error)})
+    except OSError as error:  # too many open files, say: no configuration has a hand in it
+        told = storage_error(Path(error.filename or job.run), error, 0)
+        report({"fault": told.kind, "message": str(told)})
 
 
 def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[Record], None]) -> None:
-    """Wait for the folder if need be, then train."""
+    """Train a trial, showing signs of life."""
     import torch  # only here: reading a plan needs no torch
 
     from trainables import trial as one
@@ -66,27 +75,46 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
             "torch sees no GPU: it was granted one. Install torch for this driver, or use --gpus-per-trial 0."
         )
     torch.set_num_threads(job.threads)
+    data = images(job.cache, job.fraction)
+    with beating(job.pulses / str(trial.index)) as beat:
+
+        def train() -> None:
+            rows = one.run(
+                trial.folder, trial.config, data,
+                seed=trial.seed, device=job.device, precision=job.precision, until=until,
+                stopping=job.stop_marker.exists, on_batch=beat,
+            )  # fmt: skip
+            report_all(rows, report, job.stop_marker)
+
+        when_free(train)
+    gc.collect()  # the actor is used again: leave nothing behind
+    if job.device != "cpu":
+        torch.cuda.empty_cache()
+
+
+def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_marker: Path) -> None:
+    """Report new rows until the search is asked to stop."""
+    with contextlib.closing(rows):  # saves the state of a trial that is left early, and frees its folder
+        for row in rows:
+            report(row)
+            if stop_marker.exists():
+                break
+
+
+def when_free(train: Callable[[], None]) -> None:
+    """Train, after waiting for whoever still holds the trial's folder.
+
+    Raises:
+        LockedError: it is held for too long.
+    """
     give_up = time.monotonic() + LOCK_PATIENCE
     while True:
-        rows = one.run(
-            trial.folder, trial.config, images(job.cache, job.fraction),
-            seed=trial.seed, device=job.device, precision=job.precision, until=until,
-            stopping=job.stop_marker.exists,
-        )  # fmt: skip
         try:
-            with contextlib.closing(rows):  # saves the state of a trial that is left early, and frees its folder
-                for row in rows:
-                    report(row)
-                    if job.stop_marker.exists():
-                        break
-            break
+            return train()
         except LockedError:
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.2)
-    gc.collect()  # the actor is used again: leave nothing behind
-    if job.device != "cpu":
-        torch.cuda.empty_cache()
 
 
 @functools.lru_cache(maxsize=1)

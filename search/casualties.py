@@ -1,0 +1,66 @@
+"""What becomes of a trial whose worker died: it goes on, has failed, or the search ends. No Ray."""
+
+from search import ledger
+from search.budgets import Budgets, Cause
+from search.faults import Fault, blame
+from search.pulse import Watchdog
+from search.turns import Turns
+from trainables.errors import LockedError, RayError
+
+FAILED: dict[Cause, str] = {
+    "died": "worker died: its process ended again and again at this epoch, alone as well, while other trials trained",
+    "memory": "out of memory: Ray ended its process because memory ran short, with nothing beside it",
+    "silent": "no progress: its process trained no batch for too long, twice at this epoch, while other trials trained",
+}
+
+
+class Casualties:
+    """Keeps account of the workers of one attempt."""
+
+    def __init__(self, run: ledger.Run, turns: Turns, watchdog: Watchdog, budgets: Budgets) -> None:
+        self.turns = turns
+        self.watchdog = watchdog
+        self._run = run
+        self._budgets = budgets
+        self._reported = {trial.index: len(trial.epochs) for trial in run.trials}
+
+    def reported(self, trial: int, epoch: int) -> None:
+        """A committed epoch was reported, perhaps once more."""
+        self.watchdog.epoch_ended(trial)
+        if epoch > self._reported[trial]:
+            self._reported[trial] = epoch
+            self._budgets.progressed(trial)
+
+    def died(self, trial: int, is_memory: bool) -> Fault | None:
+        """A worker ended by itself, or was ended; a fault if that ends the search.
+
+        Raises:
+            LockedError, StorageError: the failure of the configuration could not be committed.
+        """
+        cause: Cause = "memory" if is_memory else "silent" if trial in self.watchdog.killed else "died"
+        self.watchdog.killed.discard(trial)
+        return self._follow(trial, cause, RayError.kind)
+
+    def busy(self, trial: int) -> Fault | None:
+        """A worker found its trial's folder held by another; a fault if that ends the search."""
+        return self._follow(trial, "busy", LockedError.kind)
+
+    def _follow(self, trial: int, cause: Cause, kind: str) -> Fault | None:
+        self.watchdog.turn_ended(trial)
+        verdict = self._budgets.died(trial, cause)
+        now = ledger.reread(self._run, trial)
+        if verdict == "machine":
+            return Fault(kind, self._accusation(now, cause))
+        if verdict == "failed":
+            blame(now, FAILED[cause])
+        elif not now.ended:
+            self.turns.again(trial)
+        return None
+
+    def _accusation(self, trial: ledger.Trial, cause: Cause) -> str:
+        if cause == "busy":
+            return f"in use: {trial.folder}: another process trains this trial. Wait for it, or stop it first."
+        return (
+            f"worker lost again and again: {trial.folder}: at epoch {len(trial.epochs) + 1}, and no other trial trained "
+            f"meanwhile, so it may be the machine. {self._run.folder}/ray/output.log may say why; run the same command again."
+        )

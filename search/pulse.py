@@ -1,0 +1,126 @@
+"""Signs of life: a worker touches a file as it trains, and the search kills one that has stopped to do so. No Ray.
+
+Ray has no such check: a hung or frozen worker would hold its slot for ever. Files, because they work wherever the run
+folder does; and only whether a time stamp changed counts, so that clocks of different machines need not agree.
+"""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables.errors import RayError
+
+EVERY = 1.0  # seconds between two signs, and between two looks
+PATIENCE = 600.0  # seconds without a sign before a worker counts as hung, and without any worker before Ray does
+
+
+@contextlib.contextmanager
+def beating(path: Path) -> Iterator[Callable[[int, int], None]]:
+    """Show that this process trains: yields what is to be called after each batch. A disk that refuses is no matter here."""
+    last = time.monotonic()
+
+    def beat(done: int, batches: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(path)
+
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        whole = path.with_name(f".{path.name}")
+        whole.write_text(f"{os.getpid()} {socket.gethostname()}\n")
+        whole.replace(path)
+    try:
+        yield beat
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+@dataclass
+class Pulse:
+    """What is known of one worker; times are of the searching process's clock."""
+
+    stamp: int  # of its file, when it was last looked at
+    changed: float  # when that was new
+    epoch_began: float
+
+    def is_silent(self, now: float, limit: float) -> bool:
+        """For longer than the limit, and than it had trained of this epoch: validation gives no sign."""
+        return now - self.changed > max(limit, self.changed - self.epoch_began)
+
+
+class Watchdog:
+    """Watches the workers of one attempt.
+
+    Args:
+        folder: where the workers' files are.
+        limit: seconds without a sign of life.
+        kill: ends a process, given its id and host.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limit: float,
+        kill: Callable[[int, str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self._limit, self._kill, self._clock = folder, limit, kill, clock
+        self._pulses: dict[int, Pulse] = {}
+        self._looked = self._alive = clock()
+        self.killed: set[int] = set()  # trials whose worker was killed, until somebody takes them out
+
+    def epoch_ended(self, trial: int) -> None:
+        """A trial has reported."""
+        self._alive = self._clock()
+        if trial in self._pulses:
+            self._pulses[trial].epoch_began = self._pulses[trial].changed = self._alive
+
+    def turn_ended(self, trial: int) -> None:
+        """No worker trains this trial any more."""
+        self._alive = self._clock()
+        self._pulses.pop(trial, None)
+        with contextlib.suppress(OSError):
+            (self._folder / str(trial)).unlink()
+
+    def look(self) -> None:
+        """Kill who has been silent for too long.
+
+        Raises:
+            RayError: nothing has been running for too long.
+        """
+        now = self._clock()
+        if now - self._looked < EVERY:
+            return
+        self._looked = now
+        for path in self._files():
+            self._look_at(path, now)
+        if now - self._alive > max(PATIENCE, self._limit):
+            raise RayError(
+                f"no worker in {now - self._alive:.0f} s: Ray does not start one. Run the same command again."
+            )
+
+    def _files(self) -> list[Path]:
+        with contextlib.suppress(OSError):
+            return [path for path in self._folder.iterdir() if path.name.isdigit()]
+        return []
+
+    def _look_at(self, path: Path, now: float) -> None:
+        try:
+            stamp = path.stat().st_mtime_ns
+        except OSError:
+            return
+        trial, self._alive = int(path.name), now
+        pulse = self._pulses.setdefault(trial, Pulse(stamp, now, now))
+        if pulse.stamp != stamp:
+            pulse.stamp, pulse.changed = stamp, now
+        elif pulse.is_silent(now, self._limit) and trial not in self.killed:
+            process, host = path.read_text().split()
+            self.killed.add(trial)
+            self._kill(int(process), host)

@@ -1,0 +1,43 @@
+"""Ray's errors about a worker, brought into a form that costs Tune one trial and not the search. Imports Ray; import it late."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
+
+
+class LastError:
+    """What Ray says of the worker whose end Tune is handling right now."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether Ray's memory monitor killed it."""
+        return isinstance(self.error, OutOfMemoryError)
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[LastError]:
+    """Tune gives up the whole search at any error of a worker that it does not expect, a kill by Ray's memory monitor among
+    them. Inside this block such an error is an actor's death like others; yields what the error really was.
+    """
+    last, original = LastError(), RayActorManager._actor_task_failed
+
+    def failed(manager: RayActorManager, task: Any, error: Exception) -> None:
+        last.error = error
+        if isinstance(error, RayError) and not isinstance(error, (RayActorError, RayTaskError)):
+            error = RayActorError(error_msg=str(error))
+        try:
+            original(manager, task, error)
+        finally:
+            last.error = None
+
+    RayActorManager._actor_task_failed = failed
+    try:
+        yield last
+    finally:
+        RayActorManager._actor_task_failed = original
