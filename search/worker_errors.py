@@ -27,12 +27,12 @@ def contained() -> Iterator[LastError]:
     """
     last, original = LastError(), RayActorManager._actor_task_failed
 
-    def failed(manager: RayActorManager, task: Any, error: Exception) -> None:
-        last.error = error
-        if isinstance(error, RayError) and not isinstance(error, (RayActorError, RayTaskError)):
-            error = RayActorError(error_msg=str(error))
+    def failed(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
+        last.error = exception
+        if isinstance(exception, RayError) and not isinstance(exception, (RayActorError, RayTaskError)):
+            exception = RayActorError(error_msg=str(exception))
         try:
-            original(manager, task, error)
+            original(manager, tracked_actor_task=tracked_actor_task, exception=exception)
         finally:
             last.error = None
 

@@ -1,6 +1,7 @@
 """Processes to kill and disks to break. Every count is an environment variable (python -m tests.faults sets them); without them
 the quick set is run."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -213,3 +214,142 @@ def whole(victims, content, tiny, tmp_path_factory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("whole") / "trial"
     assert victims.run("train", folder, tiny) == 0
     return content(folder)
+
+
+SWEEP = (
+    "--space",
+    "lr_sweep",
+    "--dataset",
+    "digits",
+    "--fraction",
+    "0.5",
+    "--epochs",
+    "8",
+    "--precision",
+    "fp32",
+    "--quiet",
+)
+MEET = '    __import__("injected").meet(config, epoch)\n'  # what the sources of a Search do at the start of each epoch
+INJECTED = '''
+import ctypes, json, os, pathlib, time
+
+def meet(config, epoch):
+    """What a configuration does to its process: as a file next to this one says, if it is there."""
+    path = pathlib.Path(__file__).with_name("fault.json")
+    fault = json.loads(path.read_text()) if path.exists() else {}
+    if (fault.get("lr"), fault.get("epoch")) == (config["lr"], epoch):
+        {"exit": lambda: os._exit(3), "segfault": lambda: ctypes.string_at(0), "hang": lambda: time.sleep(1e6),
+         "memory": hog}[fault["what"]]()
+
+def hog():
+    kept = []
+    while len(kept) < 80:
+        kept.append(b"x" * (100 << 20))
+    time.sleep(1e6)
+'''
+
+
+class Search:
+    """A search of three trials as people start it, with Ray, from sources that can be told to misbehave."""
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        self.source = source
+        self.folder = folder
+        self.run = folder / "runs" / "t"
+
+    def start(self, *arguments: object, **environment: object) -> subprocess.Popen:
+        command = [sys.executable, self.source / "run_search.py", *SWEEP, "--name", "t", *map(str, arguments)]
+        surroundings = {**os.environ, "PYTHONPATH": str(self.source)} | {k: str(v) for k, v in environment.items()}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def end(self, process: subprocess.Popen) -> tuple[int, str]:
+        """Exit code and stderr."""
+        _, errors = process.communicate(timeout=400)
+        return process.returncode, errors
+
+    def done(self, *arguments: object, **environment: object) -> tuple[int, str]:
+        return self.end(self.start(*arguments, **environment))
+
+    def inject(self, what: str, lr: float = 5e-4, epoch: int = 3) -> None:
+        """From now on the trial with this rate meets a fault there; "nothing" takes it back."""
+        path = self.source / "fault.json"
+        path.unlink() if what == "nothing" else path.write_text(json.dumps({"what": what, "lr": lr, "epoch": epoch}))
+
+    def rows(self) -> dict[str, list[bytes]]:
+        """The committed epochs of each trial."""
+        ledgers = {path.parent.name: path.read_bytes().splitlines() for path in self.run.glob("trials/*/epochs.jsonl")}
+        return {name: [line for line in lines if b'"epoch"' in line] for name, lines in ledgers.items()}
+
+    def count(self) -> int:
+        return sum(map(len, self.rows().values()))
+
+    def wait_for_rows(self, count: int, process: subprocess.Popen) -> None:
+        while process.poll() is None and self.count() < count:
+            time.sleep(0.01)
+
+    def worker(self, process: subprocess.Popen, *trials: int) -> tuple[int, int]:
+        """A trial that trains, one of these if any are given, and the id of its worker; (-1, -1) if the search ends before."""
+        while process.poll() is None:
+            for path in self.run.glob("ray/pulses/[0-9]*"):
+                with contextlib.suppress(OSError):
+                    if not trials or int(path.name) in trials:
+                        return int(path.name), int(path.read_text().split()[0])
+            time.sleep(0.01)
+        return -1, -1
+
+    def log(self) -> str:
+        path = self.run / "ray" / "output.log"
+        return path.read_text()[-4000:] if path.exists() else "no log"
+
+
+@pytest.fixture(scope="session")
+def searches(tmp_path_factory) -> Path:
+    """Where searches run, one folder each; their sources call injected.py, and their images are decoded once."""
+    place = tmp_path_factory.mktemp("searches")
+    for package in ("search", "trainables", "spaces", "analysis"):
+        shutil.copytree(ROOT / package, place / "source" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "run_search.py", place / "source")
+    train = place / "source" / "trainables" / "train.py"
+    began = "    device = train_set[0].device\n"
+    assert train.read_text().count(began) == 1
+    train.write_text(train.read_text().replace(began, began + MEET))
+    (place / "source" / "injected.py").write_text(INJECTED)
+    return place
+
+
+def new_search(place: Path, name: str) -> Search:
+    folder = place / name
+    folder.mkdir()
+    (place / "data-cache").mkdir(exist_ok=True)
+    (folder / "data-cache").symlink_to(place / "data-cache")
+    return Search(place / "source", folder)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(searches) -> dict[str, list[bytes]]:
+    """The rows that a search has in the end when nothing happens to it."""
+    whole = new_search(searches, "whole")
+    code, errors = whole.done()
+    assert code == 0, (errors, whole.log())
+    return whole.rows()
+
+
+@pytest.fixture
+def search(searches, request, undisturbed) -> Iterator[Search]:
+    made = new_search(searches, request.node.name.replace("[", "-").strip("]")[:60])
+    yield made
+    (made.source / "fault.json").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def check(undisturbed) -> Callable[[Search], None]:
+    """All is there, nothing is wrong, and every row is that of the undisturbed search, bit for bit."""
+    from analysis.verify import verify
+
+    def sound(search: Search) -> None:
+        assert search.rows() == undisturbed
+        assert verify(search.run) == []
+
+    return sound
