@@ -1,12 +1,14 @@
 """Faults of the machine and bugs that fail every trial: pytest tests/search/test_faults.py"""
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from search.faults import KINDS, FailureStreak, Fault
+from search.faults import KINDS, FailureStreak, Fault, blame, fault_behind
 from search.ledger import Trial
-from trainables.errors import RayError
+from trainables import durable
+from trainables.errors import LockedError, RayError, StorageError
 
 
 def trial(status, error="RuntimeError: shapes", epochs=()):
@@ -46,3 +48,42 @@ def test_a_fault_from_another_process_keeps_its_exit_code(kind, code):
 
 def test_a_fault_of_unknown_kind_is_rays():
     assert isinstance(Fault("odd", "text").error(), RayError)
+
+
+def wrapped(error):
+    """As Tune does it: the text of one exception in another, raised while handling it."""
+    try:
+        try:
+            raise error
+        except Exception:
+            raise RuntimeError("traceback")  # noqa: B904
+    except RuntimeError as outer:
+        return outer
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE])
+def test_storage_behind_what_ray_raises_is_found(number):
+    fault = fault_behind(wrapped(OSError(number, "refused", "runs/t/x")), Path("runs/t"))
+    assert fault.error().exit_code == StorageError.exit_code
+    assert "runs/t/x" in fault.message
+
+
+def test_an_expected_error_behind_what_ray_raises_keeps_its_words():
+    assert fault_behind(wrapped(LockedError("in use")), Path("t")) == Fault("locked", "in use")
+
+
+def test_anything_else_is_for_the_next_attempt(tmp_path):
+    assert fault_behind(wrapped(ValueError("odd")), tmp_path) is None
+
+
+def test_a_blamed_trial_has_failed_with_its_cause_and_keeps_its_rows(tmp_path):
+    rows = [{"epoch": 1, "val_accuracy": 0.5}]
+    durable.append(tmp_path / "epochs.jsonl", *rows)
+    blamed = Trial(0, "a", {"epochs": 3}, 0, "grid", tmp_path, rows)
+    with durable.folder_lock(tmp_path), pytest.raises(LockedError):
+        blame(blamed, "worker died")
+    blame(blamed, "worker died")
+    assert durable.read_lines(tmp_path / "epochs.jsonl") == [
+        *rows, {"outcome": "failed", "error": "worker died", "where": "epoch 2"},
+    ]  # fmt: skip
+    assert (tmp_path / "error.txt").read_text() == "epoch 2: worker died\n"

@@ -1,11 +1,12 @@
 """What a trial gets and how many run at once: pytest tests/search/test_resources.py"""
 
+import resource
 from types import SimpleNamespace
 
 import pytest
 
-from search.resources import fit, share
-from trainables.errors import UsageError
+from search.resources import check_machine, fit, share
+from trainables.errors import StorageError, UsageError
 
 
 def asked(cpus=1, gpus=None, at_once=None):
@@ -43,3 +44,28 @@ def test_slots_add_up_over_nodes_and_are_capped():
 def test_a_trial_that_fits_nowhere_is_refused_with_what_there_is():
     with pytest.raises(UsageError, match=r"asks for 8 CPUs.*2 CPUs"):
         share(asked(cpus=8), [{"CPU": 2}])
+
+
+def test_a_machine_that_can_write_and_open_files_is_fine_and_nothing_is_left(tmp_path):
+    check_machine(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_storage(tmp_path):
+    with pytest.raises(StorageError, match="cannot write"):
+        check_machine(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(("limits", "asked"), [((64, 4096), 4096), ((1024, resource.RLIM_INFINITY), 65536)])
+def test_a_soft_limit_of_open_files_is_raised(tmp_path, monkeypatch, limits, asked):
+    told = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda which, pair: told.append(pair))
+    check_machine(tmp_path)
+    assert told == [(asked, limits[1])]
+
+
+def test_a_hard_limit_of_open_files_that_is_too_low_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 256))
+    with pytest.raises(StorageError, match="it may open 256"):
+        check_machine(tmp_path)

@@ -113,3 +113,29 @@ def test_other_schedulers_give_every_trial_one_turn_to_its_end(tmp_path, toy, se
     given = [turns.take() for _ in range(4)]
     assert [(turn.trial, turn.until) for turn in given] == [(index, EPOCHS) for index in range(4)]
     assert turns.take() is None
+
+
+def test_a_trial_set_aside_waits_for_all_others_and_runs_alone(tmp_path, toy, settings):
+    run, aside = open_run(tmp_path, settings, toy, 3, "none"), set()
+    turns = Turns(run, aside)
+    assert [turns.take().trial for _ in range(2)] == [0, 1]
+    aside.add(0)  # its worker died
+    turns.again(0)
+    turns.end(0)
+    assert turns.take().trial == 2
+    turns.end(1)
+    assert turns.take() is None
+    assert not turns.over
+    turns.end(2)
+    assert turns.take().trial == 0
+    turns.again(0)
+    turns.end(0)
+    assert turns.take().trial == 0
+
+
+def test_nothing_starts_beside_a_trial_that_runs_alone(tmp_path, toy, settings):
+    turns = Turns(open_run(tmp_path, settings, toy, 2, "none"), {0, 1})
+    assert turns.take().trial == 0
+    assert turns.take() is None
+    turns.end(0)
+    assert turns.take().trial == 1

@@ -1,0 +1,51 @@
+"""A cluster of two nodes on one machine: a node is lost, and a stranger is refused."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-cluster"}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The process that runs it; its address is the first line that it prints that looks like one."""
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("cluster.py")], env={**os.environ, **TOKEN},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    yield process
+    process.stdin.close()
+    process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def address(cluster):
+    return cluster.stdout.readline().strip()
+
+
+def test_a_wrong_token_is_refused_within_a_minute(search, address):
+    started = time.monotonic()
+    code, errors = search.done("--address", address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="another")
+    assert code == 8, (errors, search.log())
+    assert errors.startswith("error[ray]: Ray does not start: ")
+    assert errors.count("\n") == 1
+    assert time.monotonic() - started < 75
+
+
+def test_a_lost_node_loses_no_epoch(search, check, cluster, address):
+    process = search.start("--address", address, **TOKEN)
+    search.wait_for_rows(3, process)
+    before = search.rows()
+    cluster.stdin.write("lose it\n")
+    cluster.stdin.flush()
+    code, errors = search.end(process)
+    assert cluster.stdout.readline() == "removed\n"
+    assert code == 0, (errors, search.log())
+    assert all(search.rows()[trial][: len(rows)] == rows for trial, rows in before.items())
+    check(search)

@@ -1,0 +1,79 @@
+"""Signs of life, on a clock of its own: pytest tests/search/test_pulse.py"""
+
+import os
+import socket
+
+import pytest
+
+from search.pulse import PATIENCE, Watchdog, beating
+from trainables.errors import RayError
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """A watchdog with a limit of 10 s, whom it killed, and a way to let time pass."""
+    now, killed = [0.0], []
+    watchdog = Watchdog(tmp_path, 10, lambda process, host: killed.append((process, host)), lambda: now[0])
+
+    def pass_by(seconds):
+        for _ in range(seconds):
+            now[0] += 1.0
+            watchdog.look()
+        return killed
+
+    return watchdog, pass_by
+
+
+def beat(folder, trial, stamp):
+    os.utime(folder / str(trial), ns=(stamp, stamp))
+
+
+def test_who_gives_no_sign_is_killed_once(tmp_path, watched):
+    watchdog, pass_by = watched
+    with beating(tmp_path / "3"):
+        assert pass_by(10) == []
+        assert pass_by(30) == [(os.getpid(), socket.gethostname())]
+        assert watchdog.killed == {3}
+
+
+def test_who_gives_signs_is_not(tmp_path, watched):
+    _, pass_by = watched
+    with beating(tmp_path / "3"):
+        for stamp in range(1, 20):
+            beat(tmp_path, 3, stamp)
+            assert pass_by(9) == []
+
+
+def test_validation_may_be_silent_for_as_long_as_the_epoch_was_trained(tmp_path, watched):
+    watchdog, pass_by = watched
+    with beating(tmp_path / "3"):
+        for stamp in range(1, 31):
+            beat(tmp_path, 3, stamp)
+            pass_by(1)
+        assert pass_by(28) == []
+        watchdog.epoch_ended(3)
+        assert pass_by(10) == []
+        assert len(pass_by(5)) == 1
+
+
+def test_the_next_worker_of_a_trial_starts_afresh(tmp_path, watched):
+    watchdog, pass_by = watched
+    with beating(tmp_path / "3"):
+        pass_by(9)
+        watchdog.turn_ended(3)
+    assert list(tmp_path.iterdir()) == []
+    with beating(tmp_path / "3"):
+        assert pass_by(9) == []
+
+
+def test_a_search_without_any_worker_for_too_long_is_rays_fault(watched):
+    _, pass_by = watched
+    pass_by(int(PATIENCE))
+    with pytest.raises(RayError, match="no worker in 601 s"):
+        pass_by(1)
+
+
+def test_a_disk_that_refuses_is_no_matter(tmp_path):
+    (tmp_path / "file").touch()
+    with beating(tmp_path / "file" / "3") as signs:
+        signs(1, 2)
