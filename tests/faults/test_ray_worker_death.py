@@ -30,34 +30,21 @@ def test_a_killed_worker_costs_nothing(search, check):
     check(search)
 
 
-def test_workers_killed_again_and_again_end_the_search_and_nobody_is_blamed(search, check):
-    process = search.start("--num-samples", 1)
-    kills = 0
-    while process.poll() is None:
-        worker = search.worker(process)[1]
-        if worker > 0:
-            kills += 1
-            kill_and_wait(worker, search)
-    code, errors = search.end(process)
+def test_a_worker_that_dies_again_and_again_with_no_other_trial_to_compare_ends_the_search(search, check):
+    """Nobody can tell the machine from the configuration then, so nobody is blamed."""
+    search.inject("exit", lr=1e-3)
+    code, errors = search.done("--num-samples", 1)
     assert code == 8, (errors, search.log())
     assert errors.startswith("error[ray]: worker lost again and again: ")
     assert errors.count("\n") == 1
-    assert kills >= 4
-    assert outcomes(search) == {0: ("planned", "")} or outcomes(search)[0][0] == "running"
+    assert outcomes(search) == {0: ("running", "")}
+    search.inject("nothing")
     assert search.done()[0] == 0
     check(search)
 
 
-def kill_and_wait(worker, search):
-    """Its file goes when the search has noticed."""
-    os.kill(worker, signal.SIGKILL)
-    while any(str(worker) in path.read_text() for path in search.run.glob("ray/pulses/[0-9]*") if path.exists()):
-        time.sleep(0.01)
-
-
-@pytest.mark.parametrize("what", ["segfault"])
-def test_a_configuration_that_ends_its_process_fails_alone(search, check, what):
-    search.inject(what)
+def test_a_configuration_that_ends_its_process_fails_alone(search, check):
+    search.inject("segfault")
     code, errors = search.done()
     assert code == 1, (errors, search.log())
     status = outcomes(search)
