@@ -31,6 +31,7 @@ from search.worker import Job, train_trial
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
+JOIN_TRIES = "5"  # of about six seconds each, when no cluster answers
 METRIC, MODE = "val_accuracy", "max"  # stated once: TuneConfig hands them on
 
 ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/findings.md
@@ -61,7 +62,8 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
         RayError: it does not start.
         Interrupted: a signal came meanwhile.
     """
-    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+    wanted = ENVIRONMENT | ({"RAY_NUM_REDIS_GET_RETRIES": JOIN_TRIES} if address else {})
+    os.environ.update({key: value for key, value in wanted.items() if key not in os.environ})
     scratch = fresh_scratch(run)
     interrupts.stop_softly_by(
         run / "ray" / "stop"
@@ -97,10 +99,17 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     except SystemExit as stop:
         raise Interrupted(signal.SIGTERM) from stop
     except Exception as error:
-        raise RayError(f"Ray does not start: {error}. Details: {log}.") from error
+        where = address or tempfile.gettempdir()
+        raise RayError(f"Ray does not start: {where}: {gist(error)}. Details: {log}.") from error
     finally:
         meanwhile.join()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+def gist(error: Exception) -> str:
+    """The line that matters of what Ray says: the first, or the last if there is a traceback in it."""
+    lines = [line.strip(" *.") for line in str(error).splitlines() if line.strip(" *.")] or [type(error).__name__]
+    return lines[-1 if "Traceback" in str(error) else 0][:300]
 
 
 def shut_down() -> None:
