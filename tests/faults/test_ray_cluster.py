@@ -1,6 +1,7 @@
 """A cluster of two nodes on one machine: a node is lost, and a stranger is refused."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,23 @@ def test_a_wrong_token_is_refused_within_a_minute(search, address):
     assert errors.startswith("error[ray]: Ray does not start: ")
     assert errors.count("\n") == 1
     assert time.monotonic() - started < 75
+
+
+def test_a_worker_on_another_machine_is_killed_through_ray(cluster, address):
+    """Both nodes call themselves by the name of this machine, so the order goes to both."""
+    hung = subprocess.Popen(["sleep", "600"])
+    order = (
+        "import ray, socket, sys, time; from search.runner import kill_through_ray\n"
+        "ray.init(address=sys.argv[1]); kill_through_ray(int(sys.argv[2]), socket.gethostname()); time.sleep(20)"
+    )
+    surroundings = {**os.environ, **TOKEN, "PYTHONPATH": str(Path(__file__).parents[2])}
+    driver = subprocess.Popen([sys.executable, "-c", order, address, str(hung.pid)], env=surroundings)
+    try:
+        assert hung.wait(120) == -signal.SIGKILL
+    finally:
+        hung.kill()
+        driver.kill()
+        driver.wait()
 
 
 def test_a_lost_node_loses_no_epoch(search, check, cluster, address):
