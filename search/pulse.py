@@ -103,7 +103,8 @@ class Watchdog:
             self._look_at(path, now)
         if now - self._alive > max(PATIENCE, self._limit):
             raise RayError(
-                f"no worker in {now - self._alive:.0f} s: Ray does not start one. Run the same command again, or wait longer: --epoch-timeout."
+                f"no worker in {now - self._alive:.0f} s: Ray does not start one. Run the same command again, or wait longer: "
+                "--epoch-timeout."
             )
 
     def _files(self) -> list[Path]:
