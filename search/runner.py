@@ -138,7 +138,7 @@ def fresh_scratch(run: Path) -> Path:
         scratch = Path(tempfile.mkdtemp(prefix="search-"))
         note.write_text(str(scratch))
     except OSError as error:
-        raise storage_error(run / "ray", error, 0) from error
+        raise storage_error(Path(error.filename or run / "ray"), error, 0) from error
     return scratch
 
 
