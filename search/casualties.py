@@ -5,6 +5,7 @@ from search.budgets import Budgets, Cause
 from search.faults import Fault, blame
 from search.pulse import Watchdog
 from search.turns import Turns
+from search.worker import when_free
 from trainables.errors import LockedError, RayError
 
 FAILED: dict[Cause, str] = {
@@ -52,7 +53,7 @@ class Casualties:
         if verdict == "machine":
             return Fault(kind, self._accusation(now, cause))
         if verdict == "failed":
-            blame(now, FAILED[cause])
+            when_free(lambda: blame(now, FAILED[cause]))  # Ray tells of a death before the process has gone
         elif not now.ended:
             self.turns.again(trial)
         return None

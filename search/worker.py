@@ -101,8 +101,8 @@ def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_m
                 break
 
 
-def when_free(train: Callable[[], None]) -> None:
-    """Train, after waiting for whoever still holds the trial's folder.
+def when_free(work: Callable[[], None]) -> None:
+    """Work in a trial's folder, after waiting for whoever still holds it.
 
     Raises:
         LockedError: it is held for too long.
@@ -110,7 +110,7 @@ def when_free(train: Callable[[], None]) -> None:
     give_up = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
-            return train()
+            return work()
         except LockedError:
             if time.monotonic() > give_up:
                 raise

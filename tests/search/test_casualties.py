@@ -1,0 +1,77 @@
+"""What follows from dead workers, without Ray: pytest tests/search/test_casualties.py"""
+
+import threading
+
+import pytest
+
+from search import folder, ledger
+from search.budgets import Budgets
+from search.casualties import Casualties
+from search.pulse import Watchdog
+from search.turns import Turns
+from trainables import durable
+
+
+@pytest.fixture
+def run(tmp_path, toy, settings):
+    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+
+
+@pytest.fixture
+def casualties(run, tmp_path):
+    budgets = Budgets()
+    return Casualties(run, Turns(run, budgets.aside), Watchdog(tmp_path / "pulses", 10, lambda *_: None), budgets)
+
+
+def status(run, index):
+    return ledger.read(run.folder).trials[index].status
+
+
+def test_a_trial_whose_worker_died_has_the_next_turn(casualties):
+    assert casualties.turns.take().trial == 0
+    assert casualties.died(0, is_memory=False) is None
+    casualties.turns.end(0)
+    assert casualties.turns.take().trial == 0
+
+
+def test_a_row_that_is_reported_once_more_is_no_progress(run, casualties):
+    casualties.reported(1, 1)
+    for _ in range(4):
+        casualties.reported(0, 0)
+        fault = casualties.died(0, is_memory=False)
+    assert fault is None
+    assert status(run, 0) == "failed"
+
+
+def test_without_another_trial_that_trained_the_search_ends_and_nobody_is_blamed(run, casualties):
+    faults = [casualties.died(0, is_memory=False) for _ in range(4)]
+    assert faults[:3] == [None] * 3
+    assert faults[3].error().exit_code == 8
+    assert "epoch 1" in faults[3].message
+    assert status(run, 0) == "planned"
+
+
+def test_a_folder_that_stays_taken_is_said_to_be_in_use(casualties):
+    fault = [casualties.busy(0) for _ in range(4)][-1]
+    assert fault.error().exit_code == 7
+
+
+def test_a_dead_process_may_hold_its_folder_for_a_moment(run, casualties):
+    """As one that has gigabytes to give back."""
+    trial = run.trials[0]
+    durable.make_folder(trial.folder)
+    casualties.turns.take()
+    assert casualties.died(0, is_memory=True) is None
+    held, leave = threading.Event(), threading.Event()
+
+    def linger():
+        with durable.folder_lock(trial.folder):
+            held.set()
+            leave.wait(0.5)
+
+    lingering = threading.Thread(target=linger)
+    lingering.start()
+    held.wait()
+    assert casualties.died(0, is_memory=True) is None
+    lingering.join()
+    assert ledger.read(run.folder).trials[0].outcome["error"].startswith("out of memory: ")
