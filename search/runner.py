@@ -31,7 +31,7 @@ from search.worker import Job, train_trial
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
-JOIN_TRIES = "5"  # of about six seconds each, when no cluster answers
+KNOCK = 10.0  # seconds for a cluster to answer
 METRIC, MODE = "val_accuracy", "max"  # stated once: TuneConfig hands them on
 
 ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/findings.md
@@ -62,8 +62,8 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
         RayError: it does not start.
         Interrupted: a signal came meanwhile.
     """
-    wanted = ENVIRONMENT | ({"RAY_NUM_REDIS_GET_RETRIES": JOIN_TRIES} if address else {})
-    os.environ.update({key: value for key, value in wanted.items() if key not in os.environ})
+    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+    check_reachable(address)
     scratch = fresh_scratch(run)
     interrupts.stop_softly_by(
         run / "ray" / "stop"
@@ -78,6 +78,21 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
             shut_down()
             shutil.rmtree(scratch, ignore_errors=True)
             interrupts.stop_softly_by(None)
+
+
+def check_reachable(address: str | None) -> None:
+    """Knock at a cluster's host and port: Ray itself would knock for minutes.
+
+    Raises:
+        RayError: nobody is there.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return  # no cluster, or a way to it that Ray knows better
+    try:
+        socket.create_connection((host, int(port)), KNOCK).close()
+    except OSError as error:
+        raise RayError(f"Ray does not start: {address}: {error}. Start the cluster, or correct --address.") from error
 
 
 def start(scratch: Path, address: str | None, log: Path) -> None:
