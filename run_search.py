@@ -38,7 +38,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
-    "7 in use; 8 Ray; 130 or 143 interrupted, can be continued."
+    "7 in use; 8 Ray; 75 time budget used up, 130 or 143 interrupted: can be continued."
 )
 
 
@@ -54,11 +54,26 @@ def main(
     epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
     fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
     precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
+    seeds: Annotated[int | None, option("each configuration on so many seeds; may grow later [1]")] = None,
+    confirm: Annotated[
+        int | None, option("train so many of the best, and the baseline, again on fresh seeds; may grow later [0]")
+    ] = None,
+    confirm_seeds: Annotated[int | None, option("fresh seeds of each; may grow later [3]")] = None,
     scheduler: Annotated[
-        str | None, option("early stopping: asha, sha (all wait at a rung) or none [the space's]")
+        str | None,
+        option(
+            "early stopping: asha, sha (all wait at a rung), median, epochs:K (the best after K) or none [the space's]"
+        ),
     ] = None,
     grace_period: Annotated[int, option("epochs before the first decision [1]")] = 1,
     reduction_factor: Annotated[int, option("of trials at each decision, one in this many goes on [3]")] = 3,
+    audit: Annotated[float, option("share of the trials that would be stopped that run on, as a check [0]")] = 0.0,
+    time_budget: Annotated[
+        str | None, option("stop in order after this time, such as 2h, 90m or 1h30m; can be continued")
+    ] = None,
+    dry_run: Annotated[
+        bool, option("print trials, epochs, disk and time, measured on a few batches, and stop", "--dry-run")
+    ] = False,
     cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,
     gpus_per_trial: Annotated[float | None, option("fractions share a GPU [1 where there is one]")] = None,
     max_concurrent: Annotated[int | None, option("trials at once [as many as fit]")] = None,
@@ -86,16 +101,18 @@ def main(
     try:
         import spaces
         from search import plan
-        from search.settings import Settings
+        from search.settings import Settings, duration
         from trainables import data
 
+        interrupts.end_in(duration(time_budget) if time_budget is not None else None)
         chosen = spaces.load(space)
         resolved, fallback = data.resolve(dataset, data_dir)
         settings = Settings(
             space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
             cache=data.prepare(resolved, data_dir, progress=not quiet), algorithm=algo or plan.default_algorithm(chosen),
             scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
-            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision,
+            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision, seeds=seeds,
+            confirm=confirm, confirm_seeds=confirm_seeds, audit=audit,
             cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
             runs_dir=runs_dir, name=name, allow_changes=allow_changes,
         )  # fmt: skip
@@ -103,7 +120,8 @@ def main(
             print(fallback, file=sys.stderr)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
     except Interrupted as stop:
-        print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
+        why = "the time budget is used up" if stop.is_budget else "interrupted"
+        print(f"{why}; continue with: {continuation()}", file=sys.stderr)
         return stop.exit_code
 
 
@@ -142,6 +160,7 @@ def run(
         try:
             with display.shown(progress, console) as show, loading_early(show, interrupts) as notify:
                 attempts.train(path, settings, interrupts, notify)
+            interrupts.end_in(None)
         except Interrupted:
             write(path, settings, results)
             raise

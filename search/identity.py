@@ -56,14 +56,16 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
 
 
 def scheduler(settings: Settings) -> Record:
-    """The early-stopping rule with the settings that it reads."""
+    """The early-stopping rule with the settings that it reads; one that it does not read has the value that fits the rule."""
     if settings.scheduler == "none":
         return {"name": "none"}
-    return {
-        "name": settings.scheduler,
-        "grace_period": settings.grace_period,
-        "reduction_factor": settings.reduction_factor,
+    name, _, budget = settings.scheduler.partition(":")
+    rule: Record = {
+        "name": name,
+        "grace_period": int(budget) if budget else settings.grace_period,
+        "reduction_factor": 2 if name == "median" else settings.reduction_factor,
     }
+    return rule | ({"budget": int(budget)} if budget else {}) | ({"audit": settings.audit} if settings.audit else {})
 
 
 def differences(recorded: Record, asked: Record) -> Record:

@@ -20,7 +20,7 @@ class TrialProgress:
 
 
 class Progress:
-    """A search seen from the driver. Told about rows and endings, it counts; it never reads while trials run."""
+    """A search seen from the driver. Told about rows and endings, it counts; it reads a run again only when its plan grew."""
 
     def __init__(self, run: ledger.Run) -> None:
         self.run = run
@@ -38,6 +38,8 @@ class Progress:
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
+        if index not in self.trials:
+            self._extend()
         trial = self.trials[index]
         if row is None:
             self.trials[index] = trial = self._summary(ledger.reread(self.run, index))
@@ -46,6 +48,12 @@ class Progress:
             trial.epochs, trial.status = row["epoch"], "running"
             trial.best = max(trial.best or 0.0, row["val_accuracy"])
         return trial
+
+    def _extend(self) -> None:
+        """The plan grew: a confirmation was added to it."""
+        self.run = ledger.read(self.run.folder)
+        for trial in self.run.trials[len(self.trials) :]:
+            self.trials[trial.index] = self._summary(trial)
 
     def ended(self) -> int:
         return sum(trial.status in ("finished", "stopped", "diverged", "failed") for trial in self.trials.values())

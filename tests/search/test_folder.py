@@ -24,7 +24,9 @@ def start(tmp_path, toy):
 def test_a_new_run_holds_its_identity_its_totals_and_its_plan(start, settings):
     run = start(settings())
     assert run.identity["space_params"] == {"lr": "choice(0.1, 0.2, 0.3)"}
-    assert run.totals == {"trials": 3, "epochs": 4, "seeds": 1, "allowed": []}
+    assert run.totals == {
+        "trials": 3, "epochs": 4, "seeds": 1, "confirm": 0, "confirm_seeds": 0, "allowed": []
+    }  # fmt: skip
     assert [(trial.index, trial.source, trial.config["lr"]) for trial in run.trials] == [
         (0, "baseline", 0.2),
         (1, "grid", 0.1),
