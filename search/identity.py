@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import trainables
+from search import stopping
 from search.ledger import SCHEMA
 from search.settings import Settings
 from trainables import precision
@@ -56,16 +57,8 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
 
 
 def scheduler(settings: Settings) -> Record:
-    """The early-stopping rule with the settings that it reads; one that it does not read has the value that fits the rule."""
-    if settings.scheduler == "none":
-        return {"name": "none"}
-    name, _, budget = settings.scheduler.partition(":")
-    rule: Record = {
-        "name": name,
-        "grace_period": int(budget) if budget else settings.grace_period,
-        "reduction_factor": 2 if name == "median" else settings.reduction_factor,
-    }
-    return rule | ({"budget": int(budget)} if budget else {}) | ({"audit": settings.audit} if settings.audit else {})
+    """The early-stopping rule with the settings that it reads."""
+    return stopping.rule(settings.scheduler, settings.grace_period, settings.reduction_factor, settings.audit)
 
 
 def differences(recorded: Record, asked: Record) -> Record:

@@ -26,6 +26,21 @@ WAITING = ("sha", "epochs")  # these decide about a whole rung
 FEWEST = 3  # other trials at an epoch before their median says anything
 
 
+def rule(name: str, grace_period: int = 1, reduction_factor: int = 3, audit: float = 0.0) -> Record:
+    """A scheduler as run.json has it. A setting that it does not read has the value that describes it.
+
+    Args:
+        name: asha, sha, median, epochs:K with a number for K, or none.
+    """
+    if name == "none":
+        return {"name": name}
+    name, _, budget = name.partition(":")
+    grace_period = int(budget) if budget else grace_period
+    reduction_factor = 2 if name == "median" else reduction_factor
+    found: Record = {"name": name, "grace_period": grace_period, "reduction_factor": reduction_factor}
+    return found | ({"budget": int(budget)} if budget else {}) | ({"audit": audit} if audit else {})
+
+
 def milestones(grace_period: int, reduction_factor: int, epochs: int) -> list[int]:
     """The epochs of the rungs: grace_period times powers of reduction_factor, all before the last epoch."""
     rungs = []
