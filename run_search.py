@@ -118,6 +118,8 @@ def main(
         )  # fmt: skip
         if fallback:
             print(fallback, file=sys.stderr)
+        if dry_run:
+            return print_estimate(settings, keep_best)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
     except Interrupted as stop:
         why = "the time budget is used up" if stop.is_budget else "interrupted"
@@ -136,25 +138,41 @@ def print_spaces() -> int:
     return 0
 
 
+def print_estimate(settings: "Settings", keep_best: int) -> int:
+    """What the search would cost, on stdout. Nothing is written into the run."""
+    from search import estimate, resources
+    from trainables import data
+
+    path = settings.runs_dir / settings.run_name
+    images = data.load(settings.cache, fraction=settings.fraction)
+    slots = resources.local(settings).slots
+    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    found = estimate.estimate(path, settings, images, on_gpu, slots, keep_best)
+    print(*estimate.sentences(found), sep="\n")
+    estimate.keep(path, found)
+    return 0
+
+
 def run(
     settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, retry_failed: bool, quiet: bool
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
-    from search import attempts, display, folder, ledger, lock, resources
+    from search import attempts, display, estimate, folder, ledger, lock, resources
     from search.interrupts import Interrupted
     from search.progress import Progress
     from trainables import data, durable
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)
-    resources.check_local(settings)
+    resources.local(settings)
     refuse_foreign(path, results)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path):
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = folder.open_run(path, settings, images, on_gpu)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
+        trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
         try:
@@ -164,6 +182,8 @@ def run(
         except Interrupted:
             write(path, settings, results)
             raise
+        if verdict := estimate.verdict(path, progress, trained_before):
+            console.print(verdict, highlight=False, markup=False, soft_wrap=True)
         ended = ledger.read(path)
         folder.prune_weights(ended, keep_best)
         write(path, settings, results)
@@ -188,8 +208,11 @@ def loading_early(notify: "Notify", interrupts: "Interrupts") -> Iterator["Notif
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
-    """What is about to happen, in one line."""
-    rule = progress.run.identity["scheduler"]["name"]
+    """What is about to happen, in one line; a second one if values at rungs are of an unfinished schedule."""
+    from search import folder
+    from search.stopping import label
+
+    rule = label(progress.run.identity["scheduler"])
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     verb = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
     console.print(
@@ -197,6 +220,12 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
         f"of {progress.epochs_each} epochs, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+    if rule != "none" and (sized := folder.sized_schedules(settings.space)):
+        console.print(
+            f"the {' and '.join(sized)} schedule is sized for all {progress.epochs_each} epochs: early stopping sees values "
+            "from the middle of it, and --epochs cannot grow later, because every epoch would have had another rate",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> None:

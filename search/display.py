@@ -101,9 +101,10 @@ def time_left(progress: Progress) -> str:
     seconds = progress.seconds_left()
     if seconds is None:
         return "starting"
+    return f"at most {clock(seconds)} left"
+
+
+def clock(seconds: float) -> str:
+    """3m 05s, or 2h 07m."""
     minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"at most {minutes // 60}h {minutes % 60:02d}m left"
-        if minutes >= 60
-        else f"at most {minutes}m {rest:02d}s left"
-    )
+    return f"{minutes // 60}h {minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m {rest:02d}s"

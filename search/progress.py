@@ -28,6 +28,9 @@ class Progress:
         self.images: int = run.identity["sizes"]["train"]
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
+        self.promise: tuple[float, float] | None = (
+            None  # when the first trial ended, and the seconds that were left then
+        )
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
@@ -43,6 +46,8 @@ class Progress:
         trial = self.trials[index]
         if row is None:
             self.trials[index] = trial = self._summary(ledger.reread(self.run, index))
+            left = self.seconds_left()
+            self.promise = self.promise or ((time.monotonic(), left) if left else None)
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
             trial.epochs, trial.status = row["epoch"], "running"

@@ -41,6 +41,12 @@ def rule(name: str, grace_period: int = 1, reduction_factor: int = 3, audit: flo
     return found | ({"budget": int(budget)} if budget else {}) | ({"audit": audit} if audit else {})
 
 
+def label(scheduler: Record) -> str:
+    """A scheduler of run.json by the name that --scheduler has for it."""
+    name: str = scheduler["name"]
+    return f"{name}:{scheduler['budget']}" if name == "epochs" else name
+
+
 def milestones(grace_period: int, reduction_factor: int, epochs: int) -> list[int]:
     """The epochs of the rungs: grace_period times powers of reduction_factor, all before the last epoch."""
     rungs = []
@@ -134,15 +140,20 @@ def survivors(values: Mapping[int, float], reduction_factor: int) -> set[int]:
     return set(best_first[: math.ceil(len(values) / reduction_factor)])
 
 
-def ideal_epochs(scheduler: Record, trials: int, epochs: int) -> int:
-    """Epochs that this many trials take together if each rung keeps exactly ceil(n / reduction_factor) of its n.
+def ideal_course(scheduler: Record, trials: int, epochs: int) -> list[tuple[int, int]]:
+    """How many trials train for how many more epochs, leg by leg, if each rung keeps exactly ceil(n / reduction_factor).
 
-    An audited share runs on. For median no such number is known beforehand: it is the full number there.
+    An audited share runs on. For median no such numbers are known beforehand: all trials run to their end there.
     """
-    total, left, before = 0, trials, 0
-    halving = [] if scheduler["name"] == "median" else decisive(scheduler, epochs)
-    for rung in halving:
-        total += left * (rung - before)
+    legs, left, before = [], trials, 0
+    for rung in () if scheduler["name"] == "median" else decisive(scheduler, epochs):
+        legs.append((left, rung - before))
         left, before = math.ceil(left / scheduler["reduction_factor"]), rung
-    total += left * (epochs - before)
-    return total + round(scheduler.get("audit", 0.0) * (trials * epochs - total))
+    legs.append((left, epochs - before))
+    share: float = scheduler.get("audit", 0.0)
+    return [(count + round(share * (trials - count)), length) for count, length in legs]
+
+
+def ideal_epochs(scheduler: Record, trials: int, epochs: int) -> int:
+    """Epochs that this many trials train together on the ideal course."""
+    return sum(count * length for count, length in ideal_course(scheduler, trials, epochs))

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.decisions import Decisions
@@ -97,6 +97,7 @@ RULES = [ASHA, rule("median"), rule("median", 3), rule("asha", audit=0.4), rule(
 
 
 @pytest.mark.parametrize("scheduler", RULES, ids=str)
+@settings(max_examples=25)
 @given(curves=streams, data=st.data())
 def test_a_search_cut_anywhere_decides_the_rest_as_if_it_was_whole(tmp_path_factory, scheduler, curves, data):
     order = data.draw(st.permutations([trial for trial in range(len(curves)) for _ in range(9)]))
@@ -115,6 +116,7 @@ def test_a_search_cut_anywhere_decides_the_rest_as_if_it_was_whole(tmp_path_fact
 
 
 @pytest.mark.parametrize("name", ["asha", "median"])
+@settings(max_examples=25)
 @given(curves=streams, data=st.data())
 def test_audited_trials_run_on_and_change_nothing_for_the_others(tmp_path_factory, name, curves, data):
     """The others are judged, in the same order of arrival, as if the audited trials had been stopped."""
