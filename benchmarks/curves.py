@@ -86,7 +86,7 @@ def extend(table: Path, lines: Sequence[Record], facts: Record, cache: Path, pro
 
 
 def main(
-    space: str,
+    space: Annotated[str, typer.Option()],
     dataset: str = "auto",
     data_dir: Path = Path("data"),
     algo: Annotated[list[str] | None, typer.Option()] = None,

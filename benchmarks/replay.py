@@ -138,7 +138,7 @@ def curves_of(lines: Sequence[Record], algo: str) -> Iterator[tuple[int, list[li
 
 
 def main(
-    curves: Annotated[Path, typer.Argument(help="table that benchmarks.curves wrote")],
+    curves: Annotated[Path, typer.Argument(help="table that benchmarks.curves wrote", exists=True)],
     reduction_factor: int = 3,
 ) -> None:
     """Replay every stopper on a table of curves."""

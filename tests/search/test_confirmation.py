@@ -3,7 +3,6 @@
 import pytest
 
 from search import confirmation, folder, ledger
-from search.attempts import pending
 from trainables import durable
 
 
@@ -40,7 +39,7 @@ def test_the_best_and_the_baseline_are_planned_once_the_search_has_ended(start):
     run = confirmation.extend(run)
     assert confirmed(run) == [(0.3, SEEDS[0]), (0.3, SEEDS[1]), (0.2, SEEDS[0]), (0.2, SEEDS[1])]
     assert [trial.index for trial in run.trials] == list(range(7))
-    assert pending(run) == [3, 4, 5, 6]
+    assert [trial.index for trial in run.trials if not trial.ended] == [3, 4, 5, 6]
     run = train(run, {0.2: 0.4, 0.3: 0.1})
     assert confirmation.extend(run) is run
     assert run.complete
