@@ -127,7 +127,7 @@ def table(lines: Sequence[Record], factor: int) -> str:
             ranks = " ".join(str(outcome.rank) for outcome in found)
             rows.append([algo, name, slots, round(epochs / len(found)), f"{100 * epochs / full:.1f} %", regrets, ranks])
     header = ["algo", "stopper", "slots", "epochs", "of all", "regret, points, by seed", "rank, by seed"]
-    return tabulate(rows, header, tablefmt="github")
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
 
 def curves_of(lines: Sequence[Record], algo: str) -> Iterator[tuple[int, list[list[float]]]]:

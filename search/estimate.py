@@ -12,7 +12,7 @@ from typing import Any
 
 from search import identity, ledger, plan
 from search.display import clock
-from search.folder import ask, check_identity
+from search.folder import GROWING, ask, check_identity
 from search.progress import Progress
 from search.settings import Settings
 from search.stopping import ideal_course, ideal_epochs, label
@@ -218,16 +218,22 @@ def note_of(folder: Path) -> Path:
 def keep(folder: Path, found: Estimate) -> None:
     """Write the estimate down for the search that follows."""
     durable.make_folder(folder.parent)
-    durable.write_json(note_of(folder), {"epochs": found.epochs, "seconds": found.seconds, "trained": found.trained})
+    facts = {"epochs": found.epochs, "seconds": found.seconds, "of": what(found.totals, found.rule, found.trained)}
+    durable.write_json(note_of(folder), facts)
+
+
+def what(totals: Record, rule: Record, trained: int) -> Record:
+    """What an estimate is of: what is asked for, how trials are stopped, and how many epochs are there already."""
+    return {"totals": {key: totals[key] for key in GROWING}, "scheduler": rule, "trained": trained}
 
 
 def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None:
-    """How good the estimate was: that of --dry-run if this search began where it did, else the first one while training."""
+    """How good the estimate was: that of --dry-run if it was of what this command did, else the first one while training."""
     now = time.monotonic()
     if not progress.trained:
         return None
     kept = durable.read_json(note_of(folder)) if note_of(folder).exists() else {}
-    if kept.get("trained") == trained_before:
+    if kept.get("of") == what(progress.run.totals, progress.run.identity["scheduler"], trained_before):
         return (
             f"estimate: --dry-run said {clock(kept['seconds'])} for {kept['epochs']} epochs; it took "
             f"{clock(now - progress.started)} for {progress.trained}"

@@ -96,6 +96,13 @@ def test_in_the_end_the_search_says_how_good_the_estimate_was(guess, progress, t
     )
 
 
+@pytest.mark.parametrize("other", [{"epochs": 5}, {"scheduler": "sha"}, {"seeds": 2}])
+def test_an_estimate_of_another_search_does_not_count(guess, progress, tmp_path, other):
+    estimate.keep(tmp_path / "run", guess(**other, allow_changes=True))
+    progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
+    assert estimate.verdict(tmp_path / "run", progress, 0) is None
+
+
 def test_a_search_that_began_elsewhere_is_held_to_its_own_estimate(guess, progress, tmp_path):
     estimate.keep(tmp_path / "run", guess())
     assert estimate.verdict(tmp_path / "run", progress, 5) is None, "nothing was trained"
