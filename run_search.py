@@ -125,6 +125,8 @@ def main(
         why = "the time budget is used up" if stop.is_budget else "interrupted"
         print(f"{why}; continue with: {continuation()}", file=sys.stderr)
         return stop.exit_code
+    finally:
+        interrupts.end_in(None)
 
 
 def print_spaces() -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from search import confirmation, identity, plan
 from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
 from search.settings import Settings
-from spaces import Space
+from spaces import MAX_GRID, Space
 from trainables import durable
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT
 from trainables.data import Dataset
@@ -81,7 +81,7 @@ def ask(folder: Path, settings: Settings, before: Record | None) -> Record:
 
     Raises:
         RunError: less is asked than before, or a longer training that the schedule does not allow.
-        UsageError: --confirm-seeds without anything to confirm.
+        UsageError: --confirm-seeds without anything to confirm, or more trials than can be planned.
     """
     said = before or UNSAID
     trials_asked = settings.num_samples or (before["trials"] if before else None)
@@ -95,6 +95,8 @@ def ask(folder: Path, settings: Settings, before: Record | None) -> Record:
         "trials": trials, "epochs": epochs, "seeds": settings.seeds or said["seeds"],
         "confirm": confirm, "confirm_seeds": confirm_seeds if confirm else 0, "allowed": [],
     }  # fmt: skip
+    if (count := trials * totals["seeds"] + confirm * totals["confirm_seeds"]) > MAX_GRID:
+        raise UsageError(f"--num-samples, --seeds and --confirm make {count} trials; at most {MAX_GRID} are planned.")
     if before:
         check_growth(folder, settings, before, totals)
     return totals

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from search import ledger
+from search import confirmation, ledger
 from trainables.durable import Record
 
 
@@ -17,6 +17,7 @@ class TrialProgress:
     epochs: int = 0
     best: float | None = None  # val_accuracy
     status: str = "planned"
+    confirms: bool = False  # it has no part in choosing
 
 
 class Progress:
@@ -37,7 +38,8 @@ class Progress:
         searched = {key: trial.config[key] for key in self.run.identity["space_params"]}
         best = trial.best["val_accuracy"] if trial.best else None
         status = "waiting" if trial.status == "running" else trial.status  # it runs when its first row comes
-        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), best, status)
+        confirms = trial.source == confirmation.SOURCE
+        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), best, status, confirms)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
@@ -64,8 +66,8 @@ class Progress:
         return sum(trial.status in ("finished", "stopped", "diverged", "failed") for trial in self.trials.values())
 
     def leader(self) -> TrialProgress | None:
-        """The trial with the best validation accuracy so far."""
-        scored = [trial for trial in self.trials.values() if trial.best is not None]
+        """The trial of the search with the best validation accuracy so far."""
+        scored = [trial for trial in self.trials.values() if trial.best is not None and not trial.confirms]
         return max(scored, key=lambda trial: (trial.best or 0.0, -trial.index), default=None)
 
     def images_per_second(self) -> float:

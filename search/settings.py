@@ -66,8 +66,6 @@ class Settings:
             raise UsageError(
                 "--audit needs early stopping: without it every trial runs to its end. Add --scheduler asha."
             )
-        if self.seeds and self.seeds * (self.num_samples or 1) > MAX_GRID:
-            raise UsageError(f"--num-samples times --seeds must be at most {MAX_GRID}.")
         for field, least in LEAST.items():
             value = getattr(self, field)
             if value is not None and value < least:

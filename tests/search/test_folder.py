@@ -171,6 +171,13 @@ def test_a_run_that_knew_nothing_of_seeds_goes_on(start, settings, tmp_path):
     assert start(settings()) == run
 
 
+@pytest.mark.parametrize("much", [{"seeds": 10**6}, {"confirm": 10**6}, {"confirm": 1, "confirm_seeds": 10**6}])
+def test_more_trials_than_can_be_planned_are_refused_before_anything_is_written(start, settings, tmp_path, much):
+    with pytest.raises(UsageError, match="at most 100000 are planned"):
+        start(settings(**much))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_confirmation_seeds_need_something_to_confirm(start, settings):
     with pytest.raises(UsageError, match="--confirm K"):
         start(settings(confirm_seeds=2))
