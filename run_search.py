@@ -38,7 +38,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
-    "7 in use; 8 Ray; 130 or 143 interrupted, can be continued."
+    "7 in use; 8 Ray; 75 time budget used up, 130 or 143 interrupted: can be continued."
 )
 
 
@@ -54,11 +54,26 @@ def main(
     epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
     fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
     precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
+    seeds: Annotated[int | None, option("each configuration on so many seeds; may grow later [1]")] = None,
+    confirm: Annotated[
+        int | None, option("train so many of the best, and the baseline, again on fresh seeds; may grow later [0]")
+    ] = None,
+    confirm_seeds: Annotated[int | None, option("fresh seeds of each; may grow later [3]")] = None,
     scheduler: Annotated[
-        str | None, option("early stopping: asha, sha (all wait at a rung) or none [the space's]")
+        str | None,
+        option(
+            "early stopping: asha, sha (all wait at a rung), median, epochs:K (the best after K) or none [the space's]"
+        ),
     ] = None,
     grace_period: Annotated[int, option("epochs before the first decision [1]")] = 1,
     reduction_factor: Annotated[int, option("of trials at each decision, one in this many goes on [3]")] = 3,
+    audit: Annotated[float, option("share of the trials that would be stopped that run on, as a check [0]")] = 0.0,
+    time_budget: Annotated[
+        str | None, option("stop in order after this time, such as 2h, 90m or 1h30m; can be continued")
+    ] = None,
+    dry_run: Annotated[
+        bool, option("print trials, epochs, disk and time, measured on a few batches, and stop", "--dry-run")
+    ] = False,
     cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,
     gpus_per_trial: Annotated[float | None, option("fractions share a GPU [1 where there is one]")] = None,
     max_concurrent: Annotated[int | None, option("trials at once [as many as fit]")] = None,
@@ -86,25 +101,32 @@ def main(
     try:
         import spaces
         from search import plan
-        from search.settings import Settings
+        from search.settings import Settings, duration
         from trainables import data
 
+        interrupts.end_in(duration(time_budget) if time_budget is not None else None)
         chosen = spaces.load(space)
         resolved, fallback = data.resolve(dataset, data_dir)
         settings = Settings(
             space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
             cache=data.prepare(resolved, data_dir, progress=not quiet), algorithm=algo or plan.default_algorithm(chosen),
             scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
-            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision,
+            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision, seeds=seeds,
+            confirm=confirm, confirm_seeds=confirm_seeds, audit=audit,
             cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
             runs_dir=runs_dir, name=name, allow_changes=allow_changes,
         )  # fmt: skip
         if fallback:
             print(fallback, file=sys.stderr)
+        if dry_run:
+            return print_estimate(settings, keep_best)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
     except Interrupted as stop:
-        print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
+        why = "the time budget is used up" if stop.is_budget else "interrupted"
+        print(f"{why}; continue with: {continuation()}", file=sys.stderr)
         return stop.exit_code
+    finally:
+        interrupts.end_in(None)
 
 
 def print_spaces() -> int:
@@ -118,33 +140,52 @@ def print_spaces() -> int:
     return 0
 
 
+def print_estimate(settings: "Settings", keep_best: int) -> int:
+    """What the search would cost, on stdout. Nothing is written into the run."""
+    from search import estimate, resources
+    from trainables import data
+
+    path = settings.runs_dir / settings.run_name
+    images = data.load(settings.cache, fraction=settings.fraction)
+    slots = resources.local(settings).slots
+    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    found = estimate.estimate(path, settings, images, on_gpu, slots, keep_best)
+    print(*estimate.sentences(found), sep="\n")
+    estimate.keep(path, found)
+    return 0
+
+
 def run(
     settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, retry_failed: bool, quiet: bool
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
-    from search import attempts, display, folder, ledger, lock, resources
+    from search import attempts, display, estimate, folder, ledger, lock, resources
     from search.interrupts import Interrupted
     from search.progress import Progress
     from trainables import data, durable
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)
-    resources.check_local(settings)
+    resources.local(settings)
     refuse_foreign(path, results)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path):
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = folder.open_run(path, settings, images, on_gpu)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
+        trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
         try:
             with display.shown(progress, console) as show, loading_early(show, interrupts) as notify:
                 attempts.train(path, settings, interrupts, notify)
+            interrupts.end_in(None)
         except Interrupted:
             write(path, settings, results)
             raise
+        if verdict := estimate.verdict(path, progress, trained_before):
+            console.print(verdict, highlight=False, markup=False, soft_wrap=True)
         ended = ledger.read(path)
         folder.prune_weights(ended, keep_best)
         write(path, settings, results)
@@ -169,8 +210,11 @@ def loading_early(notify: "Notify", interrupts: "Interrupts") -> Iterator["Notif
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
-    """What is about to happen, in one line."""
-    rule = progress.run.identity["scheduler"]["name"]
+    """What is about to happen, in one line; a second one if values at rungs are of an unfinished schedule."""
+    from search import folder
+    from search.stopping import label
+
+    rule = label(progress.run.identity["scheduler"])
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     verb = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
     console.print(
@@ -178,6 +222,12 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
         f"of {progress.epochs_each} epochs, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+    if rule != "none" and (sized := folder.sized_schedules(settings.space)):
+        console.print(
+            f"the {' and '.join(sized)} schedule is sized for all {progress.epochs_each} epochs: early stopping sees values "
+            "from the middle of it, and --epochs cannot grow later, because every epoch would have had another rate",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> None:

@@ -3,8 +3,8 @@
 import traceback
 from pathlib import Path
 
-from search import ledger, runner
-from search.decisions import Decisions
+from search import confirmation, ledger, runner
+from search.decisions import of_run
 from search.faults import Fault
 from search.folder import tidy
 from search.interrupts import Interrupts
@@ -18,14 +18,14 @@ FRUITLESS = 3  # attempts in a row without a new row before the machine is to bl
 
 
 def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Notify) -> None:
-    """Train every trial of the run that has not ended; return at once if there is none.
+    """Train every trial of the run that has not ended, and then those that confirm; return at once if there is none.
 
     Raises:
         Interrupted: a signal came; running trials have saved what they could.
         StorageError, DataError, RunError, LockedError: a worker met a fault of the machine.
         RayError: Ray does not start or fails again and again.
     """
-    run = ledger.read(folder)
+    run = confirmation.extend(ledger.read(folder))
     tidy(run)
     if not pending(run):
         return
@@ -37,7 +37,7 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
             interrupts.check()
             if fault:
                 raise fault.error()
-            before, run = run, ledger.read(folder)
+            before, run = run, confirmation.extend(ledger.read(folder))
             tidy(run)
             fruitless = 0 if progressed(before, run) else fruitless + 1
             if fruitless == FRUITLESS:
@@ -52,7 +52,7 @@ def pending(run: ledger.Run) -> list[int]:
 
 
 def progressed(before: ledger.Run, after: ledger.Run) -> bool:
-    return any(
+    return len(after.trials) > len(before.trials) or any(
         old.epochs != new.epochs or old.status != new.status
         for old, new in zip(before.trials, after.trials, strict=True)
     )
@@ -60,11 +60,9 @@ def progressed(before: ledger.Run, after: ledger.Run) -> bool:
 
 def attempt_once(run: ledger.Run, settings: Settings, resources: Resources, notify: Notify) -> Fault | None:
     """One attempt. What Ray throws is kept in its log and answered by the next attempt."""
-    epochs = run.totals["epochs"]
-    decisions = Decisions(run.folder / "decisions.jsonl", run.identity["scheduler"], epochs, run.decisions)
     job = make_job(run, settings, resources)
     try:
-        return runner.attempt(run, job, resources, decisions, notify)
+        return runner.attempt(run, job, resources, of_run(run), notify)
     except ExpectedError:
         raise
     except Exception:

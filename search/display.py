@@ -12,6 +12,7 @@ from rich.text import Text
 
 from search.progress import Progress, TrialProgress
 from search.runner import Notify
+from search.stopping import WAITING
 from trainables.durable import Record
 
 ROWS = 12  # trials in the live table
@@ -50,8 +51,8 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
 
 
 def ending(progress: Progress, trial: TrialProgress) -> str:
-    synchronous = progress.run.identity["scheduler"]["name"] == "sha"
-    status = "interrupted" if trial.status == "waiting" and not synchronous else trial.status
+    waits = progress.run.identity["scheduler"]["name"] in WAITING
+    status = "interrupted" if trial.status == "waiting" and not waits else trial.status
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
         f"{progress.epochs_each} epochs  val_accuracy {percent(trial.best)}"
@@ -100,9 +101,10 @@ def time_left(progress: Progress) -> str:
     seconds = progress.seconds_left()
     if seconds is None:
         return "starting"
+    return f"at most {clock(seconds)} left"
+
+
+def clock(seconds: float) -> str:
+    """3m 05s, or 2h 07m."""
     minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"at most {minutes // 60}h {minutes % 60:02d}m left"
-        if minutes >= 60
-        else f"at most {minutes}m {rest:02d}s left"
-    )
+    return f"{minutes // 60}h {minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m {rest:02d}s"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import trainables
+from search import stopping
 from search.ledger import SCHEMA
 from search.settings import Settings
 from trainables import precision
@@ -57,13 +58,7 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
 
 def scheduler(settings: Settings) -> Record:
     """The early-stopping rule with the settings that it reads."""
-    if settings.scheduler == "none":
-        return {"name": "none"}
-    return {
-        "name": settings.scheduler,
-        "grace_period": settings.grace_period,
-        "reduction_factor": settings.reduction_factor,
-    }
+    return stopping.rule(settings.scheduler, settings.grace_period, settings.reduction_factor, settings.audit)
 
 
 def differences(recorded: Record, asked: Record) -> Record:

@@ -5,7 +5,7 @@ So a larger number of trials only appends, and a search that was interrupted dra
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from spaces import Choice, Space
@@ -34,7 +34,7 @@ def size(space: Space, algorithm: str, asked: int | None) -> int:
 
 
 def draw(space: Space, algorithm: str, count: int, seed: int) -> list[Record]:
-    """The first `count` lines of trials.jsonl, the baseline first.
+    """The first `count` points as lines of trials.jsonl, the baseline first, on the run's own seed.
 
     Raises:
         SpaceError: a grid over an interval, or a space with fewer different points than asked for.
@@ -51,6 +51,30 @@ def entry(index: int, space: Space, point: Record, source: str, seed: int) -> Re
     config = complete({**space.constants, **point})
     del config["epochs"]
     return {"index": index, "id": trial_id(config, seed), "config": config, "seed": seed, "source": source}
+
+
+def order(history: Sequence[Record]) -> list[tuple[int, int]]:
+    """Point and replicate of each trial of a search, in the order in which they are planned.
+
+    Each line of totals.jsonl adds, point by point, what it asks for and the lines before it did not. So a search that grows
+    only appends, and which of --num-samples and --seeds grew first changes the order of the trials and nothing else.
+    """
+    asked = (itertools.product(range(totals["trials"]), range(totals["seeds"])) for totals in history)
+    return list(dict.fromkeys(itertools.chain.from_iterable(asked)))
+
+
+def replicate_seed(seed: int, replicate: int) -> int:
+    """The trial seed of replicate r = 0, 1, ... of every point: the run's own seed first."""
+    return derive(seed, "replicate", replicate) if replicate else seed
+
+
+def replicates(points: Sequence[Record], history: Sequence[Record], seed: int) -> list[Record]:
+    """The lines of trials.jsonl for these points, each on as many seeds as were asked for."""
+    lines = []
+    for index, (point, replicate) in enumerate(order(history)):
+        line, trial_seed = points[point], replicate_seed(seed, replicate)
+        lines.append({**line, "index": index, "id": trial_id(line["config"], trial_seed), "seed": trial_seed})
+    return lines
 
 
 def check_grid(space: Space) -> None:

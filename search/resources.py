@@ -27,13 +27,13 @@ def local_gpus() -> int:
     return present if visible is None else min(present, len(named))
 
 
-def check_local(settings: Settings) -> None:
-    """Refuse at once what this machine cannot give to any trial.
+def local(settings: Settings) -> Resources:
+    """Resources of a trial on this machine; refuses at once what it cannot give to any.
 
     Raises:
         UsageError: with what there is.
     """
-    share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
+    return share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
 
 
 def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:

@@ -1,14 +1,17 @@
 """Whose turn it is: which trial trains next, and up to which epoch. No Ray.
 
-Without early stopping, and with asha, every trial has one turn, to its end. With sha a turn ends at the next rung, where
-a trial waits until all others are there; then the whole rung is decided, and those that go on have another turn.
+Without early stopping, and with asha or median, every trial has one turn, to its end. With sha and epochs:K a turn ends at
+the next rung, where a trial waits until all others are there; then the whole rung is decided, and those that go on have
+another turn. Trials that confirm wait for nobody: they have one turn each once no other can start.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from search import ledger
 from search.decisions import halve
-from search.stopping import milestones
+from search.stopping import WAITING, decisive
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,16 @@ class Turn:
 
 
 class Turns:
-    """Hands out turns, and learns when they end. A turn that ended short of its epoch is not given again."""
+    """Hands out turns, and learns when they end. A turn that ended short of its epoch is not given again.
 
-    def __init__(self, run: ledger.Run) -> None:
-        self._run = run
+    Args:
+        read: reads the run again when a wave has ended.
+    """
+
+    def __init__(self, run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read) -> None:
+        self._run, self._read = run, read
         self._running: set[int] = set()
-        self._ready = self._given = next_wave(run)
+        self._ready = self._given = next_wave(run, read)
 
     @property
     def most(self) -> int:
@@ -44,8 +51,8 @@ class Turns:
         """The turn of this trial is over."""
         self._running.discard(trial)
         if not self._ready and not self._running:
-            self._run = ledger.read(self._run.folder)
-            wave = next_wave(self._run)
+            self._run = self._read(self._run.folder)
+            wave = next_wave(self._run, self._read)
             self._ready = [] if wave == self._given else wave  # the same again: they did not get there
             self._given = wave
 
@@ -54,30 +61,27 @@ class Turns:
         return not self._ready and not self._running
 
 
-def next_wave(run: ledger.Run) -> list[Turn]:
+def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read) -> list[Turn]:
     """The turns that can start now, in plan order, after deciding every rung that is complete.
 
     Raises:
         StorageError: a decision could not be written down.
     """
     for rung in rungs(run):
-        going = [trial for trial in run.trials if not trial.ended]
+        going = [trial for trial in run.search_trials if not trial.ended]
         behind = [trial for trial in going if len(trial.epochs) < rung]
         if behind:
             return [Turn(trial.index, rung) for trial in behind]
         decided = {record["trial"] for record in run.decisions if record["epoch"] == rung}
         if any(trial.index not in decided for trial in going):
             values = {
-                trial.index: trial.epochs[rung - 1]["val_accuracy"] for trial in run.trials if reached(trial, rung)
+                trial.index: trial.epochs[rung - 1]["val_accuracy"]
+                for trial in run.search_trials
+                if reached(trial, rung)
             }
-            halve(
-                run.folder / "decisions.jsonl",
-                run.decisions,
-                rung,
-                values,
-                run.identity["scheduler"]["reduction_factor"],
-            )
-            run = ledger.read(run.folder)
+            path, identity = run.folder / "decisions.jsonl", run.identity
+            halve(path, run.decisions, rung, values, identity["scheduler"], identity["seed"])
+            run = read(run.folder)
     return [Turn(trial.index, run.totals["epochs"]) for trial in run.trials if not trial.ended]
 
 
@@ -85,9 +89,7 @@ def reached(trial: ledger.Trial, rung: int) -> bool:
     return len(trial.epochs) >= rung
 
 
-def rungs(run: ledger.Run) -> list[int]:
-    """The epochs at which trials wait for each other; none unless the scheduler is sha."""
+def rungs(run: ledger.Run) -> Sequence[int]:
+    """The epochs at which trials wait for each other; none unless the scheduler is sha or epochs:K."""
     scheduler = run.identity["scheduler"]
-    if scheduler["name"] != "sha":
-        return []
-    return milestones(scheduler["grace_period"], scheduler["reduction_factor"], run.totals["epochs"])
+    return decisive(scheduler, run.totals["epochs"]) if scheduler["name"] in WAITING else ()

@@ -52,6 +52,30 @@ def test_a_grid_never_has_more_trials_than_points(asked, expected):
     assert plan.size(GRID, "grid", asked) == expected
 
 
+growth = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=5)
+
+
+@given(growth)
+def test_growing_trials_and_seeds_in_any_order_only_appends(steps):
+    history, trials, seeds = [], 1, 1
+    for more_trials, more_seeds in steps:
+        trials, seeds = max(trials, more_trials), max(seeds, more_seeds)
+        history.append({"trials": trials, "seeds": seeds})
+    points = plan.draw(RANDOM, "random", trials, 3)
+    lines = plan.replicates(points, history, 3)
+    assert lines[: len(plan.order(history[:-1]))] == plan.replicates(points, history[:-1], 3)
+    assert len({line["id"] for line in lines}) == len(lines) == trials * seeds
+    assert [line["index"] for line in lines] == list(range(len(lines)))
+
+
+def test_a_point_is_planned_on_the_seed_of_the_run_and_on_derived_ones_with_the_same_source():
+    lines = plan.replicates(plan.draw(GRID, "grid", 2, 7), [{"trials": 2, "seeds": 2}], 7)
+    assert [line["source"] for line in lines] == ["baseline", "baseline", "grid", "grid"]
+    assert [line["seed"] for line in lines] == [7, plan.replicate_seed(7, 1)] * 2
+    assert lines[0]["config"] == lines[1]["config"]
+    assert lines[:1] == plan.draw(GRID, "grid", 1, 7)
+
+
 def test_a_line_of_the_plan_holds_a_whole_configuration_without_epochs():
     entry = plan.draw(GRID, "grid", 1, 7)[0]
     assert entry["seed"] == 7
