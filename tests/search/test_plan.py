@@ -43,7 +43,7 @@ def test_no_random_point_is_drawn_twice_and_a_used_up_space_says_so():
 
 
 def test_a_grid_over_an_interval_is_refused():
-    with pytest.raises(SpaceError, match=r"depth, lr.*--algo random"):
+    with pytest.raises(SpaceError, match=r"but lr has a range\. Use --algo random"):
         plan.draw(RANDOM, "grid", 3, 0)
 
 
