@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spaces._changes import changed
 from spaces._lint import warnings
-from spaces._parameters import MAX_GRID, ParameterError, Point
+from spaces._parameters import MAX_GRID, ParameterError, Point, Range, by_axis, fits, rows
 from spaces._ranges import (
     Choice,
     Interval,
@@ -28,8 +28,9 @@ from trainables.config import unknown
 from trainables.errors import SpaceError
 
 __all__ = [
-    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Space", "When", "changed", "choice", "describe", "integers",
-    "key_of", "linked", "load", "logintegers", "loguniform", "names", "uniform", "warnings", "when",
+    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Range", "Space", "When", "by_axis", "changed", "choice",
+    "describe", "fits", "integers", "key_of", "linked", "load", "logintegers", "loguniform", "names", "rows", "uniform",
+    "warnings", "when",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent
@@ -82,6 +83,6 @@ def line_of(error: BaseException, path: Path) -> int:
             node.lineno for node in nodes if isinstance(node, ast.keyword) and node.arg == error.key
         ]  # of linked()
         if keys:
-            return keys[0]
+            return min(keys)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     return (lines or [1])[-1] or 1

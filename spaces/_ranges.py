@@ -104,9 +104,9 @@ class Interval:
             raise SpaceError(f"step must be a {'whole ' if self.whole else ''}number, but got {step!r}.")
         if self.log:
             raise SpaceError("a logarithmic range has no step. List the values with choice(...).")
-        if not 0 < step <= self.high - self.low or not math.isfinite((self.high - self.low) / step):
+        steps = (self.high - self.low) / step if step > 0 else 0.0
+        if not math.isfinite(steps) or round(steps) < 1:
             raise SpaceError(f"step must be above 0 and at most high - low, but got {step!r}.")
-        steps = (self.high - self.low) / step
         if abs(steps - round(steps)) > 1e-6:
             raise SpaceError(
                 f"step {step!r} does not lead from {self.low!r} to {self.high!r}. Change one of the three."
@@ -121,18 +121,19 @@ class Interval:
 
     def at(self, u: float) -> float | int:
         if self.step:
-            return self._after(min(self.steps or 0, int(u * ((self.steps or 0) + 1))))
+            return self.nth(min(self.steps or 0, int(u * ((self.steps or 0) + 1))))
         if self.whole:  # every whole number owns the interval from half below to half above it
             return min(self.high, max(self.low, round(self._between(self.low - 0.5, self.high + 0.5, u))))
-        rounded = float(
-            f"{self._between(self.low, self.high, u):.4g}"
-        )  # four digits are enough to search, and fit a table
-        return min(self.high, max(self.low, rounded))
+        return self.rounded(self._between(self.low, self.high, u))
 
-    def _after(self, steps: int) -> float | int:
-        """low and so many steps; ten digits, so that 3 x 0.1 is 0.3."""
+    def rounded(self, value: float) -> float:
+        """Four digits are enough to search, and fit a table; never beyond the ends."""
+        return min(self.high, max(self.low, float(f"{value:.4g}")))
+
+    def nth(self, steps: int) -> float | int:
+        """low and so many steps, with ten digits, so that 3 x 0.1 is 0.3."""
         value = self.low + steps * (self.step or 1)
-        return value if self.whole else min(self.high, float(f"{value:.10g}"))
+        return value if self.whole else max(self.low, min(self.high, float(f"{value:.10g}")))
 
     def _between(self, low: float, high: float, u: float) -> float:
         if self.log:
@@ -144,7 +145,7 @@ class Interval:
         return is_number and self.low <= value <= self.high and self._on_step(value)  # type: ignore[arg-type,operator]
 
     def _on_step(self, value: float) -> bool:
-        return not self.step or math.isclose(value, self._after(round((value - self.low) / self.step)), abs_tol=1e-12)
+        return not self.step or math.isclose(value, self.nth(round((value - self.low) / self.step)), abs_tol=1e-12)
 
     def bounds(self) -> tuple[float, float]:
         return self.low, self.high
@@ -152,7 +153,7 @@ class Interval:
     def listed(self) -> tuple[float | int, ...] | None:
         if self.steps is None or self.steps > MAX_LISTED:
             return None
-        return tuple(self._after(number) for number in range(self.steps + 1))
+        return tuple(self.nth(number) for number in range(self.steps + 1))
 
     def __str__(self) -> str:
         name = ("log" if self.log else "") + ("integers" if self.whole else "uniform")

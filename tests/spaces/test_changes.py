@@ -59,7 +59,10 @@ def test_a_range_over_a_constant_starts_from_that_constant():
 def test_a_range_that_leaves_the_old_value_out_starts_from_its_middle():
     space, notes = changed(SWEEP, ["dropout=uniform(0.4, 0.6)", "lr=loguniform(1, 100)"])
     assert space.baseline == {"dropout": 0.5, "lr": 10.0}
-    assert sorted(notes) == ["baseline dropout=0.5: the middle of its range", "baseline lr=10.0: the middle of its range"]
+    assert sorted(notes) == [
+        "baseline dropout=0.5: the middle of its range",
+        "baseline lr=10.0: the middle of its range",
+    ]
 
 
 def test_a_parameter_the_space_does_not_name_starts_from_its_default():
@@ -75,7 +78,10 @@ def test_default_takes_a_parameter_out_of_the_space():
 
 def test_another_model_takes_its_own_case_of_a_conditional_parameter():
     space = Space(
-        params={"model": choice("mlp", "convnet"), "width": when("model", mlp=choice(256, 512), convnet=choice(16, 32))},
+        params={
+            "model": choice("mlp", "convnet"),
+            "width": when("model", mlp=choice(256, 512), convnet=choice(16, 32)),
+        },
         baseline={"model": "mlp", "width": 256},
         epochs=1,
     )
