@@ -15,12 +15,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainables.commandline import execute, option
+from trainables.commandline import check_choice, execute, option
 from trainables.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from search.progress import Progress
     from search.runner import Notify
     from search.settings import Settings
+    from spaces import Space
     from trainables.durable import Record
 
 RESULTS_NEED = ("torch", "analysis.write", "analysis.joined", "trainables.train", "sklearn.metrics")
@@ -46,7 +48,14 @@ EPILOG = (
 def main(
     space: Annotated[str | None, option("what to search: a file of spaces/ without .py")] = None,
     list_spaces: Annotated[bool, option("name every space in one line and stop", "--list-spaces")] = False,
-    algo: Annotated[str | None, option("grid or random [grid if the space has only choices]")] = None,
+    show_space: Annotated[str | None, option("print this space with its first points and stop")] = None,
+    set_: Annotated[
+        list[str] | None,
+        option("KEY=VALUE, values with commas, or a range: lr=loguniform(1e-4,1); repeatable", "--set"),
+    ] = None,
+    max_params: Annotated[int | None, option("train no network with more weights")] = None,
+    warm_start: Annotated[str | None, option("a run whose best points are tried right after the baseline")] = None,
+    algo: Annotated[str | None, option("grid, random, qmc or tpe [grid if the space has only choices]")] = None,
     num_samples: Annotated[int | None, option("trials; may grow later [the whole grid, or the space's number]")] = None,
     seed: Annotated[int, option("of points and trials [0]")] = 0,
     dataset: Annotated[str, option("auto, digits, cifar10, cifar100 or folder:PATH [auto]")] = "auto",
@@ -88,8 +97,15 @@ def main(
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
+    if max_params is not None and max_params < 1:
+        raise UsageError(f"--max-params must be at least 1, but got {max_params}.")
     if list_spaces:
-        return print_spaces()
+        from search import preview
+
+        print(preview.listing(), end="")
+        return 0
+    if show_space is not None:
+        return print_space(show_space, tuple(set_ or ()), max_params, algo, seed)
     if space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces.")
     if keep_best < 1:
@@ -105,11 +121,17 @@ def main(
         from trainables import data
 
         interrupts.end_in(duration(time_budget) if time_budget is not None else None)
-        chosen = spaces.load(space)
+        chosen = change_space(spaces.load(space), tuple(set_ or ()))
         resolved, fallback = data.resolve(dataset, data_dir)
+        cache = data.prepare(resolved, data_dir, progress=not quiet)
+        if max_params is not None:
+            chosen = replace(chosen, max_params=max_params, classes=len(data.load(cache).classes))
+        for line in spaces.warnings(chosen):
+            print(f"warning: {line}", file=sys.stderr)
         settings = Settings(
-            space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
-            cache=data.prepare(resolved, data_dir, progress=not quiet), algorithm=algo or plan.default_algorithm(chosen),
+            space_name=space, space=chosen, set=tuple(set_ or ()),
+            dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
+            cache=cache, algorithm=algo or plan.default_algorithm(chosen),
             scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
             num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision, seeds=seeds,
             confirm=confirm, confirm_seeds=confirm_seeds, audit=audit,
@@ -118,6 +140,7 @@ def main(
         )  # fmt: skip
         if fallback:
             print(fallback, file=sys.stderr)
+        settings = start_warm(settings, warm_start)
         if dry_run:
             return print_estimate(settings, keep_best)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
@@ -129,14 +152,25 @@ def main(
         interrupts.end_in(None)
 
 
-def print_spaces() -> int:
-    """Names, number of points and one line each, on stdout."""
+def change_space(space: "Space", texts: tuple[str, ...]) -> "Space":
+    """The space as --set wants it; what the baseline became is said."""
     import spaces
 
-    for name in spaces.names():
-        space = spaces.load(name)
-        points = f"{space.grid_size} points" if space.is_grid else "random"
-        print(f"{name:<16} {points:<10} {spaces.describe(name)}")
+    changed, notes = spaces.changed(space, texts)
+    for line in notes:
+        print(f"note: {line}", file=sys.stderr)
+    return changed
+
+
+def print_space(name: str, texts: tuple[str, ...], max_params: int | None, algo: str | None, seed: int) -> int:
+    """What a search of this space would look like, on stdout. --max-params counts with ten classes."""
+    import spaces
+    from search import plan, preview
+
+    space = replace(change_space(spaces.load(name), texts), max_params=max_params)
+    algorithm = algo or plan.default_algorithm(space)
+    check_choice("algo", algorithm, plan.ALGORITHMS)
+    print(preview.show(name, space, algorithm, seed), end="")
     return 0
 
 
@@ -153,6 +187,16 @@ def print_estimate(settings: "Settings", keep_best: int) -> int:
     print(*estimate.sentences(found), sep="\n")
     estimate.keep(path, found)
     return 0
+
+
+def start_warm(settings: "Settings", name: str | None) -> "Settings":
+    """The settings with the points of an earlier run; what of it cannot be used is said."""
+    from search import warm
+
+    found, notes = warm.start(settings.runs_dir / settings.run_name, settings, name)
+    for line in notes:
+        print(f"note: {line}", file=sys.stderr)
+    return replace(settings, warm=found)
 
 
 def run(

@@ -12,8 +12,9 @@ from pathlib import Path
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_decisions import DECISION, check_decisions, is_rule
 from analysis.verify_plan import check_plan
+from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
-from search import ledger
+from search import confirmation, ledger
 from search.folder import GROWING
 from search.ledger import SCHEMA, TOTALS, UNSAID, Shape
 from trainables.durable import Record
@@ -47,6 +48,9 @@ def verify(run_folder: Path) -> list[str]:
     trials = {
         line.record["index"]: read_trial(evidence, line, asked, identity["sizes"]["val"], is_held) for line in plan
     }
+    searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
+    if totals and not evidence.problems:  # only then the files mean what they say
+        check_points(evidence, identity, [line.record for line in totals], searched, trials)
     check_folders(evidence, trials)
     scheduler = None if was_changed("scheduler", totals) else identity["scheduler"]
     check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0), identity["seed"])

@@ -1,9 +1,10 @@
 """Train a run to its end: one attempt after another until every trial has ended, or the machine gives up."""
 
+import functools
 import traceback
 from pathlib import Path
 
-from search import confirmation, ledger, runner
+from search import confirmation, growth, ledger, runner
 from search.decisions import of_run
 from search.faults import Fault
 from search.folder import tidy
@@ -27,12 +28,12 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
     """
     run = confirmation.extend(ledger.read(folder))
     tidy(run)
-    if not pending(run):
+    if not is_open(run):
         return
     with runner.ray_started(folder, None, interrupts):
         resources = runner.available(settings)
         fruitless = 0
-        while pending(run):
+        while is_open(run):
             fault = attempt_once(run, settings, resources, notify)
             interrupts.check()
             if fault:
@@ -46,9 +47,9 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
                 )
 
 
-def pending(run: ledger.Run) -> list[int]:
-    """Indices of the trials that have not ended, in plan order."""
-    return [trial.index for trial in run.trials if not trial.ended]
+def is_open(run: ledger.Run) -> bool:
+    """Whether there are trials that have not ended, or that are not planned yet."""
+    return not run.is_planned or not all(trial.ended for trial in run.trials)
 
 
 def progressed(before: ledger.Run, after: ledger.Run) -> bool:
@@ -62,7 +63,8 @@ def attempt_once(run: ledger.Run, settings: Settings, resources: Resources, noti
     """One attempt. What Ray throws is kept in its log and answered by the next attempt."""
     job = make_job(run, settings, resources)
     try:
-        return runner.attempt(run, job, resources, of_run(run), notify)
+        grow = functools.partial(growth.extend, run.folder, settings.space)
+        return runner.attempt(run, job, resources, of_run(run), notify, grow)
     except ExpectedError:
         raise
     except Exception:

@@ -33,7 +33,7 @@ def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> R
     changes = {} if is_new else check_identity(folder, asked, settings)
     history = read_totals(folder)
     totals = ask(folder, settings, history[-1] if history else None)
-    points = plan.draw(settings.space, settings.algorithm, totals["trials"], settings.seed)
+    points = drawn(folder, settings, [*history, totals])
     new = unplanned(folder, plan.replicates(points, [*history, totals], settings.seed))
     if is_new:
         durable.write_json(folder / "run.json", asked)
@@ -45,6 +45,25 @@ def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> R
     return read(folder)
 
 
+def drawn(folder: Path, settings: Settings, history: list[Record]) -> list[Record]:
+    """The points that are known: all that were asked for, or with TPE those that were drawn so far.
+
+    Raises:
+        SpaceError: the space has fewer points than asked for.
+    """
+    count = history[-1]["trials"]
+    points = plan.draw(settings.space, settings.algorithm, count, settings.seed, settings.warm_points)
+    if settings.algorithm == "tpe":
+        plan.draw(settings.space, "random", count, settings.seed)  # finds out now whether there are so many
+        points += plan.first_lines(searched_lines(folder), history)[len(points) :]
+    return points
+
+
+def searched_lines(folder: Path) -> list[Record]:
+    """The lines of the plan without those of the confirmation."""
+    return [line for line in durable.read_lines(folder / "trials.jsonl") if line.get("source") != confirmation.SOURCE]
+
+
 def unplanned(folder: Path, wanted: list[Record]) -> list[Record]:
     """Of the trials that a search wants, those that are not planned yet; a confirmation may stand among the others.
 
@@ -52,7 +71,7 @@ def unplanned(folder: Path, wanted: list[Record]) -> list[Record]:
         RunError: what is planned is something else.
     """
     planned = durable.read_lines(folder / "trials.jsonl")
-    there = [line for line in planned if line.get("source") != confirmation.SOURCE]
+    there = searched_lines(folder)
     if [{**line, "index": old["index"]} for line, old in zip(wanted, there, strict=False)] != there:
         raise RunError(f"another plan: {folder}/trials.jsonl: its points are drawn differently now. Use --name NEW.")
     return [{**line, "index": index} for index, line in enumerate(wanted[len(there) :], len(planned))]

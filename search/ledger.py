@@ -88,12 +88,14 @@ class Run:
         return [trial for trial in self.trials if trial.source != confirmation.SOURCE]
 
     @property
+    def is_planned(self) -> bool:
+        """Whether every trial of the search is planned; with TPE the plan grows while the search runs."""
+        return len(self.search_trials) >= self.totals["trials"] * self.totals.get("seeds", 1)
+
+    @property
     def search_ended(self) -> bool:
         """Whether every trial of the search is planned and has ended, so that there is a choice to confirm."""
-        trials = self.search_trials
-        return len(trials) >= self.totals["trials"] * self.totals.get("seeds", 1) and all(
-            trial.ended for trial in trials
-        )
+        return self.is_planned and all(trial.ended for trial in self.search_trials)
 
     @property
     def complete(self) -> bool:

@@ -63,7 +63,7 @@ def order(history: Sequence[Record]) -> list[tuple[int, int]]:
     Each line of totals.jsonl adds, point by point, what it asks for and the lines before it did not. So a search that grows
     only appends, and which of --num-samples and --seeds grew first changes the order of the trials and nothing else.
     """
-    asked = (itertools.product(range(totals["trials"]), range(totals["seeds"])) for totals in history)
+    asked = (itertools.product(range(line["trials"]), range(line["seeds"])) for line in history)
     return list(dict.fromkeys(itertools.chain.from_iterable(asked)))
 
 
@@ -73,12 +73,26 @@ def replicate_seed(seed: int, replicate: int) -> int:
 
 
 def replicates(points: Sequence[Record], history: Sequence[Record], seed: int) -> list[Record]:
-    """The lines of trials.jsonl for these points, each on as many seeds as were asked for."""
-    lines = []
-    for index, (point, replicate) in enumerate(order(history)):
-        line, trial_seed = points[point], replicate_seed(seed, replicate)
-        lines.append({**line, "index": index, "id": trial_id(line["config"], trial_seed), "seed": trial_seed})
-    return lines
+    """The lines of trials.jsonl for these points, each on as many seeds as were asked for.
+
+    They end before the first point that is not among these: TPE has not drawn it yet.
+    """
+    known = itertools.takewhile(lambda place: place[0] < len(points), order(history))
+    return [replica(points[point], index, seed, replicate) for index, (point, replicate) in enumerate(known)]
+
+
+def first_lines(lines: Sequence[Record], history: Sequence[Record]) -> list[Record]:
+    """Of the lines of a search, the first one of each point."""
+    return [line for line, (_, replicate) in zip(lines, order(history), strict=False) if not replicate]
+
+
+def replica(line: Record, index: int, seed: int, replicate: int) -> Record:
+    """A point's line on the seed of another replicate. What TPE was told stands at the first one only."""
+    trial_seed = replicate_seed(seed, replicate)
+    found = {**line, "index": index, "id": trial_id(line["config"], trial_seed), "seed": trial_seed}
+    if replicate:
+        found.pop("told", None)
+    return found
 
 
 def distinct(space: Space, algorithm: str, seed: int, warm: Sequence[Point]) -> Iterator[tuple[Point, str]]:

@@ -35,7 +35,7 @@ class Progress:
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
-        searched = {key: trial.config[key] for key in self.run.identity["space_params"]}
+        searched = {key: trial.config.get(key, "") for key in self.run.identity["space_params"]}
         best = trial.best["val_accuracy"] if trial.best else None
         status = "waiting" if trial.status == "running" else trial.status  # it runs when its first row comes
         confirms = trial.source == confirmation.SOURCE

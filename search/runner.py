@@ -158,8 +158,13 @@ def available(settings: Settings) -> Resources:
     return share(settings, [node["Resources"] for node in ray.nodes() if node["Alive"]])
 
 
-def attempt(run: Run, job: Job, resources: Resources, decisions: Decisions, notify: Notify) -> Fault | None:
+def attempt(
+    run: Run, job: Job, resources: Resources, decisions: Decisions, notify: Notify, grow: Callable[[], int | None]
+) -> Fault | None:
     """Train the trials of the run that have not ended through Ray.
+
+    Args:
+        grow: plans one more trial and returns its index, or none if all are planned.
 
     Returns:
         The fault that a worker reported, if that is why the attempt ended early.
@@ -175,7 +180,7 @@ def attempt(run: Run, job: Job, resources: Resources, decisions: Decisions, noti
         train_trial(job, Turn(**config), tune.report)
 
     scheduler = PlanScheduler(run, decisions, notify, job.stop_marker)
-    turns = Turns(run)
+    turns = Turns(run, grow=grow)
     searcher = PlanSearcher(turns, stopping=lambda: scheduler.stopping)
     tune.Tuner(
         tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),

@@ -8,6 +8,7 @@ from pathlib import Path
 from search.plan import ALGORITHMS
 from spaces import MAX_GRID, Space
 from trainables.config import unknown
+from trainables.durable import Record
 from trainables.errors import UsageError
 
 SCHEDULERS = ("asha", "sha", "median", "epochs:K", "none")
@@ -52,6 +53,8 @@ class Settings:
     runs_dir: Path = Path("runs")
     name: str | None = None
     allow_changes: bool = False
+    set: tuple[str, ...] = ()  # what --set changed in the space
+    warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
 
     def __post_init__(self) -> None:
         for field, known in (("algorithm", ALGORITHMS), ("scheduler", SCHEDULERS), ("precision", PRECISIONS)):
@@ -86,6 +89,10 @@ class Settings:
     def threads(self) -> int:
         """Threads of torch in a trial: its CPUs. They decide the last bits of every number, so they are identity."""
         return self.cpus_per_trial
+
+    @property
+    def warm_points(self) -> list[Record]:
+        return self.warm["points"] if self.warm else []
 
     @property
     def run_name(self) -> str:

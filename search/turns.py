@@ -22,25 +22,39 @@ class Turn:
     until: int
 
 
+def no_more() -> None:
+    """Plans nothing: the whole plan is there."""
+
+
 class Turns:
     """Hands out turns, and learns when they end. A turn that ended short of its epoch is not given again.
 
     Args:
         read: reads the run again when a wave has ended.
+        grow: plans one more trial and returns its index, or none if all are planned. It is asked when no turn is ready.
     """
 
-    def __init__(self, run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read) -> None:
-        self._run, self._read = run, read
+    def __init__(
+        self,
+        run: ledger.Run,
+        read: Callable[[Path], ledger.Run] = ledger.read,
+        grow: Callable[[], int | None] = no_more,
+    ) -> None:
+        self._run, self._read, self._grow = run, read, grow
+        self._is_planned = run.is_planned
         self._running: set[int] = set()
         self._ready = self._given = next_wave(run, read)
 
     @property
     def most(self) -> int:
         """More turns than there will ever be."""
-        return len(self._run.trials) * (1 + len(rungs(self._run)))
+        planned = self._run.totals["trials"] * self._run.totals.get("seeds", 1)
+        return max(len(self._run.trials), planned) * (1 + len(rungs(self._run)))
 
     def take(self) -> Turn | None:
         """The next turn; none while it depends on those that are running, or if there is none any more."""
+        if not self._ready and not self._is_planned:
+            self._plan_more()
         if not self._ready:
             return None
         turn, self._ready = self._ready[0], self._ready[1:]
@@ -50,15 +64,28 @@ class Turns:
     def end(self, trial: int) -> None:
         """The turn of this trial is over."""
         self._running.discard(trial)
-        if not self._ready and not self._running:
-            self._run = self._read(self._run.folder)
-            wave = next_wave(self._run, self._read)
-            self._ready = [] if wave == self._given else wave  # the same again: they did not get there
-            self._given = wave
+        if not self._ready and not self._running and self._is_planned:
+            self._start_wave()
+
+    def _start_wave(self) -> None:
+        self._run = self._read(self._run.folder)
+        wave = next_wave(self._run, self._read)
+        self._ready = [] if wave == self._given else wave  # the same again: they did not get there
+        self._given = wave
+
+    def _plan_more(self) -> None:
+        """Give a new trial the turn to its end, or to the first rung."""
+        trial = self._grow()
+        if trial is not None:
+            self._ready = [Turn(trial, min([*rungs(self._run), self._run.totals["epochs"]]))]
+            return
+        self._is_planned = True
+        if not self._running:
+            self._start_wave()
 
     @property
     def over(self) -> bool:
-        return not self._ready and not self._running
+        return not self._ready and not self._running and self._is_planned
 
 
 def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read) -> list[Turn]:
@@ -72,6 +99,8 @@ def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read)
         behind = [trial for trial in going if len(trial.epochs) < rung]
         if behind:
             return [Turn(trial.index, rung) for trial in behind]
+        if not run.is_planned:
+            return []  # a rung is decided when all are there
         decided = {record["trial"] for record in run.decisions if record["epoch"] == rung}
         if any(trial.index not in decided for trial in going):
             values = {

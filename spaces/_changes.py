@@ -125,4 +125,4 @@ def literal(node: ast.expr) -> int | float | str:
         raise SpaceError(f"cannot read {ast.unparse(node)[:200]!r}. {HOW}")
     if isinstance(found, int) and abs(found) >= LARGEST:
         raise SpaceError(f"{str(found)[:30]}... is too large.")
-    return found  # type: ignore[no-any-return]
+    return found

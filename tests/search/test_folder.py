@@ -11,8 +11,9 @@ from trainables import durable
 from trainables.errors import RunError, SpaceError, UsageError
 
 UNREADABLE = Space(
-    params={"model": choice("mlp", "resnet18"), "depth": 2}, baseline={"model": "mlp"}, epochs=1
-)  # resnet18 reads no depth
+    params={"lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1,
+    constraint=lambda config: config["lr"] < 0.2 or config["layers"] > 2,
+)  # fmt: skip
 
 
 @pytest.fixture
