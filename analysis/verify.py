@@ -44,12 +44,13 @@ def verify(run_folder: Path) -> list[str]:
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
     totals = check_totals(evidence)
     plan = check_plan(evidence, totals, identity["seed"])
+    is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
     asked = [line.record["epochs"] for line in totals]
     trials = {
         line.record["index"]: read_trial(evidence, line, asked, identity["sizes"]["val"], is_held) for line in plan
     }
     searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
-    if totals and not evidence.problems:  # only then the files mean what they say
+    if is_readable:
         check_points(evidence, identity, [line.record for line in totals], searched, trials)
     check_folders(evidence, trials)
     scheduler = None if was_changed("scheduler", totals) else identity["scheduler"]
