@@ -88,7 +88,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
 def configurations(settings: Settings, totals: Record) -> list[Record]:
     """The configurations of the plan; random ones stand for those that will depend on what came out."""
     algorithm = "random" if settings.algorithm == "tpe" else settings.algorithm
-    lines = plan.draw(settings.space, algorithm, totals["trials"], settings.seed)
+    lines = plan.draw(settings.space, algorithm, totals["trials"], settings.seed, settings.warm_points)
     return [{**line["config"], "epochs": totals["epochs"]} for line in lines]
 
 

@@ -1,10 +1,12 @@
 """The best points of an earlier run, to be tried right after the baseline: also of other images or of a changed space."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from search import ledger
 from search.settings import Settings
 from spaces import Point, Space, by_axis, fits, key_of
+from trainables.config import Config
 from trainables.durable import Record
 from trainables.errors import RunError
 
@@ -28,7 +30,7 @@ def start(folder: Path, settings: Settings, name: str | None) -> tuple[Record | 
         return None, []
     under = settings.runs_dir / name
     earlier = ledger.read(under if (under / "run.json").exists() else Path(name))
-    points, notes = take_over(settings.space, best(earlier))
+    points, notes = take_over(settings.space, earlier)
     return {"run": earlier.folder.resolve().name, "points": points}, notes
 
 
@@ -53,12 +55,12 @@ def value(trial: ledger.Trial) -> float:
     return float(trial.best["val_accuracy"]) if trial.best else 0.0
 
 
-def take_over(space: Space, trials: list[ledger.Trial]) -> tuple[list[Point], list[str]]:
-    """The points of the first few trials that lie inside the space, and a line for each that does not."""
+def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]]:
+    """The best few points of a run that lie inside the space, and a line for each that does not."""
     points: list[Point] = []
     notes = []
-    for trial in trials[:BEST]:
-        known = {**space.baseline, **{key: trial.config[key] for key in space.searched if key in trial.config}}
+    for trial in best(earlier)[:BEST]:
+        known = translated(space, trial.config, earlier.identity["space_params"])
         ranges = space.ranges(known)
         outside = [", ".join(members) for members in by_axis(ranges) if not fits(members, known)]
         refusal = None if outside else space.refusal(space.config({key: known[key] for key in ranges}))
@@ -68,3 +70,12 @@ def take_over(space: Space, trials: list[ledger.Trial]) -> tuple[list[Point], li
         else:
             points.append({key: known[key] for key in ranges})
     return points, notes
+
+
+def translated(space: Space, config: Config, was_searched: Collection[str]) -> Point:
+    """A configuration in the words of this space: what it lacks, or had fixed to a value outside, is the baseline's."""
+    point = {**space.baseline, **{key: config[key] for key in space.searched if key in config}}
+    for members in by_axis(space.ranges(point)):
+        if not fits(members, point) and not any(key in was_searched for key in members):
+            point |= {key: space.baseline[key] for key in members if key in space.baseline}
+    return point

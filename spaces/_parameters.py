@@ -100,19 +100,21 @@ class Parameters:
         return complete({**self.constants, **fixed, **point})
 
     def check_combinations(self) -> None:
-        """Whatever is chosen where values have names, the configuration is one that can be trained.
+        """Whatever is chosen where values have names, and whatever the depth, the configuration can be trained.
 
         Raises:
             SpaceError: with the names and what is wrong with them.
         """
         named = {key: value for key, value in self.free.items() if key in CHOICES}
         for chosen in merged(options(named)):
-            lowest = {key: value.bounds()[0] for key, value in self.ranges(chosen).items() if key not in chosen}
+            applying = {key: value for key, value in self.ranges(chosen).items() if key not in chosen}
+            lowest = {key: value.bounds()[0] for key, value in applying.items()}
             try:
-                self.config({**lowest, **chosen})
+                for depth in possible(applying["depth"]) if "depth" in applying else [None]:
+                    self.config({**lowest, **chosen, **({"depth": depth} if depth is not None else {})})
             except SpaceError as error:
-                names = ", ".join(f"{key} {value!r}" for key, value in chosen.items())
-                raise SpaceError(f"with {names}: {error} Or write when(...), see docs/spaces.md.") from None
+                names = "".join(f"with {key} {value!r}: " for key, value in chosen.items())
+                raise SpaceError(f"{names}{error} Or write when(...), see docs/spaces.md.") from None
 
     @property
     def axes(self) -> list[str]:
@@ -161,6 +163,11 @@ class Parameters:
             applying = self.ranges(free)
             for rest in merged(options({key: value for key, value in applying.items() if key not in free})):
                 yield {key: {**free, **rest}[key] for key in applying}
+
+
+def possible(range_: Range) -> Sequence[Any]:
+    """All values of a range, or its ends if there are too many."""
+    return range_.listed() or range_.bounds()
 
 
 def axis(key: str, value: Any) -> str:

@@ -137,6 +137,7 @@ def test_one_of_two_linked_parameters_can_be_fixed_or_both_set_free():
         ("model=resnet8", "unknown model"),
         ("lr=0.1", "nothing is searched"),
         ("depth=0,1", "depth must be"),
+        ("depth=3,17", "depth of mlp must be"),
     ],
 )
 def test_what_cannot_be_set_is_refused(text, what):
