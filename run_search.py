@@ -262,7 +262,7 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     verb = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
     console.print(
-        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, {len(progress.run.trials)} trials "
+        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, {progress.asked()} trials "
         f"of {progress.epochs_each} epochs, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip

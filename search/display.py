@@ -65,7 +65,7 @@ def summary(progress: Progress) -> str:
     leader = progress.leader()
     best = f"best {percent(leader.best)} ({parameters(leader)})" if leader else "no epoch yet"
     return (
-        f"{progress.ended()}/{len(progress.trials)} trials  {done} epochs  {best}  "
+        f"{progress.ended()}/{progress.asked()} trials  {done} epochs  {best}  "
         f"{progress.images_per_second():,.0f} images/s  {time_left(progress)}"
     )
 

@@ -74,10 +74,15 @@ class Progress:
         """Training images per second of wall time since this search was started or continued."""
         return self.trained * self.images / max(time.monotonic() - self.started, 1e-9)
 
+    def asked(self) -> int:
+        """The number of trials: those that are planned, and those that TPE will plan."""
+        return max(len(self.trials), self.run.totals["trials"] * self.run.totals.get("seeds", 1))
+
     def seconds_left(self) -> float | None:
         """At the rate so far, if no further trial is stopped early; none before the first epoch."""
         if self.trained == 0:
             return None
         open_trials = [trial for trial in self.trials.values() if trial.status in ("planned", "waiting", "running")]
         left = sum(self.epochs_each - trial.epochs for trial in open_trials)
+        left += (self.asked() - len(self.trials)) * self.epochs_each
         return left * (time.monotonic() - self.started) / self.trained
