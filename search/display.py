@@ -86,7 +86,7 @@ def render(progress: Progress) -> Group:
 
 
 def parameters(trial: TrialProgress) -> str:
-    return " ".join(f"{key}={short(value)}" for key, value in trial.searched.items())
+    return " ".join(f"{key}={short(value)}" for key, value in trial.searched.items() if value != "")
 
 
 def short(value: object) -> str:

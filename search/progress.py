@@ -13,7 +13,7 @@ class TrialProgress:
 
     index: int
     id: str
-    searched: Record  # the searched parameters
+    searched: Record  # the searched parameters; empty text for one that does not apply
     epochs: int = 0
     best: float | None = None  # val_accuracy
     status: str = "planned"

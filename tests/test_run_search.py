@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.verify import verify
 from search import ledger
 from trainables import durable
 
@@ -260,6 +261,25 @@ def test_a_killed_search_with_synchronous_halving_ends_in_the_same_bytes(search)
         process.communicate()
     assert search.done(*sha).returncode == 0
     assert (search.rows(), [(search.run / name).read_bytes() for name in files]) == expected
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(600)
+def test_points_of_tpe_stay_when_it_is_killed_and_can_be_drawn_again(search):
+    small = ("--space", "mlp_random", "--set", "width=16,32", "--set", "depth=1,2")
+    arguments = (*small, "--algo", "tpe", "--num-samples", "13", "--epochs", "3", "--max-concurrent", "2")
+    process = search.start(*arguments)
+    search.wait_for_rows(12, process)
+    process.kill()
+    process.communicate()
+    before = (search.run / "trials.jsonl").read_bytes()
+    assert 1 < before.count(b"\n") < 13
+    done = search.done(*arguments)
+    assert done.returncode == 0, done.stderr + search.log()
+    assert (search.run / "trials.jsonl").read_bytes().startswith(before)
+    run = ledger.read(search.run)
+    assert [trial.source for trial in run.trials] == ["baseline", *["tpe"] * 12]
+    assert verify(search.run) == []
 
 
 @pytest.mark.integration

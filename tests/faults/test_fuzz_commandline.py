@@ -54,8 +54,8 @@ tokens = (
 sensible = st.lists(
     st.sampled_from(["--dataset=digits", "--num-samples=2", "--epochs=3", "--seed=1", "--algo=random", "--quiet", "--name=t",
                      "--scheduler=sha", "--fraction=0.5", "--precision=fp32", "--allow-changes", "--epochs=2", "--name=u",
-                     "--retry-failed",
-                     "--algo=tpe", "--set=depth=2,3", "--warm-start=t", "--max-params=4000000", "--cpus-per-trial=2", "--keep-best=1", "--results=other.md", "--fraction=1e-9"]),
+                     "--retry-failed", "--algo=tpe", "--set=depth=2,3", "--warm-start=t", "--max-params=4000000",
+                     "--cpus-per-trial=2", "--keep-best=1", "--results=other.md", "--fraction=1e-9"]),
     max_size=6,
 ).map(lambda some: ["--space=mlp_random", "--dataset=digits", *some])  # fmt: skip
 arguments = st.lists(tokens, max_size=7) | st.builds(
