@@ -15,12 +15,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainables.commandline import execute, option
+from trainables.commandline import check_choice, execute, option
 from trainables.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from search.progress import Progress
     from search.runner import Notify
     from search.settings import Settings
+    from spaces import Space
     from trainables.durable import Record
 
 RESULTS_NEED = ("torch", "analysis.write", "analysis.joined", "trainables.train", "sklearn.metrics")
@@ -38,7 +40,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
-    "7 in use; 8 Ray; 130 or 143 interrupted, can be continued."
+    "7 in use; 8 Ray; 75 time budget used up, 130 or 143 interrupted: can be continued."
 )
 
 
@@ -46,7 +48,14 @@ EPILOG = (
 def main(
     space: Annotated[str | None, option("what to search: a file of spaces/ without .py")] = None,
     list_spaces: Annotated[bool, option("name every space in one line and stop", "--list-spaces")] = False,
-    algo: Annotated[str | None, option("grid or random [grid if the space has only choices]")] = None,
+    show_space: Annotated[str | None, option("print this space with its first points and stop")] = None,
+    set_: Annotated[
+        list[str] | None,
+        option("KEY=VALUE, values with commas, or a range: lr=loguniform(1e-4,1); repeatable", "--set"),
+    ] = None,
+    max_params: Annotated[int | None, option("train no network with more weights")] = None,
+    warm_start: Annotated[str | None, option("a run whose best points are tried right after the baseline")] = None,
+    algo: Annotated[str | None, option("grid, random, qmc or tpe [grid if the space has only choices]")] = None,
     num_samples: Annotated[int | None, option("trials; may grow later [the whole grid, or the space's number]")] = None,
     seed: Annotated[int, option("of points and trials [0]")] = 0,
     dataset: Annotated[str, option("auto, digits, cifar10, cifar100 or folder:PATH [auto]")] = "auto",
@@ -54,11 +63,26 @@ def main(
     epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
     fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
     precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
+    seeds: Annotated[int | None, option("each configuration on so many seeds; may grow later [1]")] = None,
+    confirm: Annotated[
+        int | None, option("train so many of the best, and the baseline, again on fresh seeds; may grow later [0]")
+    ] = None,
+    confirm_seeds: Annotated[int | None, option("fresh seeds of each; may grow later [3]")] = None,
     scheduler: Annotated[
-        str | None, option("early stopping: asha, sha (all wait at a rung) or none [the space's]")
+        str | None,
+        option(
+            "early stopping: asha, sha (all wait at a rung), median, epochs:K (the best after K) or none [the space's]"
+        ),
     ] = None,
     grace_period: Annotated[int, option("epochs before the first decision [1]")] = 1,
     reduction_factor: Annotated[int, option("of trials at each decision, one in this many goes on [3]")] = 3,
+    audit: Annotated[float, option("share of the trials that would be stopped that run on, as a check [0]")] = 0.0,
+    time_budget: Annotated[
+        str | None, option("stop in order after this time, such as 2h, 90m or 1h30m; can be continued")
+    ] = None,
+    dry_run: Annotated[
+        bool, option("print trials, epochs, disk and time, measured on a few batches, and stop", "--dry-run")
+    ] = False,
     cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,
     gpus_per_trial: Annotated[float | None, option("fractions share a GPU [1 where there is one]")] = None,
     max_concurrent: Annotated[int | None, option("trials at once [as many as fit]")] = None,
@@ -75,8 +99,15 @@ def main(
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
+    if max_params is not None and max_params < 1:
+        raise UsageError(f"--max-params must be at least 1, but got {max_params}.")
     if list_spaces:
-        return print_spaces()
+        from search import preview
+
+        print(preview.listing(), end="")
+        return 0
+    if show_space is not None:
+        return print_space(show_space, tuple(set_ or ()), max_params, algo, seed)
     if space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces.")
     if keep_best < 1:
@@ -88,36 +119,86 @@ def main(
     try:
         import spaces
         from search import plan
-        from search.settings import Settings
+        from search.settings import Settings, duration
         from trainables import data
 
-        chosen = spaces.load(space)
+        interrupts.end_in(duration(time_budget) if time_budget is not None else None)
+        chosen = change_space(spaces.load(space), tuple(set_ or ()))
         resolved, fallback = data.resolve(dataset, data_dir)
+        cache = data.prepare(resolved, data_dir, progress=not quiet)
+        if max_params is not None:
+            chosen = replace(chosen, max_params=max_params, classes=len(data.load(cache).classes))
+        for line in spaces.warnings(chosen):
+            print(f"warning: {line}", file=sys.stderr)
         settings = Settings(
-            space_name=space, space=chosen, dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
-            cache=data.prepare(resolved, data_dir, progress=not quiet), algorithm=algo or plan.default_algorithm(chosen),
+            space_name=space, space=chosen, set=tuple(set_ or ()),
+            dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
+            cache=cache, algorithm=algo or plan.default_algorithm(chosen),
             scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
-            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision,
+            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision, seeds=seeds,
+            confirm=confirm, confirm_seeds=confirm_seeds, audit=audit,
             cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
             address=address, epoch_timeout=epoch_timeout, runs_dir=runs_dir, name=name, allow_changes=allow_changes,
         )  # fmt: skip
         if fallback:
             print(fallback, file=sys.stderr)
+        settings = start_warm(settings, warm_start)
+        if dry_run:
+            return print_estimate(settings, keep_best)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
     except Interrupted as stop:
-        print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
+        why = "the time budget is used up" if stop.is_budget else "interrupted"
+        print(f"{why}; continue with: {continuation()}", file=sys.stderr)
         return stop.exit_code
+    finally:
+        interrupts.end_in(None)
 
 
-def print_spaces() -> int:
-    """Names, number of points and one line each, on stdout."""
+def change_space(space: "Space", texts: tuple[str, ...]) -> "Space":
+    """The space as --set wants it; what the baseline became is said."""
     import spaces
 
-    for name in spaces.names():
-        space = spaces.load(name)
-        points = f"{space.grid_size} points" if space.is_grid else "random"
-        print(f"{name:<16} {points:<10} {spaces.describe(name)}")
+    changed, notes = spaces.changed(space, texts)
+    for line in notes:
+        print(f"note: {line}", file=sys.stderr)
+    return changed
+
+
+def print_space(name: str, texts: tuple[str, ...], max_params: int | None, algo: str | None, seed: int) -> int:
+    """What a search of this space would look like, on stdout. --max-params counts with ten classes."""
+    import spaces
+    from search import plan, preview
+
+    space = replace(change_space(spaces.load(name), texts), max_params=max_params)
+    algorithm = algo or plan.default_algorithm(space)
+    check_choice("algo", algorithm, plan.ALGORITHMS)
+    print(preview.show(name, space, algorithm, seed), end="")
     return 0
+
+
+def print_estimate(settings: "Settings", keep_best: int) -> int:
+    """What the search would cost, on stdout. Nothing is written into the run."""
+    from search import estimate, resources
+    from trainables import data
+
+    path = settings.runs_dir / settings.run_name
+    images = data.load(settings.cache, fraction=settings.fraction)
+    slots = resources.local(settings).slots
+    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    found = estimate.estimate(path, settings, images, on_gpu, slots, keep_best)
+    print(*estimate.sentences(found), sep="\n")
+    estimate.keep(path, found)
+    return 0
+
+
+def start_warm(settings: "Settings", name: str | None) -> "Settings":
+    """The settings with the points of an earlier run; what of it cannot be used is said."""
+    from search import warm
+
+    found, notes = warm.start(settings.runs_dir / settings.run_name, settings, name)
+    for line in notes:
+        print(f"note: {line}", file=sys.stderr)
+    return replace(settings, warm=found)
 
 
 def run(
@@ -125,28 +206,33 @@ def run(
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
-    from search import attempts, display, folder, ledger, lock, resources
+    from search import attempts, display, estimate, folder, ledger, lock, resources
     from search.interrupts import Interrupted
     from search.progress import Progress
     from trainables import data, durable
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)
-    resources.check_local(settings)
+    if settings.address is None:  # a cluster is asked when it has been joined
+        resources.local(settings)
     refuse_foreign(path, results)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path):
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = folder.open_run(path, settings, images, on_gpu)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
+        trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
         try:
             with display.shown(progress, console) as show, loading_early(show, interrupts) as notify:
                 attempts.train(path, settings, interrupts, notify)
+            interrupts.end_in(None)
         except Interrupted:
             write(path, settings, results)
             raise
+        if verdict := estimate.verdict(path, progress, trained_before):
+            console.print(verdict, highlight=False, markup=False, soft_wrap=True)
         ended = ledger.read(path)
         folder.prune_weights(ended, keep_best)
         write(path, settings, results)
@@ -171,15 +257,24 @@ def loading_early(notify: "Notify", interrupts: "Interrupts") -> Iterator["Notif
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
-    """What is about to happen, in one line."""
-    rule = progress.run.identity["scheduler"]["name"]
+    """What is about to happen, in one line; a second one if values at rungs are of an unfinished schedule."""
+    from search import folder
+    from search.stopping import label
+
+    rule = label(progress.run.identity["scheduler"])
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     verb = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
     console.print(
-        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, {len(progress.run.trials)} trials "
+        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, {progress.asked()} trials "
         f"of {progress.epochs_each} epochs, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+    if rule != "none" and (sized := folder.sized_schedules(settings.space)):
+        console.print(
+            f"the {' and '.join(sized)} schedule is sized for all {progress.epochs_each} epochs: early stopping sees values "
+            "from the middle of it, and --epochs cannot grow later, because every epoch would have had another rate",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> None:

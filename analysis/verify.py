@@ -10,11 +10,13 @@ import json
 from pathlib import Path
 
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
-from analysis.verify_decisions import DECISION, check_decisions
+from analysis.verify_decisions import DECISION, check_decisions, is_rule
+from analysis.verify_plan import check_plan
+from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
-from search import ledger
-from search.ledger import PLANNED, SCHEMA, TOTALS, Shape
-from trainables.config import trial_id
+from search import confirmation, ledger
+from search.folder import GROWING
+from search.ledger import SCHEMA, TOTALS, UNSAID, Shape
 from trainables.durable import Record
 
 NONE = type(None)
@@ -25,7 +27,6 @@ IDENTITY: Shape = {
     "threads": WHOLE, "code": TEXT, "torch": TEXT, "versions": (dict,), "git": (str, NONE),
 }  # fmt: skip
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
-HALVING: Shape = {"grace_period": WHOLE, "reduction_factor": WHOLE}  # of asha and sha
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
 RESULT: Shape = {"id": TEXT, "rank": WHOLE, "status": TEXT, "epochs": WHOLE, "index": WHOLE}
 
@@ -42,14 +43,18 @@ def verify(run_folder: Path) -> list[str]:
     is_held = held(run_folder)
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
     totals = check_totals(evidence)
-    plan = check_plan(evidence, totals)
+    plan = check_plan(evidence, totals, identity["seed"])
+    is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
     asked = [line.record["epochs"] for line in totals]
     trials = {
         line.record["index"]: read_trial(evidence, line, asked, identity["sizes"]["val"], is_held) for line in plan
     }
+    searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
+    if is_readable:
+        check_points(evidence, identity, [line.record for line in totals], searched, trials)
     check_folders(evidence, trials)
     scheduler = None if was_changed("scheduler", totals) else identity["scheduler"]
-    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0))
+    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0), identity["seed"])
     check_tests(evidence, tests, trials)
     if not is_held:
         check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})
@@ -85,18 +90,18 @@ def check_identity(evidence: Evidence) -> Record | None:
     if identity["schema"] != SCHEMA:
         evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
         return None
-    scheduler = identity["scheduler"]
-    settings = HALVING if scheduler.get("name") in ("asha", "sha") else {}
-    return identity if evidence.has_shape("run.json:1", scheduler, {"name": TEXT, **settings}) else None
+    return identity if is_rule(evidence, identity["scheduler"]) else None
 
 
 def check_totals(evidence: Evidence) -> list[Line]:
     """totals.jsonl: at least one line, and no total ever shrinks."""
-    totals = evidence.lines(evidence.run / "totals.jsonl", TOTALS)
+    found = evidence.lines(evidence.run / "totals.jsonl", {key: TOTALS[key] for key in TOTALS if key not in UNSAID})
+    totals = [Line(line.where, {**UNSAID, **line.record}) for line in found]
+    totals = [line for line in totals if evidence.has_shape(line.where, line.record, TOTALS)]
     if not totals:
         evidence.wrong("totals.jsonl:1", "no line, so nothing was asked for")
     for before, after in itertools.pairwise(totals):
-        for key in ("trials", "epochs", "seeds"):
+        for key in GROWING:
             if after.record[key] < before.record[key]:
                 evidence.wrong(after.where, f"{key} shrinks from {before.record[key]} to {after.record[key]}")
     return totals
@@ -106,25 +111,6 @@ def was_changed(key: str, totals: list[Line]) -> bool:
     """Whether a part of the identity was allowed to change on the way."""
     changes = [line.record.get("identity") for line in totals]
     return any(key in change for change in changes if isinstance(change, dict))
-
-
-def check_plan(evidence: Evidence, totals: list[Line]) -> list[Line]:
-    """trials.jsonl: indices count from 0, ids are those of the configurations, none twice, none too many."""
-    plan = evidence.lines(evidence.run / "trials.jsonl", PLANNED)
-    seen: dict[str, str] = {}
-    for position, line in enumerate(plan):
-        record = line.record
-        name = trial_id(record["config"], record["seed"])
-        if record["index"] != position:
-            evidence.wrong(line.where, f"index is {record['index']}, not {position}")
-        if record["id"] != name:
-            evidence.wrong(line.where, f"id is {record['id']!r}, but that of its configuration and seed is {name}")
-        if name in seen:
-            evidence.wrong(line.where, f"the same configuration and seed as {seen[name]}")
-        seen.setdefault(name, line.where)
-    if totals and len(plan) > totals[-1].record["trials"]:
-        evidence.wrong(plan[-1].where, f"{len(plan)} trials where {totals[-1].record['trials']} were asked for")
-    return [line for line in plan if line.record["id"] in seen]  # no other id may become a path
 
 
 def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
@@ -163,7 +149,8 @@ def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, Trial
 
     Of other trials they need not: a kill may fall between removing the two.
     """
-    is_complete = bool(totals) and len(trials) >= totals[-1].record["trials"]
+    trials = {index: trial for index, trial in trials.items() if not trial.is_confirmation}
+    is_complete = bool(totals) and len(trials) >= totals[-1].record["trials"] * totals[-1].record["seeds"]
     finished = [index for index, trial in trials.items() if trial.is_finished and index not in stopped and trial.rows]
     if not finished or not is_complete or not all(trial.is_over or i in stopped for i, trial in trials.items()):
         return

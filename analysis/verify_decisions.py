@@ -1,26 +1,37 @@
 """decisions.jsonl against the ledgers and against the rule: every decision is replayed in the order it was taken."""
 
 import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from analysis.evidence import NUMBER, WHOLE, Evidence, Line
+from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import ledger
 from search.ledger import Shape
-from search.stopping import decide, milestones, survivors
+from search.stopping import WAITING, Rungs, decisive, is_audited, survivors
 from trainables.durable import Record
 
 DECISION: Shape = {**ledger.DECISION, "sequence": WHOLE, "cutoff": (*NUMBER, type(None))}
+RULES: dict[str, Shape] = {  # what the rule of run.json must hold
+    "asha": {"grace_period": WHOLE, "reduction_factor": WHOLE},
+    "sha": {"grace_period": WHOLE, "reduction_factor": WHOLE},
+    "median": {"grace_period": WHOLE},
+    "epochs": {"budget": WHOLE, "reduction_factor": WHOLE},
+    "none": {},
+}
 
 Trials = dict[int, TrialFiles]
 
 
 def check_decisions(
-    evidence: Evidence, decisions: list[Line], trials: Trials, scheduler: Record | None, epochs: int
+    evidence: Evidence, decisions: list[Line], trials: Trials, scheduler: Record | None, epochs: int, seed: int
 ) -> None:
     """Taken in sequence, on values of the ledgers, nothing after a stop; and at rungs, as the rule says.
 
     Args:
         scheduler: of the whole search; none if it was changed on the way, so that no single rule can be replayed.
+        seed: of the run.
     """
     taken: set[tuple[int, int]] = set()
     for position, line in enumerate(decisions, 1):
@@ -29,21 +40,33 @@ def check_decisions(
         check_decision(evidence, line, trials.get(line.record["trial"]), taken)
     if scheduler is None:
         return
-    rungs = rungs_of(scheduler, epochs)
+    rungs = decisive(scheduler, epochs)
     for line in decisions:
         if line.record["epoch"] not in rungs:
             evidence.wrong(line.where, f"epoch {line.record['epoch']} is no rung of this search")
-    replay = replay_sha if scheduler["name"] == "sha" else replay_asha
     at_rungs = [line for line in decisions if line.record["epoch"] in rungs]
-    replay(evidence, at_rungs, scheduler.get("reduction_factor", 0))
+    if scheduler["name"] in WAITING:
+        Whole(scheduler, seed, at_rungs).replay(evidence)
+    else:
+        replay_arrivals(evidence, at_rungs, scheduler, epochs, seed)
     check_undecided(evidence, rungs, taken, trials)
 
 
-def rungs_of(scheduler: Record, epochs: int) -> list[int]:
-    """The epochs at which this search decides."""
-    grace, factor = scheduler.get("grace_period", 0), scheduler.get("reduction_factor", 0)
-    is_halving = scheduler["name"] in ("asha", "sha") and grace > 0 and factor > 1
-    return milestones(grace, factor, epochs) if is_halving else []
+def is_rule(evidence: Evidence, scheduler: Record) -> bool:
+    """Whether run.json holds a known rule with numbers that can be counted with."""
+    where = "run.json:1"
+    if not evidence.has_shape(where, scheduler, {"name": TEXT}):
+        return False
+    if scheduler["name"] not in RULES:
+        evidence.wrong(where, f"scheduler is {scheduler['name']!r}")
+        return False
+    rule = RULES[scheduler["name"]]
+    if not evidence.has_shape(where, scheduler, rule):
+        return False
+    small = [key for key in rule if scheduler[key] < (2 if key == "reduction_factor" else 1)]
+    for key in small:
+        evidence.wrong(where, f"{key} of the scheduler is {scheduler[key]}")
+    return not small and ("audit" not in scheduler or evidence.has_shape(where, scheduler, {"audit": NUMBER}))
 
 
 def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, taken: set[tuple[int, int]]) -> None:
@@ -55,6 +78,8 @@ def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, tak
     taken.add((index, epoch))
     if trial is None:
         evidence.wrong(line.where, f"trial {index} is not planned")
+    elif trial.is_confirmation:
+        evidence.wrong(line.where, f"trial {index} confirms, so nothing is decided about it")
     elif not 1 <= epoch <= len(trial.rows):
         evidence.wrong(line.where, f"trial {index} has no epoch {epoch}")
     elif record["value"] != trial.value(epoch):
@@ -63,63 +88,101 @@ def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, tak
         evidence.wrong(trial.rows[epoch].where, f"an epoch after {line.where} stopped the trial")
 
 
-def replay_asha(evidence: Evidence, decisions: list[Line], factor: int) -> None:
-    """Each decision on the values that were there before it."""
-    rungs: dict[int, list[float]] = {}
+def replay_arrivals(evidence: Evidence, decisions: list[Line], scheduler: Record, epochs: int, seed: int) -> None:
+    """asha and median: each decision on what was there before it."""
+    rungs = Rungs(scheduler, epochs)
     for line in decisions:
-        values = rungs.setdefault(line.record["epoch"], [])
-        stop, cutoff = decide(rungs, line.record["epoch"], line.record["value"], factor)
-        compare(evidence, line, stop, cutoff)
-        values.append(line.record["value"])
+        record = line.record
+        trial, epoch, value = record["trial"], record["epoch"], record["value"]
+        stop, cutoff = rungs.judge(trial, epoch, value)
+        audit = trial in rungs.audited or (stop and is_audited(scheduler, seed, trial))
+        compare(evidence, line, Verdict(stop, cutoff, audit))
+        rungs.count(trial, epoch, value, audit)
 
 
-def replay_sha(evidence: Evidence, decisions: list[Line], factor: int) -> None:
-    """Each rung on the values of all that were there; it is decided again when more trials were asked for."""
-    rungs: dict[int, dict[int, float]] = {}
-    for epoch, group in itertools.groupby(decisions, key=lambda line: line.record["epoch"]):
-        lines, values = list(group), rungs.setdefault(epoch, {})
-        while lines:
-            together = taken_together(lines, values, factor)
-            for line, stop, cutoff in verdicts(together, values, factor):
-                compare(evidence, line, stop, cutoff)
-            values |= values_of(together)
-            lines = lines[len(together) :]
+@dataclass(frozen=True)
+class Verdict:
+    """What the rule says of one arrival; an audited trial goes on whatever it says."""
+
+    stop: bool
+    cutoff: float | None
+    audit: bool
+
+    @property
+    def word(self) -> str:
+        return "stop" if self.stop and not self.audit else "continue"
+
+    def is_of(self, line: Line) -> bool:
+        found = (line.record["decision"], line.record["cutoff"], line.record.get("audit", False))
+        return found == (self.word, self.cutoff, self.audit)
 
 
-def taken_together(lines: list[Line], values: dict[int, float], factor: int) -> list[Line]:
-    """The longest start of these decisions that agrees with itself; all of them if none does."""
-    for size in range(len(lines), 0, -1):
-        if all(is_as(*verdict) for verdict in verdicts(lines[:size], values, factor)):
-            return lines[:size]
-    return lines
+class Whole:
+    """sha and epochs:K: each rung on the values of all that were there; decided again when more trials were asked for."""
 
+    def __init__(self, scheduler: Record, seed: int, decisions: list[Line]) -> None:
+        self.scheduler, self.seed, self.decisions = scheduler, seed, decisions
+        self.audited_at: dict[int, float] = {}  # trial to the first epoch where it ran on against the rule
+        for line in decisions:
+            if line.record.get("audit"):
+                epoch, trial = line.record["epoch"], line.record["trial"]
+                self.audited_at[trial] = min(epoch, self.audited_at.get(trial, math.inf))
 
-def verdicts(lines: list[Line], values: dict[int, float], factor: int) -> list[tuple[Line, bool, float]]:
-    """What the rule says if these decisions are taken at once, at a rung where others were before."""
-    known = values | values_of(lines)
-    going_on = survivors(known, factor)
-    cutoff = min(known[trial] for trial in going_on)
-    return [(line, line.record["trial"] not in going_on, cutoff) for line in lines]
+    def replay(self, evidence: Evidence) -> None:
+        rungs: dict[int, dict[int, float]] = {}
+        for epoch, group in itertools.groupby(self.decisions, key=lambda line: line.record["epoch"]):
+            lines, values = list(group), rungs.setdefault(epoch, {})
+            while lines:
+                together = self.taken_together(lines, values)
+                for line, verdict in zip(together, self.verdicts(together, values), strict=True):
+                    compare(evidence, line, verdict)
+                values |= values_of(together)
+                lines = lines[len(together) :]
+
+    def taken_together(self, lines: list[Line], values: dict[int, float]) -> list[Line]:
+        """The longest start of these decisions that agrees with itself; all of them if none does."""
+        for size in range(len(lines), 0, -1):
+            verdicts = self.verdicts(lines[:size], values)
+            if all(verdict.is_of(line) for line, verdict in zip(lines, verdicts, strict=False)):
+                return lines[:size]
+        return lines
+
+    def verdicts(self, lines: list[Line], values: dict[int, float]) -> list[Verdict]:
+        """What the rule says if these decisions are taken at once, at a rung where others were before."""
+        epoch = lines[0].record["epoch"]
+        known = {
+            trial: value
+            for trial, value in (values | values_of(lines)).items()
+            if self.audited_at.get(trial, math.inf) >= epoch
+        }
+        going_on = survivors(known, self.scheduler["reduction_factor"])
+        cutoff = min((known[trial] for trial in going_on), default=None)
+        return [self.verdict(line.record["trial"], known, going_on, cutoff) for line in lines]
+
+    def verdict(self, trial: int, known: dict[int, float], going_on: set[int], cutoff: float | None) -> Verdict:
+        stop = trial in known and trial not in going_on
+        return Verdict(stop, cutoff, trial not in known or (stop and is_audited(self.scheduler, self.seed, trial)))
 
 
 def values_of(lines: list[Line]) -> dict[int, float]:
     return {line.record["trial"]: line.record["value"] for line in lines}
 
 
-def is_as(line: Line, stop: bool, cutoff: float | None) -> bool:
-    expected = "stop" if stop else "continue"
-    return (line.record["decision"], line.record["cutoff"]) == (expected, cutoff)
-
-
-def compare(evidence: Evidence, line: Line, stop: bool, cutoff: float | None) -> None:
-    if not is_as(line, stop, cutoff):
+def compare(evidence: Evidence, line: Line, verdict: Verdict) -> None:
+    if not verdict.is_of(line):
         found = f"{line.record['decision']} at {line.record['cutoff']}"
-        evidence.wrong(line.where, f"{found}, but replayed it is {'stop' if stop else 'continue'} at {cutoff}")
+        audited = " as audited" if verdict.audit else ""
+        evidence.wrong(line.where, f"{found}, but replayed it is {verdict.word}{audited} at {verdict.cutoff}")
 
 
-def check_undecided(evidence: Evidence, rungs: list[int], taken: set[tuple[int, int]], trials: Trials) -> None:
+def check_undecided(evidence: Evidence, rungs: Sequence[int], taken: set[tuple[int, int]], trials: Trials) -> None:
     """No trial went past a rung without a decision."""
     for index, trial in trials.items():
-        for epoch in rungs:
-            if len(trial.rows) > epoch and (index, epoch) not in taken:
+        for epoch in passed(rungs, 0 if trial.is_confirmation else len(trial.rows)):
+            if (index, epoch) not in taken:
                 evidence.wrong(trial.rows[epoch].where, f"an epoch after rung {epoch}, where nothing was decided")
+
+
+def passed(rungs: Sequence[int], epochs: int) -> Iterator[int]:
+    """The rungs before this epoch, however many there may be after it."""
+    return itertools.takewhile(lambda rung: rung < epochs, rungs)

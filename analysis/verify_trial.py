@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
+from search import confirmation
 from search.ledger import OUTCOMES, Shape
 from trainables.durable import Record, states
 
@@ -31,6 +32,7 @@ class TrialFiles:
 
     id: str
     folder: Path
+    is_confirmation: bool = False
     rows: list[Line] = field(default_factory=list)  # epochs 1, 2, 3 ...
     outcomes: list[tuple[int, str]] = field(default_factory=list)  # rows before it, and what it says
     is_over: bool = False  # the last line is an outcome
@@ -71,7 +73,8 @@ def read_trial(evidence: Evidence, planned: Line, asked: Sequence[int], images: 
         is_held: a process may be writing states and weights right now, so they are not looked at.
     """
     record = planned.record
-    trial = TrialFiles(record["id"], evidence.run / "trials" / f"{record['index']:04d}-{record['id']}")
+    folder = evidence.run / "trials" / f"{record['index']:04d}-{record['id']}"
+    trial = TrialFiles(record["id"], folder, record["source"] == confirmation.SOURCE)
     read_ledger(evidence, trial, asked)
     for line in trial.rows:
         check_row(evidence, line, images)

@@ -1,11 +1,12 @@
 """Train a run to its end: one attempt after another until every trial has ended, or the machine gives up."""
 
+import functools
 from pathlib import Path
 
-from search import ledger, runner
+from search import confirmation, growth, ledger, runner
 from search.budgets import Budgets
 from search.casualties import Casualties
-from search.decisions import Decisions
+from search.decisions import of_run
 from search.faults import Fault, fault_behind
 from search.folder import tidy
 from search.interrupts import Interrupts
@@ -21,28 +22,28 @@ FRUITLESS = 3  # attempts in a row without a new row before the machine is to bl
 
 
 def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Notify) -> None:
-    """Train every trial of the run that has not ended; return at once if there is none.
+    """Train every trial of the run that has not ended, and then those that confirm; return at once if there is none.
 
     Raises:
         Interrupted: a signal came; running trials have saved what they could.
         StorageError, DataError, RunError, LockedError: a fault of the machine, met here or by a worker.
         RayError: Ray does not start or fails again and again.
     """
-    run = ledger.read(folder)
+    run = confirmation.extend(ledger.read(folder))
     tidy(run)
-    if not pending(run):
+    if not is_open(run):
         return
     check_machine(folder)
     budgets = Budgets()
     with runner.ray_started(folder, settings.address, interrupts):
         resources = runner.available(settings)
         fruitless = 0
-        while pending(run):
+        while is_open(run):
             fault = attempt_once(run, settings, resources, notify, budgets)
             interrupts.check()
             if fault:
                 raise fault.error()
-            before, run = run, ledger.read(folder)
+            before, run = run, confirmation.extend(ledger.read(folder))
             tidy(run)
             fruitless = 0 if progressed(before, run) else fruitless + 1
             if fruitless == FRUITLESS:
@@ -51,13 +52,13 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
                 )
 
 
-def pending(run: ledger.Run) -> list[int]:
-    """Indices of the trials that have not ended, in plan order."""
-    return [trial.index for trial in run.trials if not trial.ended]
+def is_open(run: ledger.Run) -> bool:
+    """Whether there are trials that have not ended, or that are not planned yet."""
+    return not run.is_planned or not all(trial.ended for trial in run.trials)
 
 
 def progressed(before: ledger.Run, after: ledger.Run) -> bool:
-    return any(
+    return len(after.trials) > len(before.trials) or any(
         old.epochs != new.epochs or old.status != new.status
         for old, new in zip(before.trials, after.trials, strict=True)
     )
@@ -67,13 +68,12 @@ def attempt_once(
     run: ledger.Run, settings: Settings, resources: Resources, notify: Notify, budgets: Budgets
 ) -> Fault | None:
     """One attempt. What Ray throws is kept in its log and answered by the next attempt, unless a fault is behind it."""
-    epochs = run.totals["epochs"]
-    decisions = Decisions(run.folder / "decisions.jsonl", run.identity["scheduler"], epochs, run.decisions)
     job = make_job(run, settings, resources)
     watchdog = Watchdog(job.pulses, settings.epoch_timeout or PATIENCE, runner.kill)
-    casualties = Casualties(run, Turns(run, budgets.aside), watchdog, budgets)
+    turns = Turns(run, grow=functools.partial(growth.extend, run.folder, settings.space), aside=budgets.aside)
+    casualties = Casualties(run, turns, watchdog, budgets)
     try:
-        return runner.attempt(run, job, resources, decisions, notify, casualties)
+        return runner.attempt(run, job, resources, of_run(run), notify, casualties)
     except Exception as error:
         runner.log_exception()  # into ray/output.log
         return fault_behind(error, run.folder)

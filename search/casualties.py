@@ -28,7 +28,7 @@ class Casualties:
     def reported(self, trial: int, epoch: int) -> None:
         """A committed epoch was reported, perhaps once more."""
         self.watchdog.epoch_ended(trial)
-        if epoch > self._reported[trial]:
+        if epoch > self._reported.get(trial, 0):  # a trial may have been planned since
             self._reported[trial] = epoch
             self._budgets.progressed(trial)
 

@@ -1,9 +1,10 @@
 """Early-stopping decisions: durable before they are acted on, replayed and never taken again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from search.stopping import decide, milestones, survivors
+from search.ledger import Run
+from search.stopping import Rungs, is_audited, survivors
 from trainables import durable
 from trainables.durable import Record
 
@@ -13,42 +14,65 @@ class Decisions:
 
     Args:
         path: decisions.jsonl.
-        scheduler: of run.json; only asha decides here, when a trial arrives.
+        scheduler: of run.json; asha and median decide here, when a trial arrives, sha and epochs:K in `halve`.
         epochs: of a whole trial.
+        past: what decisions.jsonl holds.
+        seed: of the run; it draws which trials are audited.
+        exempt: trials that are never stopped.
     """
 
-    def __init__(self, path: Path, scheduler: Record, epochs: int, past: Sequence[Record]) -> None:
-        self.path = path
-        self.factor: int = scheduler.get("reduction_factor", 0)
-        early = scheduler["name"] == "asha"
-        self.rungs: dict[int, list[float]] = {
-            epoch: [] for epoch in (milestones(scheduler["grace_period"], self.factor, epochs) if early else ())
-        }
-        self.taken = {(record["trial"], record["epoch"]): record["decision"] == "stop" for record in past}
-        for record in past if early else ():
-            self.rungs.setdefault(record["epoch"], []).append(record["value"])
+    def __init__(
+        self,
+        path: Path,
+        scheduler: Record,
+        epochs: int,
+        past: Sequence[Record],
+        seed: int = 0,
+        exempt: Collection[int] = (),
+    ) -> None:
+        self.path, self.scheduler, self.seed, self.exempt = path, scheduler, seed, exempt
+        self.rungs = Rungs(scheduler, epochs)
+        self.taken: dict[tuple[int, int], bool] = {}  # (trial, epoch) to whether it stops there
+        for record in past:
+            self._count(record)
 
     def stops(self, trial: int, epoch: int, value: float) -> bool:
-        """Whether a trial stops after this epoch. Between rungs it never does.
+        """Whether a trial stops after this epoch. Where nothing is decided it never does.
 
         Raises:
             StorageError: the decision could not be written down, so it is not taken.
         """
-        if epoch not in self.rungs:
+        if epoch not in self.rungs.epochs or trial in self.exempt:
             return False
         if (trial, epoch) not in self.taken:
-            self.taken[trial, epoch] = self._take(trial, epoch, value)
+            record = self._decide(trial, epoch, value)
+            durable.append(self.path, record)
+            self._count(record)
         return self.taken[trial, epoch]
 
-    def _take(self, trial: int, epoch: int, value: float) -> bool:
-        stop, bar = decide(self.rungs, epoch, value, self.factor)
-        durable.append(self.path, entry(len(self.taken) + 1, trial, epoch, value, bar, stop))
-        self.rungs[epoch].append(value)
-        return stop
+    def _decide(self, trial: int, epoch: int, value: float) -> Record:
+        stop, bar = self.rungs.judge(trial, epoch, value)
+        audit = trial in self.rungs.audited or (stop and is_audited(self.scheduler, self.seed, trial))
+        return entry(len(self.taken) + 1, trial, epoch, value, bar, stop, audit)
+
+    def _count(self, record: Record) -> None:
+        self.taken[record["trial"], record["epoch"]] = record["decision"] == "stop"
+        self.rungs.count(record["trial"], record["epoch"], record["value"], record.get("audit", False))
 
 
-def halve(path: Path, past: Sequence[Record], epoch: int, values: Mapping[int, float], factor: int) -> None:
+def of_run(run: Run) -> Decisions:
+    """The decisions of a run as it is now. Trials that confirm are never stopped."""
+    exempt = {trial.index for trial in run.trials if trial.source == "confirm"}
+    path, identity = run.folder / "decisions.jsonl", run.identity
+    return Decisions(path, identity["scheduler"], run.totals["epochs"], run.decisions, identity["seed"], exempt)
+
+
+def halve(
+    path: Path, past: Sequence[Record], epoch: int, values: Mapping[int, float], scheduler: Record, seed: int = 0
+) -> None:
     """Decide a whole rung at once, in one durable write; trials that were decided there before keep their decision.
+
+    Trials that are audited since an earlier rung go on, and the others are judged as if they were not there.
 
     Args:
         past: every decision so far.
@@ -58,23 +82,28 @@ def halve(path: Path, past: Sequence[Record], epoch: int, values: Mapping[int, f
         StorageError: nothing was decided.
     """
     decided = {record["trial"] for record in past if record["epoch"] == epoch}
-    going_on = survivors(values, factor)
-    bar = min(values[trial] for trial in going_on)
-    new = [trial for trial in sorted(values) if trial not in decided]
-    records = [
-        entry(number, trial, epoch, values[trial], bar, trial not in going_on)
-        for number, trial in enumerate(new, len(past) + 1)
-    ]
+    audited = {record["trial"] for record in past if record.get("audit") and record["epoch"] < epoch}
+    judged = {trial: value for trial, value in values.items() if trial not in audited}
+    going_on = survivors(judged, scheduler["reduction_factor"])
+    bar = min((values[trial] for trial in going_on), default=None)
+    records = []
+    for number, trial in enumerate(sorted(values.keys() - decided), len(past) + 1):
+        stop = trial in judged and trial not in going_on
+        audit = trial in audited or (stop and is_audited(scheduler, seed, trial))
+        records.append(entry(number, trial, epoch, values[trial], bar, stop, audit))
     durable.append(path, *records)
 
 
-def entry(sequence: int, trial: int, epoch: int, value: float, cutoff: float | None, stop: bool) -> Record:
-    """One line of decisions.jsonl."""
+def entry(
+    sequence: int, trial: int, epoch: int, value: float, cutoff: float | None, stop: bool, audit: bool = False
+) -> Record:
+    """One line of decisions.jsonl; an audited trial goes on whatever the rule says."""
     return {
         "sequence": sequence,
         "trial": trial,
         "epoch": epoch,
         "value": value,
         "cutoff": cutoff,
-        "decision": "stop" if stop else "continue",
+        "decision": "stop" if stop and not audit else "continue",
+        **({"audit": True} if audit else {}),
     }

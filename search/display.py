@@ -12,6 +12,7 @@ from rich.text import Text
 
 from search.progress import Progress, TrialProgress
 from search.runner import Notify
+from search.stopping import WAITING
 from trainables.durable import Record
 
 ROWS = 12  # trials in the live table
@@ -50,8 +51,8 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
 
 
 def ending(progress: Progress, trial: TrialProgress) -> str:
-    synchronous = progress.run.identity["scheduler"]["name"] == "sha"
-    status = "interrupted" if trial.status == "waiting" and not synchronous else trial.status
+    waits = progress.run.identity["scheduler"]["name"] in WAITING
+    status = "interrupted" if trial.status == "waiting" and not waits else trial.status
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
         f"{progress.epochs_each} epochs  val_accuracy {percent(trial.best)}"
@@ -64,7 +65,7 @@ def summary(progress: Progress) -> str:
     leader = progress.leader()
     best = f"best {percent(leader.best)} ({parameters(leader)})" if leader else "no epoch yet"
     return (
-        f"{progress.ended()}/{len(progress.trials)} trials  {done} epochs  {best}  "
+        f"{progress.ended()}/{progress.asked()} trials  {done} epochs  {best}  "
         f"{progress.images_per_second():,.0f} images/s  {time_left(progress)}"
     )
 
@@ -85,7 +86,7 @@ def render(progress: Progress) -> Group:
 
 
 def parameters(trial: TrialProgress) -> str:
-    return " ".join(f"{key}={short(value)}" for key, value in trial.searched.items())
+    return " ".join(f"{key}={short(value)}" for key, value in trial.searched.items() if value != "")
 
 
 def short(value: object) -> str:
@@ -100,9 +101,10 @@ def time_left(progress: Progress) -> str:
     seconds = progress.seconds_left()
     if seconds is None:
         return "starting"
+    return f"at most {clock(seconds)} left"
+
+
+def clock(seconds: float) -> str:
+    """3m 05s, or 2h 07m."""
     minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"at most {minutes // 60}h {minutes % 60:02d}m left"
-        if minutes >= 60
-        else f"at most {minutes}m {rest:02d}s left"
-    )
+    return f"{minutes // 60}h {minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m {rest:02d}s"

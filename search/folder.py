@@ -2,14 +2,21 @@
 
 from pathlib import Path
 
-from search import identity, plan
-from search.ledger import Run, Trial, effective_identity, read
+from search import confirmation, identity, plan
+from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
 from search.settings import Settings
+from spaces import MAX_GRID, Space
 from trainables import durable
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT
 from trainables.data import Dataset
 from trainables.durable import Record
-from trainables.errors import RunError
+from trainables.errors import RunError, UsageError
+
+CONFIRM_SEEDS = 3  # unless --confirm-seeds says otherwise
+GROWING = {  # totals that may grow and never shrink, and the flag that says them
+    "trials": "--num-samples", "epochs": "--epochs", "seeds": "--seeds", "confirm": "--confirm",
+    "confirm_seeds": "--confirm-seeds",
+}  # fmt: skip
 
 
 def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> Run:
@@ -24,20 +31,50 @@ def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> R
     asked = identity.describe(settings, data, on_gpu)
     is_new = not (folder / "run.json").exists()
     changes = {} if is_new else check_identity(folder, asked, settings)
-    lines = durable.read_lines(folder / "totals.jsonl")
-    totals = ask(folder, settings, lines[-1] if lines else None)
-    planned = durable.read_lines(folder / "trials.jsonl")
-    drawn = plan.draw(settings.space, settings.algorithm, totals["trials"], settings.seed)
-    if drawn[: len(planned)] != planned:
-        raise RunError(f"another plan: {folder}/trials.jsonl: its points are drawn differently now. Use --name NEW.")
+    history = read_totals(folder)
+    totals = ask(folder, settings, history[-1] if history else None)
+    points = drawn(folder, settings, [*history, totals])
+    new = unplanned(folder, plan.replicates(points, [*history, totals], settings.seed))
     if is_new:
         durable.write_json(folder / "run.json", asked)
     totals |= changes
-    if not lines or changes or any(totals[key] != lines[-1][key] for key in ("trials", "epochs", "seeds")):
+    if not history or changes or any(totals[key] != history[-1][key] for key in GROWING):
         durable.append(folder / "totals.jsonl", totals)
-    if drawn[len(planned) :]:
-        durable.append(folder / "trials.jsonl", *drawn[len(planned) :])
+    if new:
+        durable.append(folder / "trials.jsonl", *new)
     return read(folder)
+
+
+def drawn(folder: Path, settings: Settings, history: list[Record]) -> list[Record]:
+    """The points that are known: all that were asked for, or with TPE those that were drawn so far.
+
+    Raises:
+        SpaceError: the space has fewer points than asked for.
+    """
+    count = history[-1]["trials"]
+    points = plan.draw(settings.space, settings.algorithm, count, settings.seed, settings.warm_points)
+    if settings.algorithm == "tpe":
+        plan.draw(settings.space, "random", count, settings.seed)  # finds out now whether there are so many
+        points += plan.first_lines(searched_lines(folder), history)[len(points) :]
+    return points
+
+
+def searched_lines(folder: Path) -> list[Record]:
+    """The lines of the plan without those of the confirmation."""
+    return [line for line in durable.read_lines(folder / "trials.jsonl") if line.get("source") != confirmation.SOURCE]
+
+
+def unplanned(folder: Path, wanted: list[Record]) -> list[Record]:
+    """Of the trials that a search wants, those that are not planned yet; a confirmation may stand among the others.
+
+    Raises:
+        RunError: what is planned is something else.
+    """
+    planned = durable.read_lines(folder / "trials.jsonl")
+    there = searched_lines(folder)
+    if [{**line, "index": old["index"]} for line, old in zip(wanted, there, strict=False)] != there:
+        raise RunError(f"another plan: {folder}/trials.jsonl: its points are drawn differently now. Use --name NEW.")
+    return [{**line, "index": index} for index, line in enumerate(wanted[len(there) :], len(planned))]
 
 
 def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
@@ -63,30 +100,48 @@ def ask(folder: Path, settings: Settings, before: Record | None) -> Record:
 
     Raises:
         RunError: less is asked than before, or a longer training that the schedule does not allow.
+        UsageError: --confirm-seeds without anything to confirm, or more trials than can be planned.
     """
+    said = before or UNSAID
     trials_asked = settings.num_samples or (before["trials"] if before else None)
     trials = plan.size(settings.space, settings.algorithm, trials_asked)
     epochs = settings.epochs or (before["epochs"] if before else settings.space.epochs)
+    confirm = said["confirm"] if settings.confirm is None else settings.confirm
+    confirm_seeds = settings.confirm_seeds or said["confirm_seeds"] or CONFIRM_SEEDS
+    if settings.confirm_seeds and not confirm:
+        raise UsageError("--confirm-seeds says how often, but nothing is confirmed. Add --confirm K.")
+    totals: Record = {
+        "trials": trials, "epochs": epochs, "seeds": settings.seeds or said["seeds"],
+        "confirm": confirm, "confirm_seeds": confirm_seeds if confirm else 0, "allowed": [],
+    }  # fmt: skip
+    if (count := trials * totals["seeds"] + confirm * totals["confirm_seeds"]) > MAX_GRID:
+        raise UsageError(f"--num-samples, --seeds and --confirm make {count} trials; at most {MAX_GRID} are planned.")
     if before:
-        check_growth(folder, settings, before, trials, epochs)
-    return {"trials": trials, "epochs": epochs, "seeds": 1, "allowed": []}
+        check_growth(folder, settings, before, totals)
+    return totals
 
 
-def check_growth(folder: Path, settings: Settings, before: Record, trials: int, epochs: int) -> None:
+def check_growth(folder: Path, settings: Settings, before: Record, totals: Record) -> None:
     """Totals only grow, and the length only where no schedule depends on it."""
-    for name, had, wanted in (("--num-samples", before["trials"], trials), ("--epochs", before["epochs"], epochs)):
-        if wanted < had:
+    for key, name in GROWING.items():
+        if totals[key] < before[key]:
             raise RunError(
-                f"{name} cannot shrink: {folder}: it was {had} and is now {wanted}. Start another with --name NEW."
+                f"{name} cannot shrink: {folder}: it was {before[key]} and is now {totals[key]}. "
+                "Start another with --name NEW."
             )
-    schedule = settings.space.params.get("schedule", DEFAULTS["schedule"])
-    possible = (schedule,) if isinstance(schedule, str) else schedule.bounds()
-    depends = [name for name in LENGTH_DEPENDENT if name in possible]
-    if epochs > before["epochs"] and depends:
+    depends = sized_schedules(settings.space)
+    if totals["epochs"] > before["epochs"] and depends:
         raise RunError(
             f"--epochs cannot grow: {folder}: the {depends[0]} schedule is sized for {before['epochs']} epochs. "
             "Start another with --name NEW."
         )
+
+
+def sized_schedules(space: Space) -> list[str]:
+    """The schedules of a space that are sized for the number of epochs."""
+    schedule = space.params.get("schedule", DEFAULTS["schedule"])
+    possible = (schedule,) if isinstance(schedule, str) else schedule.bounds()
+    return [name for name in LENGTH_DEPENDENT if name in possible]
 
 
 def retry_failed(run: Run) -> Run:
@@ -118,8 +173,8 @@ def tidy_trial(trial: Trial) -> None:
 
 
 def prune_weights(run: Run, keep: int) -> None:
-    """Keep the weights of the best `keep` trials and of the baseline."""
-    finished = [trial for trial in run.trials if trial.status == "finished" and trial.best]
+    """Keep the weights of the best `keep` trials of the search, of the baseline and of the confirmation."""
+    finished = [trial for trial in run.search_trials if trial.status == "finished" and trial.best]
     finished.sort(key=lambda trial: (-(trial.best or {})["val_accuracy"], trial.index))
     for trial in finished[keep:]:
         if trial.source != "baseline":

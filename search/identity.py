@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import trainables
+from search import stopping
 from search.ledger import SCHEMA
 from search.settings import Settings
 from trainables import precision
@@ -50,25 +51,34 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
         "threads": settings.threads,
         "code": code_hash(),
         "torch": importlib.metadata.version("torch"),
-        "versions": {name: importlib.metadata.version(name) for name in ("ray", "torch", "numpy")},
+        "versions": {name: importlib.metadata.version(name) for name in libraries(settings)},
         "git": git_revision(),
+        **where_used(settings),
     }
+
+
+def where_used(settings: Settings) -> Record:
+    """What run.json holds only of searches that use it: how the space was changed, and where the search started."""
+    space = settings.space
+    found = {"set": list(settings.set), "max_params": space.max_params, "constraint": space.constraint_text()}
+    return {key: value for key, value in {**found, "warm_start": settings.warm}.items() if value}
 
 
 def scheduler(settings: Settings) -> Record:
     """The early-stopping rule with the settings that it reads."""
-    if settings.scheduler == "none":
-        return {"name": "none"}
-    return {
-        "name": settings.scheduler,
-        "grace_period": settings.grace_period,
-        "reduction_factor": settings.reduction_factor,
-    }
+    return stopping.rule(settings.scheduler, settings.grace_period, settings.reduction_factor, settings.audit)
+
+
+def libraries(settings: Settings) -> tuple[str, ...]:
+    """Those whose version is recorded."""
+    return ("ray", "torch", "numpy", *(["optuna"] if settings.algorithm == "tpe" else []))
 
 
 def differences(recorded: Record, asked: Record) -> Record:
     """The parts of the identity that are not what they were, as they are now."""
-    return {key: asked[key] for key in COMPARED if recorded.get(key) != asked[key]}
+    found = {key: asked[key] for key in COMPARED if recorded.get(key) != asked[key]}
+    why = ("set", "max_params", "constraint") if "space_hash" in found else ()
+    return found | {key: asked.get(key) for key in why if recorded.get(key) != asked.get(key)}
 
 
 def sentence(recorded: Record, key: str, value: Any) -> str:

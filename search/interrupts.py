@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops in order, the second at once. Either way the run can be continued."""
+"""Ctrl-C, SIGTERM and the end of a time budget stop in order; a second signal at once. The run can always be continued."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 PATIENCE = 7.0  # seconds that running epochs have to end by themselves
+BUDGET_EXIT = 75  # "try again later" among the exit codes of sysexits.h
 
 
 class Interrupted(BaseException):
@@ -15,11 +16,12 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
-        self.exit_code = 128 + number
+        self.is_budget = number == signal.SIGALRM
+        self.exit_code = BUDGET_EXIT if self.is_budget else 128 + number
 
 
 class Interrupts:
-    """Listens for SIGINT and SIGTERM while a search runs."""
+    """Listens for SIGINT, SIGTERM and the alarm of a time budget while a search runs."""
 
     def __init__(self) -> None:
         self.number: int | None = None  # of the signal that came
@@ -28,11 +30,15 @@ class Interrupts:
 
     def listen(self) -> None:
         """Install the handlers; again after Ray has installed its own."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             signal.signal(number, self._handle)
         signal.signal(
             signal.SIGUSR1, signal.SIG_IGN
         )  # Tune listens to it while it runs; at other times it would kill us
+
+    def end_in(self, seconds: float | None) -> None:
+        """From now on the search may take that long, then it is stopped as by a signal; with None as long as it likes."""
+        signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop_softly_by(self, marker: Path | None) -> None:
         """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted."""
@@ -47,6 +53,8 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
+            if number == signal.SIGALRM:
+                return  # it is ending already
             os._exit(128 + number)
         self.number = number
         if self._marker is None:

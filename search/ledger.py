@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from search import confirmation
 from trainables.durable import Record, parse, read_json, read_lines
 from trainables.errors import RunError
 
@@ -17,7 +18,10 @@ IDENTITY = (  # what its readers need of run.json
     "classes", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "versions", "git",
 )  # fmt: skip
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
-TOTALS: Shape = {"trials": (int,), "epochs": (int,), "seeds": (int,), "allowed": (list,)}
+TOTALS: Shape = {
+    "trials": (int,), "epochs": (int,), "seeds": (int,), "confirm": (int,), "confirm_seeds": (int,), "allowed": (list,),
+}  # fmt: skip
+UNSAID: Record = {"seeds": 1, "confirm": 0, "confirm_seeds": 0}  # what a line of totals.jsonl means that lacks these
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
@@ -33,7 +37,7 @@ class Trial:
     id: str
     config: dict[str, Any]  # complete, with the number of epochs asked for now
     seed: int
-    source: str  # where the configuration came from: baseline, grid, random
+    source: str  # where the configuration came from: baseline, grid, random, ..., or confirm
     folder: Path
     epochs: list[Record] = field(default_factory=list)  # committed rows, epoch 1 first
     outcome: Record | None = None  # the last line, if it is one: {"outcome": finished | diverged | failed, ...}
@@ -79,8 +83,24 @@ class Run:
         return self.folder.name
 
     @property
+    def search_trials(self) -> list[Trial]:
+        """All trials but those of the confirmation, which have no part in choosing."""
+        return [trial for trial in self.trials if trial.source != confirmation.SOURCE]
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether every trial of the search is planned; with TPE the plan grows while the search runs."""
+        return len(self.search_trials) >= self.totals["trials"] * self.totals.get("seeds", 1)
+
+    @property
+    def search_ended(self) -> bool:
+        """Whether every trial of the search is planned and has ended, so that there is a choice to confirm."""
+        return self.is_planned and all(trial.ended for trial in self.search_trials)
+
+    @property
     def complete(self) -> bool:
-        return len(self.trials) >= self.totals["trials"] and all(trial.ended for trial in self.trials)
+        is_planned = self.search_ended and not confirmation.missing(self)
+        return is_planned and all(trial.ended for trial in self.trials)
 
 
 def read(folder: Path) -> Run:
@@ -98,7 +118,7 @@ def read(folder: Path) -> Run:
         )
     if missing := [key for key in IDENTITY if key not in identity]:
         raise RunError(f"damaged run: {folder}/run.json: it lacks {', '.join(missing)}. Restore the file from a copy.")
-    totals = checked(folder / "totals.jsonl", TOTALS)
+    totals = read_totals(folder)
     decisions = checked(folder / "decisions.jsonl", DECISION)
     stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
     if not totals:
@@ -108,18 +128,23 @@ def read(folder: Path) -> Run:
     return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
 
 
-def checked(path: Path, shape: Shape) -> list[Record]:
-    """The records of a ledger, each with at least these keys.
+def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Record]:
+    """The records of a ledger, each with at least these keys; `unsaid` holds values for those that may be missing.
 
     Raises:
         RunError: one lacks a key, or holds something else there.
     """
-    records = read_lines(path)
+    records = [{**(unsaid or {}), **record} for record in read_lines(path)]
     for number, record in enumerate(records, 1):
         for key, types in shape.items():
             if not isinstance(record.get(key), types) or (key == "id" and not record[key].isalnum()):
                 raise damaged(path, number, f"{key} is {record.get(key)!r}")
     return records
+
+
+def read_totals(folder: Path) -> list[Record]:
+    """Every line of totals.jsonl, with what older ones left unsaid."""
+    return checked(folder / "totals.jsonl", TOTALS, UNSAID)
 
 
 def damaged(path: Path, number: int, what: str) -> RunError:

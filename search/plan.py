@@ -1,19 +1,21 @@
 """Which configurations are tried, in which order. Point i depends on the space, the seed and i alone.
 
-So a larger number of trials only appends, and a search that was interrupted draws the same points again.
+So a larger number of trials only appends, and a search that was interrupted draws the same points again. Points of TPE
+depend on what earlier ones came to as well; those are drawn while the search runs (search/tpe.py), not here.
 """
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from spaces import Choice, Space
-from trainables.config import complete, derive, trial_id
+from search.halton import halton
+from spaces import Point, Space, key_of
+from trainables.config import derive, trial_id
 from trainables.durable import Record
 from trainables.errors import SpaceError
 
-ALGORITHMS = ("grid", "random")
+ALGORITHMS = ("grid", "random", "qmc", "tpe")
 ATTEMPTS = 1000  # draws of one point before a space counts as used up
 
 
@@ -29,66 +31,135 @@ def size(space: Space, algorithm: str, asked: int | None) -> int:
     """
     if algorithm == "grid":
         check_grid(space)
-        return min(asked or space.grid_size, space.grid_size)
-    return asked or space.samples
+        return min(asked or len(space.grid), len(space.grid))
+    return asked or (min(space.samples, len(space.grid)) if space.is_listed else space.samples)
 
 
-def draw(space: Space, algorithm: str, count: int, seed: int) -> list[Record]:
-    """The first `count` lines of trials.jsonl, the baseline first.
+def draw(space: Space, algorithm: str, count: int, seed: int, warm: Sequence[Point] = ()) -> list[Record]:
+    """The first `count` points as lines of trials.jsonl, on the run's own seed: baseline, then warm, then drawn ones.
+
+    Of TPE only those that can be known beforehand.
+
+    Args:
+        warm: points of an earlier run, tried right after the baseline.
 
     Raises:
         SpaceError: a grid over an interval, or a space with fewer different points than asked for.
     """
-    points = grid(space) if algorithm == "grid" else sample(space, seed)
-    return [
-        entry(index, space, point, source, seed)
-        for index, (point, source) in enumerate(itertools.islice(points, count))
-    ]
+    points = itertools.islice(distinct(space, algorithm, seed, warm), count)
+    return [entry(index, space, point, source, seed) for index, (point, source) in enumerate(points)]
 
 
-def entry(index: int, space: Space, point: Record, source: str, seed: int) -> Record:
+def entry(index: int, space: Space, point: Point, source: str, seed: int) -> Record:
     """One line of trials.jsonl; the number of epochs is not part of it, because it may grow."""
-    config = complete({**space.constants, **point})
+    config = space.config(point)
     del config["epochs"]
     return {"index": index, "id": trial_id(config, seed), "config": config, "seed": seed, "source": source}
 
 
+def order(history: Sequence[Record]) -> list[tuple[int, int]]:
+    """Point and replicate of each trial of a search, in the order in which they are planned.
+
+    Each line of totals.jsonl adds, point by point, what it asks for and the lines before it did not. So a search that grows
+    only appends, and which of --num-samples and --seeds grew first changes the order of the trials and nothing else.
+    """
+    asked = (itertools.product(range(line["trials"]), range(line["seeds"])) for line in history)
+    return list(dict.fromkeys(itertools.chain.from_iterable(asked)))
+
+
+def replicate_seed(seed: int, replicate: int) -> int:
+    """The trial seed of replicate r = 0, 1, ... of every point: the run's own seed first."""
+    return derive(seed, "replicate", replicate) if replicate else seed
+
+
+def replicates(points: Sequence[Record], history: Sequence[Record], seed: int) -> list[Record]:
+    """The lines of trials.jsonl for these points, each on as many seeds as were asked for.
+
+    They end before the first point that is not among these: TPE has not drawn it yet.
+    """
+    known = itertools.takewhile(lambda place: place[0] < len(points), order(history))
+    return [replica(points[point], index, seed, replicate) for index, (point, replicate) in enumerate(known)]
+
+
+def first_lines(lines: Sequence[Record], history: Sequence[Record]) -> list[Record]:
+    """Of the lines of a search, the first one of each point."""
+    return [line for line, (_, replicate) in zip(lines, order(history), strict=False) if not replicate]
+
+
+def replica(line: Record, index: int, seed: int, replicate: int) -> Record:
+    """A point's line on the seed of another replicate. What TPE was told stands at the first one only."""
+    trial_seed = replicate_seed(seed, replicate)
+    found = {**line, "index": index, "id": trial_id(line["config"], trial_seed), "seed": trial_seed}
+    if replicate:
+        found.pop("told", None)
+    return found
+
+
+def distinct(space: Space, algorithm: str, seed: int, warm: Sequence[Point]) -> Iterator[tuple[Point, str]]:
+    """Points that may be trained and their source, no configuration twice."""
+    seen: set[frozenset[tuple[str, Any]]] = set()
+
+    def is_new(point: Point) -> bool:
+        config = space.config(point)
+        if key_of(config) in seen or space.refusal(config) is not None:
+            return False
+        seen.add(key_of(config))
+        return True
+
+    given = [(dict(space.baseline), "baseline"), *((point, "warm") for point in warm)]
+    yield from ((point, source) for point, source in given if is_new(point))
+    if algorithm == "grid":
+        check_grid(space)
+        yield from ((point, "grid") for point in space.grid if is_new(point))
+    elif algorithm in DRAWN:
+        yield from ((point, algorithm) for point in DRAWN[algorithm](space, seed, len(seen), is_new))
+
+
 def check_grid(space: Space) -> None:
     """Raises SpaceError for a space that has more points than can be listed."""
-    if not space.is_grid:
-        open_ended = [key for key, value in space.searched.items() if not isinstance(value, Choice)]
-        raise SpaceError(f"a grid needs choices, but {', '.join(open_ended)} has a range. Use --algo random.")
+    if not space.is_listed:
+        endless = ", ".join(key for key, value in space.searched.items() if value.listed() is None)
+        why = f"{endless} has a range" if endless else f"there are {space.combinations} combinations"
+        raise SpaceError(f"a grid needs a few values of each parameter, but {why}. Use --algo random.")
 
 
-def grid(space: Space) -> Iterator[tuple[Record, str]]:
-    """The baseline, then every other combination, the last parameter changing fastest."""
-    check_grid(space)
-    baseline = dict(space.baseline)
-    yield baseline, "baseline"
-    for values in itertools.product(*(value.bounds() for value in space.searched.values())):
-        point = dict(zip(space.searched, values, strict=True))
-        if point != baseline:
-            yield point, "grid"
+IsNew = Callable[[Point], bool]
 
 
-def sample(space: Space, seed: int) -> Iterator[tuple[Record, str]]:
-    """The baseline, then random points, none twice."""
-    seen = {key_of(dict(space.baseline))}
-    yield dict(space.baseline), "baseline"
-    for index in itertools.count(1):
-        point = next((drawn for drawn in redraws(space, seed, index) if key_of(drawn) not in seen), None)
-        if point is None:
-            raise SpaceError(f"the space has only {index} different points. Ask for at most --num-samples {index}.")
-        seen.add(key_of(point))
-        yield point, "random"
+def sample(space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
+    """Random points, each by its own dice; what was drawn before is drawn again."""
+    for index in itertools.count(first):
+        yield first_new(space, index, redraws(space, seed, index), is_new)
 
 
-def redraws(space: Space, seed: int, index: int) -> Iterator[Record]:
+def quasi(space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
+    """The points of one quasi-random sequence, in order, without those that are not new."""
+    places = itertools.count()
+    for index in itertools.count(first):
+        tries = (space.at(halton(seed, place, len(space.axes))) for place in itertools.islice(places, ATTEMPTS))
+        yield first_new(space, index, tries, is_new)
+
+
+DRAWN = {"random": sample, "qmc": quasi}
+
+
+def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -> Point:
+    """The first of these points that is new, else any that is left in a space that can be listed.
+
+    Raises:
+        SpaceError: there is none.
+    """
+    point = next(filter(is_new, tries), None) or next(filter(is_new, space.grid), None)
+    if point is None:
+        limited = " that its constraint allows" if space.is_limited else ""
+        raise SpaceError(
+            f"the space has only {index} different points{limited}. Ask for at most --num-samples {index}."
+        )
+    return point
+
+
+def redraws(space: Space, seed: int, index: int) -> Iterator[Point]:
     """Point `index`, and what takes its place if it was drawn before."""
     for attempt in range(ATTEMPTS):
         dice = random.Random(derive(seed, "point", index, attempt))
-        yield {key: value.at(dice.random()) for key, value in space.searched.items()}
-
-
-def key_of(point: dict[str, Any]) -> str:
-    return repr(sorted(point.items()))
+        yield space.at([dice.random() for _ in space.axes])

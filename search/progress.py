@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from search import ledger
+from search import confirmation, ledger
 from trainables.durable import Record
 
 
@@ -13,14 +13,15 @@ class TrialProgress:
 
     index: int
     id: str
-    searched: Record  # the searched parameters
+    searched: Record  # the searched parameters; empty text for one that does not apply
     epochs: int = 0
     best: float | None = None  # val_accuracy
     status: str = "planned"
+    confirms: bool = False  # it has no part in choosing
 
 
 class Progress:
-    """A search seen from the driver. Told about rows and endings, it counts; it never reads while trials run."""
+    """A search seen from the driver. Told about rows and endings, it counts; it reads a run again only when its plan grew."""
 
     def __init__(self, run: ledger.Run) -> None:
         self.run = run
@@ -28,36 +29,54 @@ class Progress:
         self.images: int = run.identity["sizes"]["train"]
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
+        self.promise: tuple[float, float] | None = (
+            None  # when the first trial ended, and the seconds that were left then
+        )
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
-        searched = {key: trial.config[key] for key in self.run.identity["space_params"]}
+        searched = {key: trial.config.get(key, "") for key in self.run.identity["space_params"]}
         best = trial.best["val_accuracy"] if trial.best else None
         status = "waiting" if trial.status == "running" else trial.status  # it runs when its first row comes
-        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), best, status)
+        confirms = trial.source == confirmation.SOURCE
+        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), best, status, confirms)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
+        if index not in self.trials:
+            self._extend()
         trial = self.trials[index]
         if row is None:
             self.trials[index] = trial = self._summary(ledger.reread(self.run, index))
+            left = self.seconds_left()
+            self.promise = self.promise or ((time.monotonic(), left) if left else None)
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
             trial.epochs, trial.status = row["epoch"], "running"
             trial.best = max(trial.best or 0.0, row["val_accuracy"])
         return trial
 
+    def _extend(self) -> None:
+        """The plan grew: a confirmation was added to it."""
+        self.run = ledger.read(self.run.folder)
+        for trial in self.run.trials[len(self.trials) :]:
+            self.trials[trial.index] = self._summary(trial)
+
     def ended(self) -> int:
         return sum(trial.status in ("finished", "stopped", "diverged", "failed") for trial in self.trials.values())
 
     def leader(self) -> TrialProgress | None:
-        """The trial with the best validation accuracy so far."""
-        scored = [trial for trial in self.trials.values() if trial.best is not None]
+        """The trial of the search with the best validation accuracy so far."""
+        scored = [trial for trial in self.trials.values() if trial.best is not None and not trial.confirms]
         return max(scored, key=lambda trial: (trial.best or 0.0, -trial.index), default=None)
 
     def images_per_second(self) -> float:
         """Training images per second of wall time since this search was started or continued."""
         return self.trained * self.images / max(time.monotonic() - self.started, 1e-9)
+
+    def asked(self) -> int:
+        """The number of trials: those that are planned, and those that TPE will plan."""
+        return max(len(self.trials), self.run.totals["trials"] * self.run.totals.get("seeds", 1))
 
     def seconds_left(self) -> float | None:
         """At the rate so far, if no further trial is stopped early; none before the first epoch."""
@@ -65,4 +84,5 @@ class Progress:
             return None
         open_trials = [trial for trial in self.trials.values() if trial.status in ("planned", "waiting", "running")]
         left = sum(self.epochs_each - trial.epochs for trial in open_trials)
+        left += (self.asked() - len(self.trials)) * self.epochs_each
         return left * (time.monotonic() - self.started) / self.trained

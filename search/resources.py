@@ -52,14 +52,13 @@ def check_machine(run: Path) -> None:
         )
 
 
-def check_local(settings: Settings) -> None:
-    """Refuse at once what this machine cannot give to any trial; a cluster is asked when it has been joined.
+def local(settings: Settings) -> Resources:
+    """Resources of a trial on this machine; refuses at once what it cannot give to any.
 
     Raises:
         UsageError: with what there is.
     """
-    if settings.address is None:
-        share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
+    return share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
 
 
 def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:

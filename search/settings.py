@@ -8,10 +8,14 @@ from pathlib import Path
 from search.plan import ALGORITHMS
 from spaces import MAX_GRID, Space
 from trainables.config import unknown
+from trainables.durable import Record
 from trainables.errors import UsageError
 
-SCHEDULERS = ("asha", "sha", "none")
+SCHEDULERS = ("asha", "sha", "median", "epochs:K", "none")
+FEW_EPOCHS = re.compile(r"epochs:[1-9][0-9]{0,6}")
+DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
+LONGEST = 10 * 365 * 24 * 3600  # seconds of a time budget
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 
@@ -31,11 +35,15 @@ class Settings:
     fallback: str | None  # why the data set is not the one that was hoped for
     cache: Path  # the decoded images
     algorithm: str
-    scheduler: str
+    scheduler: str  # one of SCHEDULERS, with a number for K
+    audit: float = 0.0  # share of the trials that would be stopped and run on
     grace_period: int = 1  # epochs
     reduction_factor: int = 3
     num_samples: int | None = None  # trials; none for what the run or else the space says
     epochs: int | None = None  # per trial; likewise
+    seeds: int | None = None  # of each configuration; none for what the run says, else 1
+    confirm: int | None = None  # best configurations to train again; none for what the run says, else 0
+    confirm_seeds: int | None = None
     seed: int = 0
     fraction: float = 1.0
     precision: str = "auto"
@@ -47,11 +55,22 @@ class Settings:
     runs_dir: Path = Path("runs")
     name: str | None = None
     allow_changes: bool = False
+    set: tuple[str, ...] = ()  # what --set changed in the space
+    warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
 
     def __post_init__(self) -> None:
         for field, known in (("algorithm", ALGORITHMS), ("scheduler", SCHEDULERS), ("precision", PRECISIONS)):
-            if getattr(self, field) not in known:
-                raise UsageError(unknown(field, getattr(self, field), known))
+            given = getattr(self, field)
+            if given not in known and not (field == "scheduler" and FEW_EPOCHS.fullmatch(given)):
+                raise UsageError(unknown(field, given, known))
+        if self.scheduler == "epochs:K":
+            raise UsageError("--scheduler epochs:K needs a number of epochs for K. For example epochs:3.")
+        if not 0 <= self.audit <= 1:
+            raise UsageError(f"--audit must be a share from 0 to 1, but got {self.audit}.")
+        if self.audit and self.scheduler == "none":
+            raise UsageError(
+                "--audit needs early stopping: without it every trial runs to its end. Add --scheduler asha."
+            )
         for field, least in LEAST.items():
             value = getattr(self, field)
             if value is not None and value < least:
@@ -74,11 +93,30 @@ class Settings:
         return self.cpus_per_trial
 
     @property
+    def warm_points(self) -> list[Record]:
+        return self.warm["points"] if self.warm else []
+
+    @property
     def run_name(self) -> str:
         return self.name or f"{self.space_name}-{self.dataset_short}"
 
 
 LEAST = {
     "num_samples": 1, "epochs": 1, "grace_period": 1, "reduction_factor": 2, "cpus_per_trial": 1, "max_concurrent": 1,
+    "seeds": 1, "confirm": 0, "confirm_seeds": 1,
     "epoch_timeout": 1,
 }  # fmt: skip
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration such as 2h, 90m, 45s or 1h30m.
+
+    Raises:
+        UsageError: it is none, or not above zero.
+    """
+    found = DURATION.fullmatch(text.strip())
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if not 0 < total <= LONGEST:
+        raise UsageError(f"--time-budget must be a time such as 2h, 90m, 45s or 1h30m, above zero, but got {text!r}.")
+    return total

@@ -1,17 +1,50 @@
-"""When a trial is stopped early: successive halving as pure functions. No Ray, no files.
+"""When a trial is stopped early, as pure functions. No Ray, no files.
 
-asha decides when a trial arrives. Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020),
-in the variant that only stops (Ray's AsyncHyperBandScheduler): at a rung a trial goes on unless it is worse than the best
-1/reduction_factor of those that were there before it. A test holds both to the same decisions.
+asha decides when a trial arrives at a rung. Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning"
+(MLSys 2020), in the variant that only stops (Ray's AsyncHyperBandScheduler): at a rung a trial goes on unless it is worse
+than the best 1/reduction_factor of those that were there before it. A test holds both to the same decisions.
 
-sha decides when all have arrived, so the order of arrival does not matter. Source: Jamieson & Talwalkar, "Non-stochastic
-Best Arm Identification and Hyperparameter Optimization" (AISTATS 2016).
+median decides at every epoch from grace_period on. Source: Golovin et al., "Google Vizier: A Service for Black-Box
+Optimization" (KDD 2017), section 3.2.1, as in Ray's MedianStoppingRule: a trial stops if its best value so far is below the
+median of the running averages of the others that were at that epoch before it. Values before grace_period do not count.
+
+sha and epochs:K decide when all have arrived, so the order of arrival does not matter. Source of sha: Jamieson & Talwalkar,
+"Non-stochastic Best Arm Identification and Hyperparameter Optimization" (AISTATS 2016). epochs:K has one rung, at K.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from trainables.config import derive
+from trainables.durable import Record
+
+ARRIVING = ("asha", "median")  # these decide about a trial when it arrives, in the order of arrival
+WAITING = ("sha", "epochs")  # these decide about a whole rung
+FEWEST = 3  # other trials at an epoch before their median says anything
+
+
+def rule(name: str, grace_period: int = 1, reduction_factor: int = 3, audit: float = 0.0) -> Record:
+    """A scheduler as run.json has it. A setting that it does not read has the value that describes it.
+
+    Args:
+        name: asha, sha, median, epochs:K with a number for K, or none.
+    """
+    if name == "none":
+        return {"name": name}
+    name, _, budget = name.partition(":")
+    grace_period = int(budget) if budget else grace_period
+    reduction_factor = 2 if name == "median" else reduction_factor
+    found: Record = {"name": name, "grace_period": grace_period, "reduction_factor": reduction_factor}
+    return found | ({"budget": int(budget)} if budget else {}) | ({"audit": audit} if audit else {})
+
+
+def label(scheduler: Record) -> str:
+    """A scheduler of run.json by the name that --scheduler has for it."""
+    name: str = scheduler["name"]
+    return f"{name}:{scheduler['budget']}" if name == "epochs" else name
 
 
 def milestones(grace_period: int, reduction_factor: int, epochs: int) -> list[int]:
@@ -22,6 +55,16 @@ def milestones(grace_period: int, reduction_factor: int, epochs: int) -> list[in
         rungs.append(epoch)
         epoch *= reduction_factor
     return rungs
+
+
+def decisive(scheduler: Record, epochs: int) -> Sequence[int]:
+    """The epochs, ascending, after which this scheduler of run.json decides; the last one is never among them."""
+    name = scheduler["name"]
+    if name in ("asha", "sha"):
+        return milestones(scheduler["grace_period"], scheduler["reduction_factor"], epochs)
+    if name == "median":
+        return range(scheduler["grace_period"], epochs)
+    return [scheduler["budget"]] if name == "epochs" and scheduler["budget"] < epochs else []
 
 
 def cutoff(values: Sequence[float], reduction_factor: int) -> float | None:
@@ -45,7 +88,72 @@ def decide(
     return bar is not None and value < bar, bar
 
 
+def decide_by_median(averages: Sequence[float], best: float) -> tuple[bool, float | None]:
+    """Whether a trial with this best value so far stops among others with these running averages, and their median."""
+    if len(averages) < FEWEST:
+        return False, None
+    bar = float(np.median(averages))
+    return best < bar, bar
+
+
+class Rungs:
+    """What was seen at each decisive epoch, in the order in which trials arrived there; only for asha and median.
+
+    The values of an audited trial count up to the epoch where it would have been stopped, and never after it, so that the
+    others are judged as if it had stopped.
+    """
+
+    def __init__(self, scheduler: Record, epochs: int) -> None:
+        self.scheduler = scheduler
+        self.epochs = decisive(scheduler, epochs) if scheduler["name"] in ARRIVING else ()
+        self.seen: defaultdict[int, list[float]] = defaultdict(list)  # epoch to values, for median to running averages
+        self.curves: defaultdict[int, list[float]] = defaultdict(
+            list
+        )  # values of each trial, from its first decisive epoch
+        self.audited: set[int] = set()
+
+    def judge(self, trial: int, epoch: int, value: float) -> tuple[bool, float | None]:
+        """Whether the rule stops a trial that arrives with this val_accuracy, and the cutoff; changes nothing."""
+        if self.scheduler["name"] == "median":
+            return decide_by_median(self.seen[epoch], max([*self.curves[trial], value]))
+        return decide(self.seen, epoch, value, self.scheduler["reduction_factor"])
+
+    def count(self, trial: int, epoch: int, value: float, audit: bool) -> None:
+        """Take in a decision; `audit` if the trial runs on although the rule stops it."""
+        if epoch in self.epochs and trial not in self.audited:
+            curve = self.curves[trial]
+            curve.append(value)
+            self.seen[epoch].append(float(np.mean(curve)) if self.scheduler["name"] == "median" else value)
+        if audit:
+            self.audited.add(trial)
+
+
+def is_audited(scheduler: Record, seed: int, trial: int) -> bool:
+    """Whether this trial runs to the end even where the rule stops it: a share of all trials, drawn at random."""
+    share: float = scheduler.get("audit", 0.0)
+    return derive(seed, "audit", trial) < share * 2**63
+
+
 def survivors(values: Mapping[int, float], reduction_factor: int) -> set[int]:
-    """The trials of a whole rung that go on: the best 1/reduction_factor, at least one, the first planned on ties."""
+    """The trials of a whole rung that go on: the best ceil(n / reduction_factor), the first planned on ties."""
     best_first = sorted(values, key=lambda trial: (-values[trial], trial))
     return set(best_first[: math.ceil(len(values) / reduction_factor)])
+
+
+def ideal_course(scheduler: Record, trials: int, epochs: int) -> list[tuple[int, int]]:
+    """How many trials train for how many more epochs, leg by leg, if each rung keeps exactly ceil(n / reduction_factor).
+
+    An audited share runs on. For median no such numbers are known beforehand: all trials run to their end there.
+    """
+    legs, left, before = [], trials, 0
+    for rung in () if scheduler["name"] == "median" else decisive(scheduler, epochs):
+        legs.append((left, rung - before))
+        left, before = math.ceil(left / scheduler["reduction_factor"]), rung
+    legs.append((left, epochs - before))
+    share: float = scheduler.get("audit", 0.0)
+    return [(count + round(share * (trials - count)), length) for count, length in legs]
+
+
+def ideal_epochs(scheduler: Record, trials: int, epochs: int) -> int:
+    """Epochs that this many trials train together on the ideal course."""
+    return sum(count * length for count, length in ideal_course(scheduler, trials, epochs))

@@ -1,15 +1,17 @@
 """Whose turn it is: which trial trains next, and up to which epoch. No Ray.
 
-Without early stopping, and with asha, every trial has one turn, to its end. With sha a turn ends at the next rung, where
-a trial waits until all others are there; then the whole rung is decided, and those that go on have another turn.
+Without early stopping, and with asha or median, every trial has one turn, to its end. With sha and epochs:K a turn ends at
+the next rung, where a trial waits until all others are there; then the whole rung is decided, and those that go on have
+another turn. Trials that confirm wait for nobody: they have one turn each once no other can start.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 
 from search import ledger
 from search.decisions import halve
-from search.stopping import milestones
+from search.stopping import WAITING, decisive
 
 
 @dataclass(frozen=True)
@@ -20,36 +22,50 @@ class Turn:
     until: int
 
 
+def no_more() -> None:
+    """Plans nothing: the whole plan is there."""
+
+
 class Turns:
     """Hands out turns, and learns when they end. A turn that ended short of its epoch is given again only if asked for.
 
     Args:
         run: as it is when the first turn is taken.
+        read: reads the run again when a wave has ended.
+        grow: plans one more trial and returns its index, or none if all are planned. It is asked when no turn is ready.
         aside: trials that run alone, when nothing else can run any more; may grow meanwhile.
     """
 
-    def __init__(self, run: ledger.Run, aside: Set[int] = frozenset()) -> None:
-        self._run = run
-        self._aside = aside
+    def __init__(
+        self,
+        run: ledger.Run,
+        read: Callable[[Path], ledger.Run] = ledger.read,
+        grow: Callable[[], int | None] = no_more,
+        aside: Set[int] = frozenset(),
+    ) -> None:
+        self._run, self._read, self._grow, self._aside = run, read, grow, aside
+        self._is_planned = run.is_planned
         self._running: dict[int, Turn] = {}
         self._again: set[int] = set()
-        self._given = next_wave(run)
+        self._given = next_wave(run, read)
         self._ready = list(self._given)
 
     def take(self) -> Turn | None:
         """The next turn; none while it depends on those that are running, or if there is none any more."""
-        turn = self._next()
+        if self._aside & self._running.keys():
+            return None
+        if not self._is_planned and self._together() is None:
+            self._plan_more()
+        alone = None if self._running or not self._ready else self._ready[0]
+        turn = self._together() or alone
         if turn:
             self._ready.remove(turn)
             self._running[turn.trial] = turn
         return turn
 
-    def _next(self) -> Turn | None:
-        if self._aside & self._running.keys():
-            return None
-        together = (turn for turn in self._ready if turn.trial not in self._aside)
-        alone = None if self._running or not self._ready else self._ready[0]
-        return next(together, alone)
+    def _together(self) -> Turn | None:
+        """The next turn of a trial that may run beside others."""
+        return next((turn for turn in self._ready if turn.trial not in self._aside), None)
 
     def again(self, trial: int) -> None:
         """When the running turn of this trial ends, it is the next to be given."""
@@ -61,41 +77,53 @@ class Turns:
         if trial in self._again:
             self._again.remove(trial)
             self._ready.insert(0, turn)
-        if not self._ready and not self._running:
-            self._run = ledger.read(self._run.folder)
-            wave = next_wave(self._run)
-            self._ready = [] if wave == self._given else list(wave)  # the same again: they did not get there
-            self._given = wave
+        if not self._ready and not self._running and self._is_planned:
+            self._start_wave()
+
+    def _start_wave(self) -> None:
+        self._run = self._read(self._run.folder)
+        wave = next_wave(self._run, self._read)
+        self._ready = [] if wave == self._given else list(wave)  # the same again: they did not get there
+        self._given = wave
+
+    def _plan_more(self) -> None:
+        """Give a new trial the turn to its end, or to the first rung."""
+        trial = self._grow()
+        if trial is not None:
+            self._ready.append(Turn(trial, min([*rungs(self._run), self._run.totals["epochs"]])))
+            return
+        self._is_planned = True
+        if not self._running and not self._ready:
+            self._start_wave()
 
     @property
     def over(self) -> bool:
-        return not self._ready and not self._running
+        return not self._ready and not self._running and self._is_planned
 
 
-def next_wave(run: ledger.Run) -> list[Turn]:
+def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read) -> list[Turn]:
     """The turns that can start now, in plan order, after deciding every rung that is complete.
 
     Raises:
         StorageError: a decision could not be written down.
     """
     for rung in rungs(run):
-        going = [trial for trial in run.trials if not trial.ended]
+        going = [trial for trial in run.search_trials if not trial.ended]
         behind = [trial for trial in going if len(trial.epochs) < rung]
         if behind:
             return [Turn(trial.index, rung) for trial in behind]
+        if not run.is_planned:
+            return []  # a rung is decided when all are there
         decided = {record["trial"] for record in run.decisions if record["epoch"] == rung}
         if any(trial.index not in decided for trial in going):
             values = {
-                trial.index: trial.epochs[rung - 1]["val_accuracy"] for trial in run.trials if reached(trial, rung)
+                trial.index: trial.epochs[rung - 1]["val_accuracy"]
+                for trial in run.search_trials
+                if reached(trial, rung)
             }
-            halve(
-                run.folder / "decisions.jsonl",
-                run.decisions,
-                rung,
-                values,
-                run.identity["scheduler"]["reduction_factor"],
-            )
-            run = ledger.read(run.folder)
+            path, identity = run.folder / "decisions.jsonl", run.identity
+            halve(path, run.decisions, rung, values, identity["scheduler"], identity["seed"])
+            run = read(run.folder)
     return [Turn(trial.index, run.totals["epochs"]) for trial in run.trials if not trial.ended]
 
 
@@ -103,9 +131,7 @@ def reached(trial: ledger.Trial, rung: int) -> bool:
     return len(trial.epochs) >= rung
 
 
-def rungs(run: ledger.Run) -> list[int]:
-    """The epochs at which trials wait for each other; none unless the scheduler is sha."""
+def rungs(run: ledger.Run) -> Sequence[int]:
+    """The epochs at which trials wait for each other; none unless the scheduler is sha or epochs:K."""
     scheduler = run.identity["scheduler"]
-    if scheduler["name"] != "sha":
-        return []
-    return milestones(scheduler["grace_period"], scheduler["reduction_factor"], run.totals["epochs"])
+    return decisive(scheduler, run.totals["epochs"]) if scheduler["name"] in WAITING else ()

@@ -7,12 +7,31 @@ import sys
 import traceback
 from pathlib import Path
 
-from spaces._ranges import Choice, choice, integers, loguniform, uniform
-from spaces._space import MAX_GRID, ParameterError, Space
+from spaces._changes import changed
+from spaces._lint import warnings
+from spaces._parameters import MAX_GRID, ParameterError, Point, Range, by_axis, fits, rows
+from spaces._ranges import (
+    Choice,
+    Interval,
+    Linked,
+    When,
+    choice,
+    integers,
+    linked,
+    logintegers,
+    loguniform,
+    uniform,
+    when,
+)
+from spaces._space import Space, key_of
 from trainables.config import unknown
 from trainables.errors import SpaceError
 
-__all__ = ["MAX_GRID", "Choice", "Space", "choice", "describe", "integers", "load", "loguniform", "names", "uniform"]
+__all__ = [
+    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Range", "Space", "When", "by_axis", "changed", "choice",
+    "describe", "fits", "integers", "key_of", "linked", "load", "logintegers", "loguniform", "names", "rows", "uniform",
+    "warnings", "when",
+]  # fmt: skip
 
 FOLDER = Path(__file__).parent
 
@@ -58,8 +77,12 @@ def describe(name: str) -> str:
 def line_of(error: BaseException, path: Path) -> int:
     """The line of a space's file that an error is about: that of the parameter it names, else where it was raised."""
     if isinstance(error, ParameterError):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and node.value == error.key:
-                return node.lineno
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        keys = [node.lineno for node in nodes if isinstance(node, ast.Constant) and node.value == error.key]
+        keys += [
+            node.lineno for node in nodes if isinstance(node, ast.keyword) and node.arg == error.key
+        ]  # of linked()
+        if keys:
+            return min(keys)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     return (lines or [1])[-1] or 1

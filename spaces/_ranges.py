@@ -1,13 +1,18 @@
-"""What a hyperparameter may be: a few values, or an interval. Plain frozen dataclasses; nothing here knows Ray.
+"""What a hyperparameter may be: a few values, an interval, values that change together, or what another one decides.
+
+Plain frozen dataclasses; nothing here knows Ray or Optuna.
 
 Every range turns a number u from [0, 1) into a value, so that random and quasi-random draws share one definition.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trainables.errors import SpaceError
+
+MAX_LISTED = 100_000  # values of one range in a grid; more is a mistake, not a search
 
 
 class Range(Protocol):
@@ -21,6 +26,10 @@ class Range(Protocol):
 
     def bounds(self) -> tuple[Any, ...]:
         """Values that must be valid for all values to be: the ends of an interval, or every choice."""
+        ...
+
+    def listed(self) -> tuple[Any, ...] | None:
+        """Every value in order, for a grid; none if there are too many to list."""
         ...
 
 
@@ -45,18 +54,39 @@ class Choice:
     def bounds(self) -> tuple[Any, ...]:
         return self.values
 
+    def listed(self) -> tuple[Any, ...]:
+        return self.values
+
     def __str__(self) -> str:
         return f"choice({', '.join(map(str, self.values))})"
 
 
 @dataclass(frozen=True)
+class Linked(Choice):
+    """One of a few values, at the same place of the list as the other parameters of its group. A value may come again."""
+
+    group: str
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise SpaceError("linked() needs at least one value for each parameter.")
+
+    def __str__(self) -> str:
+        return f"linked[{self.group}]({', '.join(map(str, self.values))})"
+
+
+@dataclass(frozen=True)
 class Interval:
-    """Any number from low to high; on a logarithmic scale if `log`; whole numbers if `whole` (both ends included)."""
+    """Any number from low to high; on a logarithmic scale if `log`; whole numbers if `whole` (both ends included).
+
+    With a step only low, low + step, low + 2 step, ..., high.
+    """
 
     low: float
     high: float
     log: bool = False
     whole: bool = False
+    step: float | None = None
 
     def __post_init__(self) -> None:
         finite = all(isinstance(end, (int, float)) and math.isfinite(end) for end in (self.low, self.high))
@@ -66,14 +96,44 @@ class Interval:
             raise SpaceError(f"a logarithmic range must start above 0, but got low={self.low!r}.")
         if self.whole and not (type(self.low) is int and type(self.high) is int):
             raise SpaceError(f"both ends must be whole numbers, but got low={self.low!r}, high={self.high!r}.")
+        if self.step is not None:
+            self._check_step(self.step)
+
+    def _check_step(self, step: float) -> None:
+        if type(step) is not int and (self.whole or type(step) is not float or not math.isfinite(step)):
+            raise SpaceError(f"step must be a {'whole ' if self.whole else ''}number, but got {step!r}.")
+        if self.log:
+            raise SpaceError("a logarithmic range has no step. List the values with choice(...).")
+        steps = (self.high - self.low) / step if step > 0 else 0.0
+        if not math.isfinite(steps) or round(steps) < 1:
+            raise SpaceError(f"step must be above 0 and at most high - low, but got {step!r}.")
+        if abs(steps - round(steps)) > 1e-6:
+            raise SpaceError(
+                f"step {step!r} does not lead from {self.low!r} to {self.high!r}. Change one of the three."
+            )
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps lead from low to high; none if any number between them will do."""
+        if self.whole and not self.log:
+            return int((self.high - self.low) // (self.step or 1))
+        return round((self.high - self.low) / self.step) if self.step else None
 
     def at(self, u: float) -> float | int:
+        if self.step:
+            return self.nth(min(self.steps or 0, int(u * ((self.steps or 0) + 1))))
         if self.whole:  # every whole number owns the interval from half below to half above it
             return min(self.high, max(self.low, round(self._between(self.low - 0.5, self.high + 0.5, u))))
-        rounded = float(
-            f"{self._between(self.low, self.high, u):.4g}"
-        )  # four digits are enough to search, and fit a table
-        return min(self.high, max(self.low, rounded))
+        return self.rounded(self._between(self.low, self.high, u))
+
+    def rounded(self, value: float) -> float:
+        """Four digits are enough to search, and fit a table; never beyond the ends."""
+        return min(self.high, max(self.low, float(f"{value:.4g}")))
+
+    def nth(self, steps: int) -> float | int:
+        """low and so many steps, with ten digits, so that 3 x 0.1 is 0.3."""
+        value = self.low + steps * (self.step or 1)
+        return value if self.whole else max(self.low, min(self.high, float(f"{value:.10g}")))
 
     def _between(self, low: float, high: float, u: float) -> float:
         if self.log:
@@ -82,14 +142,54 @@ class Interval:
 
     def __contains__(self, value: object) -> bool:
         is_number = type(value) is int if self.whole else type(value) in (int, float)
-        return is_number and self.low <= value <= self.high  # type: ignore[operator]
+        return is_number and self.low <= value <= self.high and self._on_step(value)  # type: ignore[arg-type,operator]
+
+    def _on_step(self, value: float) -> bool:
+        return not self.step or math.isclose(value, self.nth(round((value - self.low) / self.step)), abs_tol=1e-12)
 
     def bounds(self) -> tuple[float, float]:
         return self.low, self.high
 
+    def listed(self) -> tuple[float | int, ...] | None:
+        if self.steps is None or self.steps > MAX_LISTED:
+            return None
+        return tuple(self.nth(number) for number in range(self.steps + 1))
+
     def __str__(self) -> str:
         name = ("log" if self.log else "") + ("integers" if self.whole else "uniform")
-        return f"{name}({self.low:g}, {self.high:g})"
+        step = f", step={self.step!r}" if self.step else ""
+        return f"{name}({self.low:g}, {self.high:g}{step})"
+
+
+@dataclass(frozen=True)
+class When:
+    """A range or value for each of some values of another parameter; with any other value of that one, nothing is said.
+
+    What is not said has the default of trainables.config, or stays away if the model does not read it.
+    """
+
+    decider: str
+    cases: tuple[tuple[str, Any], ...]  # value of the decider, and the range or constant that then holds
+
+    def __post_init__(self) -> None:
+        if not self.cases:
+            raise SpaceError(f"when({self.decider!r}) has no case; write when({self.decider!r}, value=range).")
+        if any(isinstance(case, (When, Linked)) for _, case in self.cases):
+            raise SpaceError(f"when({self.decider!r}) holds ranges and values, neither another when() nor linked().")
+
+    def bounds(self) -> tuple[Any, ...]:
+        cases = (case.bounds() if isinstance(case, (Choice, Interval)) else (case,) for _, case in self.cases)
+        return tuple(bound for bounds in cases for bound in bounds)
+
+    def listed(self) -> tuple[Any, ...] | None:
+        cases = [case.listed() if isinstance(case, (Choice, Interval)) else (case,) for _, case in self.cases]
+        return None if None in cases else tuple(value for case in cases for value in case or ())
+
+    def __contains__(self, value: object) -> bool:
+        return any(value in case if isinstance(case, (Choice, Interval)) else value == case for _, case in self.cases)
+
+    def __str__(self) -> str:
+        return f"when({self.decider}: {', '.join(f'{value}={case}' for value, case in self.cases)})"
 
 
 def choice(*values: Any) -> Choice:
@@ -97,9 +197,27 @@ def choice(*values: Any) -> Choice:
     return Choice(values)
 
 
-def uniform(low: float, high: float) -> Interval:
-    """A number between low and high."""
-    return Interval(low, high)
+def linked(**columns: Sequence[Any]) -> dict[str, Linked]:
+    """Parameters that change together: values at the same place belong together. Write it with ** into the parameters.
+
+    Raises:
+        SpaceError: fewer than two parameters, lists of different lengths, or a combination that comes twice.
+    """
+    if len(columns) < 2 or len({len(values) for values in columns.values()}) != 1:
+        raise SpaceError("linked() needs two or more parameters with equally many values each.")
+    if len(set(zip(*columns.values(), strict=True))) < len(next(iter(columns.values()))):
+        raise SpaceError("linked() names a combination twice.")
+    return {key: Linked(tuple(values), "+".join(columns)) for key, values in columns.items()}
+
+
+def when(decider: str, /, **cases: Any) -> When:
+    """What a parameter may be depends on another one: when("model", mlp=choice(256, 512), convnet=choice(16, 32))."""
+    return When(decider, tuple(cases.items()))
+
+
+def uniform(low: float, high: float, step: float | None = None) -> Interval:
+    """A number between low and high; with a step, one of low, low + step, ..., high."""
+    return Interval(low, high, step=step)
 
 
 def loguniform(low: float, high: float) -> Interval:
@@ -107,6 +225,11 @@ def loguniform(low: float, high: float) -> Interval:
     return Interval(low, high, log=True)
 
 
-def integers(low: int, high: int) -> Interval:
-    """A whole number from low to high, both included."""
-    return Interval(low, high, whole=True)
+def integers(low: int, high: int, step: int | None = None) -> Interval:
+    """A whole number from low to high, both included; with a step, one of low, low + step, ..., high."""
+    return Interval(low, high, whole=True, step=step)
+
+
+def logintegers(low: int, high: int) -> Interval:
+    """A whole number from low to high, both included, whose logarithm is uniform: each doubling is equally likely."""
+    return Interval(low, high, log=True, whole=True)

@@ -1,109 +1,134 @@
-"""A search space: what is varied, what is fixed, and where a search starts."""
+"""A search space: its parameters, where a search of them starts, and what is refused."""
 
 import hashlib
+import inspect
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from spaces._ranges import Choice, Interval
-from trainables.config import check_value, complete
+from spaces._parameters import ParameterError, Parameters, Point, by_axis, fits
+from trainables.config import Config, complete
 from trainables.errors import SpaceError
-
-MAX_GRID = 100_000  # points; more is a mistake, not a search
-
-
-class ParameterError(SpaceError):
-    """Something is wrong with one parameter; its name helps to find the line."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
 
 
 @dataclass(frozen=True, kw_only=True)
-class Space:
+class Space(Parameters):
     """What a search varies.
 
     Args:
         params: hyperparameter to a range, if it is searched, or to a value, if it is fixed. What is not named has the
             default of trainables.config.
-        baseline: a value for every searched parameter; always tried first and always shown.
+        baseline: a value for every searched parameter that applies to it; always tried first and always shown.
         epochs: how long a trial is trained unless --epochs says otherwise.
         scheduler: early stopping unless --scheduler says otherwise: asha, sha or none.
         samples: number of trials of a random search unless --num-samples says otherwise.
+        constraint: of a whole configuration; where it says no, the point is not trained.
+        max_params: weights a network may have; larger ones are not trained.
+        classes: with which max_params counts.
 
     Raises:
         SpaceError: a name, value or range that no search could use.
     """
 
-    params: Mapping[str, Any]
     baseline: Mapping[str, Any]
     epochs: int
     scheduler: str = "none"
     samples: int = 16
+    constraint: Callable[[Config], bool] | None = None
+    max_params: int | None = None
+    classes: int = 10
 
     def __post_init__(self) -> None:
-        for key, value in self.params.items():
-            self._check_parameter(key, value)
+        super().__post_init__()
+        self._check_baseline()
+        if self.scheduler not in ("asha", "sha", "none"):
+            raise SpaceError(f"scheduler must be 'asha', 'sha' or 'none', but got {self.scheduler!r}.")
+        for name, count in (("samples", self.samples), ("max_params", self.max_params)):
+            if count is not None and (type(count) is not int or count < 1):
+                raise SpaceError(f"{name} must be a positive integer, but got {count!r}.")
+        complete({**self.config(self.baseline), "epochs": self.epochs})
+        self.check_combinations()
+        if reason := self.refusal(self.config(self.baseline)):
+            raise SpaceError(f"the baseline is refused: {reason}. Change the baseline or the limit.")
+
+    def _check_baseline(self) -> None:
+        applying = self.ranges(self.baseline)
         for key in self.baseline:
             if key not in self.searched:
                 raise ParameterError(
                     key, f"baseline names {key!r}, which is not searched. Searched: {', '.join(self.searched)}."
                 )
-        for key, value in self.searched.items():
+            if key not in applying:
+                raise ParameterError(key, f"baseline names {key!r}, which does not apply to it: {self.searched[key]}.")
+        for key, value in applying.items():
             if key not in self.baseline:
                 raise ParameterError(key, f"baseline lacks {key!r}; it names every searched parameter.")
             if self.baseline[key] not in value:
                 raise ParameterError(key, f"baseline {key}={self.baseline[key]!r} lies outside {value}.")
-        if not self.searched:
-            raise SpaceError("nothing is searched: no parameter has a range.")
-        if self.scheduler not in ("asha", "sha", "none"):
-            raise SpaceError(f"scheduler must be 'asha', 'sha' or 'none', but got {self.scheduler!r}.")
-        if type(self.samples) is not int or self.samples < 1:
-            raise SpaceError(f"samples must be a positive integer, but got {self.samples!r}.")
-        if self.grid_size > MAX_GRID:
-            raise SpaceError(f"the grid has {self.grid_size} points; at most {MAX_GRID} are searched.")
-        complete({**self.constants, **self.baseline, "epochs": self.epochs})
+        for members in by_axis(applying):
+            if not fits(members, self.baseline):
+                together = " and ".join(members)
+                raise ParameterError(next(iter(members)), f"{together} of the baseline do not belong together.")
 
-    @staticmethod
-    def _check_parameter(key: str, value: Any) -> None:
-        if key == "epochs":
-            raise ParameterError(key, "epochs is no parameter of a space; write Space(..., epochs=20).")
+    def refusal(self, config: Config) -> str | None:
+        """Why a configuration must not be trained; none if it may.
+
+        Raises:
+            SpaceError: the constraint itself fails.
+        """
+        if self.max_params is not None:
+            from trainables.cost import parameters
+
+            if (count := parameters(config, self.classes)) > self.max_params:
+                return f"{count:,} parameters, more than the {self.max_params:,} that are allowed"
         try:
-            for bound in value.bounds() if isinstance(value, (Choice, Interval)) else (value,):
-                check_value(key, bound)
-        except SpaceError as error:
-            raise ParameterError(key, str(error)) from None
+            allowed = self.constraint is None or self.constraint(config)
+        except Exception as error:
+            raise SpaceError(f"the constraint fails: {type(error).__name__}: {error}, for {config}.") from error
+        return None if allowed else "the constraint says no"
 
     @property
-    def searched(self) -> dict[str, Choice | Interval]:
-        """The parameters that have a range."""
-        return {key: value for key, value in self.params.items() if isinstance(value, (Choice, Interval))}
-
-    @property
-    def constants(self) -> dict[str, Any]:
-        """The parameters that are fixed."""
-        return {key: value for key, value in self.params.items() if key not in self.searched}
-
-    @property
-    def is_grid(self) -> bool:
-        """Whether every searched parameter has a few values, so that all combinations can be tried."""
-        return all(isinstance(value, Choice) for value in self.searched.values())
+    def is_limited(self) -> bool:
+        """Whether some points may not be trained."""
+        return self.constraint is not None or self.max_params is not None
 
     @property
     def grid_size(self) -> int:
-        """Number of combinations of a grid; 0 if the space is none."""
-        return (
-            math.prod(len(value.values) for value in self.searched.values() if isinstance(value, Choice))
-            if self.is_grid
-            else 0
-        )
+        """Number of different combinations that may be trained; 0 if the space is no grid."""
+        return len(self.grid) if self.is_grid else 0
+
+    @cached_property
+    def grid(self) -> list[Point]:
+        """Every different combination that may be trained; none if they cannot be listed."""
+        points: dict[frozenset[tuple[str, Any]], Point] = {}
+        for point in self.combined() if self.is_listed else ():
+            config = self.config(point)
+            if key_of(config) not in points and self.refusal(config) is None:
+                points[key_of(config)] = point
+        return list(points.values())
 
     def digest(self) -> str:
         """A hash of everything that decides which configurations are tried."""
         facts = [(key, str(value) if key in self.searched else value) for key, value in self.params.items()]
         exact = [(key, value.bounds()) for key, value in self.searched.items()]  # in order: it decides the points
-        text = json.dumps([facts, exact, sorted(self.baseline.items())])
+        text = json.dumps([facts, exact, sorted(self.baseline.items()), *self._limits()])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _limits(self) -> list[Any]:
+        """What the hash of a space holds only where it is used, so that a space without limits keeps its hash."""
+        limit = [] if self.max_params is None else [["max_params", self.max_params, self.classes]]
+        return [*([] if self.constraint is None else [self.constraint_text()]), *limit]
+
+    def constraint_text(self) -> str:
+        """The constraint as it is written; empty if there is none."""
+        try:
+            return " ".join(inspect.getsource(self.constraint).split()) if self.constraint else ""
+        except (OSError, TypeError):
+            return str(getattr(self.constraint, "__qualname__", type(self.constraint).__qualname__))
+
+
+def key_of(config: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+    """Equal for configurations that train the same network, however long: 1 and 1.0 are the same."""
+    return frozenset((key, value) for key, value in config.items() if key != "epochs")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.verify import verify
 from search import ledger
 from trainables import durable
 
@@ -100,6 +101,11 @@ def test_help_loads_neither_torch_nor_ray_nor_pandas():
         (["--space", "lr_sweep", "--keep-best", "0"], "usage", 2, "--keep-best"),
         (["--space", "mlp_random", "--algo", "grid", "--dataset", "digits"], "space", 3, "--algo random"),
         (["--space", "lr_sweep", "--results", "theirs.md", "--dataset", "digits"], "storage", 6, "--results OTHER"),
+        (["--space", "lr_sweep", "--time-budget", "0s"], "usage", 2, "above zero"),
+        (["--space", "lr_sweep", "--time-budget", "-5m"], "usage", 2, "1h30m"),
+        (["--space", "lr_sweep", "--dataset", "digits", "--scheduler", "epochs:x"], "usage", 2, "epochs:K"),
+        (["--space", "lr_sweep", "--dataset", "digits", "--audit", "0.1"], "usage", 2, "--scheduler asha"),
+        (["--space", "lr_sweep", "--dataset", "digits", "--confirm-seeds", "2"], "usage", 2, "--confirm K"),
         (["--space", "nothing"], "space", 3, "Known: "),
         (["--space", "lr_sweep", "--dataset", "cifar11"], "data", 4, "'cifar10'"),
         (["--space", "lr_sweep", "--dataset", "folder:no/such/folder"], "data", 4, "no/such/folder"),
@@ -258,6 +264,25 @@ def test_a_killed_search_with_synchronous_halving_ends_in_the_same_bytes(search)
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(600)
+def test_points_of_tpe_stay_when_it_is_killed_and_can_be_drawn_again(search):
+    small = ("--space", "mlp_random", "--set", "width=16,32", "--set", "depth=1,2")
+    arguments = (*small, "--algo", "tpe", "--num-samples", "13", "--epochs", "3", "--max-concurrent", "2")
+    process = search.start(*arguments)
+    search.wait_for_rows(12, process)
+    process.kill()
+    process.communicate()
+    before = (search.run / "trials.jsonl").read_bytes()
+    assert 1 < before.count(b"\n") < 13
+    done = search.done(*arguments)
+    assert done.returncode == 0, done.stderr + search.log()
+    assert (search.run / "trials.jsonl").read_bytes().startswith(before)
+    run = ledger.read(search.run)
+    assert [trial.source for trial in run.trials] == ["baseline", *["tpe"] * 12]
+    assert verify(search.run) == []
+
+
+@pytest.mark.integration
 @pytest.mark.timeout(300)
 def test_a_row_of_the_search_is_the_row_of_the_trial_alone(search):
     """Under Ray and without it, the same configuration and seed give the same numbers, bit for bit."""
@@ -298,3 +323,32 @@ def test_a_bug_in_every_trial_stops_the_search_and_once_mended_it_goes_on(search
     assert mended.returncode == 0, mended.stderr
     assert {trial.status for trial in ledger.read(search.run).trials} == {"finished"}
     assert "code: " in (search.run / "results.md").read_text(), "a change that was allowed is shown"
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_a_time_budget_ends_it_in_order_and_the_rest_comes_later(search):
+    sweep = (
+        "--space",
+        "lr_sweep",
+        "--epochs",
+        "3",
+        "--scheduler",
+        "epochs:1",
+        "--confirm",
+        "1",
+        "--confirm-seeds",
+        "1",
+    )
+    ended = search.done(*sweep, "--time-budget", "3s")
+    assert ended.returncode == 75, ended.stderr
+    assert "the time budget is used up; continue with: python " in ended.stderr
+    dry = search.done(*sweep, "--dry-run")
+    assert (dry.returncode, "epochs: 9 without early stopping; 5 if epochs:1" in dry.stdout) == (0, True), dry.stderr
+    done = search.done(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert "estimate: " in done.stderr
+    run = ledger.read(search.run)
+    assert run.complete
+    assert sorted(len(trial.epochs) for trial in run.search_trials) == [1, 1, 3]
+    assert {(trial.status, len(trial.epochs)) for trial in run.trials if trial.source == "confirm"} == {("finished", 3)}

@@ -35,7 +35,8 @@ numbers = st.sampled_from(
     ["0", "1", "2", "7", "-1", "0.5", "1e-3", "1e9", "nan", "inf", "-inf", "1_0", "\u0663", "", " 1", "0x1"]
 )
 choices = st.sampled_from(
-    ["lr_sweep", "mlp_random", "depth_sweep", "lr_sweeep", "grid", "random", "asha", "sha", "none", "auto", "fp32", "bf16",
+    ["lr_sweep", "mlp_random", "depth_sweep", "lr_sweeep", "grid", "random", "qmc", "tpe", "lr=0.1,0.2",
+     "depth=", "asha", "sha", "none", "auto", "fp32", "bf16",
      "digits", "cifar10", "cifar100", "folder:", "folder:no/such", "folder:.", "runs", "deep/er", "results.md", "data", ".",
      "-", "--", "a" * 300, "a" * 100_000, "\udcff", "\x1b[31m", "\n", "é" * 70, "\u202e", "%s", "{}", "~", "*"]
 )  # fmt: skip
@@ -53,7 +54,8 @@ tokens = (
 sensible = st.lists(
     st.sampled_from(["--dataset=digits", "--num-samples=2", "--epochs=3", "--seed=1", "--algo=random", "--quiet", "--name=t",
                      "--scheduler=sha", "--fraction=0.5", "--precision=fp32", "--allow-changes", "--epochs=2", "--name=u",
-                     "--retry-failed", "--cpus-per-trial=2", "--keep-best=1", "--results=other.md", "--fraction=1e-9"]),
+                     "--retry-failed", "--algo=tpe", "--set=depth=2,3", "--warm-start=t", "--max-params=4000000",
+                     "--cpus-per-trial=2", "--keep-best=1", "--results=other.md", "--fraction=1e-9"]),
     max_size=6,
 ).map(lambda some: ["--space=mlp_random", "--dataset=digits", *some])  # fmt: skip
 arguments = st.lists(tokens, max_size=7) | st.builds(

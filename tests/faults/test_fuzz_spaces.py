@@ -124,7 +124,7 @@ def search(space: spaces.Space, seed: int) -> None:
     assert space.digest() == space.digest()
     for entry in drawn:
         assert complete(entry["config"] | {"epochs": space.epochs})
-        assert all(entry["config"][key] in value for key, value in space.searched.items())
+        assert all(entry["config"][key] in value for key, value in space.ranges(entry["config"]).items())
 
 
 @often

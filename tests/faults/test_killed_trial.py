@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from analysis.verify import verify
+from search import ledger
 from trainables import durable
+
+EVERYTHING = {"num_samples": 4, "audit": 0.6, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
+SEARCHES = [("asha", {}), ("sha", {}), ("median", EVERYTHING), ("epochs:2", EVERYTHING), ("sha", EVERYTHING)]
 
 
 @pytest.mark.parametrize("cut", [1, 2])
@@ -59,22 +63,59 @@ def committed(path: Path) -> bytes:
 
 @pytest.mark.integration
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("scheduler", ["asha", "sha"])
-def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, memory, times, tally, scheduler):
+@pytest.mark.parametrize(("scheduler", "more"), SEARCHES, ids=str)
+def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, memory, times, tally, scheduler, more):
     """Without Ray: identity, plan, ledgers, decisions and weights are those of the uninterrupted search, and all is well."""
     dice, kills, wanted = random.Random(1), 0, times("FAULT_KILLS", 20) // 2
     started = time.monotonic()
-    assert victims.run("search", memory / "whole", scheduler) == 0
+    assert victims.run("search", memory / "whole", scheduler, more) == 0
     seconds, whole = time.monotonic() - started, run_files(memory / "whole")
     assert verify(memory / "whole") == []
     while kills < wanted:
         folder = memory / f"{kills}"
-        for _ in lives(victims, "search", folder, scheduler, patience=lambda: dice.uniform(0, seconds)):
+        for _ in lives(victims, "search", folder, scheduler, more, patience=lambda: dice.uniform(0, seconds)):
             kills += 1
             assert before_tidying(verify(folder)) == []
         assert run_files(folder) == whole
         assert verify(folder) == []
     tally("kills of a search without Ray", kills)
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "median", "epochs:2"])
+def test_a_search_with_everything_is_a_good_run(victims, memory, scheduler):
+    """Audit, several seeds and a confirmation; then it is asked for more of each."""
+    folder = memory / "run"
+    assert victims.run("search", folder, scheduler, EVERYTHING) == 0
+    assert verify(folder) == []
+    more = {"num_samples": 5, "audit": 0.6, "seeds": 3, "confirm": 2, "confirm_seeds": 3}
+    assert victims.run("search", folder, scheduler, more) == 0
+    assert verify(folder) == []
+    run = ledger.read(folder)
+    assert run.complete
+    assert len(run.search_trials) == 15
+    audited = {line["trial"] for line in run.decisions if line.get("audit")}
+    assert all(run.trials[index].status == "finished" for index in audited)
+    confirming = [trial for trial in run.trials if trial.source == "confirm"]
+    assert {trial.status for trial in confirming} == {"finished"}
+    assert len({trial.seed for trial in confirming}) == 3
+
+
+def test_a_damaged_plan_or_audit_is_named(victims, memory):
+    folder = memory / "run"
+    assert victims.run("search", folder, "asha", EVERYTHING) == 0
+    plan, decisions = (folder / f"{name}.jsonl" for name in ("trials", "decisions"))
+    for path, changed, what in [
+        (plan, {"source": "random"}, "trials where 8 were asked for"),
+        (decisions, {"trial": len(durable.read_lines(plan)) - 1}, "confirms, so nothing is decided about it"),
+        (decisions, {"audit": True, "decision": "continue"}, "but replayed it is"),
+    ]:
+        good = path.read_bytes()
+        lines = durable.read_lines(path)
+        path.unlink()
+        durable.append(path, *lines[:-1], lines[-1] | changed)
+        assert any(what in problem for problem in verify(folder)), verify(folder)
+        path.write_bytes(good)
+    assert verify(folder) == []
 
 
 def before_tidying(problems: list[str]) -> list[str]:

@@ -68,7 +68,7 @@ def test_no_cluster_at_that_address(search):
 def test_a_temporary_folder_with_too_long_a_name(search):
     long = search.folder / ("t" * 60) / ("t" * 60)
     long.mkdir(parents=True)
-    assert "too long" in refused(search, TMPDIR=long)
+    assert "107 bytes" in refused(search, TMPDIR=long)
 
 
 def test_a_temporary_folder_that_is_full(search):

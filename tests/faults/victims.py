@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from search import ledger, lock
-from search.decisions import Decisions
+from search.decisions import Decisions, of_run
 from search.stopping import decide
 from trainables import durable
 from trainables.errors import ExpectedError, LockedError
@@ -81,9 +81,9 @@ def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: i
             pass
 
 
-def search(folder: Path, scheduler: str) -> None:
+def search(folder: Path, scheduler: str, more: dict[str, Any] | None = None) -> None:
     """What run_search.py does, without Ray: one trial after the other, until none is left."""
-    from search import attempts, settings, turns
+    from search import attempts, confirmation, settings, turns
     from search import folder as folders
     from spaces import Space, loguniform
 
@@ -94,18 +94,19 @@ def search(folder: Path, scheduler: str) -> None:
     )  # fmt: skip
     asked = settings.Settings(
         space_name="toy", space=space, dataset="toy", dataset_short="toy", fallback=None, cache=folder, algorithm="random",
-        scheduler=scheduler, num_samples=6, precision="fp32",
+        scheduler=scheduler, precision="fp32", **{"num_samples": 6, **(more or {})},
     )  # fmt: skip
     durable.make_folder(folder)
     with lock.hold(folder):
         run = folders.open_run(folder, asked, DATA[0], False)
         folders.tidy(run)
-        waiting = turns.Turns(run)
-        decisions = Decisions(folder / "decisions.jsonl", run.identity["scheduler"], 4, run.decisions)
-        while turn := waiting.take():
-            train_turn(run.trials[turn.trial], turn.until, decisions)
-            waiting.end(turn.trial)
-        folders.tidy(ledger.read(folder))
+        while attempts.pending(run := confirmation.extend(run)):
+            waiting, decisions = turns.Turns(run), of_run(run)
+            while turn := waiting.take():
+                train_turn(run.trials[turn.trial], turn.until, decisions)
+                waiting.end(turn.trial)
+            run = ledger.read(folder)
+            folders.tidy(run)
     assert not attempts.pending(ledger.read(folder))
 
 
@@ -115,7 +116,7 @@ def train_turn(planned: ledger.Trial, until: int, decisions: Decisions) -> None:
     trial.SAVE_EVERY = 0.0
     last = planned.epochs[-1:]
     rows = trial.run(
-        planned.folder, planned.config, DATA[0], seed=0, device="cpu", precision="fp32", until=until
+        planned.folder, planned.config, DATA[0], seed=planned.seed, device="cpu", precision="fp32", until=until
     )  # fmt: skip
     with contextlib.closing(rows):
         any(decisions.stops(planned.index, row["epoch"], row["val_accuracy"]) for row in itertools.chain(last, rows))

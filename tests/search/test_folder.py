@@ -8,11 +8,12 @@ import pytest
 from search import folder, ledger
 from spaces import Space, choice
 from trainables import durable
-from trainables.errors import RunError, SpaceError
+from trainables.errors import RunError, SpaceError, UsageError
 
 UNREADABLE = Space(
-    params={"model": choice("mlp", "resnet18"), "depth": 2}, baseline={"model": "mlp"}, epochs=1
-)  # resnet18 reads no depth
+    params={"lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1,
+    constraint=lambda config: config["lr"] < 0.2 or config["layers"] > 2,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -24,7 +25,9 @@ def start(tmp_path, toy):
 def test_a_new_run_holds_its_identity_its_totals_and_its_plan(start, settings):
     run = start(settings())
     assert run.identity["space_params"] == {"lr": "choice(0.1, 0.2, 0.3)"}
-    assert run.totals == {"trials": 3, "epochs": 4, "seeds": 1, "allowed": []}
+    assert run.totals == {
+        "trials": 3, "epochs": 4, "seeds": 1, "confirm": 0, "confirm_seeds": 0, "allowed": []
+    }  # fmt: skip
     assert [(trial.index, trial.source, trial.config["lr"]) for trial in run.trials] == [
         (0, "baseline", 0.2),
         (1, "grid", 0.1),
@@ -151,9 +154,41 @@ def test_totals_grow_and_what_is_not_said_stays(start, settings):
     assert start(settings()).totals == run.totals
 
 
-@pytest.mark.parametrize("less", [{"num_samples": 1}, {"epochs": 1}])
+def test_seeds_and_confirmation_may_grow_later(start, settings):
+    assert len(start(settings(num_samples=2)).trials) == 2
+    run = start(settings(seeds=2, confirm=1))
+    assert [trial.config["lr"] for trial in run.trials] == [0.2, 0.1, 0.2, 0.1]
+    run = start(settings(num_samples=3, confirm_seeds=5))
+    assert [trial.config["lr"] for trial in run.trials] == [0.2, 0.1, 0.2, 0.1, 0.3, 0.3]
+    assert {key: run.totals[key] for key in ("seeds", "confirm", "confirm_seeds")} == {
+        "seeds": 2, "confirm": 1, "confirm_seeds": 5
+    }  # fmt: skip
+    assert start(settings()) == run
+
+
+def test_a_run_that_knew_nothing_of_seeds_goes_on(start, settings, tmp_path):
+    run = start(settings())
+    durable.write(tmp_path / "totals.jsonl", b'{"trials": 3, "epochs": 4, "allowed": []}\n')
+    assert start(settings()) == run
+
+
+@pytest.mark.parametrize("much", [{"seeds": 10**6}, {"confirm": 10**6}, {"confirm": 1, "confirm_seeds": 10**6}])
+def test_more_trials_than_can_be_planned_are_refused_before_anything_is_written(start, settings, tmp_path, much):
+    with pytest.raises(UsageError, match="at most 100000 are planned"):
+        start(settings(**much))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_confirmation_seeds_need_something_to_confirm(start, settings):
+    with pytest.raises(UsageError, match="--confirm K"):
+        start(settings(confirm_seeds=2))
+
+
+@pytest.mark.parametrize(
+    "less", [{"num_samples": 1}, {"epochs": 1}, {"seeds": 1}, {"confirm": 0}, {"confirm": 1, "confirm_seeds": 1}]
+)
 def test_totals_never_shrink(start, settings, less):
-    start(settings(num_samples=2, epochs=2))
+    start(settings(num_samples=2, epochs=2, seeds=2, confirm=1, confirm_seeds=2))
     with pytest.raises(RunError, match="cannot shrink"):
         start(settings(**less))
 

@@ -1,9 +1,12 @@
 """Which configurations are tried: pytest tests/search/test_plan.py"""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import spaces
 from search import plan
 from spaces import Space, choice, integers, uniform
 from trainables.errors import SpaceError
@@ -18,14 +21,24 @@ GRID = Space(
 )
 
 
+drawing = pytest.mark.parametrize("algorithm", ["random", "qmc"])
+
+
+@drawing
 @given(st.integers(0, 2**40), st.integers(1, 20), st.integers(1, 20))
-def test_asking_for_more_random_points_only_appends(seed, first, second):
+def test_asking_for_more_points_only_appends(algorithm, seed, first, second):
     few, many = sorted((first, second))
-    assert plan.draw(RANDOM, "random", many, seed)[:few] == plan.draw(RANDOM, "random", few, seed)
+    assert plan.draw(RANDOM, algorithm, many, seed)[:few] == plan.draw(RANDOM, algorithm, few, seed)
 
 
-def test_another_seed_draws_other_points():
-    assert plan.draw(RANDOM, "random", 5, 0)[1:] != plan.draw(RANDOM, "random", 5, 1)[1:]
+@drawing
+def test_another_seed_draws_other_points(algorithm):
+    assert plan.draw(RANDOM, algorithm, 5, 0)[1:] != plan.draw(RANDOM, algorithm, 5, 1)[1:]
+
+
+def test_the_random_points_of_earlier_runs_are_still_drawn():
+    drawn = plan.draw(spaces.load("mlp_random"), "random", 3, 0)
+    assert [entry["id"] for entry in drawn] == ["843a86", "20d7d6", "526e2f"]
 
 
 def test_a_grid_is_every_combination_once_the_baseline_first():
@@ -35,21 +48,90 @@ def test_a_grid_is_every_combination_once_the_baseline_first():
     assert sorted(points) == [(lr, momentum) for lr in (0.1, 0.2, 0.3) for momentum in (0.0, 0.9)]
 
 
-def test_no_random_point_is_drawn_twice_and_a_used_up_space_says_so():
-    drawn = plan.draw(GRID, "random", 6, 0)
+@drawing
+def test_no_point_is_drawn_twice_and_a_used_up_space_says_so(algorithm):
+    drawn = plan.draw(GRID, algorithm, 6, 0)
     assert len({entry["id"] for entry in drawn}) == 6
     with pytest.raises(SpaceError, match="at most --num-samples 6"):
-        plan.draw(GRID, "random", 7, 0)
+        plan.draw(GRID, algorithm, 7, 0)
+
+
+@drawing
+def test_the_last_of_many_listed_points_is_found(algorithm):
+    many = Space(params={"width": integers(1, 3000), "model": "mlp"}, baseline={"width": 8}, epochs=1)
+    assert len(plan.draw(many, algorithm, 3000, 0)) == 3000
+
+
+@drawing
+@given(seed=st.integers(0, 1000))
+def test_no_point_breaks_the_constraint(algorithm, seed):
+    limited = replace(RANDOM, constraint=lambda config: config["depth"] * config["lr"] < 0.35)
+    assert all(
+        entry["config"]["depth"] * entry["config"]["lr"] < 0.35 for entry in plan.draw(limited, algorithm, 9, seed)
+    )
+
+
+@drawing
+def test_a_constraint_that_leaves_only_the_baseline_says_so(algorithm):
+    limited = replace(RANDOM, constraint=lambda config: config["lr"] == 0.15 and config["depth"] == 2)
+    with pytest.raises(SpaceError, match="only 1 different points that its constraint allows"):
+        plan.draw(limited, algorithm, 2, 0)
+
+
+def test_without_a_number_a_drawn_search_has_at_most_the_points_there_are():
+    assert plan.size(GRID, "random", None) == 6
+    assert plan.size(RANDOM, "random", None) == 16
+
+
+@pytest.mark.parametrize("algorithm", ["grid", "random", "qmc"])
+def test_warm_points_come_right_after_the_baseline_and_are_not_drawn_again(algorithm):
+    warm = [{"lr": 0.3, "momentum": 0.0}, {"lr": 0.2, "momentum": 0.9}, {"lr": 0.3, "momentum": 0.0}]
+    drawn = plan.draw(GRID, algorithm, 6, 0, warm)
+    assert [entry["source"] for entry in drawn] == ["baseline", "warm", *[algorithm] * 4]
+    assert drawn[1]["config"]["lr"] == 0.3
+    assert len({entry["id"] for entry in drawn}) == 6
+
+
+def test_whole_numbers_and_steps_can_be_a_grid():
+    steps = Space(params={"momentum": uniform(0, 0.8, step=0.4), "lr": choice(0.1, 0.2)},
+                  baseline={"momentum": 0.4, "lr": 0.1}, epochs=1)  # fmt: skip
+    assert plan.default_algorithm(steps) == "random"
+    assert plan.size(steps, "grid", None) == 6
+    assert len(plan.draw(steps, "grid", 10, 0)) == 6
 
 
 def test_a_grid_over_an_interval_is_refused():
-    with pytest.raises(SpaceError, match=r"depth, lr.*--algo random"):
+    with pytest.raises(SpaceError, match=r"but lr has a range\. Use --algo random"):
         plan.draw(RANDOM, "grid", 3, 0)
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(None, 6), (4, 4), (100, 6)])
 def test_a_grid_never_has_more_trials_than_points(asked, expected):
     assert plan.size(GRID, "grid", asked) == expected
+
+
+growth = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=5)
+
+
+@given(growth)
+def test_growing_trials_and_seeds_in_any_order_only_appends(steps):
+    history, trials, seeds = [], 1, 1
+    for more_trials, more_seeds in steps:
+        trials, seeds = max(trials, more_trials), max(seeds, more_seeds)
+        history.append({"trials": trials, "seeds": seeds})
+    points = plan.draw(RANDOM, "random", trials, 3)
+    lines = plan.replicates(points, history, 3)
+    assert lines[: len(plan.order(history[:-1]))] == plan.replicates(points, history[:-1], 3)
+    assert len({line["id"] for line in lines}) == len(lines) == trials * seeds
+    assert [line["index"] for line in lines] == list(range(len(lines)))
+
+
+def test_a_point_is_planned_on_the_seed_of_the_run_and_on_derived_ones_with_the_same_source():
+    lines = plan.replicates(plan.draw(GRID, "grid", 2, 7), [{"trials": 2, "seeds": 2}], 7)
+    assert [line["source"] for line in lines] == ["baseline", "baseline", "grid", "grid"]
+    assert [line["seed"] for line in lines] == [7, plan.replicate_seed(7, 1)] * 2
+    assert lines[0]["config"] == lines[1]["config"]
+    assert lines[:1] == plan.draw(GRID, "grid", 1, 7)
 
 
 def test_a_line_of_the_plan_holds_a_whole_configuration_without_epochs():

@@ -31,6 +31,15 @@ def test_rows_and_endings_are_counted(run):
     assert progress.ended() == 1
 
 
+def test_a_plan_that_grew_is_read_again_and_a_confirmation_leads_nothing(run):
+    progress = Progress(run)
+    progress.update(0, row(1, 0.4))
+    line = durable.read_lines(run.folder / "trials.jsonl")[0]
+    durable.append(run.folder / "trials.jsonl", line | {"index": 3, "seed": 5, "id": "abcdef", "source": "confirm"})
+    assert progress.update(3, row(1, 0.9)).best == 0.9
+    assert (len(progress.trials), progress.leader().index) == (4, 0)
+
+
 def test_the_last_row_reported_again_after_a_restart_is_not_counted_twice(run):
     run.trials[0].folder.mkdir(parents=True)
     durable.append(run.trials[0].folder / "epochs.jsonl", row(1, 0.4), row(2, 0.5))

@@ -1,11 +1,13 @@
 """Successive halving as a pure function, held to Ray's: pytest tests/search/test_stopping.py"""
 
+from types import SimpleNamespace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.decisions import Decisions
-from search.stopping import cutoff, decide, milestones
+from search.stopping import cutoff, decide, decisive, ideal_epochs, is_audited, milestones, rule
 from trainables import durable
 
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
@@ -62,20 +64,112 @@ def test_our_decisions_are_those_of_ray(tmp_path_factory, curves, data):
 
 
 @given(streams, st.data())
-def test_a_search_cut_anywhere_decides_the_rest_as_if_it_was_whole(tmp_path_factory, curves, data):
+def test_our_median_decisions_are_those_of_ray(tmp_path_factory, curves, data):
+    from ray.tune.experiment import Trial
+    from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
+
+    order = data.draw(st.permutations([trial for trial in range(len(curves)) for _ in range(9)]))
+    theirs = MedianStoppingRule(time_attr="epoch", metric="value", mode="max", grace_period=1, min_samples_required=3)
+    trials = [Trial("none", stub=True) for _ in curves]
+    nobody_waits = SimpleNamespace(get_live_trials=list)
+
+    def ray_stops(index, epoch, value):
+        result = {"epoch": epoch, "value": value}
+        return theirs.on_trial_result(nobody_waits, trials[index], result) == TrialScheduler.STOP
+
+    ours = Decisions(tmp_path_factory.mktemp("median") / "decisions.jsonl", rule("median"), 9, [])
+    assert play(ours.stops, curves, order) == play(ray_stops, curves, order)
+
+
+def test_median_counts_from_the_grace_period_on_and_needs_three_others(tmp_path):
+    decisions = Decisions(tmp_path / "d.jsonl", rule("median", 2), 9, [])
+    assert [decisions.stops(trial, 1, value) for trial, value in enumerate((0.9, 0.1, 0.1, 0.1))] == [False] * 4
+    assert [decisions.stops(trial, 2, value) for trial, value in enumerate((0.5, 0.6, 0.1))] == [False] * 3
+    assert decisions.stops(3, 2, 0.4)
+    assert durable.read_lines(tmp_path / "d.jsonl")[-1]["cutoff"] == 0.5
+    assert not decisions.stops(4, 2, 0.7)
+    assert [decisions.stops(trial, 3, 0.2) for trial in (0, 1, 4)] == [False] * 3, "fewer than three others were there"
+    assert not decisions.stops(5, 3, 0.4), "median of the averages 0.35, 0.4 and 0.45"
+    assert decisions.stops(6, 3, 0.39)
+
+
+RULES = [ASHA, rule("median"), rule("median", 3), rule("asha", audit=0.4), rule("median", audit=0.4)]
+
+
+@pytest.mark.parametrize("scheduler", RULES, ids=str)
+@settings(max_examples=25)
+@given(curves=streams, data=st.data())
+def test_a_search_cut_anywhere_decides_the_rest_as_if_it_was_whole(tmp_path_factory, scheduler, curves, data):
     order = data.draw(st.permutations([trial for trial in range(len(curves)) for _ in range(9)]))
     whole, cut = (tmp_path_factory.mktemp("cut") / "decisions.jsonl" for _ in range(2))
     calls = []
-    once = Decisions(whole, ASHA, 9, [])
+    once = Decisions(whole, scheduler, 9, [])
     play(lambda *call: calls.append(call) or once.stops(*call), curves, order)
     position = data.draw(st.integers(0, len(calls)))
-    before = Decisions(cut, ASHA, 9, [])
+    before = Decisions(cut, scheduler, 9, [])
     for call in calls[:position]:
         before.stops(*call)
-    after = Decisions(cut, ASHA, 9, durable.read_lines(cut))
+    after = Decisions(cut, scheduler, 9, durable.read_lines(cut))
     for call in calls[max(0, position - 3) :]:  # the last rows are reported again
         after.stops(*call)
     assert durable.read_lines(cut) == durable.read_lines(whole)
+
+
+@pytest.mark.parametrize("name", ["asha", "median"])
+@settings(max_examples=25)
+@given(curves=streams, data=st.data())
+def test_audited_trials_run_on_and_change_nothing_for_the_others(tmp_path_factory, name, curves, data):
+    """The others are judged, in the same order of arrival, as if the audited trials had been stopped."""
+    order = data.draw(st.permutations([trial for trial in range(len(curves)) for _ in range(9)]))
+    plain, audited = (tmp_path_factory.mktemp("audit") / "decisions.jsonl" for _ in range(2))
+    stopped = play(Decisions(plain, rule(name), 9, [], seed=7).stops, curves, order)
+    scheduler = rule(name, audit=0.5)
+    stopped_then = play(Decisions(audited, scheduler, 9, [], seed=7).stops, curves, order)
+    spared = {trial for trial in stopped if is_audited(scheduler, 7, trial)}
+    assert stopped_then == {trial: epoch for trial, epoch in stopped.items() if trial not in spared}
+    facts = [
+        [{**line, "sequence": 0} for line in durable.read_lines(path) if line["trial"] not in spared]
+        for path in (plain, audited)
+    ]
+    assert facts[0] == facts[1]
+    marked = [line for line in durable.read_lines(audited) if line.get("audit")]
+    assert {line["trial"] for line in marked} == spared
+    assert {line["decision"] for line in marked} <= {"continue"}
+
+
+def test_a_tenth_is_audited_and_which_does_not_depend_on_the_number_of_trials():
+    drawn = [is_audited(rule("asha", audit=0.1), 0, trial) for trial in range(10_000)]
+    assert 900 < sum(drawn) < 1100
+    assert not any(is_audited(rule("asha"), 0, trial) for trial in range(100))
+    assert all(is_audited(rule("asha", audit=1.0), 0, trial) for trial in range(100))
+
+
+def test_trials_that_confirm_are_never_decided_about(tmp_path):
+    decisions = Decisions(tmp_path / "d.jsonl", ASHA, 9, [], exempt={1})
+    assert [decisions.stops(0, 1, 0.9), decisions.stops(1, 1, 0.0), decisions.stops(2, 1, 0.8)] == [False, False, True]
+    assert [line["trial"] for line in durable.read_lines(tmp_path / "d.jsonl")] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "trials", "expected"),
+    [("asha", 27, 81), ("sha", 27, 81), ("epochs:3", 27, 27 * 3 + 9 * 24), ("none", 27, 729), ("median", 27, 729),
+     ("epochs:30", 27, 729), ("sha", 1, 27)],
+)  # fmt: skip
+def test_the_ideal_number_of_epochs(name, trials, expected):
+    assert ideal_epochs(rule(name), trials, 27) == expected
+
+
+def test_an_audited_share_is_part_of_the_ideal_number():
+    assert ideal_epochs(rule("sha", audit=0.5), 27, 27) == 81 + (729 - 81) // 2
+
+
+def test_a_rule_has_the_settings_that_it_reads():
+    assert rule("epochs:4", 9, 5) == {"name": "epochs", "grace_period": 4, "reduction_factor": 5, "budget": 4}
+    assert rule("median", 9, 5) == {"name": "median", "grace_period": 9, "reduction_factor": 2}
+    assert rule("none", 9, 5, 0.5) == {"name": "none"}
+    assert [list(decisive(rule(name, 2), 9)) for name in ("median", "epochs:3", "epochs:9", "none")] == [
+        [2, 3, 4, 5, 6, 7, 8], [3], [], []
+    ]  # fmt: skip
 
 
 def test_a_recorded_decision_is_replayed_whatever_the_value_now(tmp_path):
@@ -90,7 +184,7 @@ def test_a_decision_is_durable_before_it_is_known(tmp_path):
     decisions = Decisions(tmp_path / "missing" / "d.jsonl", ASHA, 9, [])
     with pytest.raises(durable.StorageError):
         decisions.stops(0, 1, 0.5)
-    assert decisions.rungs[1] == []
+    assert decisions.rungs.seen[1] == []
     assert decisions.taken == {}
 
 

@@ -6,12 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces import choice, integers, loguniform, uniform
+from spaces import choice, integers, linked, logintegers, loguniform, uniform, when
+from trainables.errors import SpaceError
 
 ranges = st.one_of(
     st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)).map(lambda pair: uniform(pair[0], pair[0] + pair[1])),
     st.tuples(st.floats(1e-9, 1e3), st.floats(1.01, 1e6)).map(lambda pair: loguniform(pair[0], pair[0] * pair[1])),
     st.tuples(st.integers(-1000, 1000), st.integers(1, 1000)).map(lambda pair: integers(pair[0], pair[0] + pair[1])),
+    st.tuples(st.integers(1, 1000), st.integers(1, 1000)).map(lambda pair: logintegers(pair[0], pair[0] + pair[1])),
+    st.tuples(st.floats(-100, 100), st.floats(0.01, 10), st.integers(1, 50)).map(
+        lambda given: uniform(given[0], given[0] + given[2] * given[1], step=given[1])
+    ),
+    st.tuples(st.integers(-100, 100), st.integers(1, 10), st.integers(1, 50)).map(
+        lambda given: integers(given[0], given[0] + given[2] * given[1], step=given[1])
+    ),
     st.lists(st.integers(), min_size=1, unique=True).map(lambda values: choice(*values)),
 )
 positions = st.floats(0, 1, exclude_max=True)
@@ -36,3 +44,60 @@ def test_a_logarithmic_range_gives_each_decade_its_share():
 
 def test_choices_are_equally_likely():
     assert Counter(choice("a", "b").at(i / 100) for i in range(100)) == {"a": 50, "b": 50}
+
+
+@given(ranges)
+def test_what_a_range_lists_lies_in_it_and_is_what_it_draws(range_):
+    listed = range_.listed()
+    if listed is not None:
+        assert len(set(listed)) == len(listed)
+        assert all(value in range_ for value in listed)
+        assert [range_.at((place + 0.5) / len(listed)) for place in range(len(listed))] == list(listed)
+
+
+def test_steps_are_equally_likely_and_look_like_what_was_meant():
+    assert uniform(0.1, 0.5, step=0.1).listed() == (0.1, 0.2, 0.3, 0.4, 0.5)
+    drawn = Counter(uniform(0.1, 0.5, step=0.1).at((i + 0.5) / 100) for i in range(100))
+    assert drawn == dict.fromkeys((0.1, 0.2, 0.3, 0.4, 0.5), 20)
+    assert 0.25 not in uniform(0.1, 0.5, step=0.1)
+    assert 16 in integers(8, 32, step=8)
+    assert 12 not in integers(8, 32, step=8)
+
+
+def test_logarithmic_whole_numbers_give_each_doubling_its_share():
+    drawn = [logintegers(8, 512).at((i + 0.5) / 3000) for i in range(3000)]
+    assert all(isinstance(value, int) for value in drawn)
+    assert sum(value <= 64 for value in drawn) == pytest.approx(1500, abs=60)
+
+
+def test_linked_values_lie_at_the_same_place():
+    columns = linked(batch_size=(64, 128, 256), lr=(0.1, 0.2, 0.2))
+    assert [[column.at(u) for column in columns.values()] for u in (0.1, 0.5, 0.9)] == [
+        [64, 0.1],
+        [128, 0.2],
+        [256, 0.2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: uniform(0, 1, step=-0.1), "above 0"),
+        (lambda: uniform(0, 1, step=2), "at most high - low"),
+        (lambda: uniform(0, 1, step=float("nan")), "number"),
+        (lambda: uniform(0, 1, step="a"), "number"),
+        (lambda: integers(0, 4, step=0.5), "whole number"),
+        (lambda: integers(0, 4, step=3), "does not lead"),
+        (lambda: logintegers(0, 4), "above 0"),
+        (lambda: logintegers(1.5, 4), "whole numbers"),
+        (lambda: linked(lr=(0.1,)), "two or more"),
+        (lambda: linked(lr=(0.1,), batch_size=()), "equally many"),
+        (lambda: linked(lr=(), batch_size=()), "at least one"),
+        (lambda: linked(lr=(0.1, 0.1), batch_size=(64, 64)), "twice"),
+        (lambda: when("model"), "no case"),
+        (lambda: when("model", mlp=when("model", mlp=1)), "neither"),
+    ],
+)
+def test_a_range_that_cannot_be_meant_is_refused(make, what):
+    with pytest.raises(SpaceError, match=what):
+        make()

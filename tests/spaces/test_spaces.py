@@ -24,7 +24,7 @@ def test_it_has_a_docstring_of_one_line(name):
 
 def test_the_baseline_is_inside_and_names_what_is_searched(name):
     space = spaces.load(name)
-    assert set(space.baseline) == set(space.searched)
+    assert set(space.baseline) == set(space.ranges(space.baseline))
     assert all(value in space.params[key] for key, value in space.baseline.items())
 
 
@@ -35,6 +35,19 @@ def test_its_first_points_are_valid_and_different(name):
     assert len({entry["id"] for entry in drawn}) == len(drawn) > 1
     assert all(complete(entry["config"]) for entry in drawn)
     assert drawn[0]["source"] == "baseline"
+
+
+def test_nothing_in_it_is_probably_not_meant(name):
+    assert spaces.warnings(spaces.load(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [("lr_sweep", "fc115ec8657c224c"), ("depth_sweep", "372a5514d12f6fba"), ("dropout_sweep", "52e60e2b3a55e4a5"),
+     ("mlp_random", "7995bb880432f270")],
+)  # fmt: skip
+def test_runs_of_the_first_spaces_can_be_continued_because_their_hash_has_not_changed(name, digest):
+    assert spaces.load(name).digest() == digest
 
 
 def test_lr_sweep_has_the_three_rates_of_the_original_experiment():
@@ -58,7 +71,7 @@ def write_space(tmp_path, monkeypatch):
         del sys.modules[module]
 
 
-HEAD = "from spaces import Space, choice, integers, loguniform, uniform\n"
+HEAD = "from spaces import Space, choice, integers, linked, loguniform, uniform, when\n"
 
 
 def space(params, baseline='{"lr": 0.1}', rest=""):
@@ -97,6 +110,18 @@ def space(params, baseline='{"lr": 0.1}', rest=""):
         (space('"lr": choice(0.1, 0.2), "depth": 3'), 2, "not read by resnet18"),
         (space('"lr": choice(0.1, 0.2), "epochs": 3'), 4, "epochs=20"),
         (space('"lr": choice(0.1, 0.2)', rest='scheduler="asah"'), 2, "scheduler"),
+        (space('**linked(lr=(0.1, 0.2), batch_size=(64, 0))', '{"lr": 0.1, "batch_size": 64}'), 4, "batch_size must be"),
+        (space('**linked(lr=(0.1, 0.2), batch_size=(64, 128))', '{"lr": 0.1, "batch_size": 128}'), 4, "belong together"),
+        (space('"lr": when("modle", mlp=choice(0.1, 0.2))'), 4, "Did you mean 'model'"),
+        (space('"lr": when("model", mpl=choice(0.1, 0.2))'), 4, "Did you mean 'mlp'"),
+        (space('"lr": when("model", mlp=choice(0.1, 0.2))'), 4, "does not apply"),
+        (space('"lr": when("model", resnet18=choice(0.1, -1))'), 4, "lr must be above"),
+        (space('"model": choice("mlp", "resnet18"), "depth": choice(1, 2)', '{"model": "mlp", "depth": 1}'), 2,
+         "with model 'resnet18': 'depth' is not read"),
+        (space('"lr": choice(0.1, 0.2)', rest="samples=0"), 2, "samples must be a positive"),
+        (space('"lr": choice(0.1, 0.2)', rest="max_params=0"), 2, "max_params must be a positive"),
+        (space('"lr": choice(0.1, 0.2)', rest="constraint=lambda config: False"), 2, "the baseline is refused"),
+        (space('"lr": choice(0.1, 0.2)', rest="constraint=lambda config: config['depht'] < 3"), 2, "KeyError: 'depht'"),
         (space('"lr": choice(*[i / 1000 for i in range(1, 400)]), "momentum": choice(*[i / 1000 for i in range(400)])',
                '{"lr": 0.1, "momentum": 0.1}'), 2, "at most 100000"),
     ],

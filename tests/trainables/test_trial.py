@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from trainables import durable, train, trial
+from trainables.config import complete
 from trainables.errors import LockedError, RunError
 from trainables.models import build
 
@@ -71,6 +72,16 @@ def test_a_trial_left_in_the_middle_goes_on_to_the_same_ledger(tmp_path, toy, sm
     epochs.close()
     again = run(tmp_path / "cut", small, toy)
     assert [row["epoch"] for row in again] == list(range(cut + 1, 5))
+    assert (tmp_path / "cut/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+
+
+def test_a_trial_of_two_optimizers_goes_on_from_its_saved_state(tmp_path, toy, small, save_always):
+    config = complete(small | {"optimizer": "muon", "lr": 0.02})
+    run(tmp_path / "whole", config, toy)
+    epochs = trial.run(tmp_path / "cut", config, toy, seed=0, device="cpu", precision="fp32")
+    next(epochs), next(epochs)
+    epochs.close()
+    assert [row["epoch"] for row in run(tmp_path / "cut", config, toy)] == [3, 4]
     assert (tmp_path / "cut/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
 
 

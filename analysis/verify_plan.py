@@ -1,0 +1,71 @@
+"""trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
+
+from analysis.evidence import Evidence, Line
+from search import confirmation, plan
+from search.ledger import PLANNED
+from spaces import MAX_GRID
+from trainables.config import trial_id
+from trainables.durable import Record
+
+
+def check_plan(evidence: Evidence, totals: list[Line], seed: int) -> list[Line]:
+    """Indices count from 0, ids are those of the configurations, none twice, none too many, each with its seed.
+
+    Args:
+        seed: of the run.
+
+    Returns:
+        the lines whose id may become a path.
+    """
+    lines = evidence.lines(evidence.run / "trials.jsonl", PLANNED)
+    seen: dict[str, str] = {}
+    for position, line in enumerate(lines):
+        record = line.record
+        name = trial_id(record["config"], record["seed"])
+        if record["index"] != position:
+            evidence.wrong(line.where, f"index is {record['index']}, not {position}")
+        if record["id"] != name:
+            evidence.wrong(line.where, f"id is {record['id']!r}, but that of its configuration and seed is {name}")
+        if name in seen:
+            evidence.wrong(line.where, f"the same configuration and seed as {seen[name]}")
+        seen.setdefault(name, line.where)
+    if totals and is_possible(evidence, totals[-1]):
+        searched = [line for line in lines if line.record["source"] != confirmation.SOURCE]
+        check_search(evidence, searched, [line.record for line in totals], seed)
+        confirming = [line for line in lines if line.record["source"] == confirmation.SOURCE]
+        check_confirmation(evidence, confirming, searched, totals[-1].record, seed)
+    return [line for line in lines if line.record["id"] in seen]
+
+
+def is_possible(evidence: Evidence, totals: Line) -> bool:
+    """Whether the totals are small enough to be counted through."""
+    record = totals.record
+    if record["trials"] * record["seeds"] <= MAX_GRID and record["confirm"] * record["confirm_seeds"] <= MAX_GRID:
+        return True
+    evidence.wrong(totals.where, "more trials than any search has")
+    return False
+
+
+def check_search(evidence: Evidence, lines: list[Line], history: list[Record], seed: int) -> None:
+    """Points and seeds in the order in which they were asked for."""
+    order = plan.order(history)
+    points: dict[int, Record] = {}
+    if len(lines) > len(order):
+        evidence.wrong(lines[-1].where, f"{len(lines)} trials where {len(order)} were asked for")
+    for line, (point, replicate) in zip(lines, order, strict=False):
+        expected = plan.replicate_seed(seed, replicate)
+        if line.record["seed"] != expected:
+            evidence.wrong(line.where, f"seed is {line.record['seed']}, not {expected}")
+        if line.record["config"] != points.setdefault(point, line.record["config"]):
+            evidence.wrong(line.where, f"another configuration than that of point {point} on its first seed")
+
+
+def check_confirmation(evidence: Evidence, lines: list[Line], searched: list[Line], totals: Record, seed: int) -> None:
+    """Configurations of the search on fresh seeds, if that was asked for."""
+    seeds = {confirmation.seed_of(seed, replicate) for replicate in range(totals["confirm_seeds"])}
+    configs = {trial_id(line.record["config"], 0) for line in searched}
+    for line in lines:
+        if line.record["seed"] not in seeds:
+            evidence.wrong(line.where, f"seed {line.record['seed']} is none of the confirmation")
+        if trial_id(line.record["config"], 0) not in configs:
+            evidence.wrong(line.where, "confirms a configuration that was not searched")

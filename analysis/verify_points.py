@@ -1,0 +1,148 @@
+"""trials.jsonl: every point is the one that its algorithm draws, given the space, the seed and what TPE was told.
+
+Points are only drawn again where that is possible: the space is still the one whose hash is in run.json, and for TPE
+Optuna the version that drew them.
+"""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import spaces
+from analysis.evidence import Evidence, Line
+from analysis.verify_trial import TrialFiles
+from search import growth, plan
+from search.tpe import suggest
+from spaces import Point, Space, key_of
+from trainables.durable import Record
+from trainables.errors import SpaceError
+
+STATUSES = ("finished", "stopped", "diverged", "failed")
+
+
+def check_points(
+    evidence: Evidence,
+    identity: Record,
+    history: Sequence[Record],
+    lines: Sequence[Line],
+    trials: Mapping[int, TrialFiles],
+) -> None:
+    """Draw every point again.
+
+    Args:
+        history: the lines of totals.jsonl.
+        lines: those of trials.jsonl that belong to the search.
+    """
+    space = rebuilt(identity)
+    warm = warm_points(identity, space) if space else None
+    if space is None or warm is None or identity["algorithm"] not in plan.ALGORITHMS:
+        return
+    firsts = [line for line, (_, replicate) in zip(lines, plan.order(history), strict=False) if not replicate]
+    try:
+        expected = plan.draw(space, identity["algorithm"], len(firsts), identity["seed"], warm)
+    except SpaceError as error:
+        evidence.wrong("trials.jsonl:1", f"more points than there are: {error}")
+        return
+    for line, point in zip(firsts, expected, strict=False):
+        if line.record["config"] != point["config"] or line.record["source"] != point["source"]:
+            evidence.wrong(line.where, f"another point than the one that {identity['algorithm']} draws")
+    if identity["algorithm"] == "tpe":
+        check_grown(evidence, identity, space, firsts[len(expected) :], len(expected), lines, trials)
+
+
+def rebuilt(identity: Record) -> Space | None:
+    """The space as it was searched; none if its file has changed since, or is not here."""
+    texts, limit = identity.get("set", []), identity.get("max_params")
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return None
+    try:
+        space, _ = spaces.changed(spaces.load(identity["space"]), texts)
+        if limit is not None:
+            space = replace(space, max_params=limit, classes=len(identity["classes"]))
+    except SpaceError:
+        return None
+    return space if space.digest() == identity["space_hash"] else None
+
+
+def warm_points(identity: Record, space: Space) -> list[Point] | None:
+    """The points that the search started from; none if what run.json says there is not understood."""
+    warm = identity.get("warm_start") or {"points": []}
+    points = warm.get("points") if isinstance(warm, dict) else None
+    if not isinstance(points, list) or not all(is_point(point, space) for point in points):
+        return None
+    return points
+
+
+def is_point(point: Any, space: Space) -> bool:
+    try:
+        return bool(key_of(space.config(point))) and set(point) == set(space.ranges(point))
+    except (SpaceError, TypeError):
+        return False
+
+
+def check_grown(
+    evidence: Evidence, identity: Record, space: Space, drawn: Sequence[Line], first: int, lines: Sequence[Line],
+    trials: Mapping[int, TrialFiles],
+) -> None:  # fmt: skip
+    """The points of TPE, each from what its line says it was told.
+
+    Args:
+        drawn: their lines; `first` is the number of the first of these points.
+        lines: all lines of the search.
+    """
+    where = {line.where for line in drawn}
+    if strangers := [line for line in lines if "told" in line.record and line.where not in where]:
+        evidence.wrong(strangers[0].where, "told, but no point of tpe was drawn here")
+        return
+    is_same = identity["versions"].get("optuna") == importlib.metadata.version("optuna")
+    records = [line.record for line in lines]
+    curves = {
+        line.record["index"]: (line.record["config"], [row.record["val_accuracy"] for row in trial.rows])
+        for line in lines
+        if (trial := trials.get(line.record["index"]))
+    }
+    for number, line in enumerate(drawn, first):
+        before = records[: records.index(line.record)]
+        problem = untrue(line.record.get("told"), [*before, line.record], trials)
+        if problem:
+            evidence.wrong(line.where, f"told is wrong: {problem}")
+            return  # nothing after it can be drawn
+        told = growth.to_tell(growth.trials_told([*before, line.record]), curves)
+        if line.record["source"] != "tpe" or (
+            is_same and not is_drawn(space, identity["seed"], number, told, line.record)
+        ):
+            evidence.wrong(line.where, "another point than the one that tpe draws from what it was told")
+
+
+def is_drawn(space: Space, seed: int, number: int, told: list[growth.Told], record: Record) -> bool:
+    try:
+        found = space.config(suggest(space, seed, number, told))
+    except SpaceError:
+        return False
+    return key_of(found) == key_of(record["config"])
+
+
+def untrue(told: Any, lines: Sequence[Record], trials: Mapping[int, TrialFiles]) -> str | None:
+    """What is wrong with what the last of these lines says it was told; none if the ledger agrees."""
+    if (
+        not isinstance(told, dict)
+        or not isinstance(told.get("ended"), list)
+        or not isinstance(told.get("running"), list)
+    ):
+        return f"it is {told!r}"
+    for end in told["ended"]:
+        if not isinstance(end, list) or [type(part) for part in end] != [int, str, int]:
+            return f"{end!r} is no index, status and number of epochs"
+        index, status, epochs = end
+        trial = trials.get(index)
+        if trial is None or status not in STATUSES or not 0 <= epochs <= len(trial.rows):
+            return f"trial {index} is not {status} after {epochs} epochs"
+        if status != "stopped" and (epochs, status) not in trial.outcomes:
+            return f"trial {index} is not {status} after {epochs} epochs"
+    if not all(type(index) is int for index in told["running"]):
+        return "an index that runs is no number"
+    before = {line["index"] for line in lines[:-1]}
+    if set(growth.trials_told(lines)) != before:
+        return "not every earlier trial is in it, or another one"
+    return None

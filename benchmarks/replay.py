@@ -1,0 +1,149 @@
+"""Early stopping replayed on learning curves that were trained in full: what it would have cost, and what it would have found.
+
+    python -m benchmarks.replay benchmarks/curves/convnet_asha.jsonl
+
+The decisions are those of a search (search/decisions.py, search/turns.py); only the training is read from a table, and every
+epoch takes the same time. Prints a Markdown table, a row for each algorithm, stopper and number of slots, over all seeds.
+"""
+
+import heapq
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tabulate import tabulate
+
+from search.decisions import of_run
+from search.ledger import Run, Trial
+from search.stopping import rule
+from search.turns import Turn, Turns
+from trainables import durable
+from trainables.durable import Record
+
+STOPPERS = ("asha", "sha", "median", "epochs:1", "epochs:3", "none")
+SLOTS = (2, 8)
+MEMORY = Path("/dev/shm")  # decisions are synced to disk one by one; here that costs nothing
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stopped search came to, seen from the full curves."""
+
+    epochs: int  # trained by all trials together
+    winner: int | None  # the best trial that finished; none if all diverged
+    regret: float  # best value of any full curve, minus that of the winner
+    rank: int  # of the winner among all full curves, from 1
+
+
+class Simulation:
+    """A run whose trials follow given curves, as search/ reads it.
+
+    Args:
+        curves: val_accuracy of each epoch of each trial; a curve shorter than the longest is of a trial that diverged.
+        folder: where decisions.jsonl is written.
+    """
+
+    def __init__(self, curves: Sequence[Sequence[float]], scheduler: Record, folder: Path, seed: int = 0) -> None:
+        self.epochs = max(map(len, curves), default=0)
+        self.rows = [
+            [{"epoch": epoch, "val_accuracy": value} for epoch, value in enumerate(curve, 1)] for curve in curves
+        ]
+        self.done = [0] * len(curves)
+        self.ended: set[int] = set()
+        self.folder = folder
+        self.identity: Record = {"scheduler": scheduler, "seed": seed}
+
+    def read(self, folder: Path | None = None) -> Run:
+        """The run as it is now."""
+        decisions = durable.read_lines(self.folder / "decisions.jsonl")
+        stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
+        trials = [self._trial(index, stops.get(index)) for index in range(len(self.rows))]
+        return Run(self.folder, self.identity, {"trials": len(trials), "epochs": self.epochs}, trials, decisions, [])
+
+    def _trial(self, index: int, stopped_at: int | None) -> Trial:
+        done, config = self.done[index], {"epochs": self.epochs}
+        outcome = {"outcome": "finished" if done == self.epochs else "diverged"} if index in self.ended else None
+        rows = self.rows[index][:done]
+        return Trial(index, f"{index:06d}", config, 0, "random", self.folder, rows, outcome, stopped_at)
+
+    def step(self, index: int) -> Record | None:
+        """Train a trial for an epoch: its row, or none if it diverged."""
+        if self.done[index] == len(self.rows[index]):
+            self.ended.add(index)
+            return None
+        self.done[index] += 1
+        if self.done[index] == self.epochs:
+            self.ended.add(index)
+        return self.rows[index][self.done[index] - 1]
+
+
+def play(simulation: Simulation, slots: int) -> Run:
+    """Let so many trials at a time train, an epoch in each unit of time, until nothing is left to do."""
+    turns, decisions = Turns(simulation.read(), simulation.read), of_run(simulation.read())
+    running: list[tuple[int, int, Turn]] = []  # when the epoch ends, which slot started first
+    now, number = 0, itertools.count()
+    while not turns.over:
+        while len(running) < slots and (turn := turns.take()):
+            heapq.heappush(running, (now + 1, next(number), turn))
+        now, place, turn = heapq.heappop(running)
+        row = simulation.step(turn.trial)
+        is_over = row is None or row["epoch"] >= turn.until
+        if row and row["epoch"] < simulation.epochs:
+            is_over = decisions.stops(turn.trial, row["epoch"], row["val_accuracy"]) or is_over
+        if is_over:
+            turns.end(turn.trial)
+        else:
+            heapq.heappush(running, (now + 1, place, turn))
+    return simulation.read()
+
+
+def replay(curves: Sequence[Sequence[float]], scheduler: Record, slots: int, seed: int = 0) -> Outcome:
+    """What a search with this scheduler and so many slots would have come to."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        run = play(Simulation(curves, scheduler, Path(folder), seed), slots)
+    finished = [trial for trial in run.trials if trial.status == "finished"]
+    bests = [max(curve, default=0.0) for curve in curves if len(curve) == len(max(curves, key=len))]
+    winner = max(finished, key=lambda trial: (max(curves[trial.index]), -trial.index), default=None)
+    value = max(curves[winner.index]) if winner else 0.0
+    epochs = sum(len(trial.epochs) for trial in run.trials)
+    better = sum(best > value for best in bests)
+    return Outcome(epochs, winner.index if winner else None, max(bests, default=0.0) - value, 1 + better)
+
+
+def table(lines: Sequence[Record], factor: int) -> str:
+    """A row for each algorithm, stopper and number of slots; figures are means over the seeds."""
+    rows = []
+    for algo in sorted({line["algo"] for line in lines}):
+        searches = list(curves_of(lines, algo))
+        for name, slots in itertools.product(STOPPERS, SLOTS):
+            found = [replay(curves, rule(name, 1, factor), slots, seed) for seed, curves in searches]
+            full = sum(len(curve) for _, curves in searches for curve in curves)
+            epochs = sum(outcome.epochs for outcome in found)
+            regrets = " ".join(f"{100 * outcome.regret:.2f}" for outcome in found)
+            ranks = " ".join(str(outcome.rank) for outcome in found)
+            rows.append([algo, name, slots, round(epochs / len(found)), f"{100 * epochs / full:.1f} %", regrets, ranks])
+    header = ["algo", "stopper", "slots", "epochs", "of all", "regret, points, by seed", "rank, by seed"]
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+
+
+def curves_of(lines: Sequence[Record], algo: str) -> Iterator[tuple[int, list[list[float]]]]:
+    """The curves of each seed, in plan order."""
+    for seed in sorted({line["seed"] for line in lines if line["algo"] == algo}):
+        of_seed = [line for line in lines if (line["algo"], line["seed"]) == (algo, seed)]
+        yield seed, [line["val_accuracy"] for line in sorted(of_seed, key=lambda line: line["index"])]
+
+
+def main(
+    curves: Annotated[Path, typer.Argument(help="table that benchmarks.curves wrote", exists=True)],
+    reduction_factor: int = 3,
+) -> None:
+    """Replay every stopper on a table of curves."""
+    print(table(durable.read_lines(curves), reduction_factor))
+
+
+if __name__ == "__main__":
+    typer.run(main)

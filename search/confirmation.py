@@ -1,0 +1,80 @@
+"""Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from trainables import durable
+from trainables.config import derive, trial_id
+from trainables.durable import Record
+
+if TYPE_CHECKING:
+    from search.ledger import Run, Trial
+
+SOURCE = "confirm"
+
+
+def seed_of(seed: int, replicate: int) -> int:
+    """The trial seed of confirmation r = 0, 1, ...; the same for every configuration, so that they can be compared in pairs."""
+    return derive(seed, SOURCE, replicate)
+
+
+def extend(run: "Run") -> "Run":
+    """Plan what the confirmation lacks, if the search has ended, and read the run again.
+
+    Raises:
+        StorageError: it could not be written down.
+    """
+    lines = missing(run)
+    if not lines:
+        return run
+    from search import ledger
+
+    durable.append(run.folder / "trials.jsonl", *lines)
+    return ledger.read(run.folder)
+
+
+def missing(run: "Run") -> list[Record]:
+    """The lines of the plan that the confirmation lacks; none before every trial of the search has ended.
+
+    A configuration that is confirmed stays so when the search grows and others pass it: all have the same seeds.
+    """
+    if not (run.totals.get("confirm") and run.search_ended):
+        return []
+    there = {(trial.seed, trial.id) for trial in run.trials if trial.source == SOURCE}
+    lines: list[Record] = []
+    for config in chosen(run):
+        for replicate in range(run.totals["confirm_seeds"]):
+            seed = seed_of(run.identity["seed"], replicate)
+            name = trial_id(config, seed)
+            if (seed, name) not in there:
+                index = len(run.trials) + len(lines)
+                lines.append({"index": index, "id": name, "config": config, "seed": seed, "source": SOURCE})
+    return lines
+
+
+def chosen(run: "Run") -> list[Record]:
+    """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
+    confirmed = [trial for trial in run.trials if trial.source == SOURCE]
+    best = leaders(run.search_trials)[: run.totals["confirm"]]
+    baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
+    configs = {trial_id(trial.config, 0): planned_config(trial) for trial in (*confirmed, *best, *baseline)}
+    return list(configs.values())
+
+
+def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
+    """One trial of each configuration that finished, best first: by its mean over the seeds that did, then by the plan."""
+    groups: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        if trial.status == "finished":
+            groups[trial_id(trial.config, 0)].append(trial)
+    best_first = sorted(groups.values(), key=lambda group: (-mean_value(group), group[0].index))
+    return [group[0] for group in best_first]
+
+
+def mean_value(group: "list[Trial]") -> float:
+    return sum(trial.best["val_accuracy"] for trial in group if trial.best) / len(group)
+
+
+def planned_config(trial: "Trial") -> Record:
+    return {key: value for key, value in trial.config.items() if key != "epochs"}

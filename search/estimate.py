@@ -1,0 +1,244 @@
+"""What a search will cost, before it is paid: trials, epochs, disk, and time measured on a few batches. Nothing is trained.
+
+The estimate is kept beside the run and not in it, so that the search can say in the end how good it was.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search import identity, ledger, plan
+from search.display import clock
+from search.folder import GROWING, ask, check_identity
+from search.progress import Progress
+from search.settings import Settings
+from search.stopping import ideal_course, ideal_epochs, label
+from trainables import durable
+from trainables.data import Dataset
+from trainables.durable import Record
+
+PROBES = 8  # kinds of training that are measured; others are scaled from the nearest by their arithmetic
+BATCHES = 4  # of each; the first one warms up
+PATIENCE = 15.0  # seconds after which a slow probe has seen enough
+KIND = ("model", "depth", "width", "augment", "batch_size", "optimizer")  # what decides the time of an epoch
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left to do of a search, and what it takes."""
+
+    totals: Record  # what is asked for
+    rule: Record  # of early stopping
+    trained: int  # epochs that are there already
+    full: int  # epochs without early stopping
+    ideal: int  # epochs on the ideal course
+    confirming: int  # epochs of the confirmation
+    disk: float  # bytes
+    kinds: int  # of training that were measured
+    epoch_seconds: float  # mean over the configurations
+    slots: int
+
+    @property
+    def epochs(self) -> int:
+        """What is left to train on the ideal course."""
+        return max(0, self.ideal + self.confirming - self.trained)
+
+    @property
+    def seconds(self) -> float:
+        """At least as long as the longest trial takes."""
+        longest = min(self.epochs, self.totals["epochs"])
+        return self.epoch_seconds * max(self.epochs / self.slots, longest)
+
+
+def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slots: int, keep_best: int) -> Estimate:
+    """Measure and count.
+
+    Raises:
+        RunError, SpaceError, UsageError: what is asked cannot be, as when the search itself is started.
+    """
+    asked = identity.describe(settings, data, on_gpu)
+    before = None
+    if (folder / "run.json").exists():
+        check_identity(folder, asked, settings)
+        before = ledger.read(folder)
+    totals = ask(folder, settings, before.totals if before else None)
+    configs = configurations(settings, totals)
+    rule, trials, epochs = asked["scheduler"], totals["trials"] * totals["seeds"], totals["epochs"]
+    confirming = min(totals["confirm"] + 1, len(configs)) * totals["confirm_seeds"]
+    finishing = ideal_course(rule, trials, epochs)[-1][0]
+    kept = min(finishing, keep_best + totals["seeds"])
+    seconds, kinds = mean_seconds(configs, data, settings, on_gpu, asked["precision"])
+    return Estimate(
+        totals=totals,
+        rule=rule,
+        trained=sum(len(trial.epochs) for trial in before.trials) if before else 0,
+        full=trials * epochs,
+        ideal=ideal_epochs(rule, trials, epochs),
+        confirming=confirming * epochs,
+        disk=disk(configs, len(data.classes), finishing, kept, confirming, slots),
+        kinds=kinds,
+        epoch_seconds=seconds,
+        slots=slots,
+    )
+
+
+def configurations(settings: Settings, totals: Record) -> list[Record]:
+    """The configurations of the plan; random ones stand for those that will depend on what came out."""
+    algorithm = "random" if settings.algorithm == "tpe" else settings.algorithm
+    lines = plan.draw(settings.space, algorithm, totals["trials"], settings.seed, settings.warm_points)
+    return [{**line["config"], "epochs": totals["epochs"]} for line in lines]
+
+
+def disk(configs: Sequence[Record], classes: int, finishing: int, kept: int, confirming: int, slots: int) -> float:
+    """Bytes at most: two states of each running trial, one of each finished one, and the weights that are kept."""
+    weights = [weight_bytes(config, classes) for config in configs]
+    states = [size * (2 + moments(config)) for size, config in zip(weights, configs, strict=True)]
+    weight, state = sum(weights) / len(weights), sum(states) / len(states)
+    return 2 * slots * state + (finishing + confirming) * state + (kept + confirming) * weight
+
+
+def weight_bytes(config: Record, classes: int) -> int:
+    from trainables.cost import parameters
+
+    return 4 * parameters(config, classes)
+
+
+def moments(config: Record) -> int:
+    """Numbers that the optimizer keeps for each parameter; a state has the network and its best weights beside them."""
+    return int(config["momentum"] > 0) if config["optimizer"] == "sgd" else 2
+
+
+def mean_seconds(
+    configs: Sequence[Record], data: Dataset, settings: Settings, on_gpu: bool, precision: str
+) -> tuple[float, int]:
+    """Seconds of an epoch, averaged over the configurations, and how many kinds of training were measured for it."""
+    from trainables.cost import flops
+
+    kinds = {kind(config): config for config in configs}
+    by_cost = sorted(kinds.values(), key=lambda config: flops(config, len(data.classes)))
+    chosen = [by_cost[round(place)] for place in spread(len(by_cost), PROBES)]
+    measured = [
+        (flops(config, len(data.classes)), probe(config, data, settings.threads, on_gpu, precision))
+        for config in chosen
+    ]
+    exact = {kind(config): seconds for config, (_, seconds) in zip(chosen, measured, strict=True)}
+    total = sum(exact.get(kind(config)) or scaled(flops(config, len(data.classes)), measured) for config in configs)
+    return total / len(configs), len(chosen)
+
+
+def kind(config: Record) -> tuple[Any, ...]:
+    return tuple(config.get(key) for key in KIND)
+
+
+def spread(count: int, most: int) -> list[float]:
+    """At most so many places from 0 to count - 1, evenly spaced."""
+    if count <= most:
+        return list(range(count))
+    return [step * (count - 1) / (most - 1) for step in range(most)]
+
+
+def scaled(work: int, measured: Sequence[tuple[int, float]]) -> float:
+    """Seconds for this much arithmetic at the speed of the nearest that was measured."""
+    near, seconds = min(measured, key=lambda pair: abs(pair[0] - work))
+    return seconds * work / near
+
+
+class Enough(Exception):
+    """A probe has seen its batches."""
+
+
+def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: str) -> float:
+    """Seconds of one epoch and its validation, from a few batches trained in this process."""
+    import torch
+
+    from trainables.train import train
+
+    torch.set_num_threads(threads)
+    ends, in_all = [time.monotonic()], 1
+
+    def on_batch(done: int, batches: int) -> None:
+        nonlocal in_all
+        if on_gpu:
+            torch.cuda.synchronize()
+        ends.append(time.monotonic())
+        in_all = batches
+        if done in (BATCHES, batches) or ends[-1] - ends[0] > PATIENCE:
+            raise Enough
+
+    device = "cuda" if on_gpu else "cpu"
+    with suppress(Enough):
+        next(train(config, data, seed=0, device=device, precision=precision, on_batch=on_batch))
+    warm = ends[1:] if len(ends) > 2 else ends
+    batch = (warm[-1] - warm[0]) / (len(warm) - 1)
+    images = len(data.train.labels)
+    return batch * in_all * (1 + len(data.val.labels) / (3 * images))  # a forward pass is about a third of a step
+
+
+def sentences(found: Estimate) -> list[str]:
+    """The estimate in words, a line each."""
+    totals = found.totals
+    seeds = f" x {totals['seeds']} seeds" if totals["seeds"] > 1 else ""
+    trials = totals["trials"] * totals["seeds"]
+    lines = [
+        f"trials: {totals['trials']} configurations{seeds} = {trials}, of {totals['epochs']} epochs",
+        f"epochs: {found.full} without early stopping{saved(found)}",
+        f"disk: at most about {size(found.disk)} for states and weights",
+        f"time: about {clock(found.seconds)} for {found.epochs} epochs of {found.epoch_seconds:.2g} s, {found.slots} at a "
+        f"time; an epoch was measured alone, on {BATCHES} batches of each of {found.kinds} kinds of trial",
+    ]
+    if found.confirming:
+        lines.insert(2, f"confirmation: {found.confirming} epochs more")
+    if found.trained:
+        lines.insert(2, f"trained already: {found.trained} epochs")
+    return lines
+
+
+def saved(found: Estimate) -> str:
+    """What early stopping makes of it, as far as that is known."""
+    if found.rule["name"] == "none":
+        return ""
+    if found.rule["name"] == "median":
+        return "; how many median saves is not known beforehand"
+    factor = found.rule["reduction_factor"]
+    return f"; {found.ideal} if {label(found.rule)} lets exactly 1 in {factor} go on wherever it decides"
+
+
+def size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def note_of(folder: Path) -> Path:
+    """Where the estimate of a run is kept: beside its folder."""
+    return folder.with_name(f".{folder.name}.estimate.json")
+
+
+def keep(folder: Path, found: Estimate) -> None:
+    """Write the estimate down for the search that follows."""
+    durable.make_folder(folder.parent)
+    facts = {"epochs": found.epochs, "seconds": found.seconds, "of": what(found.totals, found.rule, found.trained)}
+    durable.write_json(note_of(folder), facts)
+
+
+def what(totals: Record, rule: Record, trained: int) -> Record:
+    """What an estimate is of: what is asked for, how trials are stopped, and how many epochs are there already."""
+    return {"totals": {key: totals[key] for key in GROWING}, "scheduler": rule, "trained": trained}
+
+
+def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None:
+    """How good the estimate was: that of --dry-run if it was of what this command did, else the first one while training."""
+    now = time.monotonic()
+    if not progress.trained:
+        return None
+    kept = durable.read_json(note_of(folder)) if note_of(folder).exists() else {}
+    if kept.get("of") == what(progress.run.totals, progress.run.identity["scheduler"], trained_before):
+        return (
+            f"estimate: --dry-run said {clock(kept['seconds'])} for {kept['epochs']} epochs; it took "
+            f"{clock(now - progress.started)} for {progress.trained}"
+        )
+    if progress.promise is None:
+        return None
+    when, seconds = progress.promise
+    return f"estimate: after the first trial at most {clock(seconds)} were left; it took {clock(now - when)}"

@@ -1,0 +1,83 @@
+"""A plan that grows while the search runs: a point of TPE is drawn when a slot is free, from what is known then.
+
+What it was told stands in its line of trials.jsonl, so that anybody can draw it again: trials that ended since the line
+before, as [index, status, epochs], and the indices of those that had not. A status counts until a later line says another.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from search import ledger, plan
+from search.tpe import Told, suggest
+from spaces import Space
+from trainables import durable
+from trainables.config import Config
+from trainables.durable import Record
+
+Ended = dict[int, tuple[str, int]]  # index of a trial to its status and its number of epochs
+
+
+def extend(folder: Path, space: Space) -> int | None:
+    """Append the next trial to the plan of a search, and return its index; none if all are planned.
+
+    Raises:
+        SpaceError: the space has no other point.
+        StorageError: it could not be written down.
+    """
+    run = ledger.read(folder)
+    if run.is_planned:
+        return None
+    line = next_line(run, space, ledger.read_totals(folder), durable.read_lines(folder / "trials.jsonl"))
+    durable.append(folder / "trials.jsonl", line)
+    return int(line["index"])
+
+
+def next_line(run: ledger.Run, space: Space, history: Sequence[Record], lines: Sequence[Record]) -> Record:
+    """The line of the next trial: one more seed of a point, or a new point."""
+    trials = run.search_trials
+    order = plan.order(history)
+    point, replicate = order[len(trials)]
+    seed: int = run.identity["seed"]
+    if replicate:
+        first = lines[trials[order.index((point, 0))].index]
+        return plan.replica(first, len(run.trials), seed, replicate)
+    told = news(trials, lines)
+    drawn = suggest(space, seed, point, to_tell(trials_told([*lines, {"told": told}]), curves(run)))
+    return {**plan.entry(len(run.trials), space, drawn, "tpe", seed), "told": told}
+
+
+def news(trials: Sequence[ledger.Trial], lines: Sequence[Record]) -> Record:
+    """What a line says it was told: which trials ended since the lines before it, and which still run."""
+    known = trials_told(lines)
+    ended = {trial.index: (trial.status, trial.stopped_at or len(trial.epochs)) for trial in trials if trial.ended}
+    return {
+        "ended": [[index, *end] for index, end in ended.items() if known.get(index) != end],
+        "running": [trial.index for trial in trials if not trial.ended],
+    }
+
+
+def trials_told(lines: Sequence[Record]) -> Ended:
+    """What the last of these lines of the plan was told, all in all; of a trial that runs its epochs do not count."""
+    known: Ended = {}
+    for line in lines:
+        told = line.get("told", {"ended": []})
+        known |= {index: (status, epochs) for index, status, epochs in told["ended"]}
+    running = lines[-1].get("told", {"running": []})["running"] if lines else []
+    return known | dict.fromkeys(running, ("running", 0))
+
+
+def to_tell(told: Ended, trials: Mapping[int, tuple[Config, Sequence[float]]]) -> list[Told]:
+    """The same for the sampler, in plan order.
+
+    Args:
+        trials: index to the configuration and the val_accuracy of each committed epoch.
+    """
+    found = []
+    for index, (status, epochs) in sorted(told.items()):
+        config, values = trials[index]
+        found.append(Told(config, status, values[:epochs]))  # type: ignore[arg-type]
+    return found
+
+
+def curves(run: ledger.Run) -> dict[int, tuple[Config, Sequence[float]]]:
+    return {trial.index: (trial.config, [row["val_accuracy"] for row in trial.epochs]) for trial in run.trials}

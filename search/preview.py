@@ -1,0 +1,68 @@
+"""A space before it is searched: what --list-spaces and --show-space print."""
+
+from collections.abc import Iterable
+
+from tabulate import tabulate
+
+import spaces
+from search import plan
+from spaces import Space
+from trainables.errors import SpaceError
+
+SAMPLES = 5  # points that are shown
+
+
+def listing() -> str:
+    """Name, number of points and one sentence of every space, a line each; of a broken file, what is wrong with it."""
+    return "".join(f"{name:<16} {summary(name)}\n" for name in spaces.names())
+
+
+def summary(name: str) -> str:
+    try:
+        space = spaces.load(name)
+        return f"{size(space):<10} {spaces.describe(name)}"
+    except SpaceError as error:
+        return f"{'broken':<10} {error}"
+
+
+def size(space: Space) -> str:
+    """Number of points of a grid; of other spaces, how many are tried."""
+    algorithm = plan.default_algorithm(space)
+    return f"{plan.size(space, algorithm, None)} {'points' if algorithm == 'grid' else 'random'}"
+
+
+def show(name: str, space: Space, algorithm: str, seed: int) -> str:
+    """The whole space as text: what is searched, what is fixed, what is probably not meant, and the first points.
+
+    Raises:
+        SpaceError: the algorithm cannot draw from it.
+    """
+    searched = [(key, range_, space.baseline.get(key, "")) for key, range_ in space.searched.items()]
+    fixed = [(key, value) for key, value in space.constants.items()]
+    facts = [
+        ("points", size(space)), ("epochs", space.epochs), ("scheduler", space.scheduler),
+        *([("constraint", space.constraint_text())] if space.constraint else []),
+        *([("at most", f"{space.max_params:,} parameters")] if space.max_params else []),
+    ]  # fmt: skip
+    parts = [
+        f"{name}: {spaces.describe(name)}",
+        table(searched, ("searched", "range", "baseline")),
+        table(fixed, ("fixed", "value")),
+        table(facts, ()),
+        samples(space, algorithm, seed),
+        "\n".join(f"warning: {line}" for line in spaces.warnings(space)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def samples(space: Space, algorithm: str, seed: int) -> str:
+    """The first points that a search with this seed would try; of TPE as it draws them before it knows anything."""
+    shown = "random" if algorithm == "tpe" else algorithm
+    lines = plan.draw(space, shown, min(SAMPLES, plan.size(space, shown, None)), seed)
+    rows = [(line["source"], *(line["config"].get(key, "") for key in space.searched)) for line in lines]
+    return table(rows, ("point", *space.searched))
+
+
+def table(rows: Iterable[tuple[object, ...]], headers: tuple[str, ...]) -> str:
+    cells = [[str(cell) for cell in row] for row in rows]
+    return tabulate(cells, headers, tablefmt="plain", disable_numparse=True) if cells else ""

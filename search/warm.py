@@ -1,0 +1,81 @@
+"""The best points of an earlier run, to be tried right after the baseline: also of other images or of a changed space."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from search import ledger
+from search.settings import Settings
+from spaces import Point, Space, by_axis, fits, key_of
+from trainables.config import Config
+from trainables.durable import Record
+from trainables.errors import RunError
+
+BEST = 5  # points that are taken over
+
+
+def start(folder: Path, settings: Settings, name: str | None) -> tuple[Record | None, list[str]]:
+    """What a run starts from, and a line for each point that could not be taken over.
+
+    A run that is there already holds its points, so the earlier run is not read again and may be gone.
+
+    Args:
+        name: of the earlier run under the same folder of runs, or its path; none if --warm-start was not given.
+
+    Raises:
+        RunError: there is no such run, or this run was started otherwise.
+    """
+    if (folder / "run.json").exists():
+        return recorded(folder, name), []
+    if name is None:
+        return None, []
+    under = settings.runs_dir / name
+    earlier = ledger.read(under if (under / "run.json").exists() else Path(name))
+    points, notes = take_over(settings.space, earlier)
+    return {"run": earlier.folder.resolve().name, "points": points}, notes
+
+
+def recorded(folder: Path, name: str | None) -> Record | None:
+    """What an existing run was started from."""
+    warm: Record | None = ledger.effective_identity(folder).get("warm_start")
+    started = warm["run"] if warm else None
+    if name is not None and Path(name).resolve().name != started:
+        was = f"from {started}" if started else "without --warm-start"
+        raise RunError(f"not the same search: {folder}: it was started {was}. Leave it out, or use --name NEW.")
+    return warm
+
+
+def best(run: ledger.Run) -> list[ledger.Trial]:
+    """One trial of each configuration that was measured, best first: finished ones, then those that came furthest."""
+    measured = [trial for trial in run.search_trials if trial.best and trial.status != "diverged"]
+    measured.sort(key=lambda trial: (trial.status != "finished", -len(trial.epochs), -value(trial), trial.index))
+    return list({key_of(trial.config): trial for trial in reversed(measured)}.values())[::-1]
+
+
+def value(trial: ledger.Trial) -> float:
+    return float(trial.best["val_accuracy"]) if trial.best else 0.0
+
+
+def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]]:
+    """The best few points of a run that lie inside the space, and a line for each that does not."""
+    points: list[Point] = []
+    notes = []
+    for trial in best(earlier)[:BEST]:
+        known = translated(space, trial.config, earlier.identity["space_params"])
+        ranges = space.ranges(known)
+        outside = [", ".join(members) for members in by_axis(ranges) if not fits(members, known)]
+        refusal = None if outside else space.refusal(space.config({key: known[key] for key in ranges}))
+        if outside or refusal:
+            why = f"{', '.join(outside)} outside the space" if outside else refusal
+            notes.append(f"warm start: trial {trial.index:04d}-{trial.id} is left out: {why}")
+        else:
+            points.append({key: known[key] for key in ranges})
+    return points, notes
+
+
+def translated(space: Space, config: Config, was_searched: Collection[str]) -> Point:
+    """A configuration in the words of this space: what it lacks, or had fixed to a value outside, is the baseline's."""
+    point = {**space.baseline, **{key: config[key] for key in space.searched if key in config}}
+    for members in by_axis(space.ranges(point)):
+        if not fits(members, point) and not any(key in was_searched for key in members):
+            point |= {key: space.baseline[key] for key in members if key in space.baseline}
+    return point

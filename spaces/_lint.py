@@ -1,0 +1,55 @@
+"""What is allowed in a space, yet probably not meant: a line each."""
+
+import random
+from typing import Any
+
+from spaces._ranges import Choice, Interval, When
+from spaces._space import Space
+from trainables.config import DEFAULTS, derive
+
+DECADES = 2  # from here on a range is one over several decades
+DRAWS = 200  # points to estimate what the constraint rejects
+
+
+def warnings(space: Space) -> list[str]:
+    """One line for each thing that is probably not meant."""
+    found = [line for key, value in space.searched.items() for line in of_range(key, value)]
+    return found + [line for key in space.searched for line in unread(space, key)] + of_constraint(space)
+
+
+def of_range(key: str, value: Any) -> list[str]:
+    """A linear range over decades hardly ever looks at the small ones."""
+    if isinstance(value, When):
+        return [line for _, case in value.cases for line in of_range(key, case)]
+    if not isinstance(value, Interval) or value.log or value.low <= 0 or value.high / value.low < 10**DECADES:
+        return []
+    share = (value.high - value.high / 10) / (value.high - value.low)
+    name = "logintegers" if value.whole else "loguniform"
+    return [
+        f"{key}: {100 * share:.0f} % of {value} lie in its largest decade. Write {name} to search all decades alike."
+    ]
+
+
+def unread(space: Space, key: str) -> list[str]:
+    """A parameter of which nothing depends, whatever is chosen."""
+    value = space.searched[key]
+    if isinstance(value, Choice) and len(value.values) == 1:
+        return [f"{key}: {value} is one value. Write {key}={value.values[0]} as a constant."]
+    if not isinstance(value, When):
+        return []
+    decider = space.params.get(value.decider, DEFAULTS[value.decider])
+    possible = decider.values if isinstance(decider, Choice) else (decider,)
+    never = [name for name, _ in value.cases if name not in possible]
+    return [f"{key}: the {value.decider} is never {name}, so its case is not read." for name in never]
+
+
+def of_constraint(space: Space) -> list[str]:
+    """A constraint that rejects most points hides a range that is too wide."""
+    if not space.is_limited:
+        return []
+    dice = random.Random(derive("lint"))
+    points = [space.at([dice.random() for _ in space.axes]) for _ in range(DRAWS)]
+    refused = sum(space.refusal(space.config(point)) is not None for point in points)
+    if refused * 2 <= DRAWS:
+        return []
+    return [f"the constraint rejects about {100 * refused / DRAWS:.0f} % of the points. Narrow the ranges."]

@@ -1,0 +1,207 @@
+"""What the parameters of a space may be together: which apply, how they are drawn, how they are listed."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from spaces._ranges import Choice, Interval, Linked, When
+from trainables.config import CHOICES, DEFAULTS, Config, check_value, complete, unknown
+from trainables.errors import SpaceError
+
+MAX_GRID = 100_000  # points; more is a mistake, not a search
+RANGES = (Choice, Interval, When)
+Range = Choice | Interval
+Point = dict[str, Any]  # a value for each searched parameter that applies
+
+
+class ParameterError(SpaceError):
+    """Something is wrong with one parameter; its name helps to find the line."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """Hyperparameters, each with a range, if it is searched, or a value, if it is fixed.
+
+    Raises:
+        SpaceError: a name, value or range that no search could use.
+    """
+
+    params: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for key, value in self.params.items():
+            self._check_parameter(key, value)
+        if not self.searched:
+            raise SpaceError("nothing is searched: no parameter has a range.")
+        if self.is_grid and self.combinations > MAX_GRID:
+            raise SpaceError(f"the grid has {self.combinations} points; at most {MAX_GRID} are searched.")
+
+    def _check_parameter(self, key: str, value: Any) -> None:
+        if key == "epochs":
+            raise ParameterError(key, "epochs is no parameter of a space; write Space(..., epochs=20).")
+        try:
+            for bound in value.bounds() if isinstance(value, RANGES) else (value,):
+                check_value(key, bound)
+            if isinstance(value, When):
+                self._check_decider(value)
+        except SpaceError as error:
+            raise ParameterError(key, str(error)) from None
+
+    def _check_decider(self, when: When) -> None:
+        """Another parameter decides that has a name for each of its values, and is always there."""
+        if when.decider not in CHOICES:
+            raise SpaceError(unknown("parameter that decides", when.decider, CHOICES))
+        if isinstance(self.params.get(when.decider), When):
+            raise SpaceError(f"{when.decider} decides, so it cannot itself be a when().")
+        for value, _ in when.cases:
+            check_value(when.decider, value)
+
+    @property
+    def searched(self) -> dict[str, Range | When]:
+        """The parameters that have a range."""
+        return {key: value for key, value in self.params.items() if isinstance(value, RANGES)}
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """The parameters that are fixed."""
+        return {key: value for key, value in self.params.items() if key not in self.searched}
+
+    @property
+    def free(self) -> dict[str, Range]:
+        """The searched parameters that always apply."""
+        return {key: value for key, value in self.searched.items() if not isinstance(value, When)}
+
+    def ranges(self, chosen: Mapping[str, Any]) -> dict[str, Range]:
+        """The range of every searched parameter that applies where these values are chosen, in order."""
+        found = {key: self._case(value, chosen) for key, value in self.searched.items()}
+        return {key: value for key, value in found.items() if isinstance(value, (Choice, Interval))}
+
+    def _case(self, value: Any, chosen: Mapping[str, Any]) -> Any:
+        """What holds of a parameter: its range, or the case of a when(); none if that one says nothing."""
+        if not isinstance(value, When):
+            return value
+        return dict(value.cases).get({**DEFAULTS, **self.constants, **chosen}[value.decider])
+
+    def config(self, point: Mapping[str, Any]) -> Config:
+        """The whole configuration of a point, with the default number of epochs.
+
+        Raises:
+            SpaceError: it names what its model does not read.
+        """
+        cases = {key: self._case(value, point) for key, value in self.searched.items() if isinstance(value, When)}
+        fixed = {key: case for key, case in cases.items() if case is not None and not isinstance(case, RANGES)}
+        return complete({**self.constants, **fixed, **point})
+
+    def check_combinations(self) -> None:
+        """Whatever is chosen where values have names, and whatever the depth, the configuration can be trained.
+
+        Raises:
+            SpaceError: with the names and what is wrong with them.
+        """
+        named = {key: value for key, value in self.free.items() if key in CHOICES}
+        for chosen in merged(options(named)):
+            applying = {key: value for key, value in self.ranges(chosen).items() if key not in chosen}
+            lowest = {key: value.bounds()[0] for key, value in applying.items()}
+            try:
+                for depth in possible(applying["depth"]) if "depth" in applying else [None]:
+                    self.config({**lowest, **chosen, **({"depth": depth} if depth is not None else {})})
+            except SpaceError as error:
+                names = "".join(f"with {key} {value!r}: " for key, value in chosen.items())
+                raise SpaceError(f"{names}{error} Or write when(...), see docs/spaces.md.") from None
+
+    @property
+    def axes(self) -> list[str]:
+        """What is drawn: one number each; linked parameters share theirs."""
+        return list(dict.fromkeys(axis(key, value) for key, value in self.searched.items()))
+
+    def at(self, positions: Sequence[float]) -> Point:
+        """The point at a position of the unit cube.
+
+        Args:
+            positions: one number of [0, 1) for each of `axes`.
+        """
+        place = dict(zip(self.axes, positions, strict=True))
+        free = {key: value.at(place[axis(key, value)]) for key, value in self.free.items()}
+        return {key: value.at(place[axis(key, value)]) for key, value in self.ranges(free).items()}
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether every searched parameter has a few values, so that all combinations are tried unless told otherwise."""
+        return all(isinstance(value, Choice) for value in self._all_ranges)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether all combinations can be listed: whole numbers and steps too."""
+        return 0 < self.combinations <= MAX_GRID
+
+    @property
+    def _all_ranges(self) -> list[Range]:
+        """Every range, those of the cases of a when() too."""
+        cases = [case for value in self.searched.values() if isinstance(value, When) for _, case in value.cases]
+        return [*self.free.values(), *(case for case in cases if isinstance(case, (Choice, Interval)))]
+
+    @cached_property
+    def combinations(self) -> int:
+        """At most so many points has a grid; 0 if they cannot be listed."""
+        sizes = [len(value.listed() or ()) for value in {axis(k, v): v for k, v in self.free.items()}.values()]
+        for value in self.searched.values():
+            if isinstance(value, When):
+                cases = [len(case.listed() or ()) if isinstance(case, Range) else 1 for _, case in value.cases]
+                sizes.append(max(cases) if all(cases) else 0)
+        return math.prod(sizes)
+
+    def combined(self) -> Iterator[Point]:
+        """Every combination, the last parameter changing fastest; what a when() decides changes faster than the others."""
+        for free in merged(options(self.free)):
+            applying = self.ranges(free)
+            for rest in merged(options({key: value for key, value in applying.items() if key not in free})):
+                yield {key: {**free, **rest}[key] for key in applying}
+
+
+def possible(range_: Range) -> Sequence[Any]:
+    """All values of a range, or its ends if there are too many."""
+    return range_.listed() or range_.bounds()
+
+
+def axis(key: str, value: Any) -> str:
+    """What is drawn for a parameter: itself, or its group."""
+    return value.group if isinstance(value, Linked) else key
+
+
+def by_axis(ranges: Mapping[str, Range]) -> list[dict[str, Range]]:
+    """The parameters, those that are linked together."""
+    found: dict[str, dict[str, Range]] = {}
+    for key, value in ranges.items():
+        found.setdefault(axis(key, value), {})[key] = value
+    return list(found.values())
+
+
+def fits(members: Mapping[str, Range], point: Mapping[str, Any]) -> bool:
+    """Whether a point has values inside these ranges, and if they are linked, values that belong together."""
+    if not all(key in point and point[key] in value for key, value in members.items()):
+        return False
+    return len(members) == 1 or {key: point[key] for key in members} in rows(members)
+
+
+def rows(members: Mapping[str, Range]) -> list[Point]:
+    """The values of a parameter, or of parameters that are linked, one point each."""
+    listed = (value.listed() or () for value in members.values())
+    return [dict(zip(members, values, strict=True)) for values in zip(*listed, strict=True)]
+
+
+def options(ranges: Mapping[str, Range]) -> list[list[Point]]:
+    """For each thing that is drawn, what it may be."""
+    return [rows(members) for members in by_axis(ranges)]
+
+
+def merged(choices: Sequence[Sequence[Point]]) -> Iterator[Point]:
+    """Every combination, the last one changing fastest."""
+    for parts in itertools.product(*choices):
+        yield {key: value for part in parts for key, value in part.items()}

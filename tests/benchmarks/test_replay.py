@@ -1,0 +1,104 @@
+"""Searches on simulated learning curves: pytest tests/benchmarks/test_replay.py"""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from benchmarks import curves as trained
+from benchmarks.replay import STOPPERS, Outcome, replay, table
+from search.stopping import rule
+from trainables import durable
+
+
+def simulated(count: int, epochs: int, seed: int = 0) -> list[list[float]]:
+    """Curves that climb to their own height at their own speed, with noise."""
+    dice = random.Random(seed)
+    shapes = [(dice.uniform(0.3, 0.9), dice.uniform(0.1, 1)) for _ in range(count)]
+    return [
+        [top * (1 - (1 - speed) ** epoch) + dice.gauss(0, 0.01) for epoch in range(1, epochs + 1)]
+        for top, speed in shapes
+    ]
+
+
+@pytest.mark.parametrize("slots", [1, 3, 27])
+def test_without_early_stopping_the_best_is_found_and_everything_paid(slots):
+    curves = simulated(27, 27)
+    best = max(range(27), key=lambda trial: max(curves[trial]))
+    assert replay(curves, rule("none"), slots) == Outcome(729, best, 0.0, 1)
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("sha", 81), ("epochs:1", 27 + 9 * 26), ("epochs:3", 81 + 9 * 24)])
+def test_whole_rungs_cost_the_same_whatever_the_slots(name, epochs):
+    outcomes = {replay(simulated(27, 27), rule(name), slots) for slots in (1, 2, 8, 27)}
+    assert [outcome.epochs for outcome in outcomes] == [epochs]
+
+
+@hypothesis_settings(max_examples=15)
+@given(st.integers(0, 10**6), st.sampled_from(STOPPERS), st.integers(1, 9), st.sampled_from([0.0, 0.3]))
+def test_every_stopper_ends_and_names_a_trial_that_it_trained_in_full(seed, name, slots, audit):
+    curves = simulated(12, 9, seed)
+    outcome = replay(curves, rule(name, audit=audit), slots, seed)
+    assert outcome.epochs <= 108
+    assert outcome.winner is not None
+    assert outcome.regret >= 0
+    assert (outcome.regret == 0) == (outcome.rank == 1)
+
+
+def test_trials_that_diverge_end_and_hold_nobody_up():
+    curves = [[0.1] * 9, [], [0.9, 0.9], [0.3] * 9]
+    winners = {name: replay(curves, rule(name, 1, 2), 2).winner for name in STOPPERS}
+    assert winners.pop("sha") is None, "the only one that it kept diverged after the last rung"
+    assert set(winners.values()) <= {0, 3}
+
+
+def test_where_early_values_tell_the_truth_halving_finds_the_best_of_a_thousand():
+    curves = [[height * epoch / 9 for epoch in range(1, 10)] for height in (0.001 * trial for trial in range(1000))]
+    random.Random(0).shuffle(curves)
+    for name in ("asha", "sha", "median"):
+        outcome = replay(curves, rule(name), 8)
+        assert (outcome.rank, outcome.epochs < 9000) == (1, True)
+    assert replay(curves, rule("sha"), 8).epochs == 1000 + 334 * 2 + 112 * 6
+
+
+def test_the_table_has_a_row_for_each_stopper_and_number_of_slots():
+    lines = [
+        {"algo": algo, "seed": seed, "index": index, "val_accuracy": curve}
+        for algo in ("random", "qmc") for seed in (0, 1) for index, curve in enumerate(simulated(9, 9, seed))
+    ]  # fmt: skip
+    assert len(table(lines, 3).splitlines()) == 2 + 2 * len(STOPPERS) * 2
+
+
+def test_curves_are_trained_once_and_go_on_where_they_ended(tmp_path, monkeypatch):
+    asked = []
+
+    class Pool:
+        def __init__(self, *_, **__): ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+        def submit(self, function, *arguments):
+            asked.append(arguments[3:])
+            done = Future()
+            done.set_result([0.5, 0.6])
+            return done
+
+    from concurrent.futures import Future
+
+    monkeypatch.setattr(trained, "ProcessPoolExecutor", Pool)
+    lines = [
+        {"algo": algo, "seed": 0, "index": index, "config": {"lr": lr, "epochs": 2}}
+        for algo in ("random", "qmc") for index, lr in enumerate((0.1, 0.2 if algo == "qmc" else 0.3))
+    ]  # fmt: skip
+    facts = {"dataset": "toy", "fraction": 1.0, "precision": "fp32"}
+    trained.extend(tmp_path / "t.jsonl", lines[:2], facts, tmp_path, 1)
+    trained.extend(tmp_path / "t.jsonl", lines, facts, tmp_path, 1)
+    assert [config["lr"] for config, _ in asked] == [0.1, 0.3, 0.2]
+    found = durable.read_lines(tmp_path / "t.jsonl")
+    assert sorted(map(trained.key, found)) == sorted(map(trained.key, lines))
+    assert {line["val_accuracy"][1] for line in found} == {0.6}
+    with pytest.raises(SystemExit, match="--out"):
+        trained.extend(tmp_path / "t.jsonl", lines, {**facts, "fraction": 0.5}, tmp_path, 1)

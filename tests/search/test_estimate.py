@@ -1,0 +1,112 @@
+"""What a search will cost, before it is paid: pytest tests/search/test_estimate.py"""
+
+import pytest
+
+from search import estimate, folder, ledger
+from search.progress import Progress
+from spaces import Space, choice
+from trainables import durable, train
+from trainables.errors import RunError
+
+TINY = Space(
+    params={"model": "mlp", "depth": 1, "width": 8, "batch_size": 20, "schedule": "constant", "lr": choice(0.1, 0.2, 0.3)},
+    baseline={"lr": 0.2}, epochs=4,
+)  # fmt: skip
+BYTES = 4 * (3072 * 8 + 8 + 8 + 8 * 4 + 4)  # a layer without bias, its normalisation, the classifier
+
+
+@pytest.fixture
+def guess(tmp_path, toy, settings):
+    """The estimate of a search whose run is, or would be, tmp_path/run."""
+    return lambda **asked: estimate.estimate(
+        tmp_path / "run", settings(**{"space": TINY, **asked}), toy, on_gpu=False, slots=2, keep_best=1
+    )
+
+
+def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
+    found = guess()
+    assert (found.full, found.ideal, found.confirming, found.trained, found.epochs) == (12, 12, 0, 0, 12)
+    assert found.disk == pytest.approx(2 * 2 * 3 * BYTES + 3 * 3 * BYTES + 2 * BYTES), "SGD keeps one number a weight"
+    assert found.kinds == 1
+    assert found.seconds == pytest.approx(found.epoch_seconds * 6)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_early_stopping_seeds_and_confirmation_are_part_of_it(guess):
+    found = guess(scheduler="sha", epochs=9, seeds=3, confirm=1, confirm_seeds=2)
+    assert (found.full, found.ideal, found.confirming) == (81, 9 + 3 * 2 + 1 * 6, 2 * 2 * 9)
+    text = "\n".join(estimate.sentences(found))
+    assert "3 configurations x 3 seeds = 9, of 9 epochs" in text
+    assert "81 without early stopping; 21 if sha lets exactly 1 in 3 go on" in text
+    assert "confirmation: 36 epochs more" in text
+
+
+def test_one_trial_is_not_faster_for_many_slots(guess):
+    found = guess(num_samples=1)
+    assert found.seconds == pytest.approx(4 * found.epoch_seconds)
+
+
+def test_of_a_run_that_is_there_only_the_rest_is_paid_and_nothing_is_written(guess, tmp_path, toy, settings):
+    durable.make_folder(tmp_path / "run")
+    run = folder.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
+    run.trials[0].folder.mkdir(parents=True)
+    durable.append(run.trials[0].folder / "epochs.jsonl", {"epoch": 1, "val_accuracy": 0.5})
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    found = guess(epochs=5)
+    assert (found.full, found.trained, found.epochs) == (15, 1, 14)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+    with pytest.raises(RunError, match="seed: 0 is now 1"):
+        guess(seed=1)
+
+
+def test_at_most_eight_kinds_are_measured_and_the_others_scaled(guess, monkeypatch):
+    monkeypatch.setattr(estimate, "probe", lambda config, *_: float(config["width"]))
+    widths = list(range(8, 38))
+    space = Space(params={**TINY.params, "lr": 0.1, "width": choice(*widths)}, baseline={"width": 8}, epochs=1)
+    found = guess(space=space)
+    assert found.kinds == 8
+    assert found.epoch_seconds == pytest.approx(sum(widths) / 30, rel=0.01)
+
+
+def test_a_probe_ends_after_a_few_batches(toy, small, monkeypatch):
+    batches = []
+    real = train.train_epoch
+
+    def counted(*arguments):
+        *rest, on_batch = arguments
+        return real(*rest, lambda *told: (batches.append(told), on_batch(*told)))
+
+    monkeypatch.setattr(train, "train_epoch", counted)
+    assert estimate.probe(small, toy, 1, False, "fp32") > 0
+    assert [done for done, _ in batches] == list(range(1, estimate.BATCHES + 1))
+
+
+@pytest.fixture
+def progress(tmp_path, toy, settings):
+    durable.make_folder(tmp_path / "run")
+    run = folder.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
+    return Progress(ledger.read(run.folder))
+
+
+def test_in_the_end_the_search_says_how_good_the_estimate_was(guess, progress, tmp_path):
+    estimate.keep(tmp_path / "run", guess())
+    progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
+    assert "--dry-run said 0m 00s for 12 epochs; it took 0m 00s for 1" in estimate.verdict(
+        tmp_path / "run", progress, 0
+    )
+
+
+@pytest.mark.parametrize("other", [{"epochs": 5}, {"scheduler": "sha"}, {"seeds": 2}])
+def test_an_estimate_of_another_search_does_not_count(guess, progress, tmp_path, other):
+    estimate.keep(tmp_path / "run", guess(**other, allow_changes=True))
+    progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
+    assert estimate.verdict(tmp_path / "run", progress, 0) is None
+
+
+def test_a_search_that_began_elsewhere_is_held_to_its_own_estimate(guess, progress, tmp_path):
+    estimate.keep(tmp_path / "run", guess())
+    assert estimate.verdict(tmp_path / "run", progress, 5) is None, "nothing was trained"
+    progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
+    assert estimate.verdict(tmp_path / "run", progress, 5) is None, "no trial has ended"
+    progress.update(0, None)
+    assert estimate.verdict(tmp_path / "run", progress, 5).startswith("estimate: after the first trial at most 0m 0")

@@ -1,0 +1,49 @@
+"""What a search may be asked: pytest tests/search/test_settings.py"""
+
+import pytest
+
+from search.identity import scheduler
+from search.settings import duration
+from trainables.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2h", 7200), ("90m", 5400), ("45s", 45), ("1h30m", 5400), ("0.5h", 1800), ("1h1m1s", 3661)]
+)
+def test_a_time_budget_is_hours_minutes_and_seconds(text, seconds):
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0s", "0h0m", "-5m", "5", "2020-01-01", "1m1h", "h", "nan", "1e9h", "9" * 400 + "h"]
+)
+def test_a_time_budget_of_nothing_or_in_the_past_is_refused(text):
+    with pytest.raises(UsageError, match="--time-budget must be a time such as 2h"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ({"scheduler": "epochs:0"}, "epochs:K"),
+        ({"scheduler": "epochs:"}, "epochs:K"),
+        ({"scheduler": "epochs:K"}, "epochs:3"),
+        ({"scheduler": "epochs:-1"}, "epochs:K"),
+        ({"scheduler": "mediam"}, "'median'"),
+        ({"audit": 1.5}, "share from 0 to 1"),
+        ({"audit": float("nan")}, "share from 0 to 1"),
+        ({"audit": 0.1, "scheduler": "none"}, "--scheduler asha"),
+        ({"seeds": 0}, "--seeds must be at least 1"),
+        ({"confirm": -1}, "--confirm must be at least 0"),
+        ({"confirm": 1, "confirm_seeds": 0}, "--confirm-seeds must be at least 1"),
+    ],
+)
+def test_what_no_search_could_do_is_refused(settings, wrong, hint):
+    with pytest.raises(UsageError, match=hint):
+        settings(**wrong)
+
+
+def test_the_rule_stands_in_the_identity_with_its_audit(settings):
+    assert scheduler(settings(scheduler="epochs:3", audit=0.1)) == {
+        "name": "epochs", "grace_period": 3, "reduction_factor": 3, "budget": 3, "audit": 0.1
+    }  # fmt: skip

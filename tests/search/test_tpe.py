@@ -1,0 +1,151 @@
+"""Points of TPE on simulated objectives: pytest tests/search/test_tpe.py"""
+
+import math
+import statistics
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search import plan
+from search.tpe import Told, define, frozen, suggest
+from spaces import Space, choice, integers, key_of, linked, logintegers, loguniform, uniform, when
+from trainables.errors import SpaceError
+
+PLAIN = Space(
+    params={"model": "mlp", "lr": loguniform(1e-5, 1.0), "dropout": uniform(0.0, 0.9), "width": choice(64, 128, 256)},
+    baseline={"lr": 1e-4, "dropout": 0.8, "width": 64},
+    epochs=1,
+)
+EVERYTHING = Space(
+    params={
+        "model": choice("mlp", "convnet", "resnet18"),
+        "optimizer": choice("sgd", "adamw"),
+        "depth": when("model", mlp=integers(1, 6), convnet=3),
+        "width": when("model", mlp=logintegers(64, 512), convnet=choice(16, 32, 64)),
+        "lr": when("optimizer", sgd=loguniform(1e-2, 1), adamw=loguniform(1e-4, 1e-2)),
+        "momentum": uniform(0.5, 0.9, step=0.1),
+        **linked(batch_size=(64, 128, 256), weight_decay=(1e-4, 2e-4, 4e-4)),
+    },
+    baseline={
+        "model": "mlp", "optimizer": "adamw", "depth": 2, "width": 256, "lr": 1e-3, "momentum": 0.9, "batch_size": 128,
+        "weight_decay": 2e-4,
+    },
+    epochs=2,
+)  # fmt: skip
+
+
+def value(config):
+    """Best at lr 0.01, dropout 0.2 and width 128; 0 there, negative elsewhere."""
+    return (
+        -((math.log10(config["lr"]) + 2) ** 2) - 9 * (config["dropout"] - 0.2) ** 2 - abs(config["width"] - 128) / 100
+    )
+
+
+def simulate(space, seed, count, draw):
+    """The configurations and values of a search with one slot."""
+    told = []
+    point = dict(space.baseline)
+    for index in range(1, count + 1):
+        config = space.config(point)
+        told.append(Told(config, "finished", [value(config)]))
+        point = draw(space, seed, index, told)
+    return told
+
+
+def test_it_finds_better_points_than_random_ones():
+    seeds = range(5)
+    best = {
+        draw: [max(trial.values[0] for trial in simulate(PLAIN, seed, 40, draw)) for seed in seeds]
+        for draw in (suggest, lambda space, seed, index, told: next(plan.redraws(space, seed, index)))
+    }
+    tpe, by_chance = (statistics.median(values) for values in best.values())
+    assert tpe > by_chance / 2  # both below 0: at most half as far from the best
+
+
+def test_the_same_told_set_gives_the_same_point_and_another_one_another():
+    told = simulate(PLAIN, 0, 15, suggest)
+    assert suggest(PLAIN, 0, 15, told) == suggest(PLAIN, 0, 15, told)
+    better = replace(told[3], values=[1.0])
+    points = [suggest(PLAIN, 0, 15, told), suggest(PLAIN, 1, 15, told), suggest(PLAIN, 0, 16, told),
+              suggest(PLAIN, 0, 15, [*told[:3], better, *told[4:]])]  # fmt: skip
+    assert len({str(point) for point in points}) == 4
+
+
+def test_a_search_that_is_cut_goes_on_with_the_same_points():
+    whole = simulate(PLAIN, 3, 20, suggest)
+    for cut in (1, 11, 17):
+        assert PLAIN.config(suggest(PLAIN, 3, cut, whole[:cut])) == whole[cut].config
+
+
+def test_trials_that_run_keep_others_away_from_where_they_are():
+    """Constant liar: what is being tried counts as bad until it is known."""
+    told = simulate(PLAIN, 0, 20, suggest)
+    distances = []
+    for seed in range(5):
+        point = suggest(PLAIN, seed, 20, told)
+        running = [Told(PLAIN.config({**point, "lr": point["lr"] * (1 + i / 1000)}), "running") for i in range(12)]
+        after = suggest(PLAIN, seed, 20, [*told, *running])
+        distances.append(abs(math.log10(after["lr"] / point["lr"])) + abs(after["dropout"] - point["dropout"]))
+    assert statistics.median(distances) > 0.1
+
+
+def test_what_was_stopped_early_teaches_too():
+    """Trials that are stopped below lr 0.001 and finished above it: the next points are above."""
+    drawn = [plan.redraws(PLAIN, 0, index) for index in range(30)]
+    told = []
+    for point in map(next, drawn):
+        good = point["lr"] > 1e-3
+        told.append(
+            Told(PLAIN.config(point), "finished" if good else "stopped", [0.5 + value(PLAIN.config(point)) / 100])
+        )
+    points = [suggest(PLAIN, seed, 30, told) for seed in range(10)]
+    assert sum(point["lr"] > 1e-3 for point in points) >= 8
+
+
+STATES = st.sampled_from(["finished", "stopped", "diverged", "failed", "running"])
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**31), st.lists(STATES, max_size=25))
+def test_any_told_set_gives_a_new_point_that_may_be_trained(seed, states):
+    told, seen = [Told(EVERYTHING.config(EVERYTHING.baseline), "running")], set()
+    for index, status in enumerate(states):
+        config = EVERYTHING.config(next(plan.redraws(EVERYTHING, seed, index)))
+        values = [0.1 * (index % 7), 0.5] if status in ("finished", "stopped") else []
+        told.append(Told(config, status, values))
+        seen.add(key_of(config))
+    point = suggest(EVERYTHING, seed, len(told), told)
+    config = EVERYTHING.config(point)
+    assert key_of(config) not in seen
+    assert set(point) == set(EVERYTHING.ranges(point))
+    assert all(point[key] in range_ for key, range_ in EVERYTHING.ranges(point).items())
+    assert (config["batch_size"], config["weight_decay"]) in [(64, 1e-4), (128, 2e-4), (256, 4e-4)]
+
+
+@given(st.integers(0, 2**31))
+def test_what_optuna_is_told_is_what_it_would_have_asked_for(seed):
+    """The frozen trial of a configuration, asked again, gives the configuration."""
+    import optuna
+
+    point = next(plan.redraws(EVERYTHING, seed, 1))
+    trial = frozen(EVERYTHING, Told(EVERYTHING.config(point), "finished", [0.5]))
+    assert define(EVERYTHING, optuna.trial.FixedTrial(trial.params)) == point
+
+
+def test_no_point_breaks_the_constraint():
+    limited = replace(PLAIN, constraint=lambda config: config["dropout"] > 0.6)
+    told = simulate(limited, 0, 16, suggest)  # although the best points are below
+    assert all(trial.config["dropout"] > 0.6 for trial in told)
+
+
+def test_the_last_points_of_a_small_space_are_found_and_then_it_is_used_up():
+    small = Space(params={"lr": choice(0.1, 0.2, 0.3), "momentum": choice(0.8, 0.9)},
+                  baseline={"lr": 0.1, "momentum": 0.9}, epochs=1)  # fmt: skip
+    told = [Told(small.config(small.baseline), "finished", [0.5])]
+    for index in range(1, 6):
+        told.append(Told(small.config(suggest(small, 0, index, told)), "finished", [0.5]))
+    assert len({key_of(trial.config) for trial in told}) == 6
+    with pytest.raises(SpaceError, match="only 6 different points"):
+        suggest(small, 0, 6, told)

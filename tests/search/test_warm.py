@@ -1,0 +1,103 @@
+"""Starting from the best points of an earlier run: pytest tests/search/test_warm.py"""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from search import folder, ledger, warm
+from spaces import Space, choice, loguniform
+from trainables import durable
+from trainables.errors import RunError
+
+EARLIER = Space(params={"model": "mlp", "lr": loguniform(1e-4, 1.0)}, baseline={"lr": 0.1}, epochs=2)
+LATER = Space(
+    params={"model": "mlp", "lr": loguniform(1e-3, 1.0), "width": choice(64, 128)},
+    baseline={"lr": 0.01, "width": 64},
+    epochs=2,
+)
+
+
+@pytest.fixture
+def earlier(tmp_path, toy, settings):
+    """A run of eight trials: the later planned, the better; the last two were stopped after an epoch."""
+    path = tmp_path / "earlier"
+    path.mkdir()
+    run = folder.open_run(path, settings(space=EARLIER, algorithm="random", num_samples=8), toy, on_gpu=False)
+    for trial in run.trials:
+        trial.folder.mkdir(parents=True)
+        rows = [{"epoch": epoch, "val_accuracy": trial.index / 10} for epoch in (1, 2)]
+        rows = rows[:1] if trial.index >= 6 else [*rows, {"outcome": "finished"}]
+        durable.append(trial.folder / "epochs.jsonl", *rows)
+    for index in (6, 7):
+        decision = {"sequence": index, "trial": index, "epoch": 1, "value": 0.1, "cutoff": None, "decision": "stop"}
+        durable.append(path / "decisions.jsonl", decision)
+    return ledger.read(path)
+
+
+@pytest.fixture
+def asked(settings, tmp_path):
+    return settings(space=LATER, algorithm="random", num_samples=8, runs_dir=tmp_path, name="later")
+
+
+def open_later(asked, toy, name):
+    """What run_search.py does before it trains."""
+    path = asked.runs_dir / asked.run_name
+    found, notes = warm.start(path, asked, name)
+    path.mkdir(exist_ok=True)
+    return folder.open_run(path, replace(asked, warm=found), toy, on_gpu=False), notes
+
+
+def test_the_best_points_come_right_after_the_baseline(earlier, asked, toy):
+    run, notes = open_later(asked, toy, "earlier")
+    best = [trial.config["lr"] for trial in reversed(earlier.trials[1:6])]
+    inside = [lr for lr in best if lr >= 1e-3]
+    assert [trial.source for trial in run.trials] == [
+        "baseline",
+        *["warm"] * len(inside),
+        *["random"] * (7 - len(inside)),
+    ]
+    assert [trial.config["lr"] for trial in run.trials[1 : 1 + len(inside)]] == inside
+    assert {trial.config["width"] for trial in run.trials[1 : 1 + len(inside)]} == {64}
+    assert len(notes) == 5 - len(inside)
+    assert all("lr outside the space" in note for note in notes)
+
+
+def test_finished_trials_come_before_stopped_ones(earlier):
+    assert [trial.index for trial in warm.best(earlier)] == [5, 4, 3, 2, 1, 0, 7, 6]
+
+
+def test_going_on_does_not_read_the_earlier_run_again(earlier, asked, toy):
+    first, _ = open_later(asked, toy, "earlier")
+    shutil.rmtree(earlier.folder)
+    for name in (None, "earlier"):
+        assert open_later(replace(asked, num_samples=9), toy, name)[0].trials[:8] == first.trials
+
+
+def test_another_start_is_another_search(earlier, asked, toy, settings):
+    open_later(asked, toy, "earlier")
+    with pytest.raises(RunError, match="it was started from earlier"):
+        open_later(asked, toy, "another")
+    cold = replace(asked, name="cold")
+    open_later(cold, toy, None)
+    with pytest.raises(RunError, match="it was started without --warm-start"):
+        open_later(cold, toy, "earlier")
+
+
+def test_a_run_that_is_not_there_is_named(asked, toy):
+    with pytest.raises(RunError, match=r"no run: .*nowhere"):
+        open_later(asked, toy, "nowhere")
+
+
+def test_tpe_starts_from_them_too(earlier, asked, toy):
+    run, _ = open_later(replace(asked, algorithm="tpe"), toy, "earlier")
+    assert run.trials[1].source == "warm"
+    assert {trial.source for trial in run.trials} == {"baseline", "warm"}
+    assert open_later(replace(asked, algorithm="tpe"), toy, None)[0].trials == run.trials
+
+
+def test_what_the_constraint_refuses_is_left_out(earlier, asked, toy):
+    limited = replace(LATER, constraint=lambda config: config["lr"] < 0.02)
+    points, notes = warm.take_over(limited, earlier)
+    assert all(point["lr"] < 0.02 for point in points)
+    assert len(points) + len(notes) == 5
