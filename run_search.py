@@ -2,6 +2,7 @@
 
     python run_search.py --space lr_sweep
     python run_search.py --space mlp_random --dataset cifar10 --num-samples 32 --scheduler asha
+    python run_search.py --resume lr_sweep-digits
     python run_search.py --list-spaces
 
 This file parses, wires and prints. What is searched stands in spaces/, how in search/, one trial in trainables/, what came
@@ -44,6 +45,7 @@ EPILOG = (
 
 @app.command(epilog=EPILOG)
 def main(
+    ctx: typer.Context,
     space: Annotated[str | None, option("what to search: a file of spaces/ without .py")] = None,
     list_spaces: Annotated[bool, option("name every space in one line and stop", "--list-spaces")] = False,
     algo: Annotated[str | None, option("grid or random [grid if the space has only choices]")] = None,
@@ -66,6 +68,7 @@ def main(
     runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
     keep_best: Annotated[int, option("trials whose weights are kept [5]")] = 5,
+    resume: Annotated[str | None, option("continue this run with the settings it has recorded")] = None,
     retry_failed: Annotated[bool, option("try failed configurations again", "--retry-failed")] = False,
     allow_changes: Annotated[
         bool, option("continue although the search was changed; recorded", "--allow-changes")
@@ -75,13 +78,19 @@ def main(
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
     if list_spaces:
         return print_spaces()
+    if resume is not None:
+        from search import resuming
+
+        given = {key for key in ctx.params if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"}
+        return main(ctx, **(ctx.params | resuming.recorded(runs_dir, resume, given)))
     if space is None:
-        raise UsageError("--space is missing. Choose one with --list-spaces.")
+        raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
     if keep_best < 1:
         raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
     from search.interrupts import Interrupted, Interrupts
 
-    interrupts = Interrupts()
+    farewell = f"interrupted; continue with: {continuation()}"
+    interrupts = Interrupts(farewell)
     interrupts.listen()
     try:
         import spaces
@@ -103,7 +112,7 @@ def main(
             print(fallback, file=sys.stderr)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
     except Interrupted as stop:
-        print(f"interrupted; continue with: {continuation()}", file=sys.stderr)
+        print(farewell, file=sys.stderr)
         return stop.exit_code
 
 

@@ -3,10 +3,12 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-PATIENCE = 7.0  # seconds that running epochs have to end by themselves
+PATIENCE = 5.0  # seconds that running epochs have to end by themselves
+DEADLINE = 9.5  # seconds from the first signal to the end, whatever hangs; whoever sends SIGTERM mostly waits for ten
 
 
 class Interrupted(BaseException):
@@ -18,10 +20,16 @@ class Interrupted(BaseException):
 
 
 class Interrupts:
-    """Listens for SIGINT and SIGTERM while a search runs."""
+    """Listens for SIGINT and SIGTERM while a search runs.
 
-    def __init__(self) -> None:
+    Args:
+        farewell: what to say to the user when the process ends in the middle of something: all is durable then, too.
+    """
+
+    def __init__(self, farewell: str) -> None:
         self.number: int | None = None  # of the signal that came
+        self._farewell = f"\n{farewell}\n".encode(errors="replace")
+        self._stderr = os.dup(2)  # while Ray runs, 2 is its log
         self._marker: Path | None = None
         self._impatience: threading.Timer | None = None
 
@@ -46,11 +54,25 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
-            os._exit(128 + number)
+            self._end()
         self.number = number
+        after(DEADLINE, self._end)
         if self._marker is None:
             raise Interrupted(number)
         self._marker.touch()
-        self._impatience = threading.Timer(PATIENCE, os.kill, (os.getpid(), signal.SIGUSR1))  # ends Tune's loop
-        self._impatience.daemon = True
-        self._impatience.start()
+        self._impatience = after(PATIENCE, os.kill, os.getpid(), signal.SIGUSR1)  # ends Tune's loop
+
+    def _end(self) -> None:
+        """End now; a run is whole at any moment."""
+        try:
+            os.write(self._stderr, self._farewell)
+        finally:
+            os._exit(128 + (self.number or signal.SIGTERM))
+
+
+def after(seconds: float, action: Callable[..., None], *arguments: int) -> threading.Timer:
+    """Call action then, unless the process has ended."""
+    timer = threading.Timer(seconds, action, arguments)
+    timer.daemon = True
+    timer.start()
+    return timer

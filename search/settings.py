@@ -15,6 +15,18 @@ MAX_SEED = 2**31
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 
+FLAGS = {  # each flag of run_search.py: what another value means for a run that is there; docs/resume.md says it to users
+    "identity": (  # refused, because it would be another search
+        "space", "dataset", "algo", "seed", "scheduler", "grace_period", "reduction_factor", "fraction", "precision",
+        "cpus_per_trial",
+    ),
+    "totals": ("num_samples", "epochs"),  # may grow
+    "free": (  # changes nothing of what was or will be measured
+        "data_dir", "gpus_per_trial", "max_concurrent", "results", "keep_best", "retry_failed", "allow_changes", "quiet",
+    ),
+    "which": ("name", "runs_dir", "resume", "list_spaces"),  # says which run is meant, or none
+}  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
