@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainables.commandline import execute, option
-from trainables.errors import UsageError
+from trainables.commandline import complain, execute, one_line, option, tell
+from trainables.errors import SpaceError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,10 +109,10 @@ def main(
             runs_dir=runs_dir, name=name, allow_changes=allow_changes,
         )  # fmt: skip
         if fallback:
-            print(fallback, file=sys.stderr)
+            tell(f"{fallback}\n", sys.stderr)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
     except Interrupted as stop:
-        print(farewell, file=sys.stderr)
+        tell(f"{farewell}\n", sys.stderr)
         return stop.exit_code
 
 
@@ -120,11 +120,16 @@ def print_spaces() -> int:
     """Names, number of points and one line each, on stdout."""
     import spaces
 
+    exit_code = 0
     for name in spaces.names():
-        space = spaces.load(name)
+        try:
+            space = spaces.load(name)
+        except SpaceError as error:  # it hides no other
+            exit_code = complain(error.kind, one_line(error.message), error.exit_code)
+            continue
         points = f"{space.grid_size} points" if space.is_grid else "random"
-        print(f"{name:<16} {points:<10} {spaces.describe(name)}")
-    return 0
+        tell(f"{name:<16} {points:<10} {spaces.describe(name)}\n")
+    return exit_code
 
 
 def run(
@@ -187,6 +192,8 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
         f"of {progress.epochs_each} epochs, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+    if settings.algorithm == "grid" and (settings.num_samples or 0) > settings.space.grid_size:
+        console.print(f"the grid has {settings.space.grid_size} points, so no more are tried", highlight=False)
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> None:
@@ -199,8 +206,8 @@ def write(folder: Path, settings: "Settings", results: Path) -> None:
     testing.test_winner(ledger.read(folder), settings.cache)
     write_results(folder)
     copy_results(folder, results)
-    print(joined.show([ledger.read(folder)], "md"), end="")
-    print(f"results: {results} and {folder}", file=sys.stderr)
+    tell(joined.show([ledger.read(folder)], "md"))
+    tell(f"results: {results} and {folder}\n", sys.stderr)
 
 
 def continuation() -> str:
@@ -210,6 +217,5 @@ def continuation() -> str:
 
 if __name__ == "__main__":
     exit_code = execute(app, "python run_search.py", sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    tell("")  # and what is still buffered
     os._exit(exit_code)  # Ray's threads may abort while the interpreter shuts down, and that would be the exit code

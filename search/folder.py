@@ -54,7 +54,9 @@ def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
     final = [key for key in changed if key not in identity.ALLOWABLE]
     if final or (changed and not settings.allow_changes):
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
-        raise RunError(f"not the same search: {folder}: {'; '.join(words)}. Start another with --name NEW{way_out}.")
+        raise RunError(
+            f"not the same search: {folder}: what follows differs. Start another with --name NEW{way_out}.", words
+        )
     return {"allowed": words, "identity": changed} if changed else {}
 
 

@@ -29,7 +29,7 @@ class Interrupts:
     def __init__(self, farewell: str) -> None:
         self.number: int | None = None  # of the signal that came
         self._farewell = f"\n{farewell}\n".encode(errors="replace")
-        self._stderr = os.dup(2)  # while Ray runs, 2 is its log
+        self._stderr = 2
         self._marker: Path | None = None
         self._impatience: threading.Timer | None = None
 
@@ -42,8 +42,16 @@ class Interrupts:
         )  # Tune listens to it while it runs; at other times it would kill us
 
     def stop_softly_by(self, marker: Path | None) -> None:
-        """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted."""
+        """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted.
+
+        Between the two calls stderr may belong to somebody else.
+        """
         self._marker = marker
+        if marker:
+            self._stderr = os.dup(2)
+        elif self._stderr != 2:
+            os.close(self._stderr)
+            self._stderr = 2
         if self._impatience and marker is None:
             self._impatience.cancel()
 

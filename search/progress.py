@@ -28,6 +28,7 @@ class Progress:
         self.images: int = run.identity["sizes"]["train"]
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
+        self.first_row_at: float | None = None  # what came before was starting, and says nothing about the rest
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
@@ -43,6 +44,7 @@ class Progress:
             self.trials[index] = trial = self._summary(ledger.reread(self.run, index))
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
+            self.first_row_at = self.first_row_at or time.monotonic()
             trial.epochs, trial.status = row["epoch"], "running"
             trial.best = max(trial.best or 0.0, row["val_accuracy"])
         return trial
@@ -60,9 +62,9 @@ class Progress:
         return self.trained * self.images / max(time.monotonic() - self.started, 1e-9)
 
     def seconds_left(self) -> float | None:
-        """At the rate so far, if no further trial is stopped early; none before the first epoch."""
-        if self.trained == 0:
+        """At the rate since the first epoch, if no further trial is stopped early; none before the second."""
+        if self.first_row_at is None or self.trained < 2:
             return None
         open_trials = [trial for trial in self.trials.values() if trial.status in ("planned", "waiting", "running")]
         left = sum(self.epochs_each - trial.epochs for trial in open_trials)
-        return left * (time.monotonic() - self.started) / self.trained
+        return left * (time.monotonic() - self.first_row_at) / (self.trained - 1)
