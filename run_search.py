@@ -146,6 +146,7 @@ def run(
     images = data.load(settings.cache, fraction=settings.fraction)
     resources.check_local(settings)
     refuse_foreign(path, results)
+    folder.refuse_link(path)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path):
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0

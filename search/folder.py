@@ -12,6 +12,16 @@ from trainables.durable import Record
 from trainables.errors import RunError
 
 
+def refuse_link(folder: Path) -> None:
+    """A run lies where its name says; whoever made a link of it could have the search write anywhere.
+
+    Raises:
+        RunError: the folder is a symbolic link.
+    """
+    if folder.is_symlink():
+        raise RunError(f"not a run: {folder}: it is a link. Use --runs-dir DIR for runs that lie elsewhere.")
+
+
 def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> Run:
     """Create the run, or make sure that it is the one that is asked for; then write down what is asked.
 

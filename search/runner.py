@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from search.authentication import protect
 from search.decisions import Decisions
 from search.faults import Fault
 from search.interrupts import Interrupted, Interrupts
@@ -62,6 +63,7 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     """
     os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     scratch = fresh_scratch(run)
+    protect(address, scratch)
     interrupts.stop_softly_by(
         run / "ray" / "stop"
     )  # an exception in the middle of Ray's start or end would leave half of it

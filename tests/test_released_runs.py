@@ -47,7 +47,12 @@ def copy(tmp_path):
 def settings(run: Path, cache: Path, **more) -> Settings:
     """What the command of a released run says."""
     identity = ledger.read_identity(run)
-    asked = {"scheduler": identity["scheduler"]["name"], "fraction": identity["fraction"], "allow_changes": True, **more}
+    asked = {
+        "scheduler": identity["scheduler"]["name"],
+        "fraction": identity["fraction"],
+        "allow_changes": True,
+        **more,
+    }
     return Settings(
         space_name="released", space=space(), dataset="digits", dataset_short="digits", fallback=None, cache=cache,
         algorithm=identity["algorithm"], precision="fp32", **asked,

@@ -109,7 +109,10 @@ def test_with_synchronous_halving_a_lengthened_search_equals_one_of_that_length(
 
 def test_diverged_and_failed_trials_stay_as_they_ended(search):
     run = search("run")
-    for index, last in ((1, {"outcome": "diverged", "epoch": 3}), (2, {"outcome": "failed", "error": "E: x", "where": "x"})):
+    for index, last in (
+        (1, {"outcome": "diverged", "epoch": 3}),
+        (2, {"outcome": "failed", "error": "E: x", "where": "x"}),
+    ):
         path: Path = run.trials[index].folder / "epochs.jsonl"
         lines = path.read_bytes().splitlines(keepends=True)[:2]
         path.write_bytes(b"".join(lines))
