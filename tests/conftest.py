@@ -12,7 +12,6 @@ from search import folder, ledger
 from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turn, Turns
-
 from trainables import durable
 from trainables.data import Dataset, Split
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -19,16 +18,16 @@ from PIL import Image
 
 from analysis import write
 from analysis.copying import copy_results
-from search import authentication, ledger, runner
+from search import authentication, runner
 from search.authentication import CLUSTERS, MODE, TOKEN, TOKEN_PATH
 from search.settings import NAME, Settings
 from spaces import Space, loguniform
 from trainables import data, durable
-from trainables.errors import DataError, ExpectedError, RayError, SpaceError, StorageError, UsageError
+from trainables.errors import DataError, RayError, SpaceError, StorageError, UsageError
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-0c9f2f7d"
-SECRETS = {name: CANARY for name in ("API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "PGPASSWORD")}
+SECRETS = dict.fromkeys(("API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "PGPASSWORD"), CANARY)
 PRIVATE = ("timing.jsonl", "run.lock")  # may name the host: docs/security.md
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "schedule": "constant", "augment": "none", "lr": loguniform(1e-3, 1e-1)},
@@ -283,7 +282,7 @@ def astronomy(path: Path) -> None:
 @pytest.mark.parametrize("spoil", [large, cut, astronomy])
 def test_f33_an_image_that_is_a_trap_is_refused_by_name(images, spoil):
     spoil(images / "train/dark/4.jpg")
-    with pytest.raises(DataError, match="4.jpg"):
+    with pytest.raises(DataError, match=r"4\.jpg"):
         data.prepare(f"folder:{images}", images.parent / "data", progress=False)
 
 
@@ -366,8 +365,8 @@ def searched(tmp_path_factory):
     with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as scratch:
         arguments = ("--space", "lr_sweep", "--dataset", "digits", "--fraction", "0.1", "--epochs", "1", "--name", "t")
         process = subprocess.Popen(
-            ["strace", "-f", "-qq", "-yy", "-e", "trace=connect,listen", "-o", work / "calls", sys.executable, ROOT / "run_search.py",
-             *arguments], cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            ["strace", "-f", "-qq", "-yy", "-e", "trace=connect,listen", "-o", work / "calls", sys.executable,
+             ROOT / "run_search.py", *arguments], cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, **SECRETS, "PYTHONPATH": str(ROOT), "HOME": str(work / "home"), "TMPDIR": scratch},
         )  # fmt: skip
         modes: dict[str, int] = {}
