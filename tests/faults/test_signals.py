@@ -3,12 +3,13 @@
 With Ray. F5 and F6 of the fault matrix.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,28 +18,48 @@ from analysis.verify import verify
 from search import interrupts, ledger
 
 ROOT = Path(__file__).parents[2]
-SEARCH = ("--space", "lr_sweep", "--dataset", "digits", "--fraction", "0.5", "--epochs", "60", "--name", "t", "--quiet")
+SEARCH = (
+    "--space",
+    "lr_sweep",
+    "--dataset",
+    "digits",
+    "--fraction",
+    "0.2",
+    "--epochs",
+    "100",
+    "--name",
+    "t",
+    "--quiet",
+)
 SOON = 10.0  # seconds from the first signal to the end
 AT_ONCE = 2.0
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-def start(tmp_path) -> Callable[[], subprocess.Popen]:
-    """The command as the leader of a process group of its own, as a shell starts it."""
+def start(tmp_path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """The command as the leader of a process group of its own, as a shell starts it; none outlives its test."""
+    begun: list[subprocess.Popen] = []
 
     def begin(*arguments: str) -> subprocess.Popen:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, ROOT / "run_search.py", *(arguments or SEARCH)], cwd=tmp_path, text=True, process_group=0,
             env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        begun.append(process)
+        return process
 
-    return begin
+    yield begin
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def wait_for_rows(run: Path, process: subprocess.Popen, count: int = 2) -> None:
     while (
-        process.poll() is None and sum(path.read_bytes().count(b"\n") for path in run.glob("trials/*/*s.jsonl")) < count
+        process.poll() is None
+        and sum(path.read_bytes().count(b"\n") for path in run.glob("trials/*/epochs.jsonl")) < count
     ):
         time.sleep(0.02)
 
@@ -70,6 +91,15 @@ def stopped_soon(run: Path, process: subprocess.Popen, code: int, seconds: float
     assert [problem for problem in verify(run) if "left behind" not in problem] == []
 
 
+def goes_on(run: Path, start: Callable[..., subprocess.Popen], *arguments: str) -> None:
+    """More rows follow those that are there, which stay."""
+    before = {path: path.read_bytes() for path in run.glob("trials/*/epochs.jsonl")}
+    process = start(*arguments)
+    wait_for_rows(run, process, sum(rows.count(b"\n") for rows in before.values()) + 2)
+    assert process.poll() is None, process.communicate()
+    assert all(path.read_bytes().startswith(rows) for path, rows in before.items())
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_first_signal_ends_it_within_ten_seconds_and_it_goes_on(start, tmp_path, number, code):
     process = start()
@@ -77,13 +107,7 @@ def test_the_first_signal_ends_it_within_ten_seconds_and_it_goes_on(start, tmp_p
     process.send_signal(number)
     seconds, said = end(process)
     stopped_soon(tmp_path / "runs/t", process, code, seconds, said)
-    before = {path: path.read_bytes() for path in (tmp_path / "runs/t").glob("trials/*/epochs.jsonl")}
-    again = start("--resume", "t", "--quiet")
-    out, err = again.communicate(timeout=240)
-    assert again.returncode == 0, err
-    assert all(path.read_bytes().startswith(rows) for path, rows in before.items())
-    assert ledger.read(tmp_path / "runs/t").complete
-    assert "3 finished" in out
+    goes_on(tmp_path / "runs/t", start, "--resume", "t")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -110,14 +134,7 @@ def test_a_second_signal_ends_it_at_once_and_it_goes_on(start, tmp_path):
     while workers(tmp_path / "runs/t") and time.monotonic() < give_up:
         time.sleep(0.2)
     assert workers(tmp_path / "runs/t") == [], "a process outlived its search"
-    before = ledger.read(tmp_path / "runs/t").trials[0].epochs
-    again = start()
-    wait_for_rows(tmp_path / "runs/t", again, count=len(before) + 8)
-    os.killpg(again.pid, signal.SIGKILL)
-    again.communicate()
-    after = ledger.read(tmp_path / "runs/t").trials[0].epochs
-    assert after[: len(before)] == before
-    assert len(after) > len(before)
+    goes_on(tmp_path / "runs/t", start)
 
 
 @pytest.mark.parametrize("delay", [1.0, 4.0])
