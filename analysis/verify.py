@@ -13,6 +13,7 @@ from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_decisions import DECISION, check_decisions
 from analysis.verify_trial import TrialFiles, read_trial
 from search import ledger
+from search.identity import ALLOWABLE
 from search.ledger import PLANNED, SCHEMA, TOTALS, Shape
 from trainables.config import trial_id
 from trainables.durable import Record
@@ -85,9 +86,13 @@ def check_identity(evidence: Evidence) -> Record | None:
     if identity["schema"] != SCHEMA:
         evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
         return None
-    scheduler = identity["scheduler"]
+    return identity if has_rule(evidence, "run.json:1", identity["scheduler"]) else None
+
+
+def has_rule(evidence: Evidence, where: str, scheduler: Record) -> bool:
+    """Whether a scheduler has the settings that its rule reads; says so if not."""
     settings = HALVING if scheduler.get("name") in ("asha", "sha") else {}
-    return identity if evidence.has_shape("run.json:1", scheduler, {"name": TEXT, **settings}) else None
+    return evidence.has_shape(where, scheduler, {"name": TEXT, **settings})
 
 
 def check_totals(evidence: Evidence) -> list[Line]:
@@ -99,7 +104,29 @@ def check_totals(evidence: Evidence) -> list[Line]:
         for key in ("trials", "epochs", "seeds"):
             if after.record[key] < before.record[key]:
                 evidence.wrong(after.where, f"{key} shrinks from {before.record[key]} to {after.record[key]}")
+    for line in totals:
+        check_allowed(evidence, line)
     return totals
+
+
+def check_allowed(evidence: Evidence, line: Line) -> None:
+    """What --allow-changes let pass: told in words, with the values from then on, and nothing that may never change."""
+    changed, words = line.record.get("identity", {}), line.record["allowed"]
+    if not isinstance(changed, dict):
+        evidence.wrong(line.where, f"identity is {changed!r}")
+        return
+    if bool(changed) != bool(words):
+        what = (
+            f"{', '.join(changed)} changed, but no change was allowed"
+            if changed
+            else "allowed without a change of identity"
+        )
+        evidence.wrong(line.where, what)
+    for key in changed.keys() - set(ALLOWABLE):
+        evidence.wrong(line.where, f"{key} may not change")
+    known = {key: IDENTITY[key] for key in changed if key in ALLOWABLE}
+    if evidence.has_shape(line.where, changed, known) and "scheduler" in known:
+        has_rule(evidence, line.where, changed["scheduler"])
 
 
 def was_changed(key: str, totals: list[Line]) -> bool:
