@@ -1,5 +1,6 @@
 """Every flag of run_search.py has its class, and means for a run that is there what its class says. Nothing is trained."""
 
+import os
 import re
 import shutil
 import signal
@@ -224,3 +225,29 @@ def test_more_points_than_a_grid_has_are_told(command):
     start = ("--space=lr_sweep", "--dataset=digits")
     assert "the grid has 3 points, so no more are tried" in command(*start, "--num-samples=10")[1].splitlines()
     assert "the grid has" not in command(*start)[1]
+
+
+def test_a_broken_space_hides_no_other(command, monkeypatch, capfd):
+    import spaces
+
+    load = spaces.load
+    monkeypatch.setattr(spaces, "load", lambda name: load("no such space" if name == "lr_sweep" else name))
+    code = execute(run_search.app, "run_search.py", ["--list-spaces"])
+    out, err = capfd.readouterr()
+    assert code == 3
+    assert err.startswith("error[space]: unknown space 'no such space'.")
+    assert [line.split()[0] for line in out.splitlines()] == [name for name in spaces.names() if name != "lr_sweep"]
+
+
+def test_nobody_has_to_watch_a_search(command):
+    """Its progress goes into a pipe that nobody reads; it ends as it would have ended."""
+    read, write = os.pipe()
+    os.close(read)
+    kept = os.dup(2)
+    os.dup2(write, 2)
+    try:
+        code = execute(run_search.app, "run_search.py", START)
+    finally:
+        os.dup2(kept, 2)
+    assert code == 0
+    assert ledger.read(Path("runs/t")).totals["trials"] == 3

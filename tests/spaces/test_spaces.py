@@ -97,6 +97,7 @@ def space(params, baseline='{"lr": 0.1}', rest=""):
         (space('"lr": choice(0.1, 0.2), "depth": 3'), 2, "not read by resnet18"),
         (space('"lr": choice(0.1, 0.2), "epochs": 3'), 4, "epochs=20"),
         (space('"lr": choice(0.1, 0.2)', rest='scheduler="asah"'), 2, "scheduler"),
+        (space('"lr": choice(0.1, 0.2)', rest='schedular="asha"'), 2, "'schedular'. Did you mean 'scheduler'?"),
         (space('"lr": choice(*[i / 1000 for i in range(1, 400)]), "momentum": choice(*[i / 1000 for i in range(400)])',
                '{"lr": 0.1, "momentum": 0.1}'), 2, "at most 100000"),
     ],
