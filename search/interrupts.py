@@ -75,7 +75,7 @@ class Interrupts:
         try:
             os.write(self._stderr, self._farewell)
         finally:
-            os._exit(128 + (self.number or signal.SIGTERM))
+            os._exit(Interrupted(self.number or signal.SIGTERM).exit_code)
 
 
 def after(seconds: float, action: Callable[..., None], *arguments: int) -> threading.Timer:

@@ -41,12 +41,13 @@ def recorded(runs_dir: Path, name: str, given: Set[str]) -> Record:
 def flags(identity: Record) -> Record:
     """The flags of class identity that lead to this identity; early stopping has only those that its rule reads."""
     scheduler = dict(identity["scheduler"])
+    rule, budget = scheduler.pop("name"), scheduler.pop("budget", None)
     return {
         "space": identity["space"],
         "dataset": identity["dataset"],
         "algo": identity["algorithm"],
         "seed": identity["seed"],
-        "scheduler": scheduler.pop("name"),
+        "scheduler": rule if budget is None else f"{rule}:{budget}",  # epochs:K
         **scheduler,
         "fraction": identity["fraction"],
         "precision": identity["precision"],
