@@ -1,5 +1,8 @@
 """The flags that a run's identity stands for: pytest tests/search/test_resuming.py (the command itself: tests/test_flags.py)"""
 
+import subprocess
+import sys
+
 import pytest
 
 from search import identity, resuming
@@ -44,8 +47,5 @@ def test_the_flags_lead_to_the_same_identity(settings, toy, change):
 
 
 def test_reading_a_run_back_needs_neither_torch_nor_ray():
-    import subprocess
-    import sys
-
     code = "import sys, search.resuming; print([name for name in ('torch', 'ray', 'pandas') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
