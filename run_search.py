@@ -2,6 +2,7 @@
 
     python run_search.py --space lr_sweep
     python run_search.py --space mlp_random --dataset cifar10 --num-samples 32 --scheduler asha
+    python run_search.py --resume lr_sweep-digits
     python run_search.py --list-spaces
 
 This file parses, wires and prints. What is searched stands in spaces/, how in search/, one trial in trainables/, what came
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainables.commandline import check_choice, execute, option
+from trainables.commandline import check_choice, execute, option, tell
 from trainables.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ RESULTS_NEED = ("torch", "analysis.write", "analysis.joined", "trainables.train"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+INTERRUPTED, TIME_IS_UP = "interrupted", "the time budget is used up"
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
     "7 in use; 8 Ray; 75 time budget used up, 130 or 143 interrupted: can be continued."
@@ -46,6 +48,7 @@ EPILOG = (
 
 @app.command(epilog=EPILOG)
 def main(
+    ctx: typer.Context,
     space: Annotated[str | None, option("what to search: a file of spaces/ without .py")] = None,
     list_spaces: Annotated[bool, option("name every space in one line and stop", "--list-spaces")] = False,
     show_space: Annotated[str | None, option("print this space with its first points and stop")] = None,
@@ -92,6 +95,7 @@ def main(
     runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
     keep_best: Annotated[int, option("trials whose weights are kept [5]")] = 5,
+    resume: Annotated[str | None, option("continue this run with the settings it has recorded")] = None,
     retry_failed: Annotated[bool, option("try failed configurations again", "--retry-failed")] = False,
     allow_changes: Annotated[
         bool, option("continue although the search was changed; recorded", "--allow-changes")
@@ -104,17 +108,22 @@ def main(
     if list_spaces:
         from search import preview
 
-        print(preview.listing(), end="")
+        tell(preview.listing())
         return 0
     if show_space is not None:
         return print_space(show_space, tuple(set_ or ()), max_params, algo, seed)
+    if resume is not None:
+        from search import resuming
+
+        given = {key for key in ctx.params if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"}
+        return main(ctx, **(ctx.params | resuming.recorded(runs_dir, resume, given)))
     if space is None:
-        raise UsageError("--space is missing. Choose one with --list-spaces.")
+        raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
     if keep_best < 1:
         raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
     from search.interrupts import Interrupted, Interrupts
 
-    interrupts = Interrupts()
+    interrupts = Interrupts(f"{INTERRUPTED}; continue with: {continuation()}")
     interrupts.listen()
     try:
         import spaces
@@ -141,14 +150,13 @@ def main(
             address=address, epoch_timeout=epoch_timeout, runs_dir=runs_dir, name=name, allow_changes=allow_changes,
         )  # fmt: skip
         if fallback:
-            print(fallback, file=sys.stderr)
+            tell(f"{fallback}\n", sys.stderr)
         settings = start_warm(settings, warm_start)
         if dry_run:
             return print_estimate(settings, keep_best)
         return run(settings, interrupts, results, keep_best, retry_failed, quiet)
     except Interrupted as stop:
-        why = "the time budget is used up" if stop.is_budget else "interrupted"
-        print(f"{why}; continue with: {continuation()}", file=sys.stderr)
+        tell(f"{TIME_IS_UP if stop.is_budget else INTERRUPTED}; continue with: {continuation()}\n", sys.stderr)
         return stop.exit_code
     finally:
         interrupts.end_in(None)
@@ -216,6 +224,7 @@ def run(
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)
+    folder.refuse_link(path)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path):
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
@@ -275,6 +284,8 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
             "from the middle of it, and --epochs cannot grow later, because every epoch would have had another rate",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
+    if settings.algorithm == "grid" and (settings.num_samples or 0) > settings.space.grid_size:
+        console.print(f"the grid has {settings.space.grid_size} points, so no more are tried", highlight=False)
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> None:
@@ -287,8 +298,8 @@ def write(folder: Path, settings: "Settings", results: Path) -> None:
     testing.test_winner(ledger.read(folder), settings.cache)
     write_results(folder)
     copy_results(folder, results)
-    print(joined.show([ledger.read(folder)], "md"), end="")
-    print(f"results: {results} and {folder}", file=sys.stderr)
+    tell(joined.show([ledger.read(folder)], "md"))
+    tell(f"results: {results} and {folder}\n", sys.stderr)
 
 
 def continuation() -> str:
@@ -298,6 +309,5 @@ def continuation() -> str:
 
 if __name__ == "__main__":
     exit_code = execute(app, "python run_search.py", sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    tell("")  # and what is still buffered
     os._exit(exit_code)  # Ray's threads may abort while the interpreter shuts down, and that would be the exit code

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from trainables.commandline import check_choice, execute, option
+from trainables.commandline import check_choice, execute, option, tell
 from trainables.errors import RunError
 
 FORMATS = ("md", "csv", "json")
@@ -41,9 +41,9 @@ def leaderboard(
 
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
     found = [ledger.read(folder) for folder in folders]
+    tell(joined.show(found, format))  # first, so that a run that cannot be written to is at least shown
     if len(found) == 1:
         write.write_files(found[0])
-    print(joined.show(found, format), end="")
 
 
 @app.command()
@@ -59,7 +59,7 @@ def verify(
     found = violations(folder)
     if found:
         raise RunError(f"not sound: {found[0]} ({len(found)} in all). Restore the folder from a copy.")
-    print(f"{folder}: sound")
+    tell(f"{folder}: sound\n")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
 from search import confirmation, ledger
 from search.folder import GROWING
+from search.identity import ALLOWABLE
 from search.ledger import SCHEMA, TOTALS, UNSAID, Shape
 from trainables.durable import Record
 
@@ -90,7 +91,7 @@ def check_identity(evidence: Evidence) -> Record | None:
     if identity["schema"] != SCHEMA:
         evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
         return None
-    return identity if is_rule(evidence, identity["scheduler"]) else None
+    return identity if is_rule(evidence, "run.json:1", identity["scheduler"]) else None
 
 
 def check_totals(evidence: Evidence) -> list[Line]:
@@ -104,7 +105,29 @@ def check_totals(evidence: Evidence) -> list[Line]:
         for key in GROWING:
             if after.record[key] < before.record[key]:
                 evidence.wrong(after.where, f"{key} shrinks from {before.record[key]} to {after.record[key]}")
+    for line in totals:
+        check_allowed(evidence, line)
     return totals
+
+
+def check_allowed(evidence: Evidence, line: Line) -> None:
+    """What --allow-changes let pass: told in words, with the values from then on, and nothing that may never change."""
+    changed, words = line.record.get("identity", {}), line.record["allowed"]
+    if not isinstance(changed, dict):
+        evidence.wrong(line.where, f"identity is {changed!r}")
+        return
+    if bool(changed) != bool(words):
+        what = (
+            f"{', '.join(changed)} changed, but no change was allowed"
+            if changed
+            else "allowed without a change of identity"
+        )
+        evidence.wrong(line.where, what)
+    for key in changed.keys() - set(ALLOWABLE):
+        evidence.wrong(line.where, f"{key} may not change")
+    known = {key: IDENTITY[key] for key in changed if key in ALLOWABLE}
+    if evidence.has_shape(line.where, changed, known) and "scheduler" in known:
+        is_rule(evidence, line.where, changed["scheduler"])
 
 
 def was_changed(key: str, totals: list[Line]) -> bool:

@@ -52,9 +52,8 @@ def check_decisions(
     check_undecided(evidence, rungs, taken, trials)
 
 
-def is_rule(evidence: Evidence, scheduler: Record) -> bool:
-    """Whether run.json holds a known rule with numbers that can be counted with."""
-    where = "run.json:1"
+def is_rule(evidence: Evidence, where: str, scheduler: Record) -> bool:
+    """Whether a scheduler is a known rule with numbers that can be counted with; says so if not."""
     if not evidence.has_shape(where, scheduler, {"name": TEXT}):
         return False
     if scheduler["name"] not in RULES:

@@ -21,7 +21,14 @@ EVERY = 10.0  # seconds between summary lines off a terminal
 
 def open_console(quiet: bool) -> Console:
     """A console on a copy of stderr, because stderr itself belongs to Ray's log while Ray runs."""
-    return Console(file=os.fdopen(os.dup(2), "w", errors="replace"), quiet=quiet)
+    return Patient(file=os.fdopen(os.dup(2), "w", errors="replace"), quiet=quiet)
+
+
+class Patient(Console):
+    """A search goes on when nobody watches any more (`2>&1 | head`), where rich would end it."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 @contextlib.contextmanager

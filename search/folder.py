@@ -19,6 +19,16 @@ GROWING = {  # totals that may grow and never shrink, and the flag that says the
 }  # fmt: skip
 
 
+def refuse_link(folder: Path) -> None:
+    """A run lies where its name says; whoever made a link of it could have the search write anywhere.
+
+    Raises:
+        RunError: the folder is a symbolic link.
+    """
+    if folder.is_symlink():
+        raise RunError(f"not a run: {folder}: it is a link. Use --runs-dir DIR for runs that lie elsewhere.")
+
+
 def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> Run:
     """Create the run, or make sure that it is the one that is asked for; then write down what is asked.
 
@@ -91,7 +101,9 @@ def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
     final = [key for key in changed if key not in identity.ALLOWABLE]
     if final or (changed and not settings.allow_changes):
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
-        raise RunError(f"not the same search: {folder}: {'; '.join(words)}. Start another with --name NEW{way_out}.")
+        raise RunError(
+            f"not the same search: {folder}: what follows differs. Start another with --name NEW{way_out}.", words
+        )
     return {"allowed": words, "identity": changed} if changed else {}
 
 

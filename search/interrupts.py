@@ -4,10 +4,12 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-PATIENCE = 7.0  # seconds that running epochs have to end by themselves
+PATIENCE = 5.0  # seconds that running epochs have to end by themselves
+DEADLINE = 9.5  # seconds from the first signal to the end, whatever hangs; whoever sends SIGTERM mostly waits for ten
 BUDGET_EXIT = 75  # "try again later" among the exit codes of sysexits.h
 
 
@@ -21,10 +23,16 @@ class Interrupted(BaseException):
 
 
 class Interrupts:
-    """Listens for SIGINT, SIGTERM and the alarm of a time budget while a search runs."""
+    """Listens for SIGINT, SIGTERM and the alarm of a time budget while a search runs.
 
-    def __init__(self) -> None:
+    Args:
+        farewell: what to say to the user when the process ends in the middle of something: all is durable then, too.
+    """
+
+    def __init__(self, farewell: str) -> None:
         self.number: int | None = None  # of the signal that came
+        self._farewell = f"\n{farewell}\n".encode(errors="replace")
+        self._stderr = 2
         self._marker: Path | None = None
         self._impatience: threading.Timer | None = None
 
@@ -41,8 +49,16 @@ class Interrupts:
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop_softly_by(self, marker: Path | None) -> None:
-        """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted."""
+        """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted.
+
+        Between the two calls stderr may belong to somebody else.
+        """
         self._marker = marker
+        if marker:
+            self._stderr = os.dup(2)
+        elif self._stderr != 2:
+            os.close(self._stderr)
+            self._stderr = 2
         if self._impatience and marker is None:
             self._impatience.cancel()
 
@@ -55,12 +71,26 @@ class Interrupts:
         if self.number is not None:
             if number == signal.SIGALRM:
                 return  # it is ending already
-            os._exit(128 + number)
+            self._end()
         self.number = number
+        after(DEADLINE, self._end)
         if self._marker is None:
             raise Interrupted(number)
         with contextlib.suppress(OSError):  # a disk that refuses: then Tune's loop ends without the workers' help
             self._marker.touch()
-        self._impatience = threading.Timer(PATIENCE, os.kill, (os.getpid(), signal.SIGUSR1))  # ends Tune's loop
-        self._impatience.daemon = True
-        self._impatience.start()
+        self._impatience = after(PATIENCE, os.kill, os.getpid(), signal.SIGUSR1)  # ends Tune's loop
+
+    def _end(self) -> None:
+        """End now; a run is whole at any moment."""
+        try:
+            os.write(self._stderr, self._farewell)
+        finally:
+            os._exit(Interrupted(self.number or signal.SIGTERM).exit_code)
+
+
+def after(seconds: float, action: Callable[..., None], *arguments: int) -> threading.Timer:
+    """Call action then, unless the process has ended."""
+    timer = threading.Timer(seconds, action, arguments)
+    timer.daemon = True
+    timer.start()
+    return timer

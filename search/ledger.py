@@ -109,6 +109,23 @@ def read(folder: Path) -> Run:
     Raises:
         RunError: the folder is no run, was written by a newer version, or a file in it is damaged (named by file and line).
     """
+    identity = read_identity(folder)
+    totals = read_totals(folder)
+    decisions = checked(folder / "decisions.jsonl", DECISION)
+    stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
+    if not totals:
+        raise RunError(f"damaged run: {folder}/totals.jsonl: no line in it. Restore the file from a copy.")
+    plan = checked(folder / "trials.jsonl", PLANNED)
+    trials = [read_trial(folder, record, totals[-1]["epochs"], stops.get(record["index"])) for record in plan]
+    return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
+
+
+def read_identity(folder: Path) -> Record:
+    """run.json of a known format, and what was allowed to change since.
+
+    Raises:
+        RunError: the folder is no run, was written by a newer version, or run.json is damaged.
+    """
     if not (folder / "run.json").exists():
         raise RunError(f"no run: {folder}: run.json is missing. See the names under {folder.parent}.")
     identity = effective_identity(folder)
@@ -118,14 +135,7 @@ def read(folder: Path) -> Run:
         )
     if missing := [key for key in IDENTITY if key not in identity]:
         raise RunError(f"damaged run: {folder}/run.json: it lacks {', '.join(missing)}. Restore the file from a copy.")
-    totals = read_totals(folder)
-    decisions = checked(folder / "decisions.jsonl", DECISION)
-    stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
-    if not totals:
-        raise RunError(f"damaged run: {folder}/totals.jsonl: no line in it. Restore the file from a copy.")
-    plan = checked(folder / "trials.jsonl", PLANNED)
-    trials = [read_trial(folder, record, totals[-1]["epochs"], stops.get(record["index"])) for record in plan]
-    return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
+    return identity
 
 
 def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Record]:

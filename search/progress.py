@@ -29,9 +29,8 @@ class Progress:
         self.images: int = run.identity["sizes"]["train"]
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
-        self.promise: tuple[float, float] | None = (
-            None  # when the first trial ended, and the seconds that were left then
-        )
+        self.promise: tuple[float, float] | None = None  # when the first trial ended, and the seconds left then
+        self.first_row_at: float | None = None  # what came before was starting, and says nothing about the rest
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
@@ -52,6 +51,7 @@ class Progress:
             self.promise = self.promise or ((time.monotonic(), left) if left else None)
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
+            self.first_row_at = self.first_row_at or time.monotonic()
             trial.epochs, trial.status = row["epoch"], "running"
             trial.best = max(trial.best or 0.0, row["val_accuracy"])
         return trial
@@ -79,10 +79,10 @@ class Progress:
         return max(len(self.trials), self.run.totals["trials"] * self.run.totals.get("seeds", 1))
 
     def seconds_left(self) -> float | None:
-        """At the rate so far, if no further trial is stopped early; none before the first epoch."""
-        if self.trained == 0:
+        """At the rate since the first epoch, if no further trial is stopped early; none before the second."""
+        if self.first_row_at is None or self.trained < 2:
             return None
         open_trials = [trial for trial in self.trials.values() if trial.status in ("planned", "waiting", "running")]
         left = sum(self.epochs_each - trial.epochs for trial in open_trials)
         left += (self.asked() - len(self.trials)) * self.epochs_each
-        return left * (time.monotonic() - self.started) / self.trained
+        return left * (time.monotonic() - self.first_row_at) / (self.trained - 1)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from search.authentication import protect
 from search.casualties import Casualties
 from search.decisions import Decisions
 from search.faults import Fault
@@ -65,6 +66,7 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     check_reachable(address)
     scratch = fresh_scratch(run)
+    protect(address, scratch)
     interrupts.stop_softly_by(
         run / "ray" / "stop"
     )  # an exception in the middle of Ray's start or end would leave half of it
@@ -103,13 +105,17 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
         Interrupted: SIGTERM came after Ray had put its own handler in the place of ours.
     """
     import ray
+    from ray._private import services
 
+    # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
+    # place, even with usage statistics off. Nothing here needs it.
+    services.start_api_server = lambda *_, **__: (None, None)
     meanwhile = threading.Thread(target=importlib.import_module, args=("ray.tune",))
     meanwhile.start()
     try:
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-            configure_logging=True, **({} if address else {"_temp_dir": str(scratch)}),
+            configure_logging=True, **({} if address else {"_temp_dir": str(scratch / "ray")}),  # Ray opens it to all
         )  # fmt: skip
     except SystemExit as stop:
         raise Interrupted(signal.SIGTERM) from stop

@@ -19,6 +19,19 @@ LONGEST = 10 * 365 * 24 * 3600  # seconds of a time budget
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 
+FLAGS = {  # each flag of run_search.py: what another value means for a run that is there; docs/resume.md says it to users
+    "identity": (  # refused, because it would be another search
+        "space", "set_", "max_params", "warm_start", "dataset", "algo", "seed", "scheduler", "grace_period",
+        "reduction_factor", "audit", "fraction", "precision", "cpus_per_trial",
+    ),
+    "totals": ("num_samples", "epochs", "seeds", "confirm", "confirm_seeds"),  # may grow
+    "free": (  # changes nothing of what was or will be measured
+        "data_dir", "gpus_per_trial", "max_concurrent", "address", "epoch_timeout", "time_budget", "results", "keep_best",
+        "retry_failed", "allow_changes", "quiet",
+    ),
+    "which": ("name", "runs_dir", "resume", "list_spaces", "show_space", "dry_run"),  # says which run is meant, or none
+}  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

@@ -1,8 +1,10 @@
 """What to search: one declarative file per space in this folder; the file name is its name on the command line."""
 
 import ast
+import dataclasses
 import importlib
 import pkgutil
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -62,10 +64,18 @@ def load(name: str) -> Space:
     except SpaceError as error:
         raise SpaceError(f"{where}:{line_of(error, path)}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise SpaceError(f"{where}:{line_of(error, path)}: {type(error).__name__}: {error}.") from error
+        raise SpaceError(f"{where}:{line_of(error, path)}: {worded(error)}") from error
     if not isinstance(space, Space):
         raise SpaceError(f"{where}: SPACE is a {type(space).__name__}, not a Space.")
     return space
+
+
+def worded(error: BaseException) -> str:
+    """An error of Python in a space's file; for a misspelt argument of Space with the closest one."""
+    argument = re.search(r"Space.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if argument:
+        return unknown("argument of Space", argument[1], [field.name for field in dataclasses.fields(Space)])
+    return f"{type(error).__name__}: {error}."
 
 
 def describe(name: str) -> str:

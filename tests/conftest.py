@@ -1,9 +1,18 @@
 """What several test folders share: a data set small enough to train on in milliseconds."""
 
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from search import folder, ledger
+from search.decisions import Decisions
+from search.settings import Settings
+from search.turns import Turn, Turns
+from trainables import durable
 from trainables.data import Dataset, Split
 
 settings.register_profile("default", deadline=None, max_examples=60)
@@ -39,3 +48,36 @@ def small() -> dict[str, object]:
         {"model": "mlp", "depth": 2, "width": 32, "dropout": 0.2, "optimizer": "adamw", "lr": 3e-3, "batch_size": 20,
          "schedule": "constant", "augment": "standard", "epochs": 4}
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def without_ray() -> Callable[[Path, Settings, Dataset], ledger.Run]:
+    """What run_search.py does with a run folder, but for Ray: one turn after the other until all trials have ended."""
+
+    def train_all(path: Path, asked: Settings, images: Dataset) -> ledger.Run:
+        import torch
+
+        torch.set_num_threads(1)
+        durable.make_folder(path)
+        run = folder.open_run(path, asked, images, on_gpu=False)
+        folder.tidy(run)
+        decisions = Decisions(path / "decisions.jsonl", run.identity["scheduler"], run.totals["epochs"], run.decisions)
+        turns = Turns(run)
+        while turn := turns.take():
+            train_turn(ledger.reread(run, turn.trial), turn, images, decisions)
+            turns.end(turn.trial)
+        folder.tidy(ledger.read(path))
+        return ledger.read(path)
+
+    return train_all
+
+
+def train_turn(one: ledger.Trial, turn: Turn, images: Dataset, decisions: Decisions) -> None:
+    """The last row is reported again, as a worker does it: the search may have ended before it was decided."""
+    from trainables import trial
+
+    if any(decisions.stops(one.index, row["epoch"], row["val_accuracy"]) for row in one.epochs[-1:]):
+        return
+    rows = trial.run(one.folder, one.config, images, seed=one.seed, device="cpu", precision="fp32", until=turn.until)
+    with contextlib.closing(rows):
+        any(decisions.stops(one.index, row["epoch"], row["val_accuracy"]) for row in rows)

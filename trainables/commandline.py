@@ -1,10 +1,11 @@
 """What the three commands share: underscores as dashes, and every error as one line with its exit code."""
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.main import get_command
@@ -33,8 +34,19 @@ def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     except ExpectedError as error:
         if debug:
             traceback.print_exc()
-        return complain(error.kind, one_line(str(error)), error.exit_code)
+        return complain(error.kind, one_line(error.message), error.exit_code, error.details)
     return code if isinstance(code, int) else 0
+
+
+def tell(text: str, stream: TextIO | None = None) -> None:
+    """Write on stdout, or on another stream. Whoever was to read it may have gone (`| head`): no failure of what was done."""
+    stream = stream or sys.stdout
+    try:
+        print(text, end="", file=stream, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # what is buffered, and what comes, goes there
+        os.close(nowhere)
 
 
 def dashed(argument: str) -> str:
@@ -43,8 +55,8 @@ def dashed(argument: str) -> str:
     return name.replace("_", "-") + equals + value if name.startswith("--") else argument
 
 
-def complain(kind: str, message: str, code: int) -> int:
-    print(f"error[{kind}]: {message}", file=sys.stderr)
+def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) -> int:
+    tell("\n  ".join([f"error[{kind}]: {message}", *map(one_line, details)]) + "\n", sys.stderr)
     return code
 
 

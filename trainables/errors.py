@@ -3,12 +3,26 @@
 Each message follows `what: where: why. Next step.`; the command line prints it as `error[kind]: message`.
 """
 
+from collections.abc import Sequence
+
 
 class ExpectedError(Exception):
-    """Base of all errors whose message is meant for the user; `kind` and `exit_code` are set by each subclass."""
+    """Base of all errors whose message is meant for the user; `kind` and `exit_code` are set by each subclass.
+
+    Args:
+        details: what the message is about, where that is a list; each is printed on a line of its own below it.
+    """
 
     kind = "error"
     exit_code = 1
+
+    def __init__(self, message: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def __str__(self) -> str:
+        return "\n  ".join([self.message, *self.details])
 
 
 class UsageError(ExpectedError):

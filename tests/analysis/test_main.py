@@ -11,7 +11,9 @@ import pytest
 
 from analysis.__main__ import app
 from search.ledger import Run, Trial
+from trainables import durable
 from trainables.commandline import execute
+from trainables.errors import StorageError
 
 Rates = Callable[[], list[Trial]]
 MakeRun = Callable[..., Run]
@@ -61,6 +63,21 @@ def test_several_runs_are_only_printed(
 def test_the_same_run_twice_is_one_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("leaderboard", "lr_sweep-digits", str(folder), "--format", "json") == 0
     assert len(json.loads(capsys.readouterr().out)) == 3
+
+
+def test_a_run_that_cannot_be_written_to_is_shown_all_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on storage that is read-only; root may write everywhere, so the refusal is put in its place."""
+
+    def refuse(*_: object) -> None:
+        raise StorageError("cannot write: results.csv: Read-only file system (check the disk).")
+
+    monkeypatch.setattr(durable, "write", refuse)
+    assert call("leaderboard", "lr_sweep-digits") == 6
+    out, err = capsys.readouterr()
+    assert "| " in out
+    assert err.startswith("error[storage]: cannot write: results.csv")
 
 
 @pytest.mark.parametrize(

@@ -417,6 +417,59 @@ def test_decisions_of_a_search_without_early_stopping_are_named(run):
     violations(run, "decisions.jsonl:1", "epoch 1 is no rung of this search")
 
 
+def allowed(run: Path, **changed) -> None:
+    """A continuation that changed these parts of the identity."""
+    last = durable.read_lines(run / "totals.jsonl")[-1]
+    add_line(run / "totals.jsonl", last | {"allowed": [f"{key}: ..." for key in changed], "identity": changed})
+
+
+@pytest.mark.parametrize("key", sorted(set(identity.ALLOWABLE) - {"scheduler"}))
+def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key):
+    allowed(run, **{key: 2 if key == "threads" else "bf16"})
+    assert verify.verify(run) == []
+    edit(run / "decisions.jsonl", 1, cutoff=0.5)
+    violations(run, "decisions.jsonl:1", "replayed")
+
+
+@pytest.mark.parametrize("key", sorted(set(identity.COMPARED) - set(identity.ALLOWABLE)))
+def test_a_change_that_can_never_be_allowed_is_named(run, key):
+    allowed(run, **{key: "other"})
+    violations(run, "totals.jsonl:2", f"{key} may not change")
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ({"identity": "scheduler"}, "identity is 'scheduler'"),
+        ({"identity": {"threads": 2}, "allowed": []}, "threads changed, but no change was allowed"),
+        ({"identity": {}, "allowed": ["threads: 1 is now 2"]}, "allowed without a change of identity"),
+        ({"identity": {"scheduler": {"name": "asha"}}, "allowed": ["scheduler"]}, "grace_period is missing"),
+        ({"identity": {"scheduler": "asha"}, "allowed": ["scheduler"]}, "scheduler is 'asha'"),
+        ({"identity": {"threads": "2"}, "allowed": ["threads"]}, "threads is '2'"),
+    ],
+)
+def test_an_allowance_that_says_nothing_or_too_much_is_named(run, line, what):
+    add_line(run / "totals.jsonl", durable.read_lines(run / "totals.jsonl")[-1] | line)
+    violations(run, "totals.jsonl:2", what)
+
+
+def test_what_the_command_writes_when_a_change_is_allowed_is_good(run, images):
+    search(run, images, scheduler="none", allow_changes=True)
+    last = durable.read_lines(run / "totals.jsonl")[-1]
+    assert last["identity"] == {"scheduler": {"name": "none"}}
+    assert [words.startswith("scheduler: ") for words in last["allowed"]] == [True]
+    assert verify.verify(run) == []
+    search(run, images, scheduler="none", num_samples=7)
+    assert ledger.read(run).identity["scheduler"] == {"name": "none"}
+    assert verify.verify(run) == []
+
+
+def test_a_run_whose_scheduler_changed_keeps_the_other_promises(run, winner):
+    allowed(run, scheduler={"name": "none"})
+    remove_line(winner / "epochs.jsonl", 2)
+    violations(run, rf"trials/{winner.name}/epochs\.jsonl:2", "epoch 3 where 2 comes next")
+
+
 @pytest.fixture
 def halved(tmp_path, images):
     """A run with synchronous halving that was asked for more trials when it was complete."""

@@ -107,6 +107,7 @@ def test_a_search_that_began_elsewhere_is_held_to_its_own_estimate(guess, progre
     estimate.keep(tmp_path / "run", guess())
     assert estimate.verdict(tmp_path / "run", progress, 5) is None, "nothing was trained"
     progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
+    progress.update(0, {"epoch": 2, "val_accuracy": 0.5})
     assert estimate.verdict(tmp_path / "run", progress, 5) is None, "no trial has ended"
     progress.update(0, None)
     assert estimate.verdict(tmp_path / "run", progress, 5).startswith("estimate: after the first trial at most 0m 0")

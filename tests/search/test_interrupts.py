@@ -13,7 +13,7 @@ def interrupts():
     kept = {
         number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1)
     }
-    yield Interrupts()
+    yield Interrupts("")
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in kept.items():
         signal.signal(number, handler)

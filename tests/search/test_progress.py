@@ -51,9 +51,12 @@ def test_the_last_row_reported_again_after_a_restart_is_not_counted_twice(run):
 def test_time_left_counts_every_epoch_that_may_come(run):
     progress = Progress(run)
     assert progress.seconds_left() is None
-    progress.started -= 10
+    progress.started -= 100  # starting says nothing about what is to come
     progress.update(0, row(1, 0.4))
-    assert progress.seconds_left() == pytest.approx(11 * 10, rel=0.01)
+    assert progress.seconds_left() is None
+    progress.first_row_at -= 10
+    progress.update(1, row(1, 0.4))
+    assert progress.seconds_left() == pytest.approx(10 * 10, rel=0.01)
 
 
 def shown(progress, terminal):

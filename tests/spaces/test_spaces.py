@@ -122,6 +122,7 @@ def space(params, baseline='{"lr": 0.1}', rest=""):
         (space('"lr": choice(0.1, 0.2)', rest="max_params=0"), 2, "max_params must be a positive"),
         (space('"lr": choice(0.1, 0.2)', rest="constraint=lambda config: False"), 2, "the baseline is refused"),
         (space('"lr": choice(0.1, 0.2)', rest="constraint=lambda config: config['depht'] < 3"), 2, "KeyError: 'depht'"),
+        (space('"lr": choice(0.1, 0.2)', rest='schedular="asha"'), 2, "'schedular'. Did you mean 'scheduler'?"),
         (space('"lr": choice(*[i / 1000 for i in range(1, 400)]), "momentum": choice(*[i / 1000 for i in range(400)])',
                '{"lr": 0.1, "momentum": 0.1}'), 2, "at most 100000"),
     ],

@@ -6,8 +6,8 @@ import sys
 import pytest
 import typer
 
-from trainables.commandline import dashed, execute, one_line
-from trainables.errors import DataError
+from trainables.commandline import dashed, execute, one_line, tell
+from trainables.errors import DataError, RunError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -65,3 +65,36 @@ def test_the_trial_command_answers_help_without_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.endswith("False\n")
     assert "--weight-decay" in done.stdout
+
+
+def test_what_an_error_is_about_is_told_on_lines_of_its_own(capsys):
+    listing = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @listing.command()
+    def differ() -> None:
+        raise RunError("not the same: t: what follows differs. Start another.", ["a: 1 is\nnow 2", "b: 1 is now 2"])
+
+    assert execute(listing, "t", []) == 5
+    assert capsys.readouterr().err == (
+        "error[run]: not the same: t: what follows differs. Start another.\n  a: 1 is now 2\n  b: 1 is now 2\n"
+    )
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_has_gone_is_no_failure(stream):
+    """As in `command | true`: what was done is done."""
+    code = (
+        "import sys, time; from trainables.commandline import tell\n"
+        "sys.stdin.read()\n"  # until nobody reads any more
+        f"for _ in range(3): tell('x' * 100_000, sys.{stream})\n"
+        "sys.exit(3)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, **{stream: subprocess.PIPE})
+    getattr(process, stream).close()
+    process.stdin.close()
+    assert process.wait() == 3
+
+
+def test_a_result_goes_to_stdout(capsys):
+    tell("a\nb\n")
+    assert capsys.readouterr().out == "a\nb\n"

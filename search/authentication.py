@@ -1,0 +1,71 @@
+"""Whoever reaches a Ray port may run code as this user, unless Ray asks for a token. So it always does.
+
+Read by Ray from the environment when it is first imported, so call `protect` before that:
+
+    a Ray for one search alone    protect(None, scratch)       only on loopback; a token of its own, gone with the scratch
+    the Ray cluster at address    protect(address, scratch)    the cluster's token, which must be here
+
+Whoever sets RAY_AUTH_MODE has decided otherwise, and that holds.
+"""
+
+import os
+import secrets
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from trainables.errors import RayError
+
+MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"  # Ray's own names
+# Despite its name it is read on every system: with "0" a node's address is 127.0.0.1, and Ray listens there alone.
+CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+
+
+def protect(address: str | None, scratch: Path, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Prepare the environment of Ray and of its workers.
+
+    Args:
+        address: of a cluster; none for a Ray that is started for this search alone.
+        scratch: a private folder that ends with the search.
+
+    Raises:
+        RayError: the token of the cluster is not here.
+    """
+    if address is None:
+        environment.setdefault(CLUSTERS, "0")
+    if MODE in environment:
+        return
+    environment[MODE] = "token"
+    if address is None:
+        environment.pop(TOKEN, None)  # it is of some cluster, and would come before the path
+        environment[TOKEN_PATH] = str(write_token(scratch / "token"))
+    elif TOKEN not in environment:
+        make_private(token_file(environment), address)
+
+
+def write_token(path: Path) -> Path:
+    """A new token in a file that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
+def token_file(environment: MutableMapping[str, str]) -> Path:
+    """Where Ray looks for the token of a cluster."""
+    named = environment.get(TOKEN_PATH)
+    return Path(named) if named else Path.home() / ".ray" / "auth_token"
+
+
+def make_private(path: Path, address: str) -> None:
+    """Take the token away from other users: `ray get-auth-token --generate` leaves it readable for all."""
+    try:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except FileNotFoundError as error:
+        raise RayError(
+            f"no token: {path}: the Ray cluster at {address} must ask for one, or anybody who reaches it can run code there. "
+            f"Run `ray get-auth-token --generate` on its head node before `ray start` and copy the file to every node; "
+            f"{MODE}=disabled does without."
+        ) from error
+    except OSError as error:
+        raise RayError(f"no token: {path}: {error.strerror}. It must be your own file, for you alone.") from error

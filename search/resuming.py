@@ -1,0 +1,75 @@
+"""--resume NAME: the settings of a run, read back as the flags that started it; and which runs there are."""
+
+from collections.abc import Set
+from pathlib import Path
+
+from search import ledger
+from trainables.durable import Record
+from trainables.errors import ExpectedError, RunError, UsageError
+
+NAMED = ("digits", "cifar10", "cifar100")  # data sets that are known by their name alone
+
+
+def recorded(runs_dir: Path, name: str, given: Set[str]) -> Record:
+    """What --resume stands for: parameters of run_search.main, without those that were given beside it.
+
+    Totals are not among them: what is not said stays as it was. Nor is the place of a folder of images, which a run does
+    not record, so that it holds no path of this machine.
+
+    Raises:
+        RunError: there is no such run; the message has those that could be meant.
+        UsageError: the run is of a folder of images and no --dataset is given, or --name contradicts.
+    """
+    if name not in names(runs_dir):
+        raise RunError(
+            f"unknown run {name!r}: {runs_dir}: there is none of that name. "
+            f"Unfinished there: {', '.join(unfinished(runs_dir)) or 'none'}."
+        )
+    if "name" in given:
+        raise UsageError(f"--name contradicts --resume {name}. Leave one of them out.")
+    identity = ledger.read_identity(runs_dir / name)
+    if identity["dataset"] not in NAMED and "dataset" not in given:
+        title = identity["dataset_title"]
+        raise UsageError(
+            f"--dataset is missing: {name} is of the images called {title}, and a run does not record where they lie. "
+            f"Add --dataset folder:/path/to/{title}."
+        )
+    found = {key: value for key, value in flags(identity).items() if key not in given}
+    return found | {"resume": None, "name": name}
+
+
+def flags(identity: Record) -> Record:
+    """The flags of class identity that lead to this identity; early stopping has only those that its rule reads.
+
+    The points of a warm start are in the run, so the run that they came from is not needed again.
+    """
+    scheduler = dict(identity["scheduler"])
+    rule, budget = scheduler.pop("name"), scheduler.pop("budget", None)
+    return {
+        "space": identity["space"],
+        **{flag: identity[key] for flag, key in (("set_", "set"), ("max_params", "max_params")) if key in identity},
+        "dataset": identity["dataset"],
+        "algo": identity["algorithm"],
+        "seed": identity["seed"],
+        "scheduler": rule if budget is None else f"{rule}:{budget}",  # epochs:K
+        **scheduler,
+        "fraction": identity["fraction"],
+        "precision": identity["precision"],
+        "cpus_per_trial": identity["threads"],
+    }
+
+
+def names(runs_dir: Path) -> list[str]:
+    """The runs in a folder of runs."""
+    return sorted(path.parent.name for path in runs_dir.glob("*/run.json"))
+
+
+def unfinished(runs_dir: Path) -> list[str]:
+    """The runs that have something left to do, and those that cannot be read."""
+    found = []
+    for name in names(runs_dir):
+        try:
+            found += [] if ledger.read(runs_dir / name).complete else [name]
+        except ExpectedError:
+            found.append(f"{name} (damaged)")
+    return found

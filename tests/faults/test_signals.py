@@ -1,0 +1,166 @@
+"""Ctrl-C, Ctrl-C again, Ctrl-C for everybody, SIGTERM: the search ends soon, says how to go on, and goes on.
+
+With Ray. F5 and F6 of the fault matrix.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from analysis.verify import verify
+from search import interrupts, ledger
+
+ROOT = Path(__file__).parents[2]
+SEARCH = (
+    "--space",
+    "lr_sweep",
+    "--dataset",
+    "digits",
+    "--fraction",
+    "0.2",
+    "--epochs",
+    "100",
+    "--name",
+    "t",
+    "--quiet",
+)
+SOON = 10.0  # seconds from the first signal to the end
+AT_ONCE = 2.0
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """The command as the leader of a process group of its own, as a shell starts it; none outlives its test."""
+    begun: list[subprocess.Popen] = []
+
+    def begin(*arguments: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "run_search.py", *(arguments or SEARCH)], cwd=tmp_path, text=True, process_group=0,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        begun.append(process)
+        return process
+
+    yield begin
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for_rows(run: Path, process: subprocess.Popen, count: int = 2) -> None:
+    while (
+        process.poll() is None
+        and sum(path.read_bytes().count(b"\n") for path in run.glob("trials/*/epochs.jsonl")) < count
+    ):
+        time.sleep(0.02)
+
+
+def end(process: subprocess.Popen) -> tuple[float, str]:
+    """Seconds until it ended, and what it said on stderr."""
+    began = time.monotonic()
+    process.wait(timeout=60)
+    return time.monotonic() - began, process.communicate()[1]
+
+
+def workers(run: Path) -> list[int]:
+    """Processes that still have something of the run open."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if str(run) in str(entry.readlink()):
+                found.append(int(entry.parts[2]))
+        except OSError:
+            continue
+    return sorted(set(found))
+
+
+def stopped_soon(run: Path, process: subprocess.Popen, code: int, seconds: float, said: str) -> None:
+    assert process.returncode == code, said
+    assert seconds < SOON
+    assert f"interrupted; continue with: python {ROOT / 'run_search.py'} --space lr_sweep " in said
+    assert "Traceback" not in said
+    assert [problem for problem in verify(run) if "left behind" not in problem] == []
+
+
+def goes_on(run: Path, start: Callable[..., subprocess.Popen], *arguments: str) -> None:
+    """More rows follow those that are there, which stay."""
+    before = {path: path.read_bytes() for path in run.glob("trials/*/epochs.jsonl")}
+    process = start(*arguments)
+    wait_for_rows(run, process, sum(rows.count(b"\n") for rows in before.values()) + 2)
+    assert process.poll() is None, process.communicate()
+    assert all(path.read_bytes().startswith(rows) for path, rows in before.items())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_ends_it_within_ten_seconds_and_it_goes_on(start, tmp_path, number, code):
+    process = start()
+    wait_for_rows(tmp_path / "runs/t", process)
+    process.send_signal(number)
+    seconds, said = end(process)
+    stopped_soon(tmp_path / "runs/t", process, code, seconds, said)
+    goes_on(tmp_path / "runs/t", start, "--resume", "t")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_the_whole_group_is_one_signal(start, tmp_path, number, code):
+    """As a terminal and a batch system send it: to the workers and to Ray's own processes, too."""
+    process = start()
+    wait_for_rows(tmp_path / "runs/t", process)
+    os.killpg(process.pid, number)
+    seconds, said = end(process)
+    stopped_soon(tmp_path / "runs/t", process, code, seconds, said)
+    assert not any(trial.status == "failed" for trial in ledger.read(tmp_path / "runs/t").trials)
+
+
+def test_a_second_signal_ends_it_at_once_and_it_goes_on(start, tmp_path):
+    process = start()
+    wait_for_rows(tmp_path / "runs/t", process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.15)
+    process.send_signal(signal.SIGINT)
+    seconds, said = end(process)
+    stopped_soon(tmp_path / "runs/t", process, 130, seconds, said)
+    assert seconds < AT_ONCE
+    give_up = time.monotonic() + 15
+    while workers(tmp_path / "runs/t") and time.monotonic() < give_up:
+        time.sleep(0.2)
+    assert workers(tmp_path / "runs/t") == [], "a process outlived its search"
+    goes_on(tmp_path / "runs/t", start)
+
+
+@pytest.mark.parametrize("delay", [1.0, 4.0])
+def test_a_signal_to_the_group_while_it_starts(start, tmp_path, delay):
+    process = start()
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    seconds, said = end(process)
+    assert (process.returncode, seconds < SOON) == (130, True), said
+    assert "interrupted; continue with: python " in said
+
+
+def test_a_search_that_hangs_ends_all_the_same(tmp_path):
+    """Whatever does not return, the deadline ends the process, with the same words and code. No Ray."""
+    code = (
+        "import os, signal, time, pathlib; from search import interrupts as i; i.DEADLINE = 0.5\n"
+        "search = i.Interrupts('continue with: it'); search.listen(); search.stop_softly_by(pathlib.Path('stop'))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "while True: time.sleep(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (143, "\ncontinue with: it\n")
+    assert interrupts.PATIENCE < interrupts.DEADLINE < SOON

@@ -1,0 +1,51 @@
+"""The flags that a run's identity stands for: pytest tests/search/test_resuming.py (the command itself: tests/test_flags.py)"""
+
+import subprocess
+import sys
+
+import pytest
+
+from search import identity, resuming
+
+RUN = {
+    "space": "s",
+    "dataset": "digits",
+    "algorithm": "random",
+    "seed": 3,
+    "fraction": 0.5,
+    "precision": "fp32",
+    "threads": 2,
+}
+SAID = {
+    "space": "s", "dataset": "digits", "algo": "random", "seed": 3, "fraction": 0.5, "precision": "fp32", "cpus_per_trial": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "flags"),
+    [
+        ({"name": "none"}, {"scheduler": "none"}),
+        (
+            {"name": "asha", "grace_period": 2, "reduction_factor": 4},
+            {"scheduler": "asha", "grace_period": 2, "reduction_factor": 4},
+        ),
+        ({"name": "epochs", "budget": 3}, {"scheduler": "epochs:3"}),
+        ({"name": "median", "grace_period": 1, "audit": 0.1}, {"scheduler": "median", "grace_period": 1, "audit": 0.1}),
+    ],
+)
+def test_an_identity_stands_for_its_flags(scheduler, flags):
+    assert resuming.flags({**RUN, "scheduler": scheduler}) == {**SAID, **flags}
+
+
+@pytest.mark.parametrize("change", [{}, {"scheduler": "asha", "grace_period": 2}, {"scheduler": "sha", "seed": 5}])
+def test_the_flags_lead_to_the_same_identity(settings, toy, change):
+    first = settings(**{"precision": "fp32", "fraction": 0.5, "cpus_per_trial": 2, **change})
+    flags = resuming.flags(identity.describe(first, toy, on_gpu=False))
+    names = {"space": "space_name", "algo": "algorithm"}
+    again = settings(**{names.get(key, key): value for key, value in flags.items()})
+    assert identity.describe(again, toy, on_gpu=False) == identity.describe(first, toy, on_gpu=False)
+
+
+def test_reading_a_run_back_needs_neither_torch_nor_ray():
+    code = "import sys, search.resuming; print([name for name in ('torch', 'ray', 'pandas') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,267 @@
+"""Every flag of run_search.py has its class, and means for a run that is there what its class says. Nothing is trained."""
+
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+import run_search
+from search import attempts, ledger
+from search.settings import FLAGS
+from trainables import durable
+from trainables.commandline import execute
+
+ROOT = Path(__file__).parents[1]
+START = (
+    "--space=mlp_random", "--dataset=digits", "--num-samples=3", "--epochs=3", "--seed=1", "--fraction=0.5", "--name=t",
+    "--precision=fp32", "--seeds=2", "--confirm=2", "--confirm-seeds=3",
+)  # fmt: skip
+DIFFERENT = {  # for each flag of class identity another value, and how the difference is told
+    "space": ("lr_sweep", "space: mlp_random is now lr_sweep"),
+    "dataset": ("folder:images", "fingerprint: "),
+    "set_": ("batch_size=64", "set: null is now"),
+    "max_params": ("9000000", "max_params: null is now 9000000"),
+    "warm_start": ("other", "warm_start"),
+    "audit": ("0.5", '"audit": 0.5'),
+    "algo": ("random", "algorithm: grid is now random"),
+    "seed": ("2", "seed: 1 is now 2"),
+    "scheduler": ("sha", 'scheduler: {"name": "asha", '),
+    "grace_period": ("2", '"grace_period": 2'),
+    "reduction_factor": ("4", '"reduction_factor": 4'),
+    "fraction": ("0.4", "fraction: 0.5 is now 0.4"),
+    "precision": ("bf16", "precision: fp32 is now bf16"),
+    "cpus_per_trial": ("2", "threads: 1 is now 2"),
+}
+LARGER = {
+    "num_samples": ("4", "trials"), "epochs": ("4", "epochs"), "seeds": ("3", "seeds"), "confirm": ("3", "confirm"),
+    "confirm_seeds": ("4", "confirm_seeds"),
+}  # fmt: skip
+SMALLER = {"num_samples": "2", "epochs": "2", "seeds": "1", "confirm": "1", "confirm_seeds": "2"}
+FREE = {
+    "data_dir": "other/data", "gpus_per_trial": "0", "max_concurrent": "1", "results": "other.md", "keep_best": "2",
+    "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
+    "quiet": None,
+}  # fmt: skip
+NO_IDENTITY_ALONE = ("algo", "warm_start")  # tried by themselves below
+
+
+def flag(name: str, value: str | None) -> str:
+    name = "--" + name.strip("_").replace("_", "-")
+    return name if value is None else f"{name}={value}"
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Decoded once for all."""
+    from trainables import data
+
+    folder = tmp_path_factory.mktemp("digits")
+    data.prepare("digits", folder / "data", progress=False)
+    return folder / "data-cache"
+
+
+@pytest.fixture
+def command(tmp_path, digits, monkeypatch, capfd):
+    """The command in a folder of its own; returns its exit code and what it said on stderr."""
+    monkeypatch.chdir(tmp_path)
+    for place in (tmp_path, tmp_path / "other"):
+        place.mkdir(exist_ok=True)
+        (place / "data-cache").symlink_to(digits)
+    monkeypatch.setattr(attempts, "train", lambda *_: None)
+    monkeypatch.setattr(run_search, "write", lambda *_: None)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*arguments: str) -> tuple[int, str]:
+        code = execute(run_search.app, "run_search.py", arguments)
+        return code, capfd.readouterr().err
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A small folder of images."""
+    from PIL import Image
+
+    for number in range(40):
+        part = "test" if number >= 30 else "train"
+        place = tmp_path / "images" / part / ("dark", "bright")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (number * 6,) * 3).save(place / f"{number}.png")
+    return "folder:images"
+
+
+def files(run: Path = Path("runs/t")) -> dict[str, bytes]:
+    return {name: (run / name).read_bytes() for name in ("run.json", "totals.jsonl", "trials.jsonl")}
+
+
+def test_every_flag_has_exactly_one_class():
+    given = sorted(parameter.name for parameter in get_command(run_search.app).params if parameter.name != "help")
+    assert sorted(name for names in FLAGS.values() for name in names) == given
+
+
+def test_every_flag_of_a_class_is_tried_below():
+    assert set(DIFFERENT) == set(FLAGS["identity"])
+    assert set(LARGER) == set(SMALLER) == set(FLAGS["totals"])
+    assert set(FREE) == set(FLAGS["free"])
+
+
+@pytest.mark.parametrize("group", FLAGS)
+def test_the_documentation_names_every_flag_under_its_class(group):
+    text = (ROOT / "docs" / "resume.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith(f"| {group} "))
+    flags = re.findall(r"`--([a-z-]+)", row.split("|")[2])
+    named = {"set_" if name == "set" else name.replace("-", "_") for name in flags}
+    assert named == set(FLAGS[group])
+
+
+@pytest.mark.parametrize("name", [name for name in DIFFERENT if name not in NO_IDENTITY_ALONE])
+def test_another_identity_is_refused_line_by_line(command, images, name):
+    assert command(*START)[0] == 0
+    before = files()
+    value, line = DIFFERENT[name]
+    for arguments in ([*START, flag(name, value)], ["--resume=t", flag(name, value)]):
+        code, said = command(*arguments)
+        assert code == 5, said
+        complaint, *details = said[said.index("error[") :].splitlines()  # after a word about decoding
+        assert complaint.startswith("error[run]: not the same search: runs/t: ")
+        assert "--name NEW" in complaint
+        assert any(detail.startswith("  ") and line in detail for detail in details), said
+        assert files() == before
+
+
+def test_several_differences_have_a_line_each(command):
+    assert command(*START)[0] == 0
+    code, said = command(*START, "--seed=2", "--fraction=0.4", "--cpus-per-trial=2")
+    lines = said.splitlines()
+    assert (code, lines[1:]) == (5, ["  fraction: 0.5 is now 0.4", "  seed: 1 is now 2", "  threads: 1 is now 2"])
+
+
+def test_another_warm_start_is_refused_without_reading_it(command):
+    assert command(*START)[0] == 0
+    code, said = command(*START, "--warm-start=other")
+    assert (code, "it was started without --warm-start" in said) == (5, True)
+
+
+def test_another_algorithm_is_refused(command):
+    start = ("--space=depth_sweep", "--dataset=digits", "--name=t", "--num-samples=2")
+    assert command(*start)[0] == 0
+    code, said = command(*start, "--algo=random")
+    assert (code, DIFFERENT["algo"][1] in said) == (5, True)
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_a_total_grows_and_does_not_shrink(command, name):
+    assert command(*START)[0] == 0
+    code, said = command(*START, flag(name, SMALLER[name]))
+    assert (code, "cannot shrink" in said) == (5, True)
+    value, key = LARGER[name]
+    assert command(*START, flag(name, value))[0] == 0
+    assert ledger.read(Path("runs/t")).totals[key] == int(value)
+    code, said = command(*START)
+    assert (code, "cannot shrink" in said) == (5, True)
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_what_is_free_changes_nothing_of_the_run(command, name):
+    assert command(*START)[0] == 0
+    before = files()
+    assert command(*START, flag(name, FREE[name]))[0] == 0
+    assert command("--resume=t", flag(name, FREE[name]))[0] == 0
+    assert files() == before
+
+
+def test_a_run_is_continued_by_its_name_alone(command):
+    assert command(*START, "--scheduler=sha", "--grace-period=2", "--reduction-factor=4", "--cpus-per-trial=2")[0] == 0
+    before = files()
+    code, said = command("--resume", "t")
+    assert (code, files() == before) == (0, True), said
+    assert "6 trials of 3 epochs, early stopping by sha" in said
+
+
+def test_what_was_allowed_to_change_is_what_a_name_stands_for(command):
+    assert command(*START)[0] == 0
+    assert command("--resume=t", "--scheduler=none", "--allow-changes")[0] == 0
+    totals = durable.read_lines(Path("runs/t/totals.jsonl"))
+    assert [entry.startswith("scheduler: ") for entry in totals[-1]["allowed"]] == [True]
+    before = files()
+    code, said = command("--resume=t")
+    assert (code, files() == before) == (0, True), said
+    assert "no early stopping" in said
+
+
+def test_totals_grow_beside_a_name(command):
+    assert command(*START)[0] == 0
+    assert command("--resume=t", "--num-samples=5")[0] == 0
+    run = ledger.read(Path("runs/t"))
+    assert (run.totals["trials"], run.totals["epochs"], len(run.trials)) == (5, 3, 10)
+
+
+def test_an_unknown_name_lists_the_runs_that_are_not_finished(command, tmp_path):
+    for number in ("0", "1"):
+        assert command(*START[:-2], f"--name=open{number}")[0] == 0
+    shutil.copytree(ROOT / "docs/examples/mlp_random-full", tmp_path / "runs/over")
+    (tmp_path / "runs/torn").mkdir()
+    (tmp_path / "runs/torn/run.json").write_text("{")
+    for name in ("opne", "../runs/open0", "", "."):
+        code, said = command("--resume", name)
+        assert code == 5
+        assert said == (
+            f"error[run]: unknown run {name!r}: runs: there is none of that name. "
+            "Unfinished there: open0, open1, torn (damaged).\n"
+        )
+    assert command("--resume", "x", "--runs-dir", "nowhere")[1].endswith("Unfinished there: none.\n")
+
+
+def test_a_folder_of_images_must_be_named_again(command, images):
+    assert command("--space=lr_sweep", f"--dataset={images}", "--name=t")[0] == 0
+    assert str(Path.cwd()) not in Path("runs/t/run.json").read_text()
+    code, said = command("--resume=t")
+    assert code == 2
+    assert said.startswith("error[usage]: --dataset is missing: t is of the images called images, ")
+    code, said = command("--resume=t", "--dataset=digits")
+    assert (code, "fingerprint: " in said) == (5, True)
+    assert command("--resume=t", f"--dataset={images}")[0] == 0
+
+
+def test_two_names_contradict_each_other(command):
+    assert command(*START)[0] == 0
+    code, said = command("--resume=t", "--name=u")
+    assert (code, said.startswith("error[usage]: --name contradicts --resume t.")) == (2, True)
+
+
+def test_more_points_than_a_grid_has_are_told(command):
+    start = ("--space=lr_sweep", "--dataset=digits")
+    assert "the grid has 3 points, so no more are tried" in command(*start, "--num-samples=10")[1].splitlines()
+    assert "the grid has" not in command(*start)[1]
+
+
+def test_a_broken_space_hides_no_other(command, monkeypatch, capfd):
+    import spaces
+
+    load = spaces.load
+    monkeypatch.setattr(spaces, "load", lambda name: load("no such space" if name == "lr_sweep" else name))
+    code = execute(run_search.app, "run_search.py", ["--list-spaces"])
+    listed = dict(line.split(maxsplit=1) for line in capfd.readouterr().out.splitlines())
+    assert (code, list(listed)) == (0, spaces.names())
+    assert listed["lr_sweep"].startswith("broken     unknown space 'no such space'.")
+
+
+def test_nobody_has_to_watch_a_search(command):
+    """Its progress goes into a pipe that nobody reads; it ends as it would have ended."""
+    read, write = os.pipe()
+    os.close(read)
+    kept = os.dup(2)
+    os.dup2(write, 2)
+    try:
+        code = execute(run_search.app, "run_search.py", START)
+    finally:
+        os.dup2(kept, 2)
+    assert code == 0
+    assert ledger.read(Path("runs/t")).totals["trials"] == 3
