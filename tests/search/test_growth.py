@@ -130,7 +130,8 @@ def test_sha_decides_no_rung_before_all_trials_are_planned(start):
     grow = functools.partial(growth.extend, run.folder, SPACE)
     for _ in range(2):  # killed and started again after each trial that got to the first rung
         turns = Turns(ledger.read(run.folder), grow=grow)
-        assert (turn := turns.take()).until == 1
+        turn = turns.take()
+        assert turn.until == 1
         train_one_epoch(run, turn.trial)
     last = Turns(ledger.read(run.folder), grow=grow)
     assert ledger.read(run.folder).decisions == []
