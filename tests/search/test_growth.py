@@ -125,6 +125,23 @@ def test_a_whole_search_is_planned_trained_and_verified(start, scheduler, more):
     assert problems(after) == []
 
 
+def test_sha_decides_no_rung_before_all_trials_are_planned(start):
+    run = start(count=3, scheduler="sha", reduction_factor=2)
+    grow = functools.partial(growth.extend, run.folder, SPACE)
+    for _ in range(2):  # killed and started again after each trial that got to the first rung
+        turns = Turns(ledger.read(run.folder), grow=grow)
+        turn = turns.take()
+        assert turn.until == 1
+        train_one_epoch(run, turn.trial)
+    last = Turns(ledger.read(run.folder), grow=grow)
+    assert ledger.read(run.folder).decisions == []
+    turn = last.take()
+    train_one_epoch(run, turn.trial)
+    last.end(turn.trial)
+    assert last.take() is not None
+    assert len(ledger.read(run.folder).decisions) == 3
+
+
 @hypothesis_settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 1000), slots=st.integers(1, 4), scheduler=st.sampled_from(["asha", "sha", "none"]))
 def test_a_search_that_is_killed_again_and_again_is_sound(start, tmp_path_factory, seed, slots, scheduler):
