@@ -49,6 +49,12 @@ def go_on(run: Run) -> str:
     return shlex.join(["python", "run_search.py", *flags(setup)])
 
 
+def export(run: Run, trial: Trial) -> str:
+    """Writes the weights of one row for use elsewhere."""
+    name = one_line(run.name)
+    return shlex.join(["python", "-m", "analysis", "export", f"{name}/{trial.id}", f"{name}-{trial.id}"])
+
+
 def rebuild(run: Run) -> str:
     """Writes the derived files again."""
     return shlex.join(["python", "-m", "analysis", "leaderboard", one_line(run.name)])

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from analysis import curves, frame, results
-from analysis.leaderboard import as_csv, as_json, records
+from analysis import curves, results
+from analysis.joined import all_records
+from analysis.leaderboard import as_csv, as_json
+from analysis.standing import stand
 from search import ledger
 from search.ledger import Run
 from trainables import durable
@@ -26,14 +28,13 @@ def write_files(run: Run) -> None:
     Raises:
         StorageError: the disk refused; old files stay as they were.
     """
-    ranked = results.rank(run)
-    keys = frame.varied(ranked, [run])
-    if ranked["epochs"].any():
-        write_curves(run.folder / results.CURVES, curves.learning_curves(run, ranked, keys))
-    rows = records(ranked, keys)
+    where = stand(run)
+    if where.trials["epochs"].any():
+        write_curves(run.folder / results.CURVES, curves.learning_curves(run, where.trials, where.keys))
+    rows = all_records(run, where)
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
     durable.write(run.folder / "results.json", as_json(rows).encode())
-    durable.write(run.folder / "results.md", results.render(run, ranked).encode())
+    durable.write(run.folder / "results.md", results.render(run, where).encode())
 
 
 def write_curves(path: Path, shown: curves.Curves) -> None:
