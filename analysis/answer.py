@@ -138,10 +138,10 @@ def stopping(scheduler: Record) -> str:
     if scheduler["name"] == "none":
         return "never stopped early"
     name = escape(scheduler["name"]).upper()
-    return (
-        f"the weaker ones stopped early ({name}, grace period {scheduler['grace_period']}, "
-        f"reduction factor {scheduler['reduction_factor']})"
+    known = ", ".join(
+        f"{escape(key).replace('_', ' ')} {escape(value)}" for key, value in scheduler.items() if key != "name"
     )
+    return f"the weaker ones stopped early ({name}{', ' if known else ''}{known})"
 
 
 def times_read(run: Run) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.markdown import count
 from search.ledger import Run, Trial
 
-COSTS = ("params", "FLOPs", "Pareto")  # the columns of a leaderboard where they vary
+COSTS = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"
 
 
@@ -26,7 +26,7 @@ def cells(run: Run, board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Se
         return {}
     operations, front = _of_each(run, "flops"), pareto(board, sizes)
     return {
-        index: [count(sizes[index]), operation_count(operations[index]), MARK if index in front else ""]
+        index: [count(sizes[index]) + (f" {MARK}" if index in front else ""), operation_count(operations[index])]
         for index in shown["index"]
     }
 

@@ -163,7 +163,7 @@ def tally(ranked: pd.DataFrame, noun: str = "trial") -> str:
     return f"{plural(len(ranked), noun)}: {parts}" if parts else f"no {noun}s"
 
 
-def explanation(ranked: pd.DataFrame, images: int, seeds: int) -> list[str]:
+def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: bool = False) -> list[str]:
     """What interval, rank and ties mean, in words."""
     lines = [over_seeds(seeds) if seeds > 1 else over_images(images)]
     finished = ranked[ranked["status"] == "finished"]
@@ -173,6 +173,10 @@ def explanation(ranked: pd.DataFrame, images: int, seeds: int) -> list[str]:
             f"p: chance of such a difference from the best between equal ones ({method(ranked)}), adjusted by Holm for all "
             f"{plural(pairs, 'pair')} of finished rows, because the best was picked for being best. `1=`: p is above 5 %."
         ]
+    if costs:
+        lines.append(
+            "★: no row that is as small is as accurate. FLOPs: of one image, forward, additions and multiplications."
+        )
     if shares_places(ranked):
         lines.append(
             "place: where a row may stand among the finished ones; all of these hold at once in 95 % of searches."

@@ -2,13 +2,14 @@
 
 import pandas as pd
 
-from analysis import answer, confirmation, cost, frame
+from analysis import answer, checks, confirmation, cost, effects, frame
 from analysis.copying import MARKER, NOTES
 from analysis.failures import failures
+from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.markdown import count, one_line
 from analysis.provenance import provenance
-from analysis.standing import Standing, fresh_trials, stand
+from analysis.standing import CONFIRM, Standing, fresh_trials, stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.ledger import Run
@@ -28,6 +29,7 @@ def render(run: Run, standing: Standing | None = None) -> str:
         standing: of this run, if it is known already.
     """
     where = standing or stand(run)
+    importance = mattered(run, [trial for trial in run.trials if trial.source != CONFIRM])
     fixed = [key for key in frame.config_keys([run]) if key not in where.keys]
     sections = [
         f"{MARKER} {one_line(run.name).replace('-->', '')} -->",
@@ -38,6 +40,8 @@ def render(run: Run, standing: Standing | None = None) -> str:
         confirmation.section(run, where),
         board(run, where),
         winner_on_test(run, where),
+        checks.section(run, where, importance),
+        effects.section(run, where, importance),
         early_stopping(run),
         failures(run, where.trials),
         provenance(run, where.trials, fixed) if len(where.trials) else "",
@@ -55,9 +59,10 @@ def board(run: Run, where: Standing) -> str:
     number = count(len(where.trials) + len(fresh_trials(run)))
     files = f"{more}All {number} trials with all metrics: [results.csv](results.csv), [results.json](results.json)."
     curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
-    lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"])
+    costs = cost.cells(run, where.board, rows)
+    lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], bool(costs))
     words = "\n".join(f"- {line}" for line in lines)
-    shown = leaderboard(rows, where.keys, costs=cost.cells(run, where.board, rows))
+    shown = leaderboard(rows, where.keys, costs=costs)
     parts = [f"## Leaderboard ({heading(run, where)})", shown, words, files, curves]
     return "\n\n".join(filter(None, parts))
 
