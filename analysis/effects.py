@@ -86,7 +86,7 @@ def words(importance: Mattered | None) -> str:
     if importance is None:
         return ""
     return (
-        f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of the whole, over "
-        f"{count(importance.trials)} trials by their best accuracy within {plural(importance.epoch, 'epoch')}. by chance: the largest "
-        f"share in {SHUFFLES} shuffles of the accuracies; what is not above it (not in bold) may be nothing."
+        f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of all, over "
+        f"{count(importance.trials)} trials by their best accuracy within {plural(importance.epoch, 'epoch')}. by chance: "
+        f"the largest share in {SHUFFLES} shuffles of the accuracies; what is not above it (not in bold) may be nothing."
     )
