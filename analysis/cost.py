@@ -1,8 +1,7 @@
 """What a network costs, parameters and floating point operations per image, and which ones nothing beats at both ends."""
 
-import importlib
-import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -54,22 +53,22 @@ def operation_count(number: int) -> str:
 
 
 def _of_each(run: Run, what: str) -> dict[int, int]:
-    if len(run.trials) < 2 or importlib.util.find_spec("trainables.cost") is None:
+    """Parameters or flops of each trial's network, computed once per architecture; empty for a single trial."""
+    if len(run.trials) < 2:
         return {}
-    cost = importlib.import_module("trainables.cost")
+    from trainables import cost  # only where something can vary
 
-    classes, known, found = len(run.identity["classes"]), {}, {}
+    computed: dict[str, int] = {}
+    compute: Callable[[Any, int], int] = getattr(cost, what)
     for trial in run.trials:
-        key = architecture(trial)
-        if key not in known:
-            known[key] = getattr(cost, what)(trial.config, classes)
-        found[trial.index] = known[key]
-    return found
+        if (key := architecture(trial)) not in computed:
+            computed[key] = compute(trial.config, len(run.identity["classes"]))
+    return {trial.index: computed[architecture(trial)] for trial in run.trials}
 
 
-SETTINGS = ("lr", "momentum", "weight_decay", "dropout", "label_smoothing", "epochs")  # change no network's size
+SETTINGS = ("lr", "momentum", "weight_decay", "dropout", "label_smoothing", "epochs", "batch_size")  # change no size
 
 
 def architecture(trial: Trial) -> str:
-    """What decides about the size of a network."""
+    """What may decide about the size of a network."""
     return repr([(key, value) for key, value in trial.config.items() if key not in SETTINGS])
