@@ -37,6 +37,14 @@ def write_files(run: Run) -> None:
     durable.write(run.folder / "results.md", results.render(run, where).encode())
 
 
+def is_stale(run: Run) -> bool:
+    """Whether results.md is missing or not what the ledger says."""
+    try:
+        return (run.folder / "results.md").read_bytes() != results.render(run).encode()
+    except FileNotFoundError:
+        return True
+
+
 def write_curves(path: Path, shown: curves.Curves) -> None:
     """Draw the plot, unless it is there already: importing matplotlib and drawing take a second."""
     source = Path(__file__).with_name("plots.py").read_bytes()

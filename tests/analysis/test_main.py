@@ -121,3 +121,17 @@ def test_verify_names_the_first_thing_that_is_wrong(tmp_path: Path, capsys: pyte
     err = capsys.readouterr().err
     assert err.startswith("error[run]: not sound: ")
     assert "decisions.jsonl:" in err
+
+
+def test_stale_says_whether_the_file_is_what_the_ledger_says(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trial that ended since, an edit or a missing file: exit code 1, one line, and nothing is written."""
+    asked = ("leaderboard", str(written), "--stale")
+    assert call(*asked) == 0
+    assert capsys.readouterr().out == ""
+    text = (written / "results.md").read_text()
+    for change in (lambda path: path.write_text(text + "edited"), lambda path: path.unlink()):
+        change(written / "results.md")
+        before = sorted(path.name for path in written.iterdir())
+        assert call(*asked) == 1
+        assert capsys.readouterr().out == f"stale: {written.resolve() / 'results.md'}\n"
+        assert sorted(path.name for path in written.iterdir()) == before
