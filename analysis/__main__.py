@@ -49,9 +49,8 @@ def leaderboard(
         old = [run.folder for run in found if write.is_stale(run)]
         print("".join(f"stale: {folder / 'results.md'}\n" for folder in old), end="")
         return int(bool(old))
-    if len(found) == 1:
-        write.write_files(found[0])
-    print(joined.show(found, format), end="")
+    where = write.write_files(found[0]) if len(found) == 1 else None
+    print(joined.show(found, format, where), end="")
     return 0
 
 

@@ -46,7 +46,8 @@ def answer(run: Run, where: Standing) -> str:
     first = rows_of(finished.iloc[:1])[0]
     told = confirmed_lead(first, where.keys) if len(where.confirmed) else lead(run, first, where.keys, len(finished))
     sentences = [told, ties(finished), against_baseline(ranked), on_test(run, where)]
-    trial = next(trial for trial in run.trials if trial.index == where.winner)
+    winner = where.winner
+    trial = next(trial for trial in run.trials if trial.index == winner)
     block = fence(
         f"{commands.train_again(run, trial)}  # trains the best configuration again",
         f"{commands.export(run, trial)}  # its weights, to use elsewhere",

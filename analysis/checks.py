@@ -186,4 +186,5 @@ def noise(run: Run, where: Standing) -> float:
 
 
 def best_trial(run: Run, where: Standing) -> Trial:
-    return next(trial for trial in run.trials if trial.index == where.winner)
+    winner = where.winner
+    return next(trial for trial in run.trials if trial.index == winner)

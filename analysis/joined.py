@@ -9,7 +9,7 @@ from analysis import comparison, frame, ranking
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, best_rows, explanation, leaderboard, records, tally
 from analysis.markdown import count, escape
-from analysis.standing import CONFIRM, Standing, fresh_rows, stand
+from analysis.standing import CONFIRM, Standing, stand
 from search.ledger import Run
 from trainables.config import unknown
 from trainables.errors import RunError
@@ -31,10 +31,14 @@ def find(name: str, runs_dir: Path) -> Path:
     raise RunError(unknown("run", name, known))
 
 
-def show(runs: Sequence[Run], form: str) -> str:
-    """The ranking of all trials as md, csv or json; of several runs with a column that names the run."""
+def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
+    """The ranking of all trials as md, csv or json; of several runs with a column that names the run.
+
+    Args:
+        where: of a single run, if it is known already.
+    """
     if len(runs) == 1:
-        return show_one(runs[0], form)
+        return show_one(runs[0], form, where or stand(runs[0]))
     everything = frame.load(runs)
     ranked, keys = rank(everything, runs), frame.varied(everything, runs)
     if form == "md":
@@ -43,18 +47,17 @@ def show(runs: Sequence[Run], form: str) -> str:
     return as_csv(rows) if form == "csv" else as_json(rows)
 
 
-def show_one(run: Run, form: str) -> str:
+def show_one(run: Run, form: str, where: Standing) -> str:
     """The configurations of one run as a table, or all its trials as records."""
-    where = stand(run)
     if form == "md":
         return as_markdown([run], [where.board] if len(where.board) else [], where.keys)
-    rows = all_records(run, where)
+    rows = all_records(where)
     return as_csv(rows) if form == "csv" else as_json(rows)
 
 
-def all_records(run: Run, where: Standing) -> list[Row]:
+def all_records(where: Standing) -> list[Row]:
     """Every trial once: those of the search, best first, then those that confirm, which have no rank."""
-    return records(where.trials, where.keys) + records(fresh_rows(run), where.keys)
+    return records(where.trials, where.keys) + records(where.fresh, where.keys)
 
 
 def rank(everything: pd.DataFrame, runs: Sequence[Run]) -> list[pd.DataFrame]:

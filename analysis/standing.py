@@ -4,6 +4,7 @@ Trials of source "confirm" were trained after the search to look at its best aga
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ class Standing:
     Attributes:
         trials: one row per trial of the search, best first.
         board: one row per configuration; the same as `trials` where each has one seed.
+        fresh: one row per trial that confirms, in plan order, without a rank.
         confirmed: one row per configuration that was trained on fresh seeds, best first, with its value in the search in
             `search_value`; empty as long as any of these trials has not ended.
         keys: the hyperparameters worth a column.
@@ -27,6 +29,7 @@ class Standing:
 
     trials: pd.DataFrame
     board: pd.DataFrame
+    fresh: pd.DataFrame
     confirmed: pd.DataFrame
     keys: list[str]
 
@@ -36,7 +39,7 @@ class Standing:
         best = self.best
         return None if best is None else int(best["index"])
 
-    @property
+    @cached_property
     def best(self) -> pd.Series | None:
         """The best configuration, as its best trial of the search."""
         chosen = self.confirmed if not self.confirmed.empty else self.board
@@ -58,7 +61,9 @@ def stand(run: Run) -> Standing:
         board = replicates.configurations(trials, run.totals["seeds"])
         trials = replicates.in_their_order(trials, board)
     confirmed = confirm(run, everything[is_fresh], board)
-    return Standing(trials, board, confirmed, frame.varied(everything, [run]))
+    fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity["sizes"]["val"])
+    fresh = fresh.sort_values("index").assign(rank=None, tied=None)
+    return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
 
 
 def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
@@ -75,10 +80,3 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
 def fresh_trials(run: Run) -> list[Trial]:
     """Those that confirm."""
     return [trial for trial in run.trials if trial.source == CONFIRM]
-
-
-def fresh_rows(run: Run) -> pd.DataFrame:
-    """The trials that confirm, in plan order, with the columns of a ranking and no rank."""
-    rows = frame.load([run])
-    rows = rows[rows["source"] == CONFIRM]
-    return comparison.compare(ranking.rank(rows), run.identity["sizes"]["val"]).assign(rank=None, tied=None)

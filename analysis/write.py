@@ -6,7 +6,7 @@ from pathlib import Path
 from analysis import curves, results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
-from analysis.standing import stand
+from analysis.standing import Standing, stand
 from search import ledger
 from search.ledger import Run
 from trainables import durable
@@ -22,8 +22,8 @@ def write_results(run_folder: Path) -> None:
     write_files(ledger.read(run_folder))
 
 
-def write_files(run: Run) -> None:
-    """Write the derived files of a run; results.md last, because it links to the others.
+def write_files(run: Run) -> Standing:
+    """Write the derived files of a run; results.md last, because it links to the others. Returns what they rest on.
 
     Raises:
         StorageError: the disk refused; old files stay as they were.
@@ -31,10 +31,11 @@ def write_files(run: Run) -> None:
     where = stand(run)
     if where.trials["epochs"].any():
         write_curves(run.folder / results.CURVES, curves.learning_curves(run, where.trials, where.keys))
-    rows = all_records(run, where)
+    rows = all_records(where)
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
     durable.write(run.folder / "results.json", as_json(rows).encode())
     durable.write(run.folder / "results.md", results.render(run, where).encode())
+    return where
 
 
 def is_stale(run: Run) -> bool:

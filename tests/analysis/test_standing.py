@@ -99,9 +99,9 @@ def test_until_all_fresh_seeds_have_ended_the_search_answers(confirmed: Run) -> 
 
 def test_every_trial_is_a_record_once(confirmed: Run, seeded: Run) -> None:
     for run in (confirmed, seeded):
-        rows = joined.all_records(run, stand(run))
+        rows = joined.all_records(stand(run))
         assert sorted(row["index"] for row in rows) == [trial.index for trial in run.trials]
-    fresh = [row for row in joined.all_records(confirmed, stand(confirmed)) if row["source"] == "confirm"]
+    fresh = [row for row in joined.all_records(stand(confirmed)) if row["source"] == "confirm"]
     assert [row["rank"] for row in fresh] == [None] * 9
 
 
