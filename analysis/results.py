@@ -8,6 +8,7 @@ from analysis.failures import failures
 from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.markdown import count, one_line
+from analysis.pictures import TITLES, confusion, pictures
 from analysis.provenance import provenance
 from analysis.standing import CONFIRM, Standing, fresh_trials, stand
 from analysis.stopping import early_stopping
@@ -40,6 +41,7 @@ def render(run: Run, standing: Standing | None = None) -> str:
         confirmation.section(run, where),
         board(run, where),
         winner_on_test(run, where),
+        f"![{TITLES['confusion']}](plots/confusion.svg)" if confusion(run, where) else "",
         checks.section(run, where, importance),
         effects.section(run, where, importance),
         early_stopping(run),
@@ -63,6 +65,8 @@ def board(run: Run, where: Standing) -> str:
     lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], bool(costs))
     words = "\n".join(f"- {line}" for line in lines)
     shown = leaderboard(rows, where.keys, costs=costs)
+    plots = [f"![{TITLES[name]}](plots/{name}.svg)" for name in pictures(run, where) if name != "confusion"]
+    curves = "\n\n".join(filter(None, [curves, *plots]))
     parts = [f"## Leaderboard ({heading(run, where)})", shown, words, files, curves]
     return "\n\n".join(filter(None, parts))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from analysis import curves, results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
+from analysis.pictures import Picture, pictures
 from analysis.standing import Standing, stand
 from search import ledger
 from search.ledger import Run
@@ -31,6 +32,8 @@ def write_files(run: Run) -> Standing:
     where = stand(run)
     if where.trials["epochs"].any():
         write_curves(run.folder / results.CURVES, curves.learning_curves(run, where.trials, where.keys))
+    for name, picture in pictures(run, where).items():
+        write_picture(run.folder / "plots" / f"{name}.svg", name, picture)
     rows = all_records(where)
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
     durable.write(run.folder / "results.json", as_json(rows).encode())
@@ -47,12 +50,31 @@ def is_stale(run: Run) -> bool:
 
 
 def write_curves(path: Path, shown: curves.Curves) -> None:
-    """Draw the plot, unless it is there already: importing matplotlib and drawing take a second."""
-    source = Path(__file__).with_name("plots.py").read_bytes()
-    stamp = f"<!-- drawn from {durable.sha256(source + json.dumps(shown).encode())} -->\n".encode()
-    if path.is_file() and path.read_bytes().endswith(stamp):
+    """Draw the learning curves, unless they are there already."""
+    if is_drawn(path, stamp := stamp_of(shown)):
         return
     from analysis import plots
 
     durable.make_folder(path.parent)
     durable.write(path, plots.learning_curves(shown) + stamp)
+
+
+def write_picture(path: Path, name: str, picture: Picture) -> None:
+    """Draw another plot, unless it is there already."""
+    if is_drawn(path, stamp := stamp_of(picture)):
+        return
+    from analysis import drawings
+
+    durable.make_folder(path.parent)
+    durable.write(path, drawings.draw(name, picture) + stamp)
+
+
+def stamp_of(values: object) -> bytes:
+    """Ends a plot: what it was drawn from, and by which sources."""
+    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("plots.py", "drawings.py"))
+    return f"<!-- drawn from {durable.sha256(sources + json.dumps(values).encode())} -->\n".encode()
+
+
+def is_drawn(path: Path, stamp: bytes) -> bool:
+    """Whether the plot is there and current: importing matplotlib and drawing take a second."""
+    return path.is_file() and path.read_bytes().endswith(stamp)
