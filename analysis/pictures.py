@@ -85,11 +85,7 @@ def size(run: Run, where: Standing) -> Picture:
 def confusion(run: Run, where: Standing) -> Picture:
     """For each true class the shares of the predicted ones in percent."""
     best = where.best
-    metrics = (
-        None
-        if best is None or pd.isna(best["best_epoch"])
-        else evaluation(run, int(best["index"]), int(best["best_epoch"]))
-    )
+    metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
     if metrics is None or not 1 < len(run.identity["classes"]) <= MOST_CLASSES:
         return {}
     counts = np.array(metrics["confusion_matrix"], float)
