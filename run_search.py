@@ -231,8 +231,10 @@ def run(
             raise
         if verdict := estimate.verdict(path, progress, trained_before):
             console.print(verdict, highlight=False, markup=False, soft_wrap=True)
+        from analysis.standing import stand  # loaded by now, while trials ran
+
         ended = ledger.read(path)
-        folder.prune_weights(ended, keep_best)
+        folder.prune_weights(ended, keep_best, stand(ended).winner)
         write(path, settings, results)
     return int(any(trial.status == "failed" for trial in ended.trials))
 
