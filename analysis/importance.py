@@ -15,7 +15,7 @@ from analysis.ranges import Range, ranges
 from search.ledger import Run, Trial
 
 FEWEST = 10  # trials; with less, chance explains anything
-MOST = 500  # trials, evenly over the plan: more of them change no digit that is shown
+MOST = 200  # trials, evenly over the plan: what needs more of them to show is small, and this takes a second
 SHUFFLES = 20  # the largest of so many chance results is exceeded by chance in 1 of 21 cases
 BEST = 0.25  # share of the trials that count as good
 

@@ -97,16 +97,23 @@ def write_ours(folder: Path, planned: list[dict[str, Any]], values: np.ndarray) 
 def write_rays(folder: Path, planned: list[dict[str, Any]], values: np.ndarray) -> None:
     """An experiment folder as Ray Tune leaves it: made by its own classes, the results written as its logger does."""
     from ray.train._internal.storage import StorageContext
-    from ray.tune.execution.experiment_state import _ExperimentCheckpointManager  # noqa: F401  (says that the layout is known)
+    from ray.tune import PlacementGroupFactory
     from ray.tune.experiment import Trial
 
     storage = StorageContext(storage_path=str(folder.parent), experiment_dir_name=folder.name)
     states = []
     for each, curve in zip(planned, values, strict=True):
-        trial = Trial("trainable", config=each["config"], trial_id=f"{each['index']:08d}", storage=storage, stub=True)
+        trial = Trial(
+            "trainable",
+            config=each["config"],
+            trial_id=f"{each['index']:08d}",
+            storage=storage,
+            stub=True,
+            placement_group_factory=PlacementGroupFactory([{"CPU": 1}]),
+        )
+        trial.storage.trial_dir_name = f"trainable_{trial.trial_id}"
         states.append(trial.get_json_state())
-        own = Path(trial.local_path or "")
-        path = folder / own.name
+        path = folder / trial.storage.trial_dir_name
         path.mkdir(parents=True, exist_ok=True)
         results = [
             row
