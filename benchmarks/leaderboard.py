@@ -103,14 +103,8 @@ def write_rays(folder: Path, planned: list[dict[str, Any]], values: np.ndarray) 
     storage = StorageContext(storage_path=str(folder.parent), experiment_dir_name=folder.name)
     states = []
     for each, curve in zip(planned, values, strict=True):
-        trial = Trial(
-            "trainable",
-            config=each["config"],
-            trial_id=f"{each['index']:08d}",
-            storage=storage,
-            stub=True,
-            placement_group_factory=PlacementGroupFactory([{"CPU": 1}]),
-        )
+        trial = Trial("trainable", config=each["config"], trial_id=f"{each['index']:08d}", storage=storage, stub=True)
+        trial.placement_group_factory = PlacementGroupFactory([{"CPU": 1}])  # a stub has none, and a reader wants one
         trial.storage.trial_dir_name = f"trainable_{trial.trial_id}"
         states.append(trial.get_json_state())
         path = folder / trial.storage.trial_dir_name
