@@ -9,11 +9,9 @@ This file parses, wires and prints. What is searched stands in spaces/, how in s
 out in analysis/.
 """
 
-import importlib
 import os
 import shlex
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,14 +26,13 @@ from trainables.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from analysis.live import Live
     from search.interrupts import Interrupts
     from search.progress import Progress
     from search.runner import Notify
     from search.settings import Settings
     from spaces import Space
     from trainables.durable import Record
-
-RESULTS_NEED = ("torch", "analysis.write", "analysis.joined", "trainables.train", "sklearn.metrics")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -214,6 +211,7 @@ def run(
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
+    from analysis.live import Live
     from search import attempts, display, estimate, folder, ledger, lock, resources
     from search.interrupts import Interrupted
     from search.progress import Progress
@@ -234,7 +232,7 @@ def run(
         console = display.open_console(quiet)
         announce(console, settings, progress)
         try:
-            with display.shown(progress, console) as show, loading_early(show, interrupts) as notify:
+            with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:
                 attempts.train(path, settings, interrupts, notify)
             interrupts.end_in(None)
         except Interrupted:
@@ -242,27 +240,27 @@ def run(
             raise
         if verdict := estimate.verdict(path, progress, trained_before):
             console.print(verdict, highlight=False, markup=False, soft_wrap=True)
+        from analysis.standing import stand  # loaded by now, while trials ran
+
         ended = ledger.read(path)
-        folder.prune_weights(ended, keep_best)
+        folder.prune_weights(ended, keep_best, stand(ended).winner)
         write(path, settings, results)
     return int(any(trial.status == "failed" for trial in ended.trials))
 
 
 @contextmanager
-def loading_early(notify: "Notify", interrupts: "Interrupts") -> Iterator["Notify"]:
-    """Import what writing the results needs when the first trial ends, in a thread: seconds that nobody has to wait for."""
-    loader = threading.Thread(target=lambda: [importlib.import_module(name) for name in RESULTS_NEED])
+def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Iterator["Notify"]:
+    """Write the results again when a trial has ended, without waiting for that."""
 
-    def notify_and_load(index: int, row: "Record | None") -> None:
+    def notify_and_write(index: int, row: "Record | None") -> None:
         notify(index, row)
-        if row is None and not loader.ident and interrupts.number is None:
-            loader.start()
+        if row is None and interrupts.number is None:
+            live.trial_ended()
 
     try:
-        yield notify_and_load
+        yield notify_and_write
     finally:
-        if loader.ident:
-            loader.join()  # two threads in the middle of one import see half a module
+        live.close()
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:

@@ -32,18 +32,28 @@ def leaderboard(
         list[str], typer.Argument(metavar="RUN...", help="paths, or names under --runs-dir", show_default=False)
     ],
     format: Annotated[str, option("md, csv or json [md]")] = "md",
+    stale: Annotated[bool, option("only say whether results.md is what the ledger says", "--stale")] = False,
     runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
-) -> None:
-    """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs."""
+) -> int:
+    """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs.
+
+    With --stale nothing is written: exit code 1 and one line for each results.md that is not what its ledger says.
+    """
     check_choice("format", format, FORMATS)
-    from analysis import joined, write  # pandas loads here, after the arguments are known to be good
+    from analysis import joined, standing, write  # pandas loads here, after the arguments are known to be good
     from search import ledger
 
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
     found = [ledger.read(folder) for folder in folders]
-    tell(joined.show(found, format))  # first, so that a run that cannot be written to is at least shown
-    if len(found) == 1:
-        write.write_files(found[0])
+    if stale:
+        old = [run.folder for run in found if write.is_stale(run)]
+        tell("".join(f"stale: {folder / 'results.md'}\n" for folder in old))
+        return int(bool(old))
+    where = standing.stand(found[0]) if len(found) == 1 else None
+    tell(joined.show(found, format, where))  # first, so that a run that cannot be written to is at least shown
+    if where:
+        write.write_files(found[0], where)
+    return 0
 
 
 @app.command()

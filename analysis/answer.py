@@ -3,9 +3,11 @@
 import pandas as pd
 
 from analysis import commands
+from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
-from analysis.leaderboard import identifier, worded
+from analysis.leaderboard import identifier, points, worded
 from analysis.markdown import count, escape, fence, interval, percent, plural, settings, without_folders
+from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from search.ledger import Run
 from trainables.durable import Record
@@ -33,17 +35,22 @@ def banner(run: Run) -> str:
     return f"{text}\n\n{fence(commands.go_on(run))}"
 
 
-def answer(run: Run, ranked: pd.DataFrame, keys: list[str]) -> str:
+def answer(run: Run, where: Standing) -> str:
     """The winner and how sure it is, then the commands."""
-    finished = ranked[ranked["status"] == "finished"]
-    if finished.empty:
+    best = where.best
+    if best is None:
         yet = "" if run.complete else " yet"
         return f"**No trial has finished, so there is no best configuration{yet}.**\n\n{fence(commands.rebuild(run))}"
-    best = rows_of(finished.iloc[:1])[0]
-    sentences = [lead(run, best, keys, len(finished)), ties(finished), against_baseline(ranked), on_test(run, best)]
-    trial = next(trial for trial in run.trials if trial.index == best["index"])
+    ranked = where.board if where.confirmed.empty else where.confirmed
+    finished = ranked[ranked["status"] == "finished"]
+    first = rows_of(finished.iloc[:1])[0]
+    told = confirmed_lead(first, where.keys) if len(where.confirmed) else lead(run, first, where.keys, len(finished))
+    sentences = [told, ties(finished), against_baseline(ranked), on_test(run, where)]
+    winner = where.winner
+    trial = next(trial for trial in run.trials if trial.index == winner)
     block = fence(
         f"{commands.train_again(run, trial)}  # trains the best configuration again",
+        f"{commands.export(run, trial)}  # its weights, to use elsewhere",
         f"{commands.rebuild(run)}  # writes this file again",
     )
     return " ".join(filter(None, sentences)) + f"\n\n{block}"
@@ -52,13 +59,29 @@ def answer(run: Run, ranked: pd.DataFrame, keys: list[str]) -> str:
 def lead(run: Run, best: Row, keys: list[str], finished: int) -> str:
     """The winner: what it is, its value and the interval around it."""
     images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
-    sure = plural(seeds, "seed") + (", unconfirmed" if seeds == 1 else "")
-    what = settings({key: best[key] for key in keys if best[key] is not None})
+    over = f"{count(images)} images, 1 seed" if seeds == 1 else f"mean of {seeds} seeds"
+    noun = "finished trial" if seeds == 1 else "finished configuration"
     return (
-        f"**Best of {plural(finished, 'finished trial')}{'' if run.complete else ' so far'}: "
-        f"{identifier(best)}{' with ' + what if what else ''}: {percent(best['val_accuracy'])} % validation accuracy** "
-        f"(95 % interval {interval(best['low'], best['high'])} %; {count(images)} images, {sure})."
+        f"**Best of {plural(finished, noun)}{'' if run.complete else ' so far'}: {named(best, keys)}: "
+        f"{percent(best['val_accuracy'])} % validation accuracy** "
+        f"(95 % interval {interval(best['low'], best['high'])} %; {over}, unconfirmed)."
     )
+
+
+def confirmed_lead(best: Row, keys: list[str]) -> str:
+    """The winner by its fresh seeds, and what the search had said."""
+    around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
+    return (
+        f"**Best: {named(best, keys)}: {percent(best['val_accuracy'])} % validation accuracy** ({around}mean of "
+        f"{plural(best['seeds'], 'fresh seed')}, confirmed). The search had said {percent(best['search_value'])} %, an "
+        f"optimism of {points(best['search_value'] - best['val_accuracy'])} points."
+    )
+
+
+def named(best: Row, keys: list[str]) -> str:
+    """Id and settings."""
+    what = settings({key: best[key] for key in keys if best[key] is not None})
+    return identifier(best) + (f" with {what}" if what else "")
 
 
 def ties(finished: pd.DataFrame) -> str:
@@ -67,10 +90,15 @@ def ties(finished: pd.DataFrame) -> str:
     if len(finished) == 1:
         return ""
     if not tied:
-        return "It is ahead of every other finished trial by more than the noise of the validation images."
+        return f"It is ahead of every other finished one by more than {noise(finished)}."
     names = ", ".join(identifier(row) for row in tied[:NAMED])
     more = f" and {count(len(tied) - NAMED)} more" if len(tied) > NAMED else ""
     return f"Tied with it, the difference being within noise: {names}{more}."
+
+
+def noise(finished: pd.DataFrame) -> str:
+    """What the tests know about."""
+    return "the noise of the seed" if SEEDS in set(finished["test"]) else "the noise of the validation images"
 
 
 def against_baseline(ranked: pd.DataFrame) -> str:
@@ -87,8 +115,9 @@ def against_baseline(ranked: pd.DataFrame) -> str:
     return f"Gain over the baseline: {gain:.2f} points{', within noise' if baseline['tied'] else ''}."
 
 
-def on_test(run: Run, best: Row) -> str:
-    metrics = evaluation(run, best["index"], best["best_epoch"])
+def on_test(run: Run, where: Standing) -> str:
+    best = where.best
+    metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
     return f"On the test split: {percent(metrics['accuracy'])} %." if metrics else ""
 
 
@@ -110,10 +139,10 @@ def stopping(scheduler: Record) -> str:
     if scheduler["name"] == "none":
         return "never stopped early"
     name = escape(scheduler["name"]).upper()
-    return (
-        f"the weaker ones stopped early ({name}, grace period {scheduler['grace_period']}, "
-        f"reduction factor {scheduler['reduction_factor']})"
+    known = ", ".join(
+        f"{escape(key).replace('_', ' ')} {escape(value)}" for key, value in scheduler.items() if key != "name"
     )
+    return f"the weaker ones stopped early ({name}{', ' if known else ''}{known})"
 
 
 def times_read(run: Run) -> str:

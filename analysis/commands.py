@@ -29,8 +29,42 @@ def train_again(run: Run, trial: Trial) -> str:
     return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup)])
 
 
-def go_on(run: Run) -> str:
-    """Continues the search."""
+def go_on(run: Run, **settings: Any) -> str:
+    """Continues the search, with other settings if they are given."""
+    return search(run, asked(run) | settings)
+
+
+def scheduler(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of early stopping; those without meaning for this kind are not recorded."""
+    if rule["name"] == "none":
+        return {"scheduler": "none"}
+    name = f"{rule['name']}:{rule['budget']}" if "budget" in rule else rule["name"]
+    return {"scheduler": name} | {key: value for key, value in rule.items() if key not in ("name", "budget")}
+
+
+def longer(run: Run, epochs: int, is_new: bool) -> str:
+    """Goes on with more epochs; where the schedule is sized for the old number, another search does."""
+    return search(run, asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
+
+
+def confirm(run: Run, top: int) -> str:
+    """Trains the best again on fresh seeds."""
+    return go_on(run, confirm=top, confirm_seeds=5)
+
+
+def changed(run: Run, *changes: str, **settings: Any) -> str:
+    """Starts another search, in which the space has these changes (KEY=VALUE) or the search these settings."""
+    sets = [part for change in changes for part in ("--set", one_line(change))]
+    return search(run, asked(run) | {"name": f"{run.name}-next"} | settings, *sets)
+
+
+def search(run: Run, settings: Mapping[str, Any], *more: str) -> str:
+    """run_search.py with these settings."""
+    return shlex.join(["python", "run_search.py", *flags(settings), *more])
+
+
+def asked(run: Run) -> dict[str, Any]:
+    """The settings of a search, as its command line has them."""
     identity = run.identity
     setup = {"space": identity["space"], "dataset": dataset(run), "epochs": run.totals["epochs"]}
     if run.name != f"{identity['space']}-{identity['dataset']}":
@@ -38,15 +72,19 @@ def go_on(run: Run) -> str:
     if identity["algorithm"] != "grid":  # a grid knows its own size
         setup |= {"num_samples": run.totals["trials"]}
     setup |= {"algo": identity["algorithm"], "seed": identity["seed"]}
-    scheduler = {"scheduler": identity["scheduler"]["name"]}
-    if scheduler["scheduler"] != "none":
-        scheduler |= {key: identity["scheduler"][key] for key in ("grace_period", "reduction_factor")}
-    setup |= scheduler | {
+    if run.totals["seeds"] > 1:
+        setup |= {"seeds": run.totals["seeds"]}
+    return setup | scheduler(identity["scheduler"]) | {
         "fraction": identity["fraction"],
         "precision": identity["precision"],
         "cpus_per_trial": identity["threads"],
-    }
-    return shlex.join(["python", "run_search.py", *flags(setup)])
+    }  # fmt: skip
+
+
+def export(run: Run, trial: Trial) -> str:
+    """Writes the weights of one row for use elsewhere."""
+    name = one_line(run.name)
+    return shlex.join(["python", "-m", "analysis", "export", f"{name}/{trial.id}", f"{name}-{trial.id}"])
 
 
 def rebuild(run: Run) -> str:

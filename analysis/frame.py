@@ -37,12 +37,13 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
 
 def row(run: Run, trial: Trial) -> dict[str, Any]:
     """What one trial is and what it reached."""
-    config = {key: value for key, value in trial.config.items() if key != "epochs"}
     best = trial.best or {}
-    facts = {key: getattr(trial, key) for key in ("index", "id", "status", "source", "seed", "folder")}
-    facts |= {"epochs": len(trial.epochs), "epochs_allowed": trial.config["epochs"], "best_epoch": best.get("epoch")}
-    origin = {"run": run.name, "dataset": run.identity["dataset_title"], "fingerprint": run.identity["fingerprint"]}
-    return config | origin | facts | {key: value for key, value in best.items() if key not in ("epoch", *config)}
+    found = {**best, **trial.config}  # the rate of the schedule in an epoch is not the hyperparameter
+    found |= {key: getattr(trial, key) for key in ("index", "id", "status", "source", "seed", "folder")}
+    found |= {"epochs": len(trial.epochs), "epochs_allowed": trial.config["epochs"], "best_epoch": best.get("epoch")}
+    found |= {"run": run.name, "dataset": run.identity["dataset_title"], "fingerprint": run.identity["fingerprint"]}
+    found.pop("epoch", None)
+    return found
 
 
 def planned(run: Run) -> list[Trial]:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import comparison, frame, ranking
+from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, best_rows, explanation, leaderboard, records, tally
 from analysis.markdown import count, escape
+from analysis.standing import CONFIRM, Standing, stand
 from search.ledger import Run
 from trainables.config import unknown
 from trainables.errors import RunError
@@ -29,21 +31,39 @@ def find(name: str, runs_dir: Path) -> Path:
     raise RunError(unknown("run", name, known))
 
 
-def show(runs: Sequence[Run], form: str) -> str:
-    """The ranking of all trials as md, csv or json; of several runs with a column that names the run."""
+def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
+    """The ranking of all trials as md, csv or json; of several runs with a column that names the run.
+
+    Args:
+        where: of a single run, if it is known already.
+    """
+    if len(runs) == 1:
+        return show_one(runs[0], form, where or stand(runs[0]))
     everything = frame.load(runs)
     ranked, keys = rank(everything, runs), frame.varied(everything, runs)
     if form == "md":
-        return as_markdown(runs, ranked, ["run", *keys] if len(runs) > 1 else keys)
-    origin = ["run", "dataset"] if len(runs) > 1 else []
-    rows = [row for part in ranked for row in records(part, [*origin, *keys])]
+        return as_markdown(runs, ranked, ["run", *keys])
+    rows = [row for part in ranked for row in records(part, ["run", "dataset", *keys])]
     return as_csv(rows) if form == "csv" else as_json(rows)
 
 
+def show_one(run: Run, form: str, where: Standing) -> str:
+    """The configurations of one run as a table, or all its trials as records."""
+    if form == "md":
+        return as_markdown([run], [where.board] if len(where.board) else [], where.keys)
+    rows = all_records(where)
+    return as_csv(rows) if form == "csv" else as_json(rows)
+
+
+def all_records(where: Standing) -> list[Row]:
+    """Every trial once: those of the search, best first, then those that confirm, which have no rank."""
+    return records(where.trials, where.keys) + records(where.fresh, where.keys)
+
+
 def rank(everything: pd.DataFrame, runs: Sequence[Run]) -> list[pd.DataFrame]:
-    """The trials best first with their intervals and ties, one frame for each data set."""
+    """The trials of the searches, best first with their intervals and ties, one frame for each data set."""
     images = {run.identity["fingerprint"]: run.identity["sizes"]["val"] for run in runs}
-    groups = everything.groupby("fingerprint", sort=False)
+    groups = everything[everything["source"] != CONFIRM].groupby("fingerprint", sort=False)
     return [comparison.compare(ranking.rank(group), images[str(fingerprint)]) for fingerprint, group in groups]
 
 
@@ -58,8 +78,10 @@ def as_markdown(runs: Sequence[Run], ranked: list[pd.DataFrame], keys: list[str]
         images = next(
             run.identity["sizes"]["val"] for run in runs if run.identity["fingerprint"] == rows["fingerprint"].iloc[0]
         )
-        seeds = max(run.totals["seeds"] for run in runs)
-        parts.append(f"{escape(rows['dataset'].iloc[0])}: {tally(rows)}.{cut}")
+        seeds = runs[0].totals["seeds"] if len(runs) == 1 else 1  # rows of several runs are single trials
+        parts.append(
+            f"{escape(rows['dataset'].iloc[0])}: {tally(rows, 'configuration' if seeds > 1 else 'trial')}.{cut}"
+        )
         parts += [
             leaderboard(shown, keys, links=False),
             "\n".join(f"- {line}" for line in explanation(rows, images, seeds)),

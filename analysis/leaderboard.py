@@ -1,14 +1,18 @@
 """The leaderboard: as a table for reading, as rows for programs, of one run or of several."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 import pandas as pd
 
 from analysis import comparison
+from analysis.cost import COSTS
 from analysis.frame import METRICS, Row, rows_of
 from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
+from analysis.statistics import expected_best
+
+Column = tuple[str, str, Callable[[Row], str]]  # name, l or r, and the cell of a row
 
 TOP = 20  # rows in the table; the baseline comes on top of them
 RANKED = ("finished", "stopped", "running", "waiting")  # what these reached is a value; a diverged trial has none
@@ -20,22 +24,79 @@ def best_rows(ranked: pd.DataFrame, top: int = TOP) -> pd.DataFrame:
     return ranked[(ranked["rank"] <= top) | (ranked["source"] == "baseline")]
 
 
-def leaderboard(ranked: pd.DataFrame, keys: Sequence[str], *, links: bool = True) -> str:
-    """A table of the rows of ranked; `keys` are the hyperparameters (or other columns) worth a column."""
-    header = ["#", "id", *map(escape, keys), "val %", "95 % interval", "Δ pp", "best epoch", "epochs", "status"]
+def leaderboard(
+    ranked: pd.DataFrame, keys: Sequence[str], *, links: bool = True, costs: Mapping[int, Sequence[str]] | None = None
+) -> str:
+    """A table of the rows of ranked.
+
+    Args:
+        keys: the hyperparameters (or other columns) worth a column.
+        costs: the cells of analysis.cost, by the place of a trial in the plan; none if all cost the same.
+    """
     rows = rows_of(ranked)
-    best = rows[0]["val_accuracy"] if rows and rows[0]["status"] == "finished" else None
+    shown = columns(ranked, keys, links, costs or {})
+    cells = [[cell(row) for _, _, cell in shown] for row in rows]
+    return table([name for name, _, _ in shown], cells, "".join(side for _, side, _ in shown))
+
+
+def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mapping[int, Sequence[str]]) -> list[Column]:
+    """Only columns that say something about these rows."""
+    best = best_value(ranked)
     is_shared = int(ranked["tied"].sum()) > 1
-    align = "rl" + "".join("l" if key == "run" else "r" for key in keys) + "rrrrrl"
-    return table(header, [cells(row, keys, best, is_shared, links) for row in rows], align)
+    every: list[Column | None] = [
+        ("#", "r", lambda row: place(row, is_shared)),
+        ("place", "r", possible_places) if shares_places(ranked) else None,
+        ("id", "l", lambda row: identifier(row, links) + (" (baseline)" if row["source"] == "baseline" else "")),
+        *((escape(key), "l" if key == "run" else "r", setting_of(key)) for key in keys),
+        ("val %", "r", lambda row: value(row, best)),
+        ("95 % interval", "r", around),
+        ("Δ pp", "r", lambda row: distance(row, best)),
+        ("p", "r", lambda row: chance(row["p_value"])),
+        *((name, "r", cost_of(costs, number)) for number, name in enumerate(COSTS) if costs),
+        ("epochs", "r", used),
+        ("source", "l", lambda row: escape(row["source"])) if has_sources(ranked) else None,
+        ("status", "l", lambda row: worded(row["status"])),
+    ]
+    return [column for column in every if column]
 
 
-def cells(row: Row, keys: Sequence[str], best: float | None, is_shared: bool, links: bool) -> list[str]:
-    """One line of the table."""
-    name = identifier(row, links) + (" (baseline)" if row["source"] == "baseline" else "")
-    own = [setting(key, row[key]) for key in keys]
-    used = f"{row['epochs']}/{row['epochs_allowed']}"
-    return [place(row, is_shared), name, *own, *value_cells(row, best), used, worded(row["status"])]
+def setting_of(key: str) -> Callable[[Row], str]:
+    return lambda row: setting(key, row[key])
+
+
+def cost_of(costs: Mapping[int, Sequence[str]], number: int) -> Callable[[Row], str]:
+    return lambda row: costs[row["index"]][number]
+
+
+def best_value(ranked: pd.DataFrame) -> float | None:
+    """What the others are held against."""
+    if ranked.empty or ranked["status"].iloc[0] != "finished":
+        return None
+    return float(ranked["val_accuracy"].iloc[0])
+
+
+def shares_places(ranked: pd.DataFrame) -> bool:
+    """Whether the places of some rows are not sure."""
+    return bool((ranked["first_place"] < ranked["last_place"]).any())
+
+
+def has_sources(ranked: pd.DataFrame) -> bool:
+    """Whether the points came from several sources; the baseline is marked anyway."""
+    return len(set(ranked["source"]) - {"baseline"}) > 1
+
+
+def possible_places(row: Row) -> str:
+    """2 to 5."""
+    if pd.isna(row["first_place"]):
+        return NOTHING
+    first, last = count(int(row["first_place"])), count(int(row["last_place"]))
+    return first if first == last else f"{first} to {last}"
+
+
+def used(row: Row) -> str:
+    """Epochs trained of those allowed, and the best one where it is not the last."""
+    is_last: bool = pd.isna(row["best_epoch"]) or row["best_epoch"] == row["epochs"]
+    return f"{row['epochs']}/{row['epochs_allowed']}" + ("" if is_last else f", best {row['best_epoch']}")
 
 
 def place(row: Row, is_shared: bool) -> str:
@@ -45,19 +106,39 @@ def place(row: Row, is_shared: bool) -> str:
     return ("1=" if is_shared else "1") if row["tied"] else str(row["rank"])
 
 
-def value_cells(row: Row, best: float | None) -> list[str]:
-    """Accuracy, interval, distance to the best, and the epoch of all three."""
+def value(row: Row, best: float | None) -> str:
+    """The accuracy, that of the best in bold."""
     if not has_value(row):
-        return [NOTHING] * 4
-    accuracy = percent(row["val_accuracy"])
-    is_best = best is not None and row["rank"] == 1
-    distance = NOTHING if best is None or is_best else f"{100 * (row['val_accuracy'] - best):+.2f}".replace("-", "−")
-    return [
-        f"**{accuracy}**" if is_best else accuracy,
-        interval(row["low"], row["high"]),
-        distance,
-        str(row["best_epoch"]),
-    ]
+        return NOTHING
+    return f"**{percent(row['val_accuracy'])}**" if is_best(row, best) else percent(row["val_accuracy"])
+
+
+def around(row: Row) -> str:
+    """The interval."""
+    return interval(row["low"], row["high"]) if has_value(row) and not pd.isna(row["low"]) else NOTHING
+
+
+def distance(row: Row, best: float | None) -> str:
+    """How far behind the best."""
+    if best is None or not has_value(row) or is_best(row, best):
+        return NOTHING
+    return points(row["val_accuracy"] - best)
+
+
+def is_best(row: Row, best: float | None) -> bool:
+    return best is not None and row["rank"] == 1
+
+
+def points(difference: float) -> str:
+    """A difference of accuracies in percentage points, with its sign."""
+    return f"{100 * difference:+.2f}".replace("-", "−")
+
+
+def chance(p_value: float) -> str:
+    """A p-value; below a thousandth nobody needs to know how far."""
+    if pd.isna(p_value):
+        return NOTHING
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def has_value(row: Row) -> bool:
@@ -75,44 +156,106 @@ def worded(status: str) -> str:
     return WORDS.get(status, status)
 
 
-def tally(ranked: pd.DataFrame) -> str:
+def tally(ranked: pd.DataFrame, noun: str = "trial") -> str:
     """16 trials: 5 finished, 10 stopped early, 1 diverged."""
     counts = ranked["status"].value_counts(sort=False)  # in order of appearance: best first
     parts = ", ".join(f"{count(int(number))} {worded(str(name))}" for name, number in counts.items())
-    return f"{plural(len(ranked), 'trial')}: {parts}" if parts else "no trials"
+    return f"{plural(len(ranked), noun)}: {parts}" if parts else f"no {noun}s"
 
 
-def explanation(ranked: pd.DataFrame, images: int, seeds: int) -> list[str]:
+def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: bool = False) -> list[str]:
     """What interval, rank and ties mean, in words."""
-    lines = [
-        f"val %: accuracy on the {count(images)} validation images at the best epoch. 95 % interval: Wilson's, for the "
-        "luck of which images were drawn; it covers neither the seed of the training nor the choice of the best among "
-        "many. Δ pp: percentage points behind the best."
-    ]
-    compared = int(ranked["test"].notna().sum())
-    if compared:
-        adjusted = f", Holm-adjusted for {count(compared)} comparisons" if compared > 1 else ""
-        lines.append(f"`1=`: not shown to differ from the best at the 5 % level ({method(ranked)}{adjusted}).")
+    lines = [over_seeds(seeds) if seeds > 1 else over_images(images)]
+    finished = ranked[ranked["status"] == "finished"]
+    if len(finished) > 1:
+        pairs = len(finished) * (len(finished) - 1) // 2
+        lines += [
+            f"p: chance of such a difference from the best between equal ones ({method(ranked)}), adjusted by Holm for all "
+            f"{plural(pairs, 'pair')} of finished rows, because the best was picked for being best. `1=`: p is above 5 %."
+        ]
+    if costs:
+        lines.append(
+            "★: no row that is as small is as accurate. FLOPs: of one image, forward, additions and multiplications."
+        )
+    if shares_places(ranked):
+        lines.append(
+            "place: where a row may stand among the finished ones; all of these hold at once in 95 % of searches."
+        )
+    lines += filter(None, [luck(finished, images, seeds)])
     if "stopped" in set(ranked["status"]):
         lines.append(
             "Trials stopped early rank below all finished ones, by what they had reached; no test is made of them."
         )
     if seeds == 1:
         lines.append(
-            "**Unconfirmed: one seed each.** The best of many values is partly luck: expect less from it on another "
-            "seed or on new images."
+            "**Unconfirmed: one seed each.** The tests compare these trained networks; another seed would move each of "
+            "them, and the best of many values is partly luck: expect less from it on another seed or on new images."
         )
     return lines
 
 
+def over_images(images: int) -> str:
+    return (
+        f"val %: accuracy on the {count(images)} validation images at the best epoch. 95 % interval: Wilson's, for the "
+        "luck of which images were drawn; it covers neither the seed of the training nor the choice of the best among "
+        "many. Δ pp: percentage points behind the best."
+    )
+
+
+def over_seeds(seeds: int) -> str:
+    return (
+        f"val %: mean accuracy over {seeds} seeds, each at its own best epoch. 95 % interval: Student's over seeds; it "
+        "covers the luck of the seed, but neither that of which validation images were drawn nor the choice of the best "
+        "among many. Δ pp: percentage points behind the best. epochs: of all seeds together."
+    )
+
+
+def luck(finished: pd.DataFrame, images: int, seeds: int) -> str:
+    """How much better than it is the best of so many equal ones would look."""
+    error = standard_error(finished, images, seeds)
+    if len(finished) < 2 or not error > 0:
+        return ""
+    gain = expected_best(len(finished)) * error
+    what = "the seed" if seeds > 1 else "the images drawn"
+    return (
+        f"Luck of the best: were all {count(len(finished))} equally good, the one on top would still be expected to lie "
+        f"{100 * gain:.2f} points above its true value, by {what} alone."
+    )
+
+
+def standard_error(finished: pd.DataFrame, images: int, seeds: int) -> float:
+    """How far chance moves a value, as a standard deviation.
+
+    Over seeds, from the spread within configurations. Over images, from those that only one of a row and the best gets
+    right, among the rows tied with it: what both get right or wrong moves both alike.
+    """
+    if finished.empty:
+        return float("nan")
+    if seeds > 1 and "deviation" in finished:
+        return float((finished["deviation"] ** 2).mean() ** 0.5 / seeds**0.5)
+    unlike = finished["discordant"][finished["tied"]].iloc[1:].mean()
+    if not pd.isna(unlike):
+        return float((unlike / 2) ** 0.5 / images)
+    share = finished["val_accuracy"].iloc[0]
+    return float((share * (1 - share) / images) ** 0.5)
+
+
+METHODS = {
+    comparison.PAIRED: "exact McNemar test on the same images",
+    comparison.SEEDS: "paired t-test over the seeds",
+    comparison.UNPAIRED: "two-proportion z-test, which ignores that the images are the same and so sees less",
+    comparison.COUNTS: "the largest p-value of that test which the two counts allow",
+}
+
+
 def method(ranked: pd.DataFrame) -> str:
-    """Which test compared the rows with the best."""
-    paired = "exact McNemar test on the same images"
-    unpaired = "two-proportion z-test, which ignores that the images are the same and so sees less"
+    """Which tests compared the rows with the best."""
     used = ranked["test"].value_counts()
-    if len(used) == 2:
-        return f"{paired}; for {plural(int(used[comparison.UNPAIRED]), 'row')} without stored predictions, {unpaired}"
-    return paired if comparison.PAIRED in used else unpaired
+    kinds = [kind for kind in METHODS if kind in used]
+    if len(kinds) == 1:
+        return METHODS[kinds[0]]
+    rest = [f"for {plural(int(used[kind]), 'row')} {METHODS[kind]}" for kind in kinds[1:]]
+    return "; ".join([METHODS[kinds[0]], *rest])
 
 
 def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
@@ -122,7 +265,7 @@ def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     names = {key: key for key in ("id", "rank", "status", "epochs", *keys, *metrics)}
     names |= {"low": "val_accuracy_low", "high": "val_accuracy_high", "tied": "tied_with_best"}
     names |= {key: key for key in ("best_epoch", "epochs_allowed", "seed", "source", "index")}
-    plain = ranked[list(names)].rename(columns=names).astype(object)
+    plain = ranked.reindex(columns=list(names)).rename(columns=names).astype(object)
     return rows_of(plain.where(plain.notna(), None))
 
 

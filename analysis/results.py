@@ -2,12 +2,15 @@
 
 import pandas as pd
 
-from analysis import answer, comparison, frame, ranking
+from analysis import answer, checks, confirmation, cost, effects, frame
 from analysis.copying import MARKER, NOTES
 from analysis.failures import failures
+from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.markdown import count, one_line
+from analysis.pictures import TITLES, confusion, pictures
 from analysis.provenance import provenance
+from analysis.standing import CONFIRM, Standing, fresh_trials, stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.ledger import Run
@@ -16,41 +19,63 @@ CURVES = "plots/learning_curves.svg"
 
 
 def rank(run: Run) -> pd.DataFrame:
-    """The trials of a run, best first, with their intervals and ties."""
-    return comparison.compare(ranking.rank(frame.load([run])), run.identity["sizes"]["val"])
+    """The trials of a search, best first, with their intervals and ties; without those that confirm."""
+    return stand(run).trials
 
 
-def render(run: Run, ranked: pd.DataFrame) -> str:
-    """The text of results.md, with links relative to the run folder."""
-    keys = frame.varied(ranked, [run])
-    fixed = [key for key in frame.config_keys([run]) if key not in keys]
+def render(run: Run, standing: Standing | None = None) -> str:
+    """The text of results.md, with links relative to the run folder.
+
+    Args:
+        standing: of this run, if it is known already.
+    """
+    where = standing or stand(run)
+    importance = mattered(run, [trial for trial in run.trials if trial.source != CONFIRM])
+    fixed = [key for key in frame.config_keys([run]) if key not in where.keys]
     sections = [
         f"{MARKER} {one_line(run.name).replace('-->', '')} -->",
         answer.title(run),
         answer.banner(run),
-        answer.answer(run, ranked, keys),
+        answer.answer(run, where),
         answer.protocol(run),
-        board(run, ranked, keys),
-        winner_on_test(run, ranked),
+        confirmation.section(run, where),
+        board(run, where),
+        winner_on_test(run, where),
+        f"![{TITLES['confusion']}](plots/confusion.svg)" if confusion(run, where) else "",
+        checks.section(run, where, importance),
+        effects.section(run, where, importance),
         early_stopping(run),
-        failures(run, ranked),
-        provenance(run, ranked, fixed) if len(ranked) else "",
+        failures(run, where.trials),
+        provenance(run, where.trials, fixed) if len(where.trials) else "",
         notes(run),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def board(run: Run, ranked: pd.DataFrame, keys: list[str]) -> str:
+def board(run: Run, where: Standing) -> str:
     """The leaderboard with its explanation, and the curves."""
-    rows = best_rows(ranked)
-    more = f"The table has the best {TOP} and the baseline. " if len(rows) < len(ranked) else ""
-    files = (
-        f"{more}All {count(len(ranked))} with all metrics: [results.csv](results.csv), [results.json](results.json)."
-    )
-    curves = f"![Validation accuracy by epoch]({CURVES})" if ranked["epochs"].any() else ""
-    words = "\n".join(f"- {line}" for line in explanation(ranked, run.identity["sizes"]["val"], run.totals["seeds"]))
-    parts = [f"## Leaderboard ({tally(ranked)})", leaderboard(rows, keys), words, files, curves]
-    return "\n\n".join(filter(None, parts)) if len(ranked) else "## Leaderboard (no trials)"
+    if where.trials.empty:
+        return "## Leaderboard (no trials)"
+    rows = best_rows(where.board)
+    more = f"The table has the best {TOP} and the baseline. " if len(rows) < len(where.board) else ""
+    number = count(len(where.trials) + len(fresh_trials(run)))
+    files = f"{more}All {number} trials with all metrics: [results.csv](results.csv), [results.json](results.json)."
+    curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
+    costs = cost.cells(run, where.board, rows)
+    lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], bool(costs))
+    words = "\n".join(f"- {line}" for line in lines)
+    shown = leaderboard(rows, where.keys, costs=costs)
+    plots = [f"![{TITLES[name]}](plots/{name}.svg)" for name in pictures(run, where) if name != "confusion"]
+    curves = "\n\n".join(filter(None, [curves, *plots]))
+    parts = [f"## Leaderboard ({heading(run, where)})", shown, words, files, curves]
+    return "\n\n".join(filter(None, parts))
+
+
+def heading(run: Run, where: Standing) -> str:
+    """How many of what."""
+    if run.totals["seeds"] == 1:
+        return tally(where.board)
+    return f"{tally(where.board, 'configuration')}, on {run.totals['seeds']} seeds each"
 
 
 def notes(run: Run) -> str:

@@ -1,9 +1,10 @@
-"""How sure an accuracy or a difference of two is. Tests hold it equal to scipy, which takes half a second to import."""
+"""How sure an accuracy or a difference of two is. Pure functions over arrays; scipy.special has the distributions.
 
-from math import log
-from statistics import NormalDist
+scipy.stats has most of these too, and the tests hold them equal, but importing it takes a second and its tests take no arrays.
+"""
 
 import numpy as np
+from scipy.special import bdtr, ndtr, ndtri, stdtr, stdtrit
 
 LEVEL = 0.05  # differences with an adjusted p-value above it are ties; intervals cover 1 - LEVEL
 
@@ -12,38 +13,79 @@ Array = np.ndarray
 
 def wilson(successes: Array, images: int) -> tuple[Array, Array]:
     """The Wilson interval of a proportion: sound near 0 and 1, where the best accuracies are."""
-    z, share = NormalDist().inv_cdf(1 - LEVEL / 2), np.asarray(successes, float) / images
+    z, share = ndtri(1 - LEVEL / 2), np.asarray(successes, float) / images
     centre = share + z**2 / (2 * images)
     half = z * np.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2)
     low, high = (centre - half) / (1 + z**2 / images), (centre + half) / (1 + z**2 / images)
     return np.minimum(np.maximum(low, 0), share), np.maximum(np.minimum(high, 1), share)  # against rounding at 0 and 1
 
 
-def mcnemar(wins: int, losses: int) -> float:
+def t_interval(mean: Array, deviation: Array, number: Array) -> tuple[Array, Array]:
+    """Student's interval of the mean of `number` values with this standard deviation; for fewer than two it is NaN."""
+    number = np.asarray(number, float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = stdtrit(number - 1, 1 - LEVEL / 2) * np.asarray(deviation, float) / np.sqrt(number)
+    return mean - half, mean + half
+
+
+def mcnemar(wins: Array, losses: Array) -> Array:
     """Exact two-sided p-value of McNemar's test: are the images that only one of two gets right shared out evenly?"""
-    fewer, discordant = min(wins, losses), wins + losses
-    steps = np.arange(1, fewer + 1)
-    logs = np.concatenate([[0.0], np.cumsum(np.log((discordant - steps + 1) / steps))])  # of the binomial coefficients
-    return min(1.0, 2 * float(np.exp(logs - discordant * log(2)).sum()))
+    fewer, discordant = np.minimum(wins, losses), np.asarray(wins) + losses
+    return np.minimum(1.0, 2 * bdtr(np.asarray(fewer, float), np.asarray(discordant, int), 0.5))
 
 
-def largest_mcnemar(better: int, worse: int, images: int) -> float:
+def largest_mcnemar(better: Array, worse: Array, images: int) -> Array:
     """The largest p-value that `mcnemar` could give for these two counts, whichever images they are of."""
-    losses = min(worse, images - better)  # at most all that the better one gets wrong
+    losses = np.minimum(worse, images - np.asarray(better))  # at most all that the better one gets wrong
     return mcnemar(better - worse + losses, losses)
 
 
-def two_proportions(first: int, second: int, images: int) -> float:
+def two_proportions(first: Array, second: Array, images: int) -> Array:
     """Two-sided p-value of the pooled z-test: have two independent counts out of `images` each the same proportion?"""
-    share = (first + second) / (2 * images)
-    error = (share * (1 - share) * 2 / images) ** 0.5
-    return 1.0 if first == second else 2 * NormalDist().cdf(-abs(first - second) / images / error)
+    share = (np.asarray(first, float) + second) / (2 * images)
+    error = np.sqrt(share * (1 - share) * 2 / images)
+    z = np.divide(-np.abs(np.asarray(first, float) - second) / images, error, out=np.zeros_like(error), where=error > 0)
+    return np.minimum(1.0, 2 * ndtr(z))
 
 
-def holm(p_values: Array) -> Array:
-    """Holm's adjustment: with many comparisons one small p-value is no surprise."""
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
+def paired_t(differences: Array) -> Array:
+    """Two-sided p-values of the paired t-test, one for each row of differences, of shape (..., seeds).
+
+    Differences that are all the same number have no spread to judge by: equal values differ in nothing (1), and a constant
+    difference is not judged either (1), because rounding may have made it.
+    """
+    number = differences.shape[-1]
+    if number < 2:
+        return np.ones(differences.shape[:-1])
+    spread = differences.std(axis=-1, ddof=1)
+    t = np.divide(differences.mean(axis=-1) * np.sqrt(number), spread, out=np.zeros_like(spread), where=spread > 1e-12)
+    return np.minimum(1.0, 2 * stdtr(number - 1, -np.abs(t)))
+
+
+def holm(p_values: Array, others: int = 0, clear: int = 0) -> Array:
+    """Holm's adjustment: with many comparisons one small p-value is no surprise.
+
+    Args:
+        p_values: of the comparisons that can matter.
+        others: how many more are made, and belong to the same family.
+        clear: those of the others that are known to be at most LEVEL / (number of all), so that Holm rejects them at once.
+            The rest of the others is taken to show nothing, which only makes the result more careful.
+    """
+    p_values = np.asarray(p_values, float)
+    order, total = np.argsort(p_values, kind="stable"), len(p_values) + others
+    sorted_values = p_values[order]
+    before = np.where(sorted_values > LEVEL / max(total, 1), clear, 0)  # others that are out of the way by then
+    factors = total - np.arange(len(p_values)) - before
     adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p_values)[order] * factors))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(sorted_values * factors))
     return adjusted
+
+
+def expected_best(number: int) -> float:
+    """By how many standard deviations the best of so many equal ones is expected to lie above their mean.
+
+    The expected maximum of so many independent standard normal values.
+    """
+    x = np.linspace(-12, 12, 4801)
+    density = number * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) * ndtr(x) ** (number - 1)
+    return float(np.trapezoid(x * density, x))

@@ -1,9 +1,10 @@
-"""Early stopping: what happened at each rung, and what it saved."""
+"""Early stopping: what happened at each rung, what it saved, and whether it stopped the right ones."""
 
-from collections import Counter
-
-from analysis.markdown import count, escape, table
+from analysis import audit
+from analysis.markdown import NOTHING, count, escape, plural, table
+from analysis.standing import CONFIRM
 from search.ledger import Run
+from trainables.durable import Record
 
 
 def early_stopping(run: Run) -> str:
@@ -11,22 +12,59 @@ def early_stopping(run: Run) -> str:
     scheduler = run.identity["scheduler"]
     if scheduler["name"] == "none":
         return ""
-    trained = sum(len(trial.epochs) for trial in run.trials)
-    full = run.totals["epochs"] * max(run.totals["trials"], len(run.trials))
-    text = (
-        f"## Early stopping\n\n{escape(scheduler['name']).upper()} trained {count(trained)} of the {count(full)} "
+    found = audit.rungs(run)
+    parts = ["## Early stopping", saved(run, scheduler), rung_table(found), words(found), audit_result(run)]
+    return "\n\n".join(filter(None, parts))
+
+
+def saved(run: Run, scheduler: Record) -> str:
+    """The epochs trained, of all that there could have been."""
+    searched = [trial for trial in run.trials if trial.source != CONFIRM]
+    trained = sum(len(trial.epochs) for trial in searched)
+    full = run.totals["epochs"] * max(run.totals["trials"] * run.totals["seeds"], len(searched))
+    return (
+        f"{escape(scheduler['name']).upper()} trained {count(trained)} of the {count(full)} "
         f"epochs that all trials in full would take ({100 * trained / full:.1f} %)."
     )
-    rows = rungs(run)
-    return f"{text}\n\n{table(['rung (epoch)', 'reached', 'stopped', 'went on'], rows, 'rrrr')}" if rows else text
 
 
-def rungs(run: Run) -> list[list[str]]:
-    """Epoch, and how many trials reached it, were stopped there and went on."""
-    decided = {(record["epoch"], record["trial"]): record["decision"] for record in run.decisions}
-    counts = Counter((epoch, decision) for (epoch, _), decision in decided.items())
-    cells = []
-    for epoch in sorted({epoch for epoch, _ in counts}):
-        stopped, went_on = counts[epoch, "stop"], counts[epoch, "continue"]
-        cells.append([str(epoch), count(stopped + went_on), count(stopped), count(went_on)])
-    return cells
+def rung_table(found: list[audit.Rung]) -> str:
+    """Epoch, and how many trials reached it, were stopped there and went on; and how its order held."""
+    header = ["rung (epoch)", "reached", "stopped", "went on", "for the audit", "rank ρ with final", "n"]
+    rows = [
+        [
+            *map(count, (rung.epoch, rung.reached, rung.stopped, rung.went_on, rung.audited)),
+            NOTHING if rung.agreement is None else f"{rung.agreement:.2f}".replace("-", "−"), count(rung.compared),
+        ]
+        for rung in found
+    ]  # fmt: skip
+    shown = [True] * 4 + [any(rung.audited for rung in found)] + [any(rung.agreement is not None for rung in found)] * 2
+    cells = [[cell for cell, is_shown in zip(row, shown, strict=True) if is_shown] for row in [header, *rows]]
+    return table(cells[0], cells[1:], "r" * len(cells[0])) if rows else ""
+
+
+def words(found: list[audit.Rung]) -> str:
+    """What the correlation is worth."""
+    if all(rung.agreement is None for rung in found):
+        return ""
+    basis = (
+        "each trial that ran on for the audit stands for those that were stopped with it, so nothing is left out"
+        if any(rung.audited for rung in found)
+        else "only of trials that were not stopped, so it says little about those that were; `--audit 0.1` would"
+    )
+    return f"rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated); {basis}."
+
+
+def audit_result(run: Run) -> str:
+    """Where the trials ended that would have been stopped."""
+    kept = [trial for trial in audit.audited(run) if trial.status == "finished" and trial.best]
+    if not kept:
+        return ""
+    number = {trial.index for trial in kept}
+    finished = [trial for trial in run.trials if trial.status == "finished" and trial.best and trial.source != CONFIRM]
+    order = sorted(finished, key=lambda trial: (-(trial.best or {})["val_accuracy"], trial.index))
+    first = next(place for place, trial in enumerate(order, 1) if trial.index in number)
+    return (
+        f"Audit: {plural(len(kept), 'trial')} that would have been stopped ran to the end; the best of them is number "
+        f"{first} of {plural(len(order), 'finished trial')}."
+    )

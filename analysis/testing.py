@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from analysis import frame, ranking
+from analysis import standing
 from search.ledger import Run, Trial
 from trainables import durable
 from trainables.durable import Record
@@ -33,7 +33,7 @@ def test_winner(run: Run, cache: Path) -> None:
         RunError: the winner's weights are missing or damaged, or the cache holds other images.
         StorageError: the record cannot be written; the test split stays closed.
     """
-    index = ranking.winner(ranking.rank(frame.load([run])))
+    index = standing.stand(run).winner
     if index is None or not run.complete:
         return
     trial = next(trial for trial in run.trials if trial.index == index)

@@ -3,23 +3,22 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis import statistics
 from analysis.markdown import count, details, escape, interval, percent, plural, table
-from analysis.ranking import winner
+from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from search.ledger import Run
 
 FEW = 10  # classes up to which the table by class stands open
 
 
-def winner_on_test(run: Run, ranked: pd.DataFrame) -> str:
+def winner_on_test(run: Run, where: Standing) -> str:
     """Accuracy with its interval, top-5, macro F1 and the accuracy of each class."""
-    index = winner(ranked)
-    if index is None:
+    best = where.best
+    if best is None:
         return ""
-    metrics = evaluation(run, index, ranked["best_epoch"].iloc[0])
+    metrics = evaluation(run, int(best["index"]), int(best["best_epoch"]))
     heading, read = "## The winner on the test split", f"The test split was read {plural(reads(run), 'time')}."
     if metrics is None:
         return f"{heading}\n\nNot evaluated: that is done when every trial has ended. {read}"

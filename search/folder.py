@@ -184,10 +184,10 @@ def tidy_trial(trial: Trial) -> None:
             durable.remove_checked(old)
 
 
-def prune_weights(run: Run, keep: int) -> None:
-    """Keep the weights of the best `keep` trials of the search, of the baseline and of the confirmation."""
+def prune_weights(run: Run, keep: int, winner: int | None = None) -> None:
+    """Keep the weights of the best `keep` trials of the search, of the winner, of the baseline and of the confirmation."""
     finished = [trial for trial in run.search_trials if trial.status == "finished" and trial.best]
     finished.sort(key=lambda trial: (-(trial.best or {})["val_accuracy"], trial.index))
     for trial in finished[keep:]:
-        if trial.source != "baseline":
+        if trial.source != "baseline" and trial.index != winner:
             durable.remove_checked(trial.folder / "best.safetensors")

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from analysis import answer, results
+from analysis import answer
+from analysis.standing import stand
 from search.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -13,7 +14,7 @@ Rates = Callable[[], list[Trial]]
 
 
 def told(run: Run) -> str:
-    return answer.answer(run, results.rank(run), ["lr"])
+    return answer.answer(run, stand(run))
 
 
 def test_the_answer_names_the_winner_its_interval_and_its_ties(rates: Rates, run: MakeRun) -> None:
@@ -27,7 +28,7 @@ def test_the_answer_names_the_winner_its_interval_and_its_ties(rates: Rates, run
 
 def test_a_clear_winner_is_called_ahead(trial: Make, run: MakeRun) -> None:
     text = told(run([trial(0, (0.5,), source="baseline"), trial(1, (0.9,))]))
-    assert "ahead of every other finished trial" in text
+    assert "ahead of every other finished one" in text
     assert "Gain over the baseline: 40.00 points." in text
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from analysis import comparison, results, statistics
@@ -83,33 +85,56 @@ def test_predictions_that_disagree_with_the_ledger_are_not_used(
     assert results.rank(found)["test"][1] == comparison.UNPAIRED
 
 
-def test_many_comparisons_are_adjusted(compared: Callable[..., ledger.Run]) -> None:
-    """One p-value of 0.03 is a difference, the smallest of many such is none."""
+def test_one_small_p_value_is_a_difference(compared: Callable[..., ledger.Run]) -> None:
     best = predictions(*range(100, 110))
     worse = predictions(*range(100, 110), *range(6))  # six discordant images: p = 0.031
     assert results.rank(compared(best, worse))["tied"].tolist() == [True, False]
 
 
-def test_many_comparisons_are_adjusted_for_each_other(compared: Callable[..., ledger.Run]) -> None:
+def test_all_pairs_are_adjusted_for_not_only_those_with_the_best(compared: Callable[..., ledger.Run]) -> None:
     best = predictions(*range(100, 110))
     others = [predictions(*range(100, 110), *range(6)) for _ in range(4)]
     ranked = results.rank(compared(best, *others))
     assert ranked["tied"].all()
-    assert ranked["p_value"][1] == pytest.approx(4 * binomtest(6, 6).pvalue)
+    assert ranked["p_value"][1] == pytest.approx(10 * binomtest(6, 6).pvalue)
 
 
-def test_skipping_predictions_changes_no_tie(
-    compared: Callable[..., ledger.Run], monkeypatch: pytest.MonkeyPatch
+def test_places_tell_how_far_a_row_may_move(compared: Callable[..., ledger.Run]) -> None:
+    """Two that cannot be told apart, and one that is clearly worse than both."""
+    best, second = predictions(*range(20)), predictions(*range(100, 123))
+    ranked = results.rank(compared(best, second, predictions(*range(120))))
+    assert ranked["first_place"].tolist() == [1, 1, 3]
+    assert ranked["last_place"].tolist() == [2, 2, 3]
+
+
+@pytest.mark.parametrize("exact", [1, 3, 5])
+def test_rows_compared_by_their_counts_alone_are_never_called_worse_too_easily(
+    compared: Callable[..., ledger.Run], monkeypatch: pytest.MonkeyPatch, exact: int
 ) -> None:
-    """Clear differences are not read from disk; ties are the same as if they were."""
+    """A bound in the place of predictions may lose a difference, and finds the clear ones; it invents none."""
     dice = np.random.default_rng(0)
     rows = [dice.random(IMAGES) > wrong for wrong in (0.05, 0.06, 0.08, 0.12, 0.2, 0.5, 0.9)]
     found = compared(*rows)
-    quick = results.rank(found)
-    monkeypatch.setattr(statistics, "largest_mcnemar", lambda *_: 1.0)
     thorough = results.rank(found)
-    assert quick["tied"].tolist() == thorough["tied"].tolist()
-    assert not quick["p_value"].equals(thorough["p_value"])
+    monkeypatch.setattr(comparison, "EXACT", exact)
+    quick = results.rank(found)
+    assert set(quick["test"][1:]) == {comparison.COUNTS} | ({comparison.PAIRED} if exact > 1 else set())
+    assert (quick["tied"] >= thorough["tied"]).all()
+    assert quick["tied"].tolist()[-2:] == [False, False]
+    placed = quick["first_place"].notna()
+    assert placed.sum() == exact
+    assert (quick["first_place"] <= thorough["first_place"])[placed].all()
+    assert (quick["last_place"] >= thorough["last_place"])[placed].all()
+
+
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=12), st.integers(1, 12))
+def test_clear_pairs_are_counted_as_by_looking_at_each(counts: list[int], number: int) -> None:
+    hits, exact = np.sort(np.array(counts))[::-1], np.arange(min(number, len(counts)))
+    bounds = comparison.Bounds(hits, exact, 60)
+    bounds.clear = 0.05
+    outside = [(i, j) for i in range(len(hits)) for j in range(i + 1, len(hits)) if j >= len(exact)]
+    is_clear = [statistics.largest_mcnemar(hits[i], hits[j], 60) <= 0.05 for i, j in outside]
+    assert bounds.number() == sum(is_clear)
 
 
 def test_stopped_trials_are_not_compared(trial: Make, run: MakeRun) -> None:

@@ -41,10 +41,10 @@ def test_names_of_folders_are_quoted_in_links(written: Path, tmp_path: Path) -> 
 
 def test_our_own_file_is_replaced(written: Path, tmp_path: Path) -> None:
     target = tmp_path / "results.md"
-    target.write_text("<!-- written by run_search.py: another run -->\nold\n")
+    target.write_text("<!-- written by run_search.py: another run -->\nan older one\n")
     copying.copy_results(written, target)
     assert target.read_text().startswith("<!-- written by run_search.py: lr_sweep-digits -->\n")
-    assert "old" not in target.read_text()
+    assert "an older one" not in target.read_text()
 
 
 @pytest.mark.parametrize("content", ["# my own results\n", "", "\n<!-- written by run_search.py: x -->\n"])

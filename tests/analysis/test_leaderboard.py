@@ -47,8 +47,8 @@ def test_a_row_says_what_a_reader_needs(trial: Make, run: MakeRun) -> None:
         "val %": "90.00",
         "95 % interval": "86.08 to 92.91",
         "Δ pp": "–",
-        "best epoch": "2",
-        "epochs": "3/3",
+        "p": "–",
+        "epochs": "3/3, best 2",
         "status": "finished",
     }
     assert (other["#"], other["lr"], other["val %"], other["Δ pp"]) == ("2", "5.0e-4", "60.00", "−30.00")
@@ -79,12 +79,7 @@ def test_trials_without_a_value_have_no_rank(trial: Make, run: MakeRun) -> None:
 
 def test_a_stopped_trial_shows_how_far_it_came(trial: Make, run: MakeRun) -> None:
     _, stopped = board(run([trial(0, (0.5,) * 9), trial(1, (0.6, 0.7, 0.65), "stopped", epochs=9)]))
-    assert (stopped["#"], stopped["epochs"], stopped["best epoch"], stopped["status"]) == (
-        "2",
-        "3/9",
-        "2",
-        "stopped early",
-    )
+    assert (stopped["#"], stopped["epochs"], stopped["status"]) == ("2", "3/9, best 2", "stopped early")
 
 
 def test_the_baseline_is_shown_whatever_its_rank(trial: Make, run: MakeRun) -> None:
@@ -118,7 +113,7 @@ def test_the_words_say_which_test_was_made(rates: Callable[[], list[Trial]], run
     paired = ranked.assign(test=pd.Series([None, "paired", "paired"]))
     assert "exact McNemar test" in "".join(leaderboard.explanation(paired, 300, 1))
     mixed = leaderboard.explanation(ranked.assign(test=pd.Series([None, "paired", "unpaired"])), 300, 1)
-    assert "for 1 row without stored predictions" in "".join(mixed)
+    assert "for 1 row two-proportion z-test" in "".join(mixed)
 
 
 def test_one_seed_is_unconfirmed(rates: Callable[[], list[Trial]], run: MakeRun) -> None:

@@ -109,7 +109,7 @@ def test_nothing_loads_torch_or_ray() -> None:
     code = (
         "import importlib, pkgutil, sys, analysis\n"
         "for module in pkgutil.iter_modules(analysis.__path__): importlib.import_module(f'analysis.{module.name}')\n"
-        "print(sorted({'torch', 'ray', 'matplotlib.pyplot', 'scipy', 'sklearn'} & set(sys.modules)))"
+        "print(sorted({'torch', 'ray', 'matplotlib.pyplot', 'scipy.stats', 'sklearn'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
@@ -138,3 +138,17 @@ def test_verify_names_the_first_thing_that_is_wrong(tmp_path: Path, capsys: pyte
     err = capsys.readouterr().err
     assert err.startswith("error[run]: not sound: ")
     assert "decisions.jsonl:" in err
+
+
+def test_stale_says_whether_the_file_is_what_the_ledger_says(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trial that ended since, an edit or a missing file: exit code 1, one line, and nothing is written."""
+    asked = ("leaderboard", str(written), "--stale")
+    assert call(*asked) == 0
+    assert capsys.readouterr().out == ""
+    text = (written / "results.md").read_text()
+    for change in (lambda path: path.write_text(text + "edited"), lambda path: path.unlink()):
+        change(written / "results.md")
+        before = sorted(path.name for path in written.iterdir())
+        assert call(*asked) == 1
+        assert capsys.readouterr().out == f"stale: {written.resolve() / 'results.md'}\n"
+        assert sorted(path.name for path in written.iterdir()) == before

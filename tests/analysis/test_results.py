@@ -18,7 +18,7 @@ Write = Callable[[Path, Run], Path]
 
 
 def render(run: Run) -> str:
-    return results.render(run, results.rank(run))
+    return results.render(run)
 
 
 def test_sections_come_in_the_order_of_the_contract(trial: Make, run: MakeRun, save: Write, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from analysis import results
 from analysis.failures import failures
 from analysis.provenance import provenance
+from analysis.standing import stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.ledger import Run, Trial
@@ -30,7 +31,7 @@ def scored(run: Run, trial: int, epoch: int, classes: int = 10) -> Run:
 
 def test_the_winner_has_its_test_metrics(rates: Rates, run: MakeRun) -> None:
     found = scored(run(rates()), trial=1, epoch=2)
-    text = winner_on_test(found, results.rank(found))
+    text = winner_on_test(found, stand(found))
     for part in (
         "98.00 % (95 % interval 95.71 to 99.08 %)",
         "99.50 %",
@@ -44,19 +45,19 @@ def test_the_winner_has_its_test_metrics(rates: Rates, run: MakeRun) -> None:
 @pytest.mark.parametrize(("trial", "epoch"), [(0, 2), (1, 3)], ids=["another trial", "another epoch"])
 def test_metrics_of_other_weights_are_not_the_winners(rates: Rates, run: MakeRun, trial: int, epoch: int) -> None:
     found = scored(run(rates()), trial, epoch)
-    text = winner_on_test(found, results.rank(found))
+    text = winner_on_test(found, stand(found))
     assert "Not evaluated" in text
     assert "read 1 time." in text
 
 
 def test_many_classes_are_folded_away(rates: Rates, run: MakeRun) -> None:
     found = scored(run(rates(), classes=[f"class {place}" for place in range(100)]), 1, 2, classes=100)
-    assert "<summary>Accuracy of each of 100 classes</summary>" in winner_on_test(found, results.rank(found))
+    assert "<summary>Accuracy of each of 100 classes</summary>" in winner_on_test(found, stand(found))
 
 
 def test_without_a_winner_nothing_is_tested(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (), "failed")])
-    assert winner_on_test(found, results.rank(found)) == ""
+    assert winner_on_test(found, stand(found)) == ""
 
 
 def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRun) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t, ttest_rel
 
 from analysis import statistics
 
@@ -67,3 +67,47 @@ def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
     raw, adjusted = np.array(p_values), statistics.holm(np.array(p_values))
     assert (adjusted >= raw).all()
     assert (np.diff(adjusted[np.argsort(raw, kind="stable")]) >= 0).all()
+
+
+def test_holm_over_a_part_of_the_comparisons_is_holm_over_all() -> None:
+    """Others that are clear, and others that show nothing, change no adjusted value that matters."""
+    p_values = np.array([1e-9, 0.005, 0.006, 0.02, 0.3])
+    everything = np.concatenate([p_values, np.full(4, 1e-12), np.ones(3)])
+    assert statistics.holm(p_values, others=7, clear=4)[1:] == pytest.approx(statistics.holm(everything)[1:5])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.integers(0, 12))
+def test_holm_over_a_part_rejects_what_holm_over_all_rejects(p_values: list[float], number: int) -> None:
+    everything = np.array(p_values)
+    part, others = everything[number:], everything[:number]
+    clear = int((others <= statistics.LEVEL / len(everything)).sum())
+    careful = statistics.holm(part, len(others), clear)
+    assert (careful >= statistics.holm(everything)[number:] - 1e-12)[careful <= statistics.LEVEL].all()
+
+
+def test_paired_t_is_scipys() -> None:
+    first, second = np.random.default_rng(0).normal(0.9, 0.01, (2, 7, 5))
+    assert statistics.paired_t(first - second) == pytest.approx(ttest_rel(first, second, axis=1).pvalue)
+
+
+@pytest.mark.parametrize("differences", [[[0.0, 0.0, 0.0]], [[0.25, 0.25, 0.25]], [[0.5]]])
+def test_differences_without_spread_prove_nothing(differences: list[list[float]]) -> None:
+    assert statistics.paired_t(np.array(differences)).tolist() == [1.0]
+
+
+def test_the_interval_of_a_mean_is_scipys() -> None:
+    values = np.random.default_rng(1).normal(0.9, 0.01, 4)
+    low, high = statistics.t_interval(values.mean(), values.std(ddof=1), np.array(4))
+    expected = t.interval(0.95, 3, values.mean(), values.std(ddof=1) / 2)
+    assert (low, high) == pytest.approx(expected)
+    assert np.isnan(statistics.t_interval(np.array([0.5]), np.array([np.nan]), np.array([1]))).all()
+
+
+@pytest.mark.parametrize(("number", "expected"), [(1, 0.0), (2, 1 / np.sqrt(np.pi)), (3, 1.5 / np.sqrt(np.pi))])
+def test_the_expected_best_is_known_for_few(number: int, expected: float) -> None:
+    assert statistics.expected_best(number) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_expected_best_of_many_is_the_mean_of_simulated_ones() -> None:
+    best = np.random.default_rng(0).normal(size=(20_000, 64)).max(axis=1)
+    assert statistics.expected_best(64) == pytest.approx(best.mean(), abs=4 * best.std() / 20_000**0.5)

@@ -1,0 +1,81 @@
+"""Whether early stopping stopped the right trials: how well the order at each rung agrees with the order at the end.
+
+Among trials that went on the answer is flattering or harsh, because the rung itself chose them. A search with --audit lets a
+random share of those that would be stopped run on; each of them then stands for all that were stopped with it (the weights
+of Horvitz & Thompson, "A Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952), which makes the
+estimate unbiased.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from search.ledger import Run, Trial
+
+FEWEST = 5  # trials with a final value; with less a rank correlation is chance
+
+
+class Rung(NamedTuple):
+    """One epoch at which was decided: how many reached it, what became of them, and how its order agrees with the last."""
+
+    epoch: int
+    reached: int
+    stopped: int
+    went_on: int
+    audited: int  # of those that went on: only for the audit
+    agreement: float | None  # weighted rank correlation of the value there with the final one
+    compared: int  # trials that this rests on
+
+
+def rungs(run: Run) -> list[Rung]:
+    """Every rung at which something was decided, in order."""
+    decided = {(record["epoch"], record["trial"]): record for record in run.decisions}
+    weights, trials = weigh(run), {trial.index: trial for trial in run.trials}
+    found = []
+    for epoch in sorted({epoch for epoch, _ in decided}):
+        here = [record for (at, _), record in decided.items() if at == epoch]
+        stopped = sum(record["decision"] == "stop" for record in here)
+        audited = sum(bool(record.get("audit")) for record in here)
+        ended = [trials[record["trial"]] for record in here if record["trial"] in trials]
+        final = [trial for trial in ended if trial.status == "finished"]
+        found.append(
+            Rung(epoch, len(here), stopped, len(here) - stopped, audited, agreement(final, epoch, weights), len(final))
+        )
+    return found
+
+
+def weigh(run: Run) -> dict[int, float]:
+    """For how many trials each one stands that went on because of the audit; all others stand for themselves."""
+    first: dict[int, int] = {}
+    for record in sorted(run.decisions, key=lambda record: record["epoch"]):
+        if record.get("audit"):
+            first.setdefault(record["trial"], record["epoch"])
+    audited = Counter(first.values())
+    stopped = Counter(record["epoch"] for record in run.decisions if record["decision"] == "stop")
+    return {trial: 1 + stopped[epoch] / audited[epoch] for trial, epoch in first.items()}
+
+
+def agreement(trials: list[Trial], epoch: int, weights: dict[int, float]) -> float | None:
+    """Weighted Spearman correlation of the value at an epoch with the final one; none for too few trials or equal values."""
+    own = [trial for trial in trials if len(trial.epochs) >= epoch and trial.best]
+    if len(own) < FEWEST:
+        return None
+    weight = np.array([weights.get(trial.index, 1.0) for trial in own])
+    early = weighted_ranks(np.array([trial.epochs[epoch - 1]["val_accuracy"] for trial in own]), weight)
+    late = weighted_ranks(np.array([(trial.best or {})["val_accuracy"] for trial in own]), weight)
+    early, late = early - np.average(early, weights=weight), late - np.average(late, weights=weight)
+    spread = np.sqrt(np.sum(weight * early**2) * np.sum(weight * late**2))
+    return float(np.sum(weight * early * late) / spread) if spread > 0 else None
+
+
+def weighted_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The weight of all that is smaller, and half of what is equal; mean ranks (minus a half) if every weight is one."""
+    smaller, equal = values[None, :] < values[:, None], values[None, :] == values[:, None]
+    return np.asarray((smaller * weight).sum(axis=1) + (equal * weight).sum(axis=1) / 2)
+
+
+def audited(run: Run) -> list[Trial]:
+    """The trials that only the audit kept alive."""
+    kept = {record["trial"] for record in run.decisions if record.get("audit")}
+    return [trial for trial in run.trials if trial.index in kept]

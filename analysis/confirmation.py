@@ -1,0 +1,78 @@
+"""What is left of the best when fresh seeds train them again: their value, and how much the search had flattered them."""
+
+import pandas as pd
+
+from analysis.frame import Row, rows_of
+from analysis.leaderboard import (
+    around,
+    best_value,
+    chance,
+    distance,
+    identifier,
+    place,
+    points,
+    possible_places,
+    setting_of,
+    shares_places,
+    value,
+    worded,
+)
+from analysis.markdown import NOTHING, escape, percent, plural, table
+from analysis.standing import Standing, fresh_trials
+from search.ledger import Run
+
+
+def section(run: Run, where: Standing) -> str:
+    """The confirmed configurations, or how far that is."""
+    trials = fresh_trials(run)
+    if not trials:
+        return ""
+    heading = "## Confirmed on fresh seeds"
+    if where.confirmed.empty:
+        ended = sum(trial.ended for trial in trials)
+        return f"{heading}\n\nUnder way: {ended} of {plural(len(trials), 'trial')} ended. Until then the search's values stand."
+    return "\n\n".join([heading, board(where), "\n".join(f"- {line}" for line in words(run, where.confirmed))])
+
+
+def board(where: Standing) -> str:
+    """One row per confirmed configuration, best first."""
+    ranked = where.confirmed
+    best, is_shared = best_value(ranked), int(ranked["tied"].sum()) > 1
+    columns = [
+        ("#", "r", lambda row: place(row, is_shared)),
+        *([("place", "r", possible_places)] if shares_places(ranked) else []),
+        ("id", "l", lambda row: identifier(row) + (" (baseline)" if row["source"] == "baseline" else "")),
+        *((escape(key), "r", setting_of(key)) for key in where.keys),
+        ("confirmed %", "r", lambda row: value(row, best)),
+        ("95 % interval", "r", around),
+        ("Δ pp", "r", lambda row: distance(row, best)),
+        ("p", "r", lambda row: chance(row["p_value"])),
+        ("search %", "r", lambda row: percent(row["search_value"])),
+        ("optimism pp", "r", optimism),
+        ("seeds", "r", lambda row: str(row["seeds"])),
+        ("status", "l", lambda row: worded(row["status"])),
+    ]
+    cells = [[cell(row) for _, _, cell in columns] for row in rows_of(ranked)]
+    return table([name for name, _, _ in columns], cells, "".join(side for _, side, _ in columns))
+
+
+def optimism(row: Row) -> str:
+    """What the search had promised beyond what fresh seeds gave."""
+    if pd.isna(row["val_accuracy"]) or pd.isna(row["search_value"]) or row["status"] != "finished":
+        return NOTHING
+    return points(row["search_value"] - row["val_accuracy"])
+
+
+def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
+    """What the numbers are."""
+    seeds = run.totals.get("confirm_seeds", 1)
+    pairs = len(confirmed) * (len(confirmed) - 1) // 2
+    lines = [
+        f"confirmed %: mean validation accuracy over {plural(seeds, 'fresh seed')}, the same for every row and none of the "
+        "search's, trained in full. 95 % interval: Student's over seeds; it covers the luck of the seed, and neither the "
+        "choice of the validation images nor another search. optimism: the search's value minus the confirmed one."
+    ]
+    if pairs and seeds > 1:
+        family = f"adjusted by Holm for all {plural(pairs, 'pair')} of rows"
+        lines.append(f"p: paired t-test over the seeds, {family}. `1=`: p is above 5 %.")
+    return lines

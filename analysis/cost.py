@@ -1,0 +1,74 @@
+"""What a network costs, parameters and floating point operations per image, and which ones nothing beats at both ends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.markdown import count
+from search.ledger import Run, Trial
+
+COSTS = ("params", "FLOPs")  # the columns of a leaderboard where they vary
+MARK = "★"
+
+
+def parameters(run: Run) -> dict[int, int]:
+    """The number of parameters of each trial's network, by its place in the plan; empty if all have the same."""
+    found = _of_each(run, "parameters")
+    return found if len(set(found.values())) > 1 else {}
+
+
+def cells(run: Run, board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str]]:
+    """The cells of the rows that are shown, by place in the plan; empty if all networks have the same size."""
+    sizes = parameters(run)
+    if not sizes:
+        return {}
+    operations, front = _of_each(run, "flops"), pareto(board, sizes)
+    return {
+        index: [count(sizes[index]) + (f" {MARK}" if index in front else ""), operation_count(operations[index])]
+        for index in shown["index"]
+    }
+
+
+def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
+    """The finished rows to which none is both at most as large and at least as good (and one of them strictly)."""
+    finished = board[board["status"] == "finished"]
+    order = sorted(
+        zip(finished["index"], finished["val_accuracy"], strict=True), key=lambda row: (sizes[row[0]], -row[1], row[0])
+    )
+    front, best = set(), -1.0
+    for index, value in order:
+        if value > best:
+            front.add(index)
+            best = value
+    return front
+
+
+def operation_count(number: int) -> str:
+    """1.57 G."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.2f}{unit}"
+    return str(number)
+
+
+def _of_each(run: Run, what: str) -> dict[int, int]:
+    """Parameters or flops of each trial's network, computed once per architecture; empty for a single trial."""
+    if len(run.trials) < 2:
+        return {}
+    from trainables import cost  # only where something can vary
+
+    computed: dict[str, int] = {}
+    compute: Callable[[Any, int], int] = getattr(cost, what)
+    for trial in run.trials:
+        if (key := architecture(trial)) not in computed:
+            computed[key] = compute(trial.config, len(run.identity["classes"]))
+    return {trial.index: computed[architecture(trial)] for trial in run.trials}
+
+
+SETTINGS = ("lr", "momentum", "weight_decay", "dropout", "label_smoothing", "epochs", "batch_size")  # change no size
+
+
+def architecture(trial: Trial) -> str:
+    """What may decide about the size of a network."""
+    return repr([(key, value) for key, value in trial.config.items() if key not in SETTINGS])

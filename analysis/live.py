@@ -1,0 +1,68 @@
+"""The results while a search runs: written again when a trial has ended, in a thread, and never so often that it would matter."""
+
+import importlib
+import threading
+import time
+from pathlib import Path
+
+from trainables.errors import ExpectedError
+
+NEEDED = (
+    "torch",
+    "analysis.write",
+    "analysis.joined",
+    "trainables.train",
+    "sklearn.metrics",
+)  # by the last writing too
+REST = 9  # times as long as writing took: a tenth of one core is what watching may cost
+
+
+class Live:
+    """Rewrites the results of a run each time it is told that a trial has ended.
+
+    Several endings during one writing, or the rest after it, are one. The last state is left to whoever calls `close`: it is
+    written with the test of the winner, after the search.
+
+    Args:
+        run: the run folder.
+        copy: where the copy of results.md goes.
+    """
+
+    def __init__(self, run: Path, copy: Path) -> None:
+        self.run, self.copy = run, copy
+        self._news, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._work, name="results")
+
+    def trial_ended(self) -> None:
+        """Starts the thread when the first trial ends: loading what it needs takes seconds that nobody has to wait for."""
+        self._news.set()
+        if not self._thread.ident:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wait until nothing is being loaded or written; two threads in the middle of one import see half a module."""
+        self._over.set()
+        self._news.set()
+        if self._thread.ident:
+            self._thread.join()
+
+    def _work(self) -> None:
+        for name in NEEDED:
+            if self._over.is_set():
+                return
+            importlib.import_module(name)
+        while self._news.wait() and not self._over.is_set():
+            self._news.clear()
+            started = time.monotonic()
+            self._write()
+            self._over.wait(REST * (time.monotonic() - started))
+
+    def _write(self) -> None:
+        from analysis.copying import copy_results
+        from analysis.write import write_results
+
+        try:
+            write_results(self.run)
+            copy_results(self.run, self.copy)
+        except ExpectedError:
+            pass  # if it lasts, the last writing says so; the search is worth more than the view of it

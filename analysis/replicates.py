@@ -1,0 +1,62 @@
+"""Trials of one configuration on several seeds as one row: its mean, and how much the seed moves it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis import comparison, ranking, statistics
+
+OPEN = ("planned", "running", "waiting")
+WORST = ("failed", "diverged", "stopped", "finished")  # what a configuration is whose seeds ended differently
+
+
+def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
+    """One row per configuration, best first, with `val_accuracy` the mean over its seeds.
+
+    Args:
+        trials: one row per trial, in any order; those with the same `group` are of one configuration.
+        seeds: on how many each configuration is to be trained.
+
+    Columns: those of the first trial of each configuration (in plan order), and of `comparison.compare_seeds`; `low` and
+    `high` are Student's interval over seeds, `deviation` is the standard deviation from seed to seed, `seeds` is how many
+    have a value. A configuration has finished when it has on every seed.
+    """
+    plan = trials.sort_values("index")
+    groups = [group for _, group in plan.groupby("group", sort=False)]
+    firsts = plan.iloc[:0] if not groups else pd.concat([group.iloc[:1] for group in groups], ignore_index=True)
+    by_group = plan.groupby("group", sort=False)["val_accuracy"]
+    mean, deviation, number = by_group.mean().to_numpy(), by_group.std().to_numpy(), by_group.count().to_numpy()
+    low, high = statistics.t_interval(mean, deviation, number)
+    rows = firsts.assign(val_accuracy=mean, low=low, high=high, deviation=deviation, seeds=number)
+    rows["status"] = [status(group, seeds) for group in groups]
+    rows["epochs"] = [int(group["epochs"].sum()) for group in groups]
+    rows["epochs_allowed"] = [int(group["epochs_allowed"].max()) * seeds for group in groups]
+    rows["best_epoch"] = pd.Series(pd.NA, index=rows.index, dtype="Int64")
+    ranked = ranking.rank(rows.drop(columns="rank", errors="ignore"))
+    of = {group["index"].iloc[0]: group.sort_values("seed")["val_accuracy"].to_numpy() for group in groups}
+    finished = [of[index] for index in ranked["index"][ranked["status"] == "finished"]]
+    return comparison.compare_seeds(ranked, np.array(finished, float).reshape(len(finished), seeds))
+
+
+def configuration_of(trials: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """What tells configurations apart."""
+    return [repr(values) for values in trials[list(keys)].itertuples(index=False, name=None)]
+
+
+def status(group: pd.DataFrame, seeds: int) -> str:
+    """What a configuration is, given its trials."""
+    found = set(group["status"])
+    if len(group) < seeds or found & set(OPEN):
+        return "running" if group["epochs"].any() else "planned"
+    return next(each for each in WORST if each in found)
+
+
+def in_their_order(trials: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
+    """The trials in the order of their configurations, best first, then in plan order.
+
+    Each has the rank of its configuration, and is tied with the best if that is; value and interval stay its own.
+    """
+    known = board.set_index("group").loc[trials["group"]]
+    own = trials.assign(rank=known["rank"].to_numpy(), tied=known["tied"].to_numpy())
+    return own.sort_values(["rank", "index"]).reset_index(drop=True)

@@ -1,0 +1,82 @@
+"""Where the configurations of a run stand: the search's own ranking, and what fresh seeds made of its best.
+
+Trials of source "confirm" were trained after the search to look at its best again; they have no part in its ranking.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from analysis import comparison, frame, ranking, replicates
+from search.ledger import Run, Trial
+
+CONFIRM = "confirm"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One run, ranked.
+
+    Attributes:
+        trials: one row per trial of the search, best first.
+        board: one row per configuration; the same as `trials` where each has one seed.
+        fresh: one row per trial that confirms, in plan order, without a rank.
+        confirmed: one row per configuration that was trained on fresh seeds, best first, with its value in the search in
+            `search_value`; empty as long as any of these trials has not ended.
+        keys: the hyperparameters worth a column.
+    """
+
+    trials: pd.DataFrame
+    board: pd.DataFrame
+    fresh: pd.DataFrame
+    confirmed: pd.DataFrame
+    keys: list[str]
+
+    @property
+    def winner(self) -> int | None:
+        """The place in the plan of the search's trial whose weights stand for the best configuration."""
+        best = self.best
+        return None if best is None else int(best["index"])
+
+    @cached_property
+    def best(self) -> pd.Series | None:
+        """The best configuration, as its best trial of the search."""
+        chosen = self.confirmed if not self.confirmed.empty else self.board
+        if chosen.empty or chosen["status"].iloc[0] != "finished":
+            return None
+        own = self.trials[self.trials["group"] == chosen["group"].iloc[0]]
+        return own.sort_values(["val_accuracy", "index"], ascending=[False, True]).iloc[0]
+
+
+def stand(run: Run) -> Standing:
+    """Rank a run."""
+    everything = frame.load([run])
+    keys = frame.config_keys([run])
+    everything.insert(0, "group", replicates.configuration_of(everything, keys))
+    is_fresh = everything["source"] == CONFIRM
+    trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity["sizes"]["val"])
+    board = trials
+    if run.totals["seeds"] > 1:
+        board = replicates.configurations(trials, run.totals["seeds"])
+        trials = replicates.in_their_order(trials, board)
+    confirmed = confirm(run, everything[is_fresh], board)
+    fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity["sizes"]["val"])
+    fresh = fresh.sort_values("index").assign(rank=None, tied=None)
+    return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
+
+
+def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
+    """What the fresh seeds say, as rows of the board with its id, folder and `search_value`."""
+    over = all(trial.ended for trial in fresh_trials(run))
+    rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.get("confirm_seeds", 1)))
+    rows = rows.iloc[: None if over else 0]
+    known = board.set_index("group")
+    rows = rows[rows["group"].isin(known.index)]
+    own = {key: known.loc[rows["group"], key].to_numpy() for key in ("index", "id", "folder", "source")}
+    return rows.assign(**own, search_value=known.loc[rows["group"], "val_accuracy"].to_numpy())
+
+
+def fresh_trials(run: Run) -> list[Trial]:
+    """Those that confirm."""
+    return [trial for trial in run.trials if trial.source == CONFIRM]

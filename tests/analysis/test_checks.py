@@ -1,0 +1,211 @@
+"""What to do next: each check fires on the run that calls for it, stays quiet on the others, and its command is valid."""
+
+import dataclasses
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis import audit, checks, effects
+from analysis.checks import Finding
+from analysis.importance import Importance, Mattered, mattered, shared_epoch
+from analysis.standing import stand
+from search.ledger import Run, Trial
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+LOG = {"lr": "loguniform(0.0001, 0.1)"}
+RISING = (0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
+FLAT = (0.5, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9)
+
+
+def only(found: list[Finding]) -> Finding:
+    (one,) = found
+    return one
+
+
+def arguments(command: str) -> dict[str, str]:
+    """The settings of a command, as a shell reads them."""
+    words = shlex.split(command)
+    assert words[:2] == ["python", "run_search.py"]
+    return dict(zip(words[2::2], words[3::2], strict=True))
+
+
+def at_rates(trial: Make, *pairs: tuple[float, tuple[float, ...]], status: str = "finished") -> list[Trial]:
+    return [trial(place, values, status, lr=lr) for place, (lr, values) in enumerate(pairs)]
+
+
+def test_a_best_at_the_edge_asks_for_a_wider_range(trial: Make, run: MakeRun) -> None:
+    found = run(at_rates(trial, (0.09, FLAT), (0.01, (0.1,) * 10), (0.001, (0.1,) * 10)), space_params=LOG)
+    where = stand(found)
+    one = only(checks.edges(found, where, where.best))
+    assert not one.is_well
+    assert "lr: the best value, 9.0e-2, is at the upper edge" in one.text
+    settings = arguments(one.command)
+    assert settings["--set"] == "lr=loguniform(0.0001, 1)"
+    assert settings["--name"] == "lr_sweep-digits-next"
+
+
+def test_a_tied_row_inside_the_range_answers_for_the_edge(trial: Make, run: MakeRun) -> None:
+    found = run(at_rates(trial, (0.09, FLAT), (0.01, (0.9,) * 10)), space_params=LOG)
+    where = stand(found)
+    assert checks.edges(found, where, where.best) == []
+
+
+def test_still_improving_asks_for_more_epochs(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, RISING), trial(1, FLAT[:1] * 10)])
+    one = only(checks.lengths(found, stand(found)))
+    assert not one.is_well
+    assert "+15.00 points in the last fifth of its 10 epochs" in one.text
+    assert arguments(one.command)["--epochs"] == "15"
+    assert "--name" not in arguments(one.command)
+
+
+def test_a_schedule_of_known_length_needs_another_run(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, RISING, schedule="cosine")])
+    assert arguments(only(checks.lengths(found, stand(found))).command)["--name"] == "lr_sweep-digits-longer"
+
+
+def test_a_flat_end_is_well(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, FLAT)])
+    assert only(checks.lengths(found, stand(found))).is_well
+
+
+def test_a_rising_validation_loss_is_overfitting(trial: Make, run: MakeRun) -> None:
+    one = trial(0, FLAT, augment="none")
+    for row in one.epochs[5:]:
+        row["val_loss"] = 0.5 + row["epoch"] / 10
+    found = run([one])
+    finding = only(checks.overfitting(found, stand(found)))
+    assert not finding.is_well
+    assert arguments(finding.command)["--set"] == "augment=standard"
+    assert only(checks.overfitting(run([trial(0, FLAT)]), stand(run([trial(0, FLAT)])))).is_well
+
+
+def test_diverged_trials_have_their_region(trial: Make, run: MakeRun) -> None:
+    pairs = [(0.0001 * 2**place, FLAT) for place in range(8)]
+    well = at_rates(trial, *pairs)
+    bad = [trial(8 + place, (0.1,), "diverged", epochs=10, lr=lr) for place, lr in enumerate((0.05, 0.08))]
+    found = run([*well, *bad], space_params=LOG)
+    one = only(checks.divergence(found, stand(found).trials))
+    assert "2 of 10 trials diverged (20 %), all with lr ≥ 5.0e-2; 100 % of the trials there did" in one.text
+    assert arguments(one.command)["--set"] == "lr=loguniform(0.0001, 0.05)"
+
+
+def test_diverged_trials_everywhere_have_no_region(trial: Make, run: MakeRun) -> None:
+    trials = [trial(place, FLAT, lr=0.0001 * 2**place) for place in range(1, 8)]
+    bad = [trial(8 + place, (0.1,), "diverged", epochs=10, lr=lr) for place, lr in enumerate((0.0001, 0.08))]
+    found = run([*trials, *bad], space_params=LOG)
+    assert "in no region" in only(checks.divergence(found, stand(found).trials)).text
+
+
+def test_a_top_within_chance_asks_for_seeds(trial: Make, run: MakeRun) -> None:
+    found = run([trial(place, (0.9 - place / 300,)) for place in range(4)])
+    one = only(checks.spread(found, stand(found)))
+    assert not one.is_well
+    assert arguments(one.command)["--confirm"] == "5"
+    apart = run([trial(place, (0.9 - place / 5,)) for place in range(4)])
+    assert only(checks.spread(apart, stand(apart))).is_well
+
+
+def test_knobs_without_effect_are_fixed(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, FLAT, lr=0.01)])
+    best = stand(found).best
+    assert best is not None
+    known = {"lr": Importance(0.9, 0.2), "dropout": Importance(0.1, 0.2)}
+    one = only(checks.knobs(found, best, Mattered(known, 10, 60)))
+    assert arguments(one.command)["--set"] == "dropout=0.0"
+    assert checks.knobs(found, best, Mattered(known, 10, 20)) == []
+    assert checks.knobs(found, best, None) == []
+
+
+def rungs_run(trial: Make, run: MakeRun, order: list[int], **more: Any) -> Run:
+    """Eight finished trials whose order at epoch 1 is `order`, and at the end that of the plan."""
+    trials = [trial(place, (0.1 + early / 100, 0.5 + place / 100)) for place, early in enumerate(order)]
+    found = run(trials, scheduler={"name": "asha", "grace_period": 1, "reduction_factor": 3})
+    decisions = [{"trial": t.index, "epoch": 1, "value": 0.1, "decision": "continue"} | more for t in trials]
+    return dataclasses.replace(found, decisions=decisions)
+
+
+def test_a_rung_that_disagrees_with_the_end_should_wait(trial: Make, run: MakeRun) -> None:
+    found = rungs_run(trial, run, [7, 6, 5, 4, 3, 2, 1, 0])
+    (rung,) = audit.rungs(found)
+    assert rung.agreement == pytest.approx(-1)
+    assert arguments(only(checks.stopping(found)).command)["--grace-period"] == "3"
+    assert only(checks.stopping(rungs_run(trial, run, list(range(8))))).is_well
+
+
+def test_the_agreement_is_spearmans(trial: Make, run: MakeRun) -> None:
+    from scipy.stats import spearmanr
+
+    order = [3, 0, 5, 5, 1, 7, 2, 6]
+    (rung,) = audit.rungs(rungs_run(trial, run, order))
+    assert rung.agreement == pytest.approx(spearmanr(order, range(8)).statistic)
+
+
+def test_the_audit_corrects_what_the_rung_chose() -> None:
+    """Simulated: among the survivors of a rung the correlation looks weaker than it is; weighted audited trials repair it."""
+    dice, naive, weighted, truth = np.random.default_rng(0), [], [], []
+    for _ in range(200):
+        early = dice.normal(size=300)
+        late = early + dice.normal(size=300)
+        stopped = early < np.quantile(early, 2 / 3)
+        audited = stopped & (dice.random(300) < 0.2)
+        weight = np.where(audited, stopped.sum() / max(1, audited.sum()), 1.0)
+        for kept, into in ((~stopped, naive), (~stopped | audited, weighted), (np.full(300, True), truth)):
+            own = weight[kept] if into is weighted else np.ones(kept.sum())
+            ranks = [audit.weighted_ranks(values[kept], own) for values in (early, late)]
+            first, second = (each - np.average(each, weights=own) for each in ranks)
+            into.append((own * first * second).sum() / np.sqrt((own * first**2).sum() * (own * second**2).sum()))
+    assert np.mean(naive) < np.mean(truth) - 0.15
+    assert np.mean(weighted) == pytest.approx(np.mean(truth), abs=0.02)
+
+
+def test_an_audited_trial_stands_for_those_that_were_stopped_with_it(trial: Make, run: MakeRun) -> None:
+    found = rungs_run(trial, run, list(range(8)))
+    kept = [{**record, "audit": True} if record["trial"] == 0 else record for record in found.decisions]
+    stopped = [{"trial": place, "epoch": 1, "value": 0.1, "decision": "stop"} for place in (20, 21, 22)]
+    assert audit.weigh(dataclasses.replace(found, decisions=[*kept, *stopped])) == {0: 4.0}
+
+
+def searched(trial: Make, run: MakeRun, number: int) -> Run:
+    """A search whose accuracy depends on lr alone; dropout is chance."""
+    dice = np.random.default_rng(0)
+    rates, drops = 10 ** dice.uniform(-4, -1, number), dice.uniform(0, 0.5, number)
+    trials = [
+        trial(place, (0.9 - 0.1 * abs(np.log10(lr) + 2.5),), lr=float(lr), dropout=float(drop))
+        for place, (lr, drop) in enumerate(zip(rates, drops, strict=True))
+    ]
+    return run(trials, space_params=LOG | {"dropout": "uniform(0, 0.5)"})
+
+
+def test_what_mattered_is_found_above_chance(trial: Make, run: MakeRun) -> None:
+    found = searched(trial, run, 60)
+    result = mattered(found, found.trials)
+    assert result is not None
+    assert list(result.parameters) == ["lr", "dropout"]
+    assert result.parameters["lr"].matters
+    assert not result.parameters["dropout"].matters
+    assert result == mattered(found, found.trials)
+    text = effects.section(found, stand(found), result)
+    assert "| lr          |     **" in text
+    assert text.count(" · ") == 6
+
+
+def test_too_few_trials_say_nothing_of_importance(trial: Make, run: MakeRun) -> None:
+    found = searched(trial, run, 9)
+    assert mattered(found, found.trials) is None
+    assert "importance" not in effects.section(found, stand(found), None)
+
+
+def test_stopped_trials_are_compared_at_an_epoch_that_half_of_them_reached(trial: Make) -> None:
+    trials = [trial(0, FLAT), trial(1, FLAT[:3]), trial(2, FLAT[:3]), trial(3, FLAT[:1])]
+    assert shared_epoch(trials) == 3
+    assert shared_epoch([]) == 1
+
+
+def test_a_search_without_a_winner_has_no_checks(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, (), "failed")])
+    assert checks.section(found, stand(found), None) == ""

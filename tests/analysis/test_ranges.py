@@ -1,0 +1,69 @@
+"""Ranges read back from run.json: their edges, and what lies beyond, as --set wants it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import ranges
+from spaces import choice, integers, loguniform, uniform
+from trainables.config import check_value
+
+
+@pytest.mark.parametrize("own", [choice(1, 2, 3), uniform(0, 0.6), loguniform(1e-5, 1e-2), integers(1, 4)])
+def test_what_a_space_writes_is_read_back(own: Any) -> None:
+    found = ranges.parse(str(own))
+    assert found is not None
+    if found.values:
+        assert found.numbers() == list(own.bounds())
+    else:
+        assert (found.low, found.high, found.log, found.whole) == (own.low, own.high, own.log, own.whole)
+
+
+@pytest.mark.parametrize("text", ["", "when(model: mlp=choice(1, 2))", "uniform(a, b)", "uniform(2, 1)", "magic(1, 2)"])
+def test_what_is_no_range_is_none(text: str) -> None:
+    assert ranges.parse(text) is None
+
+
+@given(st.text())
+def test_any_text_is_survived(text: str) -> None:
+    for each in (text, f"choice({text})", f"uniform({text}, 1)"):
+        own = ranges.parse(each)
+        if own and own.values:
+            own.numbers()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value", "side", "proposed"),
+    [
+        ("lr", "loguniform(1e-05, 0.01)", 0.0095, "upper", "lr=loguniform(1e-05, 0.1)"),
+        ("lr", "loguniform(1e-05, 0.01)", 1.1e-5, "lower", "lr=loguniform(1e-06, 0.01)"),
+        ("lr", "loguniform(1e-05, 0.01)", 1e-3, "", ""),
+        ("width", "choice(256, 512, 1024)", 1024, "upper", "width=choice(256, 512, 1024, 2048)"),
+        ("dropout", "choice(0.0, 0.1, 0.2)", 0.2, "upper", "dropout=choice(0.0, 0.1, 0.2, 0.3)"),
+        ("dropout", "uniform(0, 0.6)", 0.01, "lower", ""),  # below nothing there is no dropout
+        ("depth", "integers(1, 4)", 1, "lower", ""),
+        ("depth", "integers(1, 4)", 4, "upper", "depth=integers(1, 6)"),
+        ("depth", "integers(1, 4)", 3, "", ""),
+        ("depth", "choice(1, 2)", 2, "", ""),  # of two values each is at an end
+        ("augment", "choice(none, flip, crop)", "crop", "", ""),
+    ],
+)
+def test_edges_and_what_lies_beyond(key: str, text: str, value: Any, side: str, proposed: str) -> None:
+    own = ranges.parse(text)
+    assert own is not None
+    assert ranges.edge(own, value) == side
+    if side:
+        assert ranges.wider(key, own, side) == proposed
+
+
+@given(st.floats(1e-6, 1.0), st.floats(1.5, 1e4), st.booleans(), st.sampled_from(["lower", "upper"]))
+def test_a_proposed_range_is_allowed_and_holds_the_old_one(low: float, factor: float, log: bool, side: str) -> None:
+    own = ranges.Range(float(f"{low:.4g}"), float(f"{low * factor:.4g}"), log=log)
+    if proposed := ranges.wider("lr", own, side):
+        new = ranges.parse(proposed.removeprefix("lr="))
+        assert new is not None
+        assert new.low <= own.low < own.high <= new.high
+        check_value("lr", new.low)
+        check_value("lr", new.high)
