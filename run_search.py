@@ -3,6 +3,7 @@
     python run_search.py --space lr_sweep
     python run_search.py --space mlp_random --dataset cifar10 --num-samples 32 --scheduler asha
     python run_search.py --list-spaces
+    python run_search.py --reproduce lr_sweep-digits/7f3a
 
 This file parses, wires and prints. What is searched stands in spaces/, how in search/, one trial in trainables/, what came
 out in analysis/.
@@ -11,6 +12,7 @@ out in analysis/.
 import importlib
 import os
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -96,6 +98,8 @@ def main(
     allow_changes: Annotated[
         bool, option("continue although the search was changed; recorded", "--allow-changes")
     ] = False,
+    reproduce: Annotated[str | None, option("RUN/ID: train that row again, without Ray, and compare")] = None,
+    out: Annotated[Path | None, option("with --reproduce: keep the trial in this folder [a temporary one]")] = None,
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
@@ -108,6 +112,8 @@ def main(
         return 0
     if show_space is not None:
         return print_space(show_space, tuple(set_ or ()), max_params, algo, seed)
+    if reproduce is not None:
+        return train_row_again(reproduce, runs_dir, dataset, data_dir, out, quiet)
     if space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces.")
     if keep_best < 1:
@@ -199,6 +205,14 @@ def start_warm(settings: "Settings", name: str | None) -> "Settings":
     for line in notes:
         print(f"note: {line}", file=sys.stderr)
     return replace(settings, warm=found)
+
+
+def train_row_again(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path | None, quiet: bool) -> int:
+    """--reproduce: one row of a run again; 1 if it came out differently."""
+    from analysis.reproduce import reproduce
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # saves nothing, but leaves no folder
+    return reproduce(name, runs_dir, dataset, data_dir, out, quiet)
 
 
 def run(

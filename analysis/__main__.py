@@ -2,10 +2,13 @@
 
     python -m analysis leaderboard lr_sweep-digits
     python -m analysis leaderboard runs/lr_sweep-digits runs/depth_sweep-digits --format json
+    python -m analysis leaderboard mlp_random-digits --filter 'lr > 1e-3 and depth == 2' --sort -lr --columns lr,depth
+    python -m analysis show mlp_random-digits/7f3a
     python -m analysis verify lr_sweep-digits
 
-A run is a path or a name under runs/. One run: its results.md, .csv, .json and plots are written again and its
-leaderboard is printed. Several: one ranking over all of them, printed only.
+A run is a path or a name under runs/, and RUN/ID one of its trials: an index or the start of a hash. The leaderboard of
+one run: its results.md, .csv, .json and plots are written again and it is printed. Of several: one ranking over all of
+them, printed only. stdout is only the result.
 """
 
 import sys
@@ -18,6 +21,13 @@ from trainables.commandline import check_choice, execute, option
 from trainables.errors import RunError
 
 FORMATS = ("md", "csv", "json")
+RunsDir = Annotated[Path, option("where the runs lie [runs]")]
+Form = Annotated[str, option("md, csv or json [md]")]
+Filter = Annotated[str | None, option("rows that fulfil a condition: 'lr > 1e-3 and status == finished'")]
+Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
+Top = Annotated[int | None, option("so many rows at most [all]")]
+Columns = Annotated[str | None, option("names with commas between; the id is always there")]
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -31,25 +41,46 @@ def leaderboard(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="paths, or names under --runs-dir", show_default=False)
     ],
-    format: Annotated[str, option("md, csv or json [md]")] = "md",
-    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+    format: Form = "md",
+    filter: Filter = None,
+    sort: Sort = None,
+    top: Top = None,
+    columns: Columns = None,
+    runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs."""
     check_choice("format", format, FORMATS)
-    from analysis import joined, write  # pandas loads here, after the arguments are known to be good
+    from analysis import joined, selection, write  # pandas loads here, after the arguments are known to be good
     from search import ledger
 
+    asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
     found = [ledger.read(folder) for folder in folders]
     if len(found) == 1:
         write.write_files(found[0])
-    print(joined.show(found, format), end="")
+    text = joined.show(found, format) if asked.is_everything else selection.listed(found, format, asked)
+    print(text, end="")
+
+
+@app.command()
+def show(
+    trial: Annotated[
+        str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
+    ],
+    format: Form = "md",
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Print one trial: configuration, curve, outcome, files, and the command that trains it again."""
+    check_choice("format", format, FORMATS)
+    from analysis import show, trials
+
+    print(show.show(*trials.find_or_winner(trial, runs_dir), format), end="")
 
 
 @app.command()
 def verify(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
-    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
     from analysis import joined
