@@ -4,6 +4,8 @@
     python -m analysis leaderboard runs/lr_sweep-digits runs/depth_sweep-digits --format json
     python -m analysis leaderboard mlp_random-digits --filter 'lr > 1e-3 and depth == 2' --sort -lr --columns lr,depth
     python -m analysis show mlp_random-digits/7f3a
+    python -m analysis export mlp_random-digits my-network
+    python -m analysis predict my-network photo.png
     python -m analysis verify lr_sweep-digits
 
 A run is a path or a name under runs/, and RUN/ID one of its trials: an index or the start of a hash. The leaderboard of
@@ -18,7 +20,7 @@ from typing import Annotated
 import typer
 
 from trainables.commandline import check_choice, execute, option
-from trainables.errors import RunError
+from trainables.errors import RunError, UsageError
 
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie [runs]")]
@@ -27,6 +29,8 @@ Filter = Annotated[str | None, option("rows that fulfil a condition: 'lr > 1e-3 
 Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
 Top = Annotated[int | None, option("so many rows at most [all]")]
 Columns = Annotated[str | None, option("names with commas between; the id is always there")]
+Dataset = Annotated[str, option("the run's images: its own by default; a folder has to be named: folder:PATH [auto]")]
+DataDir = Annotated[Path, option("where archives lie [data]")]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -75,6 +79,49 @@ def show(
     from analysis import show, trials
 
     print(show.show(*trials.find_or_winner(trial, runs_dir), format), end="")
+
+
+@app.command()
+def export(
+    trial: Annotated[
+        str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
+    ],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="new, empty, or an earlier export", show_default=False)
+    ] = None,
+    retrain: Annotated[bool, option("train on training and validation images first", "--retrain")] = False,
+    ensemble: Annotated[int | None, option("score the average of the best so many, on test once; needs no DIR")] = None,
+    format: Annotated[str, option("of the scores: md, csv or json [md]")] = "md",
+    dataset: Dataset = "auto",
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write the network of a trial to a folder that needs torch and safetensors alone, with a model card."""
+    check_choice("format", format, FORMATS)
+    if folder is None and ensemble is None:
+        raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
+    from analysis import export, images, trials
+    from analysis.ensemble import score
+
+    run, chosen = trials.find_or_winner(trial, runs_dir)
+    if folder is not None:
+        export.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
+        print(f"{folder}: {trials.label(chosen)} of {run.name}", file=sys.stderr)
+    if ensemble is not None:
+        print(score(run, ensemble, images.cache_of(run, dataset, data_dir), format), end="")
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="an export", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG", show_default=False)],
+    format: Form = "md",
+) -> None:
+    """Print the likeliest classes of images with their probabilities, from an exported network."""
+    check_choice("format", format, FORMATS)
+    from analysis import predict
+
+    print(predict.predict(folder, images, format), end="")
 
 
 @app.command()

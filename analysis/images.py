@@ -32,6 +32,11 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
     return cache
 
 
+def load(run: Run, dataset: str, data_dir: Path) -> data.Dataset:
+    """Training and validation images of a run, as `cache_of` finds them."""
+    return data.load(cache_of(run, dataset, data_dir), fraction=run.identity["fraction"])
+
+
 def recorded(run: Run) -> str:
     """The data set that the run names.
 

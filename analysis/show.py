@@ -15,7 +15,7 @@ from search.ledger import Run, Trial
 def show(run: Run, trial: Trial, form: str) -> str:
     """The trial as md, as csv (a line per epoch) or as json (a list of one row with its `curve`)."""
     if form == "csv":
-        return as_csv([{"id": trial.id, **row} for row in trial.epochs])
+        return as_csv([dict([("id", trial.id), *row.items()]) for row in trial.epochs])
     row, trials = placed(run, trial)
     if form == "json":
         facts: Row = {"config": trial.config, "outcome": trial.outcome, "stopped_at": trial.stopped_at}

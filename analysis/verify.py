@@ -136,7 +136,7 @@ def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFi
             evidence.wrong(line.where, "done without an intent before it")
         if trial is None or not 1 <= record["epoch"] <= len(trial.rows):
             evidence.wrong(line.where, f"trial {record['trial']} has no epoch {record['epoch']}")
-        elif trial.weights not in (None, (record["epoch"], record["weights"])):
+        elif "ensemble" not in record and trial.weights not in (None, (record["epoch"], record["weights"])):
             evidence.wrong(line.where, f"the weights of trial {record['trial']} are others")
 
 
