@@ -82,6 +82,18 @@ def show(
 
 
 @app.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
+    from analysis import joined, report
+    from search import ledger
+
+    print(report.write(ledger.read(joined.find(run, runs_dir))))
+
+
+@app.command()
 def export(
     trial: Annotated[
         str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
