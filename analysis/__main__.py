@@ -4,8 +4,10 @@
     python -m analysis leaderboard runs/lr_sweep-digits runs/depth_sweep-digits --format json
     python -m analysis leaderboard mlp_random-digits --filter 'lr > 1e-3 and depth == 2' --sort -lr --columns lr,depth
     python -m analysis show mlp_random-digits/7f3a
+    python -m analysis compare mlp_random-digits lr_sweep-digits
     python -m analysis export mlp_random-digits my-network
     python -m analysis predict my-network photo.png
+    python -m analysis report mlp_random-digits
     python -m analysis verify lr_sweep-digits
 
 A run is a path or a name under runs/, and RUN/ID one of its trials: an index or the start of a hash. The leaderboard of
@@ -79,6 +81,30 @@ def show(
     from analysis import show, trials
 
     print(show.show(*trials.find_or_winner(trial, runs_dir), format), end="")
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="two or more, paths or names", show_default=False)
+    ],
+    format: Form = "md",
+    filter: Filter = None,
+    sort: Sort = None,
+    top: Top = None,
+    columns: Columns = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
+    check_choice("format", format, FORMATS)
+    from analysis import compare, joined, selection
+    from search import ledger
+
+    asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
+    folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
+    if len(folders) < 2:
+        raise UsageError("compare needs at least two different runs. See python -m analysis show for one.")
+    print(compare.show([ledger.read(folder) for folder in folders], format, asked), end="")
 
 
 @app.command()

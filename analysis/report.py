@@ -109,7 +109,9 @@ def trials(run: Run, rows: Sequence[Row], keys: Sequence[str], times: dict[int, 
 <div class="bar"><input id="filter" type="search" placeholder="lr > 1e-3 and finished" aria-label="filter trials">
 <output id="shown"></output><label><input id="whole" type="checkbox"> whole range</label></div>
 <p id="filter-help">Words and conditions on columns, joined by <code>and</code>: the plots follow.
-A click on a row, a curve or a dot shows that trial.</p>
+A click on a row, a curve or a dot shows that trial.
+<span class="key finished">●</span> finished <span class="key">●</span> stopped or not ended
+<span class="key other">●</span> diverged <span class="key picked">●</span> chosen</p>
 <p id="chosen" aria-live="polite"></p>
 <div id="curves" class="plot wide"></div>
 <div id="scatters"></div>

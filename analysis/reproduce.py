@@ -5,9 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from analysis import comparison, images, statistics, trials
+from analysis import images, pairs, statistics, trials
 from analysis.commands import dataset
 from analysis.markdown import one_line, percent, plural
 from search import identity
@@ -105,19 +103,12 @@ def at(rows: list[Record], epoch: int) -> Record:
 
 
 def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> bool:
-    """Whether as many epochs gave best values that do not differ at the 5 % level: McNemar's test where both keep
-    their predictions, else the z-test of two proportions."""
+    """Whether as many epochs gave best values that do not differ at the 5 % level."""
     if len(rows) != len(trial.epochs) or not rows:
         return False
-    first, second = trial.best, best_of(rows)
-    assert first is not None, "it has as many rows as the other"
-    hits = [round(row["val_accuracy"] * images) for row in (first, second)]
-    before = comparison.read_correct(trial.folder, first["epoch"], hits[0], images)
-    again = comparison.read_correct(folder, second["epoch"], hits[1], images)
-    if before is None or again is None:
-        return statistics.two_proportions(hits[0], hits[1], images) > statistics.LEVEL
-    wins, losses = int(np.sum(before & ~again)), int(np.sum(again & ~before))
-    return statistics.mcnemar(wins, losses) > statistics.LEVEL
+    assert trial.best is not None, "it has as many rows as the other"
+    p_value, _ = pairs.p_value((trial.folder, trial.best), (folder, best_of(rows)), images)
+    return p_value > statistics.LEVEL
 
 
 def best_of(rows: list[Record]) -> Record:
