@@ -10,6 +10,7 @@ from analysis.export import KEPT
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
 from analysis.markdown import NOTHING, percent, plural, table
+from search import lock
 from search.ledger import Run, Trial
 from trainables import durable
 from trainables.durable import Record
@@ -29,11 +30,13 @@ def score(run: Run, size: int, cache: Path, form: str) -> str:
         UsageError: fewer than two networks.
         RunError: the search is not complete, or has not kept as many weights.
         StorageError: the record cannot be written; the test split stays closed.
+        LockedError: another process works on the run.
     """
     trials = members(run, size)
     weights = [testing.read_weights(trial) for trial in trials]
     key = durable.sha256("".join(sorted(own for _, own in weights)).encode())
-    on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache)
+    with lock.hold(run.folder):
+        on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache)
     row: Row = {"id": f"ensemble-{key[:6]}", "members": [trial.id for trial in trials]}
     row |= {"val_accuracy": on_val["accuracy"], "test_accuracy": on_test["accuracy"]}
     rows = [row, *(single(run, trial) for trial in trials)]
@@ -70,7 +73,8 @@ def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cach
 
     images = data.load(cache, fraction=run.identity["fraction"])
     on_val = metrics.evaluate(average(run, trials, weights, images, images.val.images), images.val.labels)
-    known = [line for line in run.tests if line["weights"] == key and line["state"] == "done"]
+    tests = durable.read_lines(run.folder / "tests.jsonl")
+    known = [line for line in tests if line["weights"] == key and line["state"] == "done"]
     if known:
         return on_val, known[-1]["metrics"]
     best = trials[0]

@@ -45,7 +45,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:
         try:
             train_again(run, trial, cache, folder, quiet)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"
             print(f"interrupted; {again}", file=sys.stderr)
             raise
