@@ -6,7 +6,7 @@ from pathlib import Path
 import trainables
 
 MODELS = Path(trainables.__file__).with_name("models.py")
-STANDALONE = {"resnet18": Path(__file__).with_name("standalone_resnet18.py")}  # those that torchvision builds
+STANDALONE = {"resnet18": Path(__file__).parent / "standalone" / "resnet18.py"}  # those that torchvision builds
 REPLACED = {  # our dropout differs from torch's in how it draws its random numbers, so only while training
     "from trainables.dropout import Dropout": "from torch.nn import Dropout",
 }
