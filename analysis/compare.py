@@ -142,7 +142,9 @@ def verdict(runs: Sequence[Run]) -> str:
     best.sort(key=lambda each: -(each[1].best or {})["val_accuracy"])
     configs = [without_epochs(trial) for _, trial in best]
     if all(config == configs[0] for config in configs):
-        searched_keys = {key: configs[0][key] for key in frame.config_keys(runs) if key in varied_in(runs)}
+        searched_keys = {
+            key: configs[0][key] for key in frame.config_keys(runs) if key in varied_in(runs) & configs[0].keys()
+        }
         return f"**The same winner: {settings(searched_keys) or escape(best[0][1].id)}.**"
     return "**Not the same winner.** " + " ".join(against(best[0], other) for other in best[1:])
 
