@@ -41,7 +41,9 @@ def block(_: RendererHTML, tokens: Sequence[Token], place: int, *__: Any) -> str
 
 
 def escaped(_: RendererHTML, tokens: Sequence[Token], place: int, *__: Any) -> str:
-    return html.escape(tokens[place].content)
+    """A tag within a line as text, but for a line break."""
+    content = tokens[place].content
+    return content if content == "<br>" else html.escape(content)
 
 
 def picture(folder: Path, tokens: Sequence[Token], place: int) -> str:

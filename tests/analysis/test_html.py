@@ -89,6 +89,10 @@ def test_our_comment_goes_and_numbers_stand_at_the_right(tmp_path: Path) -> None
     assert '<td class="number">1</td>' in page
 
 
+def test_a_line_break_breaks_the_line(tmp_path: Path) -> None:
+    assert rendered("one<br>two <b>three</b>", tmp_path) == "<p>one<br>two &lt;b&gt;three&lt;/b&gt;</p>\n"
+
+
 def test_a_plot_of_the_run_is_part_of_the_page(tmp_path: Path) -> None:
     (tmp_path / "plots").mkdir()
     (tmp_path / "plots" / "a.svg").write_text("<svg/>")
