@@ -4,6 +4,7 @@
     python run_search.py --space mlp_random --dataset cifar10 --num-samples 32 --scheduler asha
     python run_search.py --resume lr_sweep-digits
     python run_search.py --list-spaces
+    python run_search.py --reproduce lr_sweep-digits/7f3a
 
 This file parses, wires and prints. What is searched stands in spaces/, how in search/, one trial in trainables/, what came
 out in analysis/.
@@ -11,6 +12,7 @@ out in analysis/.
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +99,8 @@ def main(
     allow_changes: Annotated[
         bool, option("continue although the search was changed; recorded", "--allow-changes")
     ] = False,
+    reproduce: Annotated[str | None, option("RUN/ID: train that row again, without Ray, and compare")] = None,
+    out: Annotated[Path | None, option("with --reproduce: keep the trial in this folder [a temporary one]")] = None,
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
@@ -114,6 +118,8 @@ def main(
 
         given = {key for key in ctx.params if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"}
         return main(ctx, **(ctx.params | resuming.recorded(runs_dir, resume, given)))
+    if reproduce is not None:
+        return train_row_again(reproduce, runs_dir, dataset, data_dir, out, quiet)
     if space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
     if keep_best < 1:
@@ -204,6 +210,14 @@ def start_warm(settings: "Settings", name: str | None) -> "Settings":
     for line in notes:
         print(f"note: {line}", file=sys.stderr)
     return replace(settings, warm=found)
+
+
+def train_row_again(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path | None, quiet: bool) -> int:
+    """--reproduce: one row of a run again; 1 if it came out differently."""
+    from analysis.reproduce import reproduce
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # saves nothing, but leaves no folder
+    return reproduce(name, runs_dir, dataset, data_dir, out, quiet)
 
 
 def run(

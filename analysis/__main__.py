@@ -2,10 +2,17 @@
 
     python -m analysis leaderboard lr_sweep-digits
     python -m analysis leaderboard runs/lr_sweep-digits runs/depth_sweep-digits --format json
+    python -m analysis leaderboard mlp_random-digits --filter 'lr > 1e-3 and depth == 2' --sort -lr --columns lr,depth
+    python -m analysis show mlp_random-digits/7f3a
+    python -m analysis compare mlp_random-digits lr_sweep-digits
+    python -m analysis export mlp_random-digits my-network
+    python -m analysis predict my-network photo.png
+    python -m analysis report mlp_random-digits
     python -m analysis verify lr_sweep-digits
 
-A run is a path or a name under runs/. One run: its results.md, .csv, .json and plots are written again and its
-leaderboard is printed. Several: one ranking over all of them, printed only.
+A run is a path or a name under runs/, and RUN/ID one of its trials: an index or the start of a hash. The leaderboard of
+one run: its results.md, .csv, .json and plots are written again and it is printed. Of several: one ranking over all of
+them, printed only. stdout is only the result.
 """
 
 import sys
@@ -15,9 +22,18 @@ from typing import Annotated
 import typer
 
 from trainables.commandline import check_choice, execute, option, tell
-from trainables.errors import RunError
+from trainables.errors import RunError, UsageError
 
 FORMATS = ("md", "csv", "json")
+RunsDir = Annotated[Path, option("where the runs lie [runs]")]
+Form = Annotated[str, option("md, csv or json [md]")]
+Filter = Annotated[str | None, option("rows that fulfil a condition: 'lr > 1e-3 and status == finished'")]
+Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
+Top = Annotated[int | None, option("so many rows at most [all]")]
+Columns = Annotated[str | None, option("names with commas between; the id is always there")]
+Dataset = Annotated[str, option("the run's images: its own by default; a folder has to be named: folder:PATH [auto]")]
+DataDir = Annotated[Path, option("where archives lie [data]")]
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -31,18 +47,28 @@ def leaderboard(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="paths, or names under --runs-dir", show_default=False)
     ],
-    format: Annotated[str, option("md, csv or json [md]")] = "md",
+    format: Form = "md",
+    filter: Filter = None,
+    sort: Sort = None,
+    top: Top = None,
+    columns: Columns = None,
     stale: Annotated[bool, option("only say whether results.md is what the ledger says", "--stale")] = False,
-    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
 ) -> int:
     """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs.
 
     With --stale nothing is written: exit code 1 and one line for each results.md that is not what its ledger says.
     """
     check_choice("format", format, FORMATS)
-    from analysis import joined, standing, write  # pandas loads here, after the arguments are known to be good
+    from analysis import (
+        joined,
+        selection,
+        standing,
+        write,
+    )  # pandas loads here, after the arguments are known to be good
     from search import ledger
 
+    asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
     found = [ledger.read(folder) for folder in folders]
     if stale:
@@ -50,16 +76,111 @@ def leaderboard(
         tell("".join(f"stale: {folder / 'results.md'}\n" for folder in old))
         return int(bool(old))
     where = standing.stand(found[0]) if len(found) == 1 else None
-    tell(joined.show(found, format, where))  # first, so that a run that cannot be written to is at least shown
+    # shown first, so that of a run that cannot be written to at least that is there
+    tell(joined.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
     if where:
         write.write_files(found[0], where)
     return 0
 
 
 @app.command()
+def show(
+    trial: Annotated[
+        str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
+    ],
+    format: Form = "md",
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Print one trial: configuration, curve, outcome, files, and the command that trains it again."""
+    check_choice("format", format, FORMATS)
+    from analysis import show, trials
+
+    tell(show.show(*trials.find_or_winner(trial, runs_dir), format))
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="two or more, paths or names", show_default=False)
+    ],
+    format: Form = "md",
+    filter: Filter = None,
+    sort: Sort = None,
+    top: Top = None,
+    columns: Columns = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
+    check_choice("format", format, FORMATS)
+    from analysis import compare, joined, selection
+    from search import ledger
+
+    asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
+    folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
+    if len(folders) < 2:
+        raise UsageError("compare needs at least two different runs. See python -m analysis show for one.")
+    tell(compare.show([ledger.read(folder) for folder in folders], format, asked))
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
+    from analysis import joined, report
+    from search import ledger
+
+    tell(f"{report.write(ledger.read(joined.find(run, runs_dir)))}\n")
+
+
+@app.command()
+def export(
+    trial: Annotated[
+        str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
+    ],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="new, empty, or an earlier export", show_default=False)
+    ] = None,
+    retrain: Annotated[bool, option("train on training and validation images first", "--retrain")] = False,
+    ensemble: Annotated[int | None, option("score the average of the best so many, on test once; needs no DIR")] = None,
+    format: Annotated[str, option("of the scores: md, csv or json [md]")] = "md",
+    dataset: Dataset = "auto",
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write the network of a trial to a folder that needs torch and safetensors alone, with a model card."""
+    check_choice("format", format, FORMATS)
+    if folder is None and ensemble is None:
+        raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
+    from analysis import export, images, trials
+    from analysis.ensemble import score
+
+    run, chosen = trials.find_or_winner(trial, runs_dir)
+    if folder is not None:
+        export.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
+        tell(f"{folder}: {trials.label(chosen)} of {run.name}\n", sys.stderr)
+    if ensemble is not None:
+        tell(score(run, ensemble, images.cache_of(run, dataset, data_dir), format))
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="an export", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG", show_default=False)],
+    format: Form = "md",
+) -> None:
+    """Print the likeliest classes of images with their probabilities, from an exported network."""
+    check_choice("format", format, FORMATS)
+    from analysis import predict
+
+    tell(predict.predict(folder, images, format))
+
+
+@app.command()
 def verify(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
-    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
     from analysis import joined

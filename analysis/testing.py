@@ -18,7 +18,11 @@ def reads(run: Run) -> int:
 def evaluation(run: Run, index: int, best_epoch: int) -> Record | None:
     """The test metrics of a trial's best epoch, if they are known."""
     done = [record for record in run.tests if record["state"] == "done"]
-    own = [record for record in done if record["trial"] == index and record.get("epoch", best_epoch) == best_epoch]
+    own = [
+        record
+        for record in done
+        if "ensemble" not in record and record["trial"] == index and record.get("epoch", best_epoch) == best_epoch
+    ]
     metrics: Record | None = own[-1]["metrics"] if own else None
     return metrics
 

@@ -27,6 +27,7 @@ IDENTITY: Shape = {
     "classes": (list,), "fraction": NUMBER, "seed": WHOLE, "algorithm": TEXT, "scheduler": (dict,), "precision": TEXT,
     "threads": WHOLE, "code": TEXT, "torch": TEXT, "versions": (dict,), "git": (str, NONE),
 }  # fmt: skip
+SINCE: Shape = {"normalisation": (dict,)}  # not in runs that were made before it was recorded
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
 RESULT: Shape = {"id": TEXT, "rank": WHOLE, "status": TEXT, "epochs": WHOLE, "index": WHOLE}
@@ -86,7 +87,10 @@ def check_identity(evidence: Evidence) -> Record | None:
         evidence.wrong("run.json", "missing, so this is no run")
         return None
     identity = evidence.object(path, IDENTITY)
-    if identity is None or not evidence.has_shape("run.json:1", identity["sizes"], SIZES):
+    since = {key: types for key, types in SINCE.items() if key in (identity or {})}
+    if identity is None or not evidence.has_shape("run.json:1", identity, since):
+        return None
+    if not evidence.has_shape("run.json:1", identity["sizes"], SIZES):
         return None
     if identity["schema"] != SCHEMA:
         evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
@@ -159,7 +163,7 @@ def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFi
             evidence.wrong(line.where, "done without an intent before it")
         if trial is None or not 1 <= record["epoch"] <= len(trial.rows):
             evidence.wrong(line.where, f"trial {record['trial']} has no epoch {record['epoch']}")
-        elif trial.weights not in (None, (record["epoch"], record["weights"])):
+        elif "ensemble" not in record and trial.weights not in (None, (record["epoch"], record["weights"])):
             evidence.wrong(line.where, f"the weights of trial {record['trial']} are others")
 
 

@@ -43,6 +43,7 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
         "fingerprint": data.fingerprint,
         "sizes": dict(data.sizes),
         "classes": list(data.classes),
+        "normalisation": {"mean": list(data.mean), "std": list(data.std)},  # what an export needs of the images
         "fraction": settings.fraction,
         "seed": settings.seed,
         "algorithm": settings.algorithm,

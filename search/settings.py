@@ -29,7 +29,7 @@ FLAGS = {  # each flag of run_search.py: what another value means for a run that
         "data_dir", "gpus_per_trial", "max_concurrent", "address", "epoch_timeout", "time_budget", "results", "keep_best",
         "retry_failed", "allow_changes", "quiet",
     ),
-    "which": ("name", "runs_dir", "resume", "list_spaces", "show_space", "dry_run"),  # says which run is meant, or none
+    "which": ("name", "runs_dir", "resume", "list_spaces", "show_space", "dry_run", "reproduce", "out"),  # says which run is meant, or none
 }  # fmt: skip
 
 

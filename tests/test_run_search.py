@@ -298,6 +298,22 @@ def test_a_row_of_the_search_is_the_row_of_the_trial_alone(search):
 
 @pytest.mark.integration
 @pytest.mark.timeout(300)
+def test_rows_of_a_search_under_ray_are_reproduced_without_it(search):
+    """Finished and stopped early alike, from what the run recorded alone."""
+    assert (
+        search.done("--space", "mlp_random", "--num-samples", "5", "--epochs", "4", "--scheduler", "sha").returncode
+        == 0
+    )
+    for trial in ledger.read(search.run).trials[:3]:
+        command = [sys.executable, ROOT / "run_search.py", "--reproduce", f"t/{trial.index}", "--quiet"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=search.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"t/{trial.index:04d}-{trial.id}: identical (" in done.stdout, done.stdout
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
 def test_a_bug_in_every_trial_stops_the_search_and_once_mended_it_goes_on(search):
     search.source = search.folder / "source"
     for package in ("search", "trainables", "spaces", "analysis"):

@@ -107,9 +107,16 @@ def changes(found: Record, asked: Record) -> list[str]:
 
 
 def follow(
-    folder: Path, config: Config, images: data.Dataset, seed: int, device: str, arithmetic: str, quiet: bool
+    folder: Path,
+    config: Config,
+    images: data.Dataset,
+    seed: int,
+    device: str,
+    arithmetic: str,
+    quiet: bool,
+    until: int | None = None,
 ) -> None:
-    """Train to the end, showing one bar per epoch on a terminal and one line per epoch elsewhere."""
+    """Train to the end, or to the epoch `until`, showing one bar per epoch on a terminal and one line per epoch elsewhere."""
     console = Console(stderr=True, quiet=quiet)
     columns = (
         TextColumn("{task.description}"),
@@ -124,7 +131,7 @@ def follow(
             progress.update(bar, completed=done, total=total)
 
         rows = trial.run(
-            folder, config, images, seed=seed, device=device, precision=arithmetic,
+            folder, config, images, seed=seed, device=device, precision=arithmetic, until=until,
             on_batch=show_batch if console.is_terminal else None,
         )  # fmt: skip
         for row in rows:

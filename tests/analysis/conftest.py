@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.write import write_results
 from search.ledger import Run, Trial
+from trainables import data
+from trainables import trial as trials
 from trainables.config import complete, trial_id
 
 IMAGES = 300  # of the validation split
@@ -175,3 +178,39 @@ def save() -> Callable[[Path, Run], Path]:
 @pytest.fixture(scope="session")
 def correct() -> Callable[[Path, Trial, np.ndarray], None]:
     return write_correct
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder beside whose cache the digits are decoded."""
+    data_dir = tmp_path_factory.mktemp("digits") / "data"
+    data.prepare("digits", data_dir, progress=False)
+    return data_dir
+
+
+@pytest.fixture(scope="session")
+def trained_once(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of three small networks, really trained: one stopped after an epoch, two for two epochs."""
+    images = data.load(data.prepare("digits", digits, progress=False))
+    rates = (0.001, 0.01, 0.0001)
+    planned = [
+        make_trial(i, (), "planned", epochs=2, depth=1, width=32, lr=lr, augment="none") for i, lr in enumerate(rates)
+    ]
+    facts = {"fingerprint": images.fingerprint, "sizes": images.sizes, "classes": list(images.classes)}
+    facts |= {"normalisation": {"mean": list(images.mean), "std": list(images.std)}}
+    folder = write_run(tmp_path_factory.mktemp("trained") / "lr_sweep-digits", make_run(planned, **facts))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as run.json says: they decide the last bits
+    for each in planned:
+        until = 1 if each.index == 2 else None
+        list(trials.run(folder / each.folder, each.config, images, seed=0, device="cpu", precision="fp32", until=until))
+    torch.set_num_threads(threads)
+    stop = {"sequence": 0, "trial": 2, "epoch": 1, "value": 0.1, "cutoff": 0.5, "decision": "stop"}
+    write_lines(folder / "decisions.jsonl", [stop])
+    return folder
+
+
+@pytest.fixture
+def trained_run(trained_once: Path, tmp_path: Path) -> Path:
+    """A copy of it, for one test to spoil."""
+    return Path(shutil.copytree(trained_once, tmp_path / "runs" / "lr_sweep-digits"))

@@ -167,7 +167,10 @@ def test_files_that_are_none_of_ours_are_no_violation(run):
 
 
 def test_every_key_of_run_json_is_known_to_the_check(images):
-    assert identity.describe(Settings(**ASKED), images, on_gpu=False).keys() == verify.IDENTITY.keys()
+    assert (
+        identity.describe(Settings(**ASKED), images, on_gpu=False).keys()
+        == verify.IDENTITY.keys() | verify.SINCE.keys()
+    )
 
 
 def test_the_check_loads_neither_torch_nor_ray_nor_pandas():

@@ -1,0 +1,72 @@
+"""The source of one network as a module that needs torch alone, cut out of the sources that trained it."""
+
+import ast
+from pathlib import Path
+
+import trainables
+
+MODELS = Path(trainables.__file__).with_name("models.py")
+STANDALONE = {"resnet18": Path(__file__).parent / "standalone" / "resnet18.py"}  # those that torchvision builds
+REPLACED = {  # our dropout differs from torch's in how it draws its random numbers, so only while training
+    "from trainables.dropout import Dropout": "from torch.nn import Dropout",
+}
+
+
+def source(model: str) -> str:
+    """The text of model.py: everything that the function `model` refers to, and `build` for it."""
+    text = STANDALONE.get(model, MODELS).read_text()
+    tree = ast.parse(text)
+    wanted = needed(tree, model)
+    parts = [segment(text, node) for node in tree.body if is_definition(node) and bound(node) & wanted]
+    imports = [line for node in tree.body if not is_definition(node) for line in import_lines(node, wanted)]
+    head = f'"""The network `{model}`: images in as (N, 3, 32, 32) normalised floats, logits out as (N, classes)."""'
+    return "\n\n\n".join([f"{head}\n\n" + "\n".join(imports), *parts, f"build = {model}  # (config, classes)"]) + "\n"
+
+
+def needed(tree: ast.Module, name: str) -> set[str]:
+    """Every name that the definition of `name` uses, by way of the module's other definitions too."""
+    uses = {
+        bound_name: {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        for node in tree.body
+        if is_definition(node)
+        for bound_name in bound(node)
+    }
+    found, open_names = {name}, [name]
+    while open_names:
+        for used in uses.get(open_names.pop(), set()) - found:
+            found.add(used)
+            open_names.append(used)
+    return found
+
+
+def is_definition(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign)
+
+
+def bound(node: ast.stmt) -> set[str]:
+    """The names that a definition defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+
+
+def segment(text: str, node: ast.stmt) -> str:
+    """The lines of a definition, its decorators and the comment behind it too."""
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+    first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+
+
+def import_lines(node: ast.stmt, wanted: set[str]) -> list[str]:
+    """The imports of a statement that are wanted, one a line."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    lines = []
+    for alias in node.names:
+        if (alias.asname or alias.name).partition(".")[0] in wanted:
+            line = ast.unparse(
+                ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], 0)
+            )
+            lines.append(REPLACED.get(line, line))
+    return lines

@@ -1,0 +1,91 @@
+"""The model card of an export: what the network is, how good it was found to be, and ten lines that load it."""
+
+import numpy as np
+
+from analysis import commands, statistics
+from analysis.markdown import count, escape, fence, interval, percent, plural, setting, table
+from analysis.testing import evaluation
+from search.ledger import Run, Trial
+from trainables.durable import Record
+
+SNIPPET = """import json, sys, torch
+from safetensors.torch import load_file
+sys.path.insert(0, folder := ".")  # where this file is
+from model import build
+facts = json.load(open(f"{folder}/config.json"))
+network = build(facts["config"], len(facts["classes"])).eval()
+network.load_state_dict(load_file(f"{folder}/model.safetensors"))
+mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
+images = torch.rand(1, 3, 32, 32)  # yours: RGB, 32 x 32 pixels, values from 0 to 1
+print(network((images - mean) / std).softmax(1))  # (N, classes)"""
+
+
+def card(run: Run, trial: Trial, facts: Record) -> str:
+    """The text of README.md; `facts` is the content of config.json."""
+    rows = [[escape(key), setting(key, value)] for key, value in trial.config.items()]
+    again = facts["trained_on"] != "train"
+    parts = [
+        f"# {escape(trial.config['model'])} for {escape(run.identity['dataset_title'])}",
+        about(run, facts, again),
+        f"## How good it is\n\n{table(['accuracy of', 'on', '%'], numbers(run, trial), 'llr')}",
+        caution(again),
+        f"## Use it\n\nWith torch and safetensors, nothing else:\n\n```python\n{SNIPPET}\n```",
+        f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
+        f"## Where it comes from\n\n{fence(commands.train_again(run, trial))}",
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def about(run: Run, facts: Record, again: bool) -> str:
+    sizes, classes = run.identity["sizes"], facts["classes"]
+    images = sizes["train"] + (sizes["val"] if again else 0)
+    what = f"{count(images)} images (training{' and validation' if again else ''})"
+    return (
+        f"An image classifier for {count(len(classes))} classes, trained on {what} of "
+        f"32 x 32 pixels for {plural(facts['epoch'], 'epoch')}; trial {escape(facts['trial'])} of the search "
+        f"{escape(facts['run'])}. Classes: {', '.join(map(escape, classes))}."
+    )
+
+
+def numbers(run: Run, trial: Trial) -> list[list[str]]:
+    """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
+    assert trial.best is not None, "an exported trial has epochs"
+    images, value = run.identity["sizes"]["val"], trial.best["val_accuracy"]
+    rows = [["this configuration in the search", f"{count(images)} validation images", with_interval(value, images)]]
+    fresh = confirmed(run, trial)
+    if fresh:
+        spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
+        where = f"the same images, mean of {plural(len(fresh), 'fresh seed')} ({spread})"
+        rows.append(["this configuration, confirmed", where, percent(sum(fresh) / len(fresh))])
+    metrics = evaluation(run, trial.index, trial.best["epoch"])
+    if metrics:
+        on = f"{count(metrics['count'])} test images"
+        rows.append(["this configuration in the search", on, with_interval(metrics["accuracy"], metrics["count"])])
+    return rows
+
+
+def with_interval(value: float, images: int) -> str:
+    low, high = statistics.wilson(np.array([round(value * images)]), images)
+    return f"{percent(value)} (95 % interval {interval(low[0], high[0])})"
+
+
+def confirmed(run: Run, trial: Trial) -> list[float]:
+    """The values of a configuration on fresh seeds, once every trial that confirms has ended."""
+    fresh = [other for other in run.trials if other.source == "confirm"]
+    if not all(other.ended for other in fresh):
+        return []
+    own = [other for other in fresh if other.config == trial.config and other.status == "finished" and other.best]
+    return [other.best["val_accuracy"] for other in own if other.best]
+
+
+def caution(again: bool) -> str:
+    """What the numbers are of, and what they are not."""
+    if again:
+        return (
+            "**These weights were trained again on training and validation images together. The numbers above are of the "
+            "model before that**, which had seen the training images only; these weights themselves were not measured."
+        )
+    return (
+        "The configuration was chosen by its validation accuracy, so that number flatters; the test images had no part "
+        "in choosing. Expect less on images that were taken in another way."
+    )

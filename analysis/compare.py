@@ -1,0 +1,247 @@
+"""Several runs side by side: their winners, what each gave for its epochs, and which settings they share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis import frame, pairs, statistics, trials, tuning_curve
+from analysis.frame import Row
+from analysis.leaderboard import RANKED, as_csv, as_json
+from analysis.markdown import NOTHING, count, escape, interval, percent, setting, settings, table
+from analysis.selection import Selection, as_table, select
+from search.ledger import Run, Trial
+from trainables.durable import Record
+from trainables.errors import RunError
+
+BUDGETS = 8  # lines of the table
+CONFIRM = "confirm"  # the source of trials after a search, which have no part in it
+
+Point = dict[str, Any]
+
+
+def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
+    """The comparison as md; as json a list of runs, best first, each with its curve; as csv a line per run and budget.
+
+    Raises:
+        RunError: none of the runs has a finished trial.
+    """
+    budgets = budgets_of(runs)
+    rows = select(sorted((row_of(run) for run in runs), key=order), selection)
+    curves = {run.name: curve(run, budgets) for run in runs}
+    if all(row.get("id") is None for row in rows) and selection.is_everything:
+        raise RunError("nothing to compare: no trial of these runs has finished. Let the searches go on.")
+    if form == "md":
+        return as_markdown(runs, rows, curves, selection)
+    if form == "json":
+        return as_json([row | {"curve": curves[row["run"]]} for row in rows])
+    lines: list[Row] = [
+        dict([("id", row.get("id")), ("run", row["run"]), *point.items()])
+        for row in rows
+        for point in curves[row["run"]]
+    ]
+    return as_csv(lines)
+
+
+def searched(run: Run) -> list[Trial]:
+    """The trials of the search itself, in the order of the plan."""
+    return [trial for trial in frame.planned(run) if trial.source != CONFIRM]
+
+
+def winner(run: Run) -> Trial | None:
+    """The best finished trial, if there is one."""
+    try:
+        return trials.winner(run)
+    except RunError:
+        return None
+
+
+def row_of(run: Run) -> Row:
+    """One run: its winner and what it cost."""
+    own, best = searched(run), winner(run)
+    epochs = sum(len(trial.epochs) for trial in own)
+    row: Row = {"id": best.id if best else None, "run": run.name, "dataset": run.identity["dataset_title"]}
+    value = best.best["val_accuracy"] if best and best.best else None
+    images = run.identity["sizes"]["val"]
+    low, high = (None, None) if value is None else bounds(value, images)
+    row |= {"val_accuracy": value, "val_accuracy_low": low, "val_accuracy_high": high}
+    row |= {"trials": len(own), "epochs": epochs, "algorithm": run.identity["algorithm"]}
+    row |= {"scheduler": run.identity["scheduler"]["name"], "seed": run.identity["seed"], "complete": run.complete}
+    return row | {key: best.config.get(key) if best else None for key in frame.config_keys([run])}
+
+
+def bounds(value: float, images: int) -> tuple[float, float]:
+    low, high = statistics.wilson(np.array([round(value * images)]), images)
+    return float(low[0]), float(high[0])
+
+
+def order(row: Row) -> tuple[bool, float]:
+    return row["val_accuracy"] is None, -(row["val_accuracy"] or 0.0)
+
+
+# What a search gave for its cost ---------------------------------------------------------------------------------------
+
+
+def budgets_of(runs: Sequence[Run]) -> list[int]:
+    """Round numbers of epochs up to what the costliest run spent, each about twice the one before."""
+    most = max((sum(len(trial.epochs) for trial in searched(run)) for run in runs), default=0)
+    return sorted({max(1, round(most / 2**step)) for step in range(BUDGETS)}) if most else []
+
+
+def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
+    """At each budget of epochs: the best so far in the order of the plan, and the expected best with its band."""
+    own = [trial for trial in searched(run) if trial.epochs]
+    if not own:
+        return []
+    values, costs = np.array([value_of(trial) for trial in own]), np.array([len(trial.epochs) for trial in own])
+    points = []
+    for budget in budgets:
+        draws = int(budget / costs.mean())
+        best = tuning_curve.best_so_far(values, costs, budget)
+        point: Point = {"epochs": budget, "best_so_far": best, "expected": None, "low": None, "high": None}
+        if 1 <= draws <= len(values):
+            point["low"], point["high"] = tuning_curve.band(values, draws)
+            point["expected"] = tuning_curve.expected_best(values, draws)
+        points.append(point | {"draws": draws})
+    return points
+
+
+def value_of(trial: Trial) -> float:
+    """What it reached; nothing if it diverged or failed."""
+    return float(trial.best["val_accuracy"]) if trial.best and trial.status in RANKED else 0.0
+
+
+# In words ----------------------------------------------------------------------------------------------------------------
+
+
+def as_markdown(runs: Sequence[Run], rows: list[Row], curves: dict[str, list[Point]], selection: Selection) -> str:
+    names = ", ".join(escape(run.name) for run in runs)
+    shown = [key for key in rows[0] if key in selected(runs, selection)] if rows else []
+    parts = [f"# {names}", verdict(runs), as_table(rows, [str(key) for key in shown]).rstrip("\n")]
+    budgets = cost_table(runs, curves)
+    if budgets:
+        parts += ["## Best validation accuracy by epochs spent", budgets, explanation(runs)]
+    return "\n\n".join([*parts, "## Settings", common(runs), different(runs)]).rstrip("\n") + "\n"
+
+
+def selected(runs: Sequence[Run], selection: Selection) -> set[str]:
+    """The columns of the table of winners: what was asked for, or what says most."""
+    if selection.columns is not None:
+        return {name.strip() for name in selection.columns.split(",")} | {"id", "run"}
+    return {"id", "run", "val_accuracy", "trials", "epochs", "algorithm", "scheduler", *unlike(runs)}
+
+
+def verdict(runs: Sequence[Run]) -> str:
+    """Whether the winners are one configuration, and if not, whether the images can tell them apart."""
+    best = [(run, trial) for run in runs if (trial := winner(run)) is not None and trial.best]
+    if len({run.identity["fingerprint"] for run in runs}) > 1:
+        return "**The runs are of different images, so their accuracies cannot be compared.**"
+    if len(best) < len(runs):
+        missing = ", ".join(escape(run.name) for run in runs if winner(run) is None)
+        return f"**No trial of {missing} has finished.**"
+    best.sort(key=lambda each: -(each[1].best or {})["val_accuracy"])
+    configs = [without_epochs(trial) for _, trial in best]
+    if all(config == configs[0] for config in configs):
+        searched_keys = {
+            key: configs[0][key] for key in frame.config_keys(runs) if key in varied_in(runs) & configs[0].keys()
+        }
+        return f"**The same winner: {settings(searched_keys) or escape(best[0][1].id)}.**"
+    return "**Not the same winner.** " + " ".join(against(best[0], other) for other in best[1:])
+
+
+def against(first: tuple[Run, Trial], second: tuple[Run, Trial]) -> str:
+    """One winner against the first one."""
+    (run, trial), (other_run, other) = first, second
+    assert trial.best and other.best, "winners have epochs"
+    if without_epochs(trial) == without_epochs(other):
+        return f"{escape(run.name)} and {escape(other_run.name)} have the same one."
+    gain = 100 * (trial.best["val_accuracy"] - other.best["val_accuracy"])
+    p_value, is_paired = pairs.p_value(
+        (trial.folder, trial.best), (other.folder, other.best), run.identity["sizes"]["val"]
+    )
+    how = "paired on the same images" if is_paired else "unpaired"
+    known = "within noise" if p_value > statistics.LEVEL else "more than noise"
+    chance = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+    return f"{escape(run.name)} is {gain:+.2f} points from {escape(other_run.name)}: {known} ({chance}, {how})."
+
+
+def without_epochs(trial: Trial) -> Record:
+    return {key: value for key, value in trial.config.items() if key != "epochs"}
+
+
+def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> str:
+    """A line for each budget; two columns for each run."""
+    header = ["epochs"] + [
+        part for run in runs for part in (f"{escape(run.name)}: best so far", "expected (95 % band)")
+    ]
+    known = [curves[run.name] for run in runs if curves[run.name]]
+    rows = [
+        [count(known[0][place]["epochs"])] + [cell for run in runs for cell in point_cells(curves[run.name], place)]
+        for place in range(len(known[0]) if known else 0)
+    ]
+    rows = [row for row in rows if set(row[1:]) != {NOTHING}]  # budgets that pay for no trial
+    return table(header, rows, "r" * len(header)) if rows else ""
+
+
+def point_cells(points: list[Point], place: int) -> tuple[str, str]:
+    if not points:
+        return NOTHING, NOTHING
+    point = points[place]
+    best = NOTHING if point["best_so_far"] is None else percent(point["best_so_far"])
+    if point["expected"] is None:
+        return best, NOTHING
+    return best, f"{percent(point['expected'])} ({interval(point['low'], point['high'])})"
+
+
+def explanation(runs: Sequence[Run]) -> str:
+    """What the columns are, and what they are not."""
+    lines = [
+        "- best so far: of the trials in the order of the plan, by the epochs that they took; after the last it stays.",
+        "- expected: the best of as many trials as these epochs pay for, in the mean over all ways to draw them; the band "
+        "is distribution-free and holds for all lines at once (Lourie, Choi and He 2024), for trials that are "
+        "independent draws, as those of a random search are.",
+    ]
+    if any(run.identity["scheduler"]["name"] != "none" for run in runs):
+        lines.append("- A trial that was stopped early counts with what it had reached.")
+    return "\n".join(lines)
+
+
+# Settings ----------------------------------------------------------------------------------------------------------------
+
+
+def varied_in(runs: Sequence[Run]) -> set[str]:
+    return {key for run in runs for key in run.identity["space_params"]}
+
+
+def setting_in(run: Run, key: str) -> str:
+    """The range that is searched, or the value that all trials have."""
+    if key in run.identity["space_params"]:
+        return escape(run.identity["space_params"][key])
+    values = {repr(trial.config.get(key)): trial.config.get(key) for trial in searched(run)}
+    return setting(key, next(iter(values.values()))) if len(values) == 1 else f"{len(values)} values"
+
+
+def unlike(runs: Sequence[Run]) -> list[str]:
+    """The hyperparameters that are not one and the same value in all trials of all runs."""
+    keys = frame.config_keys(runs)
+    return [key for key in keys if key in varied_in(runs) or len({setting_in(run, key) for run in runs}) > 1]
+
+
+def common(runs: Sequence[Run]) -> str:
+    """The values that all trials of all runs share."""
+    shared = [key for key in frame.config_keys(runs) if key not in unlike(runs)]
+    values = ", ".join(f"{escape(key)} {setting_in(runs[0], key)}" for key in shared)
+    return f"The same in all trials: {values}." if values else "No setting is the same in all trials."
+
+
+def different(runs: Sequence[Run]) -> str:
+    """The others, run by run: a range where it was searched, a value where it was not."""
+    facts = {"epochs": [str(run.totals["epochs"]) for run in runs]}
+    facts |= {
+        name: [escape(run.identity[name]) for run in runs] for name in ("seed", "fraction", "precision", "threads")
+    }
+    facts |= {"early stopping": [escape(run.identity["scheduler"]["name"]) for run in runs]}
+    rows = [[escape(key), *(setting_in(run, key) for run in runs)] for key in unlike(runs)]
+    rows += [[name, *values] for name, values in facts.items() if len(set(values)) > 1]
+    header = ["differs or searched", *(escape(run.name) for run in runs)]
+    return table(header, rows, "l" * len(header)) if rows else ""

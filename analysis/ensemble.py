@@ -1,0 +1,125 @@
+"""The average of several networks: the softmax outputs of the best trials, scored on validation and, once, on test."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis import results, testing
+from analysis.export import KEPT
+from analysis.frame import Row
+from analysis.leaderboard import as_csv, as_json
+from analysis.markdown import NOTHING, percent, plural, table
+from search import lock
+from search.ledger import Run, Trial
+from trainables import durable
+from trainables.durable import Record
+from trainables.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from trainables.data import Dataset
+
+
+def score(run: Run, size: int, cache: Path, form: str) -> str:
+    """The ensemble of the best `size` finished trials beside its members, as md, csv or json.
+
+    The reading of the test split is on record before it happens, keyed by the hash of all weights together; the same
+    networks again are not read again.
+
+    Raises:
+        UsageError: fewer than two networks.
+        RunError: the search is not complete, or has not kept as many weights.
+        StorageError: the record cannot be written; the test split stays closed.
+        LockedError: another process works on the run.
+    """
+    trials = members(run, size)
+    weights = [testing.read_weights(trial) for trial in trials]
+    key = durable.sha256("".join(sorted(own for _, own in weights)).encode())
+    with lock.hold(run.folder):
+        on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache)
+    row: Row = {"id": f"ensemble-{key[:6]}", "members": [trial.id for trial in trials]}
+    row |= {"val_accuracy": on_val["accuracy"], "test_accuracy": on_test["accuracy"]}
+    rows = [row, *(single(run, trial) for trial in trials)]
+    if form == "json":
+        return as_json(rows)
+    if form == "csv":
+        return as_csv([{**each, "members": " ".join(each["members"])} for each in rows])
+    cells = [[name(each), percent(each["val_accuracy"]), test(each)] for each in rows]
+    return table(["network", "val %", "test %"], cells, "lrr") + "\n"
+
+
+def members(run: Run, size: int) -> list[Trial]:
+    """The best finished trials, all with their weights."""
+    if size < 2:
+        raise UsageError(f"--ensemble must be at least 2, but got {size}.")
+    if not run.complete:
+        raise RunError(f"not complete: {run.folder}: the best are not known yet. Let the search go on.")
+    ranked = results.rank(run)
+    best = ranked[ranked["status"] == "finished"]["index"].astype(int).tolist()[:size]
+    trials = [next(trial for trial in run.trials if trial.index == index) for index in best]
+    kept = [trial for trial in trials if (trial.folder / KEPT).exists()]
+    if len(kept) < size:
+        fewer = f"Use --ensemble {len(kept)}, or search" if len(kept) > 1 else "Search"
+        raise RunError(
+            f"too few networks: {run.folder}: weights of {len(kept)} of the best {size} finished trials are kept. "
+            f"{fewer} with a larger --keep-best."
+        )
+    return trials
+
+
+def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache: Path) -> tuple[Record, Record]:
+    """The metrics on validation and on test."""
+    from trainables import data, metrics
+
+    images = data.load(cache, fraction=run.identity["fraction"])
+    on_val = metrics.evaluate(average(run, trials, weights, images, images.val.images), images.val.labels)
+    tests = durable.read_lines(run.folder / "tests.jsonl")
+    known = [line for line in tests if line["weights"] == key and line["state"] == "done"]
+    if known:
+        return on_val, known[-1]["metrics"]
+    best = trials[0]
+    assert best.best is not None, "a finished trial has epochs"
+    entry = {"weights": key, "trial": best.index, "epoch": best.best["epoch"], "ensemble": [t.index for t in trials]}
+    durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
+    split = data.load_test(cache)
+    on_test = metrics.evaluate(average(run, trials, weights, images, split.images), split.labels)
+    durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": on_test})
+    return on_val, on_test
+
+
+def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Dataset", pixels: np.ndarray) -> np.ndarray:
+    """Mean probabilities float64 (N, classes) of uint8 images (N, 32, 32, 3)."""
+    import safetensors.torch
+    import torch
+
+    from trainables.models import build
+    from trainables.train import predict
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    total = np.zeros((len(pixels), len(images.classes)))
+    for trial, data in zip(trials, weights, strict=True):
+        model = build(trial.config, len(images.classes)).to(device)
+        model.load_state_dict(safetensors.torch.load(data))
+        logits = predict(model, pixels, images, device, run.identity["precision"])
+        total += torch.from_numpy(logits).double().softmax(1).numpy()
+    return total / len(trials)
+
+
+def single(run: Run, trial: Trial) -> Row:
+    """One member by itself; its test accuracy only if that is known already."""
+    assert trial.best is not None, "a finished trial has epochs"
+    metrics = testing.evaluation(run, trial.index, trial.best["epoch"])
+    return {
+        "id": trial.id,
+        "members": [trial.id],
+        "val_accuracy": trial.best["val_accuracy"],
+        "test_accuracy": metrics["accuracy"] if metrics else None,
+    }
+
+
+def name(row: Row) -> str:
+    return f"average of {plural(len(row['members']), 'network')}" if len(row["members"]) > 1 else str(row["id"])
+
+
+def test(row: Row) -> str:
+    return NOTHING if row["test_accuracy"] is None else percent(row["test_accuracy"])

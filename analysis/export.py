@@ -1,0 +1,85 @@
+"""A trained network as a folder that needs torch and safetensors alone: weights, config.json, model.py and a model card."""
+
+from pathlib import Path
+from typing import Any
+
+from analysis import architecture, card, retrain, testing
+from analysis.trials import label
+from search.ledger import Run, Trial
+from trainables import durable
+from trainables.durable import Record
+from trainables.errors import RunError
+
+FORMAT = "cifar-search export 1"  # in config.json: what makes a folder ours to replace
+WEIGHTS, CONFIG, MODEL, CARD = "model.safetensors", "config.json", "model.py", "README.md"
+KEPT = "best.safetensors"  # in the folder of a trial
+
+
+def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, again: bool) -> None:
+    """Write the network of a trial to a folder; with `again` it is trained on training and validation images first.
+
+    Args:
+        images: where the run's images are, asked for only if they are needed.
+
+    Raises:
+        RunError: the folder holds something else, or the weights of the trial are not kept.
+        StorageError: the disk refused.
+    """
+    refuse_foreign(folder)
+    if trial.best is None:
+        raise RunError(f"no network: {trial.folder}: it has no epoch yet. Let the search go on.")
+    if not again and not (trial.folder / KEPT).exists():
+        raise RunError(
+            f"no weights: {trial.folder}: only those of the best finished trials are kept. "
+            "Use --retrain, or search with a larger --keep-best."
+        )
+    durable.make_folder(folder)
+    weights = retrain.retrain(run, trial, folder, images) if again else testing.read_weights(trial)[0]
+    facts = describe(run, trial, normalisation(run, images), again) | {"weights_sha256": durable.sha256(weights)}
+    durable.write_json(folder / CONFIG, facts)
+    durable.write(folder / WEIGHTS, weights)
+    durable.write(folder / MODEL, architecture.source(trial.config["model"]).encode())
+    durable.write(folder / CARD, card.card(run, trial, facts).encode())
+    retrain.clear(folder)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Make sure that a folder is absent, empty, or one of ours.
+
+    Raises:
+        RunError: it is something else.
+    """
+    if not folder.exists():
+        return
+    names = {path.name for path in folder.iterdir()} - {retrain.SCRATCH} if folder.is_dir() else {folder.name}
+    if names and not ((folder / CONFIG).is_file() and durable.read_json(folder / CONFIG).get("format") == FORMAT):
+        raise RunError(f"not replaced: {folder}: it holds something that export did not write. Choose another folder.")
+
+
+def normalisation(run: Run, images: "retrain.Images") -> Record:
+    """Mean and standard deviation of the training pixels, as the run recorded them, or from its images."""
+    known: Record | None = run.identity.get("normalisation")
+    if known:
+        return known
+    found = images()
+    return {"mean": list(found.mean), "std": list(found.std)}
+
+
+def describe(run: Run, trial: Trial, scale: Record, again: bool) -> dict[str, Any]:
+    """The content of config.json."""
+    assert trial.best is not None, "only what was trained is exported"
+    return {
+        "format": FORMAT,
+        "classes": run.identity["classes"],
+        "mean": scale["mean"],
+        "std": scale["std"],
+        "image": {"width": 32, "height": 32, "channels": "RGB", "values": "0 to 1, less mean, divided by std"},
+        "config": trial.config,
+        "run": run.name,
+        "trial": label(trial),
+        "seed": trial.seed,
+        "epoch": trial.best["epoch"],
+        "trained_on": "train and validation" if again else "train",
+        "dataset": run.identity["dataset_title"],
+        "fingerprint": run.identity["fingerprint"],
+    }

@@ -1,0 +1,51 @@
+"""The images that a run was made with, found again and held to its fingerprint. A run does not know where they lie."""
+
+import sys
+from pathlib import Path
+
+from analysis import commands
+from search.ledger import Run
+from trainables import data
+from trainables.errors import DataError, UsageError
+from trainables.sources import FOLDER
+
+
+def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> Path:
+    """The folder of decoded images, prepared if need be.
+
+    Args:
+        dataset: as on the command line of a search; `auto` for the one that the run names.
+
+    Raises:
+        UsageError: the run is of a folder of images, which has to be named.
+        DataError: the images cannot be had, or are others than those of the run.
+    """
+    name = recorded(run) if dataset == "auto" else data.resolve(dataset, data_dir)[0]
+    cache = data.prepare(name, data_dir, progress=not quiet)
+    found, expected = data.load(cache).fingerprint, run.identity["fingerprint"]
+    if found != expected:
+        raise DataError(
+            f"other images: {name}: fingerprint {found[:12]}, but {run.name} was made with {expected[:12]}. "
+            "Name its data set with --dataset."
+        )
+    print(f"images: {name}, fingerprint {found[:12]} as recorded", file=sys.stderr)
+    return cache
+
+
+def load(run: Run, dataset: str, data_dir: Path) -> data.Dataset:
+    """Training and validation images of a run, as `cache_of` finds them."""
+    return data.load(cache_of(run, dataset, data_dir), fraction=run.identity["fraction"])
+
+
+def recorded(run: Run) -> str:
+    """The data set that the run names.
+
+    Raises:
+        UsageError: it is a folder, of which a run has no path.
+    """
+    name = commands.dataset(run)
+    if name.startswith(FOLDER):
+        raise UsageError(
+            f"--dataset is missing: {run.name} was made with a folder of images. Name it: --dataset {name}."
+        )
+    return name

@@ -1,0 +1,27 @@
+"""Whether the validation images can tell two trainings apart."""
+
+from pathlib import Path
+
+import numpy as np
+
+from analysis import comparison, statistics
+from trainables.durable import Record
+
+Training = tuple[Path, Record]  # a trial's folder and the ledger's row of its best epoch
+
+
+def p_value(first: Training, second: Training, images: int) -> tuple[float, bool]:
+    """Two-sided p-value of the difference in accuracy, and whether it is a paired one.
+
+    Both are measured on the same `images` validation images: McNemar's exact test where both keep their predictions,
+    else the z-test of two proportions, which sees less.
+    """
+    hits = [round(row["val_accuracy"] * images) for _, row in (first, second)]
+    right = [
+        comparison.read_correct(folder, row["epoch"], own, images)
+        for (folder, row), own in zip((first, second), hits, strict=True)
+    ]
+    if right[0] is None or right[1] is None:
+        return float(statistics.two_proportions(np.array(hits[0]), np.array(hits[1]), images)), False
+    wins, losses = np.sum(right[0] & ~right[1]), np.sum(right[1] & ~right[0])
+    return float(statistics.mcnemar(np.array(wins), np.array(losses))), True

@@ -1,0 +1,82 @@
+"""Classes and probabilities of image files from an exported network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.export import CONFIG, FORMAT, WEIGHTS
+from analysis.frame import Row
+from analysis.leaderboard import as_csv, as_json
+from analysis.markdown import escape, percent, table
+from trainables import durable
+from trainables.durable import Record
+from trainables.errors import RunError
+
+SHOWN = 3  # classes in the table, the likeliest first
+
+
+def predict(folder: Path, paths: Sequence[Path], form: str) -> str:
+    """The prediction for each image: a table, or every class with its probability as csv or json.
+
+    Raises:
+        RunError: the folder is no export, or its weights are damaged.
+        DataError: an image cannot be read.
+    """
+    facts = read_config(folder)
+    chances = probabilities(folder, facts, paths)
+    rows = [row(path, facts["classes"], each) for path, each in zip(paths, chances, strict=True)]
+    if form == "json":
+        return as_json(rows)
+    if form == "csv":
+        return as_csv([{"image": each["image"], "class": name, "probability": value}
+                       for each in rows for name, value in each["probabilities"].items()])  # fmt: skip
+    shown = min(SHOWN, len(facts["classes"]))
+    header = ["image", *(part for place in range(1, shown + 1) for part in (f"class {place}", "%"))]
+    return table(header, [cells(each, shown) for each in rows], "l" + "lr" * shown) + "\n"
+
+
+def read_config(folder: Path) -> Record:
+    """Raises RunError for a folder that is no export."""
+    facts = durable.read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    if facts.get("format") != FORMAT:
+        raise RunError(
+            f"no export: {folder}: {CONFIG} is missing or another's. Make one: python -m analysis export RUN DIR."
+        )
+    return facts
+
+
+def probabilities(folder: Path, facts: Record, paths: Sequence[Path]) -> list[list[float]]:
+    """Softmax of the logits, (images, classes), in float32 on the CPU.
+
+    The network is built from our own sources: no code in the folder is run.
+    """
+    import numpy as np
+    import safetensors.torch
+    import torch
+
+    from trainables import decode
+    from trainables.models import build
+    from trainables.train import predict_resident
+
+    weights = (folder / WEIGHTS).read_bytes() if (folder / WEIGHTS).is_file() else b""
+    if durable.sha256(weights) != facts["weights_sha256"]:
+        raise RunError(f"damaged export: {folder / WEIGHTS}: not the weights that {CONFIG} names. Export it again.")
+    images = torch.from_numpy(np.stack([decode.decode(str(path)) for path in paths]))
+    model = build(facts["config"], len(facts["classes"]))
+    model.load_state_dict(safetensors.torch.load(weights))
+    pixels = images.shape[1] * images.shape[2]
+    mean, std = (torch.tensor(facts[key]).mul(255).repeat(pixels) for key in ("mean", "std"))
+    found: list[list[float]] = predict_resident(model, images, (mean, std), "fp32").double().softmax(1).tolist()
+    return found
+
+
+def row(path: Path, classes: Sequence[str], chances: Sequence[float]) -> Row:
+    """One image; its classes in order of probability."""
+    order = sorted(range(len(classes)), key=lambda place: -chances[place])
+    best = order[0]
+    each = {classes[place]: round(chances[place], 6) for place in order}
+    return {"image": str(path), "class": classes[best], "probability": round(chances[best], 6), "probabilities": each}
+
+
+def cells(each: Row, shown: int) -> list[str]:
+    likeliest = list(each["probabilities"].items())[:shown]
+    return [escape(each["image"]), *(part for name, value in likeliest for part in (escape(name), percent(value)))]

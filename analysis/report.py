@@ -1,0 +1,204 @@
+"""report.html: what results.md says on one page of its own, with every trial in a table that sorts and plots that answer.
+
+One file without network: its policy lets nothing be loaded and no script run but the one whose hash it names.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis import clock, results
+from analysis.clock import Clock
+from analysis.copying import NOTES
+from analysis.frame import Row
+from analysis.html import rendered
+from analysis.joined import all_records
+from analysis.leaderboard import has_value, worded
+from analysis.markdown import NOTHING, count, one_line, percent, plural, setting
+from analysis.standing import stand
+from search.ledger import Run
+from trainables import durable
+
+FILE = "report.html"
+BOARD = "\n## Leaderboard"  # the section whose table is the one that sorts
+DIGITS = 5  # of an accuracy in a curve: a pixel is a thousandth
+HERE = Path(__file__).parent
+
+Column = tuple[str, str, str]  # name, key for sorting, what it is
+
+
+def write(run: Run) -> Path:
+    """Write the page into the run folder.
+
+    Raises:
+        StorageError: the disk refused; an old page stays as it was.
+    """
+    path = run.folder / FILE
+    durable.write(path, page(run).encode())
+    return path
+
+
+def page(run: Run) -> str:
+    """The whole page."""
+    where = stand(run)
+    keys, rows, times = where.keys, all_records(where), clock.clocks(run)
+    style, script = ((HERE / f"report.{kind}").read_text() for kind in ("css", "js"))
+    policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
+    head, tail = parts(results.render(run, where))
+    title = shown(f"{run.name}: {run.identity['space']} on {run.identity['dataset_title']}")
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+{rendered(head, run.folder)}
+{trials(run, rows, keys, times)}
+{rendered(tail, run.folder)}
+</main>
+<script type="application/json" id="data">{embedded(values(run, rows, keys))}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def digest(text: str) -> str:
+    """A hash as a page's policy wants it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def embedded(value: Any) -> str:
+    """JSON inside an HTML element: nothing in it can end the element."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def parts(text: str) -> tuple[str, str]:
+    """results.md before its leaderboard, and from there on without the table and the curves, which the page draws itself."""
+    ours, heading, notes = text.partition(f"\n{NOTES}\n")
+    head, mark, tail = ours.partition(BOARD)
+    section, more, rest = tail.partition("\n## ")
+    kept = [
+        line
+        for line in section.splitlines()[1:]
+        if not line.startswith(("|", f"![Validation accuracy by epoch]({results.CURVES})"))
+    ]
+    words = "\n".join(["", "## How to read the table", *kept]) if mark else ""
+    return head, words + more + rest + heading + notes
+
+
+def trials(run: Run, rows: Sequence[Row], keys: Sequence[str], times: dict[int, Clock]) -> str:
+    """The part of the page that moves: a filter, the plots and the table of all trials."""
+    if not rows:
+        return ""
+    body = "\n".join(line(run, row, keys, times.get(row["index"])) for row in rows)
+    header = "".join(heading(name, text) for name, text in columns(keys))
+    return f"""<h2>Trials</h2>
+<p>{shown(spent(rows, times))}</p>
+<div class="bar"><input id="filter" type="search" placeholder="lr > 1e-3 and finished" aria-label="filter trials">
+<output id="shown"></output><label><input id="whole" type="checkbox"> whole range</label></div>
+<p id="filter-help">Words and conditions on columns, joined by <code>and</code>: the plots follow.
+A click on a row, a curve or a dot shows that trial.
+<span class="key finished">●</span> finished <span class="key">●</span> stopped or not ended
+<span class="key other">●</span> diverged <span class="key picked">●</span> chosen</p>
+<p id="chosen" aria-live="polite"></p>
+<div id="curves" class="plot wide"></div>
+<div id="scatters"></div>
+<div class="table"><table id="trials"><thead><tr>{header}</tr></thead>
+<tbody>
+{body}
+</tbody></table></div>"""
+
+
+def columns(keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Name (as a condition knows it) and heading of each column."""
+    ends = [("val_accuracy", "val %"), ("low", "95 % interval"), ("best_epoch", "best epoch"), ("epochs", "epochs")]
+    clocks = [("status", "status"), ("seconds", "time"), ("images_per_second", "images/s")]
+    return [("rank", "#"), ("id", "id"), *((key, key) for key in keys), *ends, *clocks]
+
+
+def heading(name: str, text: str) -> str:
+    return f'<th scope="col" data-name="{shown(name)}"><button type="button">{shown(text)}</button></th>'
+
+
+def line(run: Run, row: Row, keys: Sequence[str], time: Clock | None) -> str:
+    """One row; each cell carries the exact value that it is sorted by."""
+    folder = f"trials/{row['index']:04d}-{row['id']}"
+    baseline = " (baseline)" if row["source"] == "baseline" else ""
+    name = f'<a href="{shown(folder)}">{shown(row["id"])}</a>{baseline}'
+    tied = "1=" if row["tied_with_best"] and row["rank"] != 1 else row["rank"] or NOTHING
+    value = row["val_accuracy"] if has_value(row) else None
+    bounds = (row["val_accuracy_low"], row["val_accuracy_high"]) if has_value(row) else (None, None)
+    interval = NOTHING if None in bounds else " – ".join(map(percent, bounds))
+    cells = [
+        cell(row["rank"], tied), f'<td data-v="{shown(row["id"])}">{name}</td>',
+        *(cell(row[key], setting_text(key, row[key])) for key in keys),
+        cell(value, NOTHING if value is None else percent(value)),
+        cell(bounds[0], interval), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
+        cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
+        cell(time and round(time.seconds, 3), clock.words(time.seconds) if time else NOTHING),
+        cell(time and time.images_per_second, count(round(time.images_per_second)) if time else NOTHING),
+    ]  # fmt: skip
+    return f'<tr data-index="{row["index"]}" tabindex="0" class="{shown(row["status"])}">{"".join(cells)}</tr>'
+
+
+def cell(value: Any, text: Any) -> str:
+    """A number at the right, anything else at the left."""
+    kind = ' class="number"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    return f'<td{kind} data-v="{"" if value is None else shown(value)}">{shown(text)}</td>'
+
+
+def shown(value: Any) -> str:
+    """Visible text, escaped."""
+    return html.escape(one_line(value))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it, a text without what cannot be seen."""
+    return one_line(value) if isinstance(value, str) else value
+
+
+def setting_text(key: str, value: Any) -> str:
+    """As in results.md, but for the escapes of Markdown."""
+    return one_line(value) if isinstance(value, str) else setting(key, value)
+
+
+def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
+    """The clock in one sentence."""
+    if not times:
+        return "No times are recorded in this copy of the run."
+    seconds = sum(time.seconds for time in times.values())
+    speed = statistics.median(time.images_per_second for time in times.values())
+    devices = ", ".join(sorted({time.device for time in times.values()}))
+    return (
+        f"{plural(len(rows), 'trial')}: {clock.words(seconds)} of training in all, "
+        f"{count(round(speed))} images/s in the median trial, on {one_line(devices)}."
+    )
+
+
+def values(run: Run, rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]:
+    """What the plots draw: the curve of each trial by its index, and the parameters with their values."""
+    epochs = {trial.index: trial.epochs for trial in run.trials}
+    curves = [
+        {
+            "index": row["index"], "id": row["id"], "rank": row["rank"], "status": row["status"],
+            "best": row["val_accuracy"] if has_value(row) else None, "settings": [plain(row[key]) for key in keys],
+            "curve": [round(epoch["val_accuracy"], DIGITS) for epoch in epochs[row["index"]]],
+        }
+        for row in rows
+    ]  # fmt: skip
+    searched = run.identity["space_params"]
+    log = [key for key in keys if str(searched.get(key)).startswith("loguniform")]
+    return {"keys": [one_line(key) for key in keys], "log": log, "trials": curves}

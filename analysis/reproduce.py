@@ -1,0 +1,143 @@
+"""One row of a run trained again, without Ray, from what the run recorded, and held against what it recorded."""
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis import images, pairs, statistics, trials
+from analysis.commands import dataset
+from analysis.markdown import one_line, percent, plural
+from search import identity
+from search.ledger import Run, Trial, read_epochs
+from trainables import durable
+from trainables.durable import Record
+from trainables.errors import RunError
+
+IDENTICAL, WITHIN_NOISE, DIFFERENT = "identical", "within noise", "different"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a repetition compares with what was recorded."""
+
+    word: str  # one of the three above
+    epoch: int | None  # the first that differs
+    keys: list[str]  # what differs in it
+
+
+def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path | None, quiet: bool) -> int:
+    """Train RUN/ID again in `out`, or in a temporary folder, and print how it compares.
+
+    Returns:
+        0 if it is identical or within noise, 1 if it is different.
+
+    Raises:
+        RunError: there is no such trial, it has no epoch yet, or `out` holds something else.
+        DataError: the images of the run cannot be found.
+    """
+    run, trial = trials.find_or_winner(name, runs_dir)
+    if not trial.epochs and trial.outcome is None:
+        raise RunError(f"nothing to compare with: {trial.folder}: it has no epoch yet. Let the search go on.")
+    cache = images.cache_of(run, dataset, data_dir, quiet=quiet)
+    from trainables.single import temporary_folder  # torch loads here
+
+    with contextlib.nullcontext(out) if out else temporary_folder() as folder:
+        try:
+            train_again(run, trial, cache, folder, quiet)
+        except (KeyboardInterrupt, SystemExit):
+            again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"
+            print(f"interrupted; {again}", file=sys.stderr)
+            raise
+        rows, outcome = read_epochs(folder / "epochs.jsonl")
+        verdict = compare(trial, rows, outcome, folder, run.identity["sizes"]["val"])
+    print("\n".join(report(run, trial, rows, verdict)))
+    return int(verdict.word == DIFFERENT)
+
+
+def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) -> None:
+    """The epochs that the run has of the trial, with its precision, threads and share of the images."""
+    import torch
+
+    from trainables import data, single
+
+    facts, epochs = run.identity, len(trial.epochs)
+    whole = trial.status in ("diverged", "failed")  # how it ended is to be seen again
+    torch.set_num_threads(facts["threads"])
+    device = single.choose_device("auto" if recorded_device(trial) == "cuda" else "cpu")
+    single.claim(folder, {"config": {key: value for key, value in trial.config.items() if key != "epochs"},
+                          "dataset": dataset(run), "fingerprint": facts["fingerprint"], "fraction": facts["fraction"],
+                          "seed": trial.seed, "precision": facts["precision"], "threads": facts["threads"]},
+                 trial.config)  # fmt: skip
+    images_of_run = data.load(cache, fraction=facts["fraction"])
+    single.follow(
+        folder, trial.config, images_of_run, trial.seed, device, facts["precision"], quiet,
+        until=None if whole else epochs,
+    )  # fmt: skip
+
+
+def recorded_device(trial: Trial) -> str:
+    """Where the trial ran; the clock's file is the one that knows, and it may be missing from a copy."""
+    with contextlib.suppress(RunError):
+        devices = [
+            str(line["device"]) for line in durable.read_lines(trial.folder / "timing.jsonl") if "device" in line
+        ]
+        return devices[-1].partition(":")[0] if devices else "cpu"
+    return "cpu"
+
+
+def compare(trial: Trial, rows: list[Record], outcome: Record | None, folder: Path, images: int) -> Verdict:
+    """Row by row, then by how it ended; a difference is noise if the validation images cannot tell the two apart."""
+    for epoch in range(1, max(len(rows), len(trial.epochs)) + 1):
+        before, again = at(trial.epochs, epoch), at(rows, epoch)
+        keys = [key for key in {**before, **again} if before.get(key) != again.get(key)]
+        if keys:
+            return Verdict(WITHIN_NOISE if is_noise(trial, rows, folder, images) else DIFFERENT, epoch, keys)
+    if trial.status in ("diverged", "failed") and outcome != trial.outcome:
+        return Verdict(DIFFERENT, None, ["outcome"])
+    return Verdict(IDENTICAL, None, [])
+
+
+def at(rows: list[Record], epoch: int) -> Record:
+    return rows[epoch - 1] if epoch <= len(rows) else {}
+
+
+def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> bool:
+    """Whether as many epochs gave best values that do not differ at the 5 % level."""
+    if len(rows) != len(trial.epochs) or not rows:
+        return False
+    assert trial.best is not None, "it has as many rows as the other"
+    p_value, _ = pairs.p_value((trial.folder, trial.best), (folder, best_of(rows)), images)
+    return p_value > statistics.LEVEL
+
+
+def best_of(rows: list[Record]) -> Record:
+    return max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))
+
+
+def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list[str]:
+    """The verdict and the numbers behind it."""
+    name = f"{run.name}/{trials.label(trial)}"
+    what = f"{plural(len(trial.epochs), 'epoch')} recorded, {len(rows)} trained again"
+    lines = [f"{one_line(name)}: {verdict.word} ({what})"]
+    if verdict.keys:
+        where = f"epoch {verdict.epoch}" if verdict.epoch else "how it ended"
+        lines.append(f"first difference: {where}: {', '.join(verdict.keys)}")
+    if trial.best and rows:
+        before, again = trial.best, best_of(rows)
+        lines.append(
+            f"best val_accuracy: recorded {percent(before['val_accuracy'])} % at epoch {before['epoch']}, "
+            f"again {percent(again['val_accuracy'])} % at epoch {again['epoch']}"
+        )
+    if verdict.word != IDENTICAL:
+        lines += reasons(run)
+    return lines
+
+
+def reasons(run: Run) -> list[str]:
+    """What is not as it was when the run was made: where to look first."""
+    import torch
+
+    found = {"code": identity.code_hash(), "torch": torch.__version__.partition("+")[0]}
+    known = {"code": run.identity["code"], "torch": run.identity["versions"].get("torch", "").partition("+")[0]}
+    return [f"{key} was {one_line(known[key])} and is now {found[key]}" for key in found if found[key] != known[key]]

@@ -1,0 +1,69 @@
+"""The chosen configuration trained once more, on training and validation images, for the number of epochs that was chosen."""
+
+import dataclasses
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from search.ledger import Run, Trial
+from trainables.config import trial_id
+from trainables.data import Dataset, Split
+from trainables.errors import RunError, StorageError
+
+SCRATCH = "training"  # under the export; the same command goes on from it after an interruption
+
+Images = Callable[[], Dataset]
+
+
+def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
+    """The weights after the epoch that was the trial's best, as a safetensors file.
+
+    The schedule is that of the whole training, so the rates of these epochs are those that the trial had. Nothing is
+    chosen here: the validation images are trained on, so their accuracy says nothing any more.
+
+    Raises:
+        RunError: the training diverged or failed.
+    """
+    import safetensors.torch
+    import torch
+
+    from trainables import single
+    from trainables import trial as trials
+
+    assert trial.best is not None, "a trial that is exported has epochs"
+    scratch, facts, epoch = folder / SCRATCH, run.identity, trial.best["epoch"]
+    torch.set_num_threads(facts["threads"])
+    device = single.choose_device("auto")
+    print("training on validation images too: what follows says nothing about their accuracy", file=sys.stderr)
+    single.follow(scratch, trial.config, joined(images()), trial.seed, device, facts["precision"], False, until=epoch)
+    state = trials.load_state(scratch, trial_id(trial.config, trial.seed), at_most=epoch)
+    if state is None or state["epoch"] != epoch:
+        raise RunError(f"not trained: {scratch}: it ended before epoch {epoch}. See {scratch}/epochs.jsonl.")
+    weights: bytes = safetensors.torch.save({name: value.contiguous() for name, value in state["model"].items()})
+    return weights
+
+
+def joined(data: Dataset) -> Dataset:
+    """A data set whose training images are those of train and of val."""
+    both = Split(
+        np.concatenate([data.train.images, data.val.images]), np.concatenate([data.train.labels, data.val.labels])
+    )
+    return dataclasses.replace(data, train=both, sizes={**data.sizes, "train": len(both.labels)})
+
+
+def clear(folder: Path) -> None:
+    """Drop what a training left, once the export is whole.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    scratch = folder / SCRATCH
+    if not scratch.exists():
+        return
+    try:
+        shutil.rmtree(scratch)
+    except OSError as error:
+        raise StorageError(f"cannot remove: {scratch}: {error.strerror}. Remove it; the export is whole.") from error

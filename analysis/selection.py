@@ -1,0 +1,114 @@
+"""Which rows and columns a command prints, and in which order: --filter, --sort, --top, --columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis import frame, joined
+from analysis.filters import condition
+from analysis.frame import Row
+from analysis.leaderboard import as_csv, as_json, records, worded
+from analysis.markdown import escape, percent, setting, table
+from analysis.standing import stand
+from search.ledger import Run
+from trainables.config import unknown
+from trainables.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What was asked for; nothing is left out by default."""
+
+    filter: str | None = None  # a condition, see analysis.filters
+    sort: str | None = None  # a column, with - before it for the largest first
+    top: int | None = None  # rows
+    columns: str | None = None  # names with commas between; the id is always there
+
+    def __post_init__(self) -> None:
+        if self.top is not None and self.top < 1:
+            raise UsageError(f"--top must be at least 1, but got {self.top}.")
+
+    @property
+    def is_everything(self) -> bool:
+        return self == Selection()
+
+
+def select(rows: list[Row], selection: Selection) -> list[Row]:
+    """The rows that were asked for, with the columns that were asked for.
+
+    Raises:
+        UsageError: a column that no row has, or a condition that cannot be understood.
+    """
+    known = list(dict.fromkeys(str(key) for row in rows for key in row))
+    if selection.filter is not None:
+        fulfils = condition(selection.filter, known)
+        rows = [row for row in rows if fulfils(row)]
+    rows = in_order(rows, selection.sort, known)[: selection.top]
+    if selection.columns is None:
+        return rows
+    wanted = names(selection.columns, known)
+    return [{key: row.get(key) for key in wanted} for row in rows]
+
+
+def in_order(rows: list[Row], sort: str | None, known: Sequence[str]) -> list[Row]:
+    """The rows by one column, absent values last; equal ones keep their order."""
+    if sort is None:
+        return rows
+    column, reverse = sort.removeprefix("-"), sort.startswith("-")
+    names(column, known)
+    there = [row for row in rows if row.get(column) is not None]
+    there.sort(key=lambda row: (isinstance(row[column], str), row[column]), reverse=reverse)
+    return there + [row for row in rows if row.get(column) is None]
+
+
+def names(columns: str, known: Sequence[str]) -> list[str]:
+    """The names in a list with commas, each once, what names a row first: the id, and the run where there are several."""
+    asked = [name.strip() for name in columns.split(",") if name.strip()]
+    for name in asked:
+        if known and name not in known:
+            raise UsageError(unknown("column", name, known))
+    identity = [name for name in ("id", "run") if name == "id" or name in known]
+    return list(dict.fromkeys([*(name for name in identity if name not in asked), *asked]))
+
+
+def printed(rows: list[Row], form: str, shown: Sequence[str]) -> str:
+    """Rows as md, csv or json; `shown` are the columns that a table for reading has."""
+    if form == "json":
+        return as_json(rows)
+    return as_csv(rows) if form == "csv" else as_table(rows, shown)
+
+
+def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
+    """The leaderboard of one or several runs as far as it was asked for, best first."""
+    everything = frame.load(runs)
+    keys = frame.varied(everything, runs)
+    origin = ["run", "dataset"] if len(runs) > 1 else []
+    if len(runs) == 1:
+        rows = joined.all_records(stand(runs[0]))
+    else:
+        rows = [row for part in joined.rank(everything, runs) for row in records(part, [*origin, *keys])]
+    shown = select(rows, selection)
+    columns = ["rank", "id", *origin[:1], *keys, "val_accuracy", "best_epoch", "epochs", "status"]
+    return printed(
+        shown, form, columns if selection.columns is None else [str(key) for key in shown[0]] if shown else []
+    )
+
+
+def as_table(rows: list[Row], columns: Sequence[str]) -> str:
+    """A Markdown table; accuracies in percent."""
+    if not rows:
+        return "No row fulfils the condition.\n"
+    header = [escape(name) + (" %" if is_accuracy(name) else "") for name in columns]
+    align = "".join("l" if any(isinstance(row.get(name), str) for row in rows) else "r" for name in columns)
+    return table(header, [[cell(row, name) for name in columns] for row in rows], align) + "\n"
+
+
+def cell(row: Mapping[Any, Any], name: str) -> str:
+    value = row.get(name)
+    if name == "status":
+        return escape(worded(str(value)))
+    return percent(value) if is_accuracy(name) and isinstance(value, float) else setting(name, value)
+
+
+def is_accuracy(name: str) -> bool:
+    return "accuracy" in name

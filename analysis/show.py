@@ -1,0 +1,104 @@
+"""One trial, whole: configuration, curve, outcome, files, and the commands that train it again."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from analysis import commands, results, terminal_plot
+from analysis.frame import Row, config_keys
+from analysis.leaderboard import as_csv, as_json, has_value, records, worded
+from analysis.markdown import count, escape, fence, interval, one_line, percent, plural, setting, table
+from analysis.trials import label
+from search.ledger import Run, Trial
+
+
+def show(run: Run, trial: Trial, form: str) -> str:
+    """The trial as md, as csv (a line per epoch) or as json (a list of one row with its `curve`)."""
+    if form == "csv":
+        return as_csv([dict([("id", trial.id), *row.items()]) for row in trial.epochs])
+    row, trials = placed(run, trial)
+    if form == "json":
+        facts: Row = {"config": trial.config, "outcome": trial.outcome, "stopped_at": trial.stopped_at}
+        facts |= {
+            "files": [name for name, _ in files(trial)],
+            "reproduce": reproduce(run, trial),
+            "curve": trial.epochs,
+        }
+        return as_json([row | facts])
+    return "\n\n".join(filter(None, [head(run, trial, row, trials), *parts(run, trial)])) + "\n"
+
+
+def placed(run: Run, trial: Trial) -> tuple[Row, int]:
+    """The row of a trial among all of its run, and how many these are.
+
+    A trial without part in the ranking has its facts and no rank.
+    """
+    ranked = results.rank(run)
+    rows = records(ranked, config_keys([run]))
+    own = [row for row in rows if row["index"] == trial.index]
+    facts: Row = {"id": trial.id, "rank": None, "status": trial.status, "index": trial.index, "source": trial.source}
+    return (own[0] if own else facts), len(rows)
+
+
+def head(run: Run, trial: Trial, row: Row, trials: int) -> str:
+    """Name, outcome and value."""
+    place = f", rank {row['rank']} of {plural(trials, 'trial')}" if row["rank"] else ""
+    lines = [f"# {escape(label(trial))} of {escape(run.name)}: {worded(trial.status)}{place}"]
+    best = trial.best
+    if best and has_value(row | {"val_accuracy": best["val_accuracy"]}):
+        bounds = f" (95 % interval {interval(*bounds_of(row))} %)" if row.get("val_accuracy_low") is not None else ""
+        lines.append(
+            f"{percent(best['val_accuracy'])} % validation accuracy at epoch {best['epoch']}{bounds}; "
+            f"{len(trial.epochs)} of {trial.config['epochs']} epochs trained; "
+            f"seed {trial.seed}, from {escape(trial.source)}."
+        )
+    return "\n\n".join([*lines, *outcome(trial)])
+
+
+def bounds_of(row: Row) -> tuple[float, float]:
+    return row["val_accuracy_low"], row["val_accuracy_high"]
+
+
+def outcome(trial: Trial) -> list[str]:
+    """What ended it, where that needs a sentence."""
+    found = trial.outcome or {}
+    if trial.status == "failed":
+        return [f"Failed: {escape(found.get('error', ''))} in {escape(found.get('where', ''))}; see error.txt."]
+    if trial.status == "diverged":
+        return [f"The loss was no longer a finite number in epoch {escape(found.get('epoch'))}."]
+    if trial.status == "stopped":
+        return [f"Stopped early by the scheduler after epoch {trial.stopped_at}."]
+    return []
+
+
+def parts(run: Run, trial: Trial) -> list[str]:
+    """Curve, configuration, files and commands."""
+    curve = terminal_plot.plot([100 * row["val_accuracy"] for row in trial.epochs])
+    rows = [[escape(key), setting(key, value)] for key, value in trial.config.items()]
+    there = [[escape(name), count(size)] for name, size in files(trial)]
+    folder = escape(one_line(trial.folder), 1000)
+    return [
+        f"## Validation accuracy (%) by epoch\n\n```text\n{curve}\n```" if curve else "",
+        f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
+        f"## Files in {folder}\n\n{table(['file', 'bytes'], there, 'lr')}" if there else "",
+        f"## Train it again\n\n{fence(reproduce(run, trial), commands.train_again(run, trial))}",
+    ]
+
+
+def files(trial: Trial) -> list[tuple[str, int]]:
+    """Names and sizes of what lies in the folder of a trial."""
+    if not trial.folder.is_dir():
+        return []
+    return [(path.name, path.stat().st_size) for path in sorted(trial.folder.iterdir()) if path.is_file()]
+
+
+def reproduce(run: Run, trial: Trial) -> str:
+    """Trains it again and compares; a folder of images has to be named, because a run does not know where it lies."""
+    command: list[Any] = ["python", "run_search.py", "--reproduce", f"{shortest(run.folder)}/{label(trial)}"]
+    name = commands.dataset(run)
+    return shlex.join(map(one_line, [*command, "--dataset", name] if name.startswith("folder:") else command))
+
+
+def shortest(folder: Path) -> str:
+    """A run by its name where that is enough."""
+    return folder.name if folder.parent == Path("runs") else str(folder)

@@ -1,0 +1,72 @@
+"""RUN/ID: a trial as a person names it on a command line."""
+
+from pathlib import Path
+
+from analysis import joined, standing
+from search import ledger
+from search.ledger import Run, Trial
+from trainables.errors import RunError
+
+LISTED = 5  # trials that an error names
+
+
+def find(name: str, runs_dir: Path) -> tuple[Run, Trial | None]:
+    """The run, and the trial if the name goes on with /ID: an index, the start of a hash, or 0003-7f3a9c.
+
+    Raises:
+        RunError: there is no such run, or no or more than one such trial.
+    """
+    stripped = name.rstrip("/")
+    if (runs_dir / stripped / "run.json").exists() or (Path(stripped) / "run.json").exists():
+        return ledger.read(joined.find(stripped, runs_dir)), None
+    before, slash, identifier = stripped.rpartition("/")
+    if not slash:
+        return ledger.read(joined.find(stripped, runs_dir)), None
+    run = ledger.read(joined.find(before.removesuffix("/trials"), runs_dir))
+    return run, named(run, identifier)
+
+
+def named(run: Run, identifier: str) -> Trial:
+    """The one trial with this index, start of a hash, or both.
+
+    Raises:
+        RunError: there is none, or more than one.
+    """
+    exact = [trial for trial in run.trials if identifier.isdecimal() and trial.index == int(identifier)]
+    found = exact or [trial for trial in run.trials if identifier and matches(trial, identifier)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(label(trial) for trial in found[:LISTED])
+        raise RunError(f"ambiguous trial: {run.name}/{identifier}: {names}. Give more of the hash, or the index.")
+    known = ", ".join(label(trial) for trial in run.trials[:LISTED]) + (", ..." if len(run.trials) > LISTED else "")
+    raise RunError(f"no such trial: {run.name}/{identifier}. Known: {known or 'none'}.")
+
+
+def matches(trial: Trial, identifier: str) -> bool:
+    return trial.id.startswith(identifier) or label(trial).startswith(identifier)
+
+
+def label(trial: Trial) -> str:
+    """0003-7f3a9c, as its folder is called."""
+    return f"{trial.index:04d}-{trial.id}"
+
+
+def winner(run: Run) -> Trial:
+    """The best finished trial.
+
+    Raises:
+        RunError: none has finished.
+    """
+    index = standing.stand(run).winner
+    if index is None:
+        raise RunError(
+            f"no winner: {run.folder}: no trial has finished. Let the search go on, or name a trial: RUN/ID."
+        )
+    return next(trial for trial in run.trials if trial.index == index)
+
+
+def find_or_winner(name: str, runs_dir: Path) -> tuple[Run, Trial]:
+    """The trial that is named, or the winner of the run that is."""
+    run, trial = find(name, runs_dir)
+    return run, trial or winner(run)

@@ -1,0 +1,90 @@
+"""`compare`: winners, what each run gave for its epochs, and settings, of runs side by side."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis import compare
+from analysis.__main__ import app
+from analysis.selection import Selection
+from search.ledger import Run, Trial
+from trainables.commandline import execute
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+WriteRun = Callable[[Path, Run], Path]
+ALL = Selection()
+
+
+def named(run: Run, name: str) -> Run:
+    return Run(Path("runs") / name, run.identity, run.totals, run.trials, run.decisions, run.tests)
+
+
+def two(trial: Make, run: MakeRun, **second: object) -> list[Run]:
+    first = run([trial(0, (0.5, 0.6), lr=0.1), trial(1, (0.5, 0.9), lr=0.2)])
+    other = run([trial(0, (0.5, 0.6), lr=0.1), trial(1, (0.5, 0.8), **({"lr": 0.2} | second))])
+    return [named(first, "first"), named(other, "second")]
+
+
+def test_the_same_winner_is_said(trial: Make, run: MakeRun) -> None:
+    assert "**The same winner: lr 2.0e-1.**" in compare.show(two(trial, run), "md", ALL)
+
+
+def test_another_winner_is_held_against_the_noise(trial: Make, run: MakeRun) -> None:
+    text = compare.show(two(trial, run, lr=0.3), "md", ALL)
+    assert "**Not the same winner.** first is +10.00 points from second: more than noise (p < 0.001, unpaired)." in text
+
+
+def test_different_images_are_not_compared(trial: Make, run: MakeRun) -> None:
+    runs = two(trial, run)
+    runs[1].identity["fingerprint"] = "another"
+    assert "different images" in compare.show([runs[0], named(run(runs[1].trials, fingerprint="x"), "b")], "md", ALL)
+
+
+def test_json_is_a_list_best_first_with_ids_and_curves(trial: Make, run: MakeRun) -> None:
+    runs = two(trial, run)
+    rows = json.loads(compare.show(runs[::-1], "json", ALL))
+    assert [(row["run"], row["id"]) for row in rows] == [(each.name, each.trials[1].id) for each in runs]
+    assert [point["epochs"] for point in rows[0]["curve"]] == [1, 2, 4]
+    assert [point["best_so_far"] for point in rows[0]["curve"]] == [None, 0.6, 0.9]
+    assert rows[0]["curve"][1]["expected"] == pytest.approx(0.75)
+    assert all(point["low"] <= point["expected"] <= point["high"] for point in rows[0]["curve"][1:])
+
+
+def test_csv_is_a_line_for_each_run_and_budget(trial: Make, run: MakeRun) -> None:
+    lines = list(csv.DictReader(io.StringIO(compare.show(two(trial, run), "csv", ALL))))
+    assert [(line["run"], line["epochs"]) for line in lines] == [(a, b) for a in ("first", "second") for b in "124"]
+
+
+def test_settings_are_shared_or_told_apart(trial: Make, run: MakeRun) -> None:
+    text = compare.show(two(trial, run, dropout=0.5), "md", ALL)
+    assert "The same in all trials: model mlp," in text
+    assert "| dropout " in text and "2 values" in text
+
+
+def test_confirming_trials_and_lost_ones_have_no_part(trial: Make, run: MakeRun) -> None:
+    own = [trial(0, (0.5,), lr=0.1), trial(1, (0.9,), "diverged", lr=0.2), trial(2, (0.95,), lr=0.1, source="confirm")]
+    points = compare.curve(run(own), [2])
+    assert points[0]["best_so_far"] == 0.5
+    assert points[0]["expected"] == 0.5
+
+
+def test_the_rows_can_be_chosen(trial: Make, run: MakeRun) -> None:
+    rows = json.loads(compare.show(two(trial, run), "json", Selection(filter="val_accuracy < 0.85")))
+    assert [row["run"] for row in rows] == ["second"]
+    assert json.loads(compare.show(two(trial, run), "json", Selection(top=1)))[0]["run"] == "first"
+    assert compare.show(two(trial, run), "md", Selection(columns="lr"))
+
+
+def test_the_command_wants_two_runs(
+    written: Path, save: WriteRun, trial: Make, run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(app, "analysis", ["compare", str(written), str(written)]) == 2
+    assert "at least two" in capsys.readouterr().err
+    other = save(written.parent / "other", run([trial(0, (), "planned")]))
+    assert execute(app, "analysis", ["compare", str(written), str(other)]) == 0
+    assert "**No trial of other has finished.**" in capsys.readouterr().out

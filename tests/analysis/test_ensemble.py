@@ -1,0 +1,80 @@
+"""The average of several networks: right, on record before the test split is read, and read once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from analysis import ensemble, testing
+from analysis.verify import verify
+from search import ledger
+from trainables import data, durable
+from trainables.errors import RunError, UsageError
+from trainables.models import build
+from trainables.train import predict
+
+
+@pytest.fixture
+def cache(digits: Path) -> Path:
+    return data.prepare("digits", digits, progress=False)
+
+
+def lines(folder: Path) -> list[tuple[str, list[int] | None]]:
+    return [(line["state"], line.get("ensemble")) for line in durable.read_lines(folder / "tests.jsonl")]
+
+
+def test_it_is_the_mean_of_the_softmax_outputs(trained_run: Path, cache: Path) -> None:
+    run, images = ledger.read(trained_run), data.load(cache)
+    rows = json.loads(ensemble.score(run, 2, cache, "json"))
+    total = torch.zeros(300, 10)
+    for trial in run.trials[:2]:
+        model = build(trial.config, 10)
+        model.load_state_dict(safetensors.torch.load_file(trial.folder / "best.safetensors"))
+        total += torch.from_numpy(predict(model, images.val.images, images, "cpu", "fp32")).softmax(1)
+    expected = (total.argmax(1).numpy() == images.val.labels).mean()
+    assert rows[0]["val_accuracy"] == pytest.approx(expected)
+    assert rows[0]["id"].startswith("ensemble-")
+    assert sorted(rows[0]["members"]) == sorted(trial.id for trial in run.trials[:2])
+    assert [row["id"] for row in rows[1:]] == rows[0]["members"]
+    assert np.isfinite(rows[0]["test_accuracy"])
+
+
+def test_the_test_split_is_read_once_and_the_intent_comes_first(
+    trained_run: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: Path) -> data.Split:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "load_test", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ensemble.score(ledger.read(trained_run), 2, cache, "md")
+    assert [state for state, _ in lines(trained_run)] == ["intent"]
+    texts = [ensemble.score(ledger.read(trained_run), 2, cache, "md") for _ in range(2)]
+    assert texts[0] == texts[1]
+    assert [state for state, _ in lines(trained_run)] == ["intent", "intent", "done"]
+    assert all(sorted(members or []) == [0, 1] for _, members in lines(trained_run))
+    assert testing.reads(ledger.read(trained_run)) == 1
+    run = ledger.read(trained_run)
+    assert all(testing.evaluation(run, index, 2) is None for index in (0, 1)), "it is nobody's own value"
+    assert [problem for problem in verify(trained_run) if problem.startswith("tests.jsonl")] == []
+
+
+def test_too_few_weights_or_too_few_asked_for(trained_run: Path, cache: Path) -> None:
+    run = ledger.read(trained_run)
+    with pytest.raises(UsageError, match="at least 2"):
+        ensemble.score(run, 1, cache, "md")
+    with pytest.raises(RunError, match="weights of 2 of the best 3"):
+        ensemble.score(run, 3, cache, "md")
+    assert lines(trained_run) == []
+
+
+def test_an_unfinished_search_leaves_the_test_split_closed(trained_run: Path, cache: Path) -> None:
+    run = ledger.read(trained_run)
+    with pytest.raises(RunError, match="not complete"):
+        ensemble.score(
+            ledger.Run(run.folder, run.identity, run.totals | {"trials": 9}, run.trials, [], []), 2, cache, "md"
+        )

@@ -1,0 +1,100 @@
+"""Markdown as HTML that can do nothing, whatever it holds."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.html import rendered
+from analysis.markdown import details, escape, table
+
+HARMLESS = {
+    "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "code", "pre", "strong", "em", "a", "table", "thead", "tbody",
+    "tr", "th", "td", "blockquote", "hr", "br", "img", "details", "summary",
+}  # fmt: skip
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def is_harmless(text: str) -> bool:
+    for tag, attributes in Tags(text).found:
+        link = attributes.get("href") or ""
+        if tag not in HARMLESS or any(name.startswith("on") or name == "style" for name in attributes):
+            return False
+        if link.lower().startswith(("javascript:", "vbscript:", "data:", "file:")):
+            return False
+        if tag == "img" and not (attributes["src"] or "").startswith("data:image/svg+xml;base64,"):
+            return False
+    return True
+
+
+EVIL = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[x](javascript:alert(1))",
+    "![x](http://example.org/pixel.png)",
+    "![x](plots/../../secret.svg)",
+    "<details><summary><b onclick=alert(1)>x</b></summary>",
+    "<details open ontoggle=alert(1)>\n<summary>x</summary>",
+    "text <svg/onload=alert(1)> text",
+    "<style>* { display: none }</style>",
+    "<!-- --><script>alert(1)</script>",
+    "<!--\n<script>\n-->\n<iframe src=http://example.org></iframe>",
+    '<a href="http://example.org" onclick="x">',
+    "[x]: javascript:alert(1)\n\n[x]",
+    "<https://example.org>",
+]
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_known_tricks_do_nothing(text: str, tmp_path: Path) -> None:
+    """As notes, which are rendered as they are written."""
+    assert is_harmless(rendered(text, tmp_path))
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from(list("<>&\"'|`[]()!#*_-\n ")), max_size=80))
+def test_no_text_does_anything(text: str) -> None:
+    assert is_harmless(rendered(text, Path("nowhere")))
+
+
+@given(st.text(max_size=60))
+def test_escaped_text_keeps_the_shape_of_a_table(text: str) -> None:
+    """One cell for each cell, and nothing in it but text."""
+    page = rendered(table(["a", "b"], [[escape(text), "1"]], "lr"), Path("nowhere"))
+    tags = [tag for tag, _ in Tags(page).found]
+    assert tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"]
+
+
+def test_our_own_parts_that_fold_stay(tmp_path: Path) -> None:
+    page = rendered(details("Provenance", "text"), tmp_path)
+    assert [tag for tag, _ in Tags(page).found] == ["details", "summary", "p"]
+    assert "<summary>Provenance</summary>" in page
+
+
+def test_our_comment_goes_and_numbers_stand_at_the_right(tmp_path: Path) -> None:
+    page = rendered("<!-- written by run_search.py: x -->\n\n" + table(["n"], [["1"]], "r"), tmp_path)
+    assert "written by" not in page
+    assert '<td class="number">1</td>' in page
+
+
+def test_a_line_break_breaks_the_line(tmp_path: Path) -> None:
+    assert rendered("one<br>two <b>three</b>", tmp_path) == "<p>one<br>two &lt;b&gt;three&lt;/b&gt;</p>\n"
+
+
+def test_a_plot_of_the_run_is_part_of_the_page(tmp_path: Path) -> None:
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "a.svg").write_text("<svg/>")
+    assert 'src="data:image/svg+xml;base64,PHN2Zy8+"' in rendered("![curve](plots/a.svg)", tmp_path)
+    assert rendered("![no such](plots/b.svg)", tmp_path) == "<p>no such</p>\n"

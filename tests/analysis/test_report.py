@@ -1,0 +1,315 @@
+"""report.html: the numbers of the ledger on one page that stands alone, and what it does in a real browser.
+
+The browser is Debian's chromium, driven by its chromedriver; where there is none these tests are skipped.
+"""
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis import clock, report
+from analysis.__main__ import app
+from search import ledger
+from search.ledger import Run, Trial
+from trainables import durable
+from trainables.commandline import execute
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+WriteRun = Callable[[Path, Run], Path]
+
+EVIL = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>|`[x](javascript:1)"
+EVIL += "\n\x1b[31m\u202e&#42;=1+1"
+
+
+def written_page(folder: Path) -> str:
+    return report.write(ledger.read(folder)).read_text()
+
+
+def embedded(page: str) -> dict[str, Any]:
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(text)
+
+
+def time_lines(folder: Path, *lines: dict[str, Any]) -> None:
+    for line in lines:
+        durable.append(folder / "timing.jsonl", line)
+
+
+def epoch_time(epoch: int, seconds: float, speed: float) -> dict[str, Any]:
+    return {"epoch": epoch, "seconds": seconds, "images_per_second": speed, "host": "h", "device": "cpu"}
+
+
+def test_the_command_writes_the_page_and_names_it(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(app, "python -m analysis", ["report", str(written)]) == 0
+    assert capsys.readouterr().out == f"{written / 'report.html'}\n"
+    assert (written / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_every_trial_is_there_once_with_its_curve(written: Path) -> None:
+    page = written_page(written)
+    run = ledger.read(written)
+    trials = embedded(page)["trials"]
+    assert sorted(trial["index"] for trial in trials) == [0, 1, 2]
+    assert re.findall(r'data-index="(\d+)"', page) == [str(trial["index"]) for trial in trials]
+    for trial in trials:
+        ledger_rows = run.trials[trial["index"]].epochs
+        assert trial["curve"] == [round(row["val_accuracy"], 5) for row in ledger_rows]
+        assert trial["best"] == max(row["val_accuracy"] for row in ledger_rows)
+
+
+def test_it_says_what_results_md_says(written: Path) -> None:
+    page, text = written_page(written), (written / "results.md").read_text()
+    for heading in re.findall(r"^## (.*)$", text, re.MULTILINE):
+        assert heading.startswith("Leaderboard") or f"<h2>{heading}</h2>" in page
+    assert "99.67 % validation accuracy" in page
+    assert "Unconfirmed: one seed each." in page
+    assert page.count("<table") == text.count("\n|--") + text.count("\n|:-"), "the leaderboard is there once"
+
+
+def test_the_same_folder_gives_the_same_bytes(written: Path) -> None:
+    assert written_page(written) == written_page(written)
+
+
+def test_the_clock_is_shown_and_its_damage_is_no_error(written: Path) -> None:
+    folders = sorted((written / "trials").iterdir())
+    time_lines(folders[0], epoch_time(1, 60.0, 1000.0), {"note": "x"}, epoch_time(2, 65.0, 3000.0))
+    (folders[1] / "timing.jsonl").write_bytes(b"\0\0\0\n")
+    page = written_page(written)
+    assert clock.clock(ledger.read(written).trials[1]) is None
+    assert "2m 05s of training in all, 2,000 images/s in the median trial, on cpu." in page
+    assert "<td" in page and ">2m 05s</td>" in page
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0.0s"), (59.94, "59.9s"), (60, "1m 00s"), (3840, "1h 04m")])
+def test_times_are_read_at_a_glance(seconds: float, text: str) -> None:
+    assert clock.words(seconds) == text
+
+
+@pytest.mark.parametrize("values", [(), (0.5,)])
+def test_a_run_that_has_hardly_begun_has_a_page(
+    trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path, values: tuple[float, ...]
+) -> None:
+    status = "running" if values else "planned"
+    folder = save(tmp_path / "run", run([trial(0, values, status, epochs=3)], total=4))
+    assert "Incomplete" in written_page(folder)
+    assert written_page(save(tmp_path / "empty", run([], total=4)))
+
+
+def evil_run(trial: Make, run: MakeRun) -> Run:
+    trials = [trial(0, (0.5, 0.6), lr=0.1), trial(1, (0.4,), "failed", lr=0.2), trial(2, (0.3, 0.2), lr=0.3)]
+    for each in trials:
+        each.config["optimizer"] = EVIL if each.index else "sgd"
+        each.config[EVIL] = EVIL
+    assert trials[1].outcome is not None
+    trials[1].outcome.update({"error": EVIL, "where": EVIL})
+    return run(trials, space=EVIL, dataset_title=EVIL, classes=[EVIL] * 10, fallback=EVIL, git=EVIL)
+
+
+def test_foreign_text_stays_text(trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path) -> None:
+    folder = save(tmp_path / "run", evil_run(trial, run))
+    (folder / "notes.md").write_text(EVIL)
+    page = written_page(folder)
+    assert len(re.findall(r"<script", page)) == 2
+    assert "<img" not in page
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", page)
+    assert "javascript:" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL).replace("](javascript:1)", "")
+    (row,) = re.findall(r'<tr data-index="2".*?</tr>', page)
+    assert row.count("<td") == page.count('<th scope="col"')
+
+
+def thousand(trial: Make, run: MakeRun) -> Run:
+    dice = random.Random(0)
+    trials = []
+    for index in range(1000):
+        top, epochs = dice.uniform(0.3, 0.9), dice.choice((1, 3, 50))
+        values = [round(300 * top * (1 - 0.7 ** (epoch + 1))) / 300 for epoch in range(epochs)]
+        status = "finished" if epochs == 50 else "stopped"
+        trials.append(trial(index, values, status, epochs=50, lr=(index + 1) / 1e4))
+    return run(trials, space_params={"lr": "loguniform(0.0001, 0.1)"})
+
+
+@pytest.fixture(scope="module")
+def large(trial: Make, run: MakeRun, save: WriteRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = save(tmp_path_factory.mktemp("large") / "run", thousand(trial, run))
+    return report.write(ledger.read(folder))
+
+
+def test_a_thousand_trials_are_a_page_of_two_megabytes_at_most(large: Path) -> None:
+    assert large.stat().st_size < 2 << 20
+    assert len(embedded(large.read_text())["trials"]) == 1000
+
+
+# In a browser ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e '.[test]'")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium with chromedriver on this machine (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1200,1400",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()
+
+
+class Page:
+    """A report that is open, and the questions of the tests."""
+
+    def __init__(self, browser: Any, path: Path) -> None:
+        self.browser = browser
+        browser.get(path.resolve().as_uri())
+        self.errors = browser.get_log("browser")
+
+    def __call__(self, script: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(script, *arguments)
+
+    def all(self, selector: str) -> list[Any]:
+        return self.browser.find_elements("css selector", selector)
+
+    def ids(self) -> list[str]:
+        """Of the rows that are shown, from the top."""
+        return self(
+            "return [...document.querySelectorAll('#trials tbody tr')].filter(r => !r.hidden).map(r => r.dataset.index)"
+        )
+
+    def write(self, text: str) -> None:
+        field = self.all("#filter")[0]
+        field.clear()
+        field.send_keys(text)
+
+    def chosen(self) -> tuple[list[str], list[str], str]:
+        """Of the rows and of the curves that are highlighted, and what the page says of the trial."""
+        rows = [row.get_attribute("data-index") for row in self.all("#trials tr.chosen")]
+        curves = [curve.get_attribute("data-index") for curve in self.all("#curves .chosen")]
+        return rows, curves, self.all("#chosen")[0].text
+
+
+@pytest.fixture
+def page(browser: Any, written: Path) -> Page:
+    return Page(browser, report.write(ledger.read(written)))
+
+
+pytest_browser = pytest.mark.timeout(180)
+
+
+@pytest_browser
+def test_it_opens_without_errors_and_loads_nothing(page: Page) -> None:
+    assert page.errors == []
+    assert page("return performance.getEntriesByType('resource').length") == 0
+    assert len(page.all("#curves polyline")) == 3
+    assert page.all("#scatters svg")
+
+
+@pytest_browser
+def test_a_click_on_a_heading_sorts_both_ways(page: Page) -> None:
+    assert page.ids() == ["1", "2", "0"]
+    heading = page.all('th[data-name="lr"] button')[0]
+    heading.click()
+    assert page.ids() == ["2", "1", "0"]
+    heading.click()
+    assert page.ids() == ["0", "1", "2"]
+    assert page.all('th[data-name="lr"]')[0].get_attribute("aria-sort") == "descending"
+
+
+@pytest_browser
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("lr < 1e-3", ["1", "2"]),
+        ("baseline", ["0"]),
+        ("lr >= 5e-4 and rank > 1", ["0"]),
+        ("nothing", []),
+        ("", ["1", "2", "0"]),
+    ],
+)
+def test_a_filter_hides_rows_and_their_curves(page: Page, text: str, left: list[str]) -> None:
+    page.write(text)
+    assert page.ids() == left
+    curves = [curve.value_of_css_property("display") for curve in page.all("#curves polyline")]
+    assert len(curves) - curves.count("none") == len(left)
+    assert page.all("#shown")[0].text == f"{len(left)} of 3 trials"
+
+
+@pytest_browser
+def test_a_click_on_a_row_shows_its_curve(page: Page) -> None:
+    page.all('#trials tr[data-index="2"] td')[0].click()
+    rows, curves, text = page.chosen()
+    assert (rows, curves) == (["2"], ["2"])
+    assert "99.33 %" in text and "lr 1.0e-4" in text
+    page.all('#trials tr[data-index="2"] td')[0].click()
+    assert page.chosen()[:2] == ([], [])
+
+
+@pytest_browser
+def test_a_click_on_a_curve_shows_its_row_and_the_pointer_names_it(page: Page) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    script = """
+    const svg = document.querySelector("#curves svg"), line = document.querySelector('#curves polyline[data-index="2"]');
+    svg.scrollIntoView({block: "center"});
+    const point = line.points[0], box = svg.getBoundingClientRect(), zoom = box.width / 1080;
+    return [point.x * zoom - box.width / 2, point.y * zoom - box.height / 2];"""
+    page.all("#whole")[0].click()
+    x, y = page(script)
+    plot = page.all("#curves svg")[0]
+    ActionChains(page.browser).move_to_element_with_offset(plot, round(x), round(y)).perform()
+    assert "lr 1.0e-4" in page.all("#curves .tip")[0].text
+    ActionChains(page.browser).click().perform()
+    assert page.chosen()[:2] == (["2"], ["2"])
+
+
+@pytest_browser
+def test_dark_is_dark(page: Page) -> None:
+    colours = []
+    for scheme in ("light", "dark"):
+        feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+        style = page("const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]")
+        colours.append([sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in style])
+    (light_paper, light_ink), (dark_paper, dark_ink) = colours
+    assert light_paper > 600 > 200 > light_ink
+    assert dark_paper < 200 < 500 < dark_ink
+
+
+@pytest_browser
+def test_foreign_text_does_nothing_in_a_browser(
+    browser: Any, trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path
+) -> None:
+    folder = save(tmp_path / "run", evil_run(trial, run))
+    (folder / "notes.md").write_text(EVIL)
+    page = Page(browser, report.write(ledger.read(folder)))
+    assert page.errors == []
+    assert page("return window.hacked") is None
+    assert sorted(page.ids()) == ["0", "1", "2"]
+    page.all('#trials tr[data-index="2"] td')[0].click()
+    assert page.chosen()[1] == ["2"]
+    assert page("return window.hacked") is None
+
+
+@pytest_browser
+def test_a_thousand_trials_sort_and_filter(browser: Any, large: Path) -> None:
+    page = Page(browser, large)
+    assert page.errors == []
+    page.all('th[data-name="lr"] button')[0].click()
+    assert page.ids()[:3] == ["0", "1", "2"]
+    page.write("lr <= 0.001")
+    assert len(page.ids()) == 10
