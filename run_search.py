@@ -13,8 +13,8 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,6 +96,12 @@ def main(
     allow_changes: Annotated[
         bool, option("continue although the search was changed; recorded", "--allow-changes")
     ] = False,
+    log_to: Annotated[
+        list[str] | None, option("tensorboard, optuna, mlflow or dvc, while it runs; may be given several times")
+    ] = None,
+    notify: Annotated[
+        str | None, option("address or command that gets the first failure, each new best and the end as JSON")
+    ] = None,
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
@@ -112,12 +118,16 @@ def main(
         raise UsageError("--space is missing. Choose one with --list-spaces.")
     if keep_best < 1:
         raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
+    from analysis import mirrors
+
+    mirrors.check(log_to or [])
     from search.interrupts import Interrupted, Interrupts
 
     interrupts = Interrupts()
     interrupts.listen()
     try:
         import spaces
+        from analysis.mirrors import started
         from search import plan
         from search.settings import Settings, duration
         from trainables import data
@@ -145,7 +155,8 @@ def main(
         settings = start_warm(settings, warm_start)
         if dry_run:
             return print_estimate(settings, keep_best)
-        return run(settings, interrupts, results, keep_best, retry_failed, quiet)
+        followers = started.following(settings.runs_dir / settings.run_name, log_to or [], notify)
+        return run(settings, interrupts, results, keep_best, retry_failed, quiet, followers)
     except Interrupted as stop:
         why = "the time budget is used up" if stop.is_budget else "interrupted"
         print(f"{why}; continue with: {continuation()}", file=sys.stderr)
@@ -202,7 +213,13 @@ def start_warm(settings: "Settings", name: str | None) -> "Settings":
 
 
 def run(
-    settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, retry_failed: bool, quiet: bool
+    settings: "Settings",
+    interrupts: "Interrupts",
+    results: Path,
+    keep_best: int,
+    retry_failed: bool,
+    quiet: bool,
+    followers: AbstractContextManager[Callable[[], None]],
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
@@ -217,16 +234,17 @@ def run(
         resources.local(settings)
     refuse_foreign(path, results)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
-    with lock.hold(path):
+    with lock.hold(path), ExitStack() as stack:
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = folder.open_run(path, settings, images, on_gpu)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
+        grew = stack.enter_context(followers)  # once there is a run to follow
         try:
             with display.shown(progress, console) as show, loading_early(show, interrupts) as notify:
-                attempts.train(path, settings, interrupts, notify)
+                attempts.train(path, settings, interrupts, lambda index, row: (notify(index, row), grew())[0])
             interrupts.end_in(None)
         except Interrupted:
             write(path, settings, results)

@@ -158,7 +158,7 @@ class Interval:
     def __str__(self) -> str:
         name = ("log" if self.log else "") + ("integers" if self.whole else "uniform")
         step = f", step={self.step!r}" if self.step else ""
-        return f"{name}({self.low:g}, {self.high:g}{step})"
+        return f"{name}({exact(self.low)}, {exact(self.high)}{step})"
 
 
 @dataclass(frozen=True)
