@@ -45,7 +45,7 @@ def test_the_end_says_whether_everything_was_tried(run, trial, total, status):
 class Server(BaseHTTPRequestHandler):
     status = 200
 
-    def do_POST(self):  # noqa: N802 - the name is http.server's
+    def do_POST(self):
         self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(self.status)
         self.end_headers()
