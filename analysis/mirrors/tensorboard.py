@@ -16,9 +16,9 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from analysis.mirrors import changed
+from analysis.mirrors.timing import started, timed_rows, timings
 from search.ledger import Run, Trial
 from trainables import durable
-from trainables.durable import Record
 
 FILE = "events.out.tfevents.ledger"  # TensorBoard looks for the middle part
 TAGS = {
@@ -35,7 +35,7 @@ STATUS = {"diverged": api_pb2.STATUS_FAILURE, "failed": api_pb2.STATUS_FAILURE}
 
 def refresh(run: Run, before: Run | None = None) -> None:
     """Write what is new in each trial."""
-    start = int((run.folder / "run.json").stat().st_mtime)
+    start = started(run)
     for trial in changed(run, before):
         if trial.epochs or trial.ended:
             grow(trial.folder / FILE, encode(trial, list(run.identity["space_params"]), start))
@@ -59,7 +59,7 @@ def encode(trial: Trial, searched: list[str], start: int) -> bytes:
     add(writer, Event(wall_time=start, file_version="brain.Event:2"))
     hparams = {key: trial.config[key] for key in searched if key in trial.config} | {"seed": trial.seed}
     add(writer, Event(wall_time=start, summary=session_start(trial.id, hparams, start)))
-    for row in written_rows(trial, timing):
+    for row in timed_rows(trial, timing):
         seconds += timing.get(row["epoch"], {}).get("seconds", 0.0)
         best = max(best, row["val_accuracy"])
         values = {tag: row[key] for key, tag in TAGS.items() if key in row} | {BEST: best}
@@ -69,22 +69,6 @@ def encode(trial: Trial, searched: list[str], start: int) -> bytes:
     if trial.ended:
         add(writer, Event(wall_time=start + seconds, summary=session_end(trial.status, start + seconds)))
     return file.getvalue()
-
-
-def timings(trial: Trial) -> dict[int, Record]:
-    """What the clock said of each epoch the first time, so that an epoch trained again after a kill changes nothing."""
-    found: dict[int, Record] = {}
-    for record in durable.read_lines(trial.folder / "timing.jsonl"):
-        if "epoch" in record:
-            found.setdefault(record["epoch"], record)
-    return found
-
-
-def written_rows(trial: Trial, timing: dict[int, Record]) -> list[Record]:
-    """The rows whose timing is known. It is noted just after the row, so that of a running trial may be on its way."""
-    if trial.ended:
-        return trial.epochs
-    return trial.epochs[: max(timing, default=0)]
 
 
 def add(writer: RecordWriter, event: Event) -> None:
