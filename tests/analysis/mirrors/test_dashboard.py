@@ -80,7 +80,7 @@ def words(browser, *expected):
     return WebDriverWait(browser, PATIENCE).until(there)
 
 
-def test_history_importance_and_parallel_coordinates_show_the_search(address, browser, tmp_path):
+def test_history_and_importance_show_the_search(address, browser, tmp_path):
     browser.get(f"{address}/dashboard/studies/1")
     text = words(browser, "History", "Hyperparameter Importance", "Intermediate values")
     WebDriverWait(browser, PATIENCE).until(
@@ -88,6 +88,12 @@ def test_history_importance_and_parallel_coordinates_show_the_search(address, br
     )
     browser.save_screenshot(str(tmp_path / "study.png"))
     assert "mlp_random-full" in text
+
+
+def test_parallel_coordinates_show_every_hyperparameter(address, browser, tmp_path):
+    browser.get(f"{address}/dashboard/studies/1/smartSelection")
+    words(browser, "Parallel Coordinate", "val_accuracy", "weight_decay", "dropout", "depth", "width", "lr")
+    browser.save_screenshot(str(tmp_path / "parallel.png"))
 
 
 def test_every_trial_is_listed_with_its_state(address, browser, tmp_path):
