@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-PATIENCE = 120.0  # seconds for the last reading, after the search has ended
+PATIENCE = 120.0  # seconds for the last reading, after the search has ended by itself
+HASTE = 5.0  # seconds for it after an interruption: whoever sent the signal may soon send a harder one
 ROOT = Path(__file__).parents[2]  # the sources, which need not be installed
 
 
@@ -24,8 +25,10 @@ def following(folder: Path, names: Sequence[str], notify: str | None) -> Iterato
         try:
             tell(pipe)
             yield lambda: tell(pipe)
-        finally:
-            finish(process)
+        except BaseException:
+            finish(process, HASTE)
+            raise
+        finish(process, PATIENCE)
 
 
 def start(folder: Path, names: Sequence[str], notify: str | None) -> subprocess.Popen[bytes]:
@@ -44,12 +47,12 @@ def tell(pipe: int) -> None:
         os.write(pipe, b".")
 
 
-def finish(process: subprocess.Popen[bytes]) -> None:
+def finish(process: subprocess.Popen[bytes], patience: float) -> None:
     """End the pipe and wait for the last reading."""
     assert process.stdin is not None
     process.stdin.close()
     try:
-        process.wait(PATIENCE)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         process.kill()
         print("warning: mirrors are behind; python -m analysis mirror RUN --to NAME brings them up.", file=sys.stderr)

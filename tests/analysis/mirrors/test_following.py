@@ -96,3 +96,12 @@ def test_a_follower_that_hangs_is_ended(growing, monkeypatch, capsys):
         for _ in range(100_000):
             grew()
     assert "mirrors are behind" in capsys.readouterr().err
+
+
+def test_after_an_interruption_it_has_little_time(growing, monkeypatch, capsys):
+    monkeypatch.setattr(started, "HASTE", 0.1)
+    asleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(started, "start", lambda *_: subprocess.Popen(asleep, stdin=subprocess.PIPE))
+    with pytest.raises(KeyboardInterrupt), started.following(growing.folder, ["optuna"], None):
+        raise KeyboardInterrupt
+    assert "mirrors are behind" in capsys.readouterr().err
