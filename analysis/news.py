@@ -33,7 +33,7 @@ def first_failure(run: Run) -> Trial | None:
 
 def best(run: Run) -> Trial | None:
     """The best finished trial of the search itself, the earliest on ties."""
-    finished = [trial for trial in run.trials if trial.status == "finished" and trial.source != "confirm"]
+    finished = [trial for trial in run.search_trials if trial.status == "finished"]
     return max(finished, key=lambda trial: (value(trial), -trial.index), default=None)
 
 

@@ -161,6 +161,12 @@ class Interval:
         return f"{name}({exact(self.low)}, {exact(self.high)}{step})"
 
 
+def exact(number: float) -> str:
+    """The shortest common way to write a number from which it can be read back."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
+
+
 @dataclass(frozen=True)
 class When:
     """A range or value for each of some values of another parameter; with any other value of that one, nothing is said.

@@ -35,8 +35,10 @@ STATES = {
     "diverged": TrialState.FAIL,
     "failed": TrialState.FAIL,
 }
-INTERVAL = re.compile(r"(log)?(uniform|integers)\((.+), (.+)\)")
-Ranges = dict[str, BaseDistribution]
+INTERVAL = re.compile(r"(log)?(uniform|integers)\(([^,]+), ([^,]+?)(?:, step=(.+))?\)")
+CHOICE = re.compile(r"(?:choice|linked\[.*\])\((.*)\)")
+WHEN = re.compile(r"when\((\w+): (.*)\)")
+CASE = re.compile(r"(\w+)=((?:log)?(?:uniform|integers)\([^()]*\))")
 
 
 def refresh(run: Run, before: Run | None = None) -> None:
@@ -44,9 +46,8 @@ def refresh(run: Run, before: Run | None = None) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = RDBStorage(f"sqlite:///{run.folder.resolve() / FILE}")
     try:
-        ranges = {key: parsed for key, text in run.identity["space_params"].items() if (parsed := distribution(text))}
-        searched = [trial for trial in run.trials if trial.source != "confirm"]
-        wanted = [frozen(trial, ranges) for trial in searched]
+        searched = run.search_trials
+        wanted = [frozen(trial, run.identity["space_params"]) for trial in searched]
         study = open_study(storage, run)
         there = storage.get_all_trials(study)
         if len(there) > len(wanted) or not all(map(can_become, there, wanted)):
@@ -72,17 +73,18 @@ def open_study(storage: RDBStorage, run: Run) -> int:
     return number
 
 
-def frozen(trial: Trial, ranges: Ranges) -> FrozenTrial:
+def frozen(trial: Trial, space_params: dict[str, str]) -> FrozenTrial:
     """One trial as Optuna has it, but for its times; its number is given when it is stored."""
-    state = STATES[trial.status]
-    params = {key: trial.config[key] for key, range in ranges.items() if contains(range, trial.config.get(key))}
+    state, known = STATES[trial.status], {key: distribution(text, trial.config) for key, text in space_params.items()}
+    ranges = {key: range for key, range in known.items() if range and contains(range, trial.config.get(key))}
+    params = {key: trial.config[key] for key in ranges}
     value = trial.best["val_accuracy"] if trial.best and state in (TrialState.COMPLETE, TrialState.PRUNED) else None
     attributes = {"id": trial.id, "seed": trial.seed, "source": trial.source, "status": trial.status}
     if trial.outcome and "error" in trial.outcome:
         attributes["error"] = trial.outcome["error"]
     return FrozenTrial(
         number=-1, trial_id=-1, state=state, value=value, params=params,
-        distributions={key: ranges[key] for key in params}, user_attrs=attributes, system_attrs={},
+        distributions=ranges, user_attrs=attributes, system_attrs={},
         intermediate_values={row["epoch"]: row["val_accuracy"] for row in trial.epochs},
         datetime_start=None, datetime_complete=None,
     )  # fmt: skip
@@ -129,16 +131,28 @@ def advance(storage: RDBStorage, number: int, old: FrozenTrial, new: FrozenTrial
         storage.set_trial_state_values(number, new.state, new.values)
 
 
-def distribution(text: str) -> BaseDistribution | None:
-    """The range that run.json names, as Optuna has it; none for a kind that Optuna does not know."""
+def distribution(text: str, config: dict[str, Any]) -> BaseDistribution | None:
+    """The range that run.json names, as Optuna has it for this configuration; none for what Optuna cannot have."""
     if match := INTERVAL.fullmatch(text):
-        log, kind, low, high = match.groups()
-        if kind == "integers":
-            return IntDistribution(int(low), int(high), log=bool(log))
-        return FloatDistribution(float(low), float(high), log=bool(log))
-    if text.startswith("choice(") and text.endswith(")"):
-        return CategoricalDistribution([literal(word) for word in text[len("choice(") : -1].split(", ")])
+        return interval(*match.groups())
+    if match := CHOICE.fullmatch(text):
+        return CategoricalDistribution(list(dict.fromkeys(literal(word) for word in match[1].split(", "))))
+    if match := WHEN.fullmatch(text):
+        return of_case(match[2], config.get(match[1]))
     return None
+
+
+def interval(log: str | None, kind: str, low: str, high: str, step: str | None) -> BaseDistribution:
+    if kind == "integers":
+        return IntDistribution(int(low), int(high), log=bool(log), step=int(step or 1))
+    return FloatDistribution(float(low), float(high), log=bool(log), step=float(step) if step else None)
+
+
+def of_case(cases: str, decider: Any) -> BaseDistribution | None:
+    """The interval that holds for this value of the decider. In a study a name has one kind of range only."""
+    known = {value: distribution(text, {}) for value, text in CASE.findall(cases)}
+    kinds = {(type(found), getattr(found, "log", None)) for found in known.values()}
+    return known.get(str(decider)) if len(kinds) == 1 else None
 
 
 def literal(word: str) -> Any:

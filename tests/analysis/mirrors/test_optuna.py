@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from analysis import mirrors
 from search import ledger
-from spaces import choice, integers, loguniform, uniform
+from spaces import choice, integers, loguniform, uniform, when
 
 
 def convert(growing) -> optuna.Study:
@@ -73,12 +73,18 @@ def test_a_value_outside_the_space_is_left_out(study):
         (integers(1, 65535), IntDistribution(1, 65535)),
         (choice(1e-3, 5e-4), CategoricalDistribution((1e-3, 5e-4))),
         (choice("none", "standard"), CategoricalDistribution(("none", "standard"))),
+        (uniform(0.0, 0.6, step=0.1), FloatDistribution(0.0, 0.6, step=0.1)),
+        (integers(2, 8, step=2), IntDistribution(2, 8, step=2)),
+        ("linked[size](64, 128, 64)", CategoricalDistribution((64, 128))),
+        (when("model", mlp=integers(1, 4), convnet=integers(2, 5)), IntDistribution(1, 4)),
+        (when("model", resnet18=integers(1, 4)), None),
+        (when("model", mlp=uniform(0, 1), convnet=integers(2, 5)), None),
         ("something new", None),
     ],
 )
 def test_what_a_space_says_of_a_range_is_read_back(range, expected):
     assert mirrors.find("optuna") is mirrors.optuna.refresh
-    assert mirrors.optuna.distribution(str(range)) == expected
+    assert mirrors.optuna.distribution(str(range), {"model": "mlp"}) == expected
 
 
 def test_a_second_conversion_changes_nothing(ended):
