@@ -355,6 +355,8 @@ def test_a_time_budget_ends_it_in_order_and_the_rest_comes_later(search):
     assert {(trial.status, len(trial.epochs)) for trial in run.trials if trial.source == "confirm"} == {("finished", 3)}
 
 
+@pytest.mark.integration
+@pytest.mark.timeout(300)
 def test_mirrors_follow_a_search_through_an_interruption(search):
     """No step twice in TensorBoard, no trial twice in Optuna, and the end is told."""
     optuna = pytest.importorskip("optuna")
