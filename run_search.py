@@ -14,8 +14,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -101,6 +101,12 @@ def main(
     ] = False,
     reproduce: Annotated[str | None, option("RUN/ID: train that row again, without Ray, and compare")] = None,
     out: Annotated[Path | None, option("with --reproduce: keep the trial in this folder [a temporary one]")] = None,
+    log_to: Annotated[
+        list[str] | None, option("tensorboard, optuna, mlflow or dvc, while it runs; may be given several times")
+    ] = None,
+    notify: Annotated[
+        str | None, option("address or command that gets the first failure, each new best and the end as JSON")
+    ] = None,
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
@@ -124,12 +130,16 @@ def main(
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
     if keep_best < 1:
         raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
+    from analysis import mirrors
+
+    mirrors.check(log_to or [])
     from search.interrupts import Interrupted, Interrupts
 
     interrupts = Interrupts(f"{INTERRUPTED}; continue with: {continuation()}")
     interrupts.listen()
     try:
         import spaces
+        from analysis.mirrors import started
         from search import plan
         from search.settings import Settings, duration
         from trainables import data
@@ -157,7 +167,8 @@ def main(
         settings = start_warm(settings, warm_start)
         if dry_run:
             return print_estimate(settings, keep_best)
-        return run(settings, interrupts, results, keep_best, retry_failed, quiet)
+        followers = started.following(settings.runs_dir / settings.run_name, log_to or [], notify)
+        return run(settings, interrupts, results, keep_best, retry_failed, quiet, followers)
     except Interrupted as stop:
         tell(f"{TIME_IS_UP if stop.is_budget else INTERRUPTED}; continue with: {continuation()}\n", sys.stderr)
         return stop.exit_code
@@ -221,7 +232,13 @@ def train_row_again(name: str, runs_dir: Path, dataset: str, data_dir: Path, out
 
 
 def run(
-    settings: "Settings", interrupts: "Interrupts", results: Path, keep_best: int, retry_failed: bool, quiet: bool
+    settings: "Settings",
+    interrupts: "Interrupts",
+    results: Path,
+    keep_best: int,
+    retry_failed: bool,
+    quiet: bool,
+    followers: AbstractContextManager[Callable[[], None]],
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
@@ -238,16 +255,17 @@ def run(
     refuse_foreign(path, results)
     folder.refuse_link(path)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
-    with lock.hold(path):
+    with lock.hold(path), ExitStack() as stack:
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = folder.open_run(path, settings, images, on_gpu)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
+        grew = stack.enter_context(followers)  # once there is a run to follow
         try:
             with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:
-                attempts.train(path, settings, interrupts, notify)
+                attempts.train(path, settings, interrupts, lambda index, row: (notify(index, row), grew())[0])
             interrupts.end_in(None)
         except Interrupted:
             write(path, settings, results)

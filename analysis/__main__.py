@@ -9,6 +9,8 @@
     python -m analysis predict my-network photo.png
     python -m analysis report mlp_random-digits
     python -m analysis verify lr_sweep-digits
+    python -m analysis watch lr_sweep-digits
+    python -m analysis mirror lr_sweep-digits --to tensorboard --to optuna
 
 A run is a path or a name under runs/, and RUN/ID one of its trials: an index or the start of a hash. The leaderboard of
 one run: its results.md, .csv, .json and plots are written again and it is printed. Of several: one ranking over all of
@@ -191,6 +193,46 @@ def verify(
     if found:
         raise RunError(f"not sound: {found[0]} ({len(found)} in all). Restore the folder from a copy.")
     tell(f"{folder}: sound\n")
+
+
+@app.command()
+def watch(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
+    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+) -> None:
+    """Follow a search from another terminal until it is complete; printed once where stdout is no terminal."""
+    from rich.console import Console
+
+    from analysis import joined
+    from analysis.watch import watch as show
+
+    show(joined.find(run, runs_dir), Console())
+
+
+@app.command()
+def mirror(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
+    to: Annotated[list[str], option("tensorboard, optuna, mlflow or dvc; may be given several times", "--to")],
+    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+) -> None:
+    """Show a run in another tool: convert its ledger, adding what is new."""
+    from analysis import joined, mirrors
+
+    mirrors.mirror(joined.find(run, runs_dir), to)
+
+
+@app.command(hidden=True)
+def follow(
+    run: Annotated[Path, typer.Argument(metavar="FOLDER", show_default=False)],
+    to: Annotated[list[str] | None, option("mirrors", "--to")] = None,
+    notify: Annotated[str | None, option("address or command")] = None,
+) -> None:
+    """What a search starts for --log-to and --notify: converts and tells whenever a byte comes on stdin."""
+    from analysis.mirrors import following
+
+    followers = [following.mirroring(name) for name in to or []]
+    followers += [following.notifying(notify)] if notify else []
+    following.follow(run, followers, sys.stdin.fileno())
 
 
 if __name__ == "__main__":

@@ -27,9 +27,11 @@ FLAGS = {  # each flag of run_search.py: what another value means for a run that
     "totals": ("num_samples", "epochs", "seeds", "confirm", "confirm_seeds"),  # may grow
     "free": (  # changes nothing of what was or will be measured
         "data_dir", "gpus_per_trial", "max_concurrent", "address", "epoch_timeout", "time_budget", "results", "keep_best",
-        "retry_failed", "allow_changes", "quiet",
+        "log_to", "notify", "retry_failed", "allow_changes", "quiet",
     ),
-    "which": ("name", "runs_dir", "resume", "list_spaces", "show_space", "dry_run", "reproduce", "out"),  # says which run is meant, or none
+    "which": (  # says which run is meant, or none
+        "name", "runs_dir", "resume", "list_spaces", "show_space", "dry_run", "reproduce", "out",
+    ),
 }  # fmt: skip
 
 

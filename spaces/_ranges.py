@@ -158,7 +158,13 @@ class Interval:
     def __str__(self) -> str:
         name = ("log" if self.log else "") + ("integers" if self.whole else "uniform")
         step = f", step={self.step!r}" if self.step else ""
-        return f"{name}({self.low:g}, {self.high:g}{step})"
+        return f"{name}({exact(self.low)}, {exact(self.high)}{step})"
+
+
+def exact(number: float) -> str:
+    """The shortest common way to write a number from which it can be read back."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ SMALLER = {"num_samples": "2", "epochs": "2", "seeds": "1", "confirm": "1", "con
 FREE = {
     "data_dir": "other/data", "gpus_per_trial": "0", "max_concurrent": "1", "results": "other.md", "keep_best": "2",
     "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
-    "quiet": None,
+    "quiet": None, "log_to": "optuna", "notify": "true",
 }  # fmt: skip
 NO_IDENTITY_ALONE = ("algo", "warm_start")  # tried by themselves below
 

@@ -106,6 +106,7 @@ def test_help_loads_neither_torch_nor_ray_nor_pandas():
         (["--space", "lr_sweep", "--dataset", "digits", "--scheduler", "epochs:x"], "usage", 2, "epochs:K"),
         (["--space", "lr_sweep", "--dataset", "digits", "--audit", "0.1"], "usage", 2, "--scheduler asha"),
         (["--space", "lr_sweep", "--dataset", "digits", "--confirm-seeds", "2"], "usage", 2, "--confirm K"),
+        (["--space", "lr_sweep", "--log-to", "optuan"], "usage", 2, "'optuna'"),
         (["--space", "nothing"], "space", 3, "Known: "),
         (["--space", "lr_sweep", "--dataset", "cifar11"], "data", 4, "'cifar10'"),
         (["--space", "lr_sweep", "--dataset", "folder:no/such/folder"], "data", 4, "no/such/folder"),
@@ -368,3 +369,29 @@ def test_a_time_budget_ends_it_in_order_and_the_rest_comes_later(search):
     assert run.complete
     assert sorted(len(trial.epochs) for trial in run.search_trials) == [1, 1, 3]
     assert {(trial.status, len(trial.epochs)) for trial in run.trials if trial.source == "confirm"} == {("finished", 3)}
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_mirrors_follow_a_search_through_an_interruption(search):
+    """No step twice in TensorBoard, no trial twice in Optuna, and the end is told."""
+    optuna = pytest.importorskip("optuna")
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    news = search.folder / "news.jsonl"
+    sweep = ("--space", "lr_sweep", "--epochs", "12", "--log-to", "tensorboard", "--log-to", "optuna")
+    sweep += ("--notify", f"tee -a {news}")
+    process = search.start(*sweep)
+    search.wait_for_rows(3, process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    done = search.done(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr
+    for folder in (search.run / "trials").iterdir():
+        events = accumulator.EventAccumulator(str(folder)).Reload()
+        assert [event.step for event in events.Scalars("val/accuracy")] == list(range(1, 13))
+    study = optuna.load_study(study_name="t", storage=f"sqlite:///{search.run / 'optuna.db'}")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+    ends = [json.loads(line) for line in news.read_text().splitlines()]
+    assert [record["status"] for record in ends if record["event"] == "end"] == ["interrupted", "complete"]

@@ -1,6 +1,5 @@
 """The flags about spaces and points, in this process and without training: pytest tests/test_space_flags.py"""
 
-import contextlib
 import json
 
 import pytest
@@ -22,7 +21,6 @@ def command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
     monkeypatch.setattr(run_search, "write", lambda *_: None)
-    monkeypatch.setattr(run_search, "loading_early", lambda notify, _: contextlib.nullcontext(notify))
 
     def call(*arguments):
         code = execute(run_search.app, "run_search.py", list(arguments))

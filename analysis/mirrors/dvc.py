@@ -1,0 +1,62 @@
+"""Files that DVC shows: `dvc metrics show`, `dvc metrics diff`, `dvc plots show`. Needs no DVC; dvc.yaml names the files."""
+
+import csv
+import io
+import json
+
+from analysis.news import best
+from analysis.testing import evaluation
+from search.ledger import Run, Trial
+from trainables import durable
+
+FOLDER = "dvc"
+CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
+TRIALS = ("trial", "id", "status", "epochs", "val_accuracy")
+
+
+def refresh(run: Run, before: Run | None = None) -> None:
+    """Write metrics.json, curve.csv (of the leading trial) and trials.csv. The same ledger gives the same bytes."""
+    folder = run.folder / FOLDER
+    durable.make_folder(folder)
+    leader = best(run)
+    durable.write(folder / "metrics.json", (json.dumps(metrics(run), indent=2) + "\n").encode())
+    durable.write(
+        folder / "curve.csv", table(CURVE, [[row.get(key) for key in CURVE] for row in leader.epochs] if leader else [])
+    )
+    durable.write(folder / "trials.csv", table(TRIALS, trials(run)))
+
+
+def metrics(run: Run) -> dict[str, object]:
+    """Numbers only, nested as DVC prints them."""
+    leader = best(run)
+    statuses = [trial.status for trial in run.trials]
+    found: dict[str, object] = {
+        "trials": {status: statuses.count(status) for status in sorted(set(statuses))},
+        "epochs_trained": sum(len(trial.epochs) for trial in run.trials),
+    }
+    if leader and leader.best:
+        keys = ("val_accuracy", "val_loss", "train_loss", "epoch")
+        found["best"] = {key: leader.best[key] for key in keys if key in leader.best} | tested(run, leader)
+    return found
+
+
+def tested(run: Run, leader: Trial) -> dict[str, float]:
+    """The accuracy on the test split, if the leader was scored there."""
+    scores = evaluation(run, leader.index, leader.best["epoch"]) if leader.best else None
+    return {"test_accuracy": scores["accuracy"]} if scores else {}
+
+
+def trials(run: Run) -> list[list[object]]:
+    """One row per trial, in plan order."""
+    return [
+        [trial.index, trial.id, trial.status, len(trial.epochs), trial.best["val_accuracy"] if trial.best else None]
+        for trial in run.trials
+    ]
+
+
+def table(header: tuple[str, ...], rows: list[list[object]]) -> bytes:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return file.getvalue().encode()

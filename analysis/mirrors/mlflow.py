@@ -1,0 +1,118 @@
+"""MLflow runs: one for the search, and one below it for each trial that has begun.
+
+They go to MLFLOW_TRACKING_URI, or to runs/NAME/mlflow.db: `mlflow ui --backend-store-uri sqlite:///runs/NAME/mlflow.db`. The
+experiment is MLFLOW_EXPERIMENT_NAME, or is named as the run. Tags say which run belongs to which trial, so nothing is made
+twice, and what a trial's run already holds is not logged again.
+"""
+
+import logging
+import os
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+
+from analysis.mirrors import changed
+from analysis.mirrors.timing import started, timed_rows, timings
+from analysis.news import best, value
+from search.ledger import Run, Trial
+from trainables import durable
+
+FILE = "mlflow.db"
+SEARCH, TRIAL, PARENT = "search.key", "search.trial", "mlflow.parentRunId"
+STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
+METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
+BEST, SPEED = "best_val_accuracy", "images_per_second"
+MOST = 1000  # metrics in one call
+
+
+def refresh(run: Run, before: Run | None = None) -> None:
+    """Add what is new in each trial, then what the search has come to."""
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{run.folder.resolve() / FILE}")
+    experiment, key = open_experiment(client, run), key_of(run)
+    there = known(client, experiment, key)
+    parent = there.get("") or create(
+        client, experiment, run.name, {SEARCH: key, TRIAL: "", "space": run.identity["space"]}
+    )
+    for trial in changed(run, before):
+        if trial.epochs or trial.ended:
+            tags = {SEARCH: key, TRIAL: trial.id, PARENT: parent.info.run_id, "source": trial.source}
+            name = f"{trial.index:04d}-{trial.id}"
+            add(client, there.get(trial.id) or create(client, experiment, name, tags), trial, started(run))
+    conclude(client, parent, run)
+
+
+def open_experiment(client: MlflowClient, run: Run) -> str:
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or run.name
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
+
+
+def key_of(run: Run) -> str:
+    """What tells this search from another of the same name on the same server."""
+    return f"{run.name}-{durable.sha256((run.folder / 'run.json').read_bytes())[:12]}"
+
+
+def known(client: MlflowClient, experiment: str, key: str) -> dict[str, Any]:
+    """The MLflow runs of this search by the trial they show; that of the search itself under an empty name."""
+    found: dict[str, Any] = {}
+    token: str | None = None
+    while token != "":
+        page = client.search_runs([experiment], f"tags.`{SEARCH}` = '{key}'", max_results=1000, page_token=token)
+        found |= {each.data.tags[TRIAL]: each for each in page}
+        token = page.token or ""
+    return found
+
+
+def create(client: MlflowClient, experiment: str, name: str, tags: dict[str, str]) -> Any:
+    return client.create_run(experiment, run_name=name, tags=tags)
+
+
+def add(client: MlflowClient, there: Any, trial: Trial, start: int) -> None:
+    """Bring one trial's run up to its ledger."""
+    number = there.info.run_id
+    logged = max((metric.step for metric in client.get_metric_history(number, "val_accuracy")), default=0)
+    if logged == 0:
+        client.log_batch(number, params=params(trial))
+    metrics = curves(trial, logged, start)
+    for first in range(0, len(metrics), MOST):
+        client.log_batch(number, metrics=metrics[first : first + MOST])
+    if there.data.tags.get("status") != trial.status:
+        client.log_batch(number, tags=[RunTag("status", trial.status)])
+        if trial.ended:
+            client.set_terminated(number, STATUS[trial.status])
+        else:
+            client.update_run(number, "RUNNING")
+
+
+def params(trial: Trial) -> list[Param]:
+    """The configuration and the seed, but not the number of epochs, which may grow: MLflow's parameters never change."""
+    facts = {key: value for key, value in trial.config.items() if key != "epochs"} | {"seed": trial.seed}
+    return [Param(key, str(value)) for key, value in facts.items()]
+
+
+def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
+    """The metrics of the epochs after `logged`, all metrics of an epoch together, so that none is left half logged."""
+    found, timing, seconds, leading = [], timings(trial), 0.0, 0.0
+    for row in timed_rows(trial, timing):
+        clock = timing.get(row["epoch"], {})
+        seconds += clock.get("seconds", 0.0)
+        leading = max(leading, row["val_accuracy"])
+        values = {key: row[key] for key in METRICS if key in row} | {BEST: leading}
+        values |= {SPEED: clock[SPEED]} if SPEED in clock else {}
+        if row["epoch"] > logged:
+            milliseconds = round(1000 * (start + seconds))
+            found += [Metric(key, at, milliseconds, row["epoch"]) for key, at in values.items()]
+    return found
+
+
+def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
+    """The best value so far and the state of the search as a whole."""
+    number, leader = parent.info.run_id, best(run)
+    if leader and parent.data.metrics.get(BEST) != value(leader):
+        client.log_metric(number, BEST, value(leader), step=sum(trial.ended for trial in run.trials))
+    status = "FINISHED" if run.complete else "RUNNING"
+    if parent.info.status != status:
+        client.update_run(number, status)

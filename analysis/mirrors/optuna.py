@@ -1,0 +1,171 @@
+"""An Optuna study beside the ledger, for `optuna-dashboard sqlite:///runs/NAME/optuna.db`.
+
+States are what happened: a trial stopped early is PRUNED, one that diverged or failed is FAIL. (Ray's own OptunaSearch calls
+every trial COMPLETE that ever reported a value, so that one epoch stands beside thirty.) Confirming trials are left out: the
+study is the search. Optuna never changes a trial that has ended; where the ledger does (a longer training, a failed trial
+tried again), the study is written anew.
+"""
+
+import ast
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.ledger import Run, Trial
+from trainables import durable
+
+FILE = "optuna.db"
+STATES = {
+    "planned": TrialState.WAITING,
+    "waiting": TrialState.RUNNING,
+    "running": TrialState.RUNNING,
+    "finished": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "diverged": TrialState.FAIL,
+    "failed": TrialState.FAIL,
+}
+INTERVAL = re.compile(r"(log)?(uniform|integers)\(([^,]+), ([^,]+?)(?:, step=(.+))?\)")
+CHOICE = re.compile(r"(?:choice|linked\[.*\])\((.*)\)")
+WHEN = re.compile(r"when\((\w+): (.*)\)")
+CASE = re.compile(r"(\w+)=((?:log)?(?:uniform|integers)\([^()]*\))")
+
+
+def refresh(run: Run, before: Run | None = None) -> None:
+    """Bring the study up to the ledger."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = RDBStorage(f"sqlite:///{run.folder.resolve() / FILE}")
+    try:
+        searched = run.search_trials
+        wanted = [frozen(trial, run.identity["space_params"]) for trial in searched]
+        study = open_study(storage, run)
+        there = storage.get_all_trials(study)
+        if len(there) > len(wanted) or not all(map(can_become, there, wanted)):
+            storage.delete_study(study)
+            study, there = open_study(storage, run), []
+        for old, new in zip(there, wanted, strict=False):
+            advance(storage, storage.get_trial_id_from_study_id_trial_number(study, old.number), old, new)
+        for trial, new in list(zip(searched, wanted, strict=True))[len(there) :]:
+            storage.create_new_trial(study, template_trial=dated(new, trial))
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def open_study(storage: RDBStorage, run: Run) -> int:
+    """The study named as the run; created when it is not there."""
+    if run.name in [study.study_name for study in storage.get_all_studies()]:
+        return storage.get_study_id_from_name(run.name)
+    number = storage.create_new_study([StudyDirection.MAXIMIZE], study_name=run.name)
+    storage.set_study_system_attr(number, "study:metric_names", ["val_accuracy"])
+    for key in ("space", "dataset_title", "seed", "algorithm"):
+        storage.set_study_user_attr(number, key, run.identity[key])
+    return number
+
+
+def frozen(trial: Trial, space_params: dict[str, str]) -> FrozenTrial:
+    """One trial as Optuna has it, but for its times; its number is given when it is stored."""
+    state, known = STATES[trial.status], {key: distribution(text, trial.config) for key, text in space_params.items()}
+    ranges = {key: range for key, range in known.items() if range and contains(range, trial.config.get(key))}
+    params = {key: trial.config[key] for key in ranges}
+    value = trial.best["val_accuracy"] if trial.best and state in (TrialState.COMPLETE, TrialState.PRUNED) else None
+    attributes = {"id": trial.id, "seed": trial.seed, "source": trial.source, "status": trial.status}
+    if trial.outcome and "error" in trial.outcome:
+        attributes["error"] = trial.outcome["error"]
+    return FrozenTrial(
+        number=-1, trial_id=-1, state=state, value=value, params=params,
+        distributions=ranges, user_attrs=attributes, system_attrs={},
+        intermediate_values={row["epoch"]: row["val_accuracy"] for row in trial.epochs},
+        datetime_start=None, datetime_complete=None,
+    )  # fmt: skip
+
+
+def dated(new: FrozenTrial, trial: Trial) -> FrozenTrial:
+    """With start and end as far as files tell: the last write of the ledger, and the seconds of its epochs before that."""
+    if new.state == TrialState.WAITING:
+        return new
+    path = trial.folder / "epochs.jsonl"
+    end = datetime.fromtimestamp(path.stat().st_mtime if path.exists() else 0)  # in local time, as Optuna has it
+    seconds = sum(record.get("seconds", 0.0) for record in durable.read_lines(trial.folder / "timing.jsonl"))
+    new.datetime_start = end - timedelta(seconds=seconds)
+    new.datetime_complete = end if new.state.is_finished() else None
+    return new
+
+
+def can_become(old: FrozenTrial, new: FrozenTrial) -> bool:
+    """Whether a stored trial can be brought to what the ledger says without taking anything back."""
+    same = old.user_attrs.get("id") == new.user_attrs["id"] and old.distributions == new.distributions
+    grown = old.intermediate_values.items() <= new.intermediate_values.items()
+    if old.state.is_finished():
+        return same and facts(old) == facts(new)
+    return same and grown and not (old.state == TrialState.RUNNING and new.state == TrialState.WAITING)
+
+
+def facts(trial: FrozenTrial) -> tuple[Any, ...]:
+    return trial.state, trial.value, trial.params, trial.intermediate_values, trial.user_attrs
+
+
+def advance(storage: RDBStorage, number: int, old: FrozenTrial, new: FrozenTrial) -> None:
+    """Add what is new to a trial that had not ended; its state last, because it is final."""
+    if facts(old) == facts(new):
+        return
+    for epoch, value in new.intermediate_values.items():
+        if epoch not in old.intermediate_values:
+            storage.set_trial_intermediate_value(number, epoch, value)
+    for key, value in new.user_attrs.items():
+        if old.user_attrs.get(key) != value:
+            storage.set_trial_user_attr(number, key, value)
+    if old.state == TrialState.WAITING and new.state != TrialState.WAITING:
+        storage.set_trial_state_values(number, TrialState.RUNNING)
+    if new.state.is_finished():
+        storage.set_trial_state_values(number, new.state, new.values)
+
+
+def distribution(text: str, config: dict[str, Any]) -> BaseDistribution | None:
+    """The range that run.json names, as Optuna has it for this configuration; none for what Optuna cannot have."""
+    if match := INTERVAL.fullmatch(text):
+        return interval(*match.groups())
+    if match := CHOICE.fullmatch(text):
+        return CategoricalDistribution(list(dict.fromkeys(literal(word) for word in match[1].split(", "))))
+    if match := WHEN.fullmatch(text):
+        return of_case(match[2], config.get(match[1]))
+    return None
+
+
+def interval(log: str | None, kind: str, low: str, high: str, step: str | None) -> BaseDistribution:
+    if kind == "integers":
+        return IntDistribution(int(low), int(high), log=bool(log), step=int(step or 1))
+    return FloatDistribution(float(low), float(high), log=bool(log), step=float(step) if step else None)
+
+
+def of_case(cases: str, decider: Any) -> BaseDistribution | None:
+    """The interval that holds for this value of the decider. In a study a name has one kind of range only."""
+    known = {value: distribution(text, {}) for value, text in CASE.findall(cases)}
+    kinds = {(type(found), getattr(found, "log", None)) for found in known.values()}
+    return known.get(str(decider)) if len(kinds) == 1 else None
+
+
+def literal(word: str) -> Any:
+    """A number, truth value or None as such, anything else as a word."""
+    try:
+        return ast.literal_eval(word)
+    except (ValueError, SyntaxError):
+        return word
+
+
+def contains(range: BaseDistribution, value: Any) -> bool:
+    """Whether Optuna would take the value: a configuration from elsewhere may lie outside the space."""
+    if isinstance(range, CategoricalDistribution):
+        return value in range.choices
+    assert isinstance(range, (FloatDistribution, IntDistribution))
+    return isinstance(value, (int, float)) and range.low <= value <= range.high

@@ -1,0 +1,81 @@
+"""What somebody who does not watch is told, and how."""
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from analysis import news
+
+
+def events(run, heard, is_end=False):
+    return [record["event"] for record in news.news(run, heard, is_end)]
+
+
+def test_what_was_there_at_first_is_no_news(run, trial):
+    assert events(run([trial(0, (0.5,)), trial(1, (), "failed")]), None) == []
+
+
+def test_the_first_failure_is_told_once(run, trial):
+    before, one, two = run([]), run([trial(0, (), "failed")]), run([trial(0, (), "failed"), trial(1, (), "diverged")])
+    assert events(one, before) == ["failure"]
+    assert events(two, one) == []
+
+
+def test_a_new_best_is_told_and_no_equal_or_unfinished_one(run, trial):
+    one = run([trial(0, (0.5,))])
+    assert events(one, run([])) == ["best"]
+    assert events(run([trial(0, (0.5,)), trial(1, (0.5,))]), one) == []
+    assert events(run([trial(0, (0.5,)), trial(1, (0.9,), "stopped")]), one) == []
+    assert events(run([trial(0, (0.5,)), trial(1, (0.9,), source="confirm")]), one) == []
+    (record,) = news.news(run([trial(0, (0.5,)), trial(1, (0.6,))]), one, False)
+    assert record["trial"]["val_accuracy"] == 0.6
+    assert record["text"].endswith("60.00 % validation accuracy")
+
+
+@pytest.mark.parametrize(("total", "status"), [(1, "complete"), (2, "interrupted")])
+def test_the_end_says_whether_everything_was_tried(run, trial, total, status):
+    (record,) = news.news(run([trial(0, (0.5,))], total=total), None, True)
+    assert record["status"] == status
+    assert record["text"].startswith(f"lr_sweep-digits: {status}, 1 of 1 trials ended, best ")
+
+
+class Server(BaseHTTPRequestHandler):
+    status = 200
+
+    def do_POST(self):
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = HTTPServer(("127.0.0.1", 0), type("Fresh", (Server,), {}))
+    server.bodies = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_address_gets_one_line_of_json(server):
+    news.send(f"http://127.0.0.1:{server.server_port}/hook", {"event": "end"})
+    assert [json.loads(body) for body in server.bodies] == [{"event": "end"}]
+
+
+def test_an_address_that_refuses_is_an_error_for_the_follower_to_report(server):
+    server.RequestHandlerClass.status = 500
+    with pytest.raises(OSError, match="500"):
+        news.send(f"http://127.0.0.1:{server.server_port}/hook", {"event": "end"})
+
+
+def test_a_command_gets_the_line_on_its_stdin(tmp_path):
+    script = f"import sys; open({str(tmp_path / 'heard')!r}, 'w').write(sys.stdin.read())"
+    news.send(f'{sys.executable} -c "{script}"', {"event": "end"})
+    assert (tmp_path / "heard").read_text() == '{"event": "end"}\n'
