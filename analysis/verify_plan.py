@@ -1,5 +1,7 @@
 """trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
 
+import json
+
 from analysis.evidence import Evidence, Line
 from search import confirmation, plan
 from search.ledger import PLANNED
@@ -18,7 +20,8 @@ def check_plan(evidence: Evidence, totals: list[Line], seed: int) -> list[Line]:
         the lines whose id may become a path.
     """
     lines = evidence.lines(evidence.run / "trials.jsonl", PLANNED)
-    seen: dict[str, str] = {}
+    names: set[str] = set()
+    seen: dict[str, str] = {}  # by content: among thousands of trials two may well have the same six digits
     for position, line in enumerate(lines):
         record = line.record
         name = trial_id(record["config"], record["seed"])
@@ -26,15 +29,17 @@ def check_plan(evidence: Evidence, totals: list[Line], seed: int) -> list[Line]:
             evidence.wrong(line.where, f"index is {record['index']}, not {position}")
         if record["id"] != name:
             evidence.wrong(line.where, f"id is {record['id']!r}, but that of its configuration and seed is {name}")
-        if name in seen:
-            evidence.wrong(line.where, f"the same configuration and seed as {seen[name]}")
-        seen.setdefault(name, line.where)
+        content = json.dumps([record["config"], record["seed"]], sort_keys=True)
+        if content in seen:
+            evidence.wrong(line.where, f"the same configuration and seed as {seen[content]}")
+        seen.setdefault(content, line.where)
+        names.add(name)
     if totals and is_possible(evidence, totals[-1]):
         searched = [line for line in lines if line.record["source"] != confirmation.SOURCE]
         check_search(evidence, searched, [line.record for line in totals], seed)
         confirming = [line for line in lines if line.record["source"] == confirmation.SOURCE]
         check_confirmation(evidence, confirming, searched, totals[-1].record, seed)
-    return [line for line in lines if line.record["id"] in seen]
+    return [line for line in lines if line.record["id"] in names]
 
 
 def is_possible(evidence: Evidence, totals: Line) -> bool:

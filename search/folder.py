@@ -174,10 +174,11 @@ def tidy(run: Run) -> None:
 
 
 def tidy_trial(trial: Trial) -> None:
-    """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last, to be lengthened."""
+    """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last if it can be lengthened."""
     if trial.ended:
         durable.sweep(trial.folder)
-    if trial.status in ("stopped", "diverged", "failed"):
+    is_final = trial.status == "finished" and trial.config["schedule"] in LENGTH_DEPENDENT
+    if is_final or trial.status in ("stopped", "diverged", "failed"):
         durable.remove_states(trial.folder)
     elif trial.status == "finished":
         for old in durable.states(trial.folder)[1:]:

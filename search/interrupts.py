@@ -73,7 +73,8 @@ class Interrupts:
                 return  # it is ending already
             self._end()
         self.number = number
-        after(DEADLINE, self._end)
+        if number != signal.SIGALRM:  # nobody waits for the end of a budget with a SIGKILL in hand
+            after(DEADLINE, self._end)
         if self._marker is None:
             raise Interrupted(number)
         with contextlib.suppress(OSError):  # a disk that refuses: then Tune's loop ends without the workers' help

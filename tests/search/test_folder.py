@@ -212,8 +212,11 @@ def test_a_copied_run_is_a_whole_run(start, settings, tmp_path):
     assert all(trial.folder.is_relative_to(tmp_path / "second") for trial in run.trials)
 
 
-def test_states_of_trials_that_will_not_go_on_are_removed(start, settings, tmp_path):
-    run = start(settings())
+@pytest.mark.parametrize(("schedule", "kept"), [("constant", ["state-000002.pt"]), ("cosine", [])])
+def test_states_of_trials_that_will_not_go_on_are_removed(start, settings, tmp_path, schedule, kept):
+    """That of a finished one stays only if the trial can be lengthened."""
+    params = {**settings().space.params, "schedule": schedule}
+    run = start(settings(space=Space(params=params, baseline={"lr": 0.2}, epochs=4)))
     for trial, outcome in zip(run.trials, ("finished", "diverged", "failed"), strict=True):
         trial.folder.mkdir(parents=True)
         durable.write_checked(trial.folder / "state-000001.pt", b"1")
@@ -222,7 +225,7 @@ def test_states_of_trials_that_will_not_go_on_are_removed(start, settings, tmp_p
         durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": outcome})
     folder.tidy(ledger.read(tmp_path))
     left = [[path.name for path in durable.states(trial.folder)] for trial in run.trials]
-    assert left == [["state-000002.pt"], [], []]
+    assert left == [kept, [], []]
 
 
 def test_weights_of_the_best_and_of_the_baseline_are_kept(start, settings, tmp_path):

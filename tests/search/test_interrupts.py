@@ -1,6 +1,7 @@
 """A time budget ends a search as a signal does: pytest tests/search/test_interrupts.py"""
 
 import signal
+import threading
 import time
 
 import pytest
@@ -9,7 +10,9 @@ from search.interrupts import Interrupted, Interrupts
 
 
 @pytest.fixture
-def interrupts():
+def interrupts(monkeypatch):
+    """Without the timers that end the process, which would be this one."""
+    monkeypatch.setattr("search.interrupts.after", lambda seconds, *_: threading.Timer(seconds, lambda: None))
     kept = {
         number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1)
     }
