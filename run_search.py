@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from analysis.live import Live
     from search.interrupts import Interrupts
+    from search.ledger import Run
     from search.progress import Progress
     from search.runner import Notify
     from search.settings import Settings
@@ -268,15 +269,13 @@ def run(
                 attempts.train(path, settings, interrupts, lambda index, row: (notify(index, row), grew())[0])
             interrupts.end_in(None)
         except Interrupted:
-            write(path, settings, results)
+            tell(write(path, settings, results))
+            tell(f"results: {results} and {path}\n", sys.stderr)
             raise
         if verdict := estimate.verdict(path, progress, trained_before):
             console.print(verdict, highlight=False, markup=False, soft_wrap=True)
-        from analysis.standing import stand  # loaded by now, while trials ran
-
         ended = ledger.read(path)
-        folder.prune_weights(ended, keep_best, stand(ended).winner)
-        write(path, settings, results)
+        finish(ended, settings, results, keep_best)
     return int(any(trial.status == "failed" for trial in ended.trials))
 
 
@@ -318,18 +317,37 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
         console.print(f"the grid has {settings.space.grid_size} points, so no more are tried", highlight=False)
 
 
-def write(folder: Path, settings: "Settings", results: Path) -> None:
-    """Test the winner if the search is complete, and write every derived file."""
+def finish(run: "Run", settings: "Settings", results: Path, keep_best: int) -> None:
+    """Keep the best weights, write the results and print the leaderboard; quickly, if all that was done before."""
+    from analysis import stamp
+    from analysis.copying import copy_results
+
+    shown = stamp.shown(run.folder, keep_best)
+    if shown is not None:
+        copy_results(run.folder, results)
+    else:
+        from analysis.standing import stand  # loaded by now, while trials ran
+        from search.folder import prune_weights
+
+        prune_weights(run, keep_best, stand(run).winner)
+        shown = write(run.folder, settings, results)
+        stamp.put(run.folder, keep_best, shown)
+    tell(shown)
+    tell(f"results: {results} and {run.folder}\n", sys.stderr)
+
+
+def write(folder: Path, settings: "Settings", results: Path) -> str:
+    """Test the winner if the search is complete, and write every derived file. Returns the leaderboard."""
     from analysis import joined, testing
     from analysis.copying import copy_results
-    from analysis.write import write_results
+    from analysis.write import write_files
     from search import ledger
 
     testing.test_winner(ledger.read(folder), settings.cache)
-    write_results(folder)
+    run = ledger.read(folder)
+    where = write_files(run)
     copy_results(folder, results)
-    tell(joined.show([ledger.read(folder)], "md"))
-    tell(f"results: {results} and {folder}\n", sys.stderr)
+    return joined.show([run], "md", where)
 
 
 def continuation() -> str:

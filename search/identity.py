@@ -93,9 +93,16 @@ def shown(value: Any) -> str:
 
 def code_hash() -> str:
     """A hash of the sources that decide what a trial computes."""
-    folder = Path(trainables.__file__).parent
-    sources = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
-    return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()[:16]
+    return sources("trainables")
+
+
+def sources(*packages: str) -> str:
+    """A hash of the Python files of some of the project's packages, whatever the folder that they lie in."""
+    found: dict[str, str] = {}
+    for package in packages:
+        folder = Path(trainables.__file__).parents[1] / package
+        found |= {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def git_revision() -> str | None:

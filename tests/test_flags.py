@@ -72,7 +72,7 @@ def command(tmp_path, digits, monkeypatch, capfd):
         place.mkdir(exist_ok=True)
         (place / "data-cache").symlink_to(digits)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
-    monkeypatch.setattr(run_search, "write", lambda *_: None)
+    monkeypatch.setattr(run_search, "finish", lambda *_: None)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments: str) -> tuple[int, str]:

@@ -20,7 +20,7 @@ def command(tmp_path, monkeypatch, capsys):
     """Call run_search.py in a folder of its own, without training; returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
-    monkeypatch.setattr(run_search, "write", lambda *_: None)
+    monkeypatch.setattr(run_search, "finish", lambda *_: None)
 
     def call(*arguments):
         code = execute(run_search.app, "run_search.py", list(arguments))

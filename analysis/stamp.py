@@ -1,0 +1,55 @@
+"""Whether the results of a run are still those of its ledger, found without computing them again. Quick to import: no pandas.
+
+results.stamp holds a hash of all that the results follow from, of the files themselves and of the program, and what was
+printed. It may be deleted like every other derived file.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from search.identity import sources
+from trainables import durable
+from trainables.errors import ExpectedError
+
+FILE = "results.stamp"
+LEDGERS = ("run.json", "totals.jsonl", "trials.jsonl", "decisions.jsonl", "tests.jsonl", "notes.md")
+DERIVED = ("results.md", "results.csv", "results.json")
+OF_TRIALS = ("epochs.jsonl", "val.npz", "error.txt")
+
+
+def put(run: Path, keep_best: int, shown: str) -> None:
+    """Remember that the results are up to date, and what was printed.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    durable.write_json(run / FILE, {"sha256": digest(run, keep_best), "shown": shown})
+
+
+def shown(run: Path, keep_best: int) -> str | None:
+    """What was printed when the results were last complete, if nothing that they follow from has changed since."""
+    try:
+        record = durable.read_json(run / FILE)
+    except ExpectedError:
+        return None
+    text: str | None = record.get("shown") if record.get("sha256") == digest(run, keep_best) else None
+    return text
+
+
+def digest(run: Path, keep_best: int) -> str:
+    """A hash of the name of a run, its ledgers and results, and the sources that made them."""
+    found = hashlib.sha256(
+        f"{run.resolve().name} {keep_best} {[sources(name) for name in ('search', 'trainables', 'analysis')]}".encode()
+    )
+    for path in files(run):
+        content = path.read_bytes() if path.is_file() else b""
+        found.update(f"\n{path.relative_to(run)} {len(content)}\n".encode() + content)
+    return found.hexdigest()
+
+
+def files(run: Path) -> Iterator[Path]:
+    yield from (run / name for name in (*LEDGERS, *DERIVED))
+    yield from sorted((run / "plots").glob("*.svg"))
+    for folder in sorted((run / "trials").glob("*")):
+        yield from (folder / name for name in OF_TRIALS)

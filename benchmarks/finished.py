@@ -1,0 +1,77 @@
+"""A search of many trials that has ended: seconds to run its command again, and the disk it takes.
+
+    python -m benchmarks.finished --trials 1000
+
+The trials are real but tiny (a network of 8 features, 3 epochs on a tenth of the digits), trained here one after the other
+without Ray; the command then finds nothing to do. Beside it: the same command for a run of 3 trials, so that the difference is
+what the other trials cost.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tabulate import tabulate
+
+ROOT = Path(__file__).parent.parent
+SEARCH = (
+    "--space", "mlp_random", "--set", "width=8", "--set", "depth=1", "--dataset", "digits", "--fraction", "0.1", "--epochs", "3",
+    "--scheduler", "none", "--precision", "fp32", "--quiet",
+)  # fmt: skip
+
+
+def train_all(folder: Path, trials: int) -> Path:
+    """The run that the command would make, trained in this process; returns its folder."""
+    import spaces
+    from search import folder as folders
+    from search import ledger
+    from search.settings import Settings
+    from trainables import data, durable, trial
+
+    texts = ("width=8", "depth=1")
+    space, _ = spaces.changed(spaces.load("mlp_random"), texts)
+    cache = data.prepare("digits", folder / "data", progress=False)
+    images = data.load(cache, fraction=0.1)
+    settings = Settings(
+        space_name="mlp_random", space=space, set=texts, dataset="digits", dataset_short="digits", fallback=None, cache=cache,
+        algorithm="random", scheduler="none", num_samples=trials, epochs=3, fraction=0.1, precision="fp32",
+    )  # fmt: skip
+    run = folder / "runs" / f"many-{trials}"
+    durable.make_folder(run, 0o700)
+    for planned in folders.open_run(run, settings, images, False).trials:
+        for _ in trial.run(planned.folder, planned.config, images, seed=planned.seed, device="cpu", precision="fp32"):
+            pass
+    folders.prune_weights(ledger.read(run), keep=5)
+    return run
+
+
+def again(run: Path, trials: int) -> float:
+    """Seconds that the command takes when there is nothing left to train."""
+    command = [sys.executable, str(ROOT / "run_search.py"), *SEARCH, "--num-samples", str(trials), "--name", run.name]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    started = time.perf_counter()
+    subprocess.run(command, cwd=run.parents[1], env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main(trials: Annotated[int, typer.Option()] = 1000, repeat: Annotated[int, typer.Option()] = 3) -> None:
+    """Print a Markdown table; the first run of the command, which draws the plots, stands by itself."""
+    rows = []
+    with tempfile.TemporaryDirectory(dir=".") as place:
+        for count in (3, trials):
+            run = train_all(Path(place).resolve(), count)
+            first, *others = (again(run, count) for _ in range(repeat + 1))
+            size = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
+            span = f"{statistics.median(others):.2f} s ({min(others):.2f} to {max(others):.2f})"
+            rows.append((count, f"{first:.2f} s", span, f"{size / 2**20:.1f} MiB", f"{size / count / 2**10:.0f} KiB"))
+    print(tabulate(rows, ("trials", "first, with plots", "again", "disk", "a trial"), "github"))
+
+
+if __name__ == "__main__":
+    typer.run(main)
