@@ -22,7 +22,18 @@ import typer
 from tabulate import tabulate
 
 DELAY = 5000  # microseconds
-SLOW_DISK = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync", "-e", f"inject=fsync:delay_enter={DELAY}"]
+SLOW_DISK = [
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-o",
+    os.devnull,
+    "-e",
+    "trace=fsync",
+    "-e",
+    f"inject=fsync:delay_enter={DELAY}",
+]
 OWNERS = {"trial": ("save_state", "save_best", "note", "end"), "durable": ("append", "make_folder", "sweep")}
 
 

@@ -25,8 +25,7 @@ def test_what_was_printed_is_there_while_nothing_changes(run):
 
 
 @pytest.mark.parametrize(
-    "name", ["run.json", "totals.jsonl", "trials.jsonl", "decisions.jsonl", "tests.jsonl", "notes.md", "results.md", "results.csv",
-             "results.json", "plots/learning_curves.svg"]
+    "name", [*stamp.LEDGERS, *stamp.DERIVED, "plots/learning_curves.svg"]
 )  # fmt: skip
 def test_a_change_of_any_file_is_noticed(run, name):
     with (run / name).open("ab") as file:
