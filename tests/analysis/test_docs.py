@@ -54,10 +54,12 @@ def test_the_excerpt_is_what_the_command_prints(block: str, capsys: pytest.Captu
 
 
 def test_every_command_has_its_section() -> None:
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    shown = [command for command in app.registered_commands if command.callback and not command.hidden]
+    commands = {command.name or command.callback.__name__ for command in shown}
     assert commands >= {"leaderboard", "show", "compare", "export", "predict", "report", "verify"}
     sections = re.findall(r"^## (.*)$", TEXT, re.MULTILINE)
-    assert [name for name in commands if not any(name in section for section in sections)] == []
+    other = (ROOT / "docs" / "integrations.md").read_text()
+    assert [name for name in commands if not any(name in section for section in sections) and name not in other] == []
 
 
 def test_the_ten_lines_are_those_of_the_card() -> None:

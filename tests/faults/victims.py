@@ -100,14 +100,14 @@ def search(folder: Path, scheduler: str, more: dict[str, Any] | None = None) -> 
     with lock.hold(folder):
         run = folders.open_run(folder, asked, DATA[0], False)
         folders.tidy(run)
-        while attempts.pending(run := confirmation.extend(run)):
+        while attempts.is_open(run := confirmation.extend(run)):
             waiting, decisions = turns.Turns(run), of_run(run)
             while turn := waiting.take():
                 train_turn(run.trials[turn.trial], turn.until, decisions)
                 waiting.end(turn.trial)
             run = ledger.read(folder)
             folders.tidy(run)
-    assert not attempts.pending(ledger.read(folder))
+    assert not attempts.is_open(ledger.read(folder))
 
 
 def train_turn(planned: ledger.Trial, until: int, decisions: Decisions) -> None:
