@@ -149,7 +149,7 @@ def fresh_scratch(run: Path) -> Path:
     Its name is kept in ray/, so that what a killed search left behind is removed by the next one.
     """
     note = run / "ray" / "scratch"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # ValueError: no text
         left = Path(note.read_text())
         if left.name.startswith("search-"):
             shutil.rmtree(left, ignore_errors=True)
