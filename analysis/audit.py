@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from search.ledger import Run, Trial
+from trainables.durable import Record
 
 FEWEST = 5  # trials with a final value; with less a rank correlation is chance
 
@@ -28,20 +29,37 @@ class Rung(NamedTuple):
     compared: int  # trials that this rests on
 
 
+class Passage(NamedTuple):
+    """One epoch at which was decided: what became of the trials that reached it."""
+
+    epoch: int
+    stopped: int
+    went_on: int
+    audited: int  # of those that went on: only for the audit
+    trials: list[int]  # all of them
+
+
+def passages(run: Run) -> list[Passage]:
+    """Every rung at which something was decided, in order; the last decision about a trial counts."""
+    decided: dict[int, dict[int, Record]] = {}
+    for record in run.decisions:
+        decided.setdefault(record["epoch"], {})[record["trial"]] = record
+    found = []
+    for epoch, here in sorted(decided.items()):
+        stopped = sum(record["decision"] == "stop" for record in here.values())
+        audited = sum(bool(record.get("audit")) for record in here.values())
+        found.append(Passage(epoch, stopped, len(here) - stopped, audited, list(here)))
+    return found
+
+
 def rungs(run: Run) -> list[Rung]:
-    """Every rung at which something was decided, in order."""
-    decided = {(record["epoch"], record["trial"]): record for record in run.decisions}
+    """Every rung, with how its order agrees with the last one."""
     weights, trials = weigh(run), {trial.index: trial for trial in run.trials}
     found = []
-    for epoch in sorted({epoch for epoch, _ in decided}):
-        here = [record for (at, _), record in decided.items() if at == epoch]
-        stopped = sum(record["decision"] == "stop" for record in here)
-        audited = sum(bool(record.get("audit")) for record in here)
-        ended = [trials[record["trial"]] for record in here if record["trial"] in trials]
+    for epoch, stopped, went_on, audited, here in passages(run):
+        ended = [trials[index] for index in here if index in trials]
         final = [trial for trial in ended if trial.status == "finished"]
-        found.append(
-            Rung(epoch, len(here), stopped, len(here) - stopped, audited, agreement(final, epoch, weights), len(final))
-        )
+        found.append(Rung(epoch, len(here), stopped, went_on, audited, agreement(final, epoch, weights), len(final)))
     return found
 
 

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.markdown import count, rate
@@ -14,12 +15,24 @@ from analysis.pictures import Picture
 from analysis.plots import COLOURS, GREY, STYLE, as_svg
 
 BLUE, ORANGE = COLOURS[:2]
+LINES: dict[str, dict[str, Any]] = {  # of parallel coordinates
+    "best": {"color": ORANGE, "linewidth": 2.4, "alpha": 1.0, "zorder": 4},
+    "good": {"color": BLUE, "linewidth": 1.3, "alpha": 0.9, "linestyle": (0, (6, 2)), "zorder": 3},
+    "other": {"color": GREY, "linewidth": 0.8, "alpha": 0.6, "zorder": 2},
+}
+MOST_NUMBERS = 12  # bars that have room for numbers
+NUMBER: dict[str, Any] = {
+    "fontsize": 8,
+    "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1},
+    "color": "black",
+}
 
 
 def draw(name: str, picture: Picture) -> bytes:
     """The plot of this name."""
     drawn: dict[str, Callable[[Picture], Figure]] = {
-        "parameters": parameters, "progress": progress, "size": size, "confusion": confusion,
+        "parameters": parameters, "parallel": parallel, "progress": progress, "size": size, "confusion": confusion,
+        "rungs": rungs,
     }  # fmt: skip
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
@@ -49,6 +62,63 @@ def label_parameter(axes: Axes, panel: dict[str, Any]) -> None:
         logarithmic(axes)
     if panel["levels"]:
         axes.set_xticks(range(len(panel["levels"])), panel["levels"], rotation=20)
+
+
+def parallel(picture: Picture) -> Figure:
+    """Number 1 thick and orange, the rest of the best quarter blue and dashed, all others grey; stopped ones fainter."""
+    axes_shown, lines = picture["axes"], picture["lines"]
+    figure = Figure(figsize=(max(6.0, 1.35 * len(axes_shown)), 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    for line in reversed(lines):  # the best last, on top
+        faint = 0.55 if line["status"] == "stopped" else 1.0
+        axes.plot(line["places"], **LINES[line["kind"]] | {"alpha": faint * LINES[line["kind"]]["alpha"]})
+    for across, axis in enumerate(axes_shown):
+        axes.axvline(across, color=GREY, linewidth=0.8, zorder=0)
+        for place, text in axis["ticks"]:
+            axes.annotate(text, (across, place), (3, 2), textcoords="offset points", fontsize=7, zorder=9)
+    axes.set_xticks(range(len(axes_shown)), [axis["name"] for axis in axes_shown], rotation=15)
+    axes.set_xlim(-0.1, len(axes_shown) - 0.5)
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    key(figure, lines, picture["trials"])
+    return figure
+
+
+def key(figure: Figure, lines: list[dict[str, Any]], trials: int) -> None:
+    """Names of the kinds of lines that there are."""
+    kinds = {line["kind"] for line in lines}
+    shown = f" ({len(lines)} of {count(trials)} trials shown)" if len(lines) < trials else ""
+    names = {"best": "number 1", "good": "the rest of the best quarter", "other": f"all others{shown}"}
+    handles = [Line2D([], [], label=names[kind], **LINES[kind]) for kind in names if kind in kinds]
+    faint = any(line["status"] == "stopped" for line in lines)
+    figure.legend(
+        handles=handles, loc="outside lower left", frameon=False, ncols=3, handlelength=3,
+        title="fainter: stopped early" if faint else None, alignment="left",
+    )  # fmt: skip
+
+
+def rungs(picture: Picture) -> Figure:
+    """A bar for each rung and for the end: who went on, only for the audit, and who was stopped, with the numbers."""
+    found = np.array([*picture["rungs"], (picture["epochs"], 0, picture["finished"], 0)])
+    figure = Figure(figsize=(max(4.5, min(9.0, 1.5 + 0.7 * len(found))), 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    parts = (("went on", found[:, 2], {"facecolor": BLUE}), ("went on for the audit", found[:, 3], {"facecolor": ORANGE}),
+             ("stopped", found[:, 1], {"facecolor": "none", "hatch": "///"}))  # fmt: skip
+    base = np.zeros(len(found))
+    for name, heights, style in parts:
+        if heights.any():
+            bars = axes.bar(range(len(found)), heights, bottom=base, label=name, edgecolor=GREY, linewidth=0.6, **style)
+            base = base + heights
+            if len(found) <= MOST_NUMBERS:
+                axes.bar_label(bars, [str(each) if each else "" for each in heights], label_type="center", **NUMBER)
+    frame(axes, "epoch of the rung; at the end: trials that finished", "trials")
+    every = -(-len(found) // MOST_NUMBERS)
+    names = [*map(str, found[:-1, 0]), f"end ({picture['epochs']})"]
+    places = sorted({*range(0, len(found) - every // 2, every), len(found) - 1})
+    axes.set_xticks(places, [names[place] for place in places])
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(loc="outside lower left", frameon=False, ncols=3)
+    return figure
 
 
 def progress(picture: Picture) -> Figure:

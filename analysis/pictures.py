@@ -3,57 +3,141 @@
 Only those that say something about a run: a parameter that varied, a network size that varied, a winner that was tested.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import cost
+from analysis import audit, cost
 from analysis.curves import spread
-from analysis.frame import rows_of
-from analysis.markdown import one_line
-from analysis.ranges import ranges
+from analysis.frame import Row, rows_of
+from analysis.importance import BEST
+from analysis.markdown import NOTHING, one_line, percent, setting
+from analysis.ranges import Range, ranges
 from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation
 from search.ledger import Run
 
 Picture = dict[str, Any]  # plain JSON values
+
+
+class Scale(NamedTuple):
+    """How the values of a parameter are laid out: as numbers, perhaps logarithmic, or as the places of levels."""
+
+    log: bool
+    levels: list[str]
+
+    def place(self, value: Any) -> float:
+        return self.levels.index(one_line(value)) if self.levels else value
+
+
 TITLES = {
     "parameters": "Validation accuracy against each searched parameter",
+    "parallel": "Searched parameters of each trial beside its validation accuracy",
     "progress": "Best validation accuracy so far against epochs spent",
     "size": "Validation accuracy against the number of parameters",
     "confusion": "Confusion matrix of the winner on the test split",
+    "rungs": "How many trials reached each rung, and were stopped there",
 }
-MOST_POINTS, MOST_PANELS, MOST_CLASSES = 1000, 9, 20
+ELSEWHERE = ("confusion", "rungs")  # these stand in a section of their own, not below the leaderboard
+MOST_POINTS, MOST_PANELS, MOST_CLASSES, MOST_LINES = 1000, 9, 20, 200
+MOST_TICKS, LONGEST, BELOW = 6, 14, -0.12  # of an axis; characters of a tick; the place of what is absent
+FEWEST_AXES, FEWEST_LINES = 3, 8  # of parallel coordinates; with less the panels of each parameter say it all
 
 
 def pictures(run: Run, where: Standing) -> dict[str, Picture]:
     """The plots of a run by their names in TITLES."""
     found = {
         "parameters": parameters(run, where),
+        "parallel": parallel(run, where),
         "progress": progress(run),
         "size": size(run, where),
         "confusion": confusion(run, where),
+        "rungs": rungs(run),
     }
     return {name: picture for name, picture in found.items() if picture}
 
 
 def parameters(run: Run, where: Standing) -> Picture:
     """A panel for each searched parameter with its points, logarithmic where its range is."""
-    rows = rows_of(where.board[where.board["status"].isin(["finished", "stopped"])].dropna(subset="val_accuracy"))
+    rows = valued(where)
     known, panels = ranges(run), []
-    for key in [key for key in where.keys if len({repr(row[key]) for row in rows}) > 1][:MOST_PANELS]:
+    for key in varied(rows, where.keys):
         own = [row for row in spread(rows, MOST_POINTS) if row[key] is not None]
-        are_numbers = all(type(row[key]) in (int, float) for row in own)
-        levels = [] if are_numbers else sorted({one_line(row[key]) for row in own})
-        points = [
-            (row[key] if are_numbers else levels.index(one_line(row[key])), 100 * row["val_accuracy"], row["status"])
-            for row in own
-        ]
-        values = [place for place, _, _ in points if are_numbers]
-        is_interval = key in known and not known[key].values
-        is_log = known[key].log if is_interval else bool(values) and min(values) > 0 and max(values) >= 10 * min(values)
-        panels.append({"name": one_line(key), "log": is_log, "levels": levels, "points": points})
+        scale = scale_of(known.get(key), [row[key] for row in own])
+        points = [(scale.place(row[key]), 100 * row["val_accuracy"], row["status"]) for row in own]
+        panels.append({"name": one_line(key), "log": scale.log, "levels": scale.levels, "points": points})
     return {"panels": panels} if panels and len(rows) > 2 else {}
+
+
+def valued(where: Standing) -> list[Row]:
+    """The finished and stopped rows, best first."""
+    board = where.board
+    return rows_of(board[board["status"].isin(["finished", "stopped"])].dropna(subset="val_accuracy"))
+
+
+def varied(rows: list[Row], keys: list[str]) -> list[str]:
+    """The first parameters with more than one value."""
+    return [key for key in keys if len({repr(row[key]) for row in rows}) > 1][:MOST_PANELS]
+
+
+def scale_of(own: Range | None, values: list[Any]) -> Scale:
+    """How these values are laid out: as numbers, logarithmic where the range is, or as levels."""
+    if not all(type(value) in (int, float) for value in values):
+        return Scale(False, sorted({one_line(value) for value in values}))
+    is_interval = own is not None and not own.values
+    spans = bool(values) and min(values) > 0 and max(values) >= 10 * min(values)
+    return Scale(own.log if own and is_interval else spans, [])
+
+
+def parallel(run: Run, where: Standing) -> Picture:
+    """An axis from 0 to 1 for each searched parameter and the accuracy, and a line across them for each trial, best first."""
+    rows = valued(where)
+    keys = varied(rows, where.keys)
+    if len(keys) < FEWEST_AXES or len(rows) < FEWEST_LINES:
+        return {}
+    known = ranges(run)
+    axes = [axis_of(key, known.get(key), [row[key] for row in rows]) for key in keys]
+    axes.append(axis_of("val_accuracy", None, [row["val_accuracy"] for row in rows]))
+    kinds = ["best"] + ["good"] * (round(BEST * len(rows)) - 1)
+    kinds += ["other"] * (len(rows) - len(kinds))
+    lines = [
+        {"kind": kind, "status": row["status"], "places": [axis["places"][number] for axis in axes]}
+        for number, (kind, row) in enumerate(zip(kinds, rows, strict=True))
+    ]
+    labels = [{"name": axis["name"], "ticks": axis["ticks"]} for axis in axes]
+    return {"axes": labels, "lines": spread(lines, MOST_LINES), "trials": len(rows)}
+
+
+def axis_of(key: str, own: Range | None, values: list[Any]) -> Picture:
+    """Where each value lies on an axis from 0 to 1 over all of them, and its ticks; what is absent lies below it."""
+    present = [value for value in values if value is not None]
+    scale = scale_of(own, present)
+    numbers = [float(scale.place(value)) for value in present]
+    places = dict(zip(map(repr, present), stretched(numbers, scale.log), strict=True))
+    ticked = {repr(value): value for value in present}
+    if not scale.levels and len(ticked) > MOST_TICKS:
+        ticked = {repr(value): value for value in (min(present), max(present))}
+    ticks = [(places[name], tick(key, value)) for name, value in ticked.items()]
+    absent = [(BELOW, NOTHING)] if None in values else []
+    return {
+        "name": "val %" if key == "val_accuracy" else one_line(key),
+        "ticks": sorted(ticks) + absent,
+        "places": [BELOW if value is None else places[repr(value)] for value in values],
+    }
+
+
+def stretched(numbers: list[float], is_log: bool) -> list[float]:
+    """From 0 to 1, rounded to what can be seen; equal numbers in the middle."""
+    own = np.log(numbers) if is_log and min(numbers) > 0 else np.array(numbers)
+    width = float(np.ptp(own)) if len(own) else 0.0
+    return [round(float(place), 4) for place in (own - own.min()) / width] if width > 0 else [0.5] * len(own)
+
+
+def tick(key: str, value: Any) -> str:
+    """As in the tables, without Markdown."""
+    if key == "val_accuracy":
+        return percent(value)
+    return setting(key, value) if type(value) in (int, float) else one_line(value)[:LONGEST]
 
 
 def progress(run: Run) -> Picture:
@@ -91,3 +175,10 @@ def confusion(run: Run, where: Standing) -> Picture:
     counts = np.array(metrics["confusion_matrix"], float)
     shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     return {"classes": [one_line(name)[:20] for name in run.identity["classes"]], "shares": shares.round(1).tolist()}
+
+
+def rungs(run: Run) -> Picture:
+    """How many trials were stopped at each rung, went on and went on for the audit alone; and how many finished."""
+    found = [(rung.epoch, rung.stopped, rung.went_on - rung.audited, rung.audited) for rung in audit.passages(run)]
+    finished = sum(trial.status == "finished" and trial.source != CONFIRM for trial in run.trials)
+    return {"rungs": found, "finished": finished, "epochs": run.totals["epochs"]} if found else {}

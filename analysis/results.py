@@ -8,7 +8,7 @@ from analysis.failures import failures
 from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.markdown import count, one_line
-from analysis.pictures import TITLES, confusion, pictures
+from analysis.pictures import ELSEWHERE, TITLES, confusion, pictures, rungs
 from analysis.provenance import provenance
 from analysis.standing import CONFIRM, Standing, fresh_trials, stand
 from analysis.stopping import early_stopping
@@ -41,10 +41,11 @@ def render(run: Run, standing: Standing | None = None) -> str:
         confirmation.section(run, where),
         board(run, where),
         winner_on_test(run, where),
-        f"![{TITLES['confusion']}](plots/confusion.svg)" if confusion(run, where) else "",
+        shown("confusion") if confusion(run, where) else "",
         checks.section(run, where, importance),
         effects.section(run, where, importance),
         early_stopping(run),
+        shown("rungs") if rungs(run) else "",
         failures(run, where.trials),
         provenance(run, where.trials, fixed) if len(where.trials) else "",
         notes(run),
@@ -64,11 +65,16 @@ def board(run: Run, where: Standing) -> str:
     costs = cost.cells(run, where.board, rows)
     lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], bool(costs))
     words = "\n".join(f"- {line}" for line in lines)
-    shown = leaderboard(rows, where.keys, costs=costs)
-    plots = [f"![{TITLES[name]}](plots/{name}.svg)" for name in pictures(run, where) if name != "confusion"]
+    ranking = leaderboard(rows, where.keys, costs=costs)
+    plots = [shown(name) for name in pictures(run, where) if name not in ELSEWHERE]
     curves = "\n\n".join(filter(None, [curves, *plots]))
-    parts = [f"## Leaderboard ({heading(run, where)})", shown, words, files, curves]
+    parts = [f"## Leaderboard ({heading(run, where)})", ranking, words, files, curves]
     return "\n\n".join(filter(None, parts))
+
+
+def shown(name: str) -> str:
+    """A plot of TITLES."""
+    return f"![{TITLES[name]}](plots/{name}.svg)"
 
 
 def heading(run: Run, where: Standing) -> str:

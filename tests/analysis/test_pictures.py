@@ -2,23 +2,34 @@
 
 import dataclasses
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from analysis import drawings, pictures
+from analysis import drawings, pictures, results
 from analysis.standing import stand
 from search.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
+ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
 SHOWN: dict[str, dict[str, Any]] = {
     "parameters": {"panels": [
         {"name": "lr $x_1$", "log": True, "levels": [], "points": [(1e-4, 50, "finished"), (0.1, 60, "stopped")]},
         {"name": "augment", "log": False, "levels": ["none", "flip"], "points": [(0, 50, "finished"), (1, 60, "finished")]},
     ]},
+    "parallel": {
+        "axes": [{"name": "lr $x_1$", "ticks": [(0.0, "1.0e-4"), (1.0, "0.1"), (-0.12, "–")]},
+                 {"name": "<b>", "ticks": [(0.5, "$a$")]}, {"name": "val %", "ticks": []}],
+        "lines": [{"kind": "best", "status": "finished", "places": [1.0, 0.5, 1.0]},
+                  {"kind": "good", "status": "stopped", "places": [0.0, 0.5, 0.6]},
+                  {"kind": "other", "status": "stopped", "places": [-0.12, 0.5, 0.0]}],
+        "trials": 1000,
+    },
+    "rungs": {"rungs": [(1, 11, 4, 1), (3, 0, 5, 0)], "finished": 3, "epochs": 9},
     "progress": {"points": [(10, 50), (30, 60), (50, 60)], "trials": 5},
     "size": {"others": [(1000, 50)], "front": [(1000, 60), (200_000, 70)]},
     "confusion": {"classes": ["cat", "<dog>"], "shares": [[90.0, 10.0], [0.0, 100.0]]},
@@ -68,3 +79,64 @@ def test_the_winner_that_was_tested_has_its_confusions(rates: Callable[[], list[
     line = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": {"confusion_matrix": matrix}}
     found = dataclasses.replace(run(rates(), classes=["a", "b"]), tests=[line])
     assert pictures.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [0.0, 0.0]]
+
+
+def mixed(trial: Make, number: int, **more: Any) -> list[Trial]:
+    """Trials of four parameters, one of them with names and one that half of them lack; the later the better."""
+    return [
+        trial(
+            place, (0.1 + place / 100,), lr=10.0 ** -(1 + place % 3), depth=1 + place % 2, augment=("none", "flip")[place % 2],
+            **({"dropout": 0.1 * place} if place % 2 else {}), **more,
+        )
+        for place in range(number)
+    ]  # fmt: skip
+
+
+def test_parallel_coordinates_lay_out_every_trial(trial: Make, run: MakeRun) -> None:
+    trials = [dataclasses.replace(each, config={**each.config}) for each in mixed(trial, 8)]
+    for each in trials[::2]:
+        del each.config["dropout"]
+    found = run(trials)
+    shown = pictures.pictures(found, stand(found))["parallel"]
+    axes = {axis["name"]: (place, axis["ticks"]) for place, axis in enumerate(shown["axes"])}
+    assert set(axes) == {"lr", "depth", "augment", "dropout", "val %"}
+    assert [line["kind"] for line in shown["lines"]] == ["best", "good", *["other"] * 6]
+    best, worst = shown["lines"][0]["places"], shown["lines"][-1]["places"]
+    assert (best[axes["val %"][0]], worst[axes["val %"][0]]) == (1.0, 0.0)
+    assert best[axes["lr"][0]] == pytest.approx(0.5)  # 1e-2 between 1e-1 and 1e-3, on the logarithmic scale
+    assert worst[axes["dropout"][0]] < 0 <= best[axes["dropout"][0]]
+    assert axes["augment"][1] == [(0.0, "flip"), (1.0, "none")]
+    json.dumps(shown, allow_nan=False)
+
+
+@pytest.mark.parametrize("number", [7, 8])
+def test_parallel_coordinates_need_enough_trials(trial: Make, run: MakeRun, number: int) -> None:
+    found = run(mixed(trial, number))
+    assert ("parallel" in pictures.pictures(found, stand(found))) == (number == 8)
+
+
+def test_parallel_coordinates_need_three_parameters(trial: Make, run: MakeRun) -> None:
+    found = run([trial(place, (0.5,), lr=10.0**-place, depth=1 + place % 2) for place in range(1, 10)])
+    assert "parallel" not in pictures.pictures(found, stand(found))
+
+
+def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None:
+    trials = [trial(0, (0.5,) * 9), trial(1, (0.4,), "stopped", epochs=9), trial(2, (0.3,) * 9)]
+    found = run(trials)
+    gone_on = [{"trial": 0, "epoch": 1, "decision": "continue"}, {"trial": 0, "epoch": 3, "decision": "continue"}]
+    audited = [{"trial": 2, "epoch": 1, "decision": "continue", "audit": True}]
+    found = dataclasses.replace(found, decisions=found.decisions + gone_on + audited)
+    shown = pictures.pictures(found, stand(found))["rungs"]
+    assert shown == {"rungs": [(1, 1, 1, 1), (3, 0, 1, 0)], "finished": 2, "epochs": 9}
+    assert (
+        results.render(dataclasses.replace(found, identity=found.identity | {"scheduler": ASHA})).count("rungs.svg")
+        == 1
+    )
+
+
+def test_every_plot_is_linked_once_where_it_belongs(trial: Make, run: MakeRun) -> None:
+    found = run(mixed(trial, 8))
+    text = results.render(found)
+    assert sorted(re.findall(r"plots/(\w+)\.svg", text)) == sorted(
+        [*pictures.pictures(found, stand(found)), "learning_curves"]
+    )
