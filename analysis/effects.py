@@ -1,7 +1,9 @@
-"""What mattered: the importance of each searched parameter beside that of chance, and the best accuracy at each level of it."""
+"""What mattered: the importance of each searched parameter beside that of chance, and the accuracy over its levels and thirds."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.importance import BEST, SHUFFLES, Mattered
@@ -10,28 +12,33 @@ from analysis.ranges import Range, ranges
 from analysis.standing import Standing
 from search.ledger import Run
 
-LEVELS = 4  # parts of an interval
+THIRDS = ("lowest third", "middle third", "highest third")
 MOST = 8  # levels of a choice that are shown
 
 
 def section(run: Run, where: Standing, importance: Mattered | None) -> str:
-    """A table with the parameter that mattered most first; nothing for a search of fewer than three values."""
+    """Tables with the parameter that mattered most first; nothing for a search of fewer than three values."""
     keys = list(importance.parameters) if importance else list(run.identity["space_params"])
     valued = where.board[where.board["status"].isin(["finished", "stopped"])].dropna(subset="val_accuracy")
     keys = [key for key in keys if key in valued and valued[key].map(repr).nunique() > 1]
     if len(valued) < 3 or not keys or where.best is None:
         return ""
-    header = [
-        "parameter",
-        *(["importance", "by chance"] if importance else []),
-        "best",
-        "best val % at each level, low to high",
-    ]
-    rows = [
-        [escape(key), *shares(importance, key), setting(key, where.best[key]), levels(run, valued, key)] for key in keys
-    ]
-    align = "l" + ("rr" if importance else "") + "rl"
-    return "\n\n".join(filter(None, ["## What mattered", table(header, rows, align), words(importance)]))
+    known = ranges(run)
+    cut = {key: known[key] for key in keys if key in known and is_wide(known[key])}
+    header = ["parameter", *(["importance", "by chance"] if importance else []), "best"]
+    rows = [[escape(key), *shares(importance, key), setting(key, where.best[key])] for key in keys]
+    align = "l" + ("rr" if importance else "") + "r"
+    if len(cut) < len(keys):
+        header, align = [*header, "best val % at each level"], align + "l"
+        levels = ["in thirds, below" if key in cut else at_levels(valued, key) for key in keys]
+        rows = [[*row, cell] for row, cell in zip(rows, levels, strict=True)]
+    parts = ["## What mattered", table(header, rows, align), words(importance), slices(valued, cut)]
+    return "\n\n".join(filter(None, parts))
+
+
+def is_wide(own: Range) -> bool:
+    """Whether it is an interval of more values than have room one by one."""
+    return not own.values and not (own.whole and own.high - own.low < MOST)
 
 
 def shares(importance: Mattered | None, key: str) -> list[str]:
@@ -43,24 +50,16 @@ def shares(importance: Mattered | None, key: str) -> list[str]:
     return [share, f"{own.noise:.2f}" if own.noise <= 1 else "over 1"]
 
 
-def levels(run: Run, rows: pd.DataFrame, key: str) -> str:
-    """The best accuracy in each part of a range, the highest in bold."""
-    names = level_of_each(ranges(run).get(key), rows, key)
+def at_levels(rows: pd.DataFrame, key: str) -> str:
+    """The best accuracy at each value, in their order, the highest in bold."""
     best: dict[tuple[Any, str], float] = {}
-    for name, value in zip(names, rows["val_accuracy"], strict=True):
+    for own, value in zip(rows[key], rows["val_accuracy"], strict=True):
+        name = sortable(own), setting(key, own)
         best[name] = max(value, best.get(name, 0.0))
     order, top = sorted(best, key=lambda name: name[0]), max(best.values())
     texts = {name: f"{name[1]}: {percent(best[name])}" for name in order[:MOST]}
     shown = [f"**{text}**" if best[name] == top else text for name, text in texts.items()]
     return " · ".join(shown) + (f" · and {count(len(order) - MOST)} more" if len(order) > MOST else "")
-
-
-def level_of_each(own: Range | None, rows: pd.DataFrame, key: str) -> list[tuple[Any, str]]:
-    """The level of each row: a sortable place and its name."""
-    values = rows[key].tolist()
-    if own is None or own.values or (own.whole and own.high - own.low < MOST):
-        return [(sortable(value), setting(key, value)) for value in values]
-    return [part(own, key, value) for value in values]
 
 
 def sortable(value: Any) -> tuple[int, float, str]:
@@ -72,13 +71,38 @@ def sortable(value: Any) -> tuple[int, float, str]:
     return 1, 0.0, str(value)
 
 
-def part(own: Range, key: str, value: Any) -> tuple[tuple[int, float, str], str]:
-    """Which of LEVELS equal parts of an interval a value lies in, and where that part begins and ends."""
-    if value is None:
-        return (2, 0.0, ""), NOTHING
-    place = min(LEVELS - 1, max(0, int(own.position(value) * LEVELS)))
-    low, high = own.at(place / LEVELS), own.at((place + 1) / LEVELS)
-    return (0, float(place), ""), f"{setting(key, low)} to {setting(key, high)}"
+def slices(rows: pd.DataFrame, cut: Mapping[str, Range]) -> str:
+    """The best and the median accuracy in each third of the intervals, the highest of a row in bold."""
+    if not cut:
+        return ""
+    cells = [[escape(key), edges(key, own), *thirds(rows, key, own)] for key, own in cut.items()]
+    return "\n\n".join([
+        table(["parameter", "range and its cuts", *THIRDS], cells, "llrrr"),
+        "Thirds of the range, on its logarithmic scale where it has one: best / median val % (number of "
+        "configurations); those stopped early count with what they had reached.",
+    ])  # fmt: skip
+
+
+def edges(key: str, own: Range) -> str:
+    """Where the thirds begin and end."""
+    return " · ".join(setting(key, own.at(place / 3)) for place in range(4))
+
+
+def thirds(rows: pd.DataFrame, key: str, own: Range) -> list[str]:
+    """A cell for each third; a value outside of the range belongs to the next third."""
+    present = rows[rows[key].notna()]
+    place = present[key].map(lambda value: min(2, max(0, int(own.position(value) * 3))))
+    parts = [present["val_accuracy"][place == third] for third in range(3)]
+    bests, medians = ([getattr(part, what)() for part in parts] for what in ("max", "median"))
+    return [
+        f"{bold(best, bests)} / {bold(median, medians)} ({count(len(part))})" if len(part) else NOTHING
+        for best, median, part in zip(bests, medians, parts, strict=True)
+    ]
+
+
+def bold(value: float, others: Sequence[float]) -> str:
+    """In bold if it is the highest; what is not there is NaN."""
+    return f"**{percent(value)}**" if value >= np.nanmax(others) else percent(value)
 
 
 def words(importance: Mattered | None) -> str:

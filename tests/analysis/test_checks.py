@@ -191,7 +191,20 @@ def test_what_mattered_is_found_above_chance(trial: Make, run: MakeRun) -> None:
     assert result == mattered(found, found.trials)
     text = effects.section(found, stand(found), result)
     assert "| lr          |     **" in text
-    assert text.count(" · ") == 6
+    assert "| lr          | 1.0e-4 · 1.0e-3 · 1.0e-2 · 1.0e-1 |" in text
+    assert "best val % at each level" not in text  # no parameter has levels
+
+
+def test_each_third_of_a_range_has_its_best_and_median(trial: Make, run: MakeRun) -> None:
+    """On the logarithmic scale; a choice keeps its levels, a third without trials stays empty."""
+    values = {1e-4: 0.1, 5e-4: 0.2, 9e-4: 0.6, 2e-2: 0.5, 1e-1: 0.4}
+    trials = [trial(place, (value,), lr=lr, depth=1 + place % 2) for place, (lr, value) in enumerate(values.items())]
+    found = run(trials, space_params=LOG | {"depth": "choice(1, 2)"})
+    *_, row, _, _ = effects.section(found, stand(found), None).splitlines()
+    assert [cell.strip() for cell in row.strip("|").split("|")] == [
+        "lr", "1.0e-4 · 1.0e-3 · 1.0e-2 · 1.0e-1", "**60.00** / 20.00 (3)", "–", "50.00 / **45.00** (2)",
+    ]  # fmt: skip
+    assert "**1: 60.00** · 2: 50.00" in effects.section(found, stand(found), None)
 
 
 def test_too_few_trials_say_nothing_of_importance(trial: Make, run: MakeRun) -> None:
