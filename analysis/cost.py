@@ -24,10 +24,28 @@ def cells(run: Run, board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Se
     if not sizes:
         return {}
     operations, front = _of_each(run, "flops"), pareto(board, sizes)
+    has_flops = not are_proportional(sizes, operations)
     return {
-        index: [count(sizes[index]) + (f" {MARK}" if index in front else ""), operation_count(operations[index])]
+        index: [count(sizes[index]) + (f" {MARK}" if index in front else ""), operation_count(operations[index])][
+            : 1 + has_flops
+        ]
         for index in shown["index"]
     }
+
+
+def are_proportional(sizes: Mapping[int, int], operations: Mapping[int, int]) -> bool:
+    """Whether one says nearly all about the other: as in networks without convolutions, two operations for each parameter."""
+    ratios = [operations[index] / sizes[index] for index in sizes]
+    return max(ratios) < 1.05 * min(ratios)
+
+
+def words(costs: Mapping[int, Sequence[str]]) -> str:
+    """What the columns are; nothing where there are none."""
+    if not costs:
+        return ""
+    has_flops = len(next(iter(costs.values()))) > 1
+    flops = "of one image, forward, additions and multiplications" if has_flops else "in proportion to the parameters"
+    return f"{MARK}: no row that is as small is as accurate. FLOPs: {flops}."
 
 
 def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:

@@ -1,7 +1,9 @@
 """The leaderboard: as a table for reading, as rows for programs, of one run or of several."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -14,7 +16,10 @@ from analysis.statistics import expected_best
 
 Column = tuple[str, str, Callable[[Row], str]]  # name, l or r, and the cell of a row
 
+WIDEST = 120  # characters of a table as it is read
+FEWEST = 3  # hyperparameters that have a column at any rate
 TOP = 20  # rows in the table; the baseline comes on top of them
+_TARGET = re.compile(r"(?<=\])\([^)]*\)|[\[\]*\\]")
 RANKED = ("finished", "stopped", "running", "waiting")  # what these reached is a value; a diverged trial has none
 WORDS = {"stopped": "stopped early", "planned": "not started", "running": "not ended"}
 
@@ -25,18 +30,54 @@ def best_rows(ranked: pd.DataFrame, top: int = TOP) -> pd.DataFrame:
 
 
 def leaderboard(
-    ranked: pd.DataFrame, keys: Sequence[str], *, links: bool = True, costs: Mapping[int, Sequence[str]] | None = None
+    ranked: pd.DataFrame,
+    keys: Sequence[str],
+    *,
+    links: bool = True,
+    costs: Mapping[int, Sequence[str]] | None = None,
+    order: Sequence[str] = (),
 ) -> str:
-    """A table of the rows of ranked.
+    """A table of the rows of ranked, and a line below it that names the hyperparameters it has no room for.
 
     Args:
         keys: the hyperparameters (or other columns) worth a column.
         costs: the cells of analysis.cost, by the place of a trial in the plan; none if all cost the same.
+        order: the keys that have room first, if this is not their own order.
     """
     rows = rows_of(ranked)
-    shown = columns(ranked, keys, links, costs or {})
+    kept = with_room(ranked, keys, links, costs or {}, order)
+    shown = columns(ranked, kept, links, costs or {})
     cells = [[cell(row) for _, _, cell in shown] for row in rows]
-    return table([name for name, _, _ in shown], cells, "".join(side for _, side, _ in shown))
+    text = table([name for name, _, _ in shown], cells, "".join(side for _, side, _ in shown))
+    left = [span(key, [row[key] for row in rows]) for key in keys if key not in kept]
+    return f"{text}\n\nAlso varied, without room in the table: {'; '.join(left)}." if left else text
+
+
+def with_room(
+    ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mapping[int, Sequence[str]], order: Sequence[str]
+) -> list[str]:
+    """The keys without the last ones of the order that make the table too wide; the first few stay at any rate."""
+    rows, kept = rows_of(ranked), list(keys)
+    last = [*order, *(key for key in keys if key not in order)]
+    for key in reversed(last[FEWEST:]):
+        if width(columns(ranked, kept, links, costs), rows) > WIDEST and key in kept:
+            kept.remove(key)
+    return kept
+
+
+def width(shown: Sequence[Column], rows: Sequence[Row]) -> int:
+    """Characters of a line as it is read: without the targets of links."""
+    texts = [[name, *(_TARGET.sub("", cell(row)) for row in rows)] for name, _, cell in shown]
+    return 1 + sum(3 + max(map(len, column)) for column in texts)
+
+
+def span(key: str, values: Sequence[Any]) -> str:
+    """The name of a hyperparameter and from where to where its values go, or how many there are."""
+    present = [value for value in values if value is not None]
+    if present and all(type(value) in (int, float) for value in present):
+        low, high = setting(key, min(present)), setting(key, max(present))
+        return f"{escape(key)} {low}" + (f" to {high}" if high != low else "")
+    return f"{escape(key)} ({plural(len(set(map(repr, present))), 'value')})"
 
 
 def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mapping[int, Sequence[str]]) -> list[Column]:
@@ -51,8 +92,8 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mappi
         ("val %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
         ("Δ pp", "r", lambda row: distance(row, best)),
-        ("p", "r", lambda row: chance(row["p_value"])),
-        *((name, "r", cost_of(costs, number)) for number, name in enumerate(COSTS) if costs),
+        ("p", "r", lambda row: chance(row["p_value"])) if ranked["p_value"].notna().any() else None,
+        *((name, "r", cost_of(costs, number)) for number, name in enumerate(COSTS[: cost_columns(costs)])),
         ("epochs", "r", used),
         ("source", "l", lambda row: escape(row["source"])) if has_sources(ranked) else None,
         ("status", "l", lambda row: worded(row["status"])),
@@ -62,6 +103,10 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mappi
 
 def setting_of(key: str) -> Callable[[Row], str]:
     return lambda row: setting(key, row[key])
+
+
+def cost_columns(costs: Mapping[int, Sequence[str]]) -> int:
+    return max(map(len, costs.values()), default=0)
 
 
 def cost_of(costs: Mapping[int, Sequence[str]], number: int) -> Callable[[Row], str]:
@@ -163,8 +208,8 @@ def tally(ranked: pd.DataFrame, noun: str = "trial") -> str:
     return f"{plural(len(ranked), noun)}: {parts}" if parts else f"no {noun}s"
 
 
-def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: bool = False) -> list[str]:
-    """What interval, rank and ties mean, in words."""
+def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: str = "") -> list[str]:
+    """What interval, rank, ties and costs (in these words) mean."""
     lines = [over_seeds(seeds) if seeds > 1 else over_images(images)]
     finished = ranked[ranked["status"] == "finished"]
     if len(finished) > 1:
@@ -173,10 +218,7 @@ def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: bool = Fal
             f"p: chance of such a difference from the best between equal ones ({method(ranked)}), adjusted by Holm for all "
             f"{plural(pairs, 'pair')} of finished rows, because the best was picked for being best. `1=`: p is above 5 %."
         ]
-    if costs:
-        lines.append(
-            "★: no row that is as small is as accurate. FLOPs: of one image, forward, additions and multiplications."
-        )
+    lines += filter(None, [costs])
     if shares_places(ranked):
         lines.append(
             "place: where a row may stand among the finished ones; all of these hold at once in 95 % of searches."

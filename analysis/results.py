@@ -1,5 +1,7 @@
 """results.md: the whole text of a run, a pure function of its folder. Same ledger, same bytes."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis import answer, checks, confirmation, cost, effects, frame
@@ -39,7 +41,7 @@ def render(run: Run, standing: Standing | None = None) -> str:
         answer.answer(run, where),
         answer.protocol(run),
         confirmation.section(run, where),
-        board(run, where),
+        board(run, where, list(importance.parameters) if importance else []),
         winner_on_test(run, where),
         shown("confusion") if confusion(run, where) else "",
         checks.section(run, where, importance),
@@ -53,8 +55,8 @@ def render(run: Run, standing: Standing | None = None) -> str:
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def board(run: Run, where: Standing) -> str:
-    """The leaderboard with its explanation, and the curves."""
+def board(run: Run, where: Standing, order: Sequence[str] = ()) -> str:
+    """The leaderboard with its explanation, and the curves; hyperparameters in this order if there is no room for all."""
     if where.trials.empty:
         return "## Leaderboard (no trials)"
     rows = best_rows(where.board)
@@ -63,9 +65,9 @@ def board(run: Run, where: Standing) -> str:
     files = f"{more}All {number} trials with all metrics: [results.csv](results.csv), [results.json](results.json)."
     curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
     costs = cost.cells(run, where.board, rows)
-    lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], bool(costs))
+    lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], cost.words(costs))
     words = "\n".join(f"- {line}" for line in lines)
-    ranking = leaderboard(rows, where.keys, costs=costs)
+    ranking = leaderboard(rows, where.keys, costs=costs, order=order)
     plots = [shown(name) for name in pictures(run, where) if name not in ELSEWHERE]
     curves = "\n\n".join(filter(None, [curves, *plots]))
     parts = [f"## Leaderboard ({heading(run, where)})", ranking, words, files, curves]

@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import frame, leaderboard, results
+from analysis import cost, frame, leaderboard, results
 from analysis.frame import Row
+from analysis.standing import stand
 from search.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -158,3 +159,49 @@ def test_no_trials_are_an_empty_list(run: MakeRun) -> None:
     empty = results.rank(run([], total=3))
     assert leaderboard.as_json(leaderboard.records(empty, [])) == "[]\n"
     assert isinstance(empty, pd.DataFrame)
+
+
+def wide(trial: Make, run: MakeRun) -> Run:
+    """Trials that vary in eight hyperparameters."""
+    names = ("lr", "weight_decay", "momentum", "dropout", "label_smoothing", "batch_size", "augment", "depth")
+    values = [(1e-4, 1e-3, 0.91, 0.1, 0.01, 32, "none", 1), (1e-3, 1e-5, 0.95, 0.3, 0.05, 64, "flip", 2)]
+    return run([trial(place, (0.5,), **dict(zip(names, own, strict=True))) for place, own in enumerate(values)])
+
+
+def test_a_wide_table_keeps_what_matters_and_names_the_rest(trial: Make, run: MakeRun) -> None:
+    where = stand(wide(trial, run))
+    order = ["depth", "augment", "label_smoothing"]
+    text, below = leaderboard.leaderboard(where.board, where.keys, links=False, order=order).split("\n\n")
+    columns = zip(*rows_of(text), strict=True)
+    assert 1 + sum(3 + max(map(len, column)) for column in columns) <= leaderboard.WIDEST
+    assert all(f" {key} " in text for key in ("depth", "augment", "label_smoothing"))
+    assert below.startswith("Also varied, without room in the table: ")
+    assert "dropout 0.1 to 0.3" in below
+    assert [key for key in where.keys if (f" {key} " in text.splitlines()[0]) == (f" {key} " in below)] == []
+
+
+def test_a_few_hyperparameters_stay_in_any_table(trial: Make, run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaderboard, "WIDEST", 1)
+    where = stand(wide(trial, run))
+    head = leaderboard.leaderboard(where.board, where.keys).splitlines()[0]
+    assert [key for key in where.keys if f" {key} " in head] == where.keys[: leaderboard.FEWEST]
+
+
+def test_the_width_is_that_of_the_text_as_read(trial: Make, run: MakeRun) -> None:
+    where = stand(wide(trial, run))
+    rows, keys = leaderboard.rows_of(where.board), where.keys
+    own = [leaderboard.width(leaderboard.columns(where.board, keys, links, {}), rows) for links in (True, False)]
+    assert own[0] == own[1]
+
+
+def test_operations_have_a_column_only_where_they_say_more_than_the_parameters() -> None:
+    assert cost.are_proportional({0: 100, 1: 1000}, {0: 201, 1: 1990})
+    assert not cost.are_proportional({0: 100, 1: 1000}, {0: 2000, 1: 4000})
+    assert "FLOPs: in proportion" in cost.words({0: ["100"]})
+    assert "FLOPs: of one image" in cost.words({0: ["100", "200"]})
+    assert cost.words({}) == ""
+
+
+def test_a_p_of_nobody_has_no_column(trial: Make, run: MakeRun) -> None:
+    where = stand(run([trial(0, (0.5,)), trial(1, (0.4,), "stopped", epochs=2)]))
+    assert "|   p |" not in leaderboard.leaderboard(where.board, where.keys)
