@@ -102,8 +102,11 @@ def rungs(picture: Picture) -> Figure:
     found = np.array([*picture["rungs"], (picture["epochs"], 0, picture["finished"], 0)])
     figure = Figure(figsize=(max(4.5, min(9.0, 1.5 + 0.7 * len(found))), 3.2), layout="constrained")
     axes = figure.add_subplot()
-    parts = (("went on", found[:, 2], {"facecolor": BLUE}), ("went on for the audit", found[:, 3], {"facecolor": ORANGE}),
-             ("stopped", found[:, 1], {"facecolor": "none", "hatch": "///"}))  # fmt: skip
+    parts: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
+        ("went on", found[:, 2], {"facecolor": BLUE}),
+        ("went on for the audit", found[:, 3], {"facecolor": ORANGE}),
+        ("stopped", found[:, 1], {"facecolor": "none", "hatch": "///"}),
+    )
     base = np.zeros(len(found))
     for name, heights, style in parts:
         if heights.any():

@@ -170,11 +170,11 @@ def wide(trial: Make, run: MakeRun) -> Run:
 
 def test_a_wide_table_keeps_what_matters_and_names_the_rest(trial: Make, run: MakeRun) -> None:
     where = stand(wide(trial, run))
-    order = ["depth", "augment", "label_smoothing"]
+    order = ["depth", "augment", "momentum"]
     text, below = leaderboard.leaderboard(where.board, where.keys, links=False, order=order).split("\n\n")
     columns = zip(*rows_of(text), strict=True)
     assert 1 + sum(3 + max(map(len, column)) for column in columns) <= leaderboard.WIDEST
-    assert all(f" {key} " in text for key in ("depth", "augment", "label_smoothing"))
+    assert all(f" {key} " in text for key in ("depth", "augment", "momentum"))
     assert below.startswith("Also varied, without room in the table: ")
     assert "dropout 0.1 to 0.3" in below
     assert [key for key in where.keys if (f" {key} " in text.splitlines()[0]) == (f" {key} " in below)] == []
