@@ -98,22 +98,24 @@ def key(figure: Figure, lines: list[dict[str, Any]], trials: int) -> None:
 
 
 def rungs(picture: Picture) -> Figure:
-    """A bar for each rung and for the end: who went on, only for the audit, and who was stopped, with the numbers."""
+    """A bar for each rung and the end: who went on, only for the audit, and who was stopped; numbers where there is room."""
     found = np.array([*picture["rungs"], (picture["epochs"], 0, picture["finished"], 0)])
     figure = Figure(figsize=(max(4.5, min(9.0, 1.5 + 0.7 * len(found))), 3.2), layout="constrained")
     axes = figure.add_subplot()
     parts: tuple[tuple[str, np.ndarray, dict[str, Any]], ...] = (
         ("went on", found[:, 2], {"facecolor": BLUE}),
-        ("went on for the audit", found[:, 3], {"facecolor": ORANGE}),
+        ("went on for the audit", found[:, 3], {"facecolor": ORANGE, "hatch": ".."}),
         ("stopped", found[:, 1], {"facecolor": "none", "hatch": "///"}),
     )
-    base = np.zeros(len(found))
+    base, room = np.zeros(len(found)), max(1.0, 0.07 * found[:, 1:].sum(axis=1).max())  # for a number
     for name, heights, style in parts:
         if heights.any():
             bars = axes.bar(range(len(found)), heights, bottom=base, label=name, edgecolor=GREY, linewidth=0.6, **style)
             base = base + heights
             if len(found) <= MOST_NUMBERS:
-                axes.bar_label(bars, [str(each) if each else "" for each in heights], label_type="center", **NUMBER)
+                axes.bar_label(
+                    bars, [str(each) if each >= room else "" for each in heights], label_type="center", **NUMBER
+                )
     frame(axes, "epoch of the rung; at the end: trials that finished", "trials")
     every = -(-len(found) // MOST_NUMBERS)
     names = [*map(str, found[:-1, 0]), f"end ({picture['epochs']})"]
