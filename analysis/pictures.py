@@ -46,9 +46,10 @@ FEWEST_AXES, FEWEST_LINES = 3, 8  # of parallel coordinates; with less the panel
 
 def pictures(run: Run, where: Standing) -> dict[str, Picture]:
     """The plots of a run by their names in TITLES."""
+    rows = valued(where)
     found = {
-        "parameters": parameters(run, where),
-        "parallel": parallel(run, where),
+        "parameters": parameters(run, where, rows),
+        "parallel": parallel(run, where, rows),
         "progress": progress(run),
         "size": size(run, where),
         "confusion": confusion(run, where),
@@ -57,9 +58,8 @@ def pictures(run: Run, where: Standing) -> dict[str, Picture]:
     return {name: picture for name, picture in found.items() if picture}
 
 
-def parameters(run: Run, where: Standing) -> Picture:
+def parameters(run: Run, where: Standing, rows: list[Row]) -> Picture:
     """A panel for each searched parameter with its points, logarithmic where its range is."""
-    rows = valued(where)
     known, panels = ranges(run), []
     for key in varied(rows, where.keys):
         own = [row for row in spread(rows, MOST_POINTS) if row[key] is not None]
@@ -89,23 +89,25 @@ def scale_of(own: Range | None, values: list[Any]) -> Scale:
     return Scale(own.log if own and is_interval else spans, [])
 
 
-def parallel(run: Run, where: Standing) -> Picture:
+def parallel(run: Run, where: Standing, rows: list[Row]) -> Picture:
     """An axis from 0 to 1 for each searched parameter and the accuracy, and a line across them for each trial, best first."""
-    rows = valued(where)
     keys = varied(rows, where.keys)
     if len(keys) < FEWEST_AXES or len(rows) < FEWEST_LINES:
         return {}
+    shown, quarter = spread(list(enumerate(rows)), MOST_LINES), round(BEST * len(rows))
     known = ranges(run)
-    axes = [axis_of(key, known.get(key), [row[key] for row in rows]) for key in keys]
-    axes.append(axis_of("val_accuracy", None, [row["val_accuracy"] for row in rows]))
-    kinds = ["best"] + ["good"] * (round(BEST * len(rows)) - 1)
-    kinds += ["other"] * (len(rows) - len(kinds))
+    axes = [axis_of(key, known.get(key), [row[key] for _, row in shown]) for key in keys]
+    axes.append(axis_of("val_accuracy", None, [row["val_accuracy"] for _, row in shown]))
     lines = [
-        {"kind": kind, "status": row["status"], "places": [axis["places"][number] for axis in axes]}
-        for number, (kind, row) in enumerate(zip(kinds, rows, strict=True))
+        {
+            "kind": "best" if place == 0 else "good" if place < quarter else "other",
+            "status": row["status"],
+            "places": [axis["places"][number] for axis in axes],
+        }
+        for number, (place, row) in enumerate(shown)
     ]
     labels = [{"name": axis["name"], "ticks": axis["ticks"]} for axis in axes]
-    return {"axes": labels, "lines": spread(lines, MOST_LINES), "trials": len(rows)}
+    return {"axes": labels, "lines": lines, "trials": len(rows)}
 
 
 def axis_of(key: str, own: Range | None, values: list[Any]) -> Picture:
@@ -128,7 +130,7 @@ def axis_of(key: str, own: Range | None, values: list[Any]) -> Picture:
 
 def stretched(numbers: list[float], is_log: bool) -> list[float]:
     """From 0 to 1, rounded to what can be seen; equal numbers in the middle."""
-    own = np.log(numbers) if is_log and min(numbers) > 0 else np.array(numbers)
+    own = np.log(numbers) if is_log and min(numbers, default=0) > 0 else np.array(numbers)
     width = float(np.ptp(own)) if len(own) else 0.0
     return [round(float(place), 4) for place in (own - own.min()) / width] if width > 0 else [0.5] * len(own)
 

@@ -145,3 +145,9 @@ def test_every_plot_is_linked_once_where_it_belongs(trial: Make, run: MakeRun) -
     assert sorted(re.findall(r"plots/(\w+)\.svg", text)) == sorted(
         [*pictures.pictures(found, stand(found)), "learning_curves"]
     )
+
+
+def test_an_axis_without_any_value_lies_below() -> None:
+    own = pictures.Range(1e-4, 1e-1, log=True)
+    assert pictures.axis_of("lr", own, [None, None])["places"] == [pictures.BELOW] * 2
+    assert pictures.axis_of("lr", own, [0.0, 0.1])["places"] == [0.0, 1.0]
