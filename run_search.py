@@ -307,6 +307,8 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
         f"of {progress.epochs_each} epochs, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+    for line in folder.remarks(progress.run):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if rule != "none" and (sized := folder.sized_schedules(settings.space)):
         console.print(
             f"the {' and '.join(sized)} schedule is sized for all {progress.epochs_each} epochs: early stopping sees values "

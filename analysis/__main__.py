@@ -156,9 +156,11 @@ def export(
     if folder is None and ensemble is None:
         raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
     from analysis import export, images, trials
-    from analysis.ensemble import score
+    from analysis.ensemble import members, score
 
     run, chosen = trials.find_or_winner(trial, runs_dir)
+    if ensemble is not None:
+        members(run, ensemble)  # before anything is written
     if folder is not None:
         export.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
         tell(f"{folder}: {trials.label(chosen)} of {run.name}\n", sys.stderr)

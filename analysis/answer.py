@@ -61,10 +61,11 @@ def lead(run: Run, best: Row, keys: list[str], finished: int) -> str:
     images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
     over = f"{count(images)} images, 1 seed" if seeds == 1 else f"mean of {seeds} seeds"
     noun = "finished trial" if seeds == 1 else "finished configuration"
+    around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
     return (
         f"**Best of {plural(finished, noun)}{'' if run.complete else ' so far'}: {named(best, keys)}: "
         f"{percent(best['val_accuracy'])} % validation accuracy** "
-        f"(95 % interval {interval(best['low'], best['high'])} %; {over}, unconfirmed)."
+        f"({around}{over}, unconfirmed)."
     )
 
 

@@ -17,6 +17,7 @@ from trainables.config import LENGTH_DEPENDENT
 TOP = 5  # rows whose spread and places are looked at
 RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
+MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
 ENOUGH = 50  # trials; with fewer, no sign of an effect is no sign of none
 DIVERGED = 0.5  # share of diverged trials in a region that deserves its name
 
@@ -167,7 +168,9 @@ def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Findin
 
 def stopping(run: Run) -> list[Finding]:
     """Whether the order at the first rung was that of the end."""
-    known = [(rung.agreement, rung) for rung in audit.rungs(run) if rung.agreement is not None]
+    known = [
+        (rung.agreement, rung) for rung in audit.rungs(run) if rung.agreement is not None and rung.compared >= MANY
+    ]
     if not known:
         return []
     agreement, worst = min(known, key=lambda pair: (pair[0], pair[1].epoch))
@@ -175,7 +178,9 @@ def stopping(run: Run) -> list[Finding]:
     if agreement >= AGREEMENT:
         return [Finding(True, f"Early stopping agrees with the final order ({facts} at the least).")]
     grace = run.identity["scheduler"].get("grace_period", 1)
-    later = commands.changed(run, grace_period=grace * run.identity["scheduler"].get("reduction_factor", 3))
+    waiting = grace * run.identity["scheduler"].get("reduction_factor", 3)
+    has_rungs = waiting < run.totals["epochs"]
+    later = commands.changed(run, **({"grace_period": waiting} if has_rungs else {"scheduler": "none"}))
     return [Finding(False, f"Early stopping disagrees with the final order: {facts}. Let it wait longer.", later)]
 
 

@@ -53,9 +53,14 @@ def confirm(run: Run, top: int) -> str:
 
 
 def changed(run: Run, *changes: str, **settings: Any) -> str:
-    """Starts another search, in which the space has these changes (KEY=VALUE) or the search these settings."""
+    """Starts another search, in which the space has these changes (KEY=VALUE) or the search these settings.
+
+    Its name says what is changed, so that two such searches do not meet in one run.
+    """
     sets = [part for change in changes for part in ("--set", one_line(change))]
-    return search(run, asked(run) | {"name": f"{run.name}-next"} | settings, *sets)
+    keys = [change.partition("=")[0] for change in changes] + list(settings)
+    suffix = f"-{'-'.join(keys)}"[:40]
+    return search(run, asked(run) | {"name": run.name[: 64 - len(suffix)] + suffix} | settings, *sets)
 
 
 def search(run: Run, settings: Mapping[str, Any], *more: str) -> str:

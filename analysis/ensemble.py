@@ -56,6 +56,8 @@ def members(run: Run, size: int) -> list[Trial]:
         raise RunError(f"not complete: {run.folder}: the best are not known yet. Let the search go on.")
     ranked = results.rank(run)
     best = ranked[ranked["status"] == "finished"]["index"].astype(int).tolist()[:size]
+    if len(best) < size:
+        raise RunError(f"too few networks: {run.folder}: {len(best)} trials finished. Ask for at most as many.")
     trials = [next(trial for trial in run.trials if trial.index == index) for index in best]
     kept = [trial for trial in trials if (trial.folder / KEPT).exists()]
     if len(kept) < size:

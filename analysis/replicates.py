@@ -1,6 +1,7 @@
 """Trials of one configuration on several seeds as one row: its mean, and how much the seed moves it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,10 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     firsts = plan.iloc[:0] if not groups else pd.concat([group.iloc[:1] for group in groups], ignore_index=True)
     by_group = plan.groupby("group", sort=False)["val_accuracy"]
     mean, deviation, number = by_group.mean().to_numpy(), by_group.std().to_numpy(), by_group.count().to_numpy()
-    low, high = statistics.t_interval(mean, deviation, number)
+    statuses = [status(group, seeds) for group in groups]
+    low, high = interval(mean, deviation, number, np.array([each == "finished" for each in statuses], bool))
     rows = firsts.assign(val_accuracy=mean, low=low, high=high, deviation=deviation, seeds=number)
-    rows["status"] = [status(group, seeds) for group in groups]
+    rows["status"] = statuses
     rows["epochs"] = [int(group["epochs"].sum()) for group in groups]
     rows["epochs_allowed"] = [int(group["epochs_allowed"].max()) * seeds for group in groups]
     rows["best_epoch"] = pd.Series(pd.NA, index=rows.index, dtype="Int64")
@@ -37,6 +39,13 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     of = {group["index"].iloc[0]: group.sort_values("seed")["val_accuracy"].to_numpy() for group in groups}
     finished = [of[index] for index in ranked["index"][ranked["status"] == "finished"]]
     return comparison.compare_seeds(ranked, np.array(finished, float).reshape(len(finished), seeds))
+
+
+def interval(mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finished: np.ndarray) -> tuple[Any, Any]:
+    """Student's interval over seeds, inside 0 to 1; NaN where seeds were not trained alike, or came out the same by chance."""
+    low, high = statistics.t_interval(mean, deviation, number)
+    known = finished & (deviation > 0)
+    return np.where(known, np.clip(low, 0, 1), np.nan), np.where(known, np.clip(high, 0, 1), np.nan)
 
 
 def configuration_of(trials: pd.DataFrame, keys: Sequence[str]) -> list[str]:

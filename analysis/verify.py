@@ -30,7 +30,7 @@ IDENTITY: Shape = {
 SINCE: Shape = {"normalisation": (dict,)}  # not in runs that were made before it was recorded
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
-RESULT: Shape = {"id": TEXT, "rank": WHOLE, "status": TEXT, "epochs": WHOLE, "index": WHOLE}
+RESULT: Shape = {"id": TEXT, "rank": (int, NONE), "status": TEXT, "epochs": WHOLE, "index": WHOLE}
 
 
 def verify(run_folder: Path) -> list[str]:
@@ -60,7 +60,7 @@ def verify(run_folder: Path) -> list[str]:
     check_tests(evidence, tests, trials)
     if not is_held:
         check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})
-        check_results(evidence, trials)
+        check_results(evidence, trials, [line.record for line in plan])
         check_leftovers(evidence)
     return evidence.problems
 
@@ -186,8 +186,11 @@ def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, Trial
         evidence.wrong(evidence.relative(winner.folder / "best.safetensors"), "no sidecar, although it is the winner's")
 
 
-def check_results(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
-    """results.json, if it is there: each row was true when it was written, which may have been some epochs ago."""
+def check_results(evidence: Evidence, trials: dict[int, TrialFiles], plan: list[Record]) -> None:
+    """results.json, if it is there: each row was true when it was written, which may have been some epochs ago.
+
+    Ranks count configurations, in the order of the rows; the seeds of one share its rank, and a confirmation has none.
+    """
     data = evidence.content(evidence.run / "results.json")
     if data is None:
         return
@@ -199,13 +202,22 @@ def check_results(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
     if not isinstance(rows, list):
         evidence.wrong("results.json:1", "not a list")
         return
+    planned = {record["index"]: record for record in plan}
+    places: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
         where = f"results.json:{number + 1}"  # one row a line, after the opening bracket
         if not evidence.has_shape(where, row, RESULT):
             continue
-        if row["rank"] != number:
-            evidence.wrong(where, f"rank is {row['rank']}, not {number}")
+        if (record := planned.get(row["index"])) and row["rank"] != (place := place_of(record, places)):
+            evidence.wrong(where, f"rank is {row['rank']}, not {place}")
         check_result(evidence, where, row, trials.get(row["index"]))
+
+
+def place_of(planned: Record, places: dict[str, int]) -> int | None:
+    """The rank of a trial, given those of the configurations before it; a new one comes next."""
+    if planned["source"] == confirmation.SOURCE:
+        return None
+    return places.setdefault(json.dumps(planned["config"], sort_keys=True), len(places) + 1)
 
 
 def check_result(evidence: Evidence, where: str, row: Record, trial: TrialFiles | None) -> None:

@@ -63,13 +63,20 @@ def chosen(run: "Run") -> list[Record]:
 
 
 def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
-    """One trial of each configuration that finished, best first: by its mean over the seeds that did, then by the plan."""
+    """One finished trial of each configuration that has one, best first.
+
+    Those that finished on all of their seeds come before those of which early stopping left only some: one lucky seed that
+    survived says little. Then by the mean over the seeds that finished, then by the plan.
+    """
     groups: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
-        if trial.status == "finished":
-            groups[trial_id(trial.config, 0)].append(trial)
-    best_first = sorted(groups.values(), key=lambda group: (-mean_value(group), group[0].index))
-    return [group[0] for group in best_first]
+        groups[trial_id(trial.config, 0)].append(trial)
+    finished = [[trial for trial in group if trial.status == "finished"] for group in groups.values()]
+    whole = [len(done) == len(group) for done, group in zip(finished, groups.values(), strict=True)]
+    ranked = sorted(
+        (not all_, -mean_value(done), done[0].index, done) for all_, done in zip(whole, finished, strict=True) if done
+    )
+    return [done[0] for _, _, _, done in ranked]
 
 
 def mean_value(group: "list[Trial]") -> float:

@@ -186,8 +186,9 @@ def sentences(found: Estimate) -> list[str]:
         f"trials: {totals['trials']} configurations{seeds} = {trials}, of {totals['epochs']} epochs",
         f"epochs: {found.full} without early stopping{saved(found)}",
         f"disk: at most about {size(found.disk)} for states and weights",
-        f"time: about {clock(found.seconds)} for {found.epochs} epochs of {found.epoch_seconds:.2g} s, {found.slots} at a "
-        f"time; an epoch was measured alone, on {BATCHES} batches of each of {found.kinds} kinds of trial",
+        f"time: about {clock(found.seconds)}, and 10 to 20 s to start, for {found.epochs} epochs of "
+        f"{found.epoch_seconds:.2g} s, {found.slots} at a time; an epoch was measured alone, on {BATCHES} batches of each "
+        f"of {found.kinds} kinds of trial",
     ]
     if found.confirming:
         lines.insert(2, f"confirmation: {found.confirming} epochs more")

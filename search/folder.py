@@ -5,6 +5,7 @@ from pathlib import Path
 from search import confirmation, identity, plan
 from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
 from search.settings import Settings
+from search.stopping import decisive
 from spaces import MAX_GRID, Space
 from trainables import durable
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT
@@ -154,6 +155,19 @@ def sized_schedules(space: Space) -> list[str]:
     schedule = space.params.get("schedule", DEFAULTS["schedule"])
     possible = (schedule,) if isinstance(schedule, str) else schedule.bounds()
     return [name for name in LENGTH_DEPENDENT if name in possible]
+
+
+def remarks(run: Run) -> list[str]:
+    """What somebody should know about the early stopping that was asked for."""
+    rule, epochs = run.identity["scheduler"], run.totals["epochs"]
+    found = []
+    if rule["name"] != "none" and not decisive(rule, epochs):
+        found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
+    elif rule["name"] != "none" and run.totals["seeds"] > 1:
+        found.append(
+            "early stopping judges each seed by itself, and a configuration has finished when all its seeds have"
+        )
+    return found
 
 
 def retry_failed(run: Run) -> Run:

@@ -4,9 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from search import ledger
+from search.resuming import names
 from search.settings import Settings
 from spaces import Point, Space, by_axis, fits, key_of
-from trainables.config import Config
+from trainables.config import Config, unknown
 from trainables.durable import Record
 from trainables.errors import RunError
 
@@ -29,7 +30,13 @@ def start(folder: Path, settings: Settings, name: str | None) -> tuple[Record | 
     if name is None:
         return None, []
     under = settings.runs_dir / name
-    earlier = ledger.read(under if (under / "run.json").exists() else Path(name))
+    places = [place for place in (under, Path(name)) if (place / "run.json").exists()]
+    if not places:
+        known = names(settings.runs_dir)
+        raise RunError(
+            unknown("run", name, known) if known else f"unknown run {name!r}: {settings.runs_dir} holds no run."
+        )
+    earlier = ledger.read(places[0])
     points, notes = take_over(settings.space, earlier)
     return {"run": earlier.folder.resolve().name, "points": points}, notes
 

@@ -45,7 +45,7 @@ def test_a_best_at_the_edge_asks_for_a_wider_range(trial: Make, run: MakeRun) ->
     assert "lr: the best value, 9.0e-2, is at the upper edge" in one.text
     settings = arguments(one.command)
     assert settings["--set"] == "lr=loguniform(0.0001, 1)"
-    assert settings["--name"] == "lr_sweep-digits-next"
+    assert settings["--name"] == "lr_sweep-digits-lr"
 
 
 def test_a_tied_row_inside_the_range_answers_for_the_edge(trial: Make, run: MakeRun) -> None:
@@ -133,7 +133,11 @@ def test_a_rung_that_disagrees_with_the_end_should_wait(trial: Make, run: MakeRu
     found = rungs_run(trial, run, [7, 6, 5, 4, 3, 2, 1, 0])
     (rung,) = audit.rungs(found)
     assert rung.agreement == pytest.approx(-1)
-    assert arguments(only(checks.stopping(found)).command)["--grace-period"] == "3"
+    command = only(checks.stopping(found)).command
+    assert arguments(command)["--scheduler"] == "none", "the next rung would be no rung of so few epochs"
+    longer = dataclasses.replace(found, totals=found.totals | {"epochs": 9})
+    assert arguments(only(checks.stopping(longer)).command)["--grace-period"] == "3"
+    assert not checks.stopping(rungs_run(trial, run, [3, 2, 1, 0])), "so few would disagree by chance"
     assert only(checks.stopping(rungs_run(trial, run, list(range(8))))).is_well
 
 

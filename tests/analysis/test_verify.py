@@ -15,9 +15,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import frame, results, verify
+from analysis import frame, results, verify, write
 from analysis.leaderboard import as_json, records
-from search import folder, identity, ledger, lock
+from search import confirmation, folder, identity, ledger, lock
 from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turns
@@ -73,6 +73,19 @@ def search_in_turns(path: Path, images, **more) -> ledger.Run:
     return ledger.read(path)
 
 
+def search_with_seeds(path: Path, images) -> ledger.Run:
+    """Two seeds of each configuration, then a confirmation; results as they are written in the end."""
+    more = {"scheduler": "none", "num_samples": 3, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
+    durable.make_folder(path)
+    run = folder.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
+    while waiting := [one for one in run.trials if not one.ended]:
+        for one in waiting:
+            assert [*trial.run(one.folder, one.config, images, seed=one.seed, device="cpu", precision="fp32")]
+        run = confirmation.extend(ledger.read(path))
+    write.write_results(path)
+    return run
+
+
 def derive(run: ledger.Run) -> None:
     """The test of the winner and results.json."""
     ranked = results.rank(run)
@@ -95,6 +108,18 @@ def good(tmp_path_factory, images):
     assert {"stopped", "finished"} == {trial.status for trial in run.trials}
     assert ledger.read(run.folder).complete
     return run.folder
+
+
+def test_a_run_with_seeds_and_confirmation_is_sound_and_its_ranks_are_held(tmp_path, images):
+    torch.set_num_threads(1)
+    run = search_with_seeds(tmp_path / "toy", images)
+    assert [one.source for one in run.trials].count("confirm") >= 2
+    assert verify.verify(run.folder) == []
+    path = run.folder / "results.json"
+    rows = json.loads(path.read_text())
+    assert sorted({row["rank"] for row in rows} - {None}) == [1, 2, 3]
+    path.write_text(path.read_text().replace('"rank": 2', '"rank": 3'))
+    assert any("rank is 3, not 2" in problem for problem in verify.verify(run.folder))
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_another_start_is_another_search(earlier, asked, toy, settings):
 
 
 def test_a_run_that_is_not_there_is_named(asked, toy):
-    with pytest.raises(RunError, match=r"no run: .*nowhere"):
+    with pytest.raises(RunError, match=r"unknown run 'nowhere': .* holds no run"):
         open_later(asked, toy, "nowhere")
 
 
