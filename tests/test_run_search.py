@@ -199,7 +199,7 @@ def test_a_signal_stops_it_in_order_and_it_can_be_continued(search, number, code
 @pytest.mark.parametrize("delay", [0.7, 2.5, 6.0])
 def test_a_signal_before_the_first_epoch_ends_it_with_the_same_words(search, number, code, delay):
     """While modules are imported, while Ray starts, while its workers start."""
-    search.temporary = tempfile.mkdtemp(prefix="s")  # a short path: Ray's sockets lie in it
+    search.temporary = tempfile.mkdtemp(prefix="s", dir="/tmp")  # a short path: Ray's sockets lie in it
     process = search.start("--space", "lr_sweep", "--epochs", "40")
     time.sleep(delay)
     process.send_signal(number)
