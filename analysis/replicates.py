@@ -20,7 +20,7 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
         seeds: on how many each configuration is to be trained.
 
     Columns: those of the first trial of each configuration (in plan order), and of `comparison.compare_seeds`; `low` and
-    `high` are Student's interval over seeds, `deviation` is the standard deviation from seed to seed, `seeds` is how many
+    `high` are those of `interval`, `deviation` is the standard deviation from seed to seed, `seeds` is how many
     have a value. A configuration has finished when it has on every seed.
     """
     plan = trials.sort_values("index")

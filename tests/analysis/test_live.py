@@ -62,11 +62,15 @@ def test_many_endings_during_one_writing_are_one_more(started: Live, monkeypatch
 
 
 def test_a_full_disk_does_not_end_the_search(started: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: Path) -> None:
+    tried: list[Path] = []
+
+    def full(folder: Path) -> None:
+        tried.append(folder)
         raise StorageError("full")
 
     monkeypatch.setattr(write, "write_results", full)
     started._write()
+    assert tried == [started.run]
 
 
 def test_closing_without_any_ending_waits_for_nothing(started: Live) -> None:

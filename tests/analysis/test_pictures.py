@@ -49,7 +49,7 @@ def test_a_plot_is_well_formed_without_formulas_and_the_same_again(name: str) ->
 
 def test_a_decision_after_each_epoch_can_be_drawn() -> None:
     many = {"rungs": [(epoch, 1, 100 - epoch, epoch % 2) for epoch in range(1, 51)], "finished": 50, "epochs": 51}
-    ElementTree.fromstring(drawings.draw("rungs", many))
+    assert ElementTree.fromstring(drawings.draw("rungs", many)).tag.endswith("svg")
 
 
 def test_a_plain_search_has_what_it_varied_and_no_more(rates: Callable[[], list[Trial]], run: MakeRun) -> None:

@@ -92,7 +92,9 @@ def test_history_and_importance_show_the_search(address, browser, tmp_path):
 
 def test_parallel_coordinates_show_every_hyperparameter(address, browser, tmp_path):
     browser.get(f"{address}/dashboard/studies/1/smartSelection")
-    words(browser, "Parallel Coordinate", "val_accuracy", "weight_decay", "dropout", "depth", "width", "lr")
+    named = ("val_accuracy", "weight_decay", "dropout", "depth", "width", "lr")
+    text = words(browser, "Parallel Coordinate", *named)
+    assert all(name in text for name in named)
     browser.save_screenshot(str(tmp_path / "parallel.png"))
 
 

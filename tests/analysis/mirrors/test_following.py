@@ -81,11 +81,14 @@ def test_a_search_without_followers_starts_nothing(growing, monkeypatch):
 
 
 def test_a_follower_that_dies_does_not_disturb(growing, monkeypatch):
+    told = 0
     gone = [sys.executable, "-c", "pass"]
     monkeypatch.setattr(started, "start", lambda *_: subprocess.Popen(gone, stdin=subprocess.PIPE))
     with started.following(growing.folder, ["optuna"], None) as grew:
         for _ in range(100_000):  # more than a pipe holds
             grew()
+            told += 1
+    assert told == 100_000
 
 
 def test_a_follower_that_hangs_is_ended(growing, monkeypatch, capsys):
