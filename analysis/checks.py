@@ -141,12 +141,13 @@ def spread(run: Run, where: Standing) -> list[Finding]:
     if len(finished) < 3 or not error > 0:
         return []
     apart = finished["val_accuracy"].iloc[0] - finished["val_accuracy"].iloc[-1]
-    facts = f"{100 * apart:.2f} points from the best to number {len(finished)}, where chance moves each by {100 * error:.2f}"
+    first = f"The first {len(finished)}"
+    facts = f"they lie {100 * apart:.2f} points apart, where chance moves each by {100 * error:.2f}"
     if not finished["tied"].all():
-        return [Finding(True, f"The top is spread by more than chance: {facts}.")]
+        return [Finding(True, f"{first} differ by more than chance: {facts}.")]
     if len(where.confirmed):
-        return [Finding(True, f"The top is within chance ({facts}), and was confirmed on fresh seeds.")]
-    text = f"The top is within chance: {facts}. Seeds will tell, more trials will not."
+        return [Finding(True, f"{first} cannot be told apart ({facts}), and the best were confirmed on fresh seeds.")]
+    text = f"{first} cannot be told apart once all pairs are compared: {facts}. Seeds will tell, more trials will not."
     return [Finding(False, text, commands.confirm(run, TOP))]
 
 
