@@ -122,6 +122,7 @@ class Watchdog:
         if pulse.stamp != stamp:
             pulse.stamp, pulse.changed = stamp, now
         elif pulse.is_silent(now, self._limit) and trial not in self.killed:
-            process, host = path.read_text().split()
-            self.killed.add(trial)
-            self._kill(int(process), host)
+            with contextlib.suppress(OSError):  # its file has gone: it has just ended
+                process, host = path.read_text().split()
+                self.killed.add(trial)
+                self._kill(int(process), host)
