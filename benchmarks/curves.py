@@ -48,9 +48,10 @@ def curve(cache: Path, fraction: float, precision: str, config: Record, seed: in
     """val_accuracy of each epoch, on one thread; shorter than it was to be if the training diverged."""
     import torch
 
-    from trainables import data
+    from trainables import data, memory
     from trainables.train import Diverged, train
 
+    memory.keep_freed()
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     epochs = train(config, data.load(cache, fraction=fraction), seed=seed, device=device, precision=precision)

@@ -154,9 +154,11 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
     """Seconds of one epoch and its validation, from a few batches trained in this process."""
     import torch
 
+    from trainables import memory
     from trainables.train import train
 
     torch.set_num_threads(threads)
+    memory.keep_freed()  # as the workers have it
     ends, in_all = [time.monotonic()], 1
 
     def on_batch(done: int, batches: int) -> None:

@@ -29,6 +29,7 @@ from search.resources import Resources, share
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
+from trainables import memory
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
@@ -50,6 +51,7 @@ ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/find
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_THRESHOLD_S": "60",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    **memory.ENVIRONMENT,  # read by the C library of each worker
 }
 
 Notify = Callable[[int, Record | None], None]  # trial index and its new row, or None when the trial has ended

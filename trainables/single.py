@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import data, durable, metrics, trial
+from trainables import data, durable, memory, metrics, trial
 from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
@@ -51,6 +51,7 @@ def train_single(
     device = choose_device(device)
     arithmetic = resolve(precision, device == "cuda")
     torch.set_num_threads(threads)
+    memory.keep_freed()
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:
         facts = {
             "config": {key: value for key, value in config.items() if key != "epochs"},
