@@ -101,9 +101,17 @@ def spread(values: Sequence[float], unit: str = "s", digits: int = 2) -> str:
 
 def machine() -> str:
     """Processor, cores, whether it computes in bfloat16, and the versions that matter."""
-    pairs = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
-    facts = {name.strip(): value.strip() for name, _, value in pairs}
-    flags = facts.get("flags", "").split()
-    bfloat16 = " and ".join(title for flag, title in BFLOAT16.items() if flag in flags) or "no bfloat16"
     versions = f"Python {platform.python_version()}, torch {version('torch')}, Ray {version('ray')}"
-    return f"{len(os.sched_getaffinity(0))} cores of {facts.get('model name', '?')} ({bfloat16}), {versions}"
+    return f"{len(os.sched_getaffinity(0))} cores of {cpu().get('model name', '?')} ({bfloat16()}), {versions}"
+
+
+def bfloat16() -> str:
+    """The instructions with which the processor computes in bfloat16."""
+    flags = cpu().get("flags", "").split()
+    return " and ".join(title for flag, title in BFLOAT16.items() if flag in flags) or "no bfloat16"
+
+
+def cpu() -> dict[str, str]:
+    """What the system says of the last core."""
+    pairs = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

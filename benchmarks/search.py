@@ -1,0 +1,243 @@
+"""A whole search beside the same search in other tools: wall time, CPU time, peak memory and the winner's accuracy.
+
+    python -m benchmarks.search --workload mlp-short --repeat 3
+    python -m benchmarks.search --workload mlp-long --workload convnet-long --sides ours,ray,optuna
+
+Every side trains the same images, network, learning rates and epochs, two trials at a time on one thread each, without early
+stopping; each in a fresh process from an empty folder, one after the other, the next round starting with the next side. The
+peers (benchmarks/peers/) are written as their documentation teaches. A ratio is of two sides in the same round. The rows of a
+workload replace those it had; the others stay, so the table can be filled in several sittings.
+"""
+
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import record
+from benchmarks.processes import Cost, watched
+from benchmarks.record import Table, spread
+
+ROOT = Path(__file__).parent.parent
+NAMES = {
+    "ours": "ours", "ray": "Ray Tune", "optuna": "Optuna", "syne": "Syne Tune", "serial": "serial loop",
+}  # fmt: skip
+PEERS = {"ray": "ray_tune", "optuna": "optuna_processes", "syne": "syne_local", "serial": "serial"}
+COLUMNS = ["workload", "side", "wall time", "peer / ours", "CPU time", "peak memory", "best val %", "measured"]
+AIMS = {
+    ("mlp-short", "ray"): 2.3, ("mlp-short", "optuna"): 1.6, ("mlp-long", "ray"): 3.5, ("mlp-long", "optuna"): 2.5,
+    ("convnet-augmented-long", "ray"): 4.0,
+}  # fmt: skip
+SHORT = (1e-3, 5e-4, 1e-4)  # the rates of lr_sweep, whose baseline is the first
+LONG = (1e-4, 1.5e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 1e-2)
+CONCURRENT = 2
+NOTES = f"""Wall time is from the start of the command until it returns. CPU time and memory are those of the whole process tree,
+sampled from /proc: CPU time every 0.2 s, memory as the sum of proportional set sizes every second (the highest of all rounds).
+{CONCURRENT} trials at a time on one thread each; the serial loop has one trial at a time and as many threads as torch takes. Ray
+Tune and the serial loop load images in two processes for each trial, Optuna and Syne Tune in the trial itself, as their tutorials
+do. Only ours and Ray Tune keep a checkpoint of each epoch. The peers compute in float32, ours in bfloat16 where the processor has
+it. The decoded images are there for every side, and the same 10,000 are trained on."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is searched: `images` training images (all validation images), one trial for each rate."""
+
+    model: str
+    augmented: bool
+    rates: tuple[float, ...]
+    epochs: int
+    images: int = 10_000
+    dataset: str = ""  # of its own, whatever was asked for
+
+
+WORKLOADS = {"tiny": Workload("mlp", False, SHORT[:2], 1, 256, "digits")} | {
+    f"{model}{'-augmented' * augmented}-{length}": Workload(model, augmented, rates, epochs)
+    for length, rates, epochs in (("short", SHORT, 3), ("long", LONG, 5))
+    for model in ("mlp", "convnet") for augmented in (False, True)
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one side: what it cost, and its best validation accuracy (0 to 1)."""
+
+    cost: Cost
+    accuracy: float
+
+
+Round = Mapping[str, Run]  # by side
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A workload ready to be run: where its images are, for ours and for the peers."""
+
+    workload: Workload
+    dataset: str
+    data_dir: Path
+    fraction: float
+    task: Path
+    pythons: Mapping[str, str]  # by side, where it is not this one
+
+    def run(self, side: str) -> Run:
+        """Run a side in an empty folder.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            command = self.ours(Path(folder)) if side == "ours" else self.peer(side, folder)
+            cost, printed = watched(command, {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"})
+            if side == "ours":
+                rows = json.loads((Path(folder) / "runs" / "bench" / "results.json").read_text())
+                return Run(cost, max(row["val_accuracy"] for row in rows))
+        return Run(cost, max(json.loads(printed.strip().splitlines()[-1]).values()))
+
+    def ours(self, folder: Path) -> list[str]:
+        asked, rates = self.workload, ",".join(f"{rate:g}" for rate in self.workload.rates)
+        changes = [f"lr={rates}", f"model={asked.model}", f"augment={'standard' if asked.augmented else 'none'}"]
+        changes += ["width=32"] * (asked.model == "convnet")
+        options = {
+            "space": "lr_sweep", "epochs": asked.epochs, "dataset": self.dataset, "data-dir": self.data_dir,
+            "fraction": self.fraction, "max-concurrent": CONCURRENT, "cpus-per-trial": 1, "scheduler": "none",
+            "name": "bench", "runs-dir": folder / "runs", "results": folder / "results.md",
+        }  # fmt: skip
+        given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        sets = [word for change in changes for word in ("--set", change)]
+        return [sys.executable, str(ROOT / "run_search.py"), *given, *sets, "--quiet"]
+
+    def peer(self, side: str, folder: str) -> list[str]:
+        python = self.pythons.get(side, sys.executable)
+        return [python, "-m", f"benchmarks.peers.{PEERS[side]}", str(self.task), folder]
+
+
+def prepared(workload: Workload, dataset: str, data_dir: Path, place: Path, pythons: Mapping[str, str]) -> Bench:
+    """Decode the images once, and leave those that ours will train on for the peers."""
+    from benchmarks.peers.textbook import Task, write
+    from trainables import data
+
+    dataset, _ = data.resolve(workload.dataset or dataset, data_dir)
+    cache = data.prepare(dataset, data_dir)
+    if (there := data.load(cache).sizes["train"]) < workload.images:
+        raise SystemExit(f"{dataset} has {there:,} training images, and {workload.images:,} are needed: --dataset")
+    fraction = workload.images / there
+    images = data.load(cache, fraction=fraction)
+    splits = {"train": images.train, "val": images.val}
+    arrays = {name: split.images for name, split in splits.items()}
+    arrays |= {f"{name}-labels": split.labels for name, split in splits.items()}
+    task = Task(
+        workload.model, workload.augmented, workload.rates, workload.epochs, CONCURRENT, images.mean, images.std
+    )  # fmt: skip
+    write(place / "task", task, arrays)
+    return Bench(workload, dataset, data_dir, fraction, place / "task", pythons)
+
+
+def rounds(bench: Bench, sides: Sequence[str], repeat: int) -> list[Round]:
+    """Run the sides in turn; a side that fails is named and left out, and what the round then has is kept."""
+    found: list[Round] = []
+    sides = list(sides)
+    for number in range(repeat):
+        turn = number % len(sides)
+        runs: dict[str, Run] = {}
+        for side in [*sides[turn:], *sides[:turn]]:
+            try:
+                runs[side] = bench.run(side)
+            except RuntimeError as error:
+                print(f"{side} is left out: {error}", flush=True)
+            else:
+                print(f"round {number + 1}, {side}: {runs[side].cost.wall:.1f} s", flush=True)
+        found.append(runs)
+    return found
+
+
+def rows(name: str, found: Sequence[Round], when: str) -> list[list[str]]:
+    """A row of the table for each side that ran, in the order of NAMES."""
+    table = []
+    for side, title in NAMES.items():
+        runs = [runs[side] for runs in found if side in runs]
+        if not runs:
+            continue
+        both = [runs for runs in found if side in runs and "ours" in runs]
+        ratios = [runs[side].cost.wall / runs["ours"].cost.wall for runs in both] if side != "ours" else []
+        table.append([
+            name, title, spread([run.cost.wall for run in runs]), spread(ratios, "x") if ratios else "",
+            spread([run.cost.cpu for run in runs]), f"{max(run.cost.memory for run in runs) / 2**20:.0f} MiB",
+            spread([100 * run.accuracy for run in runs], "%"), when,
+        ])  # fmt: skip
+    return table
+
+
+def reached(table: Sequence[Sequence[str]]) -> str:
+    """What the rows say to each aim."""
+    ratios = {(row[0], row[1]): row[3] for row in table}
+    answers = (
+        f"{ratios.get((name, NAMES[side])) or 'not measured yet'} ({NAMES[side]}, {name})" for name, side in AIMS
+    )
+    return ", ".join(answers) + "."
+
+
+def aims() -> str:
+    answers = (f"{least}x ({NAMES[side]}, {name})" for (name, side), least in AIMS.items())
+    return "at least " + ", ".join(answers) + "; an accuracy that is not worse."
+
+
+def measure(bench: Bench, name: str, sides: Sequence[str], repeat: int) -> Table:
+    """The table as it was, with the rows of this workload in it."""
+    when = f"{datetime.date.today()}, {record.bfloat16()}"
+    fresh = rows(name, rounds(bench, sides, repeat), when)
+    old = record.load("search")
+    table = record.joined(old.rows if old else [], fresh)
+    title, command = "A whole search beside peers", "python -m benchmarks.search"
+    return Table("search", title, command, COLUMNS, table, aims(), reached(table), NOTES)
+
+
+def missing(sides: Sequence[str], pythons: Mapping[str, str]) -> str:
+    """Why Syne Tune cannot be run, if it is asked for; empty if it can."""
+    if (
+        "syne" not in sides
+        or not subprocess.run([pythons["syne"], "-c", "import syne_tune"], capture_output=True).returncode
+    ):
+        return ""
+    return (
+        "syne is left out: pip install syne-tune, in an environment of its own if its requirements conflict (it needs this "
+        "project's too), and give its interpreter as --syne-tune-python"
+    )
+
+
+def main(
+    workload: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(WORKLOADS)}; repeatable [all but tiny]")
+    ] = None,
+    repeat: Annotated[int, typer.Option(help="rounds [3 for mlp-short, else 1]")] = 0,
+    sides: Annotated[str, typer.Option(help="with commas")] = ",".join(NAMES),
+    dataset: Annotated[str, typer.Option(help="of at least 10,000 images")] = "auto",
+    data_dir: Path = Path("data"),
+    syne_tune_python: Annotated[str, typer.Option(help="interpreter that has syne-tune")] = sys.executable,
+    keep: Annotated[bool, typer.Option(help="save the rows in benchmarks/tables/")] = True,
+) -> None:
+    """Measure whole searches."""
+    asked = workload or [name for name in WORKLOADS if name != "tiny"]
+    chosen = sides.split(",")
+    if unknown := (set(asked) - set(WORKLOADS)) | (set(chosen) - set(NAMES)):
+        raise typer.BadParameter(f"{', '.join(unknown)}; choose from {', '.join([*WORKLOADS, *NAMES])}")
+    pythons = {"syne": syne_tune_python}
+    if why := missing(chosen, pythons):
+        print(why, flush=True)
+        chosen.remove("syne")
+    for name in asked:
+        with tempfile.TemporaryDirectory(prefix="bench-task-") as place:
+            bench = prepared(WORKLOADS[name], dataset, data_dir, Path(place), pythons)
+            table = measure(bench, name, chosen, repeat or (3 if name == "mlp-short" else 1))
+        record.keep(table) if keep else print(record.rendered(table))
+
+
+if __name__ == "__main__":
+    typer.run(main)
