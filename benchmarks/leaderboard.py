@@ -4,7 +4,7 @@
 
 All three hold the same trials: a run folder of ours, a Ray Tune experiment folder (a result.json for each trial, as Tune writes
 it) and a study. Each is listed best first in a process of its own; ours also writes results.md, the table of all trials and the
-plots. Prints seconds, the ratio to ours, and the memory.
+plots. Seconds, the ratio to ours, and the memory.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import record
+from benchmarks.record import Table
 from trainables.config import complete, trial_id
 
 IDENTITY: dict[str, Any] = {
@@ -141,7 +143,7 @@ def write_optunas(path: Path, planned: list[dict[str, Any]], values: np.ndarray)
     )  # fmt: skip
 
 
-def measure(*command: str) -> tuple[float, float]:
+def cost(*command: str) -> tuple[float, float]:
     """Seconds and bytes of a command in its own process.
 
     Raises:
@@ -156,35 +158,49 @@ def measure(*command: str) -> tuple[float, float]:
     return float(seconds), float(memory)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="How long it takes to list the trials of a large search.")
-    parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--only-ours", action="store_true")
-    asked = parser.parse_args()
-    planned = plan(asked.trials)
-    values = curves(planned, asked.epochs)
+def measure(trials: int, epochs: int, only_ours: bool) -> Table:
+    """Write the same trials for each side, and list them."""
+    planned = plan(trials)
+    values = curves(planned, epochs)
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         write_ours(base / "runs" / "generated", planned, values)
         sides = {"ours": ("-m", "analysis", "leaderboard", str(base / "runs" / "generated"))}
-        if not asked.only_ours:
+        if not only_ours:
             write_rays(base / "ray", planned, values)
             write_optunas(base / "optuna.db", planned, values)
             sides |= {
                 "Ray ExperimentAnalysis": ("-c", RAY, str(base / "ray")),
                 "Optuna SQLite": ("-c", OPTUNA, str(base / "optuna.db")),
             }
-        report(sides)
+        costs = {name: cost(*command) for name, command in sides.items()}
+    return tabled(costs, trials, epochs)
 
 
-def report(sides: dict[str, tuple[str, ...]]) -> None:
-    """One line for each side."""
-    ours = None
-    for name, command in sides.items():
-        seconds, memory = measure(*command)
-        ours = ours or seconds
-        print(f"{name:<24} {seconds:7.2f} s  {seconds / ours:5.2f} x ours  {memory / 1e9:5.2f} GB", flush=True)
+def tabled(costs: dict[str, tuple[float, float]], trials: int, epochs: int) -> Table:
+    """A row for each side, from its seconds and bytes."""
+    ours, _ = costs["ours"]
+    rows = [
+        [name, f"{seconds:.2f} s", f"{seconds / ours:.2f} x", f"{memory / 1e9:.2f} GB"]
+        for name, (seconds, memory) in costs.items()
+    ]
+    return Table(
+        "leaderboard", f"Listing {trials:,} trials of {epochs} epochs",
+        f"python -m benchmarks.leaderboard --trials {trials} --epochs {epochs}",
+        ["side", "time", "side / ours", "peak memory"], rows,
+        notes="Each side lists the same trials, best first, in a process of its own; ours also writes results.md, the table of "
+        "all trials and the plots.",
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How long it takes to list the trials of a large search.")
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--only-ours", action="store_true", help="print the table without keeping it")
+    asked = parser.parse_args()
+    table = measure(asked.trials, asked.epochs, asked.only_ours)
+    print(record.rendered(table)) if asked.only_ours else record.keep(table)
 
 
 if __name__ == "__main__":

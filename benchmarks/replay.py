@@ -3,7 +3,7 @@
     python -m benchmarks.replay benchmarks/curves/convnet_asha.jsonl
 
 The decisions are those of a search (search/decisions.py, search/turns.py); only the training is read from a table, and every
-epoch takes the same time. Prints a Markdown table, a row for each algorithm, stopper and number of slots, over all seeds.
+epoch takes the same time. A row for each algorithm, stopper and number of slots, over all seeds.
 """
 
 import heapq
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tabulate import tabulate
 
+from benchmarks import record
+from benchmarks.record import Table
 from search.decisions import of_run
 from search.ledger import Run, Trial
 from search.stopping import rule
@@ -26,6 +27,7 @@ from trainables.durable import Record
 
 STOPPERS = ("asha", "sha", "median", "epochs:1", "epochs:3", "none")
 SLOTS = (2, 8)
+CURVES = Path(__file__).parent / "curves" / "convnet_asha.jsonl"
 MEMORY = Path("/dev/shm")  # decisions are synced to disk one by one; here that costs nothing
 
 
@@ -114,7 +116,7 @@ def replay(curves: Sequence[Sequence[float]], scheduler: Record, slots: int, see
     return Outcome(epochs, winner.index if winner else None, max(bests, default=0.0) - value, 1 + better)
 
 
-def table(lines: Sequence[Record], factor: int) -> str:
+def replayed(lines: Sequence[Record], factor: int) -> list[list[str]]:
     """A row for each algorithm, stopper and number of slots; figures are means over the seeds."""
     rows = []
     for algo in sorted({line["algo"] for line in lines}):
@@ -125,9 +127,9 @@ def table(lines: Sequence[Record], factor: int) -> str:
             epochs = sum(outcome.epochs for outcome in found)
             regrets = " ".join(f"{100 * outcome.regret:.2f}" for outcome in found)
             ranks = " ".join(str(outcome.rank) for outcome in found)
-            rows.append([algo, name, slots, round(epochs / len(found)), f"{100 * epochs / full:.1f} %", regrets, ranks])
-    header = ["algo", "stopper", "slots", "epochs", "of all", "regret, points, by seed", "rank, by seed"]
-    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+            share = f"{100 * epochs / full:.1f} %"
+            rows.append([algo, name, str(slots), str(round(epochs / len(found))), share, regrets, ranks])
+    return rows
 
 
 def curves_of(lines: Sequence[Record], algo: str) -> Iterator[tuple[int, list[list[float]]]]:
@@ -137,12 +139,25 @@ def curves_of(lines: Sequence[Record], algo: str) -> Iterator[tuple[int, list[li
         yield seed, [line["val_accuracy"] for line in sorted(of_seed, key=lambda line: line["index"])]
 
 
+def measure(curves: Path, factor: int) -> Table:
+    """Replay every stopper on a table of curves."""
+    if not curves.exists():
+        raise SystemExit(f"{curves} is missing: python -m benchmarks.curves --space {curves.stem} trains it")
+    return Table(
+        "replay", "Early stopping, replayed on full curves", f"python -m benchmarks.replay {curves.name}",
+        ["algo", "stopper", "slots", "epochs", "of all", "regret, points, by seed", "rank, by seed"],
+        replayed(durable.read_lines(curves), factor),
+        notes=f"Trained by `python -m benchmarks.curves --space {curves.stem}`; one trial in {factor} goes on. Regret: how far "
+        "the chosen trial is below the best of all full curves.",
+    )  # fmt: skip
+
+
 def main(
-    curves: Annotated[Path, typer.Argument(help="table that benchmarks.curves wrote", exists=True)],
+    curves: Annotated[Path, typer.Argument(help="table that benchmarks.curves wrote")] = CURVES,
     reduction_factor: int = 3,
 ) -> None:
-    """Replay every stopper on a table of curves."""
-    print(table(durable.read_lines(curves), reduction_factor))
+    """Measure, print and keep the table."""
+    record.keep(measure(curves, reduction_factor))
 
 
 if __name__ == "__main__":
