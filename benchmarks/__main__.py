@@ -2,6 +2,7 @@
 
     python -m benchmarks            all parts, one after the other (hours; use the machine for nothing else)
     python -m benchmarks floor data
+    python -m benchmarks search --dataset folder:images
     python -m benchmarks --list
 
 Each part runs in a process of its own, as `python -m benchmarks.NAME`, and saves its table as soon as it has it; so the suite
@@ -17,13 +18,16 @@ import typer
 
 from benchmarks.record import PARTS
 
+TRAINING = ("search", "floor", "durability")  # parts that take --dataset
 
-def run(names: Sequence[str]) -> int:
+
+def run(names: Sequence[str], dataset: str = "") -> int:
     """Measure these parts; returns how many failed."""
     failed = 0
     for name in names:
         print(f"{name}: about {PARTS[name]} min", flush=True)
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stderr=subprocess.PIPE, text=True)
+        given = ["--dataset", dataset] if dataset and name in TRAINING else []
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *given], stderr=subprocess.PIPE, text=True)
         if done.returncode:
             failed += 1
             why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
@@ -33,6 +37,7 @@ def run(names: Sequence[str]) -> int:
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="parts to measure [all]")] = None,
+    dataset: Annotated[str, typer.Option(help="images of the parts that train, as for run_search.py [their own]")] = "",
     listing: Annotated[
         bool, typer.Option("--list", help="name the parts and about how long each takes, and stop")
     ] = False,
@@ -43,7 +48,7 @@ def main(
     if listing:
         print("\n".join(f"{name:<12} {minutes:4d} min" for name, minutes in PARTS.items()))
         return
-    sys.exit(min(1, run(names or list(PARTS))))
+    sys.exit(min(1, run(names or list(PARTS), dataset)))
 
 
 if __name__ == "__main__":

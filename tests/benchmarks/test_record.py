@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 from benchmarks import record
 from benchmarks.__main__ import run
@@ -68,3 +69,15 @@ def test_a_part_that_fails_says_so_in_a_line_and_the_others_go_on(monkeypatch, c
     lines = capfd.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["nowhere", "nowhere", "__init__"]
     assert "No module named benchmarks.nowhere" in lines[1]
+
+
+def test_the_data_set_is_handed_to_the_parts_that_train(monkeypatch):
+    commands = []
+
+    def pretend(command, **_):
+        commands.append(command[2:])
+        return subprocess.CompletedProcess(command, 0, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", pretend)
+    assert run(["search", "scale"], "folder:images") == 0
+    assert commands == [["benchmarks.search", "--dataset", "folder:images"], ["benchmarks.scale"]]
