@@ -39,10 +39,8 @@ class Tree:
         """Find new descendants and read the CPU time of all."""
         table = processes()
         self.alive &= table.keys()
-        found = True
-        while found:
-            found = {pid for pid, (parent, _) in table.items() if parent in self.alive} - self.alive
-            self.alive |= found
+        while born := {pid for pid, (parent, _) in table.items() if parent in self.alive} - self.alive:
+            self.alive |= born
         self.seconds |= {pid: table[pid][1] for pid in self.alive}
 
     def weigh(self) -> None:
