@@ -76,17 +76,20 @@ def _of_each(run: Run, what: str) -> dict[int, int]:
         return {}
     from trainables import cost  # only where something can vary
 
-    computed: dict[str, int] = {}
+    computed: dict[tuple[Any, ...], int] = {}
     compute: Callable[[Any, int], int] = getattr(cost, what)
+    found = {}
     for trial in run.trials:
-        if (key := architecture(trial)) not in computed:
+        key = architecture(trial)
+        if key not in computed:
             computed[key] = compute(trial.config, len(run.identity["classes"]))
-    return {trial.index: computed[architecture(trial)] for trial in run.trials}
+        found[trial.index] = computed[key]
+    return found
 
 
-SETTINGS = ("lr", "momentum", "weight_decay", "dropout", "label_smoothing", "epochs", "batch_size")  # change no size
+SETTINGS = {"lr", "momentum", "weight_decay", "dropout", "label_smoothing", "epochs", "batch_size"}  # change no size
 
 
-def architecture(trial: Trial) -> str:
+def architecture(trial: Trial) -> tuple[Any, ...]:
     """What may decide about the size of a network."""
-    return repr([(key, value) for key, value in trial.config.items() if key not in SETTINGS])
+    return tuple(pair for pair in trial.config.items() if pair[0] not in SETTINGS)
