@@ -147,7 +147,7 @@ def measure(source: Path = Path("data/cifar10-jpeg"), count: int = 10_000, batch
         rows=[*rows, *decoding(source, count, rounds)],
         aim="decoded once, and augmentation faster than by the libraries.",
         reached=f"{rows[0][1]} beside " + ", ".join(f"{value} ({name})" for name, value, _ in rows[1:]) + ".",
-        notes=f"Crop with {PADDING} pixels, flip and normalisation of batches of {BATCH}, one thread; decoding uses two processes. "
+        notes=f"Crop with {PADDING} pixels, flip and normalisation of batches of {BATCH}, one thread; two decode. "
         "Ratio: how much faster ours augments, and how much faster than decoding one after the other the images are there.",
     )
 
