@@ -89,9 +89,9 @@ def rounds(
     one: Side, augmentations: tuple[str, ...], batches: int, count: int
 ) -> Iterator[dict[str, tuple[float, float]]]:
     """For each round and augmentation, images per second of the loop and of the floor, which is run before and after it."""
-    one.floor(WARM_UP)
+    one.floor(min(WARM_UP, batches))
     for name in augmentations:
-        one.loop(name, WARM_UP)
+        one.loop(name, min(WARM_UP, batches))
     for _ in range(count):
         found, before = {}, one.floor(batches)
         for name in augmentations:
