@@ -13,6 +13,7 @@ sha and epochs:K decide when all have arrived, so the order of arrival does not 
 """
 
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -106,7 +107,8 @@ class Rungs:
     def __init__(self, scheduler: Record, epochs: int) -> None:
         self.scheduler = scheduler
         self.epochs = decisive(scheduler, epochs) if scheduler["name"] in ARRIVING else ()
-        self.seen: defaultdict[int, list[float]] = defaultdict(list)  # epoch to values, for median to running averages
+        # epoch to values, for median to running averages; arrays, because numpy copies a list of thousands for each decision
+        self.seen: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
         self.curves: defaultdict[int, list[float]] = defaultdict(
             list
         )  # values of each trial, from its first decisive epoch

@@ -55,7 +55,8 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def flip(images: Tensor, generator: Generator) -> Tensor:
     """Mirror each image left to right with probability one half."""
     mirrored = random(images, generator) < 0.5
-    return torch.where(mirrored[:, None, None, None], images.flip(2), images)
+    both = torch.cat([images, images.flip(2)])  # whole images are copied much faster than bytes are chosen one by one
+    return both.index_select(0, torch.arange(len(images), device=images.device) + len(images) * mirrored)
 
 
 def crop(images: Tensor, generator: Generator) -> Tensor:
@@ -64,11 +65,13 @@ def crop(images: Tensor, generator: Generator) -> Tensor:
     padded = images.new_zeros(count, size + 2 * PADDING, size + 2 * PADDING, 3)
     padded[:, PADDING:-PADDING, PADDING:-PADDING] = images
     top, left = (torch.randint(2 * PADDING + 1, (count,), device=images.device, generator=generator) for _ in range(2))
-    windows = padded.as_strided(  # (N, 9, 9, size, size, 3): every window of every image, without copying any
-        (count, 2 * PADDING + 1, 2 * PADDING + 1, size, size, 3),
-        (*padded.stride()[:3], *padded.stride()[1:]),
-    )
-    return windows[torch.arange(count, device=images.device), top, left]
+    side = size + 2 * PADDING  # of a padded image, and all images as one column of its rows
+    first = torch.arange(0, count * side, side, device=images.device) + top  # row of each window
+    rows = first[:, None] + torch.arange(size, device=images.device)
+    pieces = padded.view(-1).as_strided(
+        (padded.numel() - 3 * size + 1, 3 * size), (1, 1)
+    )  # a window's row from any byte on
+    return pieces.index_select(0, (3 * (side * rows + left[:, None])).view(-1)).view(images.shape)
 
 
 def cutout(images: Tensor, generator: Generator) -> Tensor:
@@ -85,7 +88,7 @@ def mixup(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
     partner = permutation(images, generator)
     weight = random(images, generator)
     share = weight[:, None, None, None]
-    return Batch(share * images + (1 - share) * images[partner], labels, labels[partner], weight)
+    return Batch(share * images + (1 - share) * take(images, partner), labels, labels[partner], weight)
 
 
 def cutmix(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
@@ -96,7 +99,7 @@ def cutmix(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
     rows, columns = (spans(random(images, generator) * size, side, size) for _ in range(2))
     box = rows[:, :, None] & columns[:, None, :]
     weight = 1 - box.float().mean(dim=(1, 2))
-    return Batch(torch.where(box[:, None], images[partner], images), labels, labels[partner], weight)
+    return Batch(torch.where(box[:, None], take(images, partner), images), labels, labels[partner], weight)
 
 
 def spans(centre: Tensor, length: Tensor | float, size: int) -> Tensor:
@@ -104,6 +107,11 @@ def spans(centre: Tensor, length: Tensor | float, size: int) -> Tensor:
     half = torch.as_tensor(length, device=centre.device).expand_as(centre) / 2
     pixels = torch.arange(size, device=centre.device) + 0.5
     return (pixels - centre[:, None]).abs() < half[:, None]
+
+
+def take(images: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen of normalised images; indexing a view that is permuted would copy number by number."""
+    return images.permute(0, 2, 3, 1).index_select(0, chosen).permute(0, 3, 1, 2)
 
 
 def random(images: Tensor, generator: Generator) -> Tensor:

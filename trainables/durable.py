@@ -98,15 +98,37 @@ def read_lines(path: Path) -> list[Record]:
         RunError: any other line that is not a strict JSON object, named by file and number.
         StorageError: the disk refused to read.
     """
+    data = committed(path)
+    lines = data.split(b"\n")[:-1]
+    return parse_flat(data, len(lines)) or [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+
+
+def read_lines_with(path: Path, key: str, value: int) -> list[Record]:
+    """The records of a ledger of flat ones in which this key has this value; of the other lines none is parsed.
+
+    Raises:
+        RunError: one of them is not a strict JSON object.
+        StorageError: the disk refused to read.
+    """
+    data, mark = committed(path), f'"{key}": {value},'.encode()  # as append writes it, but for a last key
+    found, at = [], data.find(mark)
+    while at >= 0:
+        start, end = data.rfind(b"\n", 0, at) + 1, data.index(b"\n", at)
+        number = data.count(b"\n", 0, start) + 1
+        found.append(parse(data[start:end], f"{path}:{number}"))
+        at = data.find(mark, end)
+    return found
+
+
+def committed(path: Path) -> bytes:
+    """The whole lines of a ledger; nothing if there is no file."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return []
+        return b""
     except OSError as error:
         raise StorageError(f"cannot read: {path}: {error.strerror}. Run the same command again.") from error
-    data = data[: data.rfind(b"\n") + 1]  # what follows the last newline was never committed
-    lines = data.split(b"\n")[:-1]
-    return parse_flat(data, len(lines)) or [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+    return data[: data.rfind(b"\n") + 1]  # what follows the last newline was never committed
 
 
 def parse_flat(data: bytes, number: int) -> list[Record]:

@@ -184,7 +184,7 @@ def test_a_decision_is_durable_before_it_is_known(tmp_path):
     decisions = Decisions(tmp_path / "missing" / "d.jsonl", ASHA, 9, [])
     with pytest.raises(durable.StorageError):
         decisions.stops(0, 1, 0.5)
-    assert decisions.rungs.seen[1] == []
+    assert decisions.rungs.seen[1].tolist() == []
     assert decisions.taken == {}
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from trainables.augment import augment, crop, cutmix, cutout, flip, mixup, normalise
+from trainables.augment import PADDING, augment, crop, cutmix, cutout, flip, mixup, normalise
 from trainables.config import AUGMENTATIONS
 
 COUNT = 64
@@ -89,3 +90,16 @@ def test_cutmix_weighs_labels_by_the_area_that_is_left(generator):
     moved = batch.others != batch.labels
     assert torch.allclose(kept[moved], batch.weight[moved])
     assert 0.2 < batch.weight.mean() < 0.9
+
+
+def test_cropping_and_mirroring_whole_rows_is_what_slicing_each_image_would_be():
+    images = torch.randint(256, (17, 32, 32, 3), dtype=torch.uint8)
+    moved = flip(crop(images, torch.Generator().manual_seed(5)), torch.Generator().manual_seed(6))
+    dice = torch.Generator().manual_seed(5)
+    top, left = (torch.randint(2 * PADDING + 1, (17,), generator=dice) for _ in range(2))
+    mirrored = torch.rand(17, generator=torch.Generator().manual_seed(6)) < 0.5
+    assert mirrored.any() and not mirrored.all()
+    for index, image in enumerate(images):
+        padded = F.pad(image, (0, 0, PADDING, PADDING, PADDING, PADDING))
+        window = padded[top[index] :, left[index] :][:32, :32]
+        assert torch.equal(moved[index], window.flip(1) if mirrored[index] else window)

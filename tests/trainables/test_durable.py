@@ -51,6 +51,25 @@ def test_any_cut_of_a_ledger_reads_as_a_prefix_and_goes_on(place, lines, data):
     assert durable.read_lines(path) == [*kept, {"next": 1}]
 
 
+def test_the_lines_about_one_trial_are_those_among_all_and_an_unfinished_one_is_none(tmp_path):
+    path = tmp_path / "decisions.jsonl"
+    assert durable.read_lines_with(path, "trial", 1) == []
+    lines = [{"sequence": 7 * index, "trial": index % 13, "epoch": 1, "said": '"trial": 1,'} for index in range(40)]
+    durable.append(path, *lines)
+    with path.open("a") as file:
+        file.write('{"sequence": 0, "trial": 1, "epo')
+    for trial in (0, 1, 3, 13):
+        assert durable.read_lines_with(path, "trial", trial) == [line for line in lines if line["trial"] == trial]
+
+
+def test_a_damaged_line_is_named_when_it_is_read(tmp_path):
+    path = tmp_path / "decisions.jsonl"
+    path.write_text('{"trial": 1, "epoch": 1}\n{"trial": 2, NaN}\n')
+    assert durable.read_lines_with(path, "trial", 1) == [{"trial": 1, "epoch": 1}]
+    with pytest.raises(durable.RunError, match=r"decisions.jsonl:2"):
+        durable.read_lines_with(path, "trial", 2)
+
+
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_give_records_or_our_error(place, data):
     path = place / "c.jsonl"

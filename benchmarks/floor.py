@@ -1,0 +1,76 @@
+"""The epoch loop of a trial beside its floor: the same network and optimizer stepping on one fixed batch in memory.
+
+    python -m benchmarks.floor --rounds 7 --batches 30
+    python -m benchmarks.floor --model mlp --model convnet --precision fp32
+
+The loop is `trainables.train.train_epoch` on real images: shuffled, gathered from the memory map, augmented, normalised, with
+metrics and learning rates. The floor is forward, loss, backward and optimizer step on a batch that was prepared before, with
+no augmentation: everything else is overhead. Both run in this process in turn, round after round, on one thread.
+"""
+
+import statistics
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.record import Table, keep, spread
+from benchmarks.steps import WARM_UP, prepared, rounds
+from trainables import data
+from trainables.precision import resolve
+
+MODELS = ("mlp", "convnet", "resnet18")
+AUGMENTATIONS = ("none", "flip", "standard", "cutout", "mixup", "cutmix")
+SLOW = {"resnet18": 10}  # a step takes so many times longer than that of the others: fewer batches do
+
+
+def measure(
+    models: tuple[str, ...] = MODELS,
+    dataset: str = "folder:data/cifar10-jpeg",
+    precision: str = "auto",
+    batches: int = 20,
+    count: int = 5,
+) -> Table:
+    """Loop and floor of each model with each augmentation."""
+    torch.set_num_threads(1)
+    images, chosen = data.load(data.prepare(dataset, Path("data"))), resolve(precision, on_gpu=False)
+    rows, worst = [], {}
+    selected = "".join(f"--model {model} " for model in models) if models != MODELS else ""
+    for model in models:
+        one = prepared({"model": model, "augment": "none"}, images, chosen)
+        few = max(WARM_UP, batches // SLOW.get(model, 1))
+        found = list(rounds(one, AUGMENTATIONS, few, count))
+        for name in AUGMENTATIONS:
+            loops, floors = zip(*(each[name] for each in found), strict=True)
+            ratios = [100 * loop / floor for loop, floor in zip(loops, floors, strict=True)]
+            worst[name] = min(worst.get(name, 100.0), statistics.median(ratios))
+            rows.append(
+                [model, name, spread(loops, "images/s", 0), spread(floors, "images/s", 0), spread(ratios, "%", 1)]
+            )
+    return Table(
+        name="floor",
+        title="One trial against its floor",
+        command=f"python -m benchmarks.floor {selected}--precision {precision} --rounds {count} --batches {batches}",
+        columns=["model", "augmentation", "epoch loop", "floor", "loop / floor"],
+        rows=rows,
+        aim="at least 90 % of the floor without augmentation and 85 % with the standard one.",
+        reached=f"{worst['none']:.1f} % and {worst['standard']:.1f} % with the model that comes off worst.",
+        notes=f"{chosen}, one thread, batches of 128; {count} rounds in turn, each of {batches} batches (resnet18: "
+        f"{max(WARM_UP, batches // SLOW['resnet18'])}). The floor is the plain step on one batch in memory, without mixing.",
+    )
+
+
+def main(
+    model: Annotated[list[str] | None, typer.Option(help="may be given several times")] = None,
+    dataset: Annotated[str, typer.Option(help="as for run_search.py")] = "folder:data/cifar10-jpeg",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
+    batches: Annotated[int, typer.Option(help="of each round")] = 20,
+    count: Annotated[int, typer.Option("--rounds", help="of loop and floor in turn")] = 5,
+) -> None:
+    """Measure, print and keep the table."""
+    keep(measure(tuple(model or MODELS), dataset, precision, batches, count))
+
+
+if __name__ == "__main__":
+    typer.run(main)

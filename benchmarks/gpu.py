@@ -1,0 +1,260 @@
+"""Trials on one GPU: images per second beside their floor, several at once, seconds to an accuracy, resuming. Torch alone.
+
+    python -m benchmarks.gpu --dataset folder:data/cifar10-jpeg --out gpu.json
+    python -m benchmarks.gpu --part speed --part together --dataset random
+    python -m benchmarks.gpu --device cpu --dataset random --images 512 --batch-size 32 --batches 2 --seconds 1 --model mlp
+
+Needs torch, numpy, and Pillow for a folder of images; no Ray. `--dataset random` is noise of the size of CIFAR-10: as good for
+speed, and of no use for accuracies, so that part is left out. Without a GPU it says so in one line and ends with 0.
+`--out` is the table as benchmarks/record.py keeps it: copy it to benchmarks/tables/gpu.json.
+"""
+
+import argparse
+import copy
+import datetime
+import io
+import json
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.steps import WARM_UP, prepared, rounds
+from trainables import data
+from trainables.config import complete
+from trainables.data import Dataset, Split
+from trainables.precision import resolve
+from trainables.train import Epoch, train
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "mlp": {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 1e-2, "dropout": 0.3, "augment": "flip"},
+    "convnet": {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 1e-2, "width": 64, "augment": "standard"},
+    "resnet18": {"optimizer": "sgd", "lr": 0.4, "weight_decay": 5e-4, "augment": "standard"},
+    "speed_net": {
+        "optimizer": "sgd", "lr": 0.2, "momentum": 0.85, "weight_decay": 5e-4, "label_smoothing": 0.2, "augment": "standard",
+    },
+}  # fmt: skip
+EPOCHS = {"mlp": 20, "convnet": 20, "resnet18": 20, "speed_net": 12}
+TARGETS = {"mlp": 0.58, "convnet": 0.85, "resnet18": 0.94, "speed_net": 0.93}  # val_accuracy
+TOGETHER = (1, 2, 4, 8)  # processes on one GPU
+PARTS = ("speed", "together", "accuracy", "resume")
+Rows = list[list[str]]
+
+
+def config_of(model: str, epochs: int, batch_size: int) -> dict[str, Any]:
+    """The complete configuration of a model."""
+    return complete(
+        {"model": model, "batch_size": batch_size, "schedule": "onecycle", "epochs": epochs, **CONFIGS[model]}
+    )
+
+
+def images_of(dataset: str, data_dir: Path, count: int | None) -> Dataset:
+    """The images; of each split the first `count`, if it is given."""
+    if dataset == "random":
+        dice, sizes = np.random.default_rng(0), {"train": count or 45_000, "val": min(count or 5_000, 5_000), "test": 0}
+        parts = [
+            Split(dice.integers(256, size=(size, 32, 32, 3), dtype=np.uint8), dice.integers(10, size=size))
+            for size in (sizes["train"], sizes["val"])
+        ]
+        classes = tuple(str(label) for label in range(10))
+        return Dataset("random", *parts, classes, (0.5,) * 3, (0.3,) * 3, "0" * 64, sizes)
+    cache = data.prepare(dataset, data_dir, progress=False)
+    whole = data.load(cache)
+    return data.load(cache, fraction=min(1.0, count / len(whole.train.labels))) if count else whole
+
+
+def speed(asked: argparse.Namespace, images: Dataset) -> Rows:
+    """Loop and floor of each model, with and without augmentation."""
+    rows = []
+    for model in asked.model:
+        one = prepared(config_of(model, 1, asked.batch_size), images, asked.precision, asked.device)
+        found = list(rounds(one, ("none", "standard"), asked.batches, asked.rounds))
+        for name in ("none", "standard"):
+            loops, floors = zip(*(each[name] for each in found), strict=True)
+            ratio = statistics.median(loop / floor for loop, floor in zip(loops, floors, strict=True))
+            text = f"{per_second(loops)}; floor {per_second(floors)}; {100 * ratio:.1f} % of it"
+            rows.append([f"{model}, one trial", f"augmentation {name}", text])
+    return rows
+
+
+def per_second(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):,.0f} images/s ({min(values):,.0f} to {max(values):,.0f})"
+
+
+def together(asked: argparse.Namespace, images: Dataset) -> Rows:
+    """How the images per second of all trials grow with the number of processes that share the GPU."""
+    rows = []
+    for model in asked.model:
+        alone = 0.0
+        for processes in asked.together:
+            each, busy = run_together(asked, model, processes)
+            alone = alone or sum(each)
+            text = f"{sum(each):,.0f} images/s, {sum(each) / alone:.2f}x one{busy}"
+            rows.append([f"{model}, several at once", f"{processes} processes", text])
+    return rows
+
+
+def run_together(asked: argparse.Namespace, model: str, processes: int) -> tuple[list[float], str]:
+    """Images per second of each of so many processes that train at the same time, and how busy the GPU is meanwhile."""
+    command = [sys.executable, "-m", "benchmarks.gpu", "--worker", model, *sys.argv[1:]]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
+    try:
+        for worker in workers:
+            assert worker.stdout and worker.stdout.readline() == "ready\n", "a worker failed"
+        for worker in workers:
+            assert worker.stdin
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        time.sleep(asked.seconds / 2)
+        busy = utilisation()
+        return [float(worker.communicate()[0]) for worker in workers], busy
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def utilisation() -> str:
+    """How busy the GPU is now; nothing where nvidia-smi does not say."""
+    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader"]
+    try:
+        return f", GPU busy {subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]}"
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return ""
+
+
+def work(asked: argparse.Namespace, images: Dataset) -> None:
+    """One of several processes: get ready, wait for the word, and train for some seconds."""
+    one = prepared(config_of(asked.worker, 1, asked.batch_size), images, asked.precision, asked.device)
+    one.loop("standard", min(WARM_UP, asked.batches))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started, done = time.perf_counter(), 0
+    while time.perf_counter() - started < asked.seconds:
+        one.loop("standard", asked.batches)
+        done += asked.batches * asked.batch_size
+    print(done / (time.perf_counter() - started))
+
+
+def accuracy(asked: argparse.Namespace, images: Dataset) -> Rows:
+    """Seconds to a validation accuracy, the second time (the first one loads and chooses kernels)."""
+    if images.name == "random":
+        return []
+    rows = []
+    for model in asked.model:
+        config, target = config_of(model, asked.epochs or EPOCHS[model], asked.batch_size), TARGETS[model]
+        list(run({**config, "epochs": 1}, images, asked))
+        started, reached, best = time.perf_counter(), None, 0.0
+        for epoch in run(config, images, asked):
+            best = max(best, epoch.metrics["val_accuracy"])
+            if best >= target and reached is None:
+                reached = f"after {time.perf_counter() - started:.1f} s, epoch {epoch.metrics['epoch']}"
+        seconds = time.perf_counter() - started
+        text = f"{reached or 'not reached'}; {100 * best:.2f} % in {seconds:.1f} s, {config['epochs']} epochs"
+        rows.append([f"{model}, to an accuracy", f"{100 * target:.0f} % of validation", text])
+    return rows
+
+
+def run(config: dict[str, Any], images: Dataset, asked: argparse.Namespace, state: Any = None) -> Iterator[Epoch]:
+    """A trial without a folder."""
+    return train(config, images, seed=0, device=asked.device, precision=asked.precision, state=state)
+
+
+def resume(asked: argparse.Namespace, images: Dataset) -> Rows:
+    """Three epochs at once, the same again, and two epochs and then, from a saved state, the third."""
+    rows = []
+    for model in asked.model:
+        config = config_of(model, 3, asked.batch_size)
+        whole = [epoch.metrics for epoch in run(config, images, asked)]
+        again = [epoch.metrics for epoch in run(config, images, asked)]
+        first = run(config, images, asked)
+        next(first)
+        buffer = io.BytesIO()
+        torch.save(next(first).state(), buffer)
+        buffer.seek(0)
+        state = torch.load(buffer, weights_only=True, map_location="cpu")
+        last = [epoch.metrics for epoch in run(config, images, asked, copy.deepcopy(state))]
+        text = f"repeated: {difference(whole, again)}; resumed after epoch 2: {difference(whole[2:], last)}"
+        rows.append([f"{model}, resumed", "three epochs", text])
+    return rows
+
+
+def difference(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> str:
+    """Of two lists of metrics: identical, or the largest difference of a loss."""
+    if list(one) == list(other):
+        return "identical"
+    largest = max(abs(row["train_loss"] - same["train_loss"]) for row, same in zip(one, other, strict=True))
+    return f"train_loss differs by at most {largest:.1e}"
+
+
+def machine(device: str) -> str:
+    """What it ran on."""
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
+    return f"{name}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def table(asked: argparse.Namespace, rows: Rows) -> dict[str, Any]:
+    """The fields of benchmarks.record.Table, which would want Ray's version."""
+    return {
+        "name": "gpu", "title": "On a GPU", "command": f"python -m benchmarks.gpu {shlex.join(sys.argv[1:])}".strip(),
+        "columns": ["", "what", "measured"], "rows": rows, "aim": "", "reached": "",
+        "notes": f"{asked.precision}, batches of {asked.batch_size}; {asked.rounds} rounds of {asked.batches} batches in turn, "
+        f"median (minimum to maximum); several at once for {asked.seconds:g} s with the standard augmentation.",
+        "machine": machine(asked.device), "date": datetime.date.today().isoformat(),
+    }  # fmt: skip
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Trials on one GPU, without Ray.")
+    parser.add_argument("--part", action="append", choices=PARTS, help="may be given several times [all]")
+    parser.add_argument("--model", action="append", choices=list(CONFIGS), help="may be given several times [all]")
+    parser.add_argument("--dataset", default="folder:data/cifar10-jpeg", help="as for run_search.py, or random")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "bf16", "fp32"))
+    parser.add_argument("--images", type=int, help="of the training images [all]")
+    parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--batches", type=int, default=60, help="of each round; at most an epoch")
+    parser.add_argument("--rounds", type=int, default=5, help="of loop and floor in turn")
+    parser.add_argument("--seconds", type=float, default=5.0, help="that several processes train together")
+    parser.add_argument("--together", type=int, nargs="+", default=TOGETHER, help="numbers of processes")
+    parser.add_argument("--epochs", type=int, help="to an accuracy [each model's own]")
+    parser.add_argument("--out", type=Path, help="file for the table as JSON")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    asked.model, asked.part = asked.model or list(CONFIGS), asked.part or list(PARTS)
+    return asked
+
+
+def main() -> None:
+    """Measure part after part, and print each row as it comes."""
+    asked = arguments()
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        print("no GPU here: nothing was measured (--device cpu tries the program out)")
+        return
+    asked.precision = resolve(asked.precision, asked.device == "cuda")
+    images = images_of(asked.dataset, asked.data_dir, asked.images)
+    asked.batches = max(1, min(asked.batches, len(images.train.labels) // asked.batch_size))
+    if asked.worker:
+        work(asked, images)
+        return
+    rows: Rows = []
+    for part in asked.part:
+        for row in {"speed": speed, "together": together, "accuracy": accuracy, "resume": resume}[part](asked, images):
+            rows.append(row)
+            print(" | ".join(row), flush=True)
+    if asked.out:
+        asked.out.write_text(json.dumps(table(asked, rows), indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""What a search costs besides training: milliseconds for each trial and each report, beside plain Ray Tune.
+
+    python -m benchmarks.overhead --trials 1000
+
+Trials report five times and do nothing. Ours goes through all of the search machinery (plan, Ray, decisions, ledger, resume
+state, weights); only the epoch loop is replaced, in the worker, by one that trains nothing. Plain Ray Tune has a function that
+reports. Each side runs in a process of its own, from the end of its first tenth of trials to the end of its last trial, so
+starting Ray and importing torch do not count. The price of a report is what five times as many reports add.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.record import Table, keep, spread
+from search.turns import Turn
+from search.worker import Job
+from trainables.durable import Record
+
+REPORTS, MORE = 5, 25
+FEWER = 10  # times fewer trials on the side that starts a process for each
+MANY = 20  # trials at least, or there would be nothing after the first few
+SIDES = {
+    "floor": "plain Ray Tune with `reuse_actors` and without its loggers",
+    "ours": "a search of ours without training",
+    "unsynced": "the same, never waiting for the disk",
+    "loggers": "plain Ray Tune with `reuse_actors`",
+    "processes": "plain Ray Tune",
+}
+
+
+def train_nothing(config: Mapping[str, Any], data: Any, *, state: Any = None, **_: Any) -> Iterator[Any]:
+    """In place of `trainables.train.train`: as many epochs as are asked for, of a network with one weight."""
+    import torch
+
+    from trainables.optimizers import make_optimizer
+    from trainables.train import Best, Epoch
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    optimizer = make_optimizer(config, model)
+    weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
+    best = Best(1, 0.1, torch.zeros(len(data.val.labels), dtype=torch.int64), weights)
+    metrics = {"train_loss": 2.3, "train_accuracy": 0.1, "val_loss": 2.3, "val_accuracy": 0.1, "lr": 0.1}
+    for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
+        yield Epoch({"epoch": epoch, **metrics}, best, model, optimizer, "cpu")
+
+
+def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
+    """In place of `search.worker.train_trial`."""
+    from search.worker import train_trial
+    from trainables import trial
+
+    trial.train = train_nothing
+    train_trial(job, turn, report)
+
+
+def trial_without_waiting(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
+    """The same where the disk is never waited for."""
+    os.fsync = lambda descriptor: None
+    trial_without_training(job, turn, report)
+
+
+def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]:
+    """Search; the times at which trials ended."""
+    import spaces
+    from search import attempts, folder, interrupts, runner
+    from search.settings import Settings
+    from trainables import data, durable
+
+    runner.train_trial = trial_without_training if is_synced else trial_without_waiting
+    ends: list[float] = []
+    space, _ = spaces.changed(spaces.load("mlp_random"), ("width=8", "depth=1"))
+    cache = data.prepare("digits", place / "data", progress=False)
+    settings = Settings(
+        space_name="mlp_random", space=space, dataset="digits", dataset_short="digits", fallback=None, cache=cache,
+        algorithm="random", scheduler="none", num_samples=trials, epochs=reports, precision="fp32", runs_dir=place,
+    )  # fmt: skip
+    run = place / settings.run_name
+    durable.make_folder(run, 0o700)
+    folder.open_run(run, settings, data.load(cache), False)
+
+    def notify(index: int, row: Record | None) -> None:
+        if row is None:
+            ends.append(time.perf_counter())
+
+    attempts.train(run, settings, interrupts.Interrupts("interrupted"), notify)
+    return ends
+
+
+def theirs(place: Path, trials: int, reports: int, reuse: bool, loggers: bool) -> list[float]:
+    """Plain Ray Tune; the times at which trials ended."""
+    if not loggers:
+        os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    import ray
+    from ray import tune
+
+    ends: list[float] = []
+
+    class Clock(tune.Callback):
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            ends.append(time.perf_counter())
+
+    def trial(config: dict[str, Any]) -> None:
+        for epoch in range(reports):
+            tune.report({"epoch": epoch, "val_accuracy": 0.1})
+
+    ray.init(include_dashboard=False, log_to_driver=False)
+    tune.Tuner(
+        tune.with_resources(trial, {"cpu": 1}),
+        param_space={"lr": tune.uniform(0, 1)},
+        tune_config=tune.TuneConfig(num_samples=trials, reuse_actors=reuse),
+        run_config=tune.RunConfig(storage_path=str(place), verbose=0, callbacks=[Clock()]),
+    ).fit()
+    return ends
+
+
+def run_side(name: str, place: Path, trials: int, reports: int) -> list[float]:
+    """One side in this process."""
+    if name in ("ours", "unsynced"):
+        return ours(place, trials, reports, name == "ours")
+    return theirs(place, trials, reports, name != "processes", name != "floor")
+
+
+def milliseconds(name: str, trials: int, reports: int) -> float:
+    """Of one trial of a side, in a process of its own."""
+    with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:  # a real disk; a temporary one may be memory
+        command = [sys.executable, "-m", "benchmarks.overhead", "--side", name, "--trials", str(trials)]
+        command += ["--reports", str(reports), "--place", str(Path(folder).resolve())]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    ends = json.loads(done.stdout.splitlines()[-1])
+    first = max(2, len(ends) // 10)
+    return 1000 * (ends[-1] - ends[first]) / (len(ends) - 1 - first)
+
+
+def measure(trials: int = 200, rounds: int = 2) -> Table:
+    """Every side with few and with many reports, in turn."""
+    counts = {name: max(MANY, trials // (FEWER if name == "processes" else 1)) for name in SIDES}
+    few: dict[str, list[float]] = {name: [] for name in SIDES}
+    many: dict[str, list[float]] = {name: [] for name in SIDES}
+    for _ in range(rounds):
+        for name, count in counts.items():
+            few[name].append(milliseconds(name, count, REPORTS))
+            many[name].append(milliseconds(name, max(MANY, count // 5), MORE))
+    above = [ours - floor for ours, floor in zip(few["ours"], few["floor"], strict=True)]
+    return Table(
+        name="overhead",
+        title="What a search costs besides training",
+        command=f"python -m benchmarks.overhead --trials {trials} --rounds {rounds}",
+        columns=["", "trials", f"a trial of {REPORTS} reports", "one more report", "beside the first row"],
+        rows=[row(name, counts[name], few, many) for name in SIDES],
+        aim="under 15 ms a trial above Ray's own floor.",
+        reached=f"{spread(above, 'ms', 1)} above the first row.",
+        notes="Trials that do nothing, two slots; from the end of the first tenth of them to the last. What journal and "
+        "resume states are of an epoch that trains: `python -m benchmarks.durability`.",
+    )
+
+
+def row(name: str, count: int, few: Mapping[str, list[float]], many: Mapping[str, list[float]]) -> list[str]:
+    """One side."""
+    report = [(more - less) / (MORE - REPORTS) for less, more in zip(few[name], many[name], strict=True)]
+    ratios = [ours / floor for ours, floor in zip(few[name], few["floor"], strict=True)]
+    return [SIDES[name], f"{count:,}", spread(few[name], "ms", 1), spread(report, "ms", 2), spread(ratios, "x", 1)]
+
+
+def main(
+    trials: Annotated[int, typer.Option(help="of each side but the last one, which has a tenth")] = 200,
+    rounds: Annotated[int, typer.Option(help="of all sides in turn")] = 2,
+    side: Annotated[str | None, typer.Option(hidden=True)] = None,
+    reports: Annotated[int, typer.Option(hidden=True)] = REPORTS,
+    place: Annotated[Path, typer.Option(hidden=True)] = Path(),
+) -> None:
+    """Measure, print and keep the table."""
+    if side is None:
+        keep(measure(trials, rounds))
+    else:
+        print(json.dumps(run_side(side, place, trials, reports)))
+
+
+if __name__ == "__main__":
+    from benchmarks import overhead  # workers must find what they import by its name
+
+    typer.run(overhead.main)

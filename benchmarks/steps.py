@@ -1,0 +1,102 @@
+"""Steps of an epoch under a stopwatch: the real loop, and the same network and optimizer on one batch. Needs torch alone."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from trainables import data
+from trainables.augment import normalise
+from trainables.config import complete
+from trainables.models import build
+from trainables.optimizers import make_optimizer, plain_step
+from trainables.train import Resident, autocast, fit_whitening, pixel_scale, resident, train_epoch
+
+WARM_UP = 2  # batches that are not counted
+
+
+class EnoughError(Exception):
+    """Ends an epoch after the batches that are measured."""
+
+
+@dataclass
+class Side:
+    """Network, optimizer and images of one model: what both the loop and its floor use."""
+
+    config: dict[str, Any]
+    model: torch.nn.Module
+    optimizer: Any
+    train_set: Resident
+    scale: tuple[torch.Tensor, torch.Tensor]
+    precision: str
+
+    def loop(self, augmentation: str, batches: int) -> float:
+        """Images per second of the first batches of a real epoch, its start included."""
+
+        def count(done: int, _: int) -> None:
+            if done == batches:
+                synchronise(self.train_set[0].device)
+                raise EnoughError
+
+        config = {**self.config, "augment": augmentation}
+        synchronise(self.train_set[0].device)
+        started = time.perf_counter()
+        try:
+            train_epoch(self.model, self.optimizer, self.train_set, self.scale, config, 0, 1, self.precision, count)
+        except EnoughError:
+            return batches * config["batch_size"] / (time.perf_counter() - started)
+        raise ValueError(f"{batches} batches of {config['batch_size']} are more than {len(self.train_set[1])} images")
+
+    def floor(self, batches: int) -> float:
+        """Images per second of as many steps on one batch."""
+        size = self.config["batch_size"]
+        inputs, labels = normalise(self.train_set[0][:size], *self.scale), self.train_set[1][:size].clone()
+        update = plain_step(self.optimizer)
+        self.model.train()
+        synchronise(inputs.device)
+        started = time.perf_counter()
+        for _ in range(batches):
+            with autocast(inputs.device, self.precision):
+                logits = self.model(inputs)
+            loss = F.cross_entropy(logits.float(), labels)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            update()
+        synchronise(inputs.device)
+        return batches * size / (time.perf_counter() - started)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for a GPU; a CPU is never ahead of its clock."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def prepared(config: Mapping[str, Any], images: data.Dataset, precision: str, device: str = "cpu") -> Side:
+    """An untrained network with its optimizer, as `trainables.train.train` makes them."""
+    torch.manual_seed(0)
+    whole = complete(config)
+    model = build(whole, len(images.classes)).to(device).to(memory_format=torch.channels_last)
+    train_set, scale = resident(images.train, device), pixel_scale(images, device)
+    fit_whitening(model, train_set[0], scale)
+    return Side(whole, model, make_optimizer(whole, model), train_set, scale, precision)
+
+
+def rounds(
+    one: Side, augmentations: tuple[str, ...], batches: int, count: int
+) -> Iterator[dict[str, tuple[float, float]]]:
+    """For each round and augmentation, images per second of the loop and of the floor, which is run before and after it."""
+    one.floor(min(WARM_UP, batches))
+    for name in augmentations:
+        one.loop(name, min(WARM_UP, batches))
+    for _ in range(count):
+        found, before = {}, one.floor(batches)
+        for name in augmentations:
+            loop = one.loop(name, batches)
+            after = one.floor(batches)
+            found[name] = (loop, 2 / (1 / before + 1 / after))  # the floor's mean time
+            before = after
+        yield found
