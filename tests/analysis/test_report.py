@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis import clock, report
+from analysis import clock, report, results
 from analysis.__main__ import app
 from search import ledger
 from search.ledger import Run, Trial
@@ -71,6 +71,13 @@ def test_it_says_what_results_md_says(written: Path) -> None:
     assert "99.67 % validation accuracy" in page
     assert "Unconfirmed: one seed each." in page
     assert page.count("<table") == text.count("\n|--") + text.count("\n|:-"), "the leaderboard is there once"
+
+
+def test_the_places_are_those_of_results_md(written: Path) -> None:
+    """Three rows within noise share the first place, the first of them too."""
+    places = re.findall(r"<tr data-index.*?<td[^>]*>([^<]*)</td>", written_page(written))
+    lines = [line.split("|") for line in results.render(ledger.read(written)).splitlines() if line.startswith("|  1=")]
+    assert places == [line[1].strip() for line in lines] == ["1=", "1=", "1="]
 
 
 def test_the_same_folder_gives_the_same_bytes(written: Path) -> None:
