@@ -324,18 +324,20 @@ def finish(run: "Run", settings: "Settings", results: Path, keep_best: int) -> N
     from analysis import stamp
     from analysis.copying import copy_results
 
-    shown = stamp.shown(run.folder, keep_best)
+    shown, told = stamp.shown(run.folder, keep_best), ""
     if shown is not None:
         copy_results(run.folder, results)
     else:
+        from analysis import clock
         from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import prune_weights
 
-        prune_weights(run, keep_best, stand(run).winner)
+        prune_weights(run, keep_best, winner := stand(run).winner)
         shown = write(run.folder, settings, results)
+        told = clock.of_winner(run, winner)
         stamp.put(run.folder, keep_best, shown)
     tell(shown)
-    tell(f"results: {results} and {run.folder}\n", sys.stderr)
+    tell(f"{told}results: {results} and {run.folder}\n", sys.stderr)
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> str:

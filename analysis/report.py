@@ -129,7 +129,12 @@ A click on a row, a curve or a dot shows that trial.
 def columns(keys: Sequence[str]) -> list[tuple[str, str]]:
     """Name (as a condition knows it) and heading of each column."""
     ends = [("val_accuracy", "val %"), ("low", "95 % interval"), ("best_epoch", "best epoch"), ("epochs", "epochs")]
-    clocks = [("status", "status"), ("seconds", "time"), ("images_per_second", "images/s")]
+    clocks = [
+        ("status", "status"),
+        ("seconds", "time"),
+        ("images_per_second", "images/s"),
+        ("latency_ms", "latency ms"),
+    ]
     return [("rank", "#"), ("id", "id"), *((key, key) for key in keys), *ends, *clocks]
 
 
@@ -146,6 +151,7 @@ def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool) -> 
     value = row["val_accuracy"] if has_value(row) else None
     bounds = (row["val_accuracy_low"], row["val_accuracy_high"]) if has_value(row) else (None, None)
     interval = NOTHING if None in bounds else " – ".join(map(percent, bounds))
+    latency = time.latency if time else None
     cells = [
         cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',
         *(cell(row[key], setting_text(key, row[key])) for key in keys),
@@ -154,6 +160,7 @@ def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool) -> 
         cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
         cell(time and round(time.seconds, 3), clock.words(time.seconds) if time else NOTHING),
         cell(time and time.images_per_second, count(round(time.images_per_second)) if time else NOTHING),
+        cell(latency and round(1000 * latency, 4), clock.milliseconds(latency)),
     ]  # fmt: skip
     return f'<tr data-index="{row["index"]}" tabindex="0" class="{shown(row["status"])}">{"".join(cells)}</tr>'
 
@@ -188,7 +195,8 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
     devices = ", ".join(sorted({time.device for time in times.values()}))
     return (
         f"{plural(len(rows), 'trial')}: {clock.words(seconds)} of training in all, "
-        f"{count(round(speed))} images/s in the median trial, on {one_line(devices)}."
+        f"{count(round(speed))} images/s in the median trial, on {one_line(devices)}. Latency is the median time in which a "
+        "finished network classifies one image, measured when its training ended, beside whatever else ran then."
     )
 
 

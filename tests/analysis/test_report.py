@@ -94,6 +94,22 @@ def test_the_clock_is_shown_and_its_damage_is_no_error(written: Path) -> None:
     assert "<td" in page and ">2m 05s</td>" in page
 
 
+def test_the_latency_is_shown_where_it_was_measured(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = min((written / "trials").iterdir())
+    time_lines(
+        folder, epoch_time(1, 60.0, 1000.0), {"latency_seconds": 0.0004123, "precision": "fp32", "device": "cpu"}
+    )
+    assert '<td class="number" data-v="0.4123">0.412</td>' in written_page(written)
+    assert execute(app, "python -m analysis", ["show", f"{written}/0"]) == 0
+    assert (
+        "Clock: 1m 00s of training, 1,000 images/s; classifies one image in 0.412 ms, on cpu."
+        in capsys.readouterr().out
+    )
+    run = ledger.read(written)
+    assert clock.of_winner(run, 0).startswith("the best: 1m 00s of training")
+    assert clock.of_winner(run, 1) == clock.of_winner(run, None) == ""
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0.0s"), (59.94, "59.9s"), (60, "1m 00s"), (3840, "1h 04m")])
 def test_times_are_read_at_a_glance(seconds: float, text: str) -> None:
     assert clock.words(seconds) == text
