@@ -10,7 +10,7 @@ from trainables.train import as_tensor, pixel_scale, predict_resident
 
 WARM_UP = 2  # passes that are not counted: kernels are chosen and memory is found
 PASSES = 9
-SHARE = 0.005  # of the time that training took: so much may be spent on counting
+SHARE = 0.002  # of the time that training took: so much may be spent on counting
 
 
 def latency(model: nn.Module, data: Dataset, device: str, precision: str, trained: float) -> float:
