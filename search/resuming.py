@@ -63,9 +63,9 @@ def flags(identity: Record) -> Record:
 
 def closest(name: str, known: Sequence[str]) -> str:
     """The runs that could be meant, finished ones too; nothing if none is like it."""
-    alike = difflib.get_close_matches(name, known, cutoff=0.4)
-    found = dict.fromkeys([*(each for each in known if each.startswith(name)), *alike])
-    return f"Closest: {', '.join(list(found)[:CLOSEST])}. " if found else ""
+    alike = difflib.get_close_matches(name, known, CLOSEST)
+    found = [each for each in known if each in alike or (name and each.startswith(name))]
+    return f"Closest: {', '.join(found[:CLOSEST])}. " if found else ""
 
 
 def names(runs_dir: Path) -> list[str]:
