@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 INTERRUPTED, TIME_IS_UP = "interrupted", "the time budget is used up"
+BESIDE_REPRODUCE = {"reproduce", "runs_dir", "dataset", "data_dir", "out", "quiet"}
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
     "7 in use; 8 Ray; 75 time budget used up, 130 or 143 interrupted: can be continued."
@@ -123,9 +124,9 @@ def main(
     if resume is not None:
         from search import resuming
 
-        given = {key for key in ctx.params if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"}
-        return main(ctx, **(ctx.params | resuming.recorded(runs_dir, resume, given)))
+        return main(ctx, **(ctx.params | resuming.recorded(runs_dir, resume, given(ctx))))
     if reproduce is not None:
+        refuse_beside_reproduce(given(ctx))
         return train_row_again(reproduce, runs_dir, dataset, data_dir, out, quiet)
     if space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
@@ -175,6 +176,25 @@ def main(
         return stop.exit_code
     finally:
         interrupts.end_in(None)
+
+
+def given(ctx: typer.Context) -> set[str]:
+    """The parameters of main that stand on the command line."""
+    return {key for key in ctx.params if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"}
+
+
+def refuse_beside_reproduce(names: set[str]) -> None:
+    """A row is trained again as its run recorded it, so a flag of a search would change nothing.
+
+    Raises:
+        UsageError: with these flags.
+    """
+    flags = [f"--{name.rstrip('_').replace('_', '-')}" for name in sorted(names - BESIDE_REPRODUCE)]
+    if flags:
+        raise UsageError(
+            f"{', '.join(flags)}: not with --reproduce, which takes every setting from the run. Leave that out, or search "
+            "without --reproduce."
+        )
 
 
 def change_space(space: "Space", texts: tuple[str, ...]) -> "Space":
@@ -297,14 +317,16 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
     """What is about to happen, in one line; a second one if values at rungs are of an unfinished schedule."""
     from search import folder
+    from search.settings import plural
     from search.stopping import label
 
     rule = label(progress.run.identity["scheduler"])
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
-    verb = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
+    begun = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
+    verb = "finished already" if progress.run.complete else begun
     console.print(
-        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, {progress.asked()} trials "
-        f"of {progress.epochs_each} epochs, {stopping}",
+        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, "
+        f"{plural(progress.asked(), 'trial')} of {plural(progress.epochs_each, 'epoch')}, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
     for line in folder.remarks(progress.run):
@@ -316,7 +338,9 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     if settings.algorithm == "grid" and (settings.num_samples or 0) > settings.space.grid_size:
-        console.print(f"the grid has {settings.space.grid_size} points, so no more are tried", highlight=False)
+        console.print(
+            f"the grid has {plural(settings.space.grid_size, 'point')}, so no more are tried", highlight=False
+        )
 
 
 def finish(run: "Run", settings: "Settings", results: Path, keep_best: int) -> None:
@@ -324,18 +348,20 @@ def finish(run: "Run", settings: "Settings", results: Path, keep_best: int) -> N
     from analysis import stamp
     from analysis.copying import copy_results
 
-    shown = stamp.shown(run.folder, keep_best)
+    shown, told = stamp.shown(run.folder, keep_best), ""
     if shown is not None:
         copy_results(run.folder, results)
     else:
+        from analysis import clock
         from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import prune_weights
 
-        prune_weights(run, keep_best, stand(run).winner)
+        prune_weights(run, keep_best, winner := stand(run).winner)
         shown = write(run.folder, settings, results)
+        told = clock.of_winner(run, winner)
         stamp.put(run.folder, keep_best, shown)
     tell(shown)
-    tell(f"results: {results} and {run.folder}\n", sys.stderr)
+    tell(f"{told}results: {results} and {run.folder}\n", sys.stderr)
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> str:

@@ -188,12 +188,13 @@ def verify(
 ) -> None:
     """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
     from analysis import joined
+    from analysis.verify import remedy
     from analysis.verify import verify as violations
 
     folder = joined.find(run, runs_dir)
     found = violations(folder)
     if found:
-        raise RunError(f"not sound: {found[0]} ({len(found)} in all). Restore the folder from a copy.")
+        raise RunError(f"not sound: {found[0]} ({len(found)} in all). {remedy(run, found)}")
     tell(f"{folder}: sound\n")
 
 

@@ -37,15 +37,8 @@ def banner(run: Run) -> str:
 
 def answer(run: Run, where: Standing) -> str:
     """The winner and how sure it is, then the commands."""
-    best = where.best
-    if best is None:
-        yet = "" if run.complete else " yet"
-        return f"**No trial has finished, so there is no best configuration{yet}.**\n\n{fence(commands.rebuild(run))}"
-    ranked = where.board if where.confirmed.empty else where.confirmed
-    finished = ranked[ranked["status"] == "finished"]
-    first = rows_of(finished.iloc[:1])[0]
-    told = confirmed_lead(first, where.keys) if len(where.confirmed) else lead(run, first, where.keys, len(finished))
-    sentences = [told, ties(finished), against_baseline(ranked), on_test(run, where)]
+    if where.best is None:
+        return f"{sentence(run, where)}\n\n{fence(commands.rebuild(run))}"
     winner = where.winner
     trial = next(trial for trial in run.trials if trial.index == winner)
     block = fence(
@@ -53,7 +46,19 @@ def answer(run: Run, where: Standing) -> str:
         f"{commands.export(run, trial)}  # its weights, to use elsewhere",
         f"{commands.rebuild(run)}  # writes this file again",
     )
-    return " ".join(filter(None, sentences)) + f"\n\n{block}"
+    return f"{sentence(run, where)}\n\n{block}"
+
+
+def sentence(run: Run, where: Standing) -> str:
+    """The winner, how sure it is, and what it is held against."""
+    if where.best is None:
+        return f"**No trial has finished, so there is no best configuration{'' if run.complete else ' yet'}.**"
+    ranked = where.board if where.confirmed.empty else where.confirmed
+    finished = ranked[ranked["status"] == "finished"]
+    first = rows_of(finished.iloc[:1])[0]
+    told = confirmed_lead(first, where.keys) if len(where.confirmed) else lead(run, first, where.keys, len(finished))
+    sentences = [told, ties(finished), against_baseline(ranked), on_test(run, where)]
+    return " ".join(filter(None, sentences))
 
 
 def lead(run: Run, best: Row, keys: list[str], finished: int) -> str:

@@ -1,8 +1,9 @@
-"""What clocks said: seconds and images per second of each trial. Read for report.html alone, never for results.md."""
+"""What clocks said: seconds and images per second of each trial. Read for report.html and the terminal, never for results.md."""
 
 import statistics
 from dataclasses import dataclass
 
+from analysis.markdown import NOTHING, count
 from search.ledger import Run, Trial
 from trainables.durable import Record, read_lines
 from trainables.errors import ExpectedError
@@ -15,18 +16,21 @@ class Clock:
     seconds: float
     images_per_second: float  # of the median epoch
     device: str
+    latency: float | None = None  # seconds to classify one image; none of a trial that did not get to its end
 
 
 def clock(trial: Trial) -> Clock | None:
     """The time of a trial; none if nothing readable is there: these lines are never synced, so a power cut may spoil them."""
     try:
-        lines = [line for line in read_lines(trial.folder / "timing.jsonl") if is_epoch(line)]
+        every = read_lines(trial.folder / "timing.jsonl")
     except ExpectedError:
         return None
+    lines = [line for line in every if is_epoch(line)]
+    latencies = [line["latency_seconds"] for line in every if isinstance(line.get("latency_seconds"), int | float)]
     if not lines:
         return None
     speed = statistics.median(line["images_per_second"] for line in lines)
-    return Clock(sum(line["seconds"] for line in lines), speed, str(lines[-1].get("device", "?")))
+    return Clock(sum(line["seconds"] for line in lines), speed, str(lines[-1].get("device", "?")), *latencies[-1:])
 
 
 def is_epoch(line: Record) -> bool:
@@ -37,6 +41,25 @@ def clocks(run: Run) -> dict[int, Clock]:
     """By index in the plan; trials without a time are left out."""
     found = {trial.index: clock(trial) for trial in run.trials}
     return {index: time for index, time in found.items() if time}
+
+
+def milliseconds(seconds: float | None) -> str:
+    """0.412, with three digits; nothing where it was not measured."""
+    return NOTHING if seconds is None else f"{1000 * seconds:.3g}"
+
+
+def sentence(time: Clock) -> str:
+    """One trial in words."""
+    latency = "" if time.latency is None else f"; classifies one image in {milliseconds(time.latency)} ms"
+    return (
+        f"{words(time.seconds)} of training, {count(round(time.images_per_second))} images/s{latency}, on {time.device}"
+    )
+
+
+def of_winner(run: Run, index: int | None) -> str:
+    """A line about the winner for the end of a search; nothing if there is no winner or no time."""
+    times = [found for trial in run.trials if trial.index == index and (found := clock(trial))]
+    return f"the best: {sentence(times[0])}\n" if times else ""
 
 
 def words(seconds: float) -> str:

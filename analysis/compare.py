@@ -1,21 +1,24 @@
-"""Several runs side by side: their winners, what each gave for its epochs, and which settings they share."""
+"""Several runs side by side: their winners, what each gave for its epochs, and which settings they share.
+
+A configuration counts once, with the mean over its seeds; a winner that was confirmed counts with what fresh seeds gave.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from analysis import frame, pairs, statistics, trials, tuning_curve
+from analysis import frame, statistics, tuning_curve
+from analysis.best import Winner, chance, winner
 from analysis.frame import Row
-from analysis.leaderboard import RANKED, as_csv, as_json
-from analysis.markdown import NOTHING, count, escape, interval, percent, setting, settings, table
+from analysis.leaderboard import RANKED, as_csv, as_json, few_seeds
+from analysis.markdown import NOTHING, count, escape, interval, percent, plural, setting, settings, table
 from analysis.selection import Selection, as_table, select
+from analysis.standing import CONFIRM
 from search.ledger import Run, Trial
-from trainables.durable import Record
 from trainables.errors import RunError
 
 BUDGETS = 8  # lines of the table
-CONFIRM = "confirm"  # the source of trials after a search, which have no part in it
 
 Point = dict[str, Any]
 
@@ -27,12 +30,14 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
         RunError: none of the runs has a finished trial.
     """
     budgets = budgets_of(runs)
-    rows = select(sorted((row_of(run) for run in runs), key=order), selection)
+    winners = [winner(run) for run in runs]
+    rows = [row_of(run, best) for run, best in zip(runs, winners, strict=True)]
+    rows = select(sorted(rows, key=order), selection)
     curves = {run.name: curve(run, budgets) for run in runs}
     if all(row.get("id") is None for row in rows) and selection.is_everything:
         raise RunError("nothing to compare: no trial of these runs has finished. Let the searches go on.")
     if form == "md":
-        return as_markdown(runs, rows, curves, selection)
+        return as_markdown(runs, winners, rows, curves, selection)
     if form == "json":
         return as_json([row | {"curve": curves[row["run"]]} for row in rows])
     lines: list[Row] = [
@@ -48,31 +53,17 @@ def searched(run: Run) -> list[Trial]:
     return [trial for trial in frame.planned(run) if trial.source != CONFIRM]
 
 
-def winner(run: Run) -> Trial | None:
-    """The best finished trial, if there is one."""
-    try:
-        return trials.winner(run)
-    except RunError:
-        return None
-
-
-def row_of(run: Run) -> Row:
+def row_of(run: Run, best: Winner | None) -> Row:
     """One run: its winner and what it cost."""
-    own, best = searched(run), winner(run)
-    epochs = sum(len(trial.epochs) for trial in own)
-    row: Row = {"id": best.id if best else None, "run": run.name, "dataset": run.identity["dataset_title"]}
-    value = best.best["val_accuracy"] if best and best.best else None
-    images = run.identity["sizes"]["val"]
-    low, high = (None, None) if value is None else bounds(value, images)
-    row |= {"val_accuracy": value, "val_accuracy_low": low, "val_accuracy_high": high}
-    row |= {"trials": len(own), "epochs": epochs, "algorithm": run.identity["algorithm"]}
+    own = searched(run)
+    row: Row = {"id": best.trial.id if best else None, "run": run.name, "dataset": run.identity["dataset_title"]}
+    row |= {"val_accuracy": best.value if best else None}
+    row |= {"val_accuracy_low": best.low if best else None, "val_accuracy_high": best.high if best else None}
+    row |= {"seeds": len(best.seeds) if best else None, "confirmed": best.is_confirmed if best else None}
+    row |= {"trials": len(own), "epochs": sum(len(trial.epochs) for trial in own)}
+    row |= {"algorithm": run.identity["algorithm"]}
     row |= {"scheduler": run.identity["scheduler"]["name"], "seed": run.identity["seed"], "complete": run.complete}
-    return row | {key: best.config.get(key) if best else None for key in frame.config_keys([run])}
-
-
-def bounds(value: float, images: int) -> tuple[float, float]:
-    low, high = statistics.wilson(np.array([round(value * images)]), images)
-    return float(low[0]), float(high[0])
+    return row | {key: best.trial.config.get(key) if best else None for key in frame.config_keys([run])}
 
 
 def order(row: Row) -> tuple[bool, float]:
@@ -90,10 +81,9 @@ def budgets_of(runs: Sequence[Run]) -> list[int]:
 
 def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
     """At each budget of epochs: the best so far in the order of the plan, and the expected best with its band."""
-    own = [trial for trial in searched(run) if trial.epochs]
-    if not own:
+    values, costs = draws_of(run)
+    if not len(values):
         return []
-    values, costs = np.array([value_of(trial) for trial in own]), np.array([len(trial.epochs) for trial in own])
     points = []
     for budget in budgets:
         draws = int(budget / costs.mean())
@@ -106,6 +96,18 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
     return points
 
 
+def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """The value of each configuration that was trained, and its epochs, in the order of the plan: all its seeds are one draw."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in searched(run):
+        if trial.epochs:
+            groups.setdefault(
+                repr({key: trial.config[key] for key in sorted(trial.config) if key != "epochs"}), []
+            ).append(trial)
+    values = [np.mean([value_of(trial) for trial in group]) for group in groups.values()]
+    return np.array(values), np.array([sum(len(trial.epochs) for trial in group) for group in groups.values()])
+
+
 def value_of(trial: Trial) -> float:
     """What it reached; nothing if it diverged or failed."""
     return float(trial.best["val_accuracy"]) if trial.best and trial.status in RANKED else 0.0
@@ -114,59 +116,83 @@ def value_of(trial: Trial) -> float:
 # In words ----------------------------------------------------------------------------------------------------------------
 
 
-def as_markdown(runs: Sequence[Run], rows: list[Row], curves: dict[str, list[Point]], selection: Selection) -> str:
+def as_markdown(
+    runs: Sequence[Run],
+    winners: Sequence[Winner | None],
+    rows: list[Row],
+    curves: dict[str, list[Point]],
+    selection: Selection,
+) -> str:
     names = ", ".join(escape(run.name) for run in runs)
-    shown = [key for key in rows[0] if key in selected(runs, selection)] if rows else []
-    parts = [f"# {names}", verdict(runs), as_table(rows, [str(key) for key in shown]).rstrip("\n")]
+    shown = [key for key in rows[0] if key in selected(runs, rows, selection)] if rows else []
+    parts = [f"# {names}", verdict(runs, winners), as_table(rows, [str(key) for key in shown]).rstrip("\n")]
+    parts += filter(None, [over_seeds(winners)])
     budgets = cost_table(runs, curves)
     if budgets:
         parts += ["## Best validation accuracy by epochs spent", budgets, explanation(runs)]
     return "\n\n".join([*parts, "## Settings", common(runs), different(runs)]).rstrip("\n") + "\n"
 
 
-def selected(runs: Sequence[Run], selection: Selection) -> set[str]:
+def over_seeds(winners: Sequence[Winner | None]) -> str:
+    """What a value is that rests on several seeds, or on fresh ones."""
+    found = [best for best in winners if best is not None and (best.is_confirmed or len(best.seeds) > 1)]
+    if not found:
+        return ""
+    confirmed = "; of a confirmed one over its fresh seeds" if any(best.is_confirmed for best in found) else ""
+    wide = "".join(few_seeds(number) for number in sorted({len(best.seeds) for best in found}))
+    return f"val_accuracy: mean over the seeds of a configuration, with Student's interval{confirmed}.{wide}"
+
+
+def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> set[str]:
     """The columns of the table of winners: what was asked for, or what says most."""
     if selection.columns is not None:
         return {name.strip() for name in selection.columns.split(",")} | {"id", "run"}
-    return {"id", "run", "val_accuracy", "trials", "epochs", "algorithm", "scheduler", *unlike(runs)}
+    names = {"id", "run", "val_accuracy", "trials", "epochs", "algorithm", "scheduler", *unlike(runs)}
+    if any(row.get("confirmed") or (row.get("seeds") or 1) > 1 for row in rows):
+        names |= {"val_accuracy_low", "val_accuracy_high", "seeds", "confirmed"}
+    return names
 
 
-def verdict(runs: Sequence[Run]) -> str:
-    """Whether the winners are one configuration, and if not, whether the images can tell them apart."""
-    best = [(run, trial) for run in runs if (trial := winner(run)) is not None and trial.best]
+def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
+    """Whether the winners are one configuration, and if not, whether they can be told apart."""
     if len({run.identity["fingerprint"] for run in runs}) > 1:
         return "**The runs are of different images, so their accuracies cannot be compared.**"
+    best = [each for each in winners if each is not None]
     if len(best) < len(runs):
-        missing = ", ".join(escape(run.name) for run in runs if winner(run) is None)
+        missing = ", ".join(escape(run.name) for run, each in zip(runs, winners, strict=True) if each is None)
         return f"**No trial of {missing} has finished.**"
-    best.sort(key=lambda each: -(each[1].best or {})["val_accuracy"])
-    configs = [without_epochs(trial) for _, trial in best]
-    if all(config == configs[0] for config in configs):
-        searched_keys = {
-            key: configs[0][key] for key in frame.config_keys(runs) if key in varied_in(runs) & configs[0].keys()
-        }
-        return f"**The same winner: {settings(searched_keys) or escape(best[0][1].id)}.**"
+    best.sort(key=lambda each: -each.value)
+    config = best[0].config
+    if all(each.config == config for each in best):
+        found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
+        return f"**The same winner: {settings(found) or escape(best[0].trial.id)}.**"
     return "**Not the same winner.** " + " ".join(against(best[0], other) for other in best[1:])
 
 
-def against(first: tuple[Run, Trial], second: tuple[Run, Trial]) -> str:
+def against(first: Winner, other: Winner) -> str:
     """One winner against the first one."""
-    (run, trial), (other_run, other) = first, second
-    assert trial.best and other.best, "winners have epochs"
-    if without_epochs(trial) == without_epochs(other):
-        return f"{escape(run.name)} and {escape(other_run.name)} have the same one."
-    gain = 100 * (trial.best["val_accuracy"] - other.best["val_accuracy"])
-    p_value, is_paired = pairs.p_value(
-        (trial.folder, trial.best), (other.folder, other.best), run.identity["sizes"]["val"]
-    )
-    how = "paired on the same images" if is_paired else "unpaired"
+    names = escape(first.run.name), escape(other.run.name)
+    if first.config == other.config:
+        return f"{names[0]} and {names[1]} have the same one."
+    gain = f"{names[0]} is {100 * (first.value - other.value):+.2f} points from {names[1]}"
+    found = chance(first, other)
+    if found is None:
+        return (
+            f"{gain}: not tested, because they do not rest on several seeds that are the same ({resting(first)}; "
+            f"{resting(other)})."
+        )
+    p_value, how = found
     known = "within noise" if p_value > statistics.LEVEL else "more than noise"
-    chance = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
-    return f"{escape(run.name)} is {gain:+.2f} points from {escape(other_run.name)}: {known} ({chance}, {how})."
+    return f"{gain}: {known} ({'p < 0.001' if p_value < 0.001 else f'p = {p_value:.3f}'}, {how})."
 
 
-def without_epochs(trial: Trial) -> Record:
-    return {key: value for key, value in trial.config.items() if key != "epochs"}
+def resting(best: Winner) -> str:
+    """On what a value rests."""
+    return (
+        plural(len(best.seeds), "fresh seed")
+        if best.is_confirmed
+        else f"{plural(len(best.seeds), 'seed')} of the search"
+    )
 
 
 def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> str:
@@ -201,6 +227,10 @@ def explanation(runs: Sequence[Run]) -> str:
         "is distribution-free and holds for all lines at once (Lourie, Choi and He 2024), for trials that are "
         "independent draws, as those of a random search are.",
     ]
+    if any(run.totals["seeds"] > 1 for run in runs):
+        lines.append(
+            "- All seeds of a configuration are one draw: its value is their mean, its cost the epochs of all."
+        )
     if any(run.identity["scheduler"]["name"] != "none" for run in runs):
         lines.append("- A trial that was stopped early counts with what it had reached.")
     return "\n".join(lines)

@@ -57,6 +57,14 @@ def compare_seeds(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
     return call(ranked, exact, raw, rest, np.full(len(values), SEEDS, dtype=object))
 
 
+def leave(ranked: pd.DataFrame) -> pd.DataFrame:
+    """ranked without any comparison: rows that were trained on different seeds have none that is sound for all of them."""
+    finished = ranked["status"] == "finished"
+    return ranked.assign(
+        p_value=np.nan, test=None, tied=finished & (ranked["rank"] == 1), first_place=np.nan, last_place=np.nan
+    )
+
+
 def compared_exactly(finished: pd.DataFrame) -> Array:
     """The places of the rows whose pairs are all compared, in order."""
     wanted = (np.arange(len(finished)) < EXACT) | (finished["source"] == "baseline").to_numpy()

@@ -8,6 +8,7 @@ from analysis.leaderboard import (
     best_value,
     chance,
     distance,
+    few_seeds,
     identifier,
     place,
     points,
@@ -22,7 +23,7 @@ from analysis.standing import Standing, fresh_trials
 from search.ledger import Run
 
 
-def section(run: Run, where: Standing) -> str:
+def section(run: Run, where: Standing, *, links: bool = True) -> str:
     """The confirmed configurations, or how far that is."""
     trials = fresh_trials(run)
     if not trials:
@@ -31,17 +32,17 @@ def section(run: Run, where: Standing) -> str:
     if where.confirmed.empty:
         ended = sum(trial.ended for trial in trials)
         return f"{heading}\n\nUnder way: {ended} of {plural(len(trials), 'trial')} ended. Until then the search's values stand."
-    return "\n\n".join([heading, board(where), "\n".join(f"- {line}" for line in words(run, where.confirmed))])
+    return "\n\n".join([heading, board(where, links), "\n".join(f"- {line}" for line in words(run, where.confirmed))])
 
 
-def board(where: Standing) -> str:
+def board(where: Standing, links: bool = True) -> str:
     """One row per confirmed configuration, best first."""
     ranked = where.confirmed
     best, is_shared = best_value(ranked), int(ranked["tied"].sum()) > 1
     columns = [
         ("#", "r", lambda row: place(row, is_shared)),
         *([("place", "r", possible_places)] if shares_places(ranked) else []),
-        ("id", "l", lambda row: identifier(row) + (" (baseline)" if row["source"] == "baseline" else "")),
+        ("id", "l", lambda row: identifier(row, links) + (" (baseline)" if row["source"] == "baseline" else "")),
         *((escape(key), "r", setting_of(key)) for key in where.keys),
         ("confirmed %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
@@ -71,6 +72,7 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
         f"confirmed %: mean validation accuracy over {plural(seeds, 'fresh seed')}, the same for every row and none of the "
         "search's, trained in full. 95 % interval: Student's over seeds; it covers the luck of the seed, and neither the "
         "choice of the validation images nor another search. optimism: the search's value minus the confirmed one."
+        + few_seeds(seeds)
     ]
     if pairs and seeds > 1:
         family = f"adjusted by Holm for all {plural(pairs, 'pair')} of rows"

@@ -1,15 +1,32 @@
-"""One ranking over one or several runs: only trials that were measured on the same images are ranked together."""
+"""One ranking over one or several runs: only configurations that were measured on the same images are ranked together.
+
+A row of several runs is what a row of one run's results.md is: a configuration, with the mean over its seeds where it has
+several, and what fresh seeds made of it where they confirmed it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from analysis import comparison, frame, ranking
+from analysis import answer, comparison, confirmation, frame, ranking
 from analysis.frame import Row
-from analysis.leaderboard import as_csv, as_json, best_rows, explanation, leaderboard, records, tally
+from analysis.leaderboard import (
+    as_csv,
+    as_json,
+    as_read,
+    best_rows,
+    explanation,
+    few_seeds,
+    is_confirmed,
+    leaderboard,
+    records,
+    stopped_words,
+    tally,
+)
 from analysis.markdown import count, escape
-from analysis.standing import CONFIRM, Standing, stand
+from analysis.standing import Standing, fresh_trials, stand
 from search.ledger import Run
 from trainables.config import unknown
 from trainables.errors import RunError
@@ -32,27 +49,33 @@ def find(name: str, runs_dir: Path) -> Path:
 
 
 def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
-    """The ranking of all trials as md, csv or json; of several runs with a column that names the run.
+    """The ranking of all trials of one run, or of all configurations of several, as md, csv or json.
 
     Args:
         where: of a single run, if it is known already.
     """
     if len(runs) == 1:
         return show_one(runs[0], form, where or stand(runs[0]))
-    everything = frame.load(runs)
-    ranked, keys = rank(everything, runs), frame.varied(everything, runs)
     if form == "md":
-        return as_markdown(runs, ranked, ["run", *keys])
-    rows = [row for part in ranked for row in records(part, ["run", "dataset", *keys])]
+        return as_markdown(runs)
+    rows = all_rows(runs)
     return as_csv(rows) if form == "csv" else as_json(rows)
 
 
 def show_one(run: Run, form: str, where: Standing) -> str:
-    """The configurations of one run as a table, or all its trials as records."""
-    if form == "md":
-        return as_markdown([run], [where.board] if len(where.board) else [], where.keys)
-    rows = all_records(where)
-    return as_csv(rows) if form == "csv" else as_json(rows)
+    """The configurations of one run as a table, below the answer of its fresh seeds if it has them; or all its trials."""
+    if form != "md":
+        return as_csv(all_records(where)) if form == "csv" else as_json(all_records(where))
+    if where.board.empty:
+        return "No trial has been planned.\n"
+    return "\n\n".join([*fresh_answer(run, where), *described(where.board, [run], where.keys)]) + "\n"
+
+
+def fresh_answer(run: Run, where: Standing) -> list[str]:
+    """The answer that fresh seeds give and the table it rests on; nothing of a run without a confirmation."""
+    if not fresh_trials(run):
+        return []
+    return [as_read(answer.sentence(run, where)), confirmation.section(run, where, links=False)]
 
 
 def all_records(where: Standing) -> list[Row]:
@@ -60,30 +83,113 @@ def all_records(where: Standing) -> list[Row]:
     return records(where.trials, where.keys) + records(where.fresh, where.keys)
 
 
-def rank(everything: pd.DataFrame, runs: Sequence[Run]) -> list[pd.DataFrame]:
-    """The trials of the searches, best first with their intervals and ties, one frame for each data set."""
-    images = {run.identity["fingerprint"]: run.identity["sizes"]["val"] for run in runs}
-    groups = everything[everything["source"] != CONFIRM].groupby("fingerprint", sort=False)
-    return [comparison.compare(ranking.rank(group), images[str(fingerprint)]) for fingerprint, group in groups]
+def all_rows(runs: Sequence[Run]) -> list[Row]:
+    """Every configuration of several runs once, best first; runs on other images come after, ranked by themselves."""
+    keys = ["run", "dataset", *frame.varied(frame.load(runs), runs)]
+    return [row for ranked in rank(runs) for row in records(ranked, keys)]
 
 
-def as_markdown(runs: Sequence[Run], ranked: list[pd.DataFrame], keys: list[str]) -> str:
+# Several runs ------------------------------------------------------------------------------------------------------------
+
+
+def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
+    """The configurations of the searches, best first with their intervals and ties, one frame for each data set.
+
+    Columns: those of `Standing.board`, `seeds_asked`, and `confirmed`, `confirmed_low` and `confirmed_high` (NaN where no
+    fresh seed was used).
+    """
+    by_images: dict[str, list[Run]] = {}
+    for run in runs:
+        by_images.setdefault(run.identity["fingerprint"], []).append(run)
+    return [ranked for alike in by_images.values() if not (ranked := rank_alike(alike)).empty]
+
+
+def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
+    """The configurations of runs on the same images."""
+    standings = [stand(run) for run in runs]
+    boards = [board(run, where, place) for place, (run, where) in enumerate(zip(runs, standings, strict=True))]
+    rows = pd.concat([each for each in boards if len(each)] or boards[:1], ignore_index=True)
+    keys = [key for key in frame.config_keys(runs) if key in rows]
+    rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
+    ranked = ranking.rank(rows.drop(columns="rank"))
+    if set(ranked["seeds_asked"]) <= {1}:
+        return comparison.compare(ranked, runs[0].identity["sizes"]["val"])
+    return compare_seeds(ranked, standings)
+
+
+def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
+    """The configurations of one run with what fresh seeds made of them; `place` says which run it is."""
+    seeds = run.totals["seeds"]
+    rows = where.board.assign(run_place=place, seeds_asked=seeds, seed=where.board["seed"] if seeds == 1 else None)
+    known = where.confirmed[where.confirmed["status"] == "finished"].set_index("group")
+    fresh = {"confirmed": "val_accuracy", "confirmed_low": "low", "confirmed_high": "high"}
+    return rows.assign(**{name: rows["group"].map(known[key]).astype(float) for name, key in fresh.items()})
+
+
+def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.DataFrame:
+    """By paired t-tests if all finished rows were trained on the very same seeds; otherwise nothing is tested."""
+    finished = ranked[ranked["status"] == "finished"]
+    trained = [
+        by_seed(standings[place], group) for place, group in zip(finished["run_place"], finished["group"], strict=True)
+    ]
+    if any(list(values.index) != list(trained[0].index) for values in trained):
+        return comparison.leave(ranked)
+    return comparison.compare_seeds(ranked, np.array([values.to_numpy() for values in trained], float))
+
+
+def by_seed(where: Standing, group: str) -> pd.Series:
+    """The value of a configuration on each of its seeds."""
+    own = where.trials[where.trials["group"] == group]
+    return own.set_index("seed")["val_accuracy"].sort_index()
+
+
+# In words ----------------------------------------------------------------------------------------------------------------
+
+
+def as_markdown(runs: Sequence[Run]) -> str:
     """A table for each data set, its meaning in words below it."""
-    parts = (
-        ["Runs on different images are ranked apart: their accuracies cannot be compared."] if len(ranked) > 1 else []
-    )
+    ranked, keys = rank(runs), ["run", *frame.varied(frame.load(runs), runs)]
+    apart = "Runs on different images are ranked apart: their accuracies cannot be compared."
+    parts = [apart] if len(ranked) > 1 else []
     for rows in ranked:
-        shown = best_rows(rows)
-        cut = f" The best {count(len(shown))} are shown." if len(shown) < len(rows) else ""
-        images = next(
-            run.identity["sizes"]["val"] for run in runs if run.identity["fingerprint"] == rows["fingerprint"].iloc[0]
-        )
-        seeds = runs[0].totals["seeds"] if len(runs) == 1 else 1  # rows of several runs are single trials
-        parts.append(
-            f"{escape(rows['dataset'].iloc[0])}: {tally(rows, 'configuration' if seeds > 1 else 'trial')}.{cut}"
-        )
-        parts += [
-            leaderboard(shown, keys, links=False),
-            "\n".join(f"- {line}" for line in explanation(rows, images, seeds)),
-        ]
+        own = [run for run in runs if run.identity["fingerprint"] == rows["fingerprint"].iloc[0]]
+        parts += described(rows, own, keys)
     return "\n\n".join(parts or ["No trial has been planned."]) + "\n"
+
+
+def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str]) -> list[str]:
+    """How many there are, the table, and what it means. The runs are of the same images."""
+    shown = best_rows(rows)
+    cut = f" The best {count(len(shown))} are shown." if len(shown) < len(rows) else ""
+    noun = "configuration" if any(run.totals["seeds"] > 1 for run in runs) else "trial"
+    return [
+        f"{escape(rows['dataset'].iloc[0])}: {tally(rows, noun)}.{cut}",
+        leaderboard(shown, keys, links=False),
+        "\n".join(f"- {line}" for line in meaning(rows, runs)),
+    ]
+
+
+def meaning(rows: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """What the numbers of a table are."""
+    seeds = sorted({run.totals["seeds"] for run in runs})
+    is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
+    alike = len(seeds) == 1 and (is_tested or seeds == [1])
+    lines = explanation(rows, runs[0].identity["sizes"]["val"], seeds[0]) if alike else of_other_seeds(rows, seeds)
+    if is_confirmed(rows):
+        lines.append(
+            "confirmed %: the mean over fresh seeds, none of the search's. It is what to expect of a row; the order is by the "
+            "search's own values, because not every row was confirmed, and the best of those are partly luck."
+        )
+    return lines
+
+
+def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int]) -> list[str]:
+    """What the numbers are where not all rows were trained on the same seeds."""
+    lines = [
+        "val %: accuracy on the validation images at the best epoch, the mean over the seeds where there are several. 95 % "
+        "interval: Student's over the seeds, or of one seed Wilson's, for the luck of which images were drawn. epochs: of all "
+        "seeds together." + "".join(map(few_seeds, seeds)),
+        "The rows were not all trained on the same seeds, so no test is made between them and a rank is only an order: give "
+        "the runs the same --seed and --seeds to have them compared.",
+    ]
+    return lines + ([stopped_words(max(seeds))] if "stopped" in set(rows["status"]) else [])

@@ -12,11 +12,12 @@ from analysis import comparison
 from analysis.cost import COSTS
 from analysis.frame import METRICS, Row, rows_of
 from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
-from analysis.statistics import expected_best
+from analysis.statistics import expected_best, t_factor
 
 Column = tuple[str, str, Callable[[Row], str]]  # name, l or r, and the cell of a row
 
 WIDEST = 120  # characters of a table as it is read
+FEW_SEEDS = 3  # up to which an interval over seeds needs a word of explanation
 FEWEST = 3  # hyperparameters that have a column at any rate
 TOP = 20  # rows in the table; the baseline comes on top of them
 _TARGET = re.compile(r"(?<=\])\([^)]*\)|[\[\]*\\]")
@@ -67,8 +68,13 @@ def with_room(
 
 def width(shown: Sequence[Column], rows: Sequence[Row]) -> int:
     """Characters of a line as it is read: without the targets of links."""
-    texts = [[name, *(_TARGET.sub("", cell(row)) for row in rows)] for name, _, cell in shown]
+    texts = [[name, *(as_read(cell(row)) for row in rows)] for name, _, cell in shown]
     return 1 + sum(3 + max(map(len, column)) for column in texts)
+
+
+def as_read(text: str) -> str:
+    """Markdown without its marks and the targets of its links."""
+    return _TARGET.sub("", text)
 
 
 def span(key: str, values: Sequence[Any]) -> str:
@@ -91,14 +97,34 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mappi
         *((escape(key), "l" if key == "run" else "r", setting_of(key)) for key in keys),
         ("val %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
+        ("seeds", "r", lambda row: str(row["seeds_asked"])) if says_seeds(ranked) else None,
+        ("confirmed % (95 % interval)", "r", confirmed) if is_confirmed(ranked) else None,
         ("Δ pp", "r", lambda row: distance(row, best)),
         ("p", "r", lambda row: chance(row["p_value"])) if ranked["p_value"].notna().any() else None,
         *((name, "r", cost_of(costs, number)) for number, name in enumerate(COSTS[: cost_columns(costs)])),
         ("epochs", "r", used),
         ("source", "l", lambda row: escape(row["source"])) if has_sources(ranked) else None,
-        ("status", "l", lambda row: worded(row["status"])),
+        ("status", "l", ended),
     ]
     return [column for column in every if column]
+
+
+def says_seeds(ranked: pd.DataFrame) -> bool:
+    """Whether rows of several runs were trained on different numbers of seeds."""
+    return "seeds_asked" in ranked and ranked["seeds_asked"].nunique() > 1
+
+
+def is_confirmed(ranked: pd.DataFrame) -> bool:
+    """Whether rows of several runs were confirmed; one run has a table of its own for that."""
+    return "confirmed" in ranked and bool(ranked["confirmed"].notna().any())
+
+
+def confirmed(row: Row) -> str:
+    """What fresh seeds gave, with its interval if there is one."""
+    if pd.isna(row["confirmed"]):
+        return NOTHING
+    around = "" if pd.isna(row["confirmed_low"]) else f" ({interval(row['confirmed_low'], row['confirmed_high'])})"
+    return percent(row["confirmed"]) + around
 
 
 def setting_of(key: str) -> Callable[[Row], str]:
@@ -196,6 +222,13 @@ def identifier(row: Row, links: bool = True) -> str:
     return link(name, quote(f"trials/{row['folder'].name}")) if links else name
 
 
+def ended(row: Row) -> str:
+    """The status; of a configuration of which only some seeds were stopped early, how many."""
+    stopped, seeds = row.get("stopped_seeds"), row.get("seeds_planned")
+    some = row["status"] == "stopped" and stopped is not None and not pd.isna(stopped) and stopped < seeds
+    return worded(row["status"]) + (f" on {int(stopped)} of {int(seeds)} seeds" if some else "")
+
+
 def worded(status: str) -> str:
     """A status as a reader would say it."""
     return WORDS.get(status, status)
@@ -225,15 +258,24 @@ def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: str = "") 
         )
     lines += filter(None, [luck(finished, images, seeds)])
     if "stopped" in set(ranked["status"]):
-        lines.append(
-            "Trials stopped early rank below all finished ones, by what they had reached; no test is made of them."
-        )
+        lines.append(stopped_words(seeds))
     if seeds == 1:
         lines.append(
             "**Unconfirmed: one seed each.** The tests compare these trained networks; another seed would move each of "
             "them, and the best of many values is partly luck: expect less from it on another seed or on new images."
         )
     return lines
+
+
+def stopped_words(seeds: int) -> str:
+    """Where rows stand that were stopped early."""
+    if seeds == 1:
+        return "Trials stopped early rank below all finished ones, by what they had reached; no test is made of them."
+    return (
+        "A configuration of which any seed was stopped early ranks below all finished ones, by the mean of what each seed had "
+        "reached. Early stopping judges each seed by itself, so these seeds may have trained for different numbers of epochs: "
+        "the order of such rows says little, and no test is made of them."
+    )
 
 
 def over_images(images: int) -> str:
@@ -249,6 +291,17 @@ def over_seeds(seeds: int) -> str:
         f"val %: mean accuracy over {seeds} seeds, each at its own best epoch. 95 % interval: Student's over seeds; it "
         "covers the luck of the seed, but neither that of which validation images were drawn nor the choice of the best "
         "among many. Δ pp: percentage points behind the best. epochs: of all seeds together."
+    ) + few_seeds(seeds)
+
+
+def few_seeds(seeds: int) -> str:
+    """Why an interval over two or three seeds is as wide as it is; nothing where there are more."""
+    if not 2 <= seeds <= FEW_SEEDS:
+        return ""
+    factor, many = t_factor(seeds), t_factor(FEW_SEEDS + 2)
+    return (
+        f" {seeds} seeds: the interval is wide because so few values hardly show their own spread; it is the standard error "
+        f"times {factor:.1f}, which with {FEW_SEEDS + 2} seeds would be {many:.1f}."
     )
 
 
@@ -307,6 +360,8 @@ def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     names = {key: key for key in ("id", "rank", "status", "epochs", *keys, *metrics)}
     names |= {"low": "val_accuracy_low", "high": "val_accuracy_high", "tied": "tied_with_best"}
     names |= {key: key for key in ("best_epoch", "epochs_allowed", "seed", "source", "index")}
+    if "seeds_asked" in columns:  # rows of several runs
+        names |= {"seeds_asked": "seeds"} | {key: key for key in ("confirmed", "confirmed_low", "confirmed_high")}
     plain = ranked.reindex(columns=list(names)).rename(columns=names).astype(object)
     return rows_of(plain.where(plain.notna(), None))
 

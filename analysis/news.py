@@ -6,6 +6,7 @@ import subprocess
 import urllib.request
 
 from search.ledger import Run, Trial
+from search.settings import plural
 from trainables.durable import Record
 
 TIMEOUT = 10.0  # seconds for one message
@@ -22,7 +23,9 @@ def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
         leader = best(run)
         status = "complete" if run.complete else "interrupted"
         ended = sum(trial.ended for trial in run.trials)
-        text = f"{status}, {ended} of {len(run.trials)} trials ended" + (f", best {shown(leader)}" if leader else "")
+        text = f"{status}, {ended} of {plural(len(run.trials), 'trial')} ended" + (
+            f", best {shown(leader)}" if leader else ""
+        )
         found.append(message(run, "end", text, leader) | {"status": status})
     return found
 

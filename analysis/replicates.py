@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from analysis import comparison, ranking, statistics
+from analysis.frame import METRICS
 
 OPEN = ("planned", "running", "waiting")
 WORST = ("failed", "diverged", "stopped", "finished")  # what a configuration is whose seeds ended differently
 
 
 def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
-    """One row per configuration, best first, with `val_accuracy` the mean over its seeds.
+    """One row per configuration, best first, with each metric the mean over its seeds.
 
     Args:
         trials: one row per trial, in any order; those with the same `group` are of one configuration.
@@ -21,16 +22,20 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
 
     Columns: those of the first trial of each configuration (in plan order), and of `comparison.compare_seeds`; `low` and
     `high` are those of `interval`, `deviation` is the standard deviation from seed to seed, `seeds` is how many
-    have a value. A configuration has finished when it has on every seed.
+    have a value, `stopped_seeds` on how many of the `seeds_planned` it was stopped early. A configuration has finished when
+    it has on every seed; one that was stopped on any is stopped, and its mean may be of seeds of different lengths.
     """
     plan = trials.sort_values("index")
     groups = [group for _, group in plan.groupby("group", sort=False)]
     firsts = plan.iloc[:0] if not groups else pd.concat([group.iloc[:1] for group in groups], ignore_index=True)
+    means = plan.groupby("group", sort=False)[list(METRICS)].mean()
     by_group = plan.groupby("group", sort=False)["val_accuracy"]
     mean, deviation, number = by_group.mean().to_numpy(), by_group.std().to_numpy(), by_group.count().to_numpy()
     statuses = [status(group, seeds) for group in groups]
     low, high = interval(mean, deviation, number, np.array([each == "finished" for each in statuses], bool))
-    rows = firsts.assign(val_accuracy=mean, low=low, high=high, deviation=deviation, seeds=number)
+    rows = firsts.assign(**{key: means[key].to_numpy() for key in METRICS})
+    rows = rows.assign(low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
+    rows["stopped_seeds"] = [int((group["status"] == "stopped").sum()) for group in groups]
     rows["status"] = statuses
     rows["epochs"] = [int(group["epochs"].sum()) for group in groups]
     rows["epochs_allowed"] = [int(group["epochs_allowed"].max()) * seeds for group in groups]

@@ -18,7 +18,7 @@ from analysis.copying import NOTES
 from analysis.frame import Row
 from analysis.html import rendered
 from analysis.joined import all_records
-from analysis.leaderboard import has_value, worded
+from analysis.leaderboard import has_value, place, worded
 from analysis.markdown import NOTHING, count, one_line, percent, plural, setting
 from analysis.standing import stand
 from search.ledger import Run
@@ -64,7 +64,7 @@ def page(run: Run) -> str:
 <body>
 <main>
 {rendered(head, run.folder)}
-{trials(run, rows, keys, times)}
+{trials(run, rows, keys, times, int(where.board["tied"].sum()) > 1)}
 {rendered(tail, run.folder)}
 </main>
 <script type="application/json" id="data">{embedded(values(run, rows, keys))}</script>
@@ -99,11 +99,15 @@ def parts(text: str) -> tuple[str, str]:
     return head, words + more + rest + heading + notes
 
 
-def trials(run: Run, rows: Sequence[Row], keys: Sequence[str], times: dict[int, Clock]) -> str:
-    """The part of the page that moves: a filter, the plots and the table of all trials."""
+def trials(run: Run, rows: Sequence[Row], keys: Sequence[str], times: dict[int, Clock], is_shared: bool) -> str:
+    """The part of the page that moves: a filter, the plots and the table of all trials.
+
+    Args:
+        is_shared: whether several configurations are tied for the first place.
+    """
     if not rows:
         return ""
-    body = "\n".join(line(run, row, keys, times.get(row["index"])) for row in rows)
+    body = "\n".join(line(row, keys, times.get(row["index"]), is_shared) for row in rows)
     header = "".join(heading(name, text) for name, text in columns(keys))
     return f"""<h2>Trials</h2>
 <p>{shown(spent(rows, times))}</p>
@@ -125,7 +129,12 @@ A click on a row, a curve or a dot shows that trial.
 def columns(keys: Sequence[str]) -> list[tuple[str, str]]:
     """Name (as a condition knows it) and heading of each column."""
     ends = [("val_accuracy", "val %"), ("low", "95 % interval"), ("best_epoch", "best epoch"), ("epochs", "epochs")]
-    clocks = [("status", "status"), ("seconds", "time"), ("images_per_second", "images/s")]
+    clocks = [
+        ("status", "status"),
+        ("seconds", "time"),
+        ("images_per_second", "images/s"),
+        ("latency_ms", "latency ms"),
+    ]
     return [("rank", "#"), ("id", "id"), *((key, key) for key in keys), *ends, *clocks]
 
 
@@ -133,23 +142,25 @@ def heading(name: str, text: str) -> str:
     return f'<th scope="col" data-name="{shown(name)}"><button type="button">{shown(text)}</button></th>'
 
 
-def line(run: Run, row: Row, keys: Sequence[str], time: Clock | None) -> str:
+def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool) -> str:
     """One row; each cell carries the exact value that it is sorted by."""
     folder = f"trials/{row['index']:04d}-{row['id']}"
     baseline = " (baseline)" if row["source"] == "baseline" else ""
     name = f'<a href="{shown(folder)}">{shown(row["id"])}</a>{baseline}'
-    tied = "1=" if row["tied_with_best"] and row["rank"] != 1 else row["rank"] or NOTHING
+    rank = NOTHING if row["rank"] is None else place({**row, "tied": row["tied_with_best"]}, is_shared)
     value = row["val_accuracy"] if has_value(row) else None
     bounds = (row["val_accuracy_low"], row["val_accuracy_high"]) if has_value(row) else (None, None)
     interval = NOTHING if None in bounds else " – ".join(map(percent, bounds))
+    latency = time.latency if time else None
     cells = [
-        cell(row["rank"], tied), f'<td data-v="{shown(row["id"])}">{name}</td>',
+        cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',
         *(cell(row[key], setting_text(key, row[key])) for key in keys),
         cell(value, NOTHING if value is None else percent(value)),
         cell(bounds[0], interval), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
         cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
         cell(time and round(time.seconds, 3), clock.words(time.seconds) if time else NOTHING),
         cell(time and time.images_per_second, count(round(time.images_per_second)) if time else NOTHING),
+        cell(latency and round(1000 * latency, 4), clock.milliseconds(latency)),
     ]  # fmt: skip
     return f'<tr data-index="{row["index"]}" tabindex="0" class="{shown(row["status"])}">{"".join(cells)}</tr>'
 
@@ -184,7 +195,8 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
     devices = ", ".join(sorted({time.device for time in times.values()}))
     return (
         f"{plural(len(rows), 'trial')}: {clock.words(seconds)} of training in all, "
-        f"{count(round(speed))} images/s in the median trial, on {one_line(devices)}."
+        f"{count(round(speed))} images/s in the median trial, on {one_line(devices)}. Latency is the median time in which a "
+        "finished network classifies one image, measured when its training ended, beside whatever else ran then."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from analysis import frame, joined
 from analysis.filters import condition
 from analysis.frame import Row
-from analysis.leaderboard import as_csv, as_json, records, worded
+from analysis.leaderboard import as_csv, as_json, worded
 from analysis.markdown import escape, percent, setting, table
 from analysis.standing import stand
 from search.ledger import Run
@@ -80,15 +80,11 @@ def printed(rows: list[Row], form: str, shown: Sequence[str]) -> str:
 
 def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The leaderboard of one or several runs as far as it was asked for, best first."""
-    everything = frame.load(runs)
-    keys = frame.varied(everything, runs)
-    origin = ["run", "dataset"] if len(runs) > 1 else []
-    if len(runs) == 1:
-        rows = joined.all_records(stand(runs[0]))
-    else:
-        rows = [row for part in joined.rank(everything, runs) for row in records(part, [*origin, *keys])]
+    keys = frame.varied(frame.load(runs), runs)
+    origin = ["run"] if len(runs) > 1 else []
+    rows = joined.all_records(stand(runs[0])) if len(runs) == 1 else joined.all_rows(runs)
     shown = select(rows, selection)
-    columns = ["rank", "id", *origin[:1], *keys, "val_accuracy", "best_epoch", "epochs", "status"]
+    columns = ["rank", "id", *origin, *keys, "val_accuracy", "best_epoch", "epochs", "status"]
     return printed(
         shown, form, columns if selection.columns is None else [str(key) for key in shown[0]] if shown else []
     )

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from analysis import commands, results, terminal_plot
+from analysis import clock, commands, results, terminal_plot
 from analysis.frame import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, has_value, records, worded
 from analysis.markdown import count, escape, fence, interval, one_line, percent, plural, setting, table
@@ -52,6 +52,8 @@ def head(run: Run, trial: Trial, row: Row, trials: int) -> str:
             f"{len(trial.epochs)} of {trial.config['epochs']} epochs trained; "
             f"seed {trial.seed}, from {escape(trial.source)}."
         )
+    time = clock.clock(trial)
+    lines += [f"Clock: {escape(clock.sentence(time))}."] if time else []
     return "\n\n".join([*lines, *outcome(trial)])
 
 

@@ -24,8 +24,13 @@ def t_interval(mean: Array, deviation: Array, number: Array) -> tuple[Array, Arr
     """Student's interval of the mean of `number` values with this standard deviation; for fewer than two it is NaN."""
     number = np.asarray(number, float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        half = stdtrit(number - 1, 1 - LEVEL / 2) * np.asarray(deviation, float) / np.sqrt(number)
+        half = t_factor(number) * np.asarray(deviation, float) / np.sqrt(number)
     return mean - half, mean + half
+
+
+def t_factor(number: Array | int) -> Array:
+    """How many standard errors Student's interval of the mean of `number` values reaches to each side."""
+    return stdtrit(np.asarray(number, float) - 1, 1 - LEVEL / 2)
 
 
 def mcnemar(wins: Array, losses: Array) -> Array:

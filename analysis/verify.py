@@ -7,6 +7,7 @@ but for temporary files, which the next start removes.
 import fcntl
 import itertools
 import json
+import shlex
 from pathlib import Path
 
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
@@ -184,6 +185,17 @@ def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, Trial
     winner = trials[max(finished, key=lambda index: (trials[index].best_value(), -index))]
     if winner.weights is None and (winner.folder / "best.safetensors").exists():
         evidence.wrong(evidence.relative(winner.folder / "best.safetensors"), "no sidecar, although it is the winner's")
+
+
+def remedy(run: str, found: list[str]) -> str:
+    """What to do about violations; derived files can be written again, a ledger cannot.
+
+    Args:
+        run: as the user named it.
+    """
+    if all(problem.startswith("results.json:") for problem in found):
+        return f"The ledger is sound: python -m analysis leaderboard {shlex.quote(run)} writes the results again."
+    return "Restore the folder from a copy."
 
 
 def check_results(evidence: Evidence, trials: dict[int, TrialFiles], plan: list[Record]) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from search.progress import Progress, TrialProgress
 from search.runner import Notify
+from search.settings import plural
 from search.stopping import WAITING
 from trainables.durable import Record
 
@@ -62,7 +63,7 @@ def ending(progress: Progress, trial: TrialProgress) -> str:
     status = "interrupted" if trial.status == "waiting" and not waits else trial.status
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
-        f"{progress.epochs_each} epochs  val_accuracy {percent(trial.best)}"
+        f"{plural(progress.epochs_each, 'epoch')}  val_accuracy {percent(trial.best)}"
     )
 
 
@@ -72,7 +73,7 @@ def summary(progress: Progress) -> str:
     leader = progress.leader()
     best = f"best {percent(leader.best)} ({parameters(leader)})" if leader else "no epoch yet"
     return (
-        f"{progress.ended()}/{progress.asked()} trials  {done} epochs  {best}  "
+        f"{progress.ended()}/{plural(progress.asked(), 'trial')}  {plural(done, 'epoch')}  {best}  "
         f"{progress.images_per_second():,.0f} images/s  {time_left(progress)}"
     )
 

@@ -14,7 +14,7 @@ from search import identity, ledger, plan
 from search.display import clock
 from search.folder import GROWING, ask, check_identity
 from search.progress import Progress
-from search.settings import Settings
+from search.settings import Settings, plural
 from search.stopping import ideal_course, ideal_epochs, label
 from trainables import durable
 from trainables.data import Dataset
@@ -185,17 +185,17 @@ def sentences(found: Estimate) -> list[str]:
     seeds = f" x {totals['seeds']} seeds" if totals["seeds"] > 1 else ""
     trials = totals["trials"] * totals["seeds"]
     lines = [
-        f"trials: {totals['trials']} configurations{seeds} = {trials}, of {totals['epochs']} epochs",
+        f"trials: {plural(totals['trials'], 'configuration')}{seeds} = {trials}, of {plural(totals['epochs'], 'epoch')}",
         f"epochs: {found.full} without early stopping{saved(found)}",
         f"disk: at most about {size(found.disk)} for states and weights",
-        f"time: about {clock(found.seconds)}, and 10 to 20 s to start, for {found.epochs} epochs of "
+        f"time: about {clock(found.seconds)}, and 10 to 20 s to start, for {plural(found.epochs, 'epoch')} of "
         f"{found.epoch_seconds:.2g} s, {found.slots} at a time; an epoch was measured alone, on {BATCHES} batches of each "
-        f"of {found.kinds} kinds of trial",
+        f"of {plural(found.kinds, 'kind')} of trial",
     ]
     if found.confirming:
-        lines.insert(2, f"confirmation: {found.confirming} epochs more")
+        lines.insert(2, f"confirmation: {plural(found.confirming, 'epoch')} more")
     if found.trained:
-        lines.insert(2, f"trained already: {found.trained} epochs")
+        lines.insert(2, f"trained already: {plural(found.trained, 'epoch')}")
     return lines
 
 
@@ -238,7 +238,7 @@ def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None
     kept = durable.read_json(note_of(folder)) if note_of(folder).exists() else {}
     if kept.get("of") == what(progress.run.totals, progress.run.identity["scheduler"], trained_before):
         return (
-            f"estimate: --dry-run said {clock(kept['seconds'])} for {kept['epochs']} epochs; it took "
+            f"estimate: --dry-run said {clock(kept['seconds'])} for {plural(kept['epochs'], 'epoch')}; it took "
             f"{clock(now - progress.started)} for {progress.trained}"
         )
     if progress.promise is None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from search import confirmation, identity, plan
 from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
-from search.settings import Settings
+from search.settings import Settings, plural
 from search.stopping import decisive
 from spaces import MAX_GRID, Space
 from trainables import durable
@@ -98,7 +98,8 @@ def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
     if settings.precision == "auto":  # decided once, when the run was started
         asked["precision"] = recorded.get("precision")
     changed = identity.differences(recorded, asked)
-    words = [identity.sentence(recorded, key, value) for key, value in changed.items()]
+    told = changed if not changed.keys() & identity.EXPLAINING else changed.keys() - {"space_hash"}
+    words = [identity.sentence(recorded, key, value) for key, value in changed.items() if key in told]
     final = [key for key in changed if key not in identity.ALLOWABLE]
     if final or (changed and not settings.allow_changes):
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
@@ -158,7 +159,7 @@ def sized_schedules(space: Space) -> list[str]:
 
 
 def remarks(run: Run) -> list[str]:
-    """What somebody should know about the early stopping that was asked for."""
+    """What somebody should know about the early stopping and the confirmation that were asked for."""
     rule, epochs = run.identity["scheduler"], run.totals["epochs"]
     found = []
     if rule["name"] != "none" and not decisive(rule, epochs):
@@ -166,6 +167,11 @@ def remarks(run: Run) -> list[str]:
     elif rule["name"] != "none" and run.totals["seeds"] > 1:
         found.append(
             "early stopping judges each seed by itself, and a configuration has finished when all its seeds have"
+        )
+    confirm, there = run.totals.get("confirm", 0), run.totals["trials"]
+    if confirm > there:
+        found.append(
+            f"--confirm {confirm}: the search has {plural(there, 'configuration')}, so no more than that can be confirmed"
         )
     return found
 

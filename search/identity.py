@@ -25,6 +25,7 @@ ALLOWABLE = (
     "code",
     "torch",
 )  # any other change would mix two searches in one table
+EXPLAINING = {"space", "set", "max_params", "constraint"}  # say why space_hash differs, which says nothing by itself
 
 
 def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:

@@ -7,6 +7,7 @@ from tabulate import tabulate
 import spaces
 from search import plan
 from spaces import Space
+from trainables.config import complete
 from trainables.errors import SpaceError
 
 SAMPLES = 5  # points that are shown
@@ -32,13 +33,17 @@ def size(space: Space) -> str:
 
 
 def show(name: str, space: Space, algorithm: str, seed: int) -> str:
-    """The whole space as text: what is searched, what is fixed, what is probably not meant, and the first points.
+    """The whole space as text: what is searched, fixed and left to defaults, what is probably not meant, and first points.
+
+    The defaults are those of the baseline, because another model or optimizer may read other hyperparameters.
 
     Raises:
         SpaceError: the algorithm cannot draw from it.
     """
     searched = [(key, range_, space.baseline.get(key, "")) for key, range_ in space.searched.items()]
     fixed = [(key, value) for key, value in space.constants.items()]
+    whole = complete(space.config(space.baseline))
+    left = [(key, value) for key, value in whole.items() if key not in space.params and key != "epochs"]
     facts = [
         ("points", size(space)), ("epochs", space.epochs), ("scheduler", space.scheduler),
         *([("constraint", space.constraint_text())] if space.constraint else []),
@@ -48,6 +53,7 @@ def show(name: str, space: Space, algorithm: str, seed: int) -> str:
         f"{name}: {spaces.describe(name)}",
         table(searched, ("searched", "range", "baseline")),
         table(fixed, ("fixed", "value")),
+        table(left, ("not said", "default")),
         table(facts, ()),
         samples(space, algorithm, seed),
         "\n".join(f"warning: {line}" for line in spaces.warnings(space)),

@@ -1,6 +1,7 @@
 """--resume NAME: the settings of a run, read back as the flags that started it; and which runs there are."""
 
-from collections.abc import Set
+import difflib
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger
@@ -8,6 +9,7 @@ from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
 
 NAMED = ("digits", "cifar10", "cifar100")  # data sets that are known by their name alone
+CLOSEST = 3  # runs that are named where none has the name that was given
 
 
 def recorded(runs_dir: Path, name: str, given: Set[str]) -> Record:
@@ -22,7 +24,7 @@ def recorded(runs_dir: Path, name: str, given: Set[str]) -> Record:
     """
     if name not in names(runs_dir):
         raise RunError(
-            f"unknown run {name!r}: {runs_dir}: there is none of that name. "
+            f"unknown run {name!r}: {runs_dir}: there is none of that name. {closest(name, names(runs_dir))}"
             f"Unfinished there: {', '.join(unfinished(runs_dir)) or 'none'}."
         )
     if "name" in given:
@@ -57,6 +59,13 @@ def flags(identity: Record) -> Record:
         "precision": identity["precision"],
         "cpus_per_trial": identity["threads"],
     }
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """The runs that could be meant, finished ones too; nothing if none is like it."""
+    alike = difflib.get_close_matches(name, known, CLOSEST)
+    found = [each for each in known if each in alike or (name and each.startswith(name))]
+    return f"Closest: {', '.join(found[:CLOSEST])}. " if found else ""
 
 
 def names(runs_dir: Path) -> list[str]:

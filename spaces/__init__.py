@@ -50,7 +50,7 @@ def load(name: str) -> Space:
         SpaceError: there is none, or its file is wrong, named with its line.
     """
     if name not in names():
-        raise SpaceError(unknown("space", name, names()))
+        raise SpaceError(stranger(name))
     path = FOLDER / f"{name}.py"
     where = f"spaces/{name}.py"
     try:
@@ -68,6 +68,14 @@ def load(name: str) -> Space:
     if not isinstance(space, Space):
         raise SpaceError(f"{where}: SPACE is a {type(space).__name__}, not a Space.")
     return space
+
+
+def stranger(name: str) -> str:
+    """The sentence for a space that does not exist; of a path to one that does, its name."""
+    stem = Path(name).stem
+    if stem != name and stem in names():
+        return f"unknown space {name!r}: a space is named without folder and ending. Write --space {stem}."
+    return unknown("space", name, names())
 
 
 def worded(error: BaseException) -> str:

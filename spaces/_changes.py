@@ -92,7 +92,7 @@ def parse(text: str) -> tuple[str, Any]:
     except SpaceError as error:
         raise SpaceError(f"--set {key}: {error}") from error
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise SpaceError(f"--set {text[:200]!r}: {error}. {HOW}") from error
+        raise SpaceError(f"--set {text[:200]!r}: {getattr(error, 'msg', error)}. {HOW}") from error
 
 
 HOW = "Write a number, a name, values with commas between them, or a range such as loguniform(1e-4, 1)."

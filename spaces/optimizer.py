@@ -12,7 +12,9 @@ SPACE = Space(
             "optimizer", sgd=loguniform(1e-2, 1.0), adamw=loguniform(1e-4, 1e-1), muon=loguniform(1e-3, 1e-1)
         ),  # of the matrices, with muon
         "adamw_lr": when("optimizer", muon=loguniform(1e-4, 1e-1)),
-        "weight_decay": loguniform(1e-5, 1e-1),
+        "weight_decay": when(
+            "optimizer", sgd=loguniform(1e-5, 1e-2), adamw=loguniform(1e-3, 1.0), muon=loguniform(1e-3, 1.0)
+        ),  # decoupled, with adamw and muon: times lr, so a useful one is larger
         "momentum": 0.9,
         "schedule": "constant",
         "batch_size": 128,

@@ -209,11 +209,11 @@ def test_an_unknown_name_lists_the_runs_that_are_not_finished(command, tmp_path)
     shutil.copytree(ROOT / "docs/examples/mlp_random-full", tmp_path / "runs/over")
     (tmp_path / "runs/torn").mkdir()
     (tmp_path / "runs/torn/run.json").write_text("{")
-    for name in ("opne", "../runs/open0", "", "."):
+    for name, closest in (("opne", "Closest: open0, open1. "), ("../runs/open0", ""), ("", ""), (".", "")):
         code, said = command("--resume", name)
         assert code == 5
         assert said == (
-            f"error[run]: unknown run {name!r}: runs: there is none of that name. "
+            f"error[run]: unknown run {name!r}: runs: there is none of that name. {closest}"
             "Unfinished there: open0, open1, torn (damaged).\n"
         )
     assert command("--resume", "x", "--runs-dir", "nowhere")[1].endswith("Unfinished there: none.\n")

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from rich.console import Console
 
 import run_search
 import spaces
-from search import attempts, ledger
+from search import attempts, display, ledger
+from trainables import durable
 from trainables.commandline import execute
 
 FINE = """'A space.'
@@ -21,6 +23,8 @@ def command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
     monkeypatch.setattr(run_search, "finish", lambda *_: None)
+    # the real one writes on a copy of file 2, which capsys does not see
+    monkeypatch.setattr(display, "open_console", lambda quiet: Console(stderr=True, quiet=quiet))
 
     def call(*arguments):
         code = execute(run_search.app, "run_search.py", list(arguments))
@@ -143,3 +147,89 @@ def test_points_of_tpe_and_qmc_can_be_asked_for(command, tmp_path):
     assert command(*SEARCH[:-1], "q", "--algo", "qmc")[0] == 0
     lines = (tmp_path / "runs" / "q" / "trials.jsonl").read_text().splitlines()
     assert [json.loads(line)["source"] for line in lines] == ["baseline", *["qmc"] * 15]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--space", "lr_sweep", "--epochs", "three"],
+            "error[usage]: --epochs must be a whole number, but got 'three'.",
+        ),
+        (["--space", "lr_sweep", "--fraction", "half"], "error[usage]: --fraction must be a number, but got 'half'."),
+        (["--space", "spaces/lr_sweep.py"], "named without folder and ending. Write --space lr_sweep."),
+        (["--space", "lr_sweep.py"], "Write --space lr_sweep."),
+        ([*SEARCH, "--set", "lr=foo("], "error[space]: --set 'lr=foo(': '(' was never closed. Write a number"),
+    ],
+)
+def test_a_slip_is_told_in_our_own_words(command, arguments, message):
+    code, _, err = command(*arguments)
+    assert code in (2, 3)
+    assert message in err
+    assert err.count("\n") == 1
+    assert "<unknown>" not in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--space", "lr_sweep"], "--space: not with"),
+        (["--seed", "1", "--set", "lr=1"], "--seed, --set: not with"),
+        (["--epochs=3", "--allow_changes"], "--allow-changes, --epochs: not with"),
+    ],
+)
+def test_flags_of_a_search_are_refused_beside_reproduce(command, flags, named):
+    code, _, err = command("--reproduce", "t/0", *flags)
+    assert (code, err.partition(":")[0]) == (2, "error[usage]")
+    assert named in err
+
+
+def test_what_a_space_leaves_to_defaults_is_shown(command):
+    lines = [line.split() for line in command("--show-space", "lr_sweep")[1].splitlines()]
+    shown = lines[lines.index(["not", "said", "default"]) + 1 :]
+    assert ["momentum", "0.9"] in shown
+    assert not any(line[:1] in (["lr"], ["epochs"]) for line in shown[: shown.index([])])
+
+
+def test_a_changed_space_is_told_by_what_was_set(command):
+    assert command(*SEARCH)[0] == 0
+    code, _, err = command(*SEARCH, "--set", "depth=2")
+    assert (code, 'set: null is now ["depth=2"]' in err, "space_hash" in err) == (5, True, False)
+
+
+def test_the_closest_runs_are_named(command):
+    assert command(*SEARCH[:-1], "mlp_random-digits")[0] == 0
+    _, _, err = command("--resume", "mlp_rndom-digits")
+    assert "there is none of that name. Closest: mlp_random-digits. Unfinished there: mlp_random-digits." in err
+    assert "Closest" not in command("--resume", "XYZ")[2]
+
+
+def test_more_to_confirm_than_there_is_is_said(command):
+    loud = [word for word in SEARCH if word != "--quiet"]
+    _, _, err = command(*loud, "--num-samples", "2", "--confirm", "9")
+    assert "--confirm 9: the search has 2 configurations, so no more than that can be confirmed" in err
+    assert "16 trials of" in command(*loud[:-1], "u")[2]
+
+
+def test_one_trial_of_one_epoch_is_not_a_plural(command):
+    _, _, err = command(*[word for word in SEARCH if word != "--quiet"], "--num-samples", "1", "--epochs", "1")
+    assert "1 trial of 1 epoch," in err
+
+
+def test_a_search_that_has_ended_is_not_continued(command, tmp_path):
+    loud = [word for word in SEARCH if word != "--quiet"]
+    assert "starting runs/t:" in command(*loud, "--num-samples", "1", "--epochs", "1")[2]
+    folder = ledger.read(tmp_path / "runs" / "t").trials[0].folder
+    row = {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5, "lr": 0.1}
+    durable.make_folder(folder)
+    durable.append(folder / "epochs.jsonl", row, {"outcome": "finished"})
+    assert "finished already runs/t:" in command(*loud)[2]
+    assert "continuing runs/t:" in command(*loud, "--num-samples", "2")[2]
+
+
+def test_each_optimizer_has_its_own_rates():
+    """Decay that is added to the gradient and decay that is not are not of one size."""
+    space = spaces.load("optimizer")
+    for key in ("lr", "weight_decay"):
+        ranges = [str(space.ranges({"optimizer": name})[key]) for name in ("sgd", "adamw", "muon")]
+        assert ranges[0] != ranges[1], key

@@ -27,8 +27,7 @@ def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     try:
         code = get_command(app).main(arguments, prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
-        message = one_line(error.format_message()).rstrip(".")
-        return complain("usage", f"{message}. See {name} --help.", 2)
+        return complain("usage", f"{worded(error)}. See {name} --help.", 2)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except ExpectedError as error:
@@ -36,6 +35,19 @@ def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
             traceback.print_exc()
         return complain(error.kind, one_line(error.message), error.exit_code, error.details)
     return code if isinstance(code, int) else 0
+
+
+WANTED = {"int": "a whole number", "float": "a number"}  # by how typer calls what it could not make of a text
+
+
+def worded(error: typer.TyperException) -> str:
+    """A usage error without its full stop; of a value that cannot be read, the flag, what it takes and what came."""
+    reasons: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    wanted = WANTED.get(reasons[0]["type"].partition("_")[0]) if reasons else None
+    param = getattr(error, "param", None)
+    if wanted is None or param is None:
+        return one_line(error.format_message()).rstrip(".")
+    return f"{param.opts[0]} must be {wanted}, but got {one_line(repr(reasons[0]['input']))}"
 
 
 def tell(text: str, stream: TextIO | None = None) -> None:

@@ -21,6 +21,7 @@ from trainables.config import trial_id
 from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError
+from trainables.latency import latency
 from trainables.train import Best, Diverged, Epoch, train
 
 SAVE_EVERY = 10.0  # seconds between resume states
@@ -64,7 +65,7 @@ def run(
             return
         epochs = train(config, data, seed=seed, device=device, precision=precision, state=state, on_batch=on_batch)
         try:
-            yield from commit_all(folder, epochs, config, data, seed, state, until, stopping)
+            yield from commit_all(folder, epochs, config, data, seed, precision, state, until, stopping)
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
@@ -84,6 +85,7 @@ def commit_all(
     config: Settings,
     data: Dataset,
     seed: int,
+    precision: str,
     state: Settings | None,
     until: int | None,
     stopping: Callable[[], bool],
@@ -92,6 +94,7 @@ def commit_all(
     committed = committed_rows(folder)
     best = Best(**state["best"]) if state else None
     last_row, saved_at, started = None, time.monotonic(), time.monotonic()
+    begun = started
     for epoch in epochs:
         row, best = epoch.metrics, epoch.best
         is_new, is_last = row["epoch"] > len(committed), row["epoch"] == config["epochs"]
@@ -105,6 +108,9 @@ def commit_all(
         if is_saved:
             save_state(folder, epoch, trial_id(config, seed))
             saved_at = time.monotonic()
+        if is_last:
+            seconds = latency(epoch.model, data, epoch.device, precision, time.monotonic() - begun)
+            note(folder, {"latency_seconds": round(seconds, 7), "precision": precision, "device": epoch.device})
         if is_new and not is_last:
             try:
                 yield row

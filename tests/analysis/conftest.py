@@ -1,5 +1,6 @@
 """Small runs made by hand: as objects, and as real run folders that the ledger reads back."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -17,6 +18,11 @@ from trainables import trial as trials
 from trainables.config import complete, trial_id
 
 IMAGES = 300  # of the validation split
+VALUES: dict[float, tuple[float, ...]] = {
+    1e-3: (0.90, 0.91, 0.92),
+    5e-4: (0.94, 0.95, 0.955),
+    1e-4: (0.70, 0.71, 0.72),
+}  # lr to the value at each seed
 
 IDENTITY: dict[str, Any] = {
     "schema": 1,
@@ -153,6 +159,40 @@ def written(written_once: Path, tmp_path: Path) -> Path:
     """A complete run of three rates with its derived files, tmp_path/runs/lr_sweep-digits, for one test to spoil."""
     shutil.copytree(written_once, tmp_path / "runs")
     return tmp_path / "runs" / "lr_sweep-digits"
+
+
+def on_seeds(source: str = "random", start: int = 0, values: Any = VALUES, seed: int = 0) -> list[Trial]:
+    """A trial for each rate and seed, in the order in which a plan has them."""
+    planned = [(lr, seed + r, value) for lr, each in values.items() for r, value in enumerate(each)]
+    found = []
+    for place, (lr, own, value) in enumerate(planned, start):
+        one = make_trial(place, (0.5, value), lr=lr, source="baseline" if (lr, source) == (1e-3, "random") else source)
+        found.append(
+            dataclasses.replace(one, seed=own, id=f"{one.id}{own}", folder=Path(f"trials/{place:04d}-{one.id}{own}"))
+        )
+    return found
+
+
+@pytest.fixture
+def seeded() -> Run:
+    """Three configurations on three seeds each."""
+    found = make_run(on_seeds())
+    return dataclasses.replace(found, totals=found.totals | {"seeds": 3})
+
+
+@pytest.fixture
+def confirmed() -> Run:
+    """One seed in the search, whose best two and baseline were trained again on three fresh seeds; the second is best."""
+    search = on_seeds(values={lr: each[-1:] for lr, each in VALUES.items()} | {2e-3: (0.97,)})
+    fresh = on_seeds("confirm", 4, {2e-3: (0.90, 0.91, 0.905), 5e-4: (0.94, 0.95, 0.945), 1e-3: (0.9, 0.91, 0.9)}, 70)
+    found = make_run([*search, *fresh])
+    return dataclasses.replace(found, totals=found.totals | {"trials": 4, "confirm": 2, "confirm_seeds": 3})
+
+
+@pytest.fixture
+def seed_values() -> dict[float, tuple[float, ...]]:
+    """Learning rate to the value on each seed, of `seeded`."""
+    return VALUES
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
 """`compare`: winners, what each run gave for its epochs, and settings, of runs side by side."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scipy.stats import ttest_rel
 
 from analysis import compare
 from analysis.__main__ import app
@@ -88,3 +90,38 @@ def test_the_command_wants_two_runs(
     other = save(written.parent / "other", run([trial(0, (), "planned")]))
     assert execute(app, "analysis", ["compare", str(written), str(other)]) == 0
     assert "**No trial of other has finished.**" in capsys.readouterr().out
+
+
+def test_a_configuration_with_several_seeds_is_its_mean(seeded: Run) -> None:
+    """The best single seed is no winner, and all seeds are one draw that costs what all of them took."""
+    runs = [named(seeded, "first"), named(seeded, "second")]
+    row = json.loads(compare.show(runs, "json", ALL))[0]
+    assert row["val_accuracy"] == pytest.approx((0.94 + 0.95 + 0.955) / 3)
+    assert row["val_accuracy_low"] < row["val_accuracy"] < row["val_accuracy_high"]
+    assert (row["seeds"], row["confirmed"], row["trials"], row["epochs"]) == (3, False, 9, 18)
+    assert [point["draws"] for point in row["curve"] if point["epochs"] in (9, 18)] == [1, 3]
+    assert row["curve"][-1]["best_so_far"] == pytest.approx(row["val_accuracy"])
+    text = compare.show(runs, "md", ALL)
+    assert "mean over the seeds of a configuration" in text
+    assert "3 seeds: the interval is wide because" in text
+
+
+def test_a_confirmed_winner_counts_with_its_fresh_seeds(confirmed: Run, seeded: Run) -> None:
+    runs = [named(confirmed, "first"), named(seeded, "second")]
+    row = next(row for row in json.loads(compare.show(runs, "json", ALL)) if row["run"] == "first")
+    assert (row["lr"], row["confirmed"]) == (5e-4, True)
+    assert row["val_accuracy"] == pytest.approx(0.945)
+    worse = [trial for trial in seeded.trials if trial.config["lr"] != 5e-4]
+    runs[1] = named(dataclasses.replace(seeded, trials=worse), "second")
+    assert "not tested, because they do not rest on several seeds" in compare.show(runs, "md", ALL)
+    assert "(3 fresh seeds; 3 seeds of the search)" in compare.show(runs, "md", ALL)
+
+
+def test_winners_on_the_same_seeds_are_compared_over_them(seeded: Run) -> None:
+    worse = [trial for trial in seeded.trials if trial.config["lr"] != 5e-4]
+    runs = [named(seeded, "first"), named(dataclasses.replace(seeded, trials=worse), "second")]
+    p_value = ttest_rel((0.94, 0.95, 0.955), (0.90, 0.91, 0.92)).pvalue
+    expected = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+    assert f"first is +3.83 points from second: more than noise ({expected}, paired over 3 seeds)" in compare.show(
+        runs, "md", ALL
+    )

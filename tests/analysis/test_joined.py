@@ -1,6 +1,7 @@
 """Several runs as one ranking, and runs found by their names."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import joined
+from analysis import joined, selection
+from analysis.standing import stand
 from search import ledger
 from search.ledger import Run, Trial
 from trainables.errors import RunError
@@ -84,3 +86,49 @@ def test_an_unknown_run_names_the_closest(two: Callable[..., list[Run]], tmp_pat
 def test_without_any_run_the_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no run"):
         joined.find("one", tmp_path)
+
+
+def called(run: Run, name: str, **totals: int) -> Run:
+    return dataclasses.replace(run, folder=Path("runs") / name, totals=run.totals | totals)
+
+
+def test_a_configuration_on_several_seeds_is_one_row(seeded: Run) -> None:
+    """Two runs with the same seeds: the mean with its interval, compared over the seeds as in results.md."""
+    rows = json.loads(joined.show([called(seeded, "a"), called(seeded, "b")], "json"))
+    assert [(row["run"], row["lr"], row["seeds"]) for row in rows] == [
+        (run, lr, 3) for lr in (5e-4, 1e-3, 1e-4) for run in "ab"
+    ]
+    own = stand(seeded).board
+    for column in ("val_accuracy", "low", "high"):
+        name = "val_accuracy" if column == "val_accuracy" else f"val_accuracy_{column}"
+        assert [row[name] for row in rows[::2]] == own[column].tolist()
+    assert {row["seed"] for row in rows} == {None}
+    text = joined.show([called(seeded, "a"), called(seeded, "b")], "md")
+    assert "digits: 6 configurations: 6 finished." in text
+    assert "paired t-test over the seeds" in text
+    assert "Student's over seeds" in text
+
+
+def test_rows_of_different_seeds_are_not_tested_and_it_is_said(seeded: Run, confirmed: Run) -> None:
+    runs = [called(seeded, "a"), called(confirmed, "b")]
+    text = joined.show(runs, "md")
+    assert "not all trained on the same seeds, so no test is made" in text
+    assert "| seeds |" in " ".join(text.split())
+    assert "1=" not in text
+    assert [row["seeds"] for row in json.loads(joined.show(runs, "json"))].count(3) == 3
+
+
+def test_what_fresh_seeds_gave_stands_beside_the_value_of_the_search(
+    confirmed: Run, two: Callable[..., list[Run]]
+) -> None:
+    runs = [called(confirmed, "a"), two()[0]]
+    by_rate = {row["lr"]: row for row in json.loads(joined.show(runs, "json")) if row["run"] == "a"}
+    assert by_rate[5e-4]["confirmed"] == pytest.approx(0.945)
+    assert by_rate[5e-4]["confirmed_low"] < 0.945 < by_rate[5e-4]["confirmed_high"]
+    assert by_rate[1e-4]["confirmed"] is None
+    assert "94.50 (93.26 to 95.74)" in joined.show(runs, "md")
+    assert "confirmed" in selection.listed(runs, "csv", selection.Selection(top=1))
+
+
+def test_a_run_that_has_no_trial_yet_is_no_row(seeded: Run, run: MakeRun) -> None:
+    assert len(json.loads(joined.show([called(seeded, "a"), called(run([]), "b")], "json"))) == 3

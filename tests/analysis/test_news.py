@@ -39,7 +39,7 @@ def test_a_new_best_is_told_and_no_equal_or_unfinished_one(run, trial):
 def test_the_end_says_whether_everything_was_tried(run, trial, total, status):
     (record,) = news.news(run([trial(0, (0.5,))], total=total), None, True)
     assert record["status"] == status
-    assert record["text"].startswith(f"lr_sweep-digits: {status}, 1 of 1 trials ended, best ")
+    assert record["text"].startswith(f"lr_sweep-digits: {status}, 1 of 1 trial ended, best ")
 
 
 class Server(BaseHTTPRequestHandler):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis import clock, report
+from analysis import clock, report, results
 from analysis.__main__ import app
 from search import ledger
 from search.ledger import Run, Trial
@@ -73,6 +73,13 @@ def test_it_says_what_results_md_says(written: Path) -> None:
     assert page.count("<table") == text.count("\n|--") + text.count("\n|:-"), "the leaderboard is there once"
 
 
+def test_the_places_are_those_of_results_md(written: Path) -> None:
+    """Three rows within noise share the first place, the first of them too."""
+    places = re.findall(r"<tr data-index.*?<td[^>]*>([^<]*)</td>", written_page(written))
+    lines = [line.split("|") for line in results.render(ledger.read(written)).splitlines() if line.startswith("|  1=")]
+    assert places == [line[1].strip() for line in lines] == ["1=", "1=", "1="]
+
+
 def test_the_same_folder_gives_the_same_bytes(written: Path) -> None:
     assert written_page(written) == written_page(written)
 
@@ -85,6 +92,22 @@ def test_the_clock_is_shown_and_its_damage_is_no_error(written: Path) -> None:
     assert clock.clock(ledger.read(written).trials[1]) is None
     assert "2m 05s of training in all, 2,000 images/s in the median trial, on cpu." in page
     assert "<td" in page and ">2m 05s</td>" in page
+
+
+def test_the_latency_is_shown_where_it_was_measured(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = min((written / "trials").iterdir())
+    time_lines(
+        folder, epoch_time(1, 60.0, 1000.0), {"latency_seconds": 0.0004123, "precision": "fp32", "device": "cpu"}
+    )
+    assert '<td class="number" data-v="0.4123">0.412</td>' in written_page(written)
+    assert execute(app, "python -m analysis", ["show", f"{written}/0"]) == 0
+    assert (
+        "Clock: 1m 00s of training, 1,000 images/s; classifies one image in 0.412 ms, on cpu."
+        in capsys.readouterr().out
+    )
+    run = ledger.read(written)
+    assert clock.of_winner(run, 0).startswith("the best: 1m 00s of training")
+    assert clock.of_winner(run, 1) == clock.of_winner(run, None) == ""
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0.0s"), (59.94, "59.9s"), (60, "1m 00s"), (3840, "1h 04m")])

@@ -2,58 +2,29 @@
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import t, ttest_rel
 
 from analysis import confirmation, joined, results
+from analysis.leaderboard import few_seeds
 from analysis.standing import stand
+from analysis.statistics import t_factor
 from search.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
-VALUES = {1e-3: (0.90, 0.91, 0.92), 5e-4: (0.94, 0.95, 0.955), 1e-4: (0.70, 0.71, 0.72)}  # lr to the value at each seed
+Values = dict[float, tuple[float, ...]]
 
 
-def on_seeds(trial: Make, source: str = "random", start: int = 0, values: Any = VALUES, seed: int = 0) -> list[Trial]:
-    """A trial for each rate and seed, in the order in which a plan has them."""
-    planned = [(lr, seed + r, value) for lr, each in values.items() for r, value in enumerate(each)]
-    found = []
-    for place, (lr, own, value) in enumerate(planned, start):
-        one = trial(place, (0.5, value), lr=lr, source="baseline" if (lr, source) == (1e-3, "random") else source)
-        found.append(
-            dataclasses.replace(one, seed=own, id=f"{one.id}{own}", folder=Path(f"trials/{place:04d}-{one.id}{own}"))
-        )
-    return found
-
-
-@pytest.fixture
-def seeded(trial: Make, run: MakeRun) -> Run:
-    found = run(on_seeds(trial))
-    return dataclasses.replace(found, totals=found.totals | {"seeds": 3})
-
-
-@pytest.fixture
-def confirmed(trial: Make, run: MakeRun) -> Run:
-    """One seed in the search, whose best two and baseline were trained again on three fresh seeds; the second is best."""
-    search = on_seeds(trial, values={lr: each[-1:] for lr, each in VALUES.items()} | {2e-3: (0.97,)})
-    fresh = on_seeds(
-        trial, "confirm", 4, {2e-3: (0.90, 0.91, 0.905), 5e-4: (0.94, 0.95, 0.945), 1e-3: (0.9, 0.91, 0.9)}, 70
-    )
-    found = run([*search, *fresh])
-    return dataclasses.replace(found, totals=found.totals | {"trials": 4, "confirm": 2, "confirm_seeds": 3})
-
-
-def test_seeds_are_one_row_with_their_mean_and_interval(seeded: Run) -> None:
+def test_seeds_are_one_row_with_their_mean_and_interval(seeded: Run, seed_values: Values) -> None:
     board = stand(seeded).board
     assert board["lr"].tolist() == [5e-4, 1e-3, 1e-4]
-    assert board["val_accuracy"].tolist() == pytest.approx([np.mean(VALUES[lr]) for lr in (5e-4, 1e-3, 1e-4)])
-    expected = t.interval(0.95, 2, np.mean(VALUES[5e-4]), np.std(VALUES[5e-4], ddof=1) / 3**0.5)
+    assert board["val_accuracy"].tolist() == pytest.approx([np.mean(seed_values[lr]) for lr in (5e-4, 1e-3, 1e-4)])
+    expected = t.interval(0.95, 2, np.mean(seed_values[5e-4]), np.std(seed_values[5e-4], ddof=1) / 3**0.5)
     assert (board["low"][0], board["high"][0]) == pytest.approx(expected)
-    raw = [ttest_rel(VALUES[first], VALUES[second]).pvalue for first, second in ((5e-4, 1e-3), (5e-4, 1e-4))]
+    raw = [ttest_rel(seed_values[first], seed_values[second]).pvalue for first, second in ((5e-4, 1e-3), (5e-4, 1e-4))]
     assert board["p_value"][1] >= raw[0]
     assert "3 configurations: 3 finished, on 3 seeds each" in results.render(seeded)
     assert "Student's over seeds" in results.render(seeded)
@@ -107,3 +78,34 @@ def test_every_trial_is_a_record_once(confirmed: Run, seeded: Run) -> None:
 
 def test_a_search_without_fresh_seeds_says_nothing_of_them(seeded: Run) -> None:
     assert confirmation.section(seeded, stand(seeded)) == ""
+
+
+def test_two_or_three_seeds_say_why_their_interval_is_wide(seeded: Run, confirmed: Run) -> None:
+    assert "3 seeds: the interval is wide because" in results.render(seeded)
+    assert "standard error times 4.3, which with 5 seeds would be 2.8." in results.render(seeded)
+    assert "3 seeds: the interval is wide because" in confirmation.section(confirmed, stand(confirmed))
+    assert few_seeds(1) == few_seeds(4) == ""
+    assert t.ppf(0.975, 1) == pytest.approx(float(t_factor(2)))
+
+
+def test_a_configuration_stopped_on_some_seeds_says_so(seeded: Run) -> None:
+    """Its mean is of seeds of different lengths, so it neither ranks with the finished ones nor looks like one."""
+    one = dataclasses.replace(seeded.trials[4], epochs=seeded.trials[4].epochs[:1], outcome=None, stopped_at=1)
+    run = dataclasses.replace(seeded, trials=[one if trial.index == 4 else trial for trial in seeded.trials])
+    row = stand(run).board.iloc[-1]
+    assert (row["lr"], row["status"], row["stopped_seeds"]) == (5e-4, "stopped", 1)
+    assert row["val_accuracy"] == pytest.approx((0.94 + 0.5 + 0.955) / 3)
+    text = results.render(run)
+    assert "| stopped early on 1 of 3 seeds |" in text
+    assert "may have trained for different numbers of epochs" in text
+    assert "different numbers of epochs" not in results.render(seeded)
+
+
+def test_the_terminal_answers_with_the_fresh_seeds(confirmed: Run, seeded: Run) -> None:
+    """What a search prints at its end is what results.md says first."""
+    text = joined.show([confirmed], "md")
+    assert text.startswith("Best: ")
+    assert "94.50 % validation accuracy (95 % interval 93.26 to 95.74 %; mean of 3 fresh seeds, confirmed)" in text
+    assert text.index("## Confirmed on fresh seeds") < text.index("digits: 4 trials: 4 finished.")
+    assert "](" not in text
+    assert "fresh" not in joined.show([seeded], "md")

@@ -659,3 +659,12 @@ def test_whatever_the_files_hold_the_check_ends_with_a_list(run, data):
         assert all(isinstance(problem, str) for problem in verify.verify(run))
     finally:
         path.write_bytes(before)
+
+
+def test_results_that_are_wrong_alone_are_written_again_and_a_ledger_is_restored():
+    from analysis.verify import remedy
+
+    assert remedy("a run", ["results.json:2: rank is 3, not 1"]).endswith(
+        "python -m analysis leaderboard 'a run' writes the results again."
+    )
+    assert remedy("t", ["results.json:2: x", "totals.jsonl:1: y"]) == "Restore the folder from a copy."

@@ -77,6 +77,7 @@ def test_a_trial_commits_each_row_then_its_state_and_the_outcome_last(calls, tmp
         expected += [*row, "pwrite64 timing.jsonl", *replaced(f"{name}.pt"), *replaced(f"{name}.json")]
         if epoch > 2:
             expected += [f"unlink state-{epoch - 2:06d}.json", f"unlink state-{epoch - 2:06d}.pt"]
+    expected.append("pwrite64 timing.jsonl")  # the latency
     expected += replaced("val.npz") + replaced("best.safetensors") + replaced("best.json") + row
     older = [f"unlink state-{epochs - 1:06d}.json", f"unlink state-{epochs - 1:06d}.pt"]
     assert seen == ["fsync FOLDER", *expected, *older]  # first of all the name of the ledger

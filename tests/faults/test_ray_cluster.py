@@ -39,6 +39,29 @@ def test_a_wrong_token_is_refused_within_a_minute(search, address):
     assert time.monotonic() - started < 75
 
 
+def test_without_a_token_the_search_does_not_start(search, address, tmp_path):
+    """Ray would otherwise be asked without one, or make one up."""
+    started = time.monotonic()
+    code, errors = search.done("--address", address, HOME=str(tmp_path))
+    assert code == 8, (errors, search.log())
+    assert errors.startswith(f"error[ray]: no token: {tmp_path}/.ray/auth_token: the Ray cluster at {address} must ask")
+    assert errors.count("\n") == 1
+    assert time.monotonic() - started < 75
+    assert not (tmp_path / ".ray").exists()
+
+
+def test_with_the_token_in_its_file_the_search_ends_well(search, check, address, tmp_path):
+    """As docs/security.md has it: nothing in the environment says so, and the file is made private."""
+    token = tmp_path / ".ray" / "auth_token"
+    token.parent.mkdir()
+    token.write_text(TOKEN["RAY_AUTH_TOKEN"])
+    token.chmod(0o644)
+    code, errors = search.done("--address", address, HOME=str(tmp_path))
+    assert code == 0, (errors, search.log())
+    assert token.stat().st_mode & 0o777 == 0o600
+    check(search)
+
+
 def test_a_worker_on_another_machine_is_killed_through_ray(cluster, address):
     """Both nodes call themselves by the name of this machine, so the order goes to both."""
     hung = subprocess.Popen(["sleep", "600"])

@@ -1,0 +1,76 @@
+"""The best configuration of a run as others are held against it: its value, the seeds that this rests on, and tests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis import pairs, statistics
+from analysis.standing import Standing, stand
+from search.ledger import Run, Trial
+from trainables.durable import Record
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The best configuration of a run.
+
+    Attributes:
+        run: where it was found.
+        trial: of the search, whose weights stand for it.
+        value: validation accuracy: of its fresh seeds if it was confirmed, else the mean over the search's.
+        low, high: the 95 % interval; none where it is not known.
+        seeds: each seed that the value rests on, with its accuracy.
+        is_confirmed: whether these are fresh ones.
+    """
+
+    run: Run
+    trial: Trial
+    value: float
+    low: float | None
+    high: float | None
+    seeds: dict[int, float]
+    is_confirmed: bool
+
+    @property
+    def config(self) -> Record:
+        """What it is, however long it was trained."""
+        return {key: value for key, value in self.trial.config.items() if key != "epochs"}
+
+
+def winner(run: Run) -> Winner | None:
+    """The best configuration, if one has finished."""
+    where = stand(run)
+    best = where.best
+    if best is None:
+        return None
+    trial = next(trial for trial in run.trials if trial.index == best["index"])
+    is_confirmed = not where.confirmed.empty
+    row = (where.confirmed if is_confirmed else where.board).iloc[0]
+    low, high = (None if np.isnan(row[key]) else float(row[key]) for key in ("low", "high"))
+    return Winner(run, trial, float(row["val_accuracy"]), low, high, seeds_of(where, best["group"]), is_confirmed)
+
+
+def seeds_of(where: Standing, group: str) -> dict[int, float]:
+    """The accuracy on each seed that the value of a configuration rests on."""
+    rows = where.trials if where.confirmed.empty else where.fresh
+    own = rows[rows["group"] == group]
+    return dict(zip(own["seed"], own["val_accuracy"], strict=True))
+
+
+def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
+    """The p-value of a difference and how it was found; none where they share no two seeds."""
+    if not first.is_confirmed and not other.is_confirmed and len(first.seeds) == len(other.seeds) == 1:
+        return on_images(first, other)
+    if len(first.seeds) < 2 or first.seeds.keys() != other.seeds.keys():
+        return None
+    differences = np.array([first.seeds[seed] - other.seeds[seed] for seed in sorted(first.seeds)])
+    return float(statistics.paired_t(differences)), f"paired over {len(differences)} seeds"
+
+
+def on_images(first: Winner, other: Winner) -> tuple[float, str]:
+    """Two trained networks on the same validation images."""
+    one, two = first.trial, other.trial
+    assert one.best and two.best, "winners have epochs"
+    images = first.run.identity["sizes"]["val"]
+    p_value, is_paired = pairs.p_value((one.folder, one.best), (two.folder, two.best), images)
+    return p_value, "paired on the same images" if is_paired else "unpaired"

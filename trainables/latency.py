@@ -1,0 +1,32 @@
+"""How long a trained network takes to classify one image: what somebody who deploys it asks, and a clock has to say."""
+
+import statistics
+import time
+
+from torch import nn
+
+from trainables.data import Dataset
+from trainables.train import as_tensor, pixel_scale, predict_resident
+
+WARM_UP = 2  # passes that are not counted: kernels are chosen and memory is found
+PASSES = 9
+SHARE = 0.002  # of the time that training took: so much may be spent on counting
+
+
+def latency(model: nn.Module, data: Dataset, device: str, precision: str, trained: float) -> float:
+    """Median seconds from one uint8 image in memory to its logits there, over at most PASSES passes and at least one.
+
+    On a GPU that includes the way there and back. Draws no random number, and leaves the network in evaluation mode.
+
+    Args:
+        trained: seconds that training took; counting ends when SHARE of that is spent.
+    """
+    image, scale, seconds = as_tensor(data.val.images[:1]), pixel_scale(data, device), []
+    until = time.perf_counter() + SHARE * trained
+    for number in range(WARM_UP + PASSES):
+        started = time.perf_counter()
+        predict_resident(model, image.to(device), scale, precision).cpu()
+        seconds.append(time.perf_counter() - started)
+        if number >= WARM_UP and time.perf_counter() > until:
+            break
+    return statistics.median(seconds[WARM_UP:])
