@@ -4,11 +4,13 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 PATIENCE = 5.0  # seconds that running epochs have to end by themselves
+POLL = 0.1  # seconds between two looks at whether there is still something to wait for
 DEADLINE = 9.5  # seconds from the first signal to the end, whatever hangs; whoever sends SIGTERM mostly waits for ten
 BUDGET_EXIT = 75  # "try again later" among the exit codes of sysexits.h
 
@@ -62,6 +64,32 @@ class Interrupts:
         if self._impatience and marker is None:
             self._impatience.cancel()
 
+    @contextlib.contextmanager
+    def wait_for_sigterm(self) -> Iterator[None]:
+        """Meanwhile a thread waits for SIGTERM, which is blocked: libraries cannot put handlers of their own in between.
+
+        Threads that are started meanwhile block it for ever, and so would processes: see `unblocked`.
+        """
+        if not hasattr(signal, "sigtimedwait"):  # macOS
+            yield
+            return
+        done = threading.Event()
+        waiter = threading.Thread(target=self._wait, args=(done,), daemon=True)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        waiter.start()
+        try:
+            yield
+        finally:
+            done.set()
+            waiter.join()
+            self.listen()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _wait(self, done: threading.Event) -> None:
+        while not done.is_set():
+            if signal.sigtimedwait({signal.SIGTERM}, POLL):
+                self._handle(signal.SIGTERM, None)
+
     def check(self) -> None:
         """Raises Interrupted if a signal has come."""
         if self.number is not None:
@@ -87,6 +115,19 @@ class Interrupts:
             os.write(self._stderr, self._farewell)
         finally:
             os._exit(Interrupted(self.number or signal.SIGTERM).exit_code)
+
+
+def unblocked(action: Callable[..., Any]) -> Callable[..., Any]:
+    """The same action with SIGTERM let through, for the processes that it starts."""
+
+    def apply(*arguments: Any, **named: Any) -> Any:
+        before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        try:
+            return action(*arguments, **named)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    return apply
 
 
 def after(seconds: float, action: Callable[..., None], *arguments: int) -> threading.Timer:

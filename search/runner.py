@@ -23,7 +23,7 @@ from search.authentication import protect
 from search.casualties import Casualties
 from search.decisions import Decisions
 from search.faults import Fault
-from search.interrupts import Interrupts
+from search.interrupts import Interrupted, Interrupts, unblocked
 from search.ledger import Run
 from search.resources import Resources, share
 from search.settings import Settings
@@ -74,8 +74,8 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     )  # an exception in the middle of Ray's start or end would leave half of it
     with output_to(run / "ray" / "output.log"):
         try:
-            start(scratch, address, run / "ray" / "output.log")
-            interrupts.listen()
+            with interrupts.wait_for_sigterm():  # Ray's native code has a handler that aborts
+                start(scratch, address, run / "ray" / "output.log")
             interrupts.check()
             yield
         finally:
@@ -104,16 +104,15 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
 
     Raises:
         RayError: it does not start.
+        Interrupted: SIGTERM came after Ray had put its own handler in the place of ours.
     """
     import ray
-    from ray._private import services, utils
+    from ray._private import services
 
     # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
     # place, even with usage statistics off. Nothing here needs it.
     services.start_api_server = lambda *_, **__: (None, None)
-    utils.set_sigterm_handler = lambda _: (
-        None
-    )  # Ray's own raises SystemExit in the middle of its native code, which aborts
+    services.start_ray_process = unblocked(services.start_ray_process)
     meanwhile = threading.Thread(target=importlib.import_module, args=("ray.tune",))
     meanwhile.start()
     try:
@@ -121,6 +120,8 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
             configure_logging=True, **({} if address else {"_temp_dir": str(scratch / "ray")}),  # Ray opens it to all
         )  # fmt: skip
+    except SystemExit as stop:
+        raise Interrupted(signal.SIGTERM) from stop
     except Exception as error:
         where = address or tempfile.gettempdir()
         raise RayError(f"Ray does not start: {where}: {gist(error)}. Details: {log}.") from error

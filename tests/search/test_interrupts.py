@@ -1,6 +1,8 @@
 """A time budget ends a search as a signal does: pytest tests/search/test_interrupts.py"""
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -56,3 +58,30 @@ def test_a_budget_that_was_lifted_never_ends(interrupts):
     interrupts.end_in(30)
     interrupts.end_in(None)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+STARTING = """
+import os, pathlib, signal, subprocess, sys, time
+from search.interrupts import Interrupts, unblocked
+
+marker, interrupts = pathlib.Path(sys.argv[1]), Interrupts("")
+interrupts.listen()
+interrupts.stop_softly_by(marker)
+with interrupts.wait_for_sigterm():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what a library might put there: it would end the process
+    if sys.argv[2] == "signal":
+        os.kill(os.getpid(), signal.SIGTERM)
+        while not marker.exists():
+            time.sleep(0.01)
+    child = unblocked(subprocess.Popen)(["sleep", "60"])
+child.terminate()
+print(interrupts.number, child.wait(10), signal.getsignal(signal.SIGTERM) == interrupts._handle)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="not on macOS")
+@pytest.mark.parametrize(("sent", "number"), [("signal", int(signal.SIGTERM)), ("nothing", None)])
+def test_a_handler_that_a_library_installs_while_it_starts_is_never_called(tmp_path, sent, number):
+    command = [sys.executable, "-c", STARTING, tmp_path / "stop", sent]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
+    assert done.stdout == f"{number} {-signal.SIGTERM} True\n"
