@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from search import completion
 from trainables.commandline import check_choice, execute, option, tell
 from trainables.errors import UsageError
 
@@ -50,19 +51,27 @@ EPILOG = (
 @app.command(epilog=EPILOG)
 def main(
     ctx: typer.Context,
-    space: Annotated[str | None, option("what to search: a file of spaces/ without .py")] = None,
+    space: Annotated[
+        str | None, option("what to search: a file of spaces/ without .py", complete=completion.spaces)
+    ] = None,
     list_spaces: Annotated[bool, option("name every space in one line and stop", "--list-spaces")] = False,
-    show_space: Annotated[str | None, option("print this space with its first points and stop")] = None,
+    show_space: Annotated[
+        str | None, option("print this space with its first points and stop", complete=completion.spaces)
+    ] = None,
     set_: Annotated[
         list[str] | None,
         option("KEY=VALUE, values with commas, or a range: lr=loguniform(1e-4,1); repeatable", "--set"),
     ] = None,
     max_params: Annotated[int | None, option("train no network with more weights")] = None,
-    warm_start: Annotated[str | None, option("a run whose best points are tried right after the baseline")] = None,
+    warm_start: Annotated[
+        str | None, option("a run whose best points are tried right after the baseline", complete=completion.runs)
+    ] = None,
     algo: Annotated[str | None, option("grid, random, qmc or tpe [grid if the space has only choices]")] = None,
     num_samples: Annotated[int | None, option("trials; may grow later [the whole grid, or the space's number]")] = None,
     seed: Annotated[int, option("of points and trials [0]")] = 0,
-    dataset: Annotated[str, option("auto, digits, cifar10, cifar100 or folder:PATH [auto]")] = "auto",
+    dataset: Annotated[
+        str, option("auto, digits, cifar10, cifar100 or folder:PATH [auto]", complete=completion.datasets)
+    ] = "auto",
     data_dir: Annotated[Path, option("where archives lie or are downloaded to [data]")] = Path("data"),
     epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
     fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
@@ -96,7 +105,9 @@ def main(
     runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
     keep_best: Annotated[int, option("trials whose weights are kept [5]")] = 5,
-    resume: Annotated[str | None, option("continue this run with the settings it has recorded")] = None,
+    resume: Annotated[
+        str | None, option("continue this run with the settings it has recorded", complete=completion.runs)
+    ] = None,
     retry_failed: Annotated[bool, option("try failed configurations again", "--retry-failed")] = False,
     allow_changes: Annotated[
         bool, option("continue although the search was changed; recorded", "--allow-changes")
@@ -380,10 +391,22 @@ def write(folder: Path, settings: "Settings", results: Path) -> str:
 
 def continuation() -> str:
     """The command that goes on: the same one."""
-    return shlex.join(["python", *sys.argv])
+    script, *arguments = sys.argv
+    return shlex.join(["python", script, *arguments] if script.endswith(".py") else [Path(script).name, *arguments])
+
+
+def installed() -> None:
+    """The command `cifar-search`: the same, and what a shell asks to complete it."""
+    command = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+    command.command(epilog=EPILOG)(main)
+    end(execute(command, "cifar-search", sys.argv[1:]))
+
+
+def end(exit_code: int) -> None:
+    """Leave at once: Ray's threads may abort while the interpreter shuts down, and that would be the exit code."""
+    tell("")  # and what is still buffered
+    os._exit(exit_code)
 
 
 if __name__ == "__main__":
-    exit_code = execute(app, "python run_search.py", sys.argv[1:])
-    tell("")  # and what is still buffered
-    os._exit(exit_code)  # Ray's threads may abort while the interpreter shuts down, and that would be the exit code
+    end(execute(app, "python run_search.py", sys.argv[1:]))

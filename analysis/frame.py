@@ -1,10 +1,12 @@
 """Runs as a pandas frame: one row per trial, its settings and its metrics at its best epoch."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from search import ledger
 from search.ledger import Run, Trial
 
 Row = dict[Hashable, Any]  # as pandas has it
@@ -13,6 +15,15 @@ ORIGIN = ("run", "dataset", "fingerprint")  # title and fingerprint of the image
 FACTS = ("index", "id", "status", "source", "seed", "epochs", "epochs_allowed", "best_epoch", "folder")
 METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")  # always columns, even before the first epoch
 WHOLE = ("index", "seed", "epochs", "epochs_allowed")
+
+
+def read(*folders: Path | str) -> pd.DataFrame:
+    """The frame of one or several run folders, for notebooks: see load.
+
+    Raises:
+        RunError: a folder is no run, or is damaged.
+    """
+    return load([ledger.read(Path(folder)) for folder in folders])
 
 
 def load(runs: Sequence[Run]) -> pd.DataFrame:

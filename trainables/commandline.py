@@ -4,7 +4,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 import typer
@@ -77,9 +77,9 @@ def one_line(message: str) -> str:
     return " ".join("".join(character if character.isprintable() else " " for character in message).split())
 
 
-def option(text: str, *names: str) -> Any:
-    """An option with its help; the default stands in the text, in brackets."""
-    return typer.Option(*names, help=text, show_default=False)
+def option(text: str, *names: str, complete: Callable[..., Sequence[str]] | None = None) -> Any:
+    """An option with its help; the default stands in the text, in brackets. `complete` names values to a shell."""
+    return typer.Option(*names, help=text, show_default=False, autocompletion=complete)
 
 
 def check_choice(name: str, value: str, known: Sequence[str]) -> None:

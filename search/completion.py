@@ -1,0 +1,24 @@
+"""What a shell may complete: names of spaces, runs and data sets. The shell asks for them at every Tab."""
+
+from pathlib import Path
+
+import typer
+
+
+def spaces() -> list[str]:
+    from spaces import names
+
+    return names()
+
+
+def datasets() -> list[str]:
+    from trainables.sources import FOLDER, NAMES
+
+    return [name if not name.startswith(FOLDER) else FOLDER for name in NAMES]
+
+
+def runs(ctx: typer.Context) -> list[str]:
+    """The runs in --runs-dir, finished ones too, because they may grow."""
+    from search import resuming
+
+    return resuming.names(Path(ctx.params.get("runs_dir") or "runs"))

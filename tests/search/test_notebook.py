@@ -1,0 +1,71 @@
+"""docs/notebook.md, run as it stands: pytest tests/search/test_notebook.py"""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from search import ledger
+from search.notebook import SearchFailedError, arguments, run_search
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Where a notebook would be: a folder of its own, and the sources found as an installed package is."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+def test_flags_are_those_of_the_command_line():
+    given = {"space": "a", "num_samples": 8, "seed": 0, "set": ["lr=1,2", "depth=3"], "quiet": True, "name": None}
+    expected = ["--space=a", "--num-samples=8", "--seed=0", "--set=lr=1,2", "--set=depth=3", "--quiet"]
+    assert arguments(given | {"dry_run": False}) == expected
+
+
+def test_a_mistake_is_an_exception_with_the_line_and_the_code_of_the_command(place, capsys):
+    with pytest.raises(SearchFailedError, match="'lr_sweep'") as caught:
+        run_search("lr_sweeep", dataset="digits")
+    assert caught.value.exit_code == 3
+    assert capsys.readouterr().out.startswith("error[space]: ")
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_the_page_runs_from_top_to_bottom(place, capfd):
+    names: dict[str, object] = {}
+    assert len(BLOCKS) >= 6
+    for block in BLOCKS:
+        exec(compile(block, "docs/notebook.md", "exec"), names)
+    run = ledger.read(names["run"])
+    assert (run.complete, len(run.trials)) == (True, 3)
+    assert list(names["trials"].status) == ["finished", "finished"]
+    assert "validation accuracy" in names["leaderboard"]
+    out, err = capfd.readouterr()
+    assert "starting runs/lr_sweep-digits: lr_sweep on digits, 2 trials of 2 epochs" in out
+    assert "finished after 2 of 2 epochs" in out, "no progress"
+    assert f"3 error[space]: {'unknown space'}" in out
+    assert "'val_accuracy': " in out.splitlines()[-1], "the trial without a search"
+    assert [character for character in out + err if ord(character) < 32 and character != "\n"] == []
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_an_interrupted_cell_stops_the_search_in_order(place):
+    """As a kernel does it: SIGINT to the process in whose main thread the cell runs."""
+    cell = "from search.notebook import run_search\nrun_search('lr_sweep', dataset='digits', epochs=500)"
+    kernel = subprocess.Popen([sys.executable, "-c", cell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while kernel.poll() is None and not any(path.stat().st_size for path in place.glob("runs/*/trials/*/epochs.jsonl")):
+        time.sleep(0.05)
+    kernel.send_signal(signal.SIGINT)
+    out, err = kernel.communicate(timeout=60)
+    assert "interrupted; continue with: " in out
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert list(place.glob("runs/*/trials/*/state-*.pt")), "it was not stopped in order"
