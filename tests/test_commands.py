@@ -1,0 +1,220 @@
+"""Every command that the documentation shows is run here, by another test, by CI, or is marked beside it as not run in tests."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.__main__ import app
+from trainables.commandline import execute
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LOG = "findings.md"  # tells what was done once, and shows nobody what to do
+PROGRAMS = (
+    "python|pytest|pip|uv|dvc|ray|sbatch|tensorboard|optuna-dashboard|mlflow|wandb|cifar-search|pre-commit|ruff|mypy"
+)
+MARK = "not run in tests"
+
+TOOLS = (
+    "ray up",
+    "ray symmetric-run",
+)  # named in a sentence, as one names a program; what to type stands in docs/cluster.md
+
+RUN, OTHER = "lr_sweep-digits", "mlp_random-digits"
+SMALL = "--dataset digits --fraction 0.1 --epochs 1 --num-samples 2 --set width=16"  # of two values given the last one counts
+ALONE = "--dataset digits --fraction 0.1 --epochs 1"
+
+HERE = {  # as it is documented: as it is run, in this order, in a folder with a small finished run, two classes of pictures
+    "python run_search.py --list-spaces": "",
+    "python run_search.py --show-space NAME": "python run_search.py --show-space lr_sweep",
+    "python run_search.py --show-space mlp_random": "",
+    "python run_search.py --space mlp_random": f"python run_search.py --space mlp_random {SMALL}",
+    'python run_search.py --space mlp_random --set "lr=loguniform(1e-4,1)" --set depth=2,3,4 --set batch_size=256': (
+        'python run_search.py --space mlp_random --set "lr=loguniform(1e-4,1)" --set depth=2,3,4 --set batch_size=256 '
+        f"{SMALL} --name set"
+    ),
+    "python run_search.py --space mlp_random --warm-start RUN": (
+        f"python run_search.py --space mlp_random --warm-start {RUN} {SMALL} --name warm"
+    ),
+    "python run_search.py --space mlp_random --dataset folder:pictures": (
+        "python run_search.py --space mlp_random --dataset folder:pictures --epochs 1 --num-samples 2 --set width=16"
+    ),
+    "python run_search.py --resume NAME": f"python run_search.py --resume {RUN}",
+    "python run_search.py --resume NAME --retry-failed": f"python run_search.py --resume {RUN} --retry-failed",
+    "python run_search.py --reproduce RUN/7f3a": f"python run_search.py --reproduce {RUN}/0",
+    "python -m trainables --dataset cifar100 --num_epochs 300 --batch_size 128 --lr 0.1 --weight_decay 5e-4": (
+        "python -m trainables --dataset cifar100 --num_epochs 300 --batch_size 128 --lr 0.1 --weight_decay 5e-4 "
+        f"{ALONE} --model convnet"
+    ),
+    "python -m trainables --dataset digits --model mlp --epochs 2": (
+        f"python -m trainables --dataset digits --model mlp --epochs 2 {ALONE} --width 16"
+    ),
+    "python -m trainables.data digits": "",
+    "python -m analysis leaderboard RUN": f"python -m analysis leaderboard {RUN}",
+    "python -m analysis leaderboard RUN...": f"python -m analysis leaderboard {RUN} {OTHER}",
+    "python -m analysis verify RUN": f"python -m analysis verify {RUN}",
+    "python -m analysis verify runs/lr_sweep-cifar10": f"python -m analysis verify runs/{RUN}",
+    "python -m analysis show RUN": f"python -m analysis show {RUN}",
+    "python -m analysis show RUN/7f3a": f"python -m analysis show {RUN}/1",
+    "python -m analysis compare RUN RUN": f"python -m analysis compare {RUN} {OTHER}",
+    "python -m analysis report RUN": f"python -m analysis report {RUN}",
+    "python -m analysis export RUN DIR": f"python -m analysis export {RUN} network",
+    "python -m analysis predict DIR photo.png": "python -m analysis predict network photo.png",
+    "python -m analysis watch RUN": f"python -m analysis watch {RUN}",
+    "python -m analysis watch mlp_random-cifar10": f"python -m analysis watch {OTHER}",
+    "python -m analysis mirror RUN --to tensorboard": f"python -m analysis mirror {RUN} --to tensorboard",
+    "python -m analysis mirror RUN --to optuna": f"python -m analysis mirror {RUN} --to optuna",
+}
+SEARCHES = "tests/test_run_search.py"
+EXCERPTS = "tests/analysis/test_docs.py::def test_the_excerpt_is_what_the_command_prints"
+DVC = "tests/test_dvc.py"
+DASHBOARD = "tests/analysis/mirrors/test_dashboard.py::def test_history_and_importance_show_the_search"
+SBATCH = "tests/test_slurm.py::def test_preemption_saves_requeues_and_continues"
+ELSEWHERE = {  # where it is run: a file, and what stands there
+    "pip install -e . && python run_search.py --space lr_sweep": ".ci/run::-e . && python run_search.py --space lr_sweep",
+    'pip install -e ".[test]" && pytest': '.ci/run::-e ".[test]" && pytest',
+    'pip install -e ".[test]"': '.ci/run::-e ".[test]" && pytest',
+    "pip install -e .": ".ci/run::-e . && python run_search.py --space lr_sweep",
+    "pytest": '.ci/run::-e ".[test]" && pytest',
+    'pytest -m "not integration"': '.ci/run::-e ".[test]" && pytest',
+    "pytest tests/faults": '.ci/run::-e ".[test]" && pytest',
+    "ruff check . && ruff format --check . && mypy": ".ci/run::ruff check .\nruff format --check .\nmypy",
+    "python run_search.py": ".ci/run::python run_search.py --space lr_sweep",
+    "cifar-search --show-completion": "tests/search/test_completion.py::def test_bash_itself_completes_a_line",
+    "python -m analysis export": EXCERPTS,
+    "python -m trainables.data cifar10": "tests/trainables/test_cifar.py::def test_prepare_holds_out_a_tenth",
+    "python run_search.py --space mlp_random --epochs 10": f"{SEARCHES}::def test_totals_grow",
+    "python run_search.py --space mlp_random --algo tpe --num-samples 100": f"{SEARCHES}::def test_points_of_tpe_stay",
+    "python run_search.py --space mlp_random --address HOST:PORT": (
+        "tests/faults/test_ray_cluster.py::def test_a_lost_node_loses_no_epoch"
+    ),
+    "python run_search.py --space mlp_random --log-to tensorboard --log-to optuna": f"{SEARCHES}::def test_mirrors_follow",
+    "python run_search.py --space mlp_random --notify https://example.com/hook": (
+        "tests/analysis/test_news.py::def test_"
+    ),
+    "python -m analysis mirror mlp_random-cifar10 --to tensorboard --to optuna --to mlflow --to dvc": (
+        "tests/analysis/mirrors/test_mlflow.py::def test_the_search_is_a_parent"
+    ),
+    "optuna-dashboard sqlite:///runs/NAME/optuna.db": DASHBOARD,
+    "optuna-dashboard sqlite:///study.db": DASHBOARD,
+    "dvc update cifar10.dvc": f'{DVC}::dvc("update", "cifar10.dvc")',
+    "dvc update": f'{DVC}::dvc("update", "cifar10.dvc")',
+    "dvc pull cifar10.dvc": f'{DVC}::dvc("pull", "cifar10.dvc")',
+    "dvc pull": f'{DVC}::dvc("pull", "cifar10.dvc")',
+    "dvc add pictures": f'{DVC}::dvc("add", "pictures")',
+    "dvc repro": f'{DVC}::dvc("repro")',
+    "dvc metrics show": f'{DVC}::dvc("metrics", "show"',
+    "dvc params diff": f'{DVC}::dvc("params", "diff")',
+    "dvc plots show": f'{DVC}::dvc("plots", "show")',
+    "python -m tests.faults --kills 200": "tests/faults/test_killed_search.py::python -m tests.faults",
+}  # fmt: skip
+
+
+def spans(text: str) -> Iterator[tuple[str, str]]:
+    """Each command of a page, with what stands beside it: its heading, its paragraph, the one before and the one after."""
+    heading, paragraphs = "", [*re.split(r"\n\s*\n", text), ""]
+    for number, paragraph in enumerate(paragraphs[:-1]):
+        heading = paragraph if paragraph.startswith("#") else heading
+        beside = "\n".join([heading.splitlines()[0] if heading else "", *paragraphs[max(0, number - 1) : number + 2]])
+        yield from ((command, beside) for command in commands(paragraph))
+
+
+def commands(paragraph: str) -> list[str]:
+    """Those of a block, of indented lines, and those between backticks that have an argument."""
+    block = re.search(r"^```(?:bash|console)\n(.*?)(?:^```|\Z)", paragraph, re.MULTILINE | re.DOTALL)
+    if block and "$ " in block[1]:
+        lines = re.findall(r"^\$ (.*)", block[1], re.MULTILINE)
+    elif block:
+        lines = block[1].splitlines()
+    elif "```" in paragraph:
+        return []
+    else:
+        lines = re.findall(rf"^    ((?:{PROGRAMS}) .*)", paragraph, re.MULTILINE)
+        lines += re.findall(rf"`((?:{PROGRAMS}) [^`]+)`", paragraph)
+    return [re.split(r"\s+#", " ".join(line.split()))[0] for line in lines]
+
+
+def documented() -> dict[str, list[str]]:
+    """What stands beside each command of the documentation, wherever it is shown."""
+    found: dict[str, list[str]] = {}
+    for page in PAGES:
+        for command, beside in spans(page.read_text()) if page.name != LOG else ():
+            found.setdefault(command, []).append(f"{page.name}: {beside}")
+    return found
+
+
+def is_excerpt(command: str) -> bool:
+    """Another test runs every console block of docs/analysis.md."""
+    return f"$ {command}\n" in (ROOT / "docs" / "analysis.md").read_text()
+
+
+def test_every_documented_command_is_run_or_marked():
+    unknown = {
+        command: beside[0].partition(":")[0]
+        for command, beside in documented().items()
+        if command not in TOOLS and command not in HERE and command not in ELSEWHERE and not is_excerpt(command)
+        and not all(MARK in re.sub(r"\s+", " ", each).lower() for each in beside)
+    }  # fmt: skip
+    assert unknown == {}, f"run them in {Path(__file__).name}, or write '{MARK}' beside them"
+
+
+def test_the_tables_name_nothing_that_is_not_documented():
+    assert (HERE.keys() | ELSEWHERE.keys()) - documented().keys() == set()
+    assert HERE.keys() & ELSEWHERE.keys() == set()
+    assert len(documented()) > 60, "the pages are not read as they should be"
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_what_is_run_elsewhere_is_there(command):
+    file, _, needle = ELSEWHERE[command].partition("::")
+    assert needle in (ROOT / file).read_text()
+
+
+def call(words: list[str]) -> tuple[int, str]:
+    """The exit code of a command and what it said, both without a terminal."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    script = [str(ROOT / words[1]), *words[2:]] if words[1] == "run_search.py" else words[1:]
+    done = subprocess.run(
+        [sys.executable, *script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, done.stdout
+
+
+def draw(folder: Path) -> None:
+    """A photograph, and two classes that differ in brightness."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 20), ("test", 5)):
+        for level, name in ((60, "dark"), (190, "light")):
+            (folder / "pictures" / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(level - 50, level + 50, size=(32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / "pictures" / split / name / f"{number}.png")
+    Image.new("RGB", (40, 40), "white").save(folder / "photo.png")
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(900)
+def test_the_documented_commands_run_and_draw_nothing_off_a_terminal(tmp_path, monkeypatch, capfd):
+    """Nothing but lines of text comes out, so that a log can be read."""
+    draw(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    first = "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2"
+    for documented_as, run_as in ({first: first} | HERE).items():
+        words = shlex.split(run_as or documented_as)
+        if words[:3] == ["python", "-m", "analysis"]:
+            code, (out, err) = execute(app, "python -m analysis", words[3:]), capfd.readouterr()
+            said = out + err
+        else:
+            code, said = call(words)
+        assert code == 0, f"{documented_as}\n{said}"
+        assert [character for character in said if ord(character) < 32 and character not in "\n\t"] == [], documented_as
+        assert said or "mirror" in words or "export" in words, f"{documented_as} said nothing"
+    assert {path.name for path in tmp_path.iterdir()} >= {"network", "results.md", "runs", "data-cache"}
