@@ -1,9 +1,16 @@
 """How far a search is, and what a terminal shows of it: pytest tests/search/test_progress.py"""
 
+import fcntl
 import io
+import os
+import re
+import select
+import struct
+import termios
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
+from rich.table import Table
 
 from search import display, folder, ledger
 from search.progress import Progress
@@ -82,3 +89,49 @@ def test_off_a_terminal_there_is_no_animation_and_an_ending_is_one_line(run):
     display.plain_lines(progress, Console(file=stream, width=20))(2, None)
     line = f"trial 0002-{run.trials[2].id}  lr=0.3  finished after 4 of 4 epochs  val_accuracy 50.00 %\n"
     assert stream.getvalue() == line
+
+
+def on_terminal(run, monkeypatch, **environment) -> str:
+    """What a search sends to a real (pseudo) terminal 200 columns wide, told so or not by the environment."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm-256color", **environment}.items():
+        monkeypatch.setenv(name, value)
+    leader, follower = os.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    kept = os.dup(2)
+    os.dup2(follower, 2)
+    try:
+        console = display.open_console(quiet=False)
+        with display.shown(Progress(run), console) as notify:
+            notify(1, row(1, 0.61))
+        console.file.close()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    text = b""
+    while select.select([leader], [], [], 0.1)[0]:
+        text += os.read(leader, 1 << 16)
+    os.close(follower)
+    os.close(leader)
+    return text.decode()
+
+
+COLOURED = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;\d+)*m")
+
+
+def test_no_color_is_honoured(run, monkeypatch):
+    bold = Table("a", header_style="bold red")
+    monkeypatch.setattr(display, "render", lambda _: Group(bold, "61.00 %"))
+    assert COLOURED.search(on_terminal(run, monkeypatch))
+    text = on_terminal(run, monkeypatch, NO_COLOR="1")
+    assert "61.00" in text
+    assert not COLOURED.search(text)
+
+
+def test_columns_are_honoured(run, monkeypatch):
+    def widest(text):
+        return max(len(line.rstrip()) for line in re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", text).splitlines())
+
+    assert widest(on_terminal(run, monkeypatch)) > 60
+    assert widest(on_terminal(run, monkeypatch, COLUMNS="40")) <= 40
