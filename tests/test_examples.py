@@ -38,3 +38,26 @@ def test_the_numbers_in_the_readme_are_those_of_its_example():
     for line in table:
         cells = [re.sub(r"\[(\w+)\]\([^)]*\)", r"\1", cell).strip() for cell in line.strip("|").split("|")]
         assert any(all(cell in row for cell in cells) for row in readme.splitlines() if row.startswith("> |")), cells
+
+
+@pytest.mark.parametrize("name", ["search.svg", "leaderboard.png"])
+def test_the_pictures_of_the_readme_are_small_and_load_nothing(name):
+    root = Path(__file__).parent.parent
+    assert f"](docs/pictures/{name})" in (root / "README.md").read_text()
+    content = (root / "docs" / "pictures" / name).read_bytes()
+    assert 1_000 < len(content) < 200_000
+    assert b"url(" not in content.replace(b"url(#", b"") or not name.endswith(".svg")
+
+
+def test_every_link_between_the_pages_leads_somewhere():
+    root = Path(__file__).parent.parent
+    pages = [root / "README.md", root / "CONTRIBUTING.md", *(root / "docs").glob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())]
+    assert len(links) > 40
+    assert [(page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_in_the_list_of_the_readme():
+    root = Path(__file__).parent.parent
+    listed = (root / "README.md").read_text().partition("## Documentation")[2].partition("## ")[0]
+    assert [page.name for page in (root / "docs").glob("*.md") if f"](docs/{page.name})" not in listed] == []
