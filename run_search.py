@@ -173,7 +173,8 @@ def main(
             num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision, seeds=seeds,
             confirm=confirm, confirm_seeds=confirm_seeds, audit=audit,
             cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
-            address=address, epoch_timeout=epoch_timeout, runs_dir=runs_dir, name=name, allow_changes=allow_changes,
+            address=address, epoch_timeout=epoch_timeout, runs_dir=runs_dir, data_dir=data_dir, name=name,
+            allow_changes=allow_changes,
         )  # fmt: skip
         if fallback:
             tell(f"{fallback}\n", sys.stderr)

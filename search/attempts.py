@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from search import confirmation, growth, ledger, runner
+from search import confirmation, growth, ledger, nodes, runner
 from search.budgets import Budgets
 from search.casualties import Casualties
 from search.decisions import of_run
@@ -37,6 +37,8 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
     budgets = Budgets()
     with runner.ray_started(folder, settings.address, interrupts):
         resources = runner.available(settings)
+        if settings.address:
+            nodes.make_ready(folder, settings, interrupts.check)
         fruitless = 0
         while is_open(run):
             fault = attempt_once(run, settings, resources, notify, budgets)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from search import nodes
 from search.authentication import protect
 from search.casualties import Casualties
 from search.decisions import Decisions
@@ -118,7 +119,8 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     try:
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-            configure_logging=True, **({} if address else {"_temp_dir": str(scratch / "ray")}),  # Ray opens it to all
+            configure_logging=True,
+            **({"runtime_env": nodes.environment()} if address else {"_temp_dir": str(scratch / "ray")}),  # Ray opens it to all
         )  # fmt: skip
     except SystemExit as stop:
         raise Interrupted(signal.SIGTERM) from stop

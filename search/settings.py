@@ -68,6 +68,7 @@ class Settings:
     address: str | None = None  # of a Ray cluster; none to start Ray here
     epoch_timeout: int | None = None  # seconds without a trained batch before a worker counts as hung
     runs_dir: Path = Path("runs")
+    data_dir: Path = Path("data")  # where the nodes of a cluster look for the archives
     name: str | None = None
     allow_changes: bool = False
     set: tuple[str, ...] = ()  # what --set changed in the space

@@ -1,0 +1,122 @@
+"""The nodes of a cluster before the first trial: each must see the run folder, and gets the images once."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.faults import Fault
+from search.settings import Settings
+from trainables import data, memory
+from trainables.errors import DataError, ExpectedError, RayError, StorageError
+
+WAIT = 0.5  # seconds between two looks at whether the search was asked to stop
+PACKAGES = ("search", "trainables", "spaces")  # what a worker imports
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a node is asked for, all paths absolute."""
+
+    run: Path
+    word: str  # what the search has written in its run folder
+    cache: Path
+    dataset: str
+    data_dir: Path
+    fingerprint: str  # of the images
+
+
+def environment() -> dict[str, Any]:
+    """Ray's runtime environment for workers on other nodes: our packages, as they are here, and how memory is kept."""
+    here = Path(__file__).parents[1]
+    return {"py_modules": [str(here / package) for package in PACKAGES], "env_vars": memory.ENVIRONMENT}
+
+
+def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None:
+    """Try the run folder from every node, and prepare the images where they are missing; all nodes at once.
+
+    Args:
+        check: raises if the search was asked to stop.
+
+    Raises:
+        StorageError, DataError: of the first node that cannot take part, named.
+        RayError: a node was lost meanwhile.
+    """
+    word = uuid.uuid4().hex
+    (run / "ray" / "word").write_text(word)
+    images = data.load(settings.cache).fingerprint
+    paths = [path.resolve() for path in (run, settings.cache, settings.data_dir)]
+    asked = Asked(paths[0], word, paths[1], settings.dataset, paths[2], images)
+    for name, fault in answers(asked, check):
+        if fault:
+            raise Fault(fault.kind, f"node {name}: {fault.message}").error()
+        if not answer_of(run, word, name).exists():
+            raise StorageError(
+                f"node {name}: {asked.run}: it has a folder of that name, but another one. "
+                "Put the run on storage that all nodes share: --runs-dir."
+            )
+
+
+def answers(asked: Asked, check: Callable[[], None]) -> list[tuple[str, Fault | None]]:
+    """What each node says: its name and the reason why it cannot take part, if there is one."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    waiting = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            name = f"{node['NodeManagerAddress']}-{node['NodeID'][:8]}"
+            ask = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(ready)
+            waiting[ask.remote(asked, name)] = name
+    found = []
+    while waiting:
+        done, _ = ray.wait(list(waiting), timeout=WAIT)
+        check()
+        for answer in done:
+            name = waiting.pop(answer)
+            try:
+                found.append((name, ray.get(answer)))
+            except Exception as error:
+                raise RayError(f"node {name}: {type(error).__name__}: it did not answer. Look at that node.") from error
+    return found
+
+
+def ready(asked: Asked, name: str) -> Fault | None:
+    """On a node: whether it can take part; prepares the images if they are not there."""
+    try:
+        see(asked, name)
+        prepare(asked)
+    except ExpectedError as error:
+        return Fault(error.kind, str(error))
+    return None
+
+
+def see(asked: Asked, name: str) -> None:
+    """Read the search's word in the run folder and answer it there."""
+    try:
+        if (asked.run / "ray" / "word").read_text() == asked.word:
+            answer_of(asked.run, asked.word, name).touch()
+            return
+        why = "it is another folder"
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise StorageError(
+        f"the run folder cannot be used: {asked.run}: {why}. "
+        "Put it on storage that all nodes share and may write to: --runs-dir."
+    )
+
+
+def answer_of(run: Path, word: str, name: str) -> Path:
+    return run / "ray" / f"{word}-{name}"
+
+
+def prepare(asked: Asked) -> None:
+    """Have the images in the same place as the node of the search has them, and the same ones."""
+    there = asked.cache if (asked.cache / "meta.json").exists() else None
+    there = there or data.prepare(asked.dataset, asked.data_dir, progress=False).resolve()
+    if there != asked.cache:
+        raise DataError(f"the images lie in {there}: not in {asked.cache}, as on the first node. Share that folder.")
+    if data.load(there).fingerprint != asked.fingerprint:
+        raise DataError(f"other images: {there}: {asked.dataset} is not what the first node has. Share the folder.")
