@@ -5,6 +5,7 @@ of them. An attempt that dies is therefore followed by a fresh one, never by a r
 """
 
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -142,10 +143,13 @@ def shut_down() -> None:
     """End Ray. The run is on disk by now, so whatever goes wrong here goes into the log and changes no exit code."""
     import ray
 
+    gc.disable()  # a reference of Ray's that another thread collects while Ray ends makes its native code end the process
     try:
         ray.shutdown()
     except Exception:
         log_exception()
+    finally:
+        gc.enable()
 
 
 def fresh_scratch(run: Path) -> Path:
