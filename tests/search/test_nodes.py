@@ -1,0 +1,48 @@
+"""What a node of a cluster answers, without Ray: pytest tests/search/test_nodes.py"""
+
+from dataclasses import replace
+
+import pytest
+
+from search.nodes import Asked, answer_of, prepare, ready, see
+from trainables import data
+from trainables.errors import DataError, StorageError
+
+
+@pytest.fixture
+def asked(tmp_path):
+    run = tmp_path / "runs" / "t"
+    (run / "ray").mkdir(parents=True)
+    (run / "ray" / "word").write_text("open sesame")
+    cache = data.prepare("digits", tmp_path / "data", progress=False).resolve()
+    return Asked(run, "open sesame", cache, "digits", tmp_path / "data", data.load(cache).fingerprint)
+
+
+def test_a_node_that_sees_the_run_answers_in_it(asked):
+    assert ready(asked, "a") is None
+    assert answer_of(asked.run, asked.word, "a").exists()
+
+
+@pytest.mark.parametrize("word", ["another", None])
+def test_a_node_that_sees_another_folder_or_none_says_so(asked, word):
+    path = asked.run / "ray" / "word"
+    path.unlink() if word is None else path.write_text(word)
+    with pytest.raises(StorageError, match="the run folder cannot be used"):
+        see(asked, "a")
+    assert ready(asked, "a").kind == "storage"
+    assert not answer_of(asked.run, asked.word, "a").exists()
+
+
+def test_images_that_a_node_lacks_are_prepared_there(asked):
+    for path in sorted(asked.cache.rglob("*"), reverse=True):
+        path.unlink()
+    asked.cache.rmdir()
+    prepare(asked)
+    assert data.load(asked.cache).fingerprint == asked.fingerprint
+
+
+def test_other_images_and_another_place_are_refused(asked, tmp_path):
+    with pytest.raises(DataError, match="other images"):
+        prepare(replace(asked, fingerprint="0" * 64))
+    with pytest.raises(DataError, match="the images lie in"):
+        prepare(replace(asked, cache=tmp_path / "elsewhere"))
