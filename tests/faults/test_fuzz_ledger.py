@@ -79,9 +79,11 @@ def replace_line(draw, data, lines, place) -> bytes:
 def change_key(draw, data, lines, place) -> bytes:
     try:
         record = json.loads(lines[place])
-        key = draw(st.sampled_from(sorted(record)))
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
         return data
+    if not isinstance(record, dict) or not record:  # after another mutation
+        return data
+    key = draw(st.sampled_from(sorted(record)))
     record[key] = draw(odd)
     if draw(st.booleans()):
         del record[key]
