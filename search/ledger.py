@@ -214,8 +214,9 @@ def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
             continue
         if record.get("epoch") != len(rows) + 1:
             raise damaged(path, number, f"epoch {record.get('epoch')} is out of order")
-        if not isinstance(record.get("val_accuracy"), (int, float)):
-            raise damaged(path, number, f"val_accuracy is {record.get('val_accuracy')!r}")
+        value = record.get("val_accuracy")
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise damaged(path, number, f"val_accuracy is {value!r}")
         rows.append(record)
         outcome = None
     return rows, outcome
