@@ -83,3 +83,10 @@ def test_another_format_and_a_folder_that_is_no_run_are_refused(run, tmp_path):
 def test_reading_a_run_loads_neither_torch_nor_ray():
     code = "import sys, search.ledger, search.folder; print([name for name in ('torch', 'ray') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("value", [None, "0.5", -0.1, 1.5, 1e308])
+def test_a_row_without_an_accuracy_from_0_to_1_is_damage(tmp_path, value):
+    durable.append(tmp_path / "epochs.jsonl", {"epoch": 1, "val_accuracy": value})
+    with pytest.raises(RunError, match=r"epochs\.jsonl:1: .*val_accuracy is"):
+        ledger.read_epochs(tmp_path / "epochs.jsonl")
