@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -99,7 +99,8 @@ hostile = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(["a|
 
 
 @settings(max_examples=50)
-@given(hostile, hostile)
+@example("name", "\ud800")  # half a surrogate pair, as JSON may have it; pandas refuses it in the name of a column
+@given(hostile.filter(lambda key: key == key.encode(errors="replace").decode()), hostile)
 def test_any_text_in_a_setting_leaves_the_shape(trial: Make, run: MakeRun, key: str, value: str) -> None:
     assume(key not in (*frame.ORIGIN, *frame.FACTS, *frame.METRICS))
     one = trial(0, (0.5,))

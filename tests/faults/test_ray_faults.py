@@ -43,7 +43,7 @@ def test_lost_messages_blame_no_configuration(search, check):
     """One in twenty requests and answers of Ray is lost."""
     code, errors = search.done(RAY_testing_rpc_failure=LOSSY)
     assert code in (0, 8), (errors, search.log())
-    assert errors.count("\n") == 1  # the error, or where the results are
+    assert errors.count("\n") <= 2  # the error, or what the best one costs and where the results are
     run = ledger.read(search.run)
     assert not any(trial.status == "failed" for trial in run.trials)
     assert search.done()[0] == 0
