@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import results
+from analysis import report, results
 from search import ledger
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*/run.json"))
@@ -15,6 +15,11 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*/r
 def test_the_committed_leaderboard_is_rendered_from_the_ledger_beside_it(path):
     run = ledger.read(path.parent)
     assert results.render(run) == (path.parent / "results.md").read_text()
+
+
+def test_the_committed_report_is_made_from_the_ledger_beside_it():
+    (committed,) = (Path(__file__).parent.parent / "docs" / "examples").glob("*/report.html")
+    assert report.page(ledger.read(committed.parent)) == committed.read_text()
 
 
 def test_there_are_examples():
