@@ -10,7 +10,7 @@ from search.decisions import of_run
 from search.faults import Fault, fault_behind
 from search.folder import tidy
 from search.interrupts import Interrupts
-from search.pulse import PATIENCE, Watchdog
+from search.pulse import PATIENCE, START_HERE, START_ON_CLUSTER, Watchdog
 from search.resources import Resources, check_machine
 from search.runner import Notify
 from search.settings import Settings
@@ -71,7 +71,8 @@ def attempt_once(
 ) -> Fault | None:
     """One attempt. What Ray throws is kept in its log and answered by the next attempt, unless a fault is behind it."""
     job = make_job(run, settings, resources)
-    watchdog = Watchdog(job.pulses, settings.epoch_timeout or PATIENCE, runner.kill)
+    start = max(START_ON_CLUSTER if settings.address else START_HERE, settings.epoch_timeout or 0)
+    watchdog = Watchdog(job.pulses, settings.epoch_timeout or PATIENCE, start, runner.kill)
     turns = Turns(run, grow=functools.partial(growth.extend, run.folder, settings.space), aside=budgets.aside)
     casualties = Casualties(run, turns, watchdog, budgets)
     try:

@@ -15,7 +15,11 @@ from pathlib import Path
 from trainables.errors import RayError
 
 EVERY = 1.0  # seconds between two signs, and between two looks
-PATIENCE = 600.0  # seconds without a sign before a worker counts as hung, and without any worker before Ray does
+PATIENCE = 600.0  # seconds without a sign before a worker counts as hung
+START_HERE = (
+    180.0  # seconds without any worker before Ray counts as hung: a message that Ray loses can cost it a slot for good
+)
+START_ON_CLUSTER = 600.0  # the same where a node may have to be started first
 
 
 @contextlib.contextmanager
@@ -60,7 +64,8 @@ class Watchdog:
 
     Args:
         folder: where the workers' files are.
-        limit: seconds without a sign of life.
+        limit: seconds without a sign of life of a worker.
+        start: seconds without any worker.
         kill: ends a process, given its id and host.
     """
 
@@ -68,10 +73,11 @@ class Watchdog:
         self,
         folder: Path,
         limit: float,
+        start: float,
         kill: Callable[[int, str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder, self._limit, self._kill, self._clock = folder, limit, kill, clock
+        self._folder, self._limit, self._start, self._kill, self._clock = folder, limit, start, kill, clock
         self._pulses: dict[int, Pulse] = {}
         self._looked = self._alive = clock()
         self.killed: set[int] = set()  # trials whose worker was killed, until somebody takes them out
@@ -101,7 +107,7 @@ class Watchdog:
         self._looked = now
         for path in self._files():
             self._look_at(path, now)
-        if now - self._alive > max(PATIENCE, self._limit):
+        if now - self._alive > self._start:
             raise RayError(
                 f"no worker in {now - self._alive:.0f} s: Ray does not start one. Run the same command again, or wait longer: "
                 "--epoch-timeout."

@@ -20,7 +20,9 @@ def run(tmp_path, toy, settings):
 @pytest.fixture
 def casualties(run, tmp_path):
     budgets = Budgets()
-    return Casualties(run, Turns(run, aside=budgets.aside), Watchdog(tmp_path / "pulses", 10, lambda *_: None), budgets)
+    return Casualties(
+        run, Turns(run, aside=budgets.aside), Watchdog(tmp_path / "pulses", 10, 180, lambda *_: None), budgets
+    )
 
 
 def status(run, index):

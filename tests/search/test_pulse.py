@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from search.pulse import PATIENCE, Watchdog, beating
+from search.pulse import START_HERE, Watchdog, beating
 from trainables.errors import RayError
 
 
@@ -13,7 +13,7 @@ from trainables.errors import RayError
 def watched(tmp_path):
     """A watchdog with a limit of 10 s, whom it killed, and a way to let time pass."""
     now, killed = [0.0], []
-    watchdog = Watchdog(tmp_path, 10, lambda process, host: killed.append((process, host)), lambda: now[0])
+    watchdog = Watchdog(tmp_path, 10, START_HERE, lambda process, host: killed.append((process, host)), lambda: now[0])
 
     def pass_by(seconds):
         for _ in range(seconds):
@@ -68,8 +68,8 @@ def test_the_next_worker_of_a_trial_starts_afresh(tmp_path, watched):
 
 def test_a_search_without_any_worker_for_too_long_is_rays_fault(watched):
     _, pass_by = watched
-    pass_by(int(PATIENCE))
-    with pytest.raises(RayError, match="no worker in 601 s"):
+    pass_by(int(START_HERE))
+    with pytest.raises(RayError, match="no worker in 181 s"):
         pass_by(1)
 
 
