@@ -97,7 +97,9 @@ def main(
         bool, option("print trials, epochs, disk and time, measured on a few batches, and stop", "--dry-run")
     ] = False,
     cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,
-    gpus_per_trial: Annotated[float | None, option("fractions share a GPU [1 where there is one]")] = None,
+    gpus_per_trial: Annotated[
+        str | None, option("fractions share a GPU; auto measures which pays [1 where there is one]")
+    ] = None,
     max_concurrent: Annotated[int | None, option("trials at once [as many as fit]")] = None,
     address: Annotated[str | None, option("of a Ray cluster to run on [Ray is started here]")] = None,
     epoch_timeout: Annotated[int | None, option("seconds without a trained batch: a worker hangs [600]")] = None,
@@ -154,7 +156,7 @@ def main(
         import spaces
         from analysis.mirrors import started
         from search import plan
-        from search.settings import Settings, duration
+        from search.settings import Settings, duration, gpus
         from trainables import data
 
         interrupts.end_in(duration(time_budget) if time_budget is not None else None)
@@ -172,7 +174,7 @@ def main(
             scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
             num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision, seeds=seeds,
             confirm=confirm, confirm_seeds=confirm_seeds, audit=audit,
-            cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus_per_trial, max_concurrent=max_concurrent,
+            cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus(gpus_per_trial), max_concurrent=max_concurrent,
             address=address, epoch_timeout=epoch_timeout, runs_dir=runs_dir, data_dir=data_dir, name=name,
             allow_changes=allow_changes,
         )  # fmt: skip
@@ -276,7 +278,7 @@ def run(
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
     from analysis.live import Live
-    from search import attempts, display, estimate, folder, ledger, lock, resources
+    from search import attempts, display, estimate, folder, ledger, lock, resources, sharing
     from search.interrupts import Interrupted
     from search.progress import Progress
     from trainables import data, durable
@@ -295,6 +297,9 @@ def run(
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
+        settings, measured = sharing.settled(settings, found)
+        if measured:
+            tell(f"{measured}\n", sys.stderr)
         grew = stack.enter_context(followers)  # once there is a run to follow
         try:
             with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:

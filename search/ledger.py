@@ -4,7 +4,7 @@ Layout in docs/architecture.md. Loads neither Ray nor torch, so that analysis ca
 """
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -177,7 +177,12 @@ def reread(run: Run, index: int) -> Trial:
     """One trial as its folder and the decisions are now."""
     decisions = read_lines_with(run.folder / "decisions.jsonl", "trial", index)  # among thousands, at each trial's end
     stops = [line["epoch"] for line in decisions if line["decision"] == "stop"]
-    return read_trial(run.folder, planned(run.folder, index), run.totals["epochs"], stops[0] if stops else None)
+    stopped_at = stops[0] if stops else None
+    if index >= len(run.trials):  # planned since
+        return read_trial(run.folder, planned(run.folder, index), run.totals["epochs"], stopped_at)
+    known = run.trials[index]  # a line of the plan never changes
+    epochs, outcome = read_epochs(known.folder / "epochs.jsonl")
+    return replace(known, epochs=epochs, outcome=outcome, stopped_at=stopped_at)
 
 
 def planned(run: Path, index: int) -> Record:

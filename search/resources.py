@@ -68,7 +68,8 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
         UsageError: no node can hold a trial.
     """
     most_gpus = max((node.get("GPU", 0) for node in nodes), default=0)
-    gpus = settings.gpus_per_trial if settings.gpus_per_trial is not None else float(most_gpus > 0)
+    asked = settings.gpus_per_trial
+    gpus = asked if isinstance(asked, (int, float)) else float(most_gpus > 0)
     slots = sum(fit(node, settings.cpus_per_trial, gpus) for node in nodes)
     if slots == 0:
         offer = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from search.plan import ALGORITHMS
 from spaces import MAX_GRID, Space
@@ -15,6 +16,7 @@ SCHEDULERS = ("asha", "sha", "median", "epochs:K", "none")
 FEW_EPOCHS = re.compile(r"epochs:[1-9][0-9]{0,6}")
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
+AUTO: Literal["auto"] = "auto"  # of --gpus-per-trial: measured, see search/sharing.py
 LONGEST = 10 * 365 * 24 * 3600  # seconds of a time budget
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
@@ -63,7 +65,7 @@ class Settings:
     fraction: float = 1.0
     precision: str = "auto"
     cpus_per_trial: int = 1
-    gpus_per_trial: float | None = None  # none for one GPU where there is one
+    gpus_per_trial: float | Literal["auto"] | None = None  # none for one GPU where there is one
     max_concurrent: int | None = None
     address: str | None = None  # of a Ray cluster; none to start Ray here
     epoch_timeout: int | None = None  # seconds without a trained batch before a worker counts as hung
@@ -97,9 +99,11 @@ class Settings:
             )
         if (self.num_samples or 0) > MAX_GRID:
             raise UsageError(f"--num-samples must be at most {MAX_GRID}, but got {self.num_samples}.")
-        gpus = self.gpus_per_trial or 0.0
-        if not (0 <= gpus <= 1 or (math.isfinite(gpus) and gpus == int(gpus) > 0)):
-            raise UsageError(f"--gpus-per-trial must be a fraction from 0 to 1 or a whole number, but got {gpus}.")
+        share = self.gpus_per_trial if isinstance(self.gpus_per_trial, (int, float)) else 0.0
+        if not (0 <= share <= 1 or (math.isfinite(share) and share == int(share) > 0)):
+            raise UsageError(
+                f"--gpus-per-trial must be auto, a fraction from 0 to 1, or a whole number, but got {share}."
+            )
         if not 0 <= self.seed < MAX_SEED:
             raise UsageError(f"--seed must be from 0 to {MAX_SEED - 1}, but got {self.seed}.")
 
@@ -122,6 +126,22 @@ LEAST = {
     "seeds": 1, "confirm": 0, "confirm_seeds": 1,
     "epoch_timeout": 1,
 }  # fmt: skip
+
+
+def gpus(text: str | None) -> float | Literal["auto"] | None:
+    """What --gpus-per-trial says.
+
+    Raises:
+        UsageError: neither a number nor auto.
+    """
+    if text is None:
+        return None
+    if text == AUTO:
+        return AUTO
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--gpus-per-trial must be a number or auto, but got {text!r}.") from None
 
 
 def plural(number: int, noun: str) -> str:

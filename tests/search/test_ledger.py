@@ -71,6 +71,18 @@ def test_one_line_of_the_plan_is_found_without_reading_the_others(run):
     assert ledger.planned(run.folder, 1)["index"] == 1
 
 
+def test_a_trial_is_read_again_without_the_plan_unless_it_was_planned_since(run):
+    commit(run.trials[1], [0.1, 0.3])
+    again = ledger.reread(run, 1)
+    assert again == ledger.read(run.folder).trials[1]
+    assert [row["val_accuracy"] for row in again.epochs] == [0.1, 0.3]
+    later = {**durable.read_lines(run.folder / "trials.jsonl")[0], "index": len(run.trials), "id": "abc"}
+    durable.append(run.folder / "trials.jsonl", later)
+    assert ledger.reread(run, later["index"]).id == "abc"
+    (run.folder / "trials.jsonl").unlink()
+    assert ledger.reread(run, 1) == again
+
+
 def test_another_format_and_a_folder_that_is_no_run_are_refused(run, tmp_path):
     with pytest.raises(RunError, match="no run"):
         ledger.read(tmp_path / "nothing")

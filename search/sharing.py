@@ -1,0 +1,134 @@
+"""How many trials should share a GPU: `--gpus-per-trial auto` lets 1, 2, 4, ... of them train on it and looks.
+
+Of the trials that are left, the one with the most arithmetic is taken, in processes of their own as a trial has one. They do
+not know of Ray.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from search import resources
+from search.ledger import Run
+from search.settings import AUTO, Settings
+from trainables.cost import flops
+from trainables.durable import Record
+from trainables.errors import UsageError
+
+MOST = 8  # trials on one GPU
+SECONDS = 4.0  # of training that are counted
+ROOT = Path(__file__).parents[1]
+GAIN = 1.1  # times as many images in a second must twice as many trials bring: each of them also takes memory
+
+
+def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
+    """The settings with the measured fraction of a GPU, and what was measured in words; as they are if it is not asked for.
+
+    Raises:
+        UsageError: it would have to be measured on another machine.
+    """
+    if settings.gpus_per_trial != AUTO:
+        return settings, None
+    left = [trial.config for trial in run.trials if not trial.ended]
+    if left and settings.address and not resources.local_gpus():
+        raise UsageError(
+            "--gpus-per-trial auto measures on this machine, which has no GPU. Give a fraction, such as 0.5."
+        )
+    if not left or not resources.local_gpus():
+        return replace(settings, gpus_per_trial=None), "no GPU on this machine to share" if left else None
+    classes = len(run.identity["classes"])
+    config = max(left, key=lambda each: flops(each, classes))
+    found = paces(task(config, settings, run, "cuda"), counts(settings, len(left)))
+    return replace(settings, gpus_per_trial=1 / best(found)), said(found)
+
+
+def counts(settings: Settings, trials: int) -> list[int]:
+    """1, 2, 4, ...: how many trials may share a GPU, by their number and their CPUs."""
+    cpus = (os.cpu_count() or 1) // resources.local_gpus() // settings.cpus_per_trial
+    most = min(MOST, trials, max(1, cpus), settings.max_concurrent or MOST)
+    return [1 << power for power in range(most.bit_length())]
+
+
+def task(config: Record, settings: Settings, run: Run, device: str) -> Record:
+    """What trainables/pace.py is to train."""
+    known = {key: run.identity[key] for key in ("fraction", "precision", "threads")}
+    return {"config": config, "cache": str(settings.cache.resolve()), "device": device, **known}
+
+
+def best(found: Mapping[int, float]) -> int:
+    """The number of trials after which twice as many gain too little; 1 if nothing could be measured."""
+    chosen = 1
+    for count in sorted(found)[1:]:
+        if found[count] < GAIN * found[chosen]:
+            break
+        chosen = count
+    return chosen
+
+
+def said(found: Mapping[int, float]) -> str:
+    """What was measured, in words."""
+    measured = ", ".join(f"{count}: {rate:,.0f} images/s" for count, rate in sorted(found.items()))
+    return f"trials on one GPU: {measured or 'none could train'}; --gpus-per-trial {1 / best(found):g}"
+
+
+def paces(asked: Record, numbers: Sequence[int]) -> dict[int, float]:
+    """Images per second of so many processes together that train at the same time; without those there is no memory for."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(Worker(asked)) for _ in range(max(numbers))]
+        ready = [worker for worker in started if worker.answer() is not None]
+        found = {}
+        for count in numbers:
+            if count > len(ready):
+                break
+            rates = together(ready[:count])
+            if None in rates:
+                break
+            found[count] = sum(float(rate) for rate in rates if rate)
+        return found
+
+
+def together(workers: Sequence["Worker"]) -> list[str | None]:
+    """What each says after it has trained for a while beside the others."""
+    for worker in workers:
+        worker.tell(str(SECONDS))
+    return [worker.answer() for worker in workers]
+
+
+class Worker:
+    """A process that trains when it is told to."""
+
+    def __init__(self, asked: Record) -> None:
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "trainables.pace"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+        assert self._process.stdin and self._process.stdout
+        self._words, self._answers = self._process.stdin, self._process.stdout
+        self.tell(json.dumps(asked))
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._words, self._answers):
+            with suppress(OSError):  # what it was not told any more
+                pipe.close()
+
+    def tell(self, line: str) -> None:
+        """A line to it, which may have died."""
+        with suppress(BrokenPipeError):
+            self._words.write(line + "\n")
+            self._words.flush()
+
+    def answer(self) -> str | None:
+        """A line from it; none if it died."""
+        return self._answers.readline().removesuffix("\n") or None

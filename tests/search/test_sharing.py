@@ -1,0 +1,121 @@
+"""How many trials should share a GPU: pytest tests/search/test_sharing.py. The processes are real, their device is the CPU."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search import folder, resources, sharing
+from trainables import data
+from trainables.errors import UsageError
+
+
+@pytest.fixture
+def run(tmp_path, toy, settings):
+    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+
+
+@pytest.fixture
+def asked(tmp_path, run, settings):
+    """What a process is to train, on the digits."""
+    cache = data.prepare("digits", tmp_path / "data", progress=False)
+    return sharing.task(run.trials[0].config, replace(settings(), cache=cache), run, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({}, 1),
+        ({1: 100.0}, 1),
+        ({1: 100.0, 2: 180.0, 4: 190.0}, 2),
+        ({1: 100.0, 2: 105.0, 4: 300.0}, 1),
+        ({1: 100.0, 2: 190.0, 4: 350.0, 8: 600.0}, 8),
+    ],
+)
+def test_twice_as_many_trials_must_bring_a_tenth_more(found, expected):
+    assert sharing.best(found) == expected
+
+
+@given(st.lists(st.floats(1, 1e6), min_size=1, max_size=4))
+def test_the_choice_is_one_that_was_measured_and_no_slower_than_one_trial_alone(rates):
+    found = {1 << power: rate for power, rate in enumerate(rates)}
+    chosen = sharing.best(found)
+    assert found[chosen] >= found[1]
+
+
+@pytest.mark.parametrize(
+    ("cpus", "trials", "at_once", "expected"),
+    [
+        (16, 100, None, [1, 2, 4, 8]),
+        (6, 100, None, [1, 2, 4]),
+        (16, 3, None, [1, 2]),
+        (16, 100, 2, [1, 2]),
+        (1, 9, None, [1]),
+    ],
+)
+def test_there_are_no_more_than_cpus_and_trials(monkeypatch, settings, cpus, trials, at_once, expected):
+    monkeypatch.setattr(resources, "local_gpus", lambda: 1)
+    monkeypatch.setattr(sharing.os, "cpu_count", lambda: cpus)
+    assert sharing.counts(replace(settings(), max_concurrent=at_once), trials) == expected
+
+
+@pytest.mark.timeout(300)
+def test_processes_train_side_by_side_and_none_is_left(asked, monkeypatch):
+    monkeypatch.setattr(sharing, "SECONDS", 0.5)
+    begun, real = [], subprocess.Popen
+    monkeypatch.setattr(sharing.subprocess, "Popen", lambda *a, **k: begun.append(real(*a, **k)) or begun[-1])
+    found = sharing.paces(asked, [1, 2])
+    assert sorted(found) == [1, 2]
+    assert min(found.values()) > 0
+    assert len(begun) == 2
+    assert all(process.returncode is not None for process in begun)
+
+
+@pytest.mark.timeout(300)
+def test_what_cannot_train_is_left_out(asked):
+    found = sharing.paces({**asked, "cache": "nowhere"}, [1, 2])
+    assert found == {}
+    assert sharing.said(found) == "trials on one GPU: none could train; --gpus-per-trial 1"
+
+
+@pytest.mark.timeout(300)
+def test_a_process_waits_for_the_word_and_ends_with_it(asked):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainables.pace"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    process.stdin.write(json.dumps(asked) + "\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "ready\n"
+    said, _ = process.communicate("0.2\n0.2\n")
+    assert len(said.splitlines()) == 2
+    assert all(float(line) > 0 for line in said.splitlines())
+    assert process.returncode == 0
+
+
+def test_the_fraction_is_that_of_the_most_expensive_trial_that_is_left(monkeypatch, settings, run):
+    tried = []
+    monkeypatch.setattr(resources, "local_gpus", lambda: 1)
+    monkeypatch.setattr(sharing.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(asked) or {1: 10.0, 2: 19.0})
+    wide = replace(run.trials[1], config={**run.trials[1].config, "width": 1024})
+    found, said = sharing.settled(
+        replace(settings(), gpus_per_trial="auto"), replace(run, trials=[run.trials[0], wide])
+    )
+    assert found.gpus_per_trial == 0.5
+    assert tried[0]["config"]["width"] == 1024
+    assert tried[0]["device"] == "cuda"
+    assert said == "trials on one GPU: 1: 10 images/s, 2: 19 images/s; --gpus-per-trial 0.5"
+
+
+def test_without_a_gpu_there_is_nothing_to_share(monkeypatch, settings, run):
+    monkeypatch.setattr(resources, "local_gpus", lambda: 0)
+    auto = replace(settings(), gpus_per_trial="auto")
+    assert sharing.settled(settings(), run) == (settings(), None)
+    assert sharing.settled(auto, run) == (replace(auto, gpus_per_trial=None), "no GPU on this machine to share")
+    assert sharing.settled(auto, replace(run, trials=[]))[1] is None
+    with pytest.raises(UsageError, match="Give a fraction"):
+        sharing.settled(replace(auto, address="10.0.0.1:6379"), run)

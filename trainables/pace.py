@@ -1,0 +1,69 @@
+"""How fast one configuration trains, for as long as it is told to: `python -m trainables.pace`.
+
+`--gpus-per-trial auto` starts several of it. It reads JSON lines. The first is an object: config, cache, fraction, precision,
+device and threads of a trial; when its first batches are trained the answer is "ready". Each further line is a number of seconds
+to train for, answered by the images that were trained in a second. It ends with its input, and writes nothing anywhere.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from trainables import data, memory
+from trainables.durable import Record
+from trainables.train import train
+
+WARM_UP = 5  # batches: the first ones load kernels and ask for memory
+FOREVER = 1_000_000  # epochs
+
+
+class Pace:
+    """Counts images between two words of the one who asks; between an answer and the next word the training waits."""
+
+    def __init__(self, batch_size: int, device: str) -> None:
+        self._batch_size, self._device = batch_size, device
+        self._images, self._began, self._seconds = 0, time.monotonic(), 0.0
+        self._is_warm = False
+
+    def batch_ended(self, done: int, batches: int) -> None:
+        self._images += self._batch_size
+        if not self._is_warm:
+            if self._images >= WARM_UP * self._batch_size:
+                self._is_warm = True
+                self._answer("ready")
+        elif time.monotonic() - self._began >= self._seconds:
+            self._wait_for_the_device()
+            self._answer(self._images / (time.monotonic() - self._began))
+
+    def _answer(self, what: object) -> None:
+        self._wait_for_the_device()
+        print(what, flush=True)
+        word = sys.stdin.readline()
+        if not word:
+            sys.exit()
+        self._images, self._began, self._seconds = 0, time.monotonic(), float(word)
+
+    def _wait_for_the_device(self) -> None:
+        if self._device == "cuda":
+            torch.cuda.synchronize()
+
+
+def main() -> None:
+    asked: Record = json.loads(sys.stdin.readline())
+    torch.set_num_threads(asked["threads"])
+    memory.keep_freed()  # as the workers of a search have it
+    config = {**asked["config"], "epochs": FOREVER}
+    images = data.load(Path(asked["cache"]), fraction=asked["fraction"])
+    pace = Pace(config["batch_size"], asked["device"])
+    epochs = train(
+        config, images, seed=0, device=asked["device"], precision=asked["precision"], on_batch=pace.batch_ended
+    )
+    for _ in epochs:
+        pass
+
+
+if __name__ == "__main__":
+    main()
