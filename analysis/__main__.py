@@ -17,6 +17,7 @@ one run: its results.md, .csv, .json and plots are written again and it is print
 them, printed only. stdout is only the result.
 """
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -62,8 +63,10 @@ def leaderboard(
     With --stale nothing is written: exit code 1 and one line for each results.md that is not what its ledger says.
     """
     check_choice("format", format, FORMATS)
+    gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon
     from analysis import (
         joined,
+        plotter,
         selection,
         standing,
         write,
@@ -72,16 +75,17 @@ def leaderboard(
 
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
-    found = [ledger.read(folder) for folder in folders]
     if stale:
-        old = [run.folder for run in found if write.is_stale(run)]
+        old = [folder for folder in folders if write.is_stale(ledger.read(folder))]
         tell("".join(f"stale: {folder / 'results.md'}\n" for folder in old))
         return int(bool(old))
-    where = standing.stand(found[0]) if len(found) == 1 else None
-    # shown first, so that of a run that cannot be written to at least that is there
-    tell(joined.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
-    if where:
-        write.write_files(found[0], where)
+    with plotter.for_one_of_many(folders) as ask:
+        found = [ledger.read(folder) for folder in folders]
+        where = standing.stand(found[0]) if len(found) == 1 else None
+        # shown first, so that of a run that cannot be written to at least that is there
+        tell(joined.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
+        if where:
+            write.write_files(found[0], where, ask)
     return 0
 
 

@@ -5,8 +5,10 @@ Bansal & Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance i
 takes most of a second to import, so it is imported only when there is enough to say.
 """
 
+import contextlib
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,8 +72,9 @@ def shuffled(
 ) -> list[dict[str, float]]:
     """The raw importance of each parameter: of these values, then of SHUFFLES permutations of them, always the same ones."""
     import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator
 
+    with without("sklearn"):
+        from optuna.importance import PedAnovaImportanceEvaluator
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     dice = np.random.default_rng(0)
     orders = [np.arange(len(values)), *(dice.permutation(len(values)) for _ in range(SHUFFLES))]
@@ -83,6 +86,22 @@ def shuffled(
             evaluator.evaluate(study, list(keys), target=lambda trial, own=values[order]: -float(own[trial.number]))
             for order in orders
         ]
+
+
+@contextlib.contextmanager
+def without(package: str) -> Iterator[None]:
+    """Let what is imported inside do without a package that is not loaded yet.
+
+    Optuna's importance loads scikit-learn, and with it scipy.stats, for another evaluator: over a second, for nothing here.
+    """
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # importing it is an ImportError, which Optuna is prepared for
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def study_of(trials: Sequence[Trial], keys: Sequence[str], known: Mapping[str, Range]) -> Any:

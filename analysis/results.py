@@ -1,6 +1,6 @@
 """results.md: the whole text of a run, a pure function of its folder. Same ledger, same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ from analysis.failures import failures
 from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.markdown import count, one_line
-from analysis.pictures import ELSEWHERE, TITLES, confusion, pictures, rungs
+from analysis.pictures import ELSEWHERE, TITLES, pictures
 from analysis.provenance import provenance
 from analysis.standing import CONFIRM, Standing, fresh_trials, stand
 from analysis.stopping import early_stopping
@@ -25,13 +25,15 @@ def rank(run: Run) -> pd.DataFrame:
     return stand(run).trials
 
 
-def render(run: Run, standing: Standing | None = None) -> str:
+def render(run: Run, standing: Standing | None = None, plots: Collection[str] | None = None) -> str:
     """The text of results.md, with links relative to the run folder.
 
     Args:
         standing: of this run, if it is known already.
+        plots: the names of its pictures, likewise.
     """
     where = standing or stand(run)
+    names = pictures(run, where) if plots is None else plots
     importance = mattered(run, [trial for trial in run.trials if trial.source != CONFIRM])
     fixed = [key for key in frame.config_keys([run]) if key not in where.keys]
     sections = [
@@ -41,13 +43,13 @@ def render(run: Run, standing: Standing | None = None) -> str:
         answer.answer(run, where),
         answer.protocol(run),
         confirmation.section(run, where),
-        board(run, where, list(importance.parameters) if importance else []),
+        board(run, where, names, list(importance.parameters) if importance else []),
         winner_on_test(run, where),
-        shown("confusion") if confusion(run, where) else "",
+        shown("confusion") if "confusion" in names else "",
         checks.section(run, where, importance),
         effects.section(run, where, importance),
         early_stopping(run),
-        shown("rungs") if rungs(run) else "",
+        shown("rungs") if "rungs" in names else "",
         failures(run, where.trials),
         provenance(run, where.trials, fixed) if len(where.trials) else "",
         notes(run),
@@ -55,7 +57,7 @@ def render(run: Run, standing: Standing | None = None) -> str:
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def board(run: Run, where: Standing, order: Sequence[str] = ()) -> str:
+def board(run: Run, where: Standing, names: Collection[str], order: Sequence[str] = ()) -> str:
     """The leaderboard with its explanation, and the curves; hyperparameters in this order if there is no room for all."""
     if where.trials.empty:
         return "## Leaderboard (no trials)"
@@ -68,7 +70,7 @@ def board(run: Run, where: Standing, order: Sequence[str] = ()) -> str:
     lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], cost.words(costs))
     words = "\n".join(f"- {line}" for line in lines)
     ranking = leaderboard(rows, where.keys, costs=costs, order=order)
-    plots = [shown(name) for name in pictures(run, where) if name not in ELSEWHERE]
+    plots = [shown(name) for name in names if name in TITLES and name not in ELSEWHERE]
     curves = "\n\n".join(filter(None, [curves, *plots]))
     parts = [f"## Leaderboard ({heading(run, where)})", ranking, words, files, curves]
     return "\n\n".join(filter(None, parts))

@@ -1,12 +1,13 @@
 """The derived files of a run, each whole or not at all: results.md, .csv, .json and plots/."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 from analysis import curves, results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
-from analysis.pictures import Picture, pictures
+from analysis.pictures import pictures
+from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_plot
 from analysis.standing import Standing, stand
 from search import ledger
 from search.ledger import Run
@@ -23,25 +24,36 @@ def write_results(run_folder: Path) -> None:
     write_files(ledger.read(run_folder))
 
 
-def write_files(run: Run, where: Standing | None = None) -> Standing:
+def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) -> Standing:
     """Write the derived files of a run; results.md last, because it links to the others. Returns what they rest on.
 
     Args:
         where: what they rest on, if it is known already.
+        ask: has another process draw the plots meanwhile; what is missing in the end is drawn here.
 
     Raises:
         StorageError: the disk refused; old files stay as they were.
     """
     where = where or stand(run)
-    if where.trials["epochs"].any():
-        write_curves(run.folder / results.CURVES, curves.learning_curves(run, where.trials, where.keys))
-    for name, picture in pictures(run, where).items():
-        write_picture(run.folder / "plots" / f"{name}.svg", name, picture)
+    plots = plots_of(run, where)
+    wait = ask(plots)
     rows = all_records(where)
+    text = results.render(run, where, [plot.name for plot in plots])
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
     durable.write(run.folder / "results.json", as_json(rows).encode())
-    durable.write(run.folder / "results.md", results.render(run, where).encode())
+    wait()
+    for plot in plots:
+        write_plot(plot)
+    durable.write(run.folder / "results.md", text.encode())
     return where
+
+
+def plots_of(run: Run, where: Standing) -> list[Plot]:
+    """What is to be drawn."""
+    found: dict[str, Any] = {**pictures(run, where)}
+    if where.trials["epochs"].any():
+        found[CURVES] = curves.learning_curves(run, where.trials, where.keys)
+    return [Plot(run.folder / "plots" / f"{name}.svg", name, values) for name, values in found.items()]
 
 
 def is_stale(run: Run) -> bool:
@@ -50,34 +62,3 @@ def is_stale(run: Run) -> bool:
         return (run.folder / "results.md").read_bytes() != results.render(run).encode()
     except FileNotFoundError:
         return True
-
-
-def write_curves(path: Path, shown: curves.Curves) -> None:
-    """Draw the learning curves, unless they are there already."""
-    if is_drawn(path, stamp := stamp_of(shown)):
-        return
-    from analysis import plots
-
-    durable.make_folder(path.parent)
-    durable.write(path, plots.learning_curves(shown) + stamp)
-
-
-def write_picture(path: Path, name: str, picture: Picture) -> None:
-    """Draw another plot, unless it is there already."""
-    if is_drawn(path, stamp := stamp_of(picture)):
-        return
-    from analysis import drawings
-
-    durable.make_folder(path.parent)
-    durable.write(path, drawings.draw(name, picture) + stamp)
-
-
-def stamp_of(values: object) -> bytes:
-    """Ends a plot: what it was drawn from, and by which sources."""
-    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("plots.py", "drawings.py"))
-    return f"<!-- drawn from {durable.sha256(sources + json.dumps(values).encode())} -->\n".encode()
-
-
-def is_drawn(path: Path, stamp: bytes) -> bool:
-    """Whether the plot is there and current: importing matplotlib and drawing take a second."""
-    return path.is_file() and path.read_bytes().endswith(stamp)

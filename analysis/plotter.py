@@ -1,0 +1,122 @@
+"""The plots of a run, each drawn unless it is there already; those of a large run by a process of its own, meanwhile.
+
+Loading matplotlib and drawing take three seconds: with thousands of trials the rest of the results takes as long, and there is
+a second core.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trainables import durable
+
+MANY = 1000  # trials for which a process of its own pays
+ROOT = Path(__file__).parents[1]
+CURVES = "learning_curves"
+
+
+class Plot(NamedTuple):
+    """What is drawn where; the values are those of analysis/curves.py or analysis/pictures.py, as JSON has them."""
+
+    path: Path
+    name: str
+    values: Any
+
+
+def write_plot(plot: Plot) -> None:
+    """Draw a plot, unless it is there already.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    if is_drawn(plot.path, stamp := stamp_of(plot.values)):
+        return
+    content = draw(plot.name, plot.values)
+    durable.make_folder(plot.path.parent)
+    durable.write(plot.path, content + stamp)
+
+
+def draw(name: str, values: Any) -> bytes:
+    """The plot as SVG."""
+    if name == CURVES:
+        from analysis import plots
+
+        return plots.learning_curves(values)
+    from analysis import drawings
+
+    return drawings.draw(name, values)
+
+
+def stamp_of(values: object) -> bytes:
+    """Ends a plot: what it was drawn from, and by which sources."""
+    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("plots.py", "drawings.py"))
+    return f"<!-- drawn from {durable.sha256(sources + json.dumps(values).encode())} -->\n".encode()
+
+
+def is_drawn(path: Path, stamp: bytes) -> bool:
+    """Whether the plot is there and current: importing matplotlib and drawing take a second."""
+    return path.is_file() and path.read_bytes().endswith(stamp)
+
+
+Wait = Callable[[], object]
+Ask = Callable[[Sequence[Plot]], Wait]
+
+
+def ask_nobody(plots: Sequence[Plot]) -> Wait:
+    """No other process draws: whoever asked does."""
+    return lambda: None
+
+
+@contextlib.contextmanager
+def for_one_of_many(runs: Sequence[Path]) -> Iterator[Ask]:
+    """A process beside this one if it is for one run of many trials."""
+    if len(runs) == 1 and number_of_trials(runs[0]) >= MANY:
+        with another_process() as ask:
+            yield ask
+    else:
+        yield ask_nobody
+
+
+def number_of_trials(run: Path) -> int:
+    """Planned ones, without reading them; 0 if there is no plan."""
+    try:
+        return (run / "trials.jsonl").read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+@contextlib.contextmanager
+def another_process() -> Iterator[Ask]:
+    """A process that loads matplotlib at once; yields what has it draw. If it dies, plots are missing when it was waited for."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with subprocess.Popen(
+        [sys.executable, "-m", "analysis.plotter"],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path},
+    ) as process:  # fmt: skip
+
+        def ask(plots: Sequence[Plot]) -> Wait:
+            assert process.stdin
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps([(str(plot.path), plot.name, plot.values) for plot in plots]).encode())
+                process.stdin.close()
+            return process.wait
+
+        yield ask
+
+
+def main() -> None:
+    """What the other process does."""
+    threading.Thread(target=importlib.import_module, args=("analysis.drawings",)).start()
+    for path, name, values in json.loads(sys.stdin.read() or "[]"):
+        write_plot(Plot(Path(path), name, values))
+
+
+if __name__ == "__main__":
+    main()
