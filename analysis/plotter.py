@@ -7,7 +7,6 @@ a second core.
 import contextlib
 import importlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -15,10 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainables import durable
+from trainables import child, durable
 
 MANY = 1000  # trials for which a process of its own pays
-ROOT = Path(__file__).parents[1]
 CURVES = "learning_curves"
 
 
@@ -95,10 +93,9 @@ def number_of_trials(run: Path) -> int:
 @contextlib.contextmanager
 def another_process() -> Iterator[Ask]:
     """A process that loads matplotlib at once; yields what has it draw. If it dies, plots are missing when it was waited for."""
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(
-        [sys.executable, "-m", "analysis.plotter"],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path},
+        child.command("analysis.plotter"), env=child.environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
 
         def ask(plots: Sequence[Plot]) -> Wait:

@@ -7,22 +7,20 @@ not know of Ray.
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 
 from search import resources
 from search.ledger import Run
 from search.settings import AUTO, Settings
+from trainables import child
 from trainables.cost import flops
 from trainables.durable import Record
 from trainables.errors import UsageError
 
 MOST = 8  # trials on one GPU
 SECONDS = 4.0  # of training that are counted
-ROOT = Path(__file__).parents[1]
 GAIN = 1.1  # times as many images in a second must twice as many trials bring: each of them also takes memory
 
 
@@ -103,11 +101,9 @@ class Worker:
     """A process that trains when it is told to."""
 
     def __init__(self, asked: Record) -> None:
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "trainables.pace"],
+            child.command("trainables.pace"), env=child.environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         assert self._process.stdin and self._process.stdout
         self._words, self._answers = self._process.stdin, self._process.stdout

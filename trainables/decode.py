@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trainables import durable
+from trainables import child, durable
 from trainables.errors import DataError, StorageError
 from trainables.meter import Advance
 
@@ -109,9 +109,7 @@ def _decode_in_processes(shares: Sequence[Sequence[Strip]], advance: Advance) ->
 
 
 def _start() -> "subprocess.Popen[str]":
-    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    command = [sys.executable, "-P", "-m", "trainables.decode"]  # -P: no modules from where the user stands
-    environment = {**os.environ, "PYTHONPATH": paths}
+    command, environment = child.command("trainables.decode"), child.environment()
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 

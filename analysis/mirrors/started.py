@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from trainables import child
+
 PATIENCE = 120.0  # seconds for the last reading, after the search has ended by itself
 HASTE = 5.0  # seconds for it after an interruption: whoever sent the signal may soon send a harder one
-ROOT = Path(__file__).parents[2]  # the sources, which need not be installed
 
 
 @contextlib.contextmanager
@@ -34,10 +35,9 @@ def following(folder: Path, names: Sequence[str], notify: str | None) -> Iterato
 def start(folder: Path, names: Sequence[str], notify: str | None) -> subprocess.Popen[bytes]:
     """The follower, in a session of its own: Ctrl-C is for the search, whose end is the follower's end."""
     words = [word for name in names for word in ("--to", name)] + (["--notify", notify] if notify else [])
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "analysis", "follow", str(folder), *words],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, env={**os.environ, "PYTHONPATH": path},
+        child.command("analysis", "follow", str(folder), *words), env=child.environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
 
 

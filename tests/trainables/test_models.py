@@ -1,5 +1,7 @@
 """The networks: pytest tests/trainables/test_models.py"""
 
+import copy
+
 import pytest
 import torch
 
@@ -19,6 +21,29 @@ def test_depth_counts_the_hidden_blocks(model, depth):
     network = build(complete({"model": model, "depth": depth, "width": 16}), classes=3)
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm)]
     assert len(norms) == depth
+
+
+def test_the_convnet_computes_what_pooling_after_the_activation_would():
+    """Bit for bit, through steps of training: LeakyReLU keeps the order of the values that pooling chooses from."""
+    network = build(complete({"model": "convnet", "depth": 4, "width": 4}), classes=3)
+    layers = list(copy.deepcopy(network))
+    for place in [i for i, layer in enumerate(layers) if isinstance(layer, torch.nn.MaxPool2d)]:
+        layers[place : place + 2] = layers[place + 1], layers[place]
+    textbook = torch.nn.Sequential(*layers)
+    assert [type(layer).__name__ for layer in textbook[:4]] == ["Conv2d", "BatchNorm2d", "LeakyReLU", "MaxPool2d"]
+    trained = [trained_weights(each) for each in (network, textbook)]
+    assert all(torch.equal(*pair) for pair in zip(*trained, strict=True))
+
+
+def trained_weights(network):
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(5):
+        images, labels = torch.randn(16, 3, 32, 32, generator=generator), torch.arange(16) % 3
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(images), labels).backward()
+        optimizer.step()
+    return list(network.parameters())
 
 
 def test_the_width_of_the_mlp_halves_from_layer_to_layer():
