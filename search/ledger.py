@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search import confirmation
-from trainables.durable import Record, parse, read_json, read_lines, read_lines_with
+from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
 
 SCHEMA = 1  # version of the run folder's format
@@ -175,9 +175,8 @@ def effective_identity(folder: Path) -> Record:
 
 def reread(run: Run, index: int) -> Trial:
     """One trial as its folder and the decisions are now."""
-    decisions = read_lines_with(run.folder / "decisions.jsonl", "trial", index)  # among thousands, at each trial's end
-    stops = [line["epoch"] for line in decisions if line["decision"] == "stop"]
-    stopped_at = stops[0] if stops else None
+    decision = read_last_with(run.folder / "decisions.jsonl", "trial", index)  # after a stop nothing is decided
+    stopped_at = decision["epoch"] if decision and decision["decision"] == "stop" else None
     if index >= len(run.trials):  # planned since
         return read_trial(run.folder, planned(run.folder, index), run.totals["epochs"], stopped_at)
     known = run.trials[index]  # a line of the plan never changes

@@ -103,21 +103,48 @@ def read_lines(path: Path) -> list[Record]:
     return parse_flat(data, len(lines)) or [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
 
 
-def read_lines_with(path: Path, key: str, value: int) -> list[Record]:
-    """The records of a ledger of flat ones in which this key has this value; of the other lines none is parsed.
+def read_last_with(path: Path, key: str, value: int, block: int = 1 << 16) -> Record | None:
+    """The last record of a ledger of flat ones in which this key has this value; none if there is none.
+
+    Looked for from the end, in more and more of the file, so that of a long ledger only what was added lately is read.
 
     Raises:
-        RunError: one of them is not a strict JSON object.
+        RunError: it is not a strict JSON object.
         StorageError: the disk refused to read.
     """
-    data, mark = committed(path), f'"{key}": {value},'.encode()  # as append writes it, but for a last key
-    found, at = [], data.find(mark)
-    while at >= 0:
-        start, end = data.rfind(b"\n", 0, at) + 1, data.index(b"\n", at)
-        number = data.count(b"\n", 0, start) + 1
-        found.append(parse(data[start:end], f"{path}:{number}"))
-        at = data.find(mark, end)
-    return found
+    mark = f'"{key}": {value},'.encode()  # as append writes it, but for a last key
+    while True:
+        data, is_whole = end_of(path, block)
+        at = data.rfind(mark)
+        start = data.rfind(b"\n", 0, max(at, 0)) + 1  # 0: the line may have begun before
+        if at >= 0 and (start or is_whole):
+            return _parse_of(path, data[start : data.index(b"\n", at)])
+        if is_whole:
+            return None
+        block *= 4
+
+
+def end_of(path: Path, size: int) -> tuple[bytes, bool]:
+    """The last so many bytes of a ledger, without an unfinished last line, and whether that is all of it."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - size)
+            file.seek(start)
+            data = file.read()
+    except FileNotFoundError:
+        return b"", True
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return data[: data.rfind(b"\n") + 1], start == 0
+
+
+def _parse_of(path: Path, line: bytes) -> Record:
+    """A line of a ledger whose number is looked up only if it is damaged."""
+    try:
+        return parse(line, str(path))
+    except RunError:
+        read_lines(path)
+        raise
 
 
 def committed(path: Path) -> bytes:
@@ -127,8 +154,12 @@ def committed(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise StorageError(f"cannot read: {path}: {error.strerror}. Run the same command again.") from error
+        raise _unreadable(path, error) from error
     return data[: data.rfind(b"\n") + 1]  # what follows the last newline was never committed
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot read: {path}: {error.strerror}. Run the same command again.")
 
 
 def parse_flat(data: bytes, number: int) -> list[Record]:

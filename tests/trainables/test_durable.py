@@ -51,23 +51,38 @@ def test_any_cut_of_a_ledger_reads_as_a_prefix_and_goes_on(place, lines, data):
     assert durable.read_lines(path) == [*kept, {"next": 1}]
 
 
-def test_the_lines_about_one_trial_are_those_among_all_and_an_unfinished_one_is_none(tmp_path):
+@pytest.mark.parametrize("block", [1, 50, 1000, 1 << 16])
+def test_the_last_line_about_a_trial_is_found_from_the_end_and_an_unfinished_one_is_none(tmp_path, block):
     path = tmp_path / "decisions.jsonl"
-    assert durable.read_lines_with(path, "trial", 1) == []
+    assert durable.read_last_with(path, "trial", 1) is None
     lines = [{"sequence": 7 * index, "trial": index % 13, "epoch": 1, "said": '"trial": 1,'} for index in range(40)]
     durable.append(path, *lines)
     with path.open("a") as file:
         file.write('{"sequence": 0, "trial": 1, "epo')
-    for trial in (0, 1, 3, 13):
-        assert durable.read_lines_with(path, "trial", trial) == [line for line in lines if line["trial"] == trial]
+    for trial in range(13):
+        last = [line for line in lines if line["trial"] == trial][-1]
+        assert durable.read_last_with(path, "trial", trial, block) == last
+    assert durable.read_last_with(path, "trial", 13, block) is None
+
+
+def test_of_a_long_ledger_only_the_end_is_read(tmp_path, monkeypatch):
+    path, read = tmp_path / "decisions.jsonl", []
+    durable.append(path, *({"trial": index, "epoch": 1} for index in range(20_000)))
+    monkeypatch.setattr(
+        durable, "end_of", lambda path, size, real=durable.end_of: read.append(size) or real(path, size)
+    )
+    assert durable.read_last_with(path, "trial", 19_990) == {"trial": 19_990, "epoch": 1}
+    assert read == [1 << 16]
+    assert durable.read_last_with(path, "trial", 3) == {"trial": 3, "epoch": 1}
+    assert sum(read[1:]) < 8 * path.stat().st_size
 
 
 def test_a_damaged_line_is_named_when_it_is_read(tmp_path):
     path = tmp_path / "decisions.jsonl"
     path.write_text('{"trial": 1, "epoch": 1}\n{"trial": 2, NaN}\n')
-    assert durable.read_lines_with(path, "trial", 1) == [{"trial": 1, "epoch": 1}]
+    assert durable.read_last_with(path, "trial", 1) == {"trial": 1, "epoch": 1}
     with pytest.raises(durable.RunError, match=r"decisions.jsonl:2"):
-        durable.read_lines_with(path, "trial", 2)
+        durable.read_last_with(path, "trial", 2)
 
 
 @given(st.binary(max_size=200))
