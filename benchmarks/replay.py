@@ -9,6 +9,7 @@ epoch takes the same time. A row for each algorithm, stopper and number of slots
 import heapq
 import itertools
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,14 @@ def replayed(lines: Sequence[Record], factor: int) -> list[list[str]]:
     return rows
 
 
+def whole_searches(lines: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The lines of searches whose curves are all there, as many as of the largest; and what the others lack, in words."""
+    sizes = Counter((line["algo"], line["seed"]) for line in lines)
+    most = max(sizes.values(), default=0)
+    lacking = [f"{algo} {seed} ({size} of {most})" for (algo, seed), size in sorted(sizes.items()) if size < most]
+    return [line for line in lines if sizes[line["algo"], line["seed"]] == most], lacking
+
+
 def curves_of(lines: Sequence[Record], algo: str) -> Iterator[tuple[int, list[list[float]]]]:
     """The curves of each seed, in plan order."""
     for seed in sorted({line["seed"] for line in lines if line["algo"] == algo}):
@@ -143,12 +152,14 @@ def measure(curves: Path, factor: int) -> Table:
     """Replay every stopper on a table of curves."""
     if not curves.exists():
         raise SystemExit(f"{curves} is missing: python -m benchmarks.curves --space {curves.stem} trains it")
+    lines, lacking = whole_searches(durable.read_lines(curves))
+    left_out = f" Left out, with curves still to be trained: {', '.join(lacking)}." if lacking else ""
     return Table(
         "replay", "Early stopping, replayed on full curves", f"python -m benchmarks.replay {curves.name}",
         ["algo", "stopper", "slots", "epochs", "of all", "regret, points, by seed", "rank, by seed"],
-        replayed(durable.read_lines(curves), factor),
+        replayed(lines, factor),
         notes=f"Trained by `python -m benchmarks.curves --space {curves.stem}`; one trial in {factor} goes on. Regret: how far "
-        "the chosen trial is below the best of all full curves.",
+        f"the chosen trial is below the best of all full curves.{left_out}",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from benchmarks import curves as trained
-from benchmarks.replay import STOPPERS, Outcome, replay, replayed
+from benchmarks.replay import STOPPERS, Outcome, measure, replay, replayed
 from search.stopping import rule
 from trainables import durable
 
@@ -71,6 +71,23 @@ def test_the_table_has_a_row_for_each_stopper_and_number_of_slots():
     rows = replayed(lines, 3)
     assert len(rows) == 2 * len(STOPPERS) * 2
     assert {len(row) for row in rows} == {7}
+
+
+def test_a_search_without_all_of_its_curves_is_left_out_and_named(tmp_path):
+    durable.append(
+        tmp_path / "few.jsonl",
+        *(curve_line("random", 0, index) for index in range(3)),
+        *(curve_line("qmc", 0, index) for index in range(3)),
+        curve_line("random", 1, 0),
+    )
+    table = measure(tmp_path / "few.jsonl", 3)
+    assert {row[0] for row in table.rows} == {"random", "qmc"}
+    assert [row[-1] for row in table.rows if row[1] == "none"] == ["1"] * 4
+    assert table.notes.endswith("Left out, with curves still to be trained: random 1 (1 of 3).")
+
+
+def curve_line(algo, seed, index):
+    return {"algo": algo, "seed": seed, "index": index, "val_accuracy": [0.1, 0.2, 0.3 + index / 100]}
 
 
 def test_curves_are_trained_once_and_go_on_where_they_ended(tmp_path, monkeypatch):
