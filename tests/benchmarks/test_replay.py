@@ -63,9 +63,15 @@ def test_where_early_values_tell_the_truth_halving_finds_the_best_of_a_thousand(
     assert replay(curves, rule("sha"), 8).epochs == 1000 + 334 * 2 + 112 * 6
 
 
+@pytest.mark.parametrize(("times", "is_alike"), [([1.0] * 27, True), ([1.0, 2.0, 4.0] * 9, False)])
+def test_slots_matter_to_asha_where_some_trials_are_slower_than_others(times, is_alike):
+    outcomes = [replay(simulated(27, 27), rule("asha"), slots, times=times) for slots in (2, 8)]
+    assert (outcomes[0] == outcomes[1]) == is_alike
+
+
 def test_the_table_has_a_row_for_each_stopper_and_number_of_slots():
     lines = [
-        {"algo": algo, "seed": seed, "index": index, "val_accuracy": curve}
+        {"algo": algo, "seed": seed, "index": index, "config": {"width": 8 << index % 3}, "val_accuracy": curve}
         for algo in ("random", "qmc") for seed in (0, 1) for index, curve in enumerate(simulated(9, 9, seed))
     ]  # fmt: skip
     rows = replayed(lines, 3)
@@ -87,7 +93,13 @@ def test_a_search_without_all_of_its_curves_is_left_out_and_named(tmp_path):
 
 
 def curve_line(algo, seed, index):
-    return {"algo": algo, "seed": seed, "index": index, "val_accuracy": [0.1, 0.2, 0.3 + index / 100]}
+    return {
+        "algo": algo,
+        "seed": seed,
+        "index": index,
+        "config": {"width": 8},
+        "val_accuracy": [0.1, 0.2, 0.3 + index / 100],
+    }
 
 
 def test_curves_are_trained_once_and_go_on_where_they_ended(tmp_path, monkeypatch):
