@@ -14,11 +14,11 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -125,71 +125,85 @@ def main(
     quiet: Annotated[bool, option("no progress", "--quiet")] = False,
 ) -> int:
     """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
-    if max_params is not None and max_params < 1:
-        raise UsageError(f"--max-params must be at least 1, but got {max_params}.")
+    for flag, number in (("max-params", max_params), ("keep-best", keep_best)):
+        if number is not None and number < 1:
+            raise UsageError(f"--{flag} must be at least 1, but got {number}.")
     if list_spaces:
-        from search import preview
-
-        tell(preview.listing())
-        return 0
+        return print_spaces()
     if show_space is not None:
         return print_space(show_space, tuple(set_ or ()), max_params, algo, seed)
-    if resume is not None:
-        from search import resuming
-
-        return main(ctx, **(ctx.params | resuming.recorded(runs_dir, resume, given(ctx))))
     if reproduce is not None:
         refuse_beside_reproduce(given(ctx))
         return train_row_again(reproduce, runs_dir, dataset, data_dir, out, quiet)
-    if space is None:
+    asked = ctx.params
+    if resume is not None:
+        from search import resuming
+
+        asked = asked | resuming.recorded(runs_dir, resume, given(ctx))
+    if asked["space"] is None:
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
-    if keep_best < 1:
-        raise UsageError(f"--keep-best must be at least 1, but got {keep_best}: the winner is tested and exported.")
     from analysis import mirrors
 
     mirrors.check(log_to or [])
+    return interruptible(lambda interrupts: search_space(asked, interrupts))
+
+
+def interruptible(work: "Callable[[Interrupts], int]") -> int:
+    """The exit code of work; if a signal or the time budget ends it, how to go on is said."""
     from search.interrupts import Interrupted, Interrupts
 
     interrupts = Interrupts(f"{INTERRUPTED}; continue with: {continuation()}")
     interrupts.listen()
     try:
-        import spaces
-        from analysis.mirrors import started
-        from search import plan
-        from search.settings import Settings, duration, gpus
-        from trainables import data
-
-        interrupts.end_in(duration(time_budget) if time_budget is not None else None)
-        chosen = change_space(spaces.load(space), tuple(set_ or ()))
-        resolved, fallback = data.resolve(dataset, data_dir)
-        cache = data.prepare(resolved, data_dir, progress=not quiet)
-        if max_params is not None:
-            chosen = replace(chosen, max_params=max_params, classes=len(data.load(cache).classes))
-        for line in spaces.warnings(chosen):
-            print(f"warning: {line}", file=sys.stderr)
-        settings = Settings(
-            space_name=space, space=chosen, set=tuple(set_ or ()),
-            dataset=resolved, dataset_short=data.short_name(resolved), fallback=fallback,
-            cache=cache, algorithm=algo or plan.default_algorithm(chosen),
-            scheduler=scheduler or chosen.scheduler, grace_period=grace_period, reduction_factor=reduction_factor,
-            num_samples=num_samples, epochs=epochs, seed=seed, fraction=fraction, precision=precision, seeds=seeds,
-            confirm=confirm, confirm_seeds=confirm_seeds, audit=audit,
-            cpus_per_trial=cpus_per_trial, gpus_per_trial=gpus(gpus_per_trial), max_concurrent=max_concurrent,
-            address=address, epoch_timeout=epoch_timeout, runs_dir=runs_dir, data_dir=data_dir, name=name,
-            allow_changes=allow_changes,
-        )  # fmt: skip
-        if fallback:
-            tell(f"{fallback}\n", sys.stderr)
-        settings = start_warm(settings, warm_start)
-        if dry_run:
-            return print_estimate(settings, keep_best)
-        followers = started.following(settings.runs_dir / settings.run_name, log_to or [], notify)
-        return run(settings, interrupts, results, keep_best, retry_failed, quiet, followers)
+        return work(interrupts)
     except Interrupted as stop:
         tell(f"{TIME_IS_UP if stop.is_budget else INTERRUPTED}; continue with: {continuation()}\n", sys.stderr)
         return stop.exit_code
     finally:
         interrupts.end_in(None)
+
+
+def search_space(asked: Mapping[str, Any], interrupts: "Interrupts") -> int:
+    """The search that the parameters of main ask for, or with --dry-run what it would cost. Returns the exit code."""
+    from analysis.mirrors import started
+    from search.settings import duration
+
+    budget = asked["time_budget"]
+    interrupts.end_in(duration(budget) if budget is not None else None)
+    settings = start_warm(settings_of(asked), asked["warm_start"])
+    if asked["dry_run"]:
+        return print_estimate(settings, asked["keep_best"])
+    followers = started.following(settings.runs_dir / settings.run_name, asked["log_to"] or [], asked["notify"])
+    how = {key: asked[key] for key in ("results", "keep_best", "retry_failed", "quiet")}
+    return run(settings, interrupts, followers=followers, **how)
+
+
+def settings_of(asked: Mapping[str, Any]) -> "Settings":
+    """The parameters of main, checked, with the images decoded; what the space and the data set came to be is said."""
+    import spaces
+    from search import plan
+    from search.settings import Settings, gpus
+    from trainables import data
+
+    texts = tuple(asked["set_"] or ())
+    space = change_space(spaces.load(asked["space"]), texts)
+    dataset, fallback = data.resolve(asked["dataset"], asked["data_dir"])
+    cache = data.prepare(dataset, asked["data_dir"], progress=not asked["quiet"])
+    if asked["max_params"] is not None:
+        space = replace(space, max_params=asked["max_params"], classes=len(data.load(cache).classes))
+    for line in spaces.warnings(space):
+        print(f"warning: {line}", file=sys.stderr)
+    as_given = {field.name: asked[field.name] for field in fields(Settings) if field.name in asked}
+    found = {
+        "space_name": asked["space"], "space": space, "set": texts, "dataset": dataset,
+        "dataset_short": data.short_name(dataset), "fallback": fallback, "cache": cache,
+        "algorithm": asked["algo"] or plan.default_algorithm(space), "scheduler": asked["scheduler"] or space.scheduler,
+        "gpus_per_trial": gpus(asked["gpus_per_trial"]),
+    }  # fmt: skip
+    settings = Settings(**(as_given | found))
+    if fallback:
+        tell(f"{fallback}\n", sys.stderr)
+    return settings
 
 
 def given(ctx: typer.Context) -> set[str]:
@@ -219,6 +233,14 @@ def change_space(space: "Space", texts: tuple[str, ...]) -> "Space":
     for line in notes:
         print(f"note: {line}", file=sys.stderr)
     return changed
+
+
+def print_spaces() -> int:
+    """Every space in one line, on stdout."""
+    from search import preview
+
+    tell(preview.listing())
+    return 0
 
 
 def print_space(name: str, texts: tuple[str, ...], max_params: int | None, algo: str | None, seed: int) -> int:
