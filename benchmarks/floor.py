@@ -22,7 +22,8 @@ from trainables.precision import resolve
 
 MODELS = ("mlp", "convnet", "resnet18")
 AUGMENTATIONS = ("none", "flip", "standard", "cutout", "mixup", "cutmix")
-SLOW = {"resnet18": 10}  # a step takes so many times longer than that of the others: fewer batches do
+SLOW = {"resnet18": 10}  # a step takes so many times longer than that of the others: fewer batches and rounds do
+FEWEST = 3  # rounds
 
 
 def measure(
@@ -41,7 +42,7 @@ def measure(
     for model in models:
         one = prepared({"model": model, "augment": "none"}, images, chosen)
         few = max(WARM_UP, batches // SLOW.get(model, 1))
-        found = list(rounds(one, AUGMENTATIONS, few, count))
+        found = list(rounds(one, AUGMENTATIONS, few, count if model not in SLOW else max(FEWEST, count // SLOW[model])))
         for name in AUGMENTATIONS:
             loops, floors = zip(*(each[name] for each in found), strict=True)
             ratios = [100 * loop / floor for loop, floor in zip(loops, floors, strict=True)]
@@ -58,7 +59,8 @@ def measure(
         aim="at least 90 % of the floor without augmentation and 85 % with the standard one.",
         reached=f"{worst['none']:.1f} % and {worst['standard']:.1f} % with the model that comes off worst.",
         notes=f"{chosen}, one thread, batches of 128; {count} rounds in turn, each of {batches} batches (resnet18: "
-        f"{max(WARM_UP, batches // SLOW['resnet18'])}). The floor is the plain step on one batch in memory, without mixing.",
+        f"{max(FEWEST, count // SLOW['resnet18'])} of {max(WARM_UP, batches // SLOW['resnet18'])}). The floor is the plain "
+        "step on one batch in memory, without mixing.",
     )
 
 
