@@ -173,7 +173,7 @@ def measure(curves: Path, factor: int) -> Table:
     lines, lacking = whole_searches(durable.read_lines(curves))
     left_out = f" Left out, with curves still to be trained: {', '.join(lacking)}." if lacking else ""
     return Table(
-        "replay", "Early stopping, replayed on full curves", f"python -m benchmarks.replay {curves.name}",
+        "replay", "Early stopping, replayed on full curves", f"python -m benchmarks.replay benchmarks/curves/{curves.name}",
         ["algo", "stopper", "slots", "epochs", "of all", "regret, points, by seed", "rank, by seed"],
         replayed(lines, factor),
         notes=f"Trained by `python -m benchmarks.curves --space {curves.stem}`; one trial in {factor} goes on. An epoch "

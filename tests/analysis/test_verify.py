@@ -161,7 +161,7 @@ def add_line(path: Path, record: dict) -> None:
         file.write(json.dumps(record) + "\n")
 
 
-def violations(run: Path, where: str, what: str) -> list[str]:
+def assert_violations(run: Path, where: str, what: str) -> list[str]:
     """All that is found; the first must be this one."""
     found = verify.verify(run)
     assert found, "nothing was noticed"
@@ -261,13 +261,13 @@ def test_what_a_writer_may_be_changing_is_not_looked_at(run, winner):
 
 
 def test_a_folder_that_is_no_run_is_one_violation(tmp_path):
-    assert violations(tmp_path / "nothing", "run.json", "no run") == ["run.json: missing, so this is no run"]
+    assert assert_violations(tmp_path / "nothing", "run.json", "no run") == ["run.json: missing, so this is no run"]
 
 
 @pytest.mark.parametrize("key", sorted(verify.IDENTITY))
 def test_a_key_missing_from_run_json_is_named(run, key):
     edit(run / "run.json", 1, **{key: GONE})
-    violations(run, "run.json:1", f"{key} is missing")
+    assert_violations(run, "run.json:1", f"{key} is missing")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_key_missing_from_run_json_is_named(run, key):
 def test_a_changed_record_is_named_by_file_and_line(run, name, number, changes, what):
     edit(run / name, number, **changes)
     where = "trials/.*/epochs.jsonl:2" if what == "stopped the trial" else f"{name}:{number}"
-    violations(run, where, what)
+    assert_violations(run, where, what)
 
 
 @pytest.mark.parametrize("name", ["totals.jsonl", "trials.jsonl", "decisions.jsonl", "tests.jsonl"])
@@ -305,34 +305,34 @@ def test_a_changed_record_is_named_by_file_and_line(run, name, number, changes, 
 def test_a_damaged_line_is_named_in_every_ledger(run, name, bad):
     lines = (run / name).read_text().splitlines()
     (run / name).write_text("\n".join([bad, *lines]) + "\n")
-    violations(run, f"{name}:1", "")
+    assert_violations(run, f"{name}:1", "")
 
 
 def test_a_total_that_shrinks_is_named(run):
     add_line(run / "totals.jsonl", {"trials": 5, "epochs": 3, "seeds": 1, "allowed": []})
-    violations(run, "totals.jsonl:2", "epochs shrinks from 4 to 3")
+    assert_violations(run, "totals.jsonl:2", "epochs shrinks from 4 to 3")
 
 
 def test_a_run_of_which_nothing_was_asked_is_named(run):
     (run / "totals.jsonl").write_text("")
-    violations(run, "totals.jsonl:1", "no line")
+    assert_violations(run, "totals.jsonl:1", "no line")
 
 
 def test_a_trial_planned_twice_is_named(run):
     plan = durable.read_lines(run / "trials.jsonl")
     add_line(run / "totals.jsonl", {"trials": 6, "epochs": 4, "seeds": 1, "allowed": []})
     add_line(run / "trials.jsonl", plan[2] | {"index": 5})
-    violations(run, "trials.jsonl:6", "the same configuration and seed as trials.jsonl:3")
+    assert_violations(run, "trials.jsonl:6", "the same configuration and seed as trials.jsonl:3")
 
 
 def test_more_trials_than_were_asked_for_are_named(run):
     edit(run / "totals.jsonl", 1, trials=4)
-    violations(run, "trials.jsonl:5", "5 trials where 4 were asked for")
+    assert_violations(run, "trials.jsonl:5", "5 trials where 4 were asked for")
 
 
 def test_a_folder_of_no_planned_trial_is_named(run):
     (run / "trials/0007-abcdef").mkdir()
-    violations(run, "trials/0007-abcdef", "of no planned trial")
+    assert_violations(run, "trials/0007-abcdef", "of no planned trial")
 
 
 @pytest.mark.parametrize(
@@ -351,83 +351,85 @@ def test_a_folder_of_no_planned_trial_is_named(run):
 )
 def test_a_changed_row_is_named_by_file_and_line(run, winner, number, changes, what):
     edit(winner / "epochs.jsonl", number, **changes)
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:{number}", what)
+    assert_violations(run, rf"trials/{winner.name}/epochs\.jsonl:{number}", what)
 
 
 def test_a_missing_row_is_named(run, winner):
     remove_line(winner / "epochs.jsonl", 2)
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:2", "epoch 3 where 2 comes next")
+    assert_violations(run, rf"trials/{winner.name}/epochs\.jsonl:2", "epoch 3 where 2 comes next")
 
 
 def test_a_row_twice_is_named(run, winner):
     rows = (winner / "epochs.jsonl").read_text().splitlines()
     (winner / "epochs.jsonl").write_text("\n".join([*rows[:2], *rows[1:]]) + "\n")
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:3", "epoch 2 where 3 comes next")
+    assert_violations(run, rf"trials/{winner.name}/epochs\.jsonl:3", "epoch 2 where 3 comes next")
 
 
 @pytest.mark.parametrize("last", [{"outcome": "finished"}, {"outcome": "diverged", "epoch": 4}])
 def test_a_line_after_the_last_outcome_is_named(run, winner, last):
     add_line(winner / "epochs.jsonl", last)
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:6", "a line after the trial finished")
+    assert_violations(run, rf"trials/{winner.name}/epochs\.jsonl:6", "a line after the trial finished")
 
 
 def test_an_epoch_after_a_divergence_is_named(run, winner):
     rows = durable.read_lines(winner / "epochs.jsonl")
     outcome = {"outcome": "diverged", "epoch": 3}
     (winner / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows[:2], outcome, *rows[2:]]))
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:4", "a line after the trial diverged")
+    assert_violations(run, rf"trials/{winner.name}/epochs\.jsonl:4", "a line after the trial diverged")
 
 
 def test_a_retry_of_what_had_not_failed_is_named(run, winner, stopped):
     add_line(stopped / "epochs.jsonl", {"outcome": "retried"})
-    violations(run, rf"trials/{stopped.name}/epochs\.jsonl:2", "retried, but it had not failed")
+    assert_violations(run, rf"trials/{stopped.name}/epochs\.jsonl:2", "retried, but it had not failed")
 
 
 def test_a_divergence_in_an_epoch_that_never_began_is_named(run, stopped):
     add_line(stopped / "epochs.jsonl", {"outcome": "diverged", "epoch": 9})
-    violations(run, rf"trials/{stopped.name}/epochs\.jsonl:\d", "diverged in epoch 9")
+    assert_violations(run, rf"trials/{stopped.name}/epochs\.jsonl:\d", "diverged in epoch 9")
 
 
 def test_a_trial_that_finished_too_early_is_named(run, winner):
     remove_line(winner / "epochs.jsonl", 4)
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:4", "finished after 3 epochs, which were never asked for")
+    assert_violations(
+        run, rf"trials/{winner.name}/epochs\.jsonl:4", "finished after 3 epochs, which were never asked for"
+    )
 
 
 def test_more_epochs_than_were_asked_for_are_named(run, winner):
     row = durable.read_lines(winner / "epochs.jsonl")[3]
     remove_line(winner / "epochs.jsonl", 5)
     add_line(winner / "epochs.jsonl", row | {"epoch": 5})
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:5", "5 epochs where 4 were asked for")
+    assert_violations(run, rf"trials/{winner.name}/epochs\.jsonl:5", "5 epochs where 4 were asked for")
 
 
 def test_an_epoch_after_a_stop_is_named(run, stopped):
     rows = durable.read_lines(stopped / "epochs.jsonl")
     add_line(stopped / "epochs.jsonl", rows[-1] | {"epoch": len(rows) + 1})
-    violations(run, rf"trials/{stopped.name}/epochs\.jsonl:{len(rows) + 1}", "stopped the trial")
+    assert_violations(run, rf"trials/{stopped.name}/epochs\.jsonl:{len(rows) + 1}", "stopped the trial")
 
 
 def test_an_epoch_after_a_rung_without_a_decision_is_named(run):
     remove_line(run / "decisions.jsonl", len(durable.read_lines(run / "decisions.jsonl")))
-    violations(run, r"trials/.*/epochs\.jsonl:4", "an epoch after rung 3, where nothing was decided")
+    assert_violations(run, r"trials/.*/epochs\.jsonl:4", "an epoch after rung 3, where nothing was decided")
 
 
 def test_a_decision_for_a_rung_that_was_not_reached_is_named(run, stopped):
     index, decisions = int(stopped.name[:4]), durable.read_lines(run / "decisions.jsonl")
     add_line(run / "decisions.jsonl", decisions[-1] | {"sequence": len(decisions) + 1, "trial": index, "epoch": 3})
-    violations(run, "decisions.jsonl", "has no epoch 3")
+    assert_violations(run, "decisions.jsonl", "has no epoch 3")
 
 
 def test_a_decision_taken_twice_is_named(run):
     decisions = durable.read_lines(run / "decisions.jsonl")
     add_line(run / "decisions.jsonl", decisions[0] | {"sequence": len(decisions) + 1})
-    violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "was decided about at epoch 1 before")
+    assert_violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "was decided about at epoch 1 before")
 
 
 def test_a_decision_between_two_rungs_is_named(run, winner):
     decisions, rows = durable.read_lines(run / "decisions.jsonl"), durable.read_lines(winner / "epochs.jsonl")
     extra = {"sequence": len(decisions) + 1, "trial": int(winner.name[:4]), "epoch": 2, "cutoff": None}
     add_line(run / "decisions.jsonl", extra | {"value": rows[1]["val_accuracy"], "decision": "continue"})
-    violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "epoch 2 is no rung of this search")
+    assert_violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "epoch 2 is no rung of this search")
 
 
 def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed(run):
@@ -437,12 +439,12 @@ def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed
     remove_line(run / "decisions.jsonl", len(durable.read_lines(run / "decisions.jsonl")))
     assert verify.verify(run) == []
     edit(run / "decisions.jsonl", 1, value=0.125)
-    violations(run, "decisions.jsonl:1", "but the ledger says")
+    assert_violations(run, "decisions.jsonl:1", "but the ledger says")
 
 
 def test_decisions_of_a_search_without_early_stopping_are_named(run):
     edit(run / "run.json", 1, scheduler={"name": "none"})
-    violations(run, "decisions.jsonl:1", "epoch 1 is no rung of this search")
+    assert_violations(run, "decisions.jsonl:1", "epoch 1 is no rung of this search")
 
 
 def allowed(run: Path, **changed) -> None:
@@ -456,13 +458,13 @@ def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key
     allowed(run, **{key: 2 if key == "threads" else "bf16"})
     assert verify.verify(run) == []
     edit(run / "decisions.jsonl", 1, cutoff=0.5)
-    violations(run, "decisions.jsonl:1", "replayed")
+    assert_violations(run, "decisions.jsonl:1", "replayed")
 
 
 @pytest.mark.parametrize("key", sorted(set(identity.COMPARED) - set(identity.ALLOWABLE)))
 def test_a_change_that_can_never_be_allowed_is_named(run, key):
     allowed(run, **{key: "other"})
-    violations(run, "totals.jsonl:2", f"{key} may not change")
+    assert_violations(run, "totals.jsonl:2", f"{key} may not change")
 
 
 @pytest.mark.parametrize(
@@ -478,7 +480,7 @@ def test_a_change_that_can_never_be_allowed_is_named(run, key):
 )
 def test_an_allowance_that_says_nothing_or_too_much_is_named(run, line, what):
     add_line(run / "totals.jsonl", durable.read_lines(run / "totals.jsonl")[-1] | line)
-    violations(run, "totals.jsonl:2", what)
+    assert_violations(run, "totals.jsonl:2", what)
 
 
 def test_what_the_command_writes_when_a_change_is_allowed_is_good(run, images):
@@ -495,7 +497,7 @@ def test_what_the_command_writes_when_a_change_is_allowed_is_good(run, images):
 def test_a_run_whose_scheduler_changed_keeps_the_other_promises(run, winner):
     allowed(run, scheduler={"name": "none"})
     remove_line(winner / "epochs.jsonl", 2)
-    violations(run, rf"trials/{winner.name}/epochs\.jsonl:2", "epoch 3 where 2 comes next")
+    assert_violations(run, rf"trials/{winner.name}/epochs\.jsonl:2", "epoch 3 where 2 comes next")
 
 
 @pytest.fixture
@@ -515,7 +517,7 @@ def test_a_run_with_synchronous_halving_is_good(halved):
 @pytest.mark.parametrize("changes", [{"cutoff": 0.0}, {"decision": "perhaps"}])
 def test_a_changed_decision_of_a_whole_rung_is_named(halved, changes):
     edit(halved / "decisions.jsonl", 3, **changes)
-    violations(halved, r"decisions\.jsonl:\d", "replayed")
+    assert_violations(halved, r"decisions\.jsonl:\d", "replayed")
 
 
 def flip(path: Path) -> None:
@@ -527,23 +529,23 @@ def flip(path: Path) -> None:
 @pytest.mark.parametrize("name", ["state-000004.pt", "best.safetensors"])
 def test_a_flipped_bit_is_named(run, winner, name):
     flip(winner / name)
-    violations(run, f"trials/{winner.name}/{name}", "its sha256 is not that of its sidecar")
+    assert_violations(run, f"trials/{winner.name}/{name}", "its sha256 is not that of its sidecar")
 
 
 @pytest.mark.parametrize("name", ["state-000004.pt", "best.safetensors"])
 def test_a_sidecar_without_its_file_is_named(run, winner, name):
     (winner / name).unlink()
-    violations(run, f"trials/{winner.name}/{name}", "cannot be read: No such file")
+    assert_violations(run, f"trials/{winner.name}/{name}", "cannot be read: No such file")
 
 
 def test_a_state_without_its_sidecar_is_named(run, winner):
     (winner / "state-000004.json").unlink()
-    violations(run, f"trials/{winner.name}/state-000004.pt", "no sidecar")
+    assert_violations(run, f"trials/{winner.name}/state-000004.pt", "no sidecar")
 
 
 def test_the_winner_without_the_sidecar_of_its_weights_is_named(run, winner):
     (winner / "best.json").unlink()
-    violations(run, f"trials/{winner.name}/best.safetensors", "no sidecar, although it is the winner's")
+    assert_violations(run, f"trials/{winner.name}/best.safetensors", "no sidecar, although it is the winner's")
 
 
 @pytest.mark.parametrize(
@@ -559,13 +561,15 @@ def test_the_winner_without_the_sidecar_of_its_weights_is_named(run, winner):
 )
 def test_a_changed_sidecar_is_named(run, winner, name, changes, what):
     edit(winner / name, 1, **changes)
-    violations(run, f"trials/{winner.name}/{name}:1", what)
+    assert_violations(run, f"trials/{winner.name}/{name}:1", what)
 
 
 def test_a_state_from_the_future_is_named(run, stopped):
     rows = len(durable.read_lines(stopped / "epochs.jsonl"))
     durable.write_checked(stopped / "state-000009.pt", b"x", epoch=9, trial=stopped.name[5:])
-    violations(run, f"trials/{stopped.name}/state-000009.json:1", f"of epoch 9, where the ledger has {rows} epochs")
+    assert_violations(
+        run, f"trials/{stopped.name}/state-000009.json:1", f"of epoch 9, where the ledger has {rows} epochs"
+    )
 
 
 def change_predictions(winner: Path, **changes) -> None:
@@ -585,22 +589,22 @@ def change_predictions(winner: Path, **changes) -> None:
 )
 def test_predictions_that_do_not_agree_with_the_best_row_are_named(run, winner, changes, what):
     change_predictions(winner, **changes)
-    violations(run, f"trials/{winner.name}/val.npz", what)
+    assert_violations(run, f"trials/{winner.name}/val.npz", what)
 
 
 def test_missing_predictions_are_named(run, winner):
     (winner / "val.npz").unlink()
-    violations(run, f"trials/{winner.name}/val.npz", "missing")
+    assert_violations(run, f"trials/{winner.name}/val.npz", "missing")
 
 
 def test_unreadable_predictions_are_named(run, winner):
     (winner / "val.npz").write_bytes((winner / "val.npz").read_bytes()[:-30])
-    violations(run, f"trials/{winner.name}/val.npz", "cannot be read")
+    assert_violations(run, f"trials/{winner.name}/val.npz", "cannot be read")
 
 
 def test_a_test_without_an_intent_is_named(run):
     remove_line(run / "tests.jsonl", 1)
-    violations(run, "tests.jsonl:1", "done without an intent")
+    assert_violations(run, "tests.jsonl:1", "done without an intent")
 
 
 def change_result(run: Path, number: int, **changes) -> None:
@@ -623,13 +627,13 @@ def change_result(run: Path, number: int, **changes) -> None:
 )
 def test_results_that_the_ledger_does_not_say_are_named(run, number, changes, what):
     change_result(run, number, **changes)
-    violations(run, f"results.json:{number + 2}", what)
+    assert_violations(run, f"results.json:{number + 2}", what)
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[1]", ""])
 def test_results_that_are_no_table_are_named(run, text):
     (run / "results.json").write_text(text)
-    violations(run, "results.json:", "")
+    assert_violations(run, "results.json:", "")
 
 
 def test_results_of_an_earlier_moment_are_no_violation(run, winner):
@@ -643,7 +647,7 @@ def test_a_temporary_file_that_was_left_behind_is_named(run, place):
     (run / "plots").mkdir()
     where = next(run.glob(place)) if "*" in place else run / place
     (where / ".results.md.77.tmp").touch()
-    violations(run, r".*\.results\.md\.77\.tmp", "left behind")
+    assert_violations(run, r".*\.results\.md\.77\.tmp", "left behind")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
