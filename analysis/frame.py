@@ -33,9 +33,8 @@ def load(runs: Sequence[Run]) -> pd.DataFrame:
     ledger names. `lr` is the hyperparameter, not the rate that the schedule had reached in that epoch.
     """
     rows = [row(run, trial) for run in runs for trial in planned(run)]
-    columns = list(
-        dict.fromkeys([*ORIGIN, *FACTS, *config_keys(runs), *METRICS, *(key for each in rows for key in each)])
-    )
+    others = dict.fromkeys(key for shape in dict.fromkeys(map(tuple, rows)) for key in shape)
+    columns = list(dict.fromkeys([*ORIGIN, *FACTS, *config_keys(runs), *METRICS, *others]))
     frame = pd.DataFrame({key: [each.get(key) for each in rows] for key in columns}, dtype=object)
     whole, metrics = dict.fromkeys(WHOLE, "int64"), dict.fromkeys(columns[columns.index(METRICS[0]) :], "float64")
     return frame.astype(whole | metrics | {"best_epoch": "Int64"})
@@ -66,7 +65,8 @@ def planned(run: Run) -> list[Trial]:
 
 def config_keys(runs: Iterable[Run]) -> list[str]:
     """The hyperparameters of all trials, without the number of epochs, in the order in which they are first used."""
-    keys = dict.fromkeys(key for run in runs for trial in planned(run) for key in trial.config)
+    shapes = dict.fromkeys(tuple(trial.config) for run in runs for trial in planned(run))  # a few for all trials
+    keys = dict.fromkeys(key for shape in shapes for key in shape)
     return [key for key in keys if key != "epochs"]
 
 

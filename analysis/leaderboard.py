@@ -1,5 +1,7 @@
 """The leaderboard: as a table for reading, as rows for programs, of one run or of several."""
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -374,4 +376,8 @@ def as_json(rows: list[Row]) -> str:
 
 def as_csv(rows: list[Row]) -> str:
     """The same rows; an absent value is an empty field."""
-    return pd.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

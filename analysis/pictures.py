@@ -77,7 +77,7 @@ def valued(where: Standing) -> list[Row]:
 
 def varied(rows: list[Row], keys: list[str]) -> list[str]:
     """The first parameters with more than one value."""
-    return [key for key in keys if len({repr(row[key]) for row in rows}) > 1][:MOST_PANELS]
+    return [key for key in keys if any(repr(row[key]) != repr(rows[0][key]) for row in rows)][:MOST_PANELS]
 
 
 def scale_of(own: Range | None, values: list[Any]) -> Scale:

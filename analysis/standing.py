@@ -71,7 +71,7 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     over = all(trial.ended for trial in fresh_trials(run))
     rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.get("confirm_seeds", 1)))
     rows = rows.iloc[: None if over else 0]
-    known = board.set_index("group")
+    known = board[board["group"].isin(rows["group"])].set_index("group")
     rows = rows[rows["group"].isin(known.index)]
     own = {key: known.loc[rows["group"], key].to_numpy() for key in ("index", "id", "folder", "source")}
     return rows.assign(**own, search_value=known.loc[rows["group"], "val_accuracy"].to_numpy())

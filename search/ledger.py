@@ -5,7 +5,8 @@ Layout in docs/architecture.md. Loads neither Ray nor torch, so that analysis ca
 
 import itertools
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from functools import cached_property
+from operator import contains, itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +45,7 @@ class Trial:
     outcome: Record | None = None  # the last line, if it is one: {"outcome": finished | diverged | failed, ...}
     stopped_at: int | None = None  # epoch of the early-stopping decision that ended it
 
-    @property
+    @cached_property
     def status(self) -> Status:
         if self.stopped_at is not None:
             return "stopped"
@@ -62,7 +63,7 @@ class Trial:
     def ended(self) -> bool:
         return self.status in ("finished", "stopped", "diverged", "failed")
 
-    @property
+    @cached_property
     def best(self) -> Record | None:
         """The row of the best validation accuracy, the earliest on ties: a trial's value everywhere."""
         return max(self.epochs, key=itemgetter("val_accuracy"), default=None)  # of equal ones max takes the first
@@ -193,7 +194,7 @@ def planned(run: Path, index: int) -> Record:
 
 def read_trial(run: Path, record: Record, epochs_asked: int, stopped_at: int | None = None) -> Trial:
     """One line of the plan together with its trial folder."""
-    folder = run / "trials" / f"{record['index']:04d}-{record['id']}"
+    folder = run.joinpath("trials", f"{record['index']:04d}-{record['id']}")
     epochs, outcome = read_epochs(folder / "epochs.jsonl")
     config = {**record["config"], "epochs": epochs_asked}
     planned = {key: record[key] for key in ("index", "id", "seed", "source")}
@@ -231,10 +232,13 @@ def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
 
 def are_rows(records: list[Record]) -> bool:
     """Whether all of them are sound rows, in order."""
-    values: list[Any] = [record.get("val_accuracy") for record in records]
+    try:
+        epochs, values = (list(map(itemgetter(key), records)) for key in ("epoch", "val_accuracy"))
+    except KeyError:
+        return False
     return (
-        [record.get("epoch") for record in records] == list(range(1, len(records) + 1))
+        epochs == list(range(1, len(records) + 1))
         and set(map(type, values)) <= {int, float}
         and 0 <= min(values, default=0) <= max(values, default=0) <= 1
-        and not any("outcome" in record for record in records)
+        and not any(map(contains, records, itertools.repeat("outcome")))
     )

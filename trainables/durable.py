@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,12 @@ def read_lines(path: Path) -> list[Record]:
         RunError: any other line that is not a strict JSON object, named by file and number.
         StorageError: the disk refused to read.
     """
-    data = committed(path)
-    lines = data.split(b"\n")[:-1]
-    return parse_flat(data, len(lines)) or [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+    lines = committed(path).split(b"\n")[:-1]
+    with contextlib.suppress(ValueError, RecursionError):
+        records = [_quick(line) for line in lines]
+        if set(map(type, records)) <= {dict}:
+            return records
+    return [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]  # which has the last word
 
 
 def read_last_with(path: Path, key: str, value: int, block: int = 1 << 16) -> Record | None:
@@ -162,25 +165,6 @@ def _unreadable(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot read: {path}: {error.strerror}. Run the same command again.")
 
 
-def parse_flat(data: bytes, number: int) -> list[Record]:
-    """The records of whole lines that are all flat objects of ordinary numbers, in one go; none if `parse` has to look.
-
-    With one opening brace at the start and one closing brace at the end of each line, no object can reach over two lines, and
-    none but sound lines give as many objects as there are lines. Numbers that may be infinite are left to `parse`, too.
-    """
-    is_flat = data.count(b"{") == data.count(b"}") == number and data.count(b"}\n{") == number - 1
-    if not is_flat or not data.startswith(b"{") or not data.endswith(b"}\n"):
-        return []
-    shape = data.translate(_SHAPE)
-    if any(huge in shape for huge in _HUGE):
-        return []
-    try:
-        records: list[Record] = _QUICK.decode(f"[{data[:-1].decode().replace(chr(10), ',')}]")
-    except (ValueError, RecursionError):
-        return []
-    return records if len(records) == number else []
-
-
 def read_json(path: Path) -> Record:
     """The single JSON object of a file.
 
@@ -197,7 +181,7 @@ def read_json(path: Path) -> Record:
 def parse(data: bytes, where: str) -> Record:
     """One strict JSON object; `where` names it in the error."""
     try:
-        record = _STRICT.decode(data.decode())
+        record = _strictly(data)
     except (ValueError, RecursionError) as error:
         raise RunError(f"damaged record: {where}: {error}. Restore the file from a copy.") from error
     if not isinstance(record, dict):
@@ -216,14 +200,17 @@ def _finite(text: str) -> float:
     return value
 
 
-_STRICT = json.JSONDecoder(
-    parse_constant=_refuse, parse_float=_finite
-)  # one for all lines: making it costs more than a line
+# One decoder for all lines: making it costs more than a line.
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
-_QUICK = json.JSONDecoder(parse_constant=_refuse)
-_SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
-_HUGE = (b"e000", b"e+000", b"0" * 200)  # the shapes without which no number is beyond the largest float
+def _strictly(data: bytes) -> Any:
+    return _STRICT.decode(data.decode())
+
+
+_quick: Callable[[bytes], Any] = _strictly
+with contextlib.suppress(ImportError):  # where there is little but torch, trials run all the same
+    from orjson import loads as _quick
 
 
 def sha256(data: bytes) -> str:

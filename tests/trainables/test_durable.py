@@ -1,9 +1,10 @@
 """Durable writes and the reader: pytest tests/trainables/test_durable.py"""
 
-import json
 import os
+import re
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -183,32 +184,40 @@ PIECES = (
 )
 
 
+def lines_of(folder, text):
+    """A ledger with this content, and its lines."""
+    (folder / "a.jsonl").write_bytes(text.encode())
+    return folder / "a.jsonl", text.encode().split(b"\n")[:-1]
+
+
 @given(st.lists(PIECES, max_size=30))
-def test_reading_in_one_go_is_reading_line_by_line(pieces):
-    """Whatever stands in a file: what is taken in one go is exactly what each line by itself would have given."""
-    data = ("".join(pieces) + "\n").encode()
-    lines = data.split(b"\n")[:-1]
-    if found := durable.parse_flat(data, len(lines)):
-        assert found == [durable.parse(line, "x") for line in lines]
+def test_the_quick_parser_never_takes_what_the_strict_one_refuses(tmp_path_factory, pieces):
+    """Whatever stands in a file: its records are exactly what the strict parser makes of each line."""
+    path, lines = lines_of(tmp_path_factory.mktemp("x"), "".join(pieces) + "\n")
+    try:
+        expected = [durable.parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+    except RunError as error:
+        with pytest.raises(RunError, match=f"^{re.escape(str(error))}$"):
+            durable.read_lines(path)
+    else:
+        assert durable.read_lines(path) == expected
 
 
+@pytest.mark.parametrize("quick", [durable._quick, durable._strictly])
 @given(
     st.lists(
-        st.dictionaries(st.text(), st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)),
-        min_size=1,
+        st.dictionaries(
+            st.text() | st.sampled_from(["\ud800"]),
+            st.text() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats(allow_nan=False, allow_infinity=False),
+        ),
     )
 )
-def test_flat_records_are_what_was_written(records):
-    data = "".join(json.dumps(record) + "\n" for record in records).encode()
-    assert durable.parse_flat(data, len(records)) in ([], records)
-
-
-def test_an_ordinary_ledger_is_read_in_one_go():
-    """The quick way is taken for what trials write, or a large search takes three times as long to read."""
-    line = (
-        b'{"epoch": 1, "train_loss": 1.2345678901234567, "val_accuracy": 0.97, "lr": 1e-05}\n{"outcome": "finished"}\n'
-    )
-    assert len(durable.parse_flat(line, 2)) == 2
+def test_records_are_read_as_they_were_written(tmp_path_factory, quick, records):
+    """With the quick parser, and with the strict one alone; integers have 64 bits, and `append` escapes lone surrogates."""
+    path = tmp_path_factory.mktemp("x") / "a.jsonl"
+    durable.append(path, *records, sync=False)
+    with mock.patch.object(durable, "_quick", quick):
+        assert repr(durable.read_lines(path)) == repr(records)
 
 
 @pytest.mark.parametrize("number", ["1e309", "1E+0309", "-1e400", "9" * 250 + "e99", "1" * 310 + ".0"])
