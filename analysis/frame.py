@@ -1,6 +1,6 @@
 """Runs as a pandas frame: one row per trial, its settings and its metrics at its best epoch."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from search import ledger
 from search.ledger import Run, Trial
 
 Row = dict[Hashable, Any]  # as pandas has it
+Columns = dict[str, list[Any]]
 
 ORIGIN = ("run", "dataset", "fingerprint")  # title and fingerprint of the images
-FACTS = ("index", "id", "status", "source", "seed", "epochs", "epochs_allowed", "best_epoch", "folder")
 METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")  # always columns, even before the first epoch
 WHOLE = ("index", "seed", "epochs", "epochs_allowed")
 
@@ -29,15 +29,35 @@ def read(*folders: Path | str) -> pd.DataFrame:
 def load(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per trial, run by run in the order of the plan.
 
-    Columns: ORIGIN, FACTS, every hyperparameter but the number of epochs, and the metrics of the best epoch under their
-    ledger names. `lr` is the hyperparameter, not the rate that the schedule had reached in that epoch.
+    Columns: ORIGIN, those of `facts`, every hyperparameter but the number of epochs, and the metrics of the best epoch under
+    their ledger names. `lr` is the hyperparameter, not the rate that the schedule had reached in that epoch.
     """
-    rows = [row(run, trial) for run in runs for trial in planned(run)]
-    others = dict.fromkeys(key for shape in dict.fromkeys(map(tuple, rows)) for key in shape)
-    columns = list(dict.fromkeys([*ORIGIN, *FACTS, *config_keys(runs), *METRICS, *others]))
-    frame = pd.DataFrame({key: [each.get(key) for each in rows] for key in columns}, dtype=object)
-    whole, metrics = dict.fromkeys(WHOLE, "int64"), dict.fromkeys(columns[columns.index(METRICS[0]) :], "float64")
-    return frame.astype(whole | metrics | {"best_epoch": "Int64"})
+    found = [(run, trial) for run in runs for trial in planned(run)]
+    columns = origin([run for run, _ in found]) | facts(trials := [trial for _, trial in found])
+    bests = [trial.best or {} for trial in trials]
+    settings = [key for key in config_keys(runs) if key not in columns]
+    columns |= {key: [trial.config.get(key) for trial in trials] for key in settings}
+    measured = [key for key in dict.fromkeys([*METRICS, *keys_of(bests)]) if key not in (*columns, "epoch")]
+    columns |= {key: [best.get(key) for best in bests] for key in measured}
+    types = dict.fromkeys(WHOLE, "int64") | dict.fromkeys(measured, "float64") | {"best_epoch": "Int64"}
+    return pd.DataFrame(columns, dtype=object).astype(types)
+
+
+def origin(runs: Sequence[Run]) -> Columns:
+    """Where each trial comes from, given its run."""
+    titles = [(run.name, run.identity["dataset_title"], run.identity["fingerprint"]) for run in runs]
+    return {name: [title[place] for title in titles] for place, name in enumerate(ORIGIN)}
+
+
+def facts(trials: Sequence[Trial]) -> Columns:
+    """What each trial is and how far it came."""
+    plain = {key: [getattr(trial, key) for trial in trials] for key in ("index", "id", "status", "source", "seed")}
+    return plain | {
+        "epochs": [len(trial.epochs) for trial in trials],
+        "epochs_allowed": [trial.config["epochs"] for trial in trials],
+        "best_epoch": [trial.best["epoch"] if trial.best else None for trial in trials],
+        "folder": [trial.folder for trial in trials],
+    }
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
@@ -47,17 +67,6 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def row(run: Run, trial: Trial) -> dict[str, Any]:
-    """What one trial is and what it reached."""
-    best = trial.best or {}
-    found = {**best, **trial.config}  # the rate of the schedule in an epoch is not the hyperparameter
-    found |= {key: getattr(trial, key) for key in ("index", "id", "status", "source", "seed", "folder")}
-    found |= {"epochs": len(trial.epochs), "epochs_allowed": trial.config["epochs"], "best_epoch": best.get("epoch")}
-    found |= {"run": run.name, "dataset": run.identity["dataset_title"], "fingerprint": run.identity["fingerprint"]}
-    found.pop("epoch", None)
-    return found
-
-
 def planned(run: Run) -> list[Trial]:
     """The trials in the order of the plan."""
     return sorted(run.trials, key=lambda trial: trial.index)
@@ -65,9 +74,12 @@ def planned(run: Run) -> list[Trial]:
 
 def config_keys(runs: Iterable[Run]) -> list[str]:
     """The hyperparameters of all trials, without the number of epochs, in the order in which they are first used."""
-    shapes = dict.fromkeys(tuple(trial.config) for run in runs for trial in planned(run))  # a few for all trials
-    keys = dict.fromkeys(key for shape in shapes for key in shape)
-    return [key for key in keys if key != "epochs"]
+    return [key for key in keys_of(trial.config for run in runs for trial in planned(run)) if key != "epochs"]
+
+
+def keys_of(records: Iterable[Mapping[Any, Any]]) -> list[Any]:
+    """All keys, in the order in which they are first used; most records have the same ones."""
+    return list(dict.fromkeys(key for shape in dict.fromkeys(map(tuple, records)) for key in shape))
 
 
 def varied(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from analysis import comparison
+from analysis import comparison, frame
 from analysis.cost import COSTS
 from analysis.frame import METRICS, Row, rows_of
 from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
@@ -370,14 +370,15 @@ def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
 
 def as_json(rows: list[Row]) -> str:
     """A list with one object per line, so that a change of one trial is a change of one line."""
-    lines = ",\n".join("  " + json.dumps(row, allow_nan=False) for row in rows)
+    encode = json.JSONEncoder(allow_nan=False).encode  # one for all rows
+    lines = ",\n".join("  " + encode(row) for row in rows)
     return f"[\n{lines}\n]\n" if rows else "[]\n"
 
 
 def as_csv(rows: list[Row]) -> str:
     """The same rows; an absent value is an empty field."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    names, text = frame.keys_of(rows), io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([row.get(name) for name in names] for row in rows)
     return text.getvalue()
