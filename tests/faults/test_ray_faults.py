@@ -42,7 +42,8 @@ def test_a_trial_that_runs_out_of_memory_alone_has_failed_and_the_others_finish(
 def test_lost_messages_blame_no_configuration(search, check):
     """One in twenty requests and answers of Ray is lost."""
     code, errors = search.done(RAY_testing_rpc_failure=LOSSY)
-    assert code in (0, 8), (errors, search.log())
+    # Ray ends the process itself if its daemon dies while we connect to it: docs/reliability.md
+    assert code in (0, 8) or (code == 1 and "Worker will terminate" in search.log()), (errors, search.log())
     assert errors.count("\n") <= 2  # the error, or what the best one costs and where the results are
     run = ledger.read(search.run)
     assert not any(trial.status == "failed" for trial in run.trials)
