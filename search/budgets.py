@@ -6,9 +6,11 @@ its worker died again and again at the same epoch, the last times with nothing b
 
 from typing import Literal
 
-Cause = Literal["died", "memory", "silent", "busy"]  # busy: another process still holds the trial's folder
+Cause = Literal["died", "memory", "silent", "unstarted", "busy"]  # busy: another process still holds the trial's folder
 Verdict = Literal["again", "failed", "machine"]
-DEATHS: dict[Cause, int] = {"died": 2, "memory": 1, "silent": 2, "busy": 2}  # in a row without a new epoch
+# In a row without a new epoch:
+DEATHS: dict[Cause, int] = {"died": 2, "memory": 1, "silent": 2, "unstarted": 3, "busy": 2}
+BLAMELESS = ("unstarted", "busy")  # nothing of the configuration had a hand in these
 
 
 class Budgets:
@@ -16,7 +18,8 @@ class Budgets:
 
     def __init__(self) -> None:
         self.aside: set[int] = set()  # trials that run alone from now on, after all others
-        self._deaths: dict[int, int] = {}  # of a trial's workers since its last new epoch, or since it was set aside
+        # Of a trial's workers since its last new epoch, or since it was set aside: while it trained, and blameless ones.
+        self._deaths: dict[int, list[int]] = {}
         self._trained: set[int] = set()  # trials that committed an epoch
 
     def progressed(self, trial: int) -> None:
@@ -26,15 +29,16 @@ class Budgets:
 
     def died(self, trial: int, cause: Cause) -> Verdict:
         """What follows from the end of a worker: its trial goes on, has failed, or the machine is at fault."""
-        self._deaths[trial] = self._deaths.get(trial, 0) + 1
-        if self._deaths[trial] < DEATHS[cause]:
+        deaths, is_blameless = self._deaths.setdefault(trial, [0, 0]), cause in BLAMELESS
+        deaths[is_blameless] += 1
+        if deaths[is_blameless] < DEATHS[cause]:
             return "again"
-        if cause != "busy" and self._is_proven(trial, cause):
+        if not is_blameless and self._is_proven(trial, cause):
             return "failed"
         if trial in self.aside:
             return "machine"
         self.aside.add(trial)
-        self._deaths[trial] = 0
+        del self._deaths[trial]
         return "again"
 
     def _is_proven(self, trial: int, cause: Cause) -> bool:

@@ -38,9 +38,16 @@ class Casualties:
         Raises:
             LockedError, StorageError: the failure of the configuration could not be committed.
         """
-        cause: Cause = "memory" if is_memory else "silent" if trial in self.watchdog.killed else "died"
+        cause = self._cause(trial, is_memory)
         self.watchdog.killed.discard(trial)
         return self._follow(trial, cause, RayError.kind)
+
+    def _cause(self, trial: int, is_memory: bool) -> Cause:
+        if is_memory:
+            return "memory"
+        if trial in self.watchdog.killed:
+            return "silent"
+        return "died" if self.watchdog.began(trial) else "unstarted"
 
     def busy(self, trial: int) -> Fault | None:
         """A worker found its trial's folder held by another; a fault if that ends the search."""
@@ -61,7 +68,8 @@ class Casualties:
     def _accusation(self, trial: ledger.Trial, cause: Cause) -> str:
         if cause == "busy":
             return f"in use: {trial.folder}: another process trains this trial. Wait for it, or stop it first."
-        return (
-            f"worker lost again and again: {trial.folder}: at epoch {len(trial.epochs) + 1}, and no other trial trained "
-            f"meanwhile, so it may be the machine. {self._run.folder}/ray/output.log may say why; run the same command again."
-        )
+        where = f"at epoch {len(trial.epochs) + 1}, and no other trial trained meanwhile, so it may be the machine"
+        if cause == "unstarted":
+            where = "each time before it began to train, so it is the machine"
+        log = f"{self._run.folder}/ray/output.log"
+        return f"worker lost again and again: {trial.folder}: {where}. {log} may say why; run the same command again."

@@ -95,6 +95,10 @@ class Watchdog:
         with contextlib.suppress(OSError):
             (self._folder / str(trial)).unlink()
 
+    def began(self, trial: int) -> bool:
+        """Whether a worker that ended without a word had begun to train this trial."""
+        return (self._folder / str(trial)).exists()
+
     def look(self) -> None:
         """Kill who has been silent for too long.
 

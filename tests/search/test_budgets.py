@@ -52,6 +52,19 @@ def test_a_hung_trial_has_failed_the_second_time_without_waiting_for_the_others(
     assert verdicts(budgets, 0, "silent", "silent") == ["again", "failed"]
 
 
+def test_a_worker_that_dies_before_it_trains_is_never_the_configurations_fault():
+    budgets = Budgets()
+    budgets.progressed(1)
+    assert verdicts(budgets, 0, *["unstarted"] * 6) == [*["again"] * 5, "machine"]
+
+
+def test_a_worker_that_dies_before_it_trains_is_no_evidence_for_one_that_dies_later():
+    budgets = Budgets()
+    budgets.progressed(1)
+    assert verdicts(budgets, 0, "died", "died", "unstarted", "died") == ["again"] * 4
+    assert verdicts(budgets, 0, "died") == ["failed"]
+
+
 def test_a_folder_that_another_process_holds_is_never_the_configurations_fault():
     budgets = Budgets()
     budgets.progressed(1)

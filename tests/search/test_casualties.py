@@ -18,11 +18,22 @@ def run(tmp_path, toy, settings):
 
 
 @pytest.fixture
-def casualties(run, tmp_path):
+def signs(tmp_path):
+    """Where workers show that they train."""
+    durable.make_folder(tmp_path / "pulses")
+    return tmp_path / "pulses"
+
+
+@pytest.fixture
+def casualties(run, signs):
     budgets = Budgets()
-    return Casualties(
-        run, Turns(run, aside=budgets.aside), Watchdog(tmp_path / "pulses", 10, 180, lambda *_: None), budgets
-    )
+    return Casualties(run, Turns(run, aside=budgets.aside), Watchdog(signs, 10, 180, lambda *_: None), budgets)
+
+
+def died_training(casualties, signs):
+    """The worker of trial 0, which had shown a sign of life."""
+    (signs / "0").touch()
+    return casualties.died(0, is_memory=False)
 
 
 def status(run, index):
@@ -36,17 +47,26 @@ def test_a_trial_whose_worker_died_has_the_next_turn(casualties):
     assert casualties.turns.take().trial == 0
 
 
-def test_a_row_that_is_reported_once_more_is_no_progress(run, casualties):
+def test_a_row_that_is_reported_once_more_is_no_progress(run, casualties, signs):
     casualties.reported(1, 1)
     for _ in range(4):
         casualties.reported(0, 0)
-        fault = casualties.died(0, is_memory=False)
+        fault = died_training(casualties, signs)
     assert fault is None
     assert status(run, 0) == "failed"
 
 
-def test_without_another_trial_that_trained_the_search_ends_and_nobody_is_blamed(run, casualties):
-    faults = [casualties.died(0, is_memory=False) for _ in range(4)]
+def test_a_configuration_whose_workers_died_before_it_trained_is_not_blamed(run, casualties):
+    casualties.reported(1, 1)
+    faults = [casualties.died(0, is_memory=False) for _ in range(6)]
+    assert faults[:5] == [None] * 5
+    assert faults[5].error().exit_code == 8
+    assert "before it began to train" in faults[5].message
+    assert status(run, 0) == "planned"
+
+
+def test_without_another_trial_that_trained_the_search_ends_and_nobody_is_blamed(run, casualties, signs):
+    faults = [died_training(casualties, signs) for _ in range(4)]
     assert faults[:3] == [None] * 3
     assert faults[3].error().exit_code == 8
     assert "epoch 1" in faults[3].message
