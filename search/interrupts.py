@@ -86,6 +86,8 @@ class Interrupts:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def _wait(self, done: threading.Event) -> None:
+        # Or another signal could interrupt the last moment of a wait, and Python 3.11 then tells of one that never came.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while not done.is_set():
             if signal.sigtimedwait({signal.SIGTERM}, POLL):
                 self._handle(signal.SIGTERM, None)

@@ -1,5 +1,6 @@
 """A time budget ends a search as a signal does: pytest tests/search/test_interrupts.py"""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -85,3 +86,21 @@ def test_a_handler_that_a_library_installs_while_it_starts_is_never_called(tmp_p
     command = [sys.executable, "-c", STARTING, tmp_path / "stop", sent]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
     assert done.stdout == f"{number} {-signal.SIGTERM} True\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="not on macOS")
+def test_a_budget_that_ends_while_ray_starts_is_not_taken_for_sigterm(interrupts, monkeypatch):
+    """Many alarms and many short waits: eight threads heard a few SIGTERMs a second that nobody had sent."""
+    heard = set()
+    monkeypatch.setattr("search.interrupts.POLL", 3e-4)
+    monkeypatch.setattr(interrupts, "_handle", lambda number, frame: heard.add(number))
+    with contextlib.ExitStack() as waits:
+        for _ in range(8):
+            waits.enter_context(interrupts.wait_for_sigterm())
+        interrupts.listen()
+        signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            sum(range(1000))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert heard == {signal.SIGALRM}
