@@ -33,7 +33,8 @@ def load(runs: Sequence[Run]) -> pd.DataFrame:
     their ledger names. `lr` is the hyperparameter, not the rate that the schedule had reached in that epoch.
     """
     found = [(run, trial) for run in runs for trial in planned(run)]
-    columns = origin([run for run, _ in found]) | facts(trials := [trial for _, trial in found])
+    trials = [trial for _, trial in found]
+    columns = origin([run for run, _ in found]) | facts(trials)
     bests = [trial.best or {} for trial in trials]
     settings = [key for key in config_keys(runs) if key not in columns]
     columns |= {key: [trial.config.get(key) for trial in trials] for key in settings}

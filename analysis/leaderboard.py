@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from analysis import comparison, frame
+from analysis import comparison
 from analysis.cost import COSTS
-from analysis.frame import METRICS, Row, rows_of
+from analysis.frame import METRICS, Row, keys_of, rows_of
 from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
 from analysis.statistics import expected_best, t_factor
 
@@ -377,7 +377,7 @@ def as_json(rows: list[Row]) -> str:
 
 def as_csv(rows: list[Row]) -> str:
     """The same rows; an absent value is an empty field."""
-    names, text = frame.keys_of(rows), io.StringIO()
+    names, text = keys_of(rows), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
     writer.writerows([row.get(name) for name in names] for row in rows)

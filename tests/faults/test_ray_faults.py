@@ -78,7 +78,7 @@ def test_a_temporary_folder_that_is_full(search):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", place], capture_output=True).returncode:
         pytest.skip("cannot mount")
     try:
-        refused(search, TMPDIR=place)
+        assert refused(search, TMPDIR=place)
     finally:
         with contextlib.suppress(OSError):
             subprocess.run(["umount", "-l", place], check=False)

@@ -77,3 +77,4 @@ def test_a_disk_that_refuses_is_no_matter(tmp_path):
     (tmp_path / "file").touch()
     with beating(tmp_path / "file" / "3") as signs:
         signs(1, 2)
+    assert (tmp_path / "file").read_bytes() == b""

@@ -61,7 +61,7 @@ def test_it_leaves_no_trace_of_random_numbers_drawn_elsewhere(toy, small):
     assert found == expected
 
 
-def continues_bit_for_bit(config, toy, cut):
+def assert_continues_bit_for_bit(config, toy, cut):
     whole, state = [], None
     for epoch in train(config, toy, seed=3, device="cpu", precision="bf16"):
         whole.append(epoch.metrics)
@@ -76,7 +76,7 @@ def continues_bit_for_bit(config, toy, cut):
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_any_epoch_continues_bit_for_bit_from_its_state(toy, small, optimizer, schedule, cut):
     changed = {"optimizer": optimizer, "schedule": schedule, "augment": "cutmix"}
-    continues_bit_for_bit(complete(small | changed), toy, cut)
+    assert_continues_bit_for_bit(complete(small | changed), toy, cut)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_any_epoch_continues_bit_for_bit_from_its_state(toy, small, optimizer, s
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_model_continues_bit_for_bit_with_every_optimizer(toy, model, optimizer):
     config = {"model": model, "optimizer": optimizer, "lr": 0.01, "batch_size": 50, "epochs": 2}
-    continues_bit_for_bit(complete(config | SMALL[model]), toy, 1)
+    assert_continues_bit_for_bit(complete(config | SMALL[model]), toy, 1)
 
 
 @pytest.mark.parametrize("part", ["model", "optimizer"])
