@@ -243,4 +243,6 @@ def follow(
 
 
 if __name__ == "__main__":
-    sys.exit(execute(app, "python -m analysis", sys.argv[1:]))
+    code = execute(app, "python -m analysis", sys.argv[1:])
+    gc.freeze()  # or the end of the process would look for garbage among what it is about to free
+    sys.exit(code)

@@ -6,13 +6,12 @@ rows are looked at afterwards. The cost stays that of a few rows: the first EXAC
 image, and of any other pair the two counts alone bound the p-value from above.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis import statistics
+from analysis import predictions, statistics
 from analysis.statistics import LEVEL, Array
 
 PAIRED, UNPAIRED, COUNTS, SEEDS = "paired", "unpaired", "counts", "seeds"  # how a row was compared with the first
@@ -175,9 +174,9 @@ def read_correct(folder: Path, epoch: int, hits: int, images: int) -> Array | No
     A file that does not agree with the ledger counts as missing: results.md says how many rows are compared without.
     """
     try:
-        with np.load(folder / "val.npz") as arrays:
-            correct, saved_epoch = arrays["correct"].astype(bool), int(arrays["epoch"])
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        found = predictions.read(folder)
+    except ValueError:
         return None
-    agrees = saved_epoch == epoch and correct.shape == (images,) and correct.sum() == hits
-    return correct if agrees else None
+    is_whole = found.correct.dtype == np.bool_ and found.correct.shape == (images,)
+    agrees = is_whole and found.epoch == epoch and found.correct.sum() == hits
+    return found.correct if agrees else None

@@ -3,6 +3,7 @@
 Only those that say something about a run: a parameter that varied, a network size that varied, a winner that was tested.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,16 +47,23 @@ FEWEST_AXES, FEWEST_LINES = 3, 8  # of parallel coordinates; with less the panel
 
 def pictures(run: Run, where: Standing) -> dict[str, Picture]:
     """The plots of a run by their names in TITLES."""
+    return dict(each_picture(run, where))
+
+
+def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Picture]]:
+    """The same, one after the other: one is drawn while the next is found."""
     rows = valued(where)
-    found = {
-        "parameters": parameters(run, where, rows),
-        "parallel": parallel(run, where, rows),
-        "progress": progress(run),
-        "size": size(run, where),
-        "confusion": confusion(run, where),
-        "rungs": rungs(run),
-    }
-    return {name: picture for name, picture in found.items() if picture}
+    found = (
+        ("parameters", lambda: parameters(run, where, rows)),
+        ("parallel", lambda: parallel(run, where, rows)),
+        ("progress", lambda: progress(run)),
+        ("size", lambda: size(run, where)),
+        ("confusion", lambda: confusion(run, where)),
+        ("rungs", lambda: rungs(run)),
+    )
+    for name, find in found:
+        if picture := find():
+            yield name, picture
 
 
 def parameters(run: Run, where: Standing, rows: list[Row]) -> Picture:

@@ -9,10 +9,10 @@ import importlib
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from trainables import child, durable
 
@@ -64,12 +64,12 @@ def is_drawn(path: Path, stamp: bytes) -> bool:
 
 
 Wait = Callable[[], object]
-Ask = Callable[[Sequence[Plot]], Wait]
+Ask = Callable[[Iterable[Plot]], tuple[list[Plot], Wait]]  # each is drawn as soon as it is known
 
 
-def ask_nobody(plots: Sequence[Plot]) -> Wait:
+def ask_nobody(plots: Iterable[Plot]) -> tuple[list[Plot], Wait]:
     """No other process draws: whoever asked does."""
-    return lambda: None
+    return list(plots), lambda: None
 
 
 @contextlib.contextmanager
@@ -98,21 +98,38 @@ def another_process() -> Iterator[Ask]:
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
 
-        def ask(plots: Sequence[Plot]) -> Wait:
+        def ask(plots: Iterable[Plot]) -> tuple[list[Plot], Wait]:
             assert process.stdin
+            asked = []
+            for plot in plots:
+                send(process.stdin, plot)
+                asked.append(plot)
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(json.dumps([(str(plot.path), plot.name, plot.values) for plot in plots]).encode())
                 process.stdin.close()
-            return process.wait
+            return asked, process.wait
 
         yield ask
 
 
+def send(stream: IO[bytes], plot: Plot) -> None:
+    """A plot as one line of JSON; nothing to a process that has died."""
+    with contextlib.suppress(BrokenPipeError):
+        stream.write(json.dumps((str(plot.path), plot.name, plot.values)).encode() + b"\n")
+        stream.flush()
+
+
+def received(line: str) -> Plot:
+    """The plot that was sent."""
+    path, name, values = json.loads(line)
+    return Plot(Path(path), name, values)
+
+
 def main() -> None:
-    """What the other process does."""
-    threading.Thread(target=importlib.import_module, args=("analysis.drawings",)).start()
-    for path, name, values in json.loads(sys.stdin.read() or "[]"):
-        write_plot(Plot(Path(path), name, values))
+    """What the other process does: one thread draws while this one reads, so that nobody waits for room in the pipe."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(importlib.import_module, "analysis.drawings")
+        for line in sys.stdin:
+            thread.submit(write_plot, received(line))
 
 
 if __name__ == "__main__":

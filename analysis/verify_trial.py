@@ -1,14 +1,13 @@
 """The folder of one trial against its plan: the ledger, the resume states, the weights and the predictions."""
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from analysis import predictions
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from search import confirmation
 from search.ledger import OUTCOMES, Shape
@@ -198,9 +197,8 @@ def check_predictions(evidence: Evidence, trial: TrialFiles, images: int) -> Non
             evidence.wrong(where, "missing, although the trial finished")
         return
     try:
-        with np.load(path) as arrays:
-            correct, predicted, epoch = arrays["correct"], arrays["predicted"], int(arrays["epoch"])
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        correct, predicted, epoch = predictions.read(trial.folder)
+    except ValueError as error:
         evidence.wrong(where, f"cannot be read: {error}")
         return
     best = {row["epoch"]: row["val_accuracy"] for row in trial.bests()}

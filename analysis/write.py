@@ -1,12 +1,12 @@
 """The derived files of a run, each whole or not at all: results.md, .csv, .json and plots/."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from analysis import curves, results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
-from analysis.pictures import pictures
+from analysis.pictures import each_picture
 from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_plot
 from analysis.standing import Standing, stand
 from search import ledger
@@ -35,8 +35,7 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
         StorageError: the disk refused; old files stay as they were.
     """
     where = where or stand(run)
-    plots = plots_of(run, where)
-    wait = ask(plots)
+    plots, wait = ask(plots_of(run, where))
     rows = all_records(where)
     text = results.render(run, where, [plot.name for plot in plots])
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
@@ -48,12 +47,13 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
     return where
 
 
-def plots_of(run: Run, where: Standing) -> list[Plot]:
-    """What is to be drawn."""
-    found: dict[str, Any] = {**pictures(run, where)}
+def plots_of(run: Run, where: Standing) -> Iterator[Plot]:
+    """What is to be drawn, one after the other."""
+    folder = run.folder / "plots"
+    for name, picture in each_picture(run, where):
+        yield Plot(folder / f"{name}.svg", name, picture)
     if where.trials["epochs"].any():
-        found[CURVES] = curves.learning_curves(run, where.trials, where.keys)
-    return [Plot(run.folder / "plots" / f"{name}.svg", name, values) for name, values in found.items()]
+        yield Plot(folder / f"{CURVES}.svg", CURVES, curves.learning_curves(run, where.trials, where.keys))
 
 
 def is_stale(run: Run) -> bool:

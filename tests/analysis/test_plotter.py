@@ -27,7 +27,8 @@ def drawn(run):
 
 def test_another_process_draws_the_same(run):
     with plotter.another_process() as ask:
-        assert ask(write.plots_of(run, stand(run)))() == 0
+        _, wait = ask(write.plots_of(run, stand(run)))
+        assert wait() == 0
         theirs = drawn(run)
         shutil.rmtree(run.folder / "plots")
     write.write_files(run)

@@ -1,0 +1,29 @@
+"""val.npz of a trial: what its best network made of each validation image."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.statistics import Array
+
+
+class Predictions(NamedTuple):
+    """Which images were right, (images,), and the class of each, (images,), after which epoch."""
+
+    correct: Array
+    predicted: Array
+    epoch: int
+
+
+def read(folder: Path) -> Predictions:
+    """Those in the folder of a trial.
+
+    Raises:
+        ValueError: they are not there, or cannot be read.
+    """
+    try:
+        with np.load(folder / "val.npz") as arrays:
+            return Predictions(arrays["correct"], arrays["predicted"], int(arrays["epoch"]))
+    except Exception as error:  # a damaged archive raises a dozen kinds, down to "encrypted, password required"
+        raise ValueError(str(error)) from error
