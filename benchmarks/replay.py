@@ -27,7 +27,16 @@ from search.turns import Turn, Turns
 from trainables import durable
 from trainables.durable import Record
 
-STOPPERS = ("asha", "sha", "median", "epochs:1", "epochs:3", "none")
+STOPPERS = {  # their names in --scheduler, and the grace period
+    "asha": ("asha", 1),
+    "asha, grace 3": ("asha", 3),
+    "sha": ("sha", 1),
+    "sha, grace 3": ("sha", 3),
+    "median": ("median", 1),
+    "epochs:1": ("epochs:1", 1),
+    "epochs:3": ("epochs:3", 1),
+    "none": ("none", 1),
+}
 SLOTS = (2, 8)
 CURVES = Path(__file__).parent / "curves" / "convnet_asha.jsonl"
 MEMORY = Path("/dev/shm")  # decisions are synced to disk one by one; here that costs nothing
@@ -134,8 +143,9 @@ def replayed(lines: Sequence[Record], factor: int) -> list[list[str]]:
     rows = []
     for algo in sorted({line["algo"] for line in lines}):
         searches = list(curves_of(lines, algo))
-        for name, slots in itertools.product(STOPPERS, SLOTS):
-            found = [replay(curves, rule(name, 1, factor), slots, seed, times) for seed, curves, times in searches]
+        for (name, (stopper, grace)), slots in itertools.product(STOPPERS.items(), SLOTS):
+            own = rule(stopper, grace, factor)
+            found = [replay(curves, own, slots, seed, times) for seed, curves, times in searches]
             full = sum(len(curve) for _, curves, _ in searches for curve in curves)
             epochs = sum(outcome.epochs for outcome in found)
             regrets = " ".join(f"{100 * outcome.regret:.2f}" for outcome in found)
