@@ -248,7 +248,9 @@ def print_space(name: str, texts: tuple[str, ...], max_params: int | None, algo:
     import spaces
     from search import plan, preview
 
-    space = replace(change_space(spaces.load(name), texts), max_params=max_params)
+    space = change_space(spaces.load(name), texts)
+    if max_params is not None:
+        space = replace(space, max_params=max_params)
     algorithm = algo or plan.default_algorithm(space)
     check_choice("algo", algorithm, plan.ALGORITHMS)
     print(preview.show(name, space, algorithm, seed), end="")

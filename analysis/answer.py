@@ -43,6 +43,7 @@ def answer(run: Run, where: Standing) -> str:
     trial = next(trial for trial in run.trials if trial.index == winner)
     block = fence(
         f"{commands.train_again(run, trial)}  # trains the best configuration again",
+        f"{commands.reproduce(run, trial, run.name)}  # the same, and compares; any other row likewise",
         f"{commands.export(run, trial)}  # its weights, to use elsewhere",
         f"{commands.rebuild(run)}  # writes this file again",
     )
@@ -53,11 +54,11 @@ def sentence(run: Run, where: Standing) -> str:
     """The winner, how sure it is, and what it is held against."""
     if where.best is None:
         return f"**No trial has finished, so there is no best configuration{'' if run.complete else ' yet'}.**"
-    ranked = where.board if where.confirmed.empty else where.confirmed
+    ranked = where.confirmed if where.is_confirmed else where.board
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]
-    told = confirmed_lead(first, where.keys) if len(where.confirmed) else lead(run, first, where.keys, len(finished))
-    sentences = [told, ties(finished), against_baseline(ranked), on_test(run, where)]
+    told = confirmed_lead(first, where.keys) if where.is_confirmed else lead(run, first, where.keys, len(finished))
+    sentences = [told, lost(where), ties(finished), against_baseline(ranked), on_test(run, where)]
     return " ".join(filter(None, sentences))
 
 
@@ -82,6 +83,12 @@ def confirmed_lead(best: Row, keys: list[str]) -> str:
         f"{plural(best['seeds'], 'fresh seed')}, confirmed). The search had said {percent(best['search_value'])} %, an "
         f"optimism of {points(best['search_value'] - best['val_accuracy'])} points."
     )
+
+
+def lost(where: Standing) -> str:
+    """That the confirmation came to nothing, if it did."""
+    came_to_nothing = len(where.confirmed) and not where.is_confirmed
+    return "No configuration that was to be confirmed finished on every fresh seed." if came_to_nothing else ""
 
 
 def named(best: Row, keys: list[str]) -> str:
@@ -135,9 +142,20 @@ def protocol(run: Run) -> str:
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
         f"{plural(run.totals['epochs'], 'epoch')} with {plural(run.totals['seeds'], 'seed')}, "
         f"{stopping(identity['scheduler'])}; its value is the accuracy on {count(sizes['val'])} validation images, "
-        "the same for all, at its best epoch (the earliest on ties); "
+        f"the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; "
         f"data fingerprint `{escape(identity['fingerprint'][:12])}`."
+    )
+
+
+def confirming(run: Run) -> str:
+    """Who chooses the winner, where it is not the search alone."""
+    top, seeds = run.totals.get("confirm", 0), run.totals.get("confirm_seeds", 0)
+    if not top or not seeds:
+        return ""
+    return (
+        f"the best {count(top)} and the baseline are trained again in full on {plural(seeds, 'fresh seed')} each, and the best "
+        "of these is the answer; "
     )
 
 
@@ -153,5 +171,7 @@ def stopping(scheduler: Record) -> str:
 
 def times_read(run: Run) -> str:
     number = reads(run)
+    if any("ensemble" in record for record in run.tests):
+        return f"read {plural(number, 'time')}, for winners and for ensembles of the best"
     known = {0: "not read", 1: "read 1 time, for the winner"}
     return known.get(number, f"read {number} times, each time for the winner of then")

@@ -44,7 +44,7 @@ def winner(run: Run) -> Winner | None:
     if best is None:
         return None
     trial = next(trial for trial in run.trials if trial.index == best["index"])
-    is_confirmed = not where.confirmed.empty
+    is_confirmed = where.is_confirmed
     row = (where.confirmed if is_confirmed else where.board).iloc[0]
     low, high = (None if np.isnan(row[key]) else float(row[key]) for key in ("low", "high"))
     return Winner(run, trial, float(row["val_accuracy"]), low, high, seeds_of(where, best["group"]), is_confirmed)
@@ -52,7 +52,7 @@ def winner(run: Run) -> Winner | None:
 
 def seeds_of(where: Standing, group: str) -> dict[int, float]:
     """The accuracy on each seed that the value of a configuration rests on."""
-    rows = where.trials if where.confirmed.empty else where.fresh
+    rows = where.fresh if where.is_confirmed else where.trials
     own = rows[rows["group"] == group]
     return dict(zip(own["seed"], own["val_accuracy"], strict=True))
 

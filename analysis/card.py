@@ -3,7 +3,8 @@
 import numpy as np
 
 from analysis import commands, statistics
-from analysis.markdown import count, escape, fence, interval, percent, plural, setting, table
+from analysis.markdown import NOTHING, count, escape, fence, interval, percent, plural, setting, table
+from analysis.standing import confirmed_values, fresh_trials
 from analysis.testing import evaluation
 from search.ledger import Run, Trial
 from trainables.durable import Record
@@ -52,11 +53,13 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     assert trial.best is not None, "an exported trial has epochs"
     images, value = run.identity["sizes"]["val"], trial.best["val_accuracy"]
     rows = [["this configuration in the search", f"{count(images)} validation images", with_interval(value, images)]]
-    fresh = confirmed(run, trial)
+    fresh = confirmed_values(run, trial)
     if fresh:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
         where = f"the same images, mean of {plural(len(fresh), 'fresh seed')} ({spread})"
         rows.append(["this configuration, confirmed", where, percent(sum(fresh) / len(fresh))])
+    elif lost := lost_seeds(run, trial):
+        rows.append(["this configuration, confirmed", f"not finished on {plural(lost, 'fresh seed')}", NOTHING])
     metrics = evaluation(run, trial.index, trial.best["epoch"])
     if metrics:
         on = f"{count(metrics['count'])} test images"
@@ -64,18 +67,16 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     return rows
 
 
+def lost_seeds(run: Run, trial: Trial) -> int:
+    """On how many fresh seeds a configuration ended without having finished."""
+    return sum(
+        other.ended and other.status != "finished" for other in fresh_trials(run) if other.config == trial.config
+    )
+
+
 def with_interval(value: float, images: int) -> str:
     low, high = statistics.wilson(np.array([round(value * images)]), images)
     return f"{percent(value)} (95 % interval {interval(low[0], high[0])})"
-
-
-def confirmed(run: Run, trial: Trial) -> list[float]:
-    """The values of a configuration on fresh seeds, once every trial that confirms has ended."""
-    fresh = [other for other in run.trials if other.source == "confirm"]
-    if not all(other.ended for other in fresh):
-        return []
-    own = [other for other in fresh if other.config == trial.config and other.status == "finished" and other.best]
-    return [other.best["val_accuracy"] for other in own if other.best]
 
 
 def caution(again: bool) -> str:

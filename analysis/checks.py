@@ -33,17 +33,10 @@ class Finding(NamedTuple):
 def section(run: Run, where: Standing, importance: Mattered | None) -> str:
     """All checks that can be made, those that call for something first."""
     best = where.best
-    if best is None:
-        return ""
-    found = [
-        *edges(run, where, best),
-        *lengths(run, where),
-        *overfitting(run, where),
-        *divergence(run, where.trials),
-        *spread(run, where),
-        *knobs(run, best, importance),
-        *stopping(run),
-    ]
+    of_best = [] if best is None else [
+        *edges(run, where, best), *lengths(run, where), *overfitting(run, where), *knobs(run, best, importance),
+    ]  # fmt: skip
+    found = [*of_best, *divergence(run, where.trials), *spread(run, where), *stopping(run)]
     ordered = [each for each in found if not each.is_well] + [each for each in found if each.is_well]
     return "\n\n".join(["## What to do next", "\n".join(map(line, ordered))]) if ordered else ""
 
@@ -81,10 +74,11 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
         return []
     before = max(row["val_accuracy"] for row in rows[: max(1, int(0.8 * len(rows)))])
     gain, late = best["val_accuracy"] - before, f"in the last fifth of its {len(rows)} epochs"
-    if best["epoch"] < len(rows) or gain <= noise(run, where):
-        return [
-            Finding(True, f"The best had stopped improving: {100 * gain:+.2f} points {late}, best at {best['epoch']}.")
-        ]
+    if best["epoch"] < len(rows):
+        return [Finding(True, f"The best had stopped improving: its best epoch is {best['epoch']} of {len(rows)}.")]
+    if gain <= (error := noise(run, where)):
+        text = f"{100 * gain:+.2f} points {late}, where chance moves a value by {100 * error:.2f}"
+        return [Finding(True, f"The best improved no more than by chance: {text}.")]
     longer = commands.longer(
         run, -(-3 * run.totals["epochs"] // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT
     )
@@ -112,10 +106,17 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     share = f"{count(number)} of {count(len(trials))} trials diverged ({100 * number / len(trials):.0f} %)"
     regions = [region for key in ranges(run) for region in [region_of(run, trials, key)] if region]
     if not regions:
-        return [Finding(False, f"{share}, in no region of one parameter.")]
+        return [Finding(False, f"{share}, in no region of one parameter.", slower(run))]
     purity, text, narrower = max(regions, key=lambda region: region[0])
     where = f"{share}, all with {text}; {100 * purity:.0f} % of the trials there did"
     return [Finding(False, f"{where}.", commands.changed(run, narrower) if narrower else "")]
+
+
+def slower(run: Run) -> str:
+    """Searches smaller rates, which diverge less; nothing where no rate is searched."""
+    own = ranges(run).get("lr")
+    smaller = wider("lr", own, "lower") if own else ""
+    return commands.changed(run, smaller) if smaller else ""
 
 
 def region_of(run: Run, trials: pd.DataFrame, key: str) -> tuple[float, str, str] | None:
@@ -135,7 +136,9 @@ def region_of(run: Run, trials: pd.DataFrame, key: str) -> tuple[float, str, str
 
 
 def spread(run: Run, where: Standing) -> list[Finding]:
-    """Whether the first rows differ by more than chance moves them."""
+    """Whether the first rows differ by more than chance moves them; by their fresh seeds where they have been confirmed."""
+    if where.is_confirmed:
+        return confirmed_spread(where.confirmed)
     finished = where.board[where.board["status"] == "finished"].iloc[:TOP]
     error = noise(run, where)
     if len(finished) < 3 or not error > 0:
@@ -145,10 +148,21 @@ def spread(run: Run, where: Standing) -> list[Finding]:
     facts = f"they lie {100 * apart:.2f} points apart, where chance moves each by {100 * error:.2f}"
     if not finished["tied"].all():
         return [Finding(True, f"{first} differ by more than chance: {facts}.")]
-    if len(where.confirmed):
-        return [Finding(True, f"{first} cannot be told apart ({facts}), and the best were confirmed on fresh seeds.")]
     text = f"{first} cannot be told apart once all pairs are compared: {facts}. Seeds will tell, more trials will not."
     return [Finding(False, text, commands.confirm(run, TOP))]
+
+
+def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
+    """The same of what fresh seeds say, where there are enough of them for a test."""
+    finished = confirmed[confirmed["status"] == "finished"]
+    if len(finished) < 2 or finished["p_value"].isna().all():
+        return []
+    apart = 100 * (finished["val_accuracy"].iloc[0] - finished["val_accuracy"].iloc[-1])
+    tied, every = int(finished["tied"].sum()), len(finished)
+    if tied == 1:
+        return [Finding(True, f"On fresh seeds the best is ahead of the other {every - 1} by more than chance.")]
+    who = f"the {every}" if tied == every else f"the first {tied} of {every}"
+    return [Finding(True, f"On fresh seeds {who} cannot be told apart: all confirmed lie within {apart:.2f} points.")]
 
 
 def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Finding]:

@@ -64,8 +64,9 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
 
 
 def search(run: Run, settings: Mapping[str, Any], *more: str) -> str:
-    """run_search.py with these settings."""
-    return shlex.join(["python", "run_search.py", *flags(settings), *more])
+    """run_search.py with these settings, in the space as the run had changed it; of two changes of a key the last counts."""
+    own = [part for change in run.identity.get("set", []) for part in ("--set", one_line(change))]
+    return shlex.join(["python", "run_search.py", *flags(settings), *own, *more])
 
 
 def asked(run: Run) -> dict[str, Any]:
@@ -79,11 +80,24 @@ def asked(run: Run) -> dict[str, Any]:
     setup |= {"algo": identity["algorithm"], "seed": identity["seed"]}
     if run.totals["seeds"] > 1:
         setup |= {"seeds": run.totals["seeds"]}
+    if "max_params" in identity:
+        setup |= {"max_params": identity["max_params"]}
     return setup | scheduler(identity["scheduler"]) | {
         "fraction": identity["fraction"],
         "precision": identity["precision"],
         "cpus_per_trial": identity["threads"],
     }  # fmt: skip
+
+
+def reproduce(run: Run, trial: Trial, where: str) -> str:
+    """Trains a row again as its run recorded it, and compares.
+
+    Args:
+        where: the run, by its name or path.
+    """
+    command = ["python", "run_search.py", "--reproduce", f"{where}/{trial.index:04d}-{trial.id}"]
+    name = dataset(run)
+    return shlex.join(map(one_line, [*command, "--dataset", name] if name.startswith("folder:") else command))
 
 
 def export(run: Run, trial: Trial) -> str:

@@ -88,7 +88,7 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
     for budget in budgets:
         draws = int(budget / costs.mean())
         best = tuning_curve.best_so_far(values, costs, budget)
-        point: Point = {"epochs": budget, "best_so_far": best, "expected": None, "low": None, "high": None}
+        point: Point = {"epochs": budget, "best_so_far": best or None, "expected": None, "low": None, "high": None}
         if 1 <= draws <= len(values):
             point["low"], point["high"] = tuning_curve.band(values, draws)
             point["expected"] = tuning_curve.expected_best(values, draws)
@@ -174,7 +174,8 @@ def against(first: Winner, other: Winner) -> str:
     names = escape(first.run.name), escape(other.run.name)
     if first.config == other.config:
         return f"{names[0]} and {names[1]} have the same one."
-    gain = f"{names[0]} is {100 * (first.value - other.value):+.2f} points from {names[1]}"
+    points = 100 * (first.value - other.value)
+    gain = f"{names[0]} lies {abs(points):.2f} points {'below' if points < 0 else 'above'} {names[1]}"
     found = chance(first, other)
     if found is None:
         return (
@@ -214,7 +215,7 @@ def point_cells(points: list[Point], place: int) -> tuple[str, str]:
         return NOTHING, NOTHING
     point = points[place]
     best = NOTHING if point["best_so_far"] is None else percent(point["best_so_far"])
-    if point["expected"] is None:
+    if not point["expected"]:
         return best, NOTHING
     return best, f"{percent(point['expected'])} ({interval(point['low'], point['high'])})"
 
@@ -233,6 +234,8 @@ def explanation(runs: Sequence[Run]) -> str:
         )
     if any(run.identity["scheduler"]["name"] != "none" for run in runs):
         lines.append("- A trial that was stopped early counts with what it had reached.")
+    if any(trial.status in ("diverged", "failed") for run in runs for trial in searched(run)):
+        lines.append("- A trial that diverged or failed counts as nothing.")
     return "\n".join(lines)
 
 

@@ -1,9 +1,14 @@
 """What is left of the best when fresh seeds train them again: their value, and how much the search had flattered them."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import (
+    FEWEST,
+    WIDEST,
+    Column,
     around,
     best_value,
     chance,
@@ -16,6 +21,7 @@ from analysis.leaderboard import (
     setting_of,
     shares_places,
     value,
+    width,
     worded,
 )
 from analysis.markdown import NOTHING, escape, percent, plural, table
@@ -36,14 +42,23 @@ def section(run: Run, where: Standing, *, links: bool = True) -> str:
 
 
 def board(where: Standing, links: bool = True) -> str:
-    """One row per confirmed configuration, best first."""
-    ranked = where.confirmed
+    """One row per confirmed configuration, best first; without the last hyperparameters if they make it too wide."""
+    rows, keys = rows_of(where.confirmed), list(where.keys)
+    while len(keys) > FEWEST and width(columns(where.confirmed, keys, links), rows) > WIDEST:
+        keys.pop()
+    shown = columns(where.confirmed, keys, links)
+    cells = [[cell(row) for _, _, cell in shown] for row in rows]
+    return table([name for name, _, _ in shown], cells, "".join(side for _, side, _ in shown))
+
+
+def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool) -> list[Column]:
+    """What stands in each row."""
     best, is_shared = best_value(ranked), int(ranked["tied"].sum()) > 1
-    columns = [
+    return [
         ("#", "r", lambda row: place(row, is_shared)),
         *([("place", "r", possible_places)] if shares_places(ranked) else []),
         ("id", "l", lambda row: identifier(row, links) + (" (baseline)" if row["source"] == "baseline" else "")),
-        *((escape(key), "r", setting_of(key)) for key in where.keys),
+        *((escape(key), "r", setting_of(key)) for key in keys),
         ("confirmed %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
         ("Δ pp", "r", lambda row: distance(row, best)),
@@ -53,8 +68,6 @@ def board(where: Standing, links: bool = True) -> str:
         ("seeds", "r", lambda row: str(row["seeds"])),
         ("status", "l", lambda row: worded(row["status"])),
     ]
-    cells = [[cell(row) for _, _, cell in columns] for row in rows_of(ranked)]
-    return table([name for name, _, _ in columns], cells, "".join(side for _, side, _ in columns))
 
 
 def optimism(row: Row) -> str:

@@ -1,20 +1,21 @@
 """What a network costs, parameters and floating point operations per image, and which ones nothing beats at both ends."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from analysis.markdown import count
 from search.ledger import Run, Trial
+from trainables import cost
 
-COSTS = ("params", "FLOPs")  # the columns of a leaderboard where they vary
+NAMES = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"
 
 
 def parameters(run: Run) -> dict[int, int]:
     """The number of parameters of each trial's network, by its place in the plan; empty if all have the same."""
-    found = _of_each(run, "parameters")
+    found = _by_index(run, "parameters")
     return found if len(set(found.values())) > 1 else {}
 
 
@@ -23,7 +24,7 @@ def cells(run: Run, board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Se
     sizes = parameters(run)
     if not sizes:
         return {}
-    operations, front = _of_each(run, "flops"), pareto(board, sizes)
+    operations, front = _by_index(run, "flops"), pareto(board, sizes)
     has_flops = not are_proportional(sizes, operations)
     return {
         index: [count(sizes[index]) + (f" {MARK}" if index in front else ""), operation_count(operations[index])][
@@ -39,13 +40,21 @@ def are_proportional(sizes: Mapping[int, int], operations: Mapping[int, int]) ->
     return max(ratios) < 1.05 * min(ratios)
 
 
-def words(costs: Mapping[int, Sequence[str]]) -> str:
-    """What the columns are; nothing where there are none."""
+def words(run: Run, costs: Mapping[int, Sequence[str]]) -> str:
+    """What the columns are; where there are none, what every network costs."""
     if not costs:
-        return ""
+        return of_all(run)
     has_flops = len(next(iter(costs.values()))) > 1
     flops = "of one image, forward, additions and multiplications" if has_flops else "in proportion to the parameters"
     return f"{MARK}: no row that is as small is as accurate. FLOPs: {flops}."
+
+
+def of_all(run: Run) -> str:
+    """What one network costs, if all cost the same."""
+    sizes, operations = (set(of_trials(run.trials, run, what)) for what in ("parameters", "flops"))
+    if len(sizes) != 1 or len(operations) != 1:
+        return ""
+    return f"Every network has {count(*sizes)} parameters and takes {operation_count(*operations)} FLOPs for an image."
 
 
 def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
@@ -62,6 +71,14 @@ def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
     return front
 
 
+def front(run: Run, board: pd.DataFrame, trials: pd.DataFrame) -> set[int]:
+    """The trials, by place in the plan, of the configurations on the Pareto front; none if all networks have the same size."""
+    sizes = parameters(run)
+    on_it = pareto(board, sizes) if sizes else set()
+    groups = set(board["group"][board["index"].isin(on_it)])
+    return set(trials["index"][trials["group"].isin(groups)])
+
+
 def operation_count(number: int) -> str:
     """1.57 G."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -70,21 +87,17 @@ def operation_count(number: int) -> str:
     return str(number)
 
 
-def _of_each(run: Run, what: str) -> dict[int, int]:
-    """Parameters or flops of each trial's network, computed once per architecture; empty for a single trial."""
-    if len(run.trials) < 2:
-        return {}
-    from trainables import cost  # only where something can vary
+def _by_index(run: Run, what: str) -> dict[int, int]:
+    return {trial.index: number for trial, number in zip(run.trials, of_trials(run.trials, run, what), strict=True)}
 
-    computed: dict[tuple[Any, ...], int] = {}
-    compute: Callable[[Any, int], int] = getattr(cost, what)
-    found = {}
-    for trial in run.trials:
-        key = architecture(trial)
-        if key not in computed:
-            computed[key] = compute(trial.config, len(run.identity["classes"]))
-        found[trial.index] = computed[key]
-    return found
+
+def of_trials(trials: Sequence[Trial], run: Run, what: str) -> list[int]:
+    """Parameters or flops of the networks of trials of a run, computed once per architecture."""
+    classes, compute = len(run.identity["classes"]), getattr(cost, what)
+    architectures = [architecture(trial) for trial in trials]
+    examples = dict(zip(architectures, trials, strict=True))
+    computed = {key: compute(trial.config, classes) for key, trial in examples.items()}
+    return [computed[key] for key in architectures]
 
 
 SETTINGS = {"lr", "momentum", "weight_decay", "dropout", "label_smoothing", "epochs", "batch_size"}  # change no size

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import cost
 from search import ledger
 from search.ledger import Run, Trial
 
@@ -14,7 +15,8 @@ Columns = dict[str, list[Any]]
 
 ORIGIN = ("run", "dataset", "fingerprint")  # title and fingerprint of the images
 METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")  # always columns, even before the first epoch
-WHOLE = ("index", "seed", "epochs", "epochs_allowed")
+COSTS = ("parameters", "flops")  # of the network; flops for one image
+WHOLE = ("index", "seed", "epochs", "epochs_allowed", *COSTS)
 
 
 def read(*folders: Path | str) -> pd.DataFrame:
@@ -29,12 +31,12 @@ def read(*folders: Path | str) -> pd.DataFrame:
 def load(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per trial, run by run in the order of the plan.
 
-    Columns: ORIGIN, those of `facts`, every hyperparameter but the number of epochs, and the metrics of the best epoch under
-    their ledger names. `lr` is the hyperparameter, not the rate that the schedule had reached in that epoch.
+    Columns: ORIGIN, those of `facts`, COSTS, every hyperparameter but the number of epochs, and the metrics of the best epoch
+    under their ledger names. `lr` is the hyperparameter, not the rate that the schedule had reached in that epoch.
     """
     found = [(run, trial) for run in runs for trial in planned(run)]
     trials = [trial for _, trial in found]
-    columns = origin([run for run, _ in found]) | facts(trials)
+    columns = origin([run for run, _ in found]) | facts(trials) | costs(runs)
     bests = [trial.best or {} for trial in trials]
     settings = [key for key in config_keys(runs) if key not in columns]
     columns |= {key: [trial.config.get(key) for trial in trials] for key in settings}
@@ -59,6 +61,11 @@ def facts(trials: Sequence[Trial]) -> Columns:
         "best_epoch": [trial.best["epoch"] if trial.best else None for trial in trials],
         "folder": [trial.folder for trial in trials],
     }
+
+
+def costs(runs: Sequence[Run]) -> Columns:
+    """What the network of each trial costs."""
+    return {what: [number for run in runs for number in cost.of_trials(planned(run), run, what)] for what in COSTS}
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:

@@ -4,13 +4,13 @@ A row of several runs is what a row of one run's results.md is: a configuration,
 several, and what fresh seeds made of it where they confirmed it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis import answer, comparison, confirmation, frame, ranking
+from analysis import answer, comparison, confirmation, cost, frame, ranking
 from analysis.frame import Row
 from analysis.leaderboard import (
     as_csv,
@@ -68,7 +68,8 @@ def show_one(run: Run, form: str, where: Standing) -> str:
         return as_csv(all_records(where)) if form == "csv" else as_json(all_records(where))
     if where.board.empty:
         return "No trial has been planned.\n"
-    return "\n\n".join([*fresh_answer(run, where), *described(where.board, [run], where.keys)]) + "\n"
+    parts = described(where.board, [run], where.keys, is_confirmed=where.is_confirmed)
+    return "\n\n".join([*fresh_answer(run, where), *parts]) + "\n"
 
 
 def fresh_answer(run: Run, where: Standing) -> list[str]:
@@ -157,24 +158,30 @@ def as_markdown(runs: Sequence[Run]) -> str:
     return "\n\n".join(parts or ["No trial has been planned."]) + "\n"
 
 
-def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str]) -> list[str]:
+def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], is_confirmed: bool = False) -> list[str]:
     """How many there are, the table, and what it means. The runs are of the same images."""
     shown = best_rows(rows)
+    costs = cost.cells(runs[0], rows, shown) if len(runs) == 1 else {}
     cut = f" The best {count(len(shown))} are shown." if len(shown) < len(rows) else ""
     noun = "configuration" if any(run.totals["seeds"] > 1 for run in runs) else "trial"
     return [
         f"{escape(rows['dataset'].iloc[0])}: {tally(rows, noun)}.{cut}",
-        leaderboard(shown, keys, links=False),
-        "\n".join(f"- {line}" for line in meaning(rows, runs)),
+        leaderboard(shown, keys, links=False, costs=costs),
+        "\n".join(f"- {line}" for line in meaning(rows, runs, costs, is_confirmed)),
     ]
 
 
-def meaning(rows: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+def meaning(rows: pd.DataFrame, runs: Sequence[Run], costs: Mapping[int, Sequence[str]], confirmed: bool) -> list[str]:
     """What the numbers of a table are."""
+    words = cost.words(runs[0], costs) if len(runs) == 1 else ""
     seeds = sorted({run.totals["seeds"] for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
-    lines = explanation(rows, runs[0].identity["sizes"]["val"], seeds[0]) if alike else of_other_seeds(rows, seeds)
+    lines = (
+        explanation(rows, runs[0].identity["sizes"]["val"], seeds[0], words, confirmed)
+        if alike
+        else of_other_seeds(rows, seeds)
+    )
     if is_confirmed(rows):
         lines.append(
             "confirmed %: the mean over fresh seeds, none of the search's. It is what to expect of a row; the order is by the "

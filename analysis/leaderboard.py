@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pandas as pd
 
 from analysis import comparison
-from analysis.cost import COSTS
-from analysis.frame import METRICS, Row, keys_of, rows_of
+from analysis.cost import NAMES
+from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
 from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
 from analysis.statistics import expected_best, t_factor
 
@@ -103,7 +103,7 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mappi
         ("confirmed % (95 % interval)", "r", confirmed) if is_confirmed(ranked) else None,
         ("Δ pp", "r", lambda row: distance(row, best)),
         ("p", "r", lambda row: chance(row["p_value"])) if ranked["p_value"].notna().any() else None,
-        *((name, "r", cost_of(costs, number)) for number, name in enumerate(COSTS[: cost_columns(costs)])),
+        *((name, "r", cost_of(costs, number)) for number, name in enumerate(NAMES[: cost_columns(costs)])),
         ("epochs", "r", used),
         ("source", "l", lambda row: escape(row["source"])) if has_sources(ranked) else None,
         ("status", "l", ended),
@@ -243,7 +243,9 @@ def tally(ranked: pd.DataFrame, noun: str = "trial") -> str:
     return f"{plural(len(ranked), noun)}: {parts}" if parts else f"no {noun}s"
 
 
-def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: str = "") -> list[str]:
+def explanation(
+    ranked: pd.DataFrame, images: int, seeds: int, costs: str = "", is_confirmed: bool = False
+) -> list[str]:
     """What interval, rank, ties and costs (in these words) mean."""
     lines = [over_seeds(seeds) if seeds > 1 else over_images(images)]
     finished = ranked[ranked["status"] == "finished"]
@@ -262,11 +264,17 @@ def explanation(ranked: pd.DataFrame, images: int, seeds: int, costs: str = "") 
     if "stopped" in set(ranked["status"]):
         lines.append(stopped_words(seeds))
     if seeds == 1:
-        lines.append(
-            "**Unconfirmed: one seed each.** The tests compare these trained networks; another seed would move each of "
-            "them, and the best of many values is partly luck: expect less from it on another seed or on new images."
-        )
+        lines.append(one_seed(is_confirmed))
     return lines
+
+
+def one_seed(is_confirmed: bool) -> str:
+    """What is not known of values of one seed."""
+    return (
+        f"**{'One' if is_confirmed else 'Unconfirmed: one'} seed each.** The tests compare these trained networks; another seed "
+        "would move each of them, and the best of many values is partly luck: expect less from it on another seed or on new "
+        "images." + (" What fresh seeds made of the best stands above." if is_confirmed else "")
+    )
 
 
 def stopped_words(seeds: int) -> str:
@@ -361,7 +369,7 @@ def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     metrics = columns[columns.index(METRICS[0]) : columns.index("low")]
     names = {key: key for key in ("id", "rank", "status", "epochs", *keys, *metrics)}
     names |= {"low": "val_accuracy_low", "high": "val_accuracy_high", "tied": "tied_with_best"}
-    names |= {key: key for key in ("best_epoch", "epochs_allowed", "seed", "source", "index")}
+    names |= {key: key for key in ("best_epoch", "epochs_allowed", *COSTS, "seed", "source", "index")}
     if "seeds_asked" in columns:  # rows of several runs
         names |= {"seeds_asked": "seeds"} | {key: key for key in ("confirmed", "confirmed_low", "confirmed_high")}
     plain = ranked.reindex(columns=list(names)).rename(columns=names).astype(object)

@@ -12,20 +12,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis import clock, results
+from analysis import clock, cost, results
 from analysis.clock import Clock
 from analysis.copying import NOTES
+from analysis.cost import MARK, operation_count
 from analysis.frame import Row
 from analysis.html import rendered
 from analysis.joined import all_records
 from analysis.leaderboard import has_value, place, worded
 from analysis.markdown import NOTHING, count, one_line, percent, plural, setting
-from analysis.standing import stand
+from analysis.standing import Standing, stand
 from search.ledger import Run
 from trainables import durable
 
 FILE = "report.html"
 BOARD = "\n## Leaderboard"  # the section whose table is the one that sorts
+ELSEWHERE = ("- p:", "- place:", "Also varied")  # words about columns that the page's own table does not have, or has
 DIGITS = 5  # of an accuracy in a curve: a pixel is a thousandth
 HERE = Path(__file__).parent
 
@@ -46,7 +48,7 @@ def write(run: Run) -> Path:
 def page(run: Run) -> str:
     """The whole page."""
     where = stand(run)
-    keys, rows, times = where.keys, all_records(where), clock.clocks(run)
+    rows, times = all_records(where), clock.clocks(run)
     style, script = ((HERE / f"report.{kind}").read_text() for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
     head, tail = parts(results.render(run, where))
@@ -64,10 +66,10 @@ def page(run: Run) -> str:
 <body>
 <main>
 {rendered(head, run.folder)}
-{trials(run, rows, keys, times, int(where.board["tied"].sum()) > 1)}
+{trials(where, rows, times, cost.front(run, where.board, where.trials))}
 {rendered(tail, run.folder)}
 </main>
-<script type="application/json" id="data">{embedded(values(run, rows, keys))}</script>
+<script type="application/json" id="data">{embedded(values(run, rows, where.keys))}</script>
 <script>{script}</script>
 </body>
 </html>
@@ -93,21 +95,18 @@ def parts(text: str) -> tuple[str, str]:
     kept = [
         line
         for line in section.splitlines()[1:]
-        if not line.startswith(("|", f"![Validation accuracy by epoch]({results.CURVES})"))
+        if not line.startswith(("|", *ELSEWHERE, f"![Validation accuracy by epoch]({results.CURVES})"))
     ]
     words = "\n".join(["", "## How to read the table", *kept]) if mark else ""
     return head, words + more + rest + heading + notes
 
 
-def trials(run: Run, rows: Sequence[Row], keys: Sequence[str], times: dict[int, Clock], is_shared: bool) -> str:
-    """The part of the page that moves: a filter, the plots and the table of all trials.
-
-    Args:
-        is_shared: whether several configurations are tied for the first place.
-    """
+def trials(where: Standing, rows: Sequence[Row], times: dict[int, Clock], front: set[int]) -> str:
+    """The part of the page that moves: a filter, the plots and the table of all trials."""
+    keys, is_shared = where.keys, int(where.board["tied"].sum()) > 1
     if not rows:
         return ""
-    body = "\n".join(line(row, keys, times.get(row["index"]), is_shared) for row in rows)
+    body = "\n".join(line(row, keys, times.get(row["index"]), is_shared, row["index"] in front) for row in rows)
     header = "".join(heading(name, text) for name, text in columns(keys))
     return f"""<h2>Trials</h2>
 <p>{shown(spent(rows, times))}</p>
@@ -128,7 +127,15 @@ A click on a row, a curve or a dot shows that trial.
 
 def columns(keys: Sequence[str]) -> list[tuple[str, str]]:
     """Name (as a condition knows it) and heading of each column."""
-    ends = [("val_accuracy", "val %"), ("low", "95 % interval"), ("best_epoch", "best epoch"), ("epochs", "epochs")]
+    ends = [
+        ("val_accuracy", "val %"),
+        ("low", "95 % interval"),
+        ("parameters", "params"),
+        ("flops", "FLOPs"),
+        ("best_epoch", "best epoch"),
+        ("epochs", "epochs"),
+        ("source", "source"),
+    ]
     clocks = [
         ("status", "status"),
         ("seconds", "time"),
@@ -142,7 +149,7 @@ def heading(name: str, text: str) -> str:
     return f'<th scope="col" data-name="{shown(name)}"><button type="button">{shown(text)}</button></th>'
 
 
-def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool) -> str:
+def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_front: bool) -> str:
     """One row; each cell carries the exact value that it is sorted by."""
     folder = f"trials/{row['index']:04d}-{row['id']}"
     baseline = " (baseline)" if row["source"] == "baseline" else ""
@@ -151,13 +158,15 @@ def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool) -> 
     value = row["val_accuracy"] if has_value(row) else None
     bounds = (row["val_accuracy_low"], row["val_accuracy_high"]) if has_value(row) else (None, None)
     interval = NOTHING if None in bounds else " – ".join(map(percent, bounds))
-    latency = time.latency if time else None
+    latency, star = time.latency if time else None, f" {MARK}" if is_front else ""
     cells = [
         cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',
         *(cell(row[key], setting_text(key, row[key])) for key in keys),
         cell(value, NOTHING if value is None else percent(value)),
-        cell(bounds[0], interval), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
-        cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
+        cell(bounds[0], interval), cell(row["parameters"], count(row["parameters"]) + star),
+        cell(row["flops"], operation_count(row["flops"])), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
+        cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["source"], row["source"]),
+        cell(row["status"], worded(row["status"])),
         cell(time and round(time.seconds, 3), clock.words(time.seconds) if time else NOTHING),
         cell(time and time.images_per_second, count(round(time.images_per_second)) if time else NOTHING),
         cell(latency and round(1000 * latency, 4), clock.milliseconds(latency)),

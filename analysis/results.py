@@ -37,7 +37,7 @@ def render(run: Run, standing: Standing | None = None, plots: Collection[str] | 
     importance = mattered(run, [trial for trial in run.trials if trial.source != CONFIRM])
     fixed = [key for key in frame.config_keys([run]) if key not in where.keys]
     sections = [
-        f"{MARKER} {one_line(run.name).replace('-->', '')} -->",
+        f"{MARKER} {one_line(run.name).replace('>', '')} -->",
         answer.title(run),
         answer.banner(run),
         answer.answer(run, where),
@@ -63,11 +63,13 @@ def board(run: Run, where: Standing, names: Collection[str], order: Sequence[str
         return "## Leaderboard (no trials)"
     rows = best_rows(where.board)
     more = f"The table has the best {TOP} and the baseline. " if len(rows) < len(where.board) else ""
-    number = count(len(where.trials) + len(fresh_trials(run)))
-    files = f"{more}All {number} trials with all metrics: [results.csv](results.csv), [results.json](results.json)."
+    number = len(where.trials) + len(fresh_trials(run))
+    every = f"All {count(number)} trials" if number > 1 else "The trial"
+    files = f"{more}{every} with all metrics: [results.csv](results.csv), [results.json](results.json)."
     curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
     costs = cost.cells(run, where.board, rows)
-    lines = explanation(where.board, run.identity["sizes"]["val"], run.totals["seeds"], cost.words(costs))
+    images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
+    lines = explanation(where.board, images, seeds, cost.words(run, costs), where.is_confirmed)
     words = "\n".join(f"- {line}" for line in lines)
     ranking = leaderboard(rows, where.keys, costs=costs, order=order)
     plots = [shown(name) for name in names if name in TITLES and name not in ELSEWHERE]

@@ -1,10 +1,9 @@
 """One trial, whole: configuration, curve, outcome, files, and the commands that train it again."""
 
-import shlex
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
-from analysis import clock, commands, results, terminal_plot
+from analysis import clock, commands, results, standing, terminal_plot
 from analysis.frame import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, has_value, records, worded
 from analysis.markdown import count, escape, fence, interval, one_line, percent, plural, setting, table
@@ -52,6 +51,10 @@ def head(run: Run, trial: Trial, row: Row, trials: int) -> str:
             f"{len(trial.epochs)} of {trial.config['epochs']} epochs trained; "
             f"seed {trial.seed}, from {escape(trial.source)}."
         )
+    fresh = standing.confirmed_values(run, trial)
+    if fresh:
+        spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
+        lines.append(f"Confirmed: {percent(fmean(fresh))} %, mean of {plural(len(fresh), 'fresh seed')} ({spread}).")
     time = clock.clock(trial)
     lines += [f"Clock: {escape(clock.sentence(time))}."] if time else []
     return "\n\n".join([*lines, *outcome(trial)])
@@ -96,9 +99,7 @@ def files(trial: Trial) -> list[tuple[str, int]]:
 
 def reproduce(run: Run, trial: Trial) -> str:
     """Trains it again and compares; a folder of images has to be named, because a run does not know where it lies."""
-    command: list[Any] = ["python", "run_search.py", "--reproduce", f"{shortest(run.folder)}/{label(trial)}"]
-    name = commands.dataset(run)
-    return shlex.join(map(one_line, [*command, "--dataset", name] if name.startswith("folder:") else command))
+    return commands.reproduce(run, trial, shortest(run.folder))
 
 
 def shortest(folder: Path) -> str:

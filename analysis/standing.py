@@ -39,10 +39,15 @@ class Standing:
         best = self.best
         return None if best is None else int(best["index"])
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether fresh seeds choose: one configuration at least finished on all of them."""
+        return "finished" in set(self.confirmed["status"])
+
     @cached_property
     def best(self) -> pd.Series | None:
         """The best configuration, as its best trial of the search."""
-        chosen = self.confirmed if not self.confirmed.empty else self.board
+        chosen = self.confirmed if self.is_confirmed else self.board
         if chosen.empty or chosen["status"].iloc[0] != "finished":
             return None
         own = self.trials[self.trials["group"] == chosen["group"].iloc[0]]
@@ -80,3 +85,12 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
 def fresh_trials(run: Run) -> list[Trial]:
     """Those that confirm."""
     return [trial for trial in run.trials if trial.source == CONFIRM]
+
+
+def confirmed_values(run: Run, trial: Trial) -> list[float]:
+    """The values of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
+    fresh = fresh_trials(run)
+    own = [other for other in fresh if other.config == trial.config]
+    if not all(other.ended for other in fresh) or any(other.status != "finished" for other in own):
+        return []
+    return [other.best["val_accuracy"] for other in own if other.best]

@@ -57,8 +57,8 @@ def plots_of(run: Run, where: Standing) -> Iterator[Plot]:
 
 
 def is_stale(run: Run) -> bool:
-    """Whether results.md is missing or not what the ledger says."""
+    """Whether results.md is missing, cannot be read, or is not what the ledger says."""
     try:
         return (run.folder / "results.md").read_bytes() != results.render(run).encode()
-    except FileNotFoundError:
+    except OSError:
         return True

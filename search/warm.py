@@ -2,8 +2,11 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 from search import ledger
+from search.confirmation import SOURCE
 from search.resuming import names
 from search.settings import Settings
 from spaces import Point, Space, by_axis, fits, key_of
@@ -52,10 +55,25 @@ def recorded(folder: Path, name: str | None) -> Record | None:
 
 
 def best(run: ledger.Run) -> list[ledger.Trial]:
-    """One trial of each configuration that was measured, best first: finished ones, then those that came furthest."""
-    measured = [trial for trial in run.search_trials if trial.best and trial.status != "diverged"]
-    measured.sort(key=lambda trial: (trial.status != "finished", -len(trial.epochs), -value(trial), trial.index))
-    return list({key_of(trial.config): trial for trial in reversed(measured)}.values())[::-1]
+    """The first trial of each configuration that was measured, best first.
+
+    Those that fresh seeds confirmed come first, in the order of these; then finished ones by their mean over the seeds of the
+    search, then those that came furthest.
+    """
+    seeds: dict[frozenset[tuple[str, Any]], list[ledger.Trial]] = {}
+    for trial in sorted(run.trials, key=lambda trial: trial.index):
+        if trial.best and trial.status != "diverged":
+            seeds.setdefault(key_of(trial.config), []).append(trial)
+    return [trials[0] for trials in sorted(seeds.values(), key=standing)]
+
+
+def standing(trials: list[ledger.Trial]) -> tuple[Any, ...]:
+    """What a configuration is sorted by, given its trials in plan order."""
+    fresh = [trial for trial in trials if trial.source == SOURCE and trial.status == "finished"]
+    own = fresh or [trial for trial in trials if trial.source != SOURCE] or trials
+    unfinished = sum(trial.status != "finished" for trial in own)
+    length = min(len(trial.epochs) for trial in own)
+    return not fresh, unfinished, -length, -fmean(map(value, own)), trials[0].index
 
 
 def value(trial: ledger.Trial) -> float:
@@ -63,10 +81,12 @@ def value(trial: ledger.Trial) -> float:
 
 
 def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]]:
-    """The best few points of a run that lie inside the space, and a line for each that does not."""
+    """The best few points of a run that lie inside the space, and a line for each better one that does not."""
     points: list[Point] = []
     notes = []
-    for trial in best(earlier)[:BEST]:
+    for trial in best(earlier):
+        if len(points) == BEST:
+            break
         known = translated(space, trial.config, earlier.identity["space_params"])
         ranges = space.ranges(known)
         outside = [", ".join(members) for members in by_axis(ranges) if not fits(members, known)]
@@ -76,7 +96,7 @@ def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]
             notes.append(f"warm start: trial {trial.index:04d}-{trial.id} is left out: {why}")
         else:
             points.append({key: known[key] for key in ranges})
-    return points, notes
+    return points, notes[:BEST] + ([f"warm start: {len(notes) - BEST} more are left out"] if len(notes) > BEST else [])
 
 
 def translated(space: Space, config: Config, was_searched: Collection[str]) -> Point:

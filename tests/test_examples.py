@@ -1,11 +1,15 @@
 """The examples in the documentation are what their ledgers say: pytest tests/test_examples.py"""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from scipy.stats import binomtest
 
-from analysis import report, results
+from analysis import plotter, report, results, write
+from analysis.standing import stand
 from search import ledger
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*/run.json"))
@@ -17,9 +21,78 @@ def test_the_committed_leaderboard_is_rendered_from_the_ledger_beside_it(path):
     assert results.render(run) == (path.parent / "results.md").read_text()
 
 
-def test_the_committed_report_is_made_from_the_ledger_beside_it():
-    (committed,) = (Path(__file__).parent.parent / "docs" / "examples").glob("*/report.html")
-    assert report.page(ledger.read(committed.parent)) == committed.read_text()
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_the_committed_report_is_made_from_the_ledger_beside_it(path):
+    assert report.page(ledger.read(path.parent)) == (path.parent / "report.html").read_text()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_the_committed_tables_and_plots_are_of_the_ledger_beside_them(path, tmp_path):
+    """A plot names the values that it was drawn from; its other bytes are matplotlib's."""
+    run = ledger.read(shutil.copytree(path.parent, tmp_path / path.parent.name))
+    before = {name: (run.folder / name).read_bytes() for name in ("results.csv", "results.json")}
+    for plot in (plots := list(write.plots_of(run, stand(run)))):
+        assert plotter.is_drawn(plot.path, plotter.stamp_of(plot.values)), plot.name
+    assert {plot.path for plot in plots} == set((run.folder / "plots").iterdir())
+    write.write_files(run)
+    assert {name: (run.folder / name).read_bytes() for name in before} == before
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def cells_of(text, heading):
+    """The rows of the first table below a heading, by the names of its columns; read without any code of ours."""
+    table = [line for line in text.partition(heading)[2].partition("\n## ")[0].splitlines() if line.startswith("|")]
+    names, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_the_leaderboard_can_be_counted_again_by_hand(path):
+    """From the lines of each trial's ledger alone: value, interval, distance, epochs, order, status."""
+    rows = cells_of((path.parent / "results.md").read_text(), "\n## Leaderboard")
+    images, values = json.loads(path.read_text())["sizes"]["val"], []
+    for row in rows:
+        folder = re.search(r"\((trials/[^)]+)\)", row["id"]).group(1)
+        lines = lines_of(path.parent / folder / "epochs.jsonl")
+        epochs, finished = [line for line in lines if "epoch" in line and "outcome" not in line], "outcome" in lines[-1]
+        best = max(epoch["val_accuracy"] for epoch in epochs)
+        low, high = proportion_ci(round(best * images), images)
+        assert row["val %"].strip("*") == f"{100 * best:.2f}"
+        assert row["95 % interval"] == f"{100 * low:.2f} to {100 * high:.2f}"
+        assert row["epochs"].startswith(f"{len(epochs)}/")
+        assert row["status"] == ("finished" if finished else "stopped early")
+        values.append((finished, best))
+    assert values == sorted(values, reverse=True)
+    assert [row["Δ pp"] for row in rows] == [
+        "–",
+        *(f"{100 * (v - values[0][1]):+.2f}".replace("-", "−") for _, v in values[1:]),
+    ]
+    planned = [line for line in lines_of(path.parent / "trials.jsonl") if line["source"] != "confirm"]
+    assert len(rows) == min(20, len(planned)) or len(rows) == len(planned)
+
+
+def proportion_ci(hits, images):
+    found = binomtest(hits, images).proportion_ci(method="wilson")
+    return found.low, found.high
+
+
+def test_the_confirmed_values_can_be_counted_again_by_hand():
+    (path,) = [path for path in EXAMPLES if path.parent.name == "mlp_random-confirmed"]
+    rows = cells_of((path.parent / "results.md").read_text(), "\n## Confirmed on fresh seeds")
+    plan = lines_of(path.parent / "trials.jsonl")
+    for row in rows:
+        config = next(line for line in plan if f"{line['index']:04d}-{line['id']}" in row["id"])["config"]
+        fresh = [line for line in plan if line["source"] == "confirm" and line["config"] == config]
+        bests = [max(epoch.get("val_accuracy", 0) for epoch in lines_of(epochs_of(path, line))) for line in fresh]
+        assert len(bests) == int(row["seeds"]) == 3
+        assert row["confirmed %"].strip("*") == f"{100 * sum(bests) / 3:.2f}"
+
+
+def epochs_of(path, line):
+    return path.parent / "trials" / f"{line['index']:04d}-{line['id']}" / "epochs.jsonl"
 
 
 def test_there_are_examples():

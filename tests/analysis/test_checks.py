@@ -226,3 +226,28 @@ def test_stopped_trials_are_compared_at_an_epoch_that_half_of_them_reached(trial
 def test_a_search_without_a_winner_has_no_checks(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (), "failed")])
     assert checks.section(found, stand(found), None) == ""
+
+
+def test_a_gain_at_the_end_within_noise_is_called_that(trial: Make, run: MakeRun) -> None:
+    """It is no sign that the best had stopped improving: its last epoch is its best."""
+    found = run([trial(0, (0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.9, 0.91)), trial(1, (0.1,) * 10)])
+    one = only(checks.lengths(found, stand(found)))
+    assert one.is_well
+    assert one.text.startswith("The best improved no more than by chance: +1.00 points in the last fifth")
+    flat = run([trial(0, FLAT)])
+    assert only(checks.lengths(flat, stand(flat))).text == "The best had stopped improving: its best epoch is 3 of 10."
+
+
+def test_a_search_in_which_everything_diverged_is_told_to_go_slower(trial: Make, run: MakeRun) -> None:
+    found = run([trial(place, (0.1,), "diverged", lr=0.01 + place / 100) for place in range(3)], space_params=LOG)
+    text = checks.section(found, stand(found), None)
+    assert "3 of 3 trials diverged (100 %), in no region of one parameter." in text
+    assert "--set 'lr=loguniform(1e-05, 0.1)'" in text
+
+
+def test_after_a_confirmation_the_fresh_seeds_say_what_differs(confirmed: Run) -> None:
+    where = stand(confirmed)
+    one = only(checks.spread(confirmed, where))
+    tied = int(where.confirmed["tied"].sum())
+    assert one.text.startswith("On fresh seeds ")
+    assert ("ahead of the other" in one.text) == (tied == 1)

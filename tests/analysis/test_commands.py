@@ -58,3 +58,21 @@ def test_nothing_in_a_name_can_start_another_command(trial: Make, run: MakeRun) 
     command = commands.train_again(one, one.trials[0])
     assert "\n" not in command
     assert shlex.split(command)[shlex.split(command).index("--dataset") + 1] == "folder:/path/to/a; rm -rf b $(reboot)"
+
+
+def test_a_space_that_was_changed_stays_changed(trial: Make, run: MakeRun) -> None:
+    """Without it the search would be another one, and refused, or silently search what was not asked for."""
+    one = run([trial(0, (0.5,))], set=["width=32", "lr=0.1,0.2"], max_params=50_000)
+    for command in (commands.go_on(one), commands.confirm(one, 3), commands.longer(one, 9, is_new=False)):
+        given = parsed(importlib.import_module("run_search").app, shlex.split(command)[2:])
+        assert (given["set_"], given["max_params"]) == (["width=32", "lr=0.1,0.2"], 50_000)
+    other = parsed(importlib.import_module("run_search").app, shlex.split(commands.changed(one, "lr=0.3"))[2:])
+    assert other["set_"] == ["width=32", "lr=0.1,0.2", "lr=0.3"]
+
+
+def test_any_row_can_be_trained_again(trial: Make, run: MakeRun) -> None:
+    one = run([trial(0, (0.5,))], dataset="pets-87d3", dataset_title="pets")
+    words = shlex.split(commands.reproduce(one, one.trials[0], one.name))
+    given = parsed(importlib.import_module("run_search").app, words[2:])
+    assert given["reproduce"] == f"{one.name}/0000-{one.trials[0].id}"
+    assert given["dataset"] == "folder:/path/to/pets"

@@ -38,7 +38,9 @@ def test_the_same_winner_is_said(trial: Make, run: MakeRun) -> None:
 
 def test_another_winner_is_held_against_the_noise(trial: Make, run: MakeRun) -> None:
     text = compare.show(two(trial, run, lr=0.3), "md", ALL)
-    assert "**Not the same winner.** first is +10.00 points from second: more than noise (p < 0.001, unpaired)." in text
+    assert (
+        "**Not the same winner.** first lies 10.00 points above second: more than noise (p < 0.001, unpaired)." in text
+    )
 
 
 def test_different_images_are_not_compared(trial: Make, run: MakeRun) -> None:
@@ -122,6 +124,6 @@ def test_winners_on_the_same_seeds_are_compared_over_them(seeded: Run) -> None:
     runs = [named(seeded, "first"), named(dataclasses.replace(seeded, trials=worse), "second")]
     p_value = ttest_rel((0.94, 0.95, 0.955), (0.90, 0.91, 0.92)).pvalue
     expected = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
-    assert f"first is +3.83 points from second: more than noise ({expected}, paired over 3 seeds)" in compare.show(
+    assert f"first lies 3.83 points above second: more than noise ({expected}, paired over 3 seeds)" in compare.show(
         runs, "md", ALL
     )

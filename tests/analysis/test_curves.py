@@ -44,7 +44,7 @@ def test_spread_keeps_the_ends_and_the_order(number: int, most: int) -> None:
 @pytest.mark.parametrize("length", [3, 60])
 def test_labels_are_cut(trial: Make, run: MakeRun, length: int) -> None:
     one = trial(0, (0.5,))
-    one.config["model"] = "x" * 3 * length
+    one.config["augment"] = "x" * 3 * length
     found = run([one])
-    label = curves.learning_curves(found, results.rank(found), ["model"])["top"][0]["label"]
+    label = curves.learning_curves(found, results.rank(found), ["augment"])["top"][0]["label"]
     assert len(label) <= curves.LONGEST

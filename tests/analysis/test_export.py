@@ -1,5 +1,6 @@
 """`export` and `predict`: a network that leaves the project, and comes out the same elsewhere."""
 
+import dataclasses
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from PIL import Image
 
 from analysis import architecture, card, trials
 from analysis.__main__ import app
+from analysis.standing import confirmed_values
 from search import ledger
 from trainables import data
 from trainables.commandline import execute
@@ -172,7 +174,11 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
     assert "75.00 (95 % interval" in text
     assert "b\\|c" in text
     unfinished = ledger.Trial(5, "f5", run.trials[0].config, 5, "confirm", Path())
-    assert card.confirmed(ledger.Run(run.folder, {}, {}, [*fresh, unfinished], [], []), run.trials[0]) == []
+    assert confirmed_values(ledger.Run(run.folder, {}, {}, [*fresh, unfinished], [], []), run.trials[0]) == []
+    lost = dataclasses.replace(fresh[0], epochs=[], outcome={"outcome": "diverged", "epoch": 1})
+    text = card.card(dataclasses.replace(whole, trials=[*run.trials, lost, fresh[1]]), run.trials[0], facts)
+    assert "not finished on 1 fresh seed" in text
+    assert "mean of" not in text
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from markdown_it import MarkdownIt
 
 from analysis import cost, frame, leaderboard, results
 from analysis.frame import Row
+from analysis.markdown import count
 from analysis.standing import stand
 from search.ledger import Run, Trial
+from trainables import cost as cost_of
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
@@ -195,12 +197,19 @@ def test_the_width_is_that_of_the_text_as_read(trial: Make, run: MakeRun) -> Non
     assert own[0] == own[1]
 
 
-def test_operations_have_a_column_only_where_they_say_more_than_the_parameters() -> None:
+def test_operations_have_a_column_only_where_they_say_more_than_the_parameters(trial: Make, run: MakeRun) -> None:
     assert cost.are_proportional({0: 100, 1: 1000}, {0: 201, 1: 1990})
     assert not cost.are_proportional({0: 100, 1: 1000}, {0: 2000, 1: 4000})
-    assert "FLOPs: in proportion" in cost.words({0: ["100"]})
-    assert "FLOPs: of one image" in cost.words({0: ["100", "200"]})
-    assert cost.words({}) == ""
+    unlike = run([trial(0, (0.5,), width=64), trial(1, (0.5,), width=128)])
+    assert "FLOPs: in proportion" in cost.words(unlike, {0: ["100"]})
+    assert "FLOPs: of one image" in cost.words(unlike, {0: ["100", "200"]})
+    assert cost.words(unlike, {}) == ""
+
+
+def test_where_all_networks_cost_the_same_that_is_said_in_words(trial: Make, run: MakeRun) -> None:
+    alike = run([trial(0, (0.5,), lr=0.1), trial(1, (0.5,), lr=0.2)])
+    number = cost_of.parameters(alike.trials[0].config, len(alike.identity["classes"]))
+    assert f"Every network has {count(number)} parameters" in results.render(alike)
 
 
 def test_a_p_of_nobody_has_no_column(trial: Make, run: MakeRun) -> None:

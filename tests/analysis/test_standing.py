@@ -109,3 +109,38 @@ def test_the_terminal_answers_with_the_fresh_seeds(confirmed: Run, seeded: Run) 
     assert text.index("## Confirmed on fresh seeds") < text.index("digits: 4 trials: 4 finished.")
     assert "](" not in text
     assert "fresh" not in joined.show([seeded], "md")
+
+
+def lose_one_seed_each(confirmed: Run) -> Run:
+    """The last fresh seed of every configuration diverges."""
+    fresh = [trial for trial in confirmed.trials if trial.source == "confirm"]
+    last = max(trial.seed for trial in fresh)
+    trials = [
+        dataclasses.replace(trial, epochs=[], outcome={"outcome": "diverged", "epoch": 1})
+        if trial.source == "confirm" and trial.seed == last
+        else trial
+        for trial in confirmed.trials
+    ]
+    return dataclasses.replace(confirmed, trials=trials)
+
+
+def test_where_no_configuration_survives_its_fresh_seeds_the_search_answers_and_says_so(confirmed: Run) -> None:
+    run = lose_one_seed_each(confirmed)
+    where = stand(run)
+    text = results.render(run)
+    assert not where.is_confirmed
+    assert where.best is not None
+    assert where.best["lr"] == where.board["lr"].iloc[0]
+    assert "No trial has finished" not in text
+    assert "No configuration that was to be confirmed finished on every fresh seed." in text
+    assert "unconfirmed" in text.split("## ")[0]
+    assert "## What to do next" in text
+
+
+def test_the_protocol_says_who_chooses(confirmed: Run, seeded: Run) -> None:
+    asked = dataclasses.replace(confirmed, totals=confirmed.totals | {"confirm": 2, "confirm_seeds": 3})
+    text = results.render(asked)
+    assert "the best 2 and the baseline are trained again in full on 3 fresh seeds each" in text
+    assert "**One seed each.**" in text
+    assert "What fresh seeds made of the best stands above." in text
+    assert "fresh" not in results.render(seeded)

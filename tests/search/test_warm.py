@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -50,8 +51,8 @@ def open_later(asked, toy, name):
 
 def test_the_best_points_come_right_after_the_baseline(earlier, asked, toy):
     run, notes = open_later(asked, toy, "earlier")
-    best = [trial.config["lr"] for trial in reversed(earlier.trials[1:6])]
-    inside = [lr for lr in best if lr >= 1e-3]
+    best = [earlier.trials[index].config["lr"] for index in (5, 4, 3, 2, 1, 0, 7, 6)]
+    inside = [lr for lr in best if lr >= 1e-3][: warm.BEST]
     assert [trial.source for trial in run.trials] == [
         "baseline",
         *["warm"] * len(inside),
@@ -59,7 +60,7 @@ def test_the_best_points_come_right_after_the_baseline(earlier, asked, toy):
     ]
     assert [trial.config["lr"] for trial in run.trials[1 : 1 + len(inside)]] == inside
     assert {trial.config["width"] for trial in run.trials[1 : 1 + len(inside)]} == {64}
-    assert len(notes) == 5 - len(inside)
+    assert len(notes) == best.index(inside[-1]) + 1 - len(inside) > 0
     assert all("lr outside the space" in note for note in notes)
 
 
@@ -99,5 +100,44 @@ def test_tpe_starts_from_them_too(earlier, asked, toy):
 def test_what_the_constraint_refuses_is_left_out(earlier, asked, toy):
     limited = replace(LATER, constraint=lambda config: config["lr"] < 0.02)
     points, notes = warm.take_over(limited, earlier)
-    assert all(point["lr"] < 0.02 for point in points)
-    assert len(points) + len(notes) == 5
+    allowed = [trial.config["lr"] for trial in warm.best(earlier) if 1e-3 <= trial.config["lr"] < 0.02]
+    assert [point["lr"] for point in points] == allowed
+    assert len(points) + len(notes) == len(earlier.trials)
+    assert any("the constraint says no" in note for note in notes)
+
+
+def finished(index, lr, seed, value, source="random"):
+    """A trial of a configuration on one seed."""
+    config = {"model": "mlp", "lr": lr, "epochs": 2}
+    rows = [{"epoch": epoch, "val_accuracy": value} for epoch in (1, 2)]
+    return ledger.Trial(index, f"{index:06d}", config, seed, source, Path(), rows, {"outcome": "finished"}, None)
+
+
+def test_a_configuration_counts_by_the_mean_over_its_seeds(earlier):
+    trials = [finished(0, 0.1, 0, 0.9), finished(1, 0.1, 1, 0.6), finished(2, 0.2, 0, 0.8), finished(3, 0.2, 1, 0.71)]
+    assert [trial.index for trial in warm.best(replace(earlier, trials=trials))] == [2, 0]
+    trials[3] = finished(3, 0.2, 1, 0.69)
+    assert [trial.index for trial in warm.best(replace(earlier, trials=trials))] == [0, 2]
+
+
+def test_what_fresh_seeds_confirmed_comes_first_in_their_order(earlier):
+    searched = [finished(index, lr, 0, value) for index, (lr, value) in enumerate([(0.1, 0.9), (0.2, 0.8), (0.3, 0.7)])]
+    fresh = [finished(3, 0.2, 7, 0.5, "confirm"), finished(4, 0.3, 7, 0.6, "confirm")]
+    assert [trial.index for trial in warm.best(replace(earlier, trials=[*searched, *fresh]))] == [2, 1, 0]
+
+
+def test_points_outside_make_room_for_the_next_best_inside(earlier):
+    low = replace(LATER, params={"model": "mlp", "lr": loguniform(1e-4, 1e-3)}, baseline={"lr": 5e-4})
+    trials = [finished(index, 0.1 + 0.1 * index, 0, 0.9) for index in range(9)]
+    trials.append(finished(9, 3e-4, 0, 0.1))
+    points, notes = warm.take_over(low, replace(earlier, trials=trials))
+    assert points == [{"lr": 3e-4}]
+    assert len(notes) == warm.BEST + 1
+    assert notes[-1] == "warm start: 4 more are left out"
+
+
+def test_another_data_set_starts_from_it_all_the_same(earlier, asked, toy):
+    points, _ = warm.take_over(LATER, replace(earlier, identity={**earlier.identity, "fingerprint": "f" * 64}))
+    assert points == warm.take_over(LATER, earlier)[0]
+    run, _ = open_later(asked, replace(toy, name="others", fingerprint="f" * 64), "earlier")
+    assert [trial.source for trial in run.trials].count("warm") == len(points) > 0
