@@ -181,7 +181,7 @@ def search_space(asked: Mapping[str, Any], interrupts: "Interrupts") -> int:
 def settings_of(asked: Mapping[str, Any]) -> "Settings":
     """The parameters of main, checked, with the images decoded; what the space and the data set came to be is said."""
     import spaces
-    from search import plan
+    from search import plan, stopping
     from search.settings import Settings, gpus
     from trainables import data
 
@@ -201,6 +201,8 @@ def settings_of(asked: Mapping[str, Any]) -> "Settings":
         "gpus_per_trial": gpus(asked["gpus_per_trial"]),
     }  # fmt: skip
     settings = Settings(**(as_given | found))
+    for key in stopping.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
+        print(f"note: --{key.replace('_', '-')} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
     return settings

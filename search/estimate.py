@@ -20,7 +20,8 @@ from trainables import durable
 from trainables.data import Dataset
 from trainables.durable import Record
 
-PROBES = 8  # kinds of training that are measured; others are scaled from the nearest by their arithmetic
+PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
+ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic
 BATCHES = 4  # of each; the first one warms up
 PATIENCE = 15.0  # seconds after which a slow probe has seen enough
 KIND = ("model", "depth", "width", "augment", "batch_size", "optimizer")  # what decides the time of an epoch
@@ -119,18 +120,26 @@ def mean_seconds(
 
     kinds = {kind(config): config for config in configs}
     by_cost = sorted(kinds.values(), key=lambda config: flops(config, len(data.classes)))
-    chosen = [by_cost[round(place)] for place in spread(len(by_cost), PROBES)]
-    measured = [
-        (flops(config, len(data.classes)), probe(config, data, settings.threads, on_gpu, precision))
-        for config in chosen
-    ]
-    exact = {kind(config): seconds for config, (_, seconds) in zip(chosen, measured, strict=True)}
+    measured: list[tuple[int, float]] = []
+    exact: dict[tuple[Any, ...], float] = {}
+    started = time.monotonic()
+    for config in in_order(by_cost):
+        if len(measured) >= PROBES and time.monotonic() - started > ALL_PROBES:
+            break
+        seconds = exact[kind(config)] = probe(config, data, settings.threads, on_gpu, precision)
+        measured.append((flops(config, len(data.classes)), seconds))
     total = sum(exact.get(kind(config)) or scaled(flops(config, len(data.classes)), measured) for config in configs)
-    return total / len(configs), len(chosen)
+    return total / len(configs), len(measured)
 
 
 def kind(config: Record) -> tuple[Any, ...]:
     return tuple(config.get(key) for key in KIND)
+
+
+def in_order(by_cost: Sequence[Record]) -> list[Record]:
+    """Some from the cheapest to the dearest first, then the others."""
+    first = [round(place) for place in spread(len(by_cost), PROBES)]
+    return [by_cost[place] for place in [*first, *sorted(set(range(len(by_cost))) - set(first))]]
 
 
 def spread(count: int, most: int) -> list[float]:

@@ -42,6 +42,13 @@ def rule(name: str, grace_period: int = 1, reduction_factor: int = 3, audit: flo
     return found | ({"budget": int(budget)} if budget else {}) | ({"audit": audit} if audit else {})
 
 
+def unread(name: str, grace_period: int, reduction_factor: int) -> list[str]:
+    """The settings that are not at their defaults and that this scheduler does not read."""
+    asked = {"grace_period": grace_period, "reduction_factor": reduction_factor}
+    usual, own = rule("asha"), rule(name, grace_period, reduction_factor)
+    return [key for key, value in asked.items() if value != usual[key] and value != own.get(key)]
+
+
 def label(scheduler: Record) -> str:
     """A scheduler of run.json by the name that --scheduler has for it."""
     name: str = scheduler["name"]

@@ -41,7 +41,10 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
     old = {**DEFAULTS, **space.config(space.baseline)}
     try:
         baseline = moved(old, Parameters(params=params))
-        return replace(space, params=params, baseline=baseline), notes(space, old, baseline)
+        return replace(space, params=params, baseline=baseline), [
+            *unlinked(space, params),
+            *notes(space, old, baseline),
+        ]
     except SpaceError as error:
         raise SpaceError(f"--set {' '.join(texts)[:200]}: {error}") from error
 
@@ -59,6 +62,16 @@ def kept_or_middle(ranges: Mapping[str, Range], old: Mapping[str, Any]) -> Point
         kept = fits(members, old)
         point |= {key: old[key] if kept else value.at(0.5) for key, value in members.items()}
     return point
+
+
+def unlinked(space: Space, params: Mapping[str, Any]) -> list[str]:
+    """What changed together with something that is now set by itself."""
+    found = []
+    for members in by_axis(space.ranges(space.baseline)):
+        gone = [key for key, value in members.items() if params.get(key) is not value]
+        kept = [key for key in members if key not in gone]
+        found += [f"{key} no longer changes together with {' and '.join(gone)}" for key in kept if gone]
+    return found
 
 
 def notes(space: Space, old: Mapping[str, Any], baseline: Point) -> list[str]:

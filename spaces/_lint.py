@@ -8,6 +8,7 @@ from spaces._space import Space
 from trainables.config import DEFAULTS, derive
 
 DECADES = 2  # from here on a range is one over several decades
+RATES = ("lr", "adamw_lr", "weight_decay")  # act by their order of magnitude
 DRAWS = 200  # points to estimate what the constraint rejects
 
 
@@ -21,13 +22,18 @@ def of_range(key: str, value: Any) -> list[str]:
     """A linear range over decades hardly ever looks at the small ones."""
     if isinstance(value, When):
         return [line for _, case in value.cases for line in of_range(key, case)]
-    if not isinstance(value, Interval) or value.log or value.low <= 0 or value.high / value.low < 10**DECADES:
+    if not isinstance(value, Interval) or value.log or not is_over_decades(key, value):
         return []
     share = (value.high - value.high / 10) / (value.high - value.low)
     name = "logintegers" if value.whole else "loguniform"
     return [
         f"{key}: {100 * share:.0f} % of {value} lie in its largest decade. Write {name} to search all decades alike."
     ]
+
+
+def is_over_decades(key: str, value: Interval) -> bool:
+    """From zero it is over all decades, which matters to what acts by its order of magnitude."""
+    return key in RATES if value.low <= 0 else value.high / value.low >= 10**DECADES
 
 
 def unread(space: Space, key: str) -> list[str]:

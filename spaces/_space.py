@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ from typing import Any
 from spaces._parameters import ParameterError, Parameters, Point, by_axis, fits
 from trainables.config import Config, complete
 from trainables.errors import SpaceError
+
+SCHEDULER = re.compile(r"asha|sha|median|epochs:[1-9][0-9]{0,6}|none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +25,7 @@ class Space(Parameters):
             default of trainables.config.
         baseline: a value for every searched parameter that applies to it; always tried first and always shown.
         epochs: how long a trial is trained unless --epochs says otherwise.
-        scheduler: early stopping unless --scheduler says otherwise: asha, sha or none.
+        scheduler: early stopping unless --scheduler says otherwise: asha, sha, median, epochs:K or none.
         samples: number of trials of a random search unless --num-samples says otherwise.
         constraint: of a whole configuration; where it says no, the point is not trained.
         max_params: weights a network may have; larger ones are not trained.
@@ -43,8 +46,9 @@ class Space(Parameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_baseline()
-        if self.scheduler not in ("asha", "sha", "none"):
-            raise SpaceError(f"scheduler must be 'asha', 'sha' or 'none', but got {self.scheduler!r}.")
+        if not SCHEDULER.fullmatch(str(self.scheduler)):
+            known = "'asha', 'sha', 'median', 'epochs:K' with a number for K, or 'none'"
+            raise SpaceError(f"scheduler must be {known}, but got {self.scheduler!r}.")
         for name, count in (("samples", self.samples), ("max_params", self.max_params)):
             if count is not None and (type(count) is not int or count < 1):
                 raise SpaceError(f"{name} must be a positive integer, but got {count!r}.")

@@ -1,6 +1,7 @@
 """The flags about spaces and points, in this process and without training: pytest tests/test_space_flags.py"""
 
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,15 @@ from trainables.commandline import execute
 FINE = """'A space.'
 from spaces import Space, choice
 SPACE = Space(params={"lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1)
+"""
+
+
+SMALL = """'A space of small networks.'
+from spaces import Space, choice
+SPACE = Space(
+    params={"model": "mlp", "depth": 1, "width": 8, "lr": choice(0.1, 0.2)},
+    baseline={"lr": 0.1}, epochs=1, max_params=50_000,
+)
 """
 
 
@@ -98,6 +108,32 @@ def test_a_space_is_shown_with_its_ranges_its_constants_and_five_points(command)
         assert part in out
     assert out.count("\nrandom ") == 4
     assert "\nbaseline " in out
+
+
+def test_a_space_keeps_its_own_limit_where_it_is_shown(command, add_space):
+    add_space("small", SMALL)
+    for flags, limit in (((), "50,000"), (("--max-params", "60000"), "60,000")):
+        code, out, _ = command("--show-space", "small", *flags)
+        assert code == 0
+        assert re.search(rf"at most +{limit} parameters", out)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ("--scheduler", "median", "--reduction-factor", "7"),
+            "--reduction-factor is not read with --scheduler median",
+        ),
+        (("--scheduler", "none", "--grace-period", "5"), "--grace-period is not read with --scheduler none"),
+        (("--scheduler", "asha", "--grace-period", "2"), ""),
+    ],
+)
+def test_a_setting_that_the_scheduler_does_not_read_is_named(command, flags, said):
+    code, _, err = command(*SEARCH, *flags, "--dry-run")
+    assert code == 0
+    assert said in err
+    assert bool(said) == ("is not read" in err)
 
 
 @pytest.mark.parametrize("name", spaces.names())

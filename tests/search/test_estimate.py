@@ -59,12 +59,16 @@ def test_of_a_run_that_is_there_only_the_rest_is_paid_and_nothing_is_written(gue
         guess(seed=1)
 
 
-def test_at_most_eight_kinds_are_measured_and_the_others_scaled(guess, monkeypatch):
+@pytest.mark.parametrize(("patience", "kinds"), [(0.0, 8), (1e9, 30)])
+def test_where_probes_take_long_only_eight_kinds_are_measured_and_the_others_scaled(
+    guess, monkeypatch, patience, kinds
+):
     monkeypatch.setattr(estimate, "probe", lambda config, *_: float(config["width"]))
+    monkeypatch.setattr(estimate, "ALL_PROBES", patience)
     widths = list(range(8, 38))
     space = Space(params={**TINY.params, "lr": 0.1, "width": choice(*widths)}, baseline={"width": 8}, epochs=1)
     found = guess(space=space)
-    assert found.kinds == 8
+    assert found.kinds == kinds
     assert found.epoch_seconds == pytest.approx(sum(widths) / 30, rel=0.01)
 
 

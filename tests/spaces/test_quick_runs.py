@@ -1,4 +1,4 @@
-"""Every space trains: its baseline and its first drawn point, one epoch on a few digits: pytest tests/spaces"""
+"""Every space trains, each choice that has a name once, one epoch on a few digits: pytest tests/spaces"""
 
 import math
 
@@ -8,11 +8,13 @@ import torch
 
 import spaces
 from search import plan
+from spaces import Choice
 from trainables import cost, digits
 from trainables.data import Dataset, Split
 from trainables.train import train
 
 QUICK = 30e6  # FLOPs of one image; above, a run takes seconds
+DRAWN = 60  # points to find every choice among
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +28,29 @@ def few():
 
 def points():
     for name in spaces.names():
-        space = spaces.load(name)
-        for entry in plan.draw(space, plan.default_algorithm(space), 2, seed=0):
+        for entry in telling(spaces.load(name)):
             slow = cost.flops(entry["config"], len(digits.CLASSES)) > QUICK
-            yield pytest.param(
-                entry["config"], id=f"{name}-{entry['source']}", marks=[pytest.mark.integration] if slow else []
-            )
+            marks = [pytest.mark.integration] if slow else []
+            yield pytest.param(entry["config"], id=f"{name}-{entry['index']}", marks=marks)
+
+
+def telling(space):
+    """The baseline, the first drawn point, and each further one with a model, optimizer, ... that none before it had."""
+    algorithm = plan.default_algorithm(space)
+    seen = set()
+    for entry in plan.draw(space, algorithm, plan.size(space, algorithm, DRAWN), seed=0):
+        names = {(key, value) for key, value in entry["config"].items() if isinstance(value, str)}
+        if entry["index"] < 2 or names - seen:
+            yield entry
+        seen |= names
+
+
+def test_every_choice_with_a_name_is_among_them():
+    for name in spaces.names():
+        space = spaces.load(name)
+        shown = {(key, value) for entry in telling(space) for key, value in entry["config"].items()}
+        asked = {(key, value) for key, own in space.searched.items() if isinstance(own, Choice) for value in own.values}
+        assert {(key, value) for key, value in asked if isinstance(value, str)} <= shown, name
 
 
 @pytest.mark.parametrize("config", list(points()))

@@ -101,6 +101,7 @@ def test_a_constraint_that_fails_on_a_point_names_the_point():
     [
         ("lr", uniform(1e-4, 1.0), "90 % of uniform(0.0001, 1) lie in its largest decade. Write loguniform"),
         ("width", integers(8, 4096), "Write logintegers"),
+        ("weight_decay", uniform(0.0, 0.1), "90 % of uniform(0, 0.1) lie in its largest decade"),
         ("lr", when("optimizer", sgd=uniform(1e-4, 1.0)), "Write loguniform"),
         ("momentum", when("optimizer", sgd=choice(0.8, 0.9), adamw=choice(0.9, 0.8)), "the optimizer is never adamw"),
         ("momentum", choice(0.9), "momentum=0.9 as a constant"),
@@ -130,3 +131,19 @@ def test_the_lint_says_how_much_a_constraint_rejects():
     wide = Space(**LIMITED, constraint=lambda config: config["depth"] <= 4)
     assert any("the constraint rejects about" in line for line in warnings(narrow))
     assert warnings(wide) == []
+
+
+@pytest.mark.parametrize("name", ["asha", "sha", "median", "none", "epochs:1", "epochs:12"])
+def test_a_space_may_name_any_scheduler(name):
+    assert Space(**LIMITED, scheduler=name).scheduler == name
+
+
+@pytest.mark.parametrize("name", ["epochs:0", "epochs:K", "epochs", "Asha", "", None, 3])
+def test_another_scheduler_is_refused(name):
+    with pytest.raises(SpaceError, match=r"scheduler must be .*'epochs:K' with a number for K"):
+        Space(**LIMITED, scheduler=name)
+
+
+def test_a_share_from_zero_is_no_range_over_decades():
+    space = Space(params={"model": "mlp", "dropout": uniform(0.0, 0.6)}, baseline={"dropout": 0.3}, epochs=1)
+    assert warnings(space) == []
