@@ -21,9 +21,11 @@ def test_the_committed_leaderboard_is_rendered_from_the_ledger_beside_it(path):
     assert results.render(run) == (path.parent / "results.md").read_text()
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
-def test_the_committed_report_is_made_from_the_ledger_beside_it(path):
-    assert report.page(ledger.read(path.parent)) == (path.parent / "report.html").read_text()
+def test_the_committed_reports_are_made_from_the_ledgers_beside_them():
+    committed = [path.parent / "report.html" for path in EXAMPLES if (path.parent / "report.html").exists()]
+    assert len(committed) == 2
+    for path in committed:
+        assert report.page(ledger.read(path.parent)) == path.read_text()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
