@@ -134,13 +134,13 @@ def columns(keys: Sequence[str]) -> list[tuple[str, str]]:
         ("flops", "FLOPs"),
         ("best_epoch", "best epoch"),
         ("epochs", "epochs"),
-        ("source", "source"),
     ]
     clocks = [
         ("status", "status"),
         ("seconds", "time"),
         ("images_per_second", "images/s"),
         ("latency_ms", "latency ms"),
+        ("source", "source"),
     ]
     return [("rank", "#"), ("id", "id"), *((key, key) for key in keys), *ends, *clocks]
 
@@ -165,11 +165,11 @@ def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_
         cell(value, NOTHING if value is None else percent(value)),
         cell(bounds[0], interval), cell(row["parameters"], count(row["parameters"]) + star),
         cell(row["flops"], operation_count(row["flops"])), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
-        cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["source"], row["source"]),
-        cell(row["status"], worded(row["status"])),
+        cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
         cell(time and round(time.seconds, 3), clock.words(time.seconds) if time else NOTHING),
         cell(time and time.images_per_second, count(round(time.images_per_second)) if time else NOTHING),
         cell(latency and round(1000 * latency, 4), clock.milliseconds(latency)),
+        cell(row["source"], row["source"]),
     ]  # fmt: skip
     return f'<tr data-index="{row["index"]}" tabindex="0" class="{shown(row["status"])}">{"".join(cells)}</tr>'
 
