@@ -6,25 +6,29 @@ from typing import Any
 import pandas as pd
 
 from analysis.markdown import count
-from search.ledger import Run, Trial
+from search.ledger import Trial
 from trainables import cost
 
 NAMES = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"
 
 
-def parameters(run: Run) -> dict[int, int]:
-    """The number of parameters of each trial's network, by its place in the plan; empty if all have the same."""
-    found = _by_index(run, "parameters")
-    return found if len(set(found.values())) > 1 else {}
+def parameters(board: pd.DataFrame) -> dict[int, int]:
+    """The number of parameters of each row's network, by its place in the plan; empty if all have the same."""
+    return by_index(board, "parameters") if board["parameters"].nunique() > 1 else {}
 
 
-def cells(run: Run, board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str]]:
+def by_index(board: pd.DataFrame, what: str) -> dict[int, int]:
+    """Parameters or flops of each row, by its place in the plan."""
+    return dict(zip(board["index"].tolist(), board[what].tolist(), strict=True))
+
+
+def cells(board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str]]:
     """The cells of the rows that are shown, by place in the plan; empty if all networks have the same size."""
-    sizes = parameters(run)
+    sizes = parameters(board)
     if not sizes:
         return {}
-    operations, front = _by_index(run, "flops"), pareto(board, sizes)
+    operations, front = by_index(board, "flops"), pareto(board, sizes)
     has_flops = not are_proportional(sizes, operations)
     return {
         index: [count(sizes[index]) + (f" {MARK}" if index in front else ""), operation_count(operations[index])][
@@ -40,21 +44,21 @@ def are_proportional(sizes: Mapping[int, int], operations: Mapping[int, int]) ->
     return max(ratios) < 1.05 * min(ratios)
 
 
-def words(run: Run, costs: Mapping[int, Sequence[str]]) -> str:
+def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
     """What the columns are; where there are none, what every network costs."""
     if not costs:
-        return of_all(run)
+        return of_all(board)
     has_flops = len(next(iter(costs.values()))) > 1
     flops = "of one image, forward, additions and multiplications" if has_flops else "in proportion to the parameters"
     return f"{MARK}: no row that is as small is as accurate. FLOPs: {flops}."
 
 
-def of_all(run: Run) -> str:
+def of_all(board: pd.DataFrame) -> str:
     """What one network costs, if all cost the same."""
-    sizes, operations = (set(of_trials(run.trials, run, what)) for what in ("parameters", "flops"))
-    if len(sizes) != 1 or len(operations) != 1:
+    if board["parameters"].nunique() != 1 or board["flops"].nunique() != 1:
         return ""
-    return f"Every network has {count(*sizes)} parameters and takes {operation_count(*operations)} FLOPs for an image."
+    size, operations = int(board["parameters"].iloc[0]), int(board["flops"].iloc[0])
+    return f"Every network has {count(size)} parameters and takes {operation_count(operations)} FLOPs for an image."
 
 
 def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
@@ -71,9 +75,9 @@ def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
     return front
 
 
-def front(run: Run, board: pd.DataFrame, trials: pd.DataFrame) -> set[int]:
+def front(board: pd.DataFrame, trials: pd.DataFrame) -> set[int]:
     """The trials, by place in the plan, of the configurations on the Pareto front; none if all networks have the same size."""
-    sizes = parameters(run)
+    sizes = parameters(board)
     on_it = pareto(board, sizes) if sizes else set()
     groups = set(board["group"][board["index"].isin(on_it)])
     return set(trials["index"][trials["group"].isin(groups)])
@@ -87,16 +91,13 @@ def operation_count(number: int) -> str:
     return str(number)
 
 
-def _by_index(run: Run, what: str) -> dict[int, int]:
-    return {trial.index: number for trial, number in zip(run.trials, of_trials(run.trials, run, what), strict=True)}
-
-
-def of_trials(trials: Sequence[Trial], run: Run, what: str) -> list[int]:
-    """Parameters or flops of the networks of trials of a run, computed once per architecture."""
-    classes, compute = len(run.identity["classes"]), getattr(cost, what)
+def of_trials(trials: Sequence[Trial], classes: int) -> list[tuple[int, int]]:
+    """Parameters and flops of the networks of trials, computed once per architecture."""
     architectures = [architecture(trial) for trial in trials]
-    examples = dict(zip(architectures, trials, strict=True))
-    computed = {key: compute(trial.config, classes) for key, trial in examples.items()}
+    examples = dict(zip(architectures, (trial.config for trial in trials), strict=True))
+    computed = {
+        key: (cost.parameters(config, classes), cost.flops(config, classes)) for key, config in examples.items()
+    }
     return [computed[key] for key in architectures]
 
 

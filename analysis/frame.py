@@ -65,7 +65,8 @@ def facts(trials: Sequence[Trial]) -> Columns:
 
 def costs(runs: Sequence[Run]) -> Columns:
     """What the network of each trial costs."""
-    return {what: [number for run in runs for number in cost.of_trials(planned(run), run, what)] for what in COSTS}
+    found = [pair for run in runs for pair in cost.of_trials(planned(run), len(run.identity["classes"]))]
+    return {name: [pair[place] for pair in found] for place, name in enumerate(COSTS)}
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:

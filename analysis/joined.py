@@ -161,7 +161,7 @@ def as_markdown(runs: Sequence[Run]) -> str:
 def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], is_confirmed: bool = False) -> list[str]:
     """How many there are, the table, and what it means. The runs are of the same images."""
     shown = best_rows(rows)
-    costs = cost.cells(runs[0], rows, shown) if len(runs) == 1 else {}
+    costs = cost.cells(rows, shown) if len(runs) == 1 else {}
     cut = f" The best {count(len(shown))} are shown." if len(shown) < len(rows) else ""
     noun = "configuration" if any(run.totals["seeds"] > 1 for run in runs) else "trial"
     return [
@@ -173,7 +173,7 @@ def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], is_confi
 
 def meaning(rows: pd.DataFrame, runs: Sequence[Run], costs: Mapping[int, Sequence[str]], confirmed: bool) -> list[str]:
     """What the numbers of a table are."""
-    words = cost.words(runs[0], costs) if len(runs) == 1 else ""
+    words = cost.words(rows, costs) if len(runs) == 1 else ""
     seeds = sorted({run.totals["seeds"] for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
     alike = len(seeds) == 1 and (is_tested or seeds == [1])

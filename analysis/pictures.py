@@ -57,7 +57,7 @@ def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Picture]]:
         ("parameters", lambda: parameters(run, where, rows)),
         ("parallel", lambda: parallel(run, where, rows)),
         ("progress", lambda: progress(run)),
-        ("size", lambda: size(run, where)),
+        ("size", lambda: size(where)),
         ("confusion", lambda: confusion(run, where)),
         ("rungs", lambda: rungs(run)),
     )
@@ -163,9 +163,9 @@ def progress(run: Run) -> Picture:
     return {"points": [*points, (spent, 100 * best)], "trials": len(run.trials)} if len(points) > 1 else {}
 
 
-def size(run: Run, where: Standing) -> Picture:
+def size(where: Standing) -> Picture:
     """Parameters and accuracy of each finished configuration, and those on the Pareto front."""
-    sizes = cost.parameters(run)
+    sizes = cost.parameters(where.board)
     finished = where.board[where.board["status"] == "finished"]
     if not sizes or len(finished) < 3:
         return {}

@@ -66,7 +66,7 @@ def page(run: Run) -> str:
 <body>
 <main>
 {rendered(head, run.folder)}
-{trials(where, rows, times, cost.front(run, where.board, where.trials))}
+{trials(where, rows, times, cost.front(where.board, where.trials))}
 {rendered(tail, run.folder)}
 </main>
 <script type="application/json" id="data">{embedded(values(run, rows, where.keys))}</script>

@@ -67,9 +67,9 @@ def board(run: Run, where: Standing, names: Collection[str], order: Sequence[str
     every = f"All {count(number)} trials" if number > 1 else "The trial"
     files = f"{more}{every} with all metrics: [results.csv](results.csv), [results.json](results.json)."
     curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
-    costs = cost.cells(run, where.board, rows)
+    costs = cost.cells(where.board, rows)
     images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
-    lines = explanation(where.board, images, seeds, cost.words(run, costs), where.is_confirmed)
+    lines = explanation(where.board, images, seeds, cost.words(where.board, costs), where.is_confirmed)
     words = "\n".join(f"- {line}" for line in lines)
     ranking = leaderboard(rows, where.keys, costs=costs, order=order)
     plots = [shown(name) for name in names if name in TITLES and name not in ELSEWHERE]
