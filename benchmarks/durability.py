@@ -57,16 +57,21 @@ class Cost:
 
 def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     """Train in this process with every durable function under a stopwatch."""
-    from spaces import load
-    from trainables import data, durable, trial
-    from trainables.config import complete
+    import torch
 
+    from spaces import load
+    from trainables import data, durable, memory, trial
+    from trainables.config import complete
+    from trainables.precision import resolve
+
+    torch.set_num_threads(1)
+    memory.keep_freed()  # as every worker does
     cost, images = Cost(epochs), data.load(cache, fraction=1.0)
     watch(cost, {"trial": trial, "durable": durable})
     space = load("lr_sweep")
     config = complete({**space.constants, **space.baseline, "epochs": epochs})
     started = time.perf_counter()
-    for _ in trial.run(folder, config, images, seed=0, device="cpu", precision="fp32"):
+    for _ in trial.run(folder, config, images, seed=0, device="cpu", precision=resolve("auto", on_gpu=False)):
         pass
     cost.seconds = time.perf_counter() - started
     cost.disk = sum(path.stat().st_size for path in folder.iterdir())

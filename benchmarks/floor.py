@@ -21,7 +21,7 @@ from trainables import data, memory
 from trainables.precision import resolve
 
 MODELS = ("mlp", "convnet", "resnet18")
-AUGMENTATIONS = ("none", "flip", "standard", "cutout", "mixup", "cutmix")
+AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")
 SLOW = {"resnet18": 10}  # a step takes so many times longer than that of the others: fewer batches and rounds do
 FEWEST = 3  # rounds
 

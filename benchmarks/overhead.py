@@ -26,10 +26,10 @@ from search.worker import Job
 from trainables.durable import Record
 
 REPORTS, MORE = 5, 25
-FEWER = 10  # times fewer trials on the side that starts a process for each
+FEWER = 20  # times fewer trials on the side that starts a process for each
 MANY = 20  # trials at least, or there would be nothing after the first few
 SIDES = {
-    "floor": "plain Ray Tune with `reuse_actors` and without its loggers",
+    "floor": "plain Ray Tune with `reuse_actors`, without its loggers and snapshots",
     "ours": "a search of ours without training",
     "unsynced": "the same, never waiting for the disk",
     "loggers": "plain Ray Tune with `reuse_actors`",
@@ -98,7 +98,7 @@ def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]
 def theirs(place: Path, trials: int, reports: int, reuse: bool, loggers: bool) -> list[float]:
     """Plain Ray Tune; the times at which trials ended."""
     if not loggers:
-        os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+        os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1000000"}  # as ours does
     import ray
     from ray import tune
 
@@ -148,7 +148,8 @@ def measure(trials: int = 200, rounds: int = 2) -> Table:
     for _ in range(rounds):
         for name, count in counts.items():
             few[name].append(milliseconds(name, count, REPORTS))
-            many[name].append(milliseconds(name, max(MANY, count // 5), MORE))
+            if name != "processes":  # its start is a hundred times a report
+                many[name].append(milliseconds(name, max(MANY, count // 5), MORE))
     above = [ours - floor for ours, floor in zip(few["ours"], few["floor"], strict=True)]
     return Table(
         name="overhead",
@@ -165,13 +166,14 @@ def measure(trials: int = 200, rounds: int = 2) -> Table:
 
 def row(name: str, count: int, few: Mapping[str, list[float]], many: Mapping[str, list[float]]) -> list[str]:
     """One side."""
-    report = [(more - less) / (MORE - REPORTS) for less, more in zip(few[name], many[name], strict=True)]
+    report = [(more - less) / (MORE - REPORTS) for less, more in zip(few[name], many[name], strict=False)]
     ratios = [ours / floor for ours, floor in zip(few[name], few["floor"], strict=True)]
-    return [SIDES[name], f"{count:,}", spread(few[name], "ms", 1), spread(report, "ms", 2), spread(ratios, "x", 1)]
+    one_more = spread(report, "ms", 2) if report else ""
+    return [SIDES[name], f"{count:,}", spread(few[name], "ms", 1), one_more, spread(ratios, "x", 1)]
 
 
 def main(
-    trials: Annotated[int, typer.Option(help="of each side but the last one, which has a tenth")] = 200,
+    trials: Annotated[int, typer.Option(help=f"of each side but the last one, which has 1/{FEWER}")] = 200,
     rounds: Annotated[int, typer.Option(help="of all sides in turn")] = 2,
     side: Annotated[str | None, typer.Option(hidden=True)] = None,
     reports: Annotated[int, typer.Option(hidden=True)] = REPORTS,

@@ -1,7 +1,7 @@
 """A whole search beside the same search in other tools: wall time, CPU time, peak memory and the winner's accuracy.
 
     python -m benchmarks.search --workload mlp-short --repeat 3
-    python -m benchmarks.search --workload mlp-long --workload convnet-long --sides ours,ray,optuna
+    python -m benchmarks.search --dataset folder:data/cifar10-jpeg --workload mlp-long --sides ours,fp32,ray,optuna
 
 Every side trains the same images, network, learning rates and epochs, two trials at a time on one thread each, without early
 stopping; each in a fresh process from an empty folder, one after the other, the next round starting with the next side. The
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -27,9 +28,14 @@ from benchmarks.record import Table, spread
 
 ROOT = Path(__file__).parent.parent
 NAMES = {
-    "ours": "ours", "ray": "Ray Tune", "optuna": "Optuna", "syne": "Syne Tune", "serial": "serial loop",
+    "ours": "ours", "fp32": "ours, float32", "ray": "Ray Tune", "ray-bare": "Ray Tune, no loader processes",
+    "optuna": "Optuna", "syne": "Syne Tune", "serial": "serial loop",
 }  # fmt: skip
-PEERS = {"ray": "ray_tune", "optuna": "optuna_processes", "syne": "syne_local", "serial": "serial"}
+OURS = {"ours": "auto", "fp32": "fp32"}  # with their precision
+PEERS = {
+    "ray": ("ray_tune", "2"), "ray-bare": ("ray_tune", "0"), "optuna": ("optuna_processes",), "syne": ("syne_local",),
+    "serial": ("serial",),
+}  # the module in benchmarks/peers/, and what else it is told  # fmt: skip
 COLUMNS = ["workload", "side", "wall time", "peer / ours", "CPU time", "peak memory", "best val %", "measured"]
 AIMS = {
     ("mlp-short", "ray"): 2.3, ("mlp-short", "optuna"): 1.6, ("mlp-long", "ray"): 3.5, ("mlp-long", "optuna"): 2.5,
@@ -42,8 +48,11 @@ NOTES = f"""Wall time is from the start of the command until it returns. CPU tim
 sampled from /proc: CPU time every 0.2 s, memory as the sum of proportional set sizes every second (the highest of all rounds).
 {CONCURRENT} trials at a time on one thread each; the serial loop has one trial at a time and as many threads as torch takes. Ray
 Tune and the serial loop load images in two processes for each trial, Optuna and Syne Tune in the trial itself, as their tutorials
-do. Only ours and Ray Tune keep a checkpoint of each epoch. The peers compute in float32, ours in bfloat16 where the processor has
-it. The decoded images are there for every side, and the same 10,000 are trained on."""
+do; what those processes are worth, the side without them shows. Ray Tune keeps a checkpoint of each epoch; ours writes down each
+epoch, and its weights every ten seconds and at the end. Syne Tune looks every five seconds for a trial that has ended. The peers
+compute in float32, ours in bfloat16 where the processor has it. Each trial of a peer starts from weights of its own, ours all
+start from those of one seed, so a peer's best is the best of more luck. The decoded images are there for every side, and the same
+10,000 are trained on."""
 
 
 @dataclass(frozen=True)
@@ -94,29 +103,29 @@ class Bench:
             RuntimeError: it failed.
         """
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            command = self.ours(Path(folder)) if side == "ours" else self.peer(side, folder)
+            command = self.ours(Path(folder), OURS[side]) if side in OURS else self.peer(side, folder)
             cost, printed = watched(command, {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"})
-            if side == "ours":
+            if side in OURS:
                 rows = json.loads((Path(folder) / "runs" / "bench" / "results.json").read_text())
                 return Run(cost, max(row["val_accuracy"] for row in rows))
         return Run(cost, max(json.loads(printed.strip().splitlines()[-1]).values()))
 
-    def ours(self, folder: Path) -> list[str]:
+    def ours(self, folder: Path, precision: str = "auto") -> list[str]:
         asked, rates = self.workload, ",".join(f"{rate:g}" for rate in self.workload.rates)
         changes = [f"lr={rates}", f"model={asked.model}", f"augment={'standard' if asked.augmented else 'none'}"]
         changes += ["width=32"] * (asked.model == "convnet")
         options = {
             "space": "lr_sweep", "epochs": asked.epochs, "dataset": self.dataset, "data-dir": self.data_dir,
             "fraction": self.fraction, "max-concurrent": CONCURRENT, "cpus-per-trial": 1, "scheduler": "none",
-            "name": "bench", "runs-dir": folder / "runs", "results": folder / "results.md",
+            "precision": precision, "name": "bench", "runs-dir": folder / "runs", "results": folder / "results.md",
         }  # fmt: skip
         given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         sets = [word for change in changes for word in ("--set", change)]
         return [sys.executable, str(ROOT / "run_search.py"), *given, *sets, "--quiet"]
 
     def peer(self, side: str, folder: str) -> list[str]:
-        python = self.pythons.get(side, sys.executable)
-        return [python, "-m", f"benchmarks.peers.{PEERS[side]}", str(self.task), folder]
+        python, (module, *more) = self.pythons.get(side, sys.executable), PEERS[side]
+        return [python, "-m", f"benchmarks.peers.{module}", str(self.task), folder, *more]
 
 
 def prepared(workload: Workload, dataset: str, data_dir: Path, place: Path, pythons: Mapping[str, str]) -> Bench:
@@ -181,7 +190,18 @@ def reached(table: Sequence[Sequence[str]]) -> str:
     answers = (
         f"{ratios.get((name, NAMES[side])) or 'not measured yet'} ({NAMES[side]}, {name})" for name, side in AIMS
     )
-    return ", ".join(answers) + "."
+    gaps = (f"{gap:+.1f} ({name})" for name in WORKLOADS if (gap := ahead(table, name)) is not None)
+    return (
+        ", ".join(answers)
+        + f"; best accuracy minus the mean of the peers', points: {', '.join(gaps) or 'not measured yet'}."
+    )
+
+
+def ahead(table: Sequence[Sequence[str]], workload: str) -> float | None:
+    """Points of accuracy by which ours is above the mean of the peers; none without both."""
+    best = {row[1]: float(row[6].split()[0]) for row in table if row[0] == workload}
+    peers = [best[NAMES[side]] for side in PEERS if NAMES[side] in best]
+    return best["ours"] - sum(peers) / len(peers) if peers and "ours" in best else None
 
 
 def aims() -> str:
@@ -195,8 +215,16 @@ def measure(bench: Bench, name: str, sides: Sequence[str], repeat: int) -> Table
     fresh = rows(name, rounds(bench, sides, repeat), when)
     old = record.load("search")
     table = record.joined(old.rows if old else [], fresh)
-    title, command = "A whole search beside peers", "python -m benchmarks.search"
-    return Table("search", title, command, COLUMNS, table, aims(), reached(table), NOTES)
+    title, command = "A whole search beside peers", f"python -m benchmarks.search --dataset {bench.dataset}"
+    return Table("search", title, command, COLUMNS, table, aims(), reached(table), f"{NOTES} {versions(bench.pythons)}")
+
+
+def versions(pythons: Mapping[str, str]) -> str:
+    """Those of the peers."""
+    asked = "from importlib.metadata import version; print(version('syne-tune'))"
+    done = subprocess.run([pythons["syne"], "-c", asked], capture_output=True, text=True)
+    syne = f", Syne Tune {done.stdout.strip()}" if done.returncode == 0 else ""
+    return f"torchvision {version('torchvision')}, Optuna {version('optuna')}{syne}."
 
 
 def missing(sides: Sequence[str], pythons: Mapping[str, str]) -> str:

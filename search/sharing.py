@@ -6,6 +6,7 @@ not know of Ray.
 
 import json
 import os
+import select
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -21,6 +22,7 @@ from trainables.errors import UsageError
 
 MOST = 8  # trials on one GPU
 SECONDS = 4.0  # of training that are counted
+PATIENCE = 300.0  # seconds for a GPU to start or to train; one that hangs must not keep the search
 GAIN = 1.1  # times as many images in a second must twice as many trials bring: each of them also takes memory
 
 
@@ -126,5 +128,7 @@ class Worker:
             self._words.flush()
 
     def answer(self) -> str | None:
-        """A line from it; none if it died."""
+        """A line from it; none if it died, or said nothing for too long."""
+        if not select.select([self._answers], [], [], PATIENCE)[0]:
+            return None
         return self._answers.readline().removesuffix("\n") or None

@@ -104,9 +104,11 @@ def cutmix(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
 
 def spans(centre: Tensor, length: Tensor | float, size: int) -> Tensor:
     """Boolean (N, size): the pixels less than half of length (scalar or (N,)) away from centre (N,)."""
-    half = torch.as_tensor(length, device=centre.device).expand_as(centre) / 2
+    half = (
+        length[:, None] / 2 if isinstance(length, Tensor) else length / 2
+    )  # a number made a tensor would wait for a GPU
     pixels = torch.arange(size, device=centre.device) + 0.5
-    return (pixels - centre[:, None]).abs() < half[:, None]
+    return (pixels - centre[:, None]).abs() < half
 
 
 def take(images: Tensor, chosen: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ class Once(RandomSearch):
 
 def main(task: str, out: str) -> None:
     asked = textbook.read(task)
+    os.chdir(out)  # its backend leaves an empty std.out where it was started
     os.environ |= {"OMP_NUM_THREADS": "1", "SYNETUNE_FOLDER": out}
     rates = list(asked.rates)
     scheduler = Once(

@@ -119,3 +119,10 @@ def test_without_a_gpu_there_is_nothing_to_share(monkeypatch, settings, run):
     assert sharing.settled(auto, replace(run, trials=[]))[1] is None
     with pytest.raises(UsageError, match="Give a fraction"):
         sharing.settled(replace(auto, address="10.0.0.1:6379"), run)
+
+
+def test_one_that_says_nothing_is_not_waited_for_for_ever(asked, monkeypatch):
+    """It sleeps instead of training, as a process does whose GPU hangs."""
+    monkeypatch.setattr(sharing, "PATIENCE", 0.2)
+    monkeypatch.setattr(sharing.child, "command", lambda module: [sys.executable, "-c", "import time; time.sleep(60)"])
+    assert sharing.paces(asked, [1, 2]) == {}

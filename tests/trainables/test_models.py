@@ -35,6 +35,25 @@ def test_the_convnet_computes_what_pooling_after_the_activation_would():
     assert all(torch.equal(*pair) for pair in zip(*trained, strict=True))
 
 
+@pytest.mark.parametrize("model", ["convnet", "resnet"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_average_is_the_one_that_adapts(model, precision):
+    """Of whatever size the last pictures are; the order of a sum may differ, and so its last bit."""
+    for depth in {"convnet": (1, 2, 3, 4, 5), "resnet": (8,)}[model]:
+        network = build(complete({"model": model, "depth": depth, "width": 4, "dropout": 0.0}), classes=3)
+        network = network.to(memory_format=torch.channels_last)
+        adaptive = copy.deepcopy(network)
+        adaptive[[type(layer).__name__ for layer in network].index("AvgPool2d")] = torch.nn.AdaptiveAvgPool2d(1)
+        images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(depth))
+        gradients = []
+        for each in (network, adaptive):
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                logits = each(images)
+            logits.float().square().sum().backward()
+            gradients.append([logits.float(), *(weight.grad for weight in each.parameters())])
+        torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
+
+
 def trained_weights(network):
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
