@@ -15,6 +15,7 @@ import copy
 import datetime
 import io
 import json
+import os
 import platform
 import shlex
 import statistics
@@ -125,7 +126,8 @@ def run_together(asked: argparse.Namespace, model: str, processes: int) -> tuple
 
 def utilisation() -> str:
     """How busy the GPU is now; nothing where nvidia-smi does not say."""
-    query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader"]
+    ours = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    query = ["nvidia-smi", "--id", ours, "--query-gpu=utilization.gpu", "--format=csv,noheader"]
     try:
         return f", GPU busy {subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]}"
     except (OSError, subprocess.SubprocessError, IndexError):

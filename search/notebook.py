@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +43,19 @@ def run_search(space: str | None = None, **flags: Any) -> Path:
         SearchFailedError: whatever makes the command end with another exit code than 0, 1 and 75.
         KeyboardInterrupt: the search was stopped in order; the same call goes on.
     """
-    lines = []
+    lines: list[str] = []
     with subprocess.Popen(
         [sys.executable, str(COMMAND), *arguments({"space": space} | flags)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", start_new_session=True,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     ) as process:  # fmt: skip
-        for line in spoken(process):
-            print(line, end="", flush=True)
-            lines.append(line)
+        try:
+            repeat(process, lines)
+        except KeyboardInterrupt:  # handed on once, because a second one would be impatience
+            process.send_signal(signal.SIGINT)
+            repeat(process, lines)
+            process.wait()
+            raise
     told = [line for line in lines if line.startswith(RESULTS)]
     if process.returncode not in ENDED or not told:
         raise SearchFailedError("".join(lines[-1:]).strip(), process.returncode)
@@ -72,13 +75,9 @@ def arguments(flags: dict[str, Any]) -> list[str]:
     return found
 
 
-def spoken(process: subprocess.Popen[str]) -> Iterator[str]:
-    """What the process says, line by line. An interrupt is handed on once, because a second one would be impatience."""
+def repeat(process: subprocess.Popen[str], lines: list[str]) -> None:
+    """Print what the process says until it ends, and add it to `lines`."""
     assert process.stdout is not None
-    try:
-        yield from process.stdout
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        yield from process.stdout
-        process.wait()
-        raise
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        lines.append(line)

@@ -9,10 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from search import ledger
+from search import ledger, notebook
 from search.notebook import SearchFailedError, arguments, run_search
 
 ROOT = Path(__file__).parents[2]
+# As a kernel's process is, even if these tests run in the background of a script, where SIGINT is ignored.
+LISTENING = (
+    "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom search.notebook import run_search\n"
+)
+SPEAKER = """import signal, sys, time
+def stop(*_):
+    print("stopped in order", flush=True)
+    sys.exit(130)
+signal.signal(signal.SIGINT, stop)
+print("starting", flush=True)
+time.sleep(60)
+"""
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.DOTALL)
 
 
@@ -35,6 +47,23 @@ def test_a_mistake_is_an_exception_with_the_line_and_the_code_of_the_command(pla
         run_search("lr_sweeep", dataset="digits")
     assert caught.value.exit_code == 3
     assert capsys.readouterr().out.startswith("error[space]: ")
+
+
+def test_an_interrupt_while_a_line_is_printed_is_handed_on_too(place, monkeypatch):
+    """Printing is where a notebook's main thread is when much is said."""
+    (place / "speaker.py").write_text(SPEAKER)
+    monkeypatch.setattr(notebook, "COMMAND", place / "speaker.py")
+    said = []
+
+    def interrupted(line, **_):
+        said.append(line)
+        if line == "starting\n":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.print", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_search("lr_sweep")
+    assert said == ["starting\n", "stopped in order\n"]
 
 
 @pytest.mark.integration
@@ -60,8 +89,12 @@ def test_the_page_runs_from_top_to_bottom(place, capfd):
 @pytest.mark.timeout(300)
 def test_an_interrupted_cell_stops_the_search_in_order(place):
     """As a kernel does it: SIGINT to the process in whose main thread the cell runs."""
-    cell = "from search.notebook import run_search\nrun_search('lr_sweep', dataset='digits', epochs=500)"
-    kernel = subprocess.Popen([sys.executable, "-c", cell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", f"{LISTENING}run_search('lr_sweep', dataset='digits', epochs=500)"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while kernel.poll() is None and not any(path.stat().st_size for path in place.glob("runs/*/trials/*/epochs.jsonl")):
         time.sleep(0.05)
     kernel.send_signal(signal.SIGINT)
