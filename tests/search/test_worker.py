@@ -21,8 +21,9 @@ def job(tmp_path, settings, toy, monkeypatch):
     folder.open_run(tmp_path / "run", asked, toy, False)
     monkeypatch.setattr(worker, "images", lambda cache, fraction: toy)
     return worker.Job(
-        run=tmp_path / "run", cache=tmp_path, epochs=1, fraction=1.0, precision="fp32", threads=1, device="cpu"
-    )
+        run=tmp_path / "run", cache=tmp_path, epochs=1, fraction=1.0, precision="fp32", threads=1, device="cpu",
+        shares_gpu=False, exact=True,
+    )  # fmt: skip
 
 
 def test_the_collection_after_a_trial_does_not_look_through_what_was_loaded_before_the_first(job):
