@@ -30,8 +30,8 @@ class Job:
     precision: str
     threads: int
     device: str
-    shares_gpu: bool  # several trials have one
-    exact: bool  # epochs trained again on a CPU must come out the same
+    shares_gpu: bool = False  # several trials have one
+    exact: bool = True  # epochs trained again on a CPU must come out the same
 
     @property
     def stop_marker(self) -> Path:

@@ -57,7 +57,7 @@ def test_a_configuration_that_ends_its_process_fails_alone(search, check):
 
 
 @pytest.mark.parametrize(("what", "blamed"), [("cuda", "worker died: "), ("gpu memory", "out of memory: of the GPU")])
-def test_a_configuration_that_upsets_its_gpu_again_and_again_fails_alone(search, check, what, blamed):
+def test_what_upsets_its_gpu_twice_fails_alone(search, check, what, blamed):
     """The first time it may be the fault of whoever shares the GPU, so it is tried again with nothing beside it."""
     search.inject(what)
     code, errors = search.done()

@@ -188,6 +188,7 @@ def test_f30_where_ray_cannot_start_it_says_why_within_a_minute(tmp_path):
 def test_f30_where_no_temporary_folder_can_be_made_it_is_the_disk(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    monkeypatch.setattr(runner, "SHORT", 1000)  # there is a /tmp here
     with pytest.raises(StorageError):
         runner.fresh_scratch(tmp_path)
 
