@@ -97,9 +97,9 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     from trainables.models import build
     from trainables.train import predict
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     total = np.zeros((len(pixels), len(images.classes)))
     for trial, data in zip(trials, weights, strict=True):
+        device = testing.device_of(trial)
         model = build(trial.config, len(images.classes)).to(device)
         model.load_state_dict(safetensors.torch.load(data))
         logits = predict(model, pixels, images, device, run.identity["precision"])

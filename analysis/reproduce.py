@@ -5,12 +5,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import images, pairs, statistics, trials
+from analysis import images, pairs, statistics, testing, trials
 from analysis.commands import dataset
 from analysis.markdown import one_line, percent, plural
 from search import identity
 from search.ledger import Run, Trial, read_epochs
-from trainables import durable
 from trainables.durable import Record
 from trainables.errors import RunError
 
@@ -64,7 +63,7 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in ("diverged", "failed")  # how it ended is to be seen again
     torch.set_num_threads(facts["threads"])
-    device = single.choose_device("auto" if recorded_device(trial) == "cuda" else "cpu")
+    device = testing.device_of(trial)
     single.claim(folder, {"config": {key: value for key, value in trial.config.items() if key != "epochs"},
                           "dataset": dataset(run), "fingerprint": facts["fingerprint"], "fraction": facts["fraction"],
                           "seed": trial.seed, "precision": facts["precision"], "threads": facts["threads"]},
@@ -74,16 +73,6 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
         folder, trial.config, images_of_run, trial.seed, device, facts["precision"], quiet,
         until=None if whole else epochs,
     )  # fmt: skip
-
-
-def recorded_device(trial: Trial) -> str:
-    """Where the trial ran; the clock's file is the one that knows, and it may be missing from a copy."""
-    with contextlib.suppress(RunError):
-        devices = [
-            str(line["device"]) for line in durable.read_lines(trial.folder / "timing.jsonl") if "device" in line
-        ]
-        return devices[-1].partition(":")[0] if devices else "cpu"
-    return "cpu"
 
 
 def compare(trial: Trial, rows: list[Record], outcome: Record | None, folder: Path, images: int) -> Verdict:

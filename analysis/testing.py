@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis import standing
 from search.ledger import Run, Trial
-from trainables import durable
+from trainables import durable, timing
 from trainables.durable import Record
 from trainables.errors import RunError
 
@@ -67,7 +67,6 @@ def read_weights(trial: Trial) -> tuple[bytes, str]:
 def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, Any]:
     """The metrics of these weights on the test split, computed as the validation metrics were."""
     import safetensors.torch
-    import torch
 
     from trainables import data, metrics
     from trainables.models import build
@@ -78,9 +77,16 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
         raise RunError(
             f"other images: {cache}: fingerprint {images.fingerprint} is not that of {run.folder}. Restore the data."
         )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_of(trial)
     model = build(trial.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
     split = data.load_test(cache)
     logits = predict(model, split.images, images, device, run.identity["precision"])
     return metrics.evaluate(logits, split.labels)
+
+
+def device_of(trial: Trial) -> str:
+    """Where the trial ran, so that a search on processors leaves GPUs alone; a processor where its GPU is not there."""
+    from trainables.single import choose_device
+
+    return choose_device("auto" if timing.devices(trial.folder)[-1:] == ["cuda"] else "cpu")

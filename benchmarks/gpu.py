@@ -95,10 +95,12 @@ def per_second(values: Sequence[float]) -> str:
 def together(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:
     """How the images per second of all trials grow with the number of processes that share the GPU."""
     alone = 0.0
+    if asked.device == "cuda":
+        torch.cuda.empty_cache()  # of this process, so that the others have all of it
     for processes in asked.together:
         each, busy = run_together(asked, model, processes)
         alone = alone or sum(each)
-        text = f"{sum(each):,.0f} images/s, {sum(each) / alone:.2f}x one{busy}"
+        text = f"{sum(each):,.0f} images/s, {sum(each) / alone:.2f}x the first row{busy}"
         yield [f"{model}, several at once", f"{processes} processes", text]
 
 
@@ -122,6 +124,7 @@ def run_together(asked: argparse.Namespace, model: str, processes: int) -> tuple
     finally:
         for worker in workers:
             worker.kill()
+            worker.wait()  # its memory is free again before the next ones start
 
 
 def utilisation() -> str:

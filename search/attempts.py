@@ -1,6 +1,7 @@
 """Train a run to its end: one attempt after another until every trial has ended, or the machine gives up."""
 
 import functools
+import shutil
 from pathlib import Path
 
 from search import confirmation, growth, ledger, nodes, runner
@@ -16,8 +17,10 @@ from search.runner import Notify
 from search.settings import Settings
 from search.turns import Turns
 from search.worker import Job
-from trainables.errors import RayError
+from trainables import timing
+from trainables.errors import RayError, RunError
 
+NUMERIC = {"precision", "threads", "code", "torch"}  # after an allowed change of these, repeated epochs may differ
 FRUITLESS = 3  # attempts in a row without a new row before the machine is to blame
 
 
@@ -28,6 +31,7 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
         Interrupted: a signal came; running trials have saved what they could.
         StorageError, DataError, RunError, LockedError: a fault of the machine, met here or by a worker.
         RayError: Ray does not start or fails again and again.
+        RunError: it would go on on another kind of device.
     """
     run = confirmation.extend(ledger.read(folder))
     tidy(run)
@@ -37,6 +41,7 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
     budgets = Budgets()
     with runner.ray_started(folder, settings.address, interrupts):
         resources = runner.available(settings)
+        check_device(run, resources, settings.allow_changes)
         if settings.address:
             nodes.make_ready(folder, settings, interrupts.check)
         fruitless = 0
@@ -52,6 +57,27 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
                 raise RayError(
                     f"no progress in {FRUITLESS} attempts: {folder / 'ray' / 'output.log'} says why. Run the same command again."
                 )
+
+
+def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> None:
+    """A search that began on GPUs does not go on without them unnoticed, nor the other way round: their numbers differ.
+
+    Raises:
+        RunError: no trial has run on what there is now, and some have run elsewhere.
+    """
+    device = device_of(resources)
+    before = {each for trial in run.trials for each in timing.devices(trial.folder)[-1:]}
+    if before and device not in before and not allow_changes:
+        way_back = "Use --gpus-per-trial 0" if device == "cuda" else "See that Ray finds the GPU (nvidia-smi)"
+        raise RunError(
+            f"another device: {run.folder}: its trials ran on {before.pop()}, and these would run on {device}. "
+            f"{way_back}, or go on with --allow-changes."
+        )
+
+
+def device_of(resources: Resources) -> str:
+    """What torch calls the device of a trial with these resources."""
+    return "cuda" if resources.gpus else "cpu"
 
 
 def is_open(run: ledger.Run) -> bool:
@@ -71,6 +97,7 @@ def attempt_once(
 ) -> Fault | None:
     """One attempt. What Ray throws is kept in its log and answered by the next attempt, unless a fault is behind it."""
     job = make_job(run, settings, resources)
+    shutil.rmtree(job.pulses, ignore_errors=True)  # of workers that the attempt before did not see end
     start = max(START_ON_CLUSTER if settings.address else START_HERE, settings.epoch_timeout or 0)
     watchdog = Watchdog(job.pulses, settings.epoch_timeout or PATIENCE, start, runner.kill)
     turns = Turns(run, grow=functools.partial(growth.extend, run.folder, settings.space), aside=budgets.aside)
@@ -91,5 +118,7 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
         fraction=run.identity["fraction"],
         precision=run.identity["precision"],
         threads=run.identity["threads"],
-        device="cuda" if resources.gpus else "cpu",
+        device=device_of(resources),
+        shares_gpu=0 < resources.gpus < 1,
+        exact=not any(NUMERIC & line.get("identity", {}).keys() for line in ledger.read_totals(run.folder)),
     )

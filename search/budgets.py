@@ -6,10 +6,11 @@ its worker died again and again at the same epoch, the last times with nothing b
 
 from typing import Literal
 
-Cause = Literal["died", "memory", "silent", "unstarted", "busy"]  # busy: another process still holds the trial's folder
+# gpu_memory: of a GPU that trials share; busy: another process still holds the trial's folder
+Cause = Literal["died", "memory", "gpu_memory", "silent", "unstarted", "busy"]
 Verdict = Literal["again", "failed", "machine"]
 # In a row without a new epoch:
-DEATHS: dict[Cause, int] = {"died": 2, "memory": 1, "silent": 2, "unstarted": 3, "busy": 2}
+DEATHS: dict[Cause, int] = {"died": 2, "memory": 1, "gpu_memory": 1, "silent": 2, "unstarted": 3, "busy": 2}
 BLAMELESS = ("unstarted", "busy")  # nothing of the configuration had a hand in these
 
 
@@ -43,6 +44,6 @@ class Budgets:
 
     def _is_proven(self, trial: int, cause: Cause) -> bool:
         """Memory that runs out with nothing beside the trial is proof enough; else others must have shown a sound machine."""
-        if cause == "memory":
+        if cause in ("memory", "gpu_memory"):
             return trial in self.aside
         return bool(self._trained - {trial}) and (trial in self.aside or cause == "silent")

@@ -11,6 +11,7 @@ from trainables.errors import LockedError, RayError
 FAILED: dict[Cause, str] = {
     "died": "worker died: its process ended again and again at this epoch, alone as well, while other trials trained",
     "memory": "out of memory: Ray ended its process because memory ran short, with nothing beside it",
+    "gpu_memory": "out of memory: of the GPU, with no other trial on it",
     "silent": "no progress: its process trained no batch for too long, twice at this epoch, while other trials trained",
 }
 
@@ -32,19 +33,20 @@ class Casualties:
             self._reported[trial] = epoch
             self._budgets.progressed(trial)
 
-    def died(self, trial: int, is_memory: bool) -> Fault | None:
+    def died(self, trial: int, short: Cause | None) -> Fault | None:
         """A worker ended by itself, or was ended; a fault if that ends the search.
+
+        Args:
+            short: the memory that it is known to have been short of, if it is.
 
         Raises:
             LockedError, StorageError: the failure of the configuration could not be committed.
         """
-        cause = self._cause(trial, is_memory)
+        cause = short or self._cause(trial)
         self.watchdog.killed.discard(trial)
         return self._follow(trial, cause, RayError.kind)
 
-    def _cause(self, trial: int, is_memory: bool) -> Cause:
-        if is_memory:
-            return "memory"
+    def _cause(self, trial: int) -> Cause:
         if trial in self.watchdog.killed:
             return "silent"
         return "died" if self.watchdog.began(trial) else "unstarted"
@@ -55,13 +57,15 @@ class Casualties:
 
     def _follow(self, trial: int, cause: Cause, kind: str) -> Fault | None:
         self.watchdog.turn_ended(trial)
-        verdict = self._budgets.died(trial, cause)
         now = ledger.reread(self._run, trial)
+        if now.ended:  # its last words were lost
+            return None
+        verdict = self._budgets.died(trial, cause)
         if verdict == "machine":
             return Fault(kind, self._accusation(now, cause))
         if verdict == "failed":
             when_free(lambda: blame(now, FAILED[cause]))  # Ray tells of a death before the process has gone
-        elif not now.ended:
+        else:
             self.turns.again(trial)
         return None
 

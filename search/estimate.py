@@ -19,6 +19,7 @@ from search.stopping import ideal_course, ideal_epochs, label
 from trainables import durable
 from trainables.data import Dataset
 from trainables.durable import Record
+from trainables.errors import TrialsError
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic
@@ -39,6 +40,7 @@ class Estimate:
     confirming: int  # epochs of the confirmation
     disk: float  # bytes
     kinds: int  # of training that were measured
+    unmeasured: str | None  # why others could not be, in words
     epoch_seconds: float  # mean over the configurations
     slots: int
 
@@ -71,7 +73,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
     confirming = min(totals["confirm"] + 1, len(configs)) * totals["confirm_seeds"]
     finishing = ideal_course(rule, trials, epochs)[-1][0]
     kept = min(finishing, keep_best + totals["seeds"])
-    seconds, kinds = mean_seconds(configs, data, settings, on_gpu, asked["precision"])
+    seconds, kinds, unmeasured = mean_seconds(configs, data, settings, on_gpu, asked["precision"])
     return Estimate(
         totals=totals,
         rule=rule,
@@ -81,6 +83,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
         confirming=confirming * epochs,
         disk=disk(configs, len(data.classes), finishing, kept, confirming, slots),
         kinds=kinds,
+        unmeasured=unmeasured,
         epoch_seconds=seconds,
         slots=slots,
     )
@@ -114,22 +117,34 @@ def moments(config: Record) -> int:
 
 def mean_seconds(
     configs: Sequence[Record], data: Dataset, settings: Settings, on_gpu: bool, precision: str
-) -> tuple[float, int]:
-    """Seconds of an epoch, averaged over the configurations, and how many kinds of training were measured for it."""
+) -> tuple[float, int, str | None]:
+    """Seconds of an epoch, averaged over the configurations, how many kinds of training were measured for it, and which failed.
+
+    Raises:
+        TrialsError: all of them.
+    """
     from trainables.cost import flops
 
     kinds = {kind(config): config for config in configs}
     by_cost = sorted(kinds.values(), key=lambda config: flops(config, len(data.classes)))
     measured: list[tuple[int, float]] = []
     exact: dict[tuple[Any, ...], float] = {}
+    failures: list[str] = []
     started = time.monotonic()
     for config in in_order(by_cost):
         if len(measured) >= PROBES and time.monotonic() - started > ALL_PROBES:
             break
-        seconds = exact[kind(config)] = probe(config, data, settings.threads, on_gpu, precision)
-        measured.append((flops(config, len(data.classes)), seconds))
+        try:
+            seconds = exact[kind(config)] = probe(config, data, settings.threads, on_gpu, precision)
+        except Exception as error:  # whatever a network raises that does not fit: in the search its trials fail
+            failures.append((str(error).splitlines() or [type(error).__name__])[0])
+        else:
+            measured.append((flops(config, len(data.classes)), seconds))
+    if not measured:
+        raise TrialsError(f"no trial can be trained: the first one says: {failures[0]}. Change the space.")
     total = sum(exact.get(kind(config)) or scaled(flops(config, len(data.classes)), measured) for config in configs)
-    return total / len(configs), len(measured)
+    told = f"{plural(len(failures), 'kind')} of trial cannot be trained: {failures[0]}" if failures else None
+    return total / len(configs), len(measured), told
 
 
 def kind(config: Record) -> tuple[Any, ...]:
@@ -201,6 +216,8 @@ def sentences(found: Estimate) -> list[str]:
         f"{found.epoch_seconds:.2g} s, {found.slots} at a time; an epoch was measured alone, on {BATCHES} batches of each "
         f"of {plural(found.kinds, 'kind')} of trial",
     ]
+    if found.unmeasured:
+        lines.append(found.unmeasured)
     if found.confirming:
         lines.insert(2, f"confirmation: {plural(found.confirming, 'epoch')} more")
     if found.trained:

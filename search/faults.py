@@ -64,11 +64,15 @@ def blame(trial: Trial, error: str) -> None:
 
 
 class FailureStreak:
-    """Watches whether a search begins with failures that are all the same."""
+    """Watches whether a search begins with failures that are all the same.
 
-    def __init__(self) -> None:
+    Args:
+        has_trained: it began before, and epochs were trained.
+    """
+
+    def __init__(self, has_trained: bool = False) -> None:
         self._seen: list[tuple[str, str]] = []
-        self._over = False
+        self._over = has_trained
 
     def add(self, trial: Trial) -> Fault | None:
         """Take in a trial that has ended; a fault if it looks like a bug."""

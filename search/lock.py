@@ -1,14 +1,14 @@
 """One process per run: a lock that the kernel lets go of when its holder ends, however it ends."""
 
 import contextlib
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.durable import storage_error
-from trainables.errors import LockedError
+from trainables import durable
+from trainables.errors import LockedError, StorageError
+from trainables.meter import say
 
 
 @contextlib.contextmanager
@@ -22,17 +22,25 @@ def hold(run: Path) -> Iterator[None]:
     try:
         opened = (run / "run.lock").open("a+")
     except OSError as error:
-        raise storage_error(run / "run.lock", error, 0) from error
+        raise told(run, error) from error
     with opened as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            is_ours = durable.lock(file.fileno())
+        except OSError as error:
+            raise told(run, error) from error
+        if is_ours is False:
             file.seek(0)
             holder = file.read(200).strip() or "another process"
-            raise LockedError(f"in use: {run}: by {holder}. Wait for it, or stop it first.") from error
+            raise LockedError(f"in use: {run}: by {holder}. Wait for it, or stop it first.")
+        if is_ours is None:
+            say(f"warning: {run}: its file system has no locks, so nothing notices a second process. Start only one.")
         try:
             file.truncate(0)
             os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         except OSError as error:
-            raise storage_error(run / "run.lock", error, 0) from error
+            raise told(run, error) from error
         yield
+
+
+def told(run: Path, error: OSError) -> StorageError:
+    return durable.storage_error(run / "run.lock", error, 0)

@@ -58,8 +58,14 @@ def run_search(space: str | None = None, **flags: Any) -> Path:
             raise
     told = [line for line in lines if line.startswith(RESULTS)]
     if process.returncode not in ENDED or not told:
-        raise SearchFailedError("".join(lines[-1:]).strip(), process.returncode)
-    return Path(told[-1].rpartition(" and ")[2].strip())
+        raise SearchFailedError(message(lines), process.returncode)
+    return Path(flags.get("runs_dir") or "runs") / told[-1].strip().rpartition("/")[2]
+
+
+def message(lines: list[str]) -> str:
+    """The error with the details below it, or else the last line."""
+    starts = [number for number, line in enumerate(lines) if line.startswith("error[")]
+    return "".join(lines[starts[-1] if starts else -1 :]).strip()
 
 
 def arguments(flags: dict[str, Any]) -> list[str]:

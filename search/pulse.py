@@ -24,7 +24,10 @@ START_ON_CLUSTER = 600.0  # the same where a node may have to be started first
 
 @contextlib.contextmanager
 def beating(path: Path) -> Iterator[Callable[[int, int], None]]:
-    """Show that this process trains: yields what is to be called after each batch. A disk that refuses is no matter here."""
+    """Show that this process trains: yields what is to be called after each batch. A disk that refuses is no matter here.
+
+    The file goes when the training ends, but not when an error ends it: then it says that training had begun.
+    """
     last = time.monotonic()
 
     def beat(done: int, batches: int) -> None:
@@ -39,11 +42,16 @@ def beating(path: Path) -> Iterator[Callable[[int, int], None]]:
         whole = path.with_name(f".{path.name}")
         whole.write_text(f"{os.getpid()} {socket.gethostname()}\n")
         whole.replace(path)
+    is_error = False
     try:
         yield beat
+    except Exception:
+        is_error = True
+        raise
     finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
+        if not is_error:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.settings import Settings
-from trainables import durable
+from trainables import durable, nvidia
 from trainables.errors import StorageError, UsageError
 
 SPARE = 1 << 20  # bytes that must fit on the disk for a search to begin
@@ -24,10 +24,15 @@ class Resources:
     slots: int
 
 
+def local_cpus() -> int:
+    """Cores that this process may use: of a job of SLURM, say, or under taskset, fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def local_gpus() -> int:
-    """GPUs of this machine that may be used, found without loading torch."""
+    """NVIDIA GPUs of this machine that may be used. On WSL only the driver knows, in some containers only /proc."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    present = max(nvidia.count(), len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))
     named = [name for name in (visible or "").split(",") if name.strip() not in ("", "-1")]
     return present if visible is None else min(present, len(named))
 
@@ -58,7 +63,7 @@ def local(settings: Settings) -> Resources:
     Raises:
         UsageError: with what there is.
     """
-    return share(settings, [{"CPU": os.cpu_count() or 1, "GPU": local_gpus()}])
+    return share(settings, [{"CPU": local_cpus(), "GPU": local_gpus()}])
 
 
 def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:

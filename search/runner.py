@@ -27,7 +27,7 @@ from search.decisions import Decisions
 from search.faults import Fault
 from search.interrupts import Interrupted, Interrupts, unblocked
 from search.ledger import Run
-from search.resources import Resources, share
+from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
@@ -36,6 +36,7 @@ from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
 KNOCK = 10.0  # seconds for a cluster to answer
+SHORT = 19  # bytes of a folder's path below which the paths of Ray's sockets are shorter than 104, which macOS allows
 METRIC, MODE = "val_accuracy", "max"  # stated once: TuneConfig hands them on
 
 ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/findings.md
@@ -121,16 +122,26 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
             configure_logging=True,
-            **({"runtime_env": nodes.environment()} if address else {"_temp_dir": str(scratch / "ray")}),  # Ray opens it to all
+            **({"runtime_env": nodes.environment()} if address else here(scratch)),
         )  # fmt: skip
     except SystemExit as stop:
         raise Interrupted(signal.SIGTERM) from stop
     except Exception as error:
-        where = address or tempfile.gettempdir()
+        where = address or scratch.parent
         raise RayError(f"Ray does not start: {where}: {gist(error)}. Details: {log}.") from error
     finally:
         meanwhile.join()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+def here(scratch: Path) -> dict[str, Any]:
+    """What Ray is to use of this machine. It would count the GPU of a Mac as well, and cores that belong to others."""
+    cores = {"num_cpus": local_cpus()} if local_cpus() < (os.cpu_count() or 1) else {}  # else Ray knows of quotas, too
+    return {
+        "num_gpus": local_gpus(),
+        **cores,
+        "_temp_dir": str(scratch / "ray"),
+    }  # a folder in it, because Ray opens it to all
 
 
 def gist(error: Exception) -> str:
@@ -155,21 +166,28 @@ def shut_down() -> None:
 def fresh_scratch(run: Path) -> Path:
     """An empty ray/ folder in the run, and a private temporary folder with a path short enough for Ray's sockets.
 
-    Its name is kept in ray/, so that what a killed search left behind is removed by the next one.
+    Its name is kept in ray/, so that what a killed search left behind is removed by the next one; and that of the run, because
+    the note in a copy of a run names the folder of a search that may be alive.
     """
     note = run / "ray" / "scratch"
-    with contextlib.suppress(OSError, ValueError):  # ValueError: no text
-        left = Path(note.read_text())
-        if left.name.startswith("search-"):
+    with contextlib.suppress(OSError, ValueError):  # ValueError: no text, or no two lines
+        left, owner = note.read_text().split("\n")
+        if Path(left).name.startswith("search-") and owner == str(run.resolve()):
             shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(run / "ray", ignore_errors=True)
     try:
         (run / "ray").mkdir(parents=True)
-        scratch = Path(tempfile.mkdtemp(prefix="search-"))
-        note.write_text(str(scratch))
+        scratch = Path(tempfile.mkdtemp(prefix="search-", dir=scratch_place()))
+        note.write_text(f"{scratch}\n{run.resolve()}")
     except OSError as error:
         raise storage_error(Path(error.filename or run / "ray"), error, 0) from error
     return scratch
+
+
+def scratch_place() -> str:
+    """The folder for temporary files, or /tmp where its path is too long: on a Mac always, in jobs of some clusters too."""
+    usual = tempfile.gettempdir()
+    return "/tmp" if len(os.fsencode(usual)) > SHORT and os.access("/tmp", os.W_OK) else usual
 
 
 @contextlib.contextmanager

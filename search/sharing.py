@@ -1,11 +1,10 @@
 """How many trials should share a GPU: `--gpus-per-trial auto` lets 1, 2, 4, ... of them train on it and looks.
 
-Of the trials that are left, the one with the most arithmetic is taken, in processes of their own as a trial has one. They do
-not know of Ray.
+Of the trials that are left, the one with the most arithmetic in a batch is taken, in processes of their own as a trial has one.
+They do not know of Ray.
 """
 
 import json
-import os
 import select
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -42,14 +41,15 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if not left or not resources.local_gpus():
         return replace(settings, gpus_per_trial=None), "no GPU on this machine to share" if left else None
     classes = len(run.identity["classes"])
-    config = max(left, key=lambda each: flops(each, classes))
-    found = paces(task(config, settings, run, "cuda"), counts(settings, len(left)))
+    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # that takes the most memory
+    planned = run.totals["trials"] * run.totals["seeds"] - len(run.trials) + len(left)  # TPE plans them one by one
+    found = paces(task(config, settings, run, "cuda"), counts(settings, max(planned, len(left))))
     return replace(settings, gpus_per_trial=1 / best(found)), said(found)
 
 
 def counts(settings: Settings, trials: int) -> list[int]:
     """1, 2, 4, ...: how many trials may share a GPU, by their number and their CPUs."""
-    cpus = (os.cpu_count() or 1) // resources.local_gpus() // settings.cpus_per_trial
+    cpus = resources.local_cpus() // resources.local_gpus() // settings.cpus_per_trial
     most = min(MOST, trials, max(1, cpus), settings.max_concurrent or MOST)
     return [1 << power for power in range(most.bit_length())]
 

@@ -72,7 +72,7 @@ class PlanScheduler(FIFOScheduler):
     ) -> None:
         super().__init__()
         self._run = run
-        self._streak = FailureStreak()
+        self._streak = FailureStreak(has_trained=any(trial.epochs for trial in run.trials))
         self._decisions = decisions
         self._notify = notify
         self._stop_marker = stop_marker
@@ -98,15 +98,19 @@ class PlanScheduler(FIFOScheduler):
             self._end_by(self._casualties.busy(index) if is_busy else Fault(result["fault"], result["message"]))
             return str(TrialScheduler.CONTINUE)  # it ends by itself
         if self.fault:  # nothing more is decided
-            return str(TrialScheduler.CONTINUE if self._stop_marker.exists() else TrialScheduler.STOP)
+            return self._to_the_end()
         self._casualties.reported(index, result["epoch"])
         try:
             stop = self._decisions.stops(index, result["epoch"], result["val_accuracy"])
         except StorageError as error:
             self._end_by(Fault(error.kind, str(error)))
-            return str(TrialScheduler.CONTINUE)
+            return self._to_the_end()
         self._notify(index, result)
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
+
+    def _to_the_end(self) -> str:
+        """The answer to a trial while the search ends: it sees the stop marker, unless the disk refused that as well."""
+        return str(TrialScheduler.CONTINUE if self._stop_marker.exists() else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         index = trial.config["trial"]
@@ -120,7 +124,7 @@ class PlanScheduler(FIFOScheduler):
         """A worker died. While the search stops anyway, nobody is to blame for that."""
         index = trial.config["trial"]
         if not self.stopping:
-            self._end_by(self._casualties.died(index, self._last.is_memory))
+            self._end_by(self._casualties.died(index, self._last.short))
             self._notify(index, None)
 
     def __reduce__(self) -> tuple[Any, ...]:

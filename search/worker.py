@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Job:
     precision: str
     threads: int
     device: str
+    shares_gpu: bool = False  # several trials have one
+    exact: bool = True  # epochs trained again on a CPU must come out the same
 
     @property
     def stop_marker(self) -> Path:
@@ -66,6 +69,8 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
 
 def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[Record], None]) -> None:
     """Train a trial, showing signs of life."""
+    if job.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
     import torch  # only here: reading a plan needs no torch
 
     from trainables import trial as one
@@ -83,14 +88,17 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
             rows = one.run(
                 trial.folder, trial.config, data,
                 seed=trial.seed, device=job.device, precision=job.precision, until=until,
+                heard=len(trial.epochs), exact=job.exact, shares_gpu=job.shares_gpu,
                 stopping=job.stop_marker.exists, on_batch=beat,
             )  # fmt: skip
             report_all(rows, report, job.stop_marker)
 
-        when_free(train)
-    gc.collect()  # the actor is used again: leave nothing behind
-    if job.device != "cpu":
-        torch.cuda.empty_cache()
+        try:
+            when_free(train)
+        finally:  # the actor is used again, also when Ray ends a stopped trial by SystemExit: leave nothing behind
+            gc.collect()
+            if job.device != "cpu":
+                torch.cuda.empty_cache()
 
 
 @functools.cache

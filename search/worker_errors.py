@@ -7,6 +7,9 @@ from typing import Any
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
+from search.budgets import Cause
+from trainables.errors import GpuMemoryError
+
 
 class LastError:
     """What Ray says of the worker whose end Tune is handling right now."""
@@ -15,9 +18,11 @@ class LastError:
         self.error: Exception | None = None
 
     @property
-    def is_memory(self) -> bool:
-        """Whether Ray's memory monitor killed it."""
-        return isinstance(self.error, OutOfMemoryError)
+    def short(self) -> Cause | None:
+        """The memory that it was short of: the machine's, when Ray's memory monitor killed it, or that of a shared GPU."""
+        if isinstance(self.error, OutOfMemoryError):
+            return "memory"
+        return "gpu_memory" if isinstance(getattr(self.error, "cause", None), GpuMemoryError) else None
 
 
 @contextlib.contextmanager

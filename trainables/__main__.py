@@ -3,8 +3,8 @@
     python -m trainables --dataset cifar100 --epochs 300 --batch-size 128 --lr 0.1 --weight-decay 5e-4
     python -m trainables --dataset digits --model mlp --optimizer adamw --lr 1e-3 --epochs 20 --out runs/one --test
 
-The same configuration, data, seed and number of threads gives the rows that the search gives, bit for bit. With --out the
-trial is kept in a folder, and the same command continues it.
+On a CPU the same configuration, data, seed and number of threads gives the rows that the search gives, bit for bit. With --out
+the trial is kept in a folder, and the same command continues it.
 """
 
 import signal

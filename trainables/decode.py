@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from trainables import child, durable
 from trainables.errors import DataError, StorageError
 from trainables.meter import Advance
 
 SIDE = 32  # pixels
+ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
 PIXEL_LIMIT = 1 << 26  # of an image file; larger ones are refused before they are decoded
 STRIP = 256  # images that are written at once
 WORTH_A_PROCESS = 2000  # images; a process takes about as long to start as this many take to decode
@@ -89,11 +90,22 @@ def _fitted(image: Image.Image) -> Image.Image:
         raise ValueError(f"{image.width} x {image.height} pixels where {PIXEL_LIMIT} are allowed")
     if image.size != (SIDE, SIDE):
         image.draft(None, (2 * SIDE, 2 * SIDE))  # a JPEG can be decoded at an eighth of its size, and many times faster
+    image = _upright(image)
     if image.mode.startswith("I"):  # 16 bits per pixel, which convert would clip to white
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode != "RGB":
         image = image.convert("RGB")
     return image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its camera says, if it does: phones store what the sensor saw, and how to hold it."""
+    image.load()  # outside of what follows, so that a damaged picture is refused
+    try:
+        is_turned = image.getexif().get(ORIENTATION, 1) != 1
+        return ImageOps.exif_transpose(image) if is_turned else image
+    except Exception:  # notes beside the picture that make no sense; Pillow has many errors for them
+        return image
 
 
 def _decode_in_processes(shares: Sequence[Sequence[Strip]], advance: Advance) -> None:

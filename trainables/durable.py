@@ -19,6 +19,8 @@ from trainables.errors import LockedError, RunError, StorageError
 
 Record = dict[str, Any]
 
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what flock says on a file system without locks
+
 
 def write(path: Path, data: bytes) -> None:
     """Replace path by data: afterwards the old or the new content is there, never a mixture.
@@ -290,20 +292,36 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
             sync_folder(created.parent)
 
 
+def lock(descriptor: int) -> bool | None:
+    """Lock an open file without waiting: whether it is ours now, or None where the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return None
+    return True
+
+
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder exclusively. The kernel lets go of it when the process ends, however it ends.
 
+    The lock is on a file in it, which stays: the locks of folders are not shared between machines on NFS.
+
     Raises:
         LockedError: another process holds it.
+        StorageError: the lock cannot be made.
     """
     with _told(folder):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LockedError(f"in use: {folder}: another process works on it. Wait for it to end.") from error
+        with _told(folder):
+            is_ours = lock(descriptor)
+        if is_ours is False:
+            raise LockedError(f"in use: {folder}: another process works on it. Wait for it to end.")
         yield
     finally:
         with contextlib.suppress(OSError):  # or it would hide the error that ended the work

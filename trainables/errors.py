@@ -67,6 +67,10 @@ class TrialsError(ExpectedError):
     kind, exit_code = "trials", 1
 
 
+class GpuMemoryError(Exception):
+    """The memory of a GPU ran out that several trials share. Not for people: the search tries again with nothing beside it."""
+
+
 class RayError(ExpectedError):
     """Ray cannot start or keeps failing."""
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from trainables import nvidia
+
+AMPERE: nvidia.Capability = (8, 0)  # the first that computes in bfloat16
 CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
@@ -20,6 +23,9 @@ def cpu_has_bfloat16() -> bool:
 
 
 def gpu_has_bfloat16() -> bool:
+    """Whether the GPUs multiply bfloat16 matrices. torch takes memory on one to say it, so the driver is asked first."""
+    if (found := nvidia.capabilities()) and min(found) >= AMPERE:
+        return True
     import torch
 
     return torch.cuda.is_bf16_supported(including_emulation=False)

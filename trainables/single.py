@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import data, durable, memory, metrics, trial
+from trainables import data, durable, memory, metrics, timing, trial
 from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
@@ -59,6 +59,7 @@ def train_single(
             "seed": seed, "precision": arithmetic, "threads": threads,
         }  # fmt: skip
         claim(folder, facts, config)
+        refuse_other_device(folder, device)
         follow(folder, config, images, seed, device, arithmetic, quiet)
         print_validation(folder)
         if test:
@@ -86,6 +87,7 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
     """
     epochs: int = config["epochs"]
     durable.make_folder(folder)
+    durable.sweep(folder)
     if not (folder / FACTS).exists():
         if any(folder.iterdir()):
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
@@ -100,6 +102,15 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
         raise RunError(f"another length: {folder}: {found['epochs']} epochs cannot become {why}. Choose another --out.")
     if epochs > found["epochs"]:
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
+
+
+def refuse_other_device(folder: Path, device: str) -> None:
+    """Raises RunError for a trial that ran on another kind of device: its numbers would not go on."""
+    before = timing.devices(folder)[-1:]
+    if before and before != [device]:
+        raise RunError(
+            f"another device: {folder}: {before[0]}, not {device}. Use --device {before[0]} or another --out."
+        )
 
 
 def changes(found: Record, asked: Record) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from trainables import cache, cifar, split, tree
 from trainables.config import unknown
 from trainables.errors import DataError
-from trainables.meter import meter
+from trainables.meter import meter, say
 
 NAMES = ("auto", "digits", "cifar10", "cifar100", "folder:PATH")
 FOLDER = "folder:"
@@ -115,9 +115,16 @@ def _folder_source(root: Path, progress: bool) -> Source:
         total = sum(len(some.paths) for some in images.values())
         with meter(f"decoding {total:,} images of {name}", total, "images", bar=progress) as advance:
             decode.decode_all(work, advance)
+        tell_left_out(tree.others(root))
         return found.classes
 
     return Source(name, cache.key("folder", found.key), write)
+
+
+def tell_left_out(paths: list[Path]) -> None:
+    """Say how much of a folder is not used, so that nobody misses pictures in silence."""
+    if paths:
+        say(f"note: left out, being no {tree.KINDS} file in a class: {len(paths):,}, the first of them {paths[0]}")
 
 
 def _with_validation(root: Path, splits: dict[str, tree.Images]) -> dict[str, tree.Images]:

@@ -76,6 +76,7 @@ def train(
     device: str,
     precision: str,
     state: Mapping[str, Any] | None = None,
+    known: Mapping[int, float] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Iterator[Epoch]:
     """Train for config["epochs"] epochs, or those that state leaves to do, and yield after each.
@@ -84,6 +85,8 @@ def train(
         config: complete, see trainables.config.
         precision: "bf16" for bfloat16 autocast, "fp32" for none.
         state: of an earlier Epoch of the same configuration, data and seed.
+        known: val_accuracy of epochs that were trained before. Where one comes out differently, as it may on a GPU, the best
+            epoch is still chosen by these.
         on_batch: told after each batch how many of the epoch's batches are done.
 
     Yields:
@@ -109,8 +112,9 @@ def train(
         metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
-        if best is None or metrics["val_accuracy"] > best.val_accuracy:
-            best = Best(epoch, metrics["val_accuracy"], logits.argmax(1).cpu(), copy_weights(model))
+        accuracy = (known or {}).get(epoch, metrics["val_accuracy"])
+        if best is None or accuracy > best.val_accuracy:
+            best = Best(epoch, accuracy, logits.argmax(1).cpu(), copy_weights(model))
         yield Epoch(metrics, best, model, optimizer, device)
 
 

@@ -73,6 +73,16 @@ def _list_class(folder: Path) -> list[tuple[str, int, int]]:
     return sorted(found)
 
 
+def others(root: Path) -> list[Path]:
+    """What lies beside the images of the classes and is not taken for one: files of other kinds, and folders."""
+    there = (path for split in ("train", "val", "test") for path in (root / split).glob("*/*"))
+    return sorted(path for path in there if _shown(path.name) and not _is_image(path))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
 def _shown(name: str) -> bool:
     return not name.startswith(".")  # macOS leaves ._NAME.jpg beside images, which are none
 

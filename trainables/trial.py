@@ -5,10 +5,9 @@ and, after an error, error.txt. A row is committed before anyone hears of it; a 
 """
 
 import io
-import socket
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,17 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from trainables import durable
+from trainables import durable, timing
 from trainables.config import trial_id
 from trainables.data import Dataset
 from trainables.durable import Record
-from trainables.errors import ExpectedError, RunError
+from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.latency import latency
 from trainables.train import Best, Diverged, Epoch, train
 
 SAVE_EVERY = 10.0  # seconds between resume states
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it
+BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "NVIDIA driver")  # how torch begins what a driver reports
 
 Settings = Mapping[str, Any]
 
@@ -39,33 +39,50 @@ def run(
     device: str,
     precision: str,
     until: int | None = None,
+    heard: int | None = None,
+    exact: bool = True,
+    shares_gpu: bool = False,
     stopping: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Generator[Record, None, None]:
     """Continue the trial in folder until config["epochs"] epochs are committed, and yield each new row once it is.
 
-    With `until` it pauses after that epoch instead, its state saved and no outcome written.
+    With `until` it pauses after that epoch instead, its state saved and no outcome written. Rows after the first `heard`, which
+    another process committed before it let go of the folder, are yielded first.
 
     The outcome (finished, diverged, or failed by an error of the configuration) is the last line of the ledger; it is
     there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch,
     or when the generator is closed.
 
+    Args:
+        exact: an epoch trained again on a CPU must come out as it was committed; not where what decides that was changed.
+        shares_gpu: with other processes, so memory that runs out is not held against the configuration.
+
     Raises:
         LockedError: another process trains this trial.
+        GpuMemoryError: the memory of a shared GPU ran out.
         RunError: the ledger is damaged, or a repeated epoch came out differently on the CPU.
         StorageError: a write failed; what was committed stays.
     """
     durable.make_folder(folder)
     with durable.folder_lock(folder):
         durable.sweep(folder)
+        committed = committed_rows(folder)
+        yield from committed[heard:] if heard is not None else ()
         if has_ended(folder, config["epochs"]):
             return
         state = load_state(folder, trial_id(config, seed), at_most=config["epochs"])
-        if until and state and until <= min(state["epoch"], len(committed_rows(folder))) < config["epochs"]:
+        if until and state and until <= min(state["epoch"], len(committed)) < config["epochs"]:
             return
-        epochs = train(config, data, seed=seed, device=device, precision=precision, state=state, on_batch=on_batch)
+        known = {row["epoch"]: row["val_accuracy"] for row in committed}
+        epochs = train(
+            config, data, seed=seed, device=device, precision=precision, state=state, known=known, on_batch=on_batch
+        )
+        must_match = exact and device == "cpu"
         try:
-            yield from commit_all(folder, epochs, config, data, seed, precision, state, until, stopping)
+            yield from commit_all(
+                folder, epochs, committed, config, data, seed, precision, state, until, must_match, stopping
+            )
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
@@ -76,22 +93,25 @@ def run(
         except Exception as error:
             if is_broken_device(error):
                 raise  # the process cannot be used any more; another one tries again
+            if shares_gpu and is_out_of_memory(error):
+                raise GpuMemoryError(str(error)) from error
             fail(folder, error)
 
 
 def commit_all(
     folder: Path,
     epochs: Iterator[Epoch],
+    committed: Sequence[Record],
     config: Settings,
     data: Dataset,
     seed: int,
     precision: str,
     state: Settings | None,
     until: int | None,
+    must_match: bool,
     stopping: Callable[[], bool],
 ) -> Generator[Record, None, None]:
     """Commit each epoch, save states in between and the outcome at the end."""
-    committed = committed_rows(folder)
     best = Best(**state["best"]) if state else None
     last_row, saved_at, started = None, time.monotonic(), time.monotonic()
     begun = started
@@ -101,8 +121,9 @@ def commit_all(
         if is_new:
             durable.append(folder / "epochs.jsonl", row)
         else:
-            check_repeated(folder, committed[row["epoch"] - 1], row, epoch.device)
-        note(folder, timing(row["epoch"], time.monotonic() - started, len(data.train.labels), epoch.device))
+            check_repeated(folder, committed[row["epoch"] - 1], row, must_match)
+        seconds = time.monotonic() - started
+        timing.note(folder, timing.epoch_line(row["epoch"], seconds, len(data.train.labels), epoch.device))
         is_pause = row["epoch"] == until and not is_last
         is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
         if is_saved:
@@ -110,7 +131,7 @@ def commit_all(
             saved_at = time.monotonic()
         if is_last:
             seconds = latency(epoch.model, data, epoch.device, precision, time.monotonic() - begun)
-            note(folder, {"latency_seconds": round(seconds, 7), "precision": precision, "device": epoch.device})
+            timing.note(folder, {"latency_seconds": round(seconds, 7), "precision": precision, "device": epoch.device})
         if is_new and not is_last:
             try:
                 yield row
@@ -143,16 +164,16 @@ def committed_rows(folder: Path) -> list[Record]:
     return [record for record in durable.read_lines(folder / "epochs.jsonl") if "outcome" not in record]
 
 
-def check_repeated(folder: Path, committed: Record, again: Record, device: str) -> None:
-    """A row trained again must come out as it was committed; on a GPU, where it need not, the difference is noted.
+def check_repeated(folder: Path, committed: Record, again: Record, must_match: bool) -> None:
+    """A row trained again must come out as it was committed; where it need not, on a GPU say, the difference is noted.
 
     Raises:
-        RunError: it differs on the CPU.
+        RunError: it differs, and both times it was trained on a CPU.
     """
     if again == committed:
         return
-    if device != "cpu":
-        note(folder, {"note": "repeated epoch differs; the committed row stands", "again": again})
+    if not must_match or set(timing.devices(folder)) - {"cpu"}:
+        timing.note_repeated(folder, again)
         return
     keys = ", ".join(key for key in committed if committed[key] != again.get(key))
     raise RunError(
@@ -181,7 +202,7 @@ def load_state(folder: Path, identity: str, *, at_most: int) -> dict[str, Any] |
             data = durable.read_checked(path)
             sidecar = durable.read_json(path.with_suffix(".json"))
         except RunError as error:
-            note(folder, {"note": str(error)})
+            timing.note(folder, {"note": str(error)})
             continue
         if sidecar.get("trial") == identity and sidecar.get("epoch", at_most + 1) <= at_most:
             state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
@@ -226,21 +247,5 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def is_broken_device(error: Exception) -> bool:
-    """After such an error every further call on the GPU fails: a fault of the machine, not of the configuration."""
-    return "CUDA error" in str(error) or "NVIDIA driver" in str(error)
-
-
-def timing(epoch: int, seconds: float, images: int, device: str) -> Record:
-    """What a clock says of an epoch, kept apart from the ledger, which must not differ between two identical runs."""
-    return {
-        "epoch": epoch,
-        "seconds": round(seconds, 4),
-        "images_per_second": round(images / max(seconds, 1e-9), 1),
-        "host": socket.gethostname(),
-        "device": device,
-    }
-
-
-def note(folder: Path, record: Record) -> None:
-    """Add a line to timing.jsonl, where everything stands that may differ between two identical runs."""
-    durable.append(folder / "timing.jsonl", record, sync=False)
+    """After such an error every further call on the GPU may fail: a fault of the machine, not of the configuration."""
+    return any(words in str(error) for words in BROKEN)

@@ -10,7 +10,7 @@ import pytest
 from analysis import comparison, results, testing
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import data, durable
+from trainables import data, durable, timing
 from trainables import trial as trials
 from trainables.errors import RunError
 
@@ -76,6 +76,17 @@ def test_a_reading_is_on_record_before_it_happens(folder: Path, cache: Path, mon
     testing.test_winner(ledger.read(folder), cache)
     assert lines(folder) == [("intent", 0), ("intent", 0), ("done", 0)]
     assert testing.reads(ledger.read(folder)) == 1
+
+
+def test_the_winner_is_scored_where_it_was_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that a search was told to leave alone may be full, or too old for this torch."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    one = ledger.read(folder).trials[0]
+    assert testing.device_of(one) == "cpu"
+    timing.note(one.folder, timing.epoch_line(1, 1.0, 100, "cuda"))
+    assert testing.device_of(one) == "cuda"
+    timing.note(one.folder, timing.epoch_line(1, 1.0, 100, "cpu"))
+    assert testing.device_of(one) == "cpu"
 
 
 def test_an_unfinished_search_leaves_the_test_split_closed(folder: Path, cache: Path) -> None:

@@ -22,7 +22,7 @@ from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
-from trainables import durable, trial
+from trainables import durable, timing, trial
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SPACE = Space(
@@ -590,6 +590,16 @@ def change_predictions(winner: Path, **changes) -> None:
 def test_predictions_that_do_not_agree_with_the_best_row_are_named(run, winner, changes, what):
     change_predictions(winner, **changes)
     assert_violations(run, f"trials/{winner.name}/val.npz", what)
+
+
+def test_predictions_of_an_epoch_that_is_known_to_have_come_out_differently_are_no_damage(run, winner):
+    """On a GPU, after a kill: the committed row stands, and the weights and predictions are of the second time."""
+    change_predictions(winner, correct=np.zeros(40, bool))
+    best = durable.read_json(winner / "best.json")["epoch"]
+    timing.note_repeated(winner, {"epoch": best + 1})
+    assert_violations(run, f"trials/{winner.name}/val.npz", "0.0 of them are right")
+    timing.note_repeated(winner, {"epoch": best})
+    assert verify.verify(run) == []
 
 
 def test_missing_predictions_are_named(run, winner):

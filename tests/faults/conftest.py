@@ -230,6 +230,7 @@ SWEEP = (
     "--quiet",
 )
 MEET = '    __import__("injected").meet(config, epoch)\n'  # what the sources of a Search do at the start of each epoch
+SHARES = "shares_gpu=0 < resources.gpus < 1"
 INJECTED = '''
 import ctypes, json, os, pathlib, time
 
@@ -239,7 +240,12 @@ def meet(config, epoch):
     fault = json.loads(path.read_text()) if path.exists() else {}
     if (fault.get("lr"), fault.get("epoch")) == (config["lr"], epoch):
         {"exit": lambda: os._exit(3), "segfault": lambda: ctypes.string_at(0), "hang": lambda: time.sleep(1e6),
-         "memory": hog}[fault["what"]]()
+         "memory": hog, "cuda": lambda: complain(RuntimeError, "CUDA error: an illegal memory access was encountered"),
+         "gpu memory": lambda: complain(__import__("torch").OutOfMemoryError, "CUDA out of memory."),
+         }[fault["what"]]()
+
+def complain(kind, text):
+    raise kind(text)
 
 def hog():
     kept = []
@@ -315,6 +321,9 @@ def searches(tmp_path_factory) -> Path:
     began = "    device = train_set[0].device\n"
     assert train.read_text().count(began) == 1
     train.write_text(train.read_text().replace(began, began + MEET))
+    attempts = place / "source" / "search" / "attempts.py"  # as if they shared a GPU, so that its memory can run out
+    assert attempts.read_text().count(SHARES) == 1
+    attempts.write_text(attempts.read_text().replace(SHARES, "shares_gpu=True"))
     (place / "source" / "injected.py").write_text(INJECTED)
     return place
 

@@ -56,6 +56,20 @@ def test_a_configuration_that_ends_its_process_fails_alone(search, check):
     check(search)
 
 
+@pytest.mark.parametrize(("what", "blamed"), [("cuda", "worker died: "), ("gpu memory", "out of memory: of the GPU")])
+def test_what_upsets_its_gpu_twice_fails_alone(search, check, what, blamed):
+    """The first time it may be the fault of whoever shares the GPU, so it is tried again with nothing beside it."""
+    search.inject(what)
+    code, errors = search.done()
+    assert code == 1, (errors, search.log())
+    status = outcomes(search)
+    assert [status[trial][0] for trial in range(3)] == ["finished", "failed", "finished"]
+    assert status[1][1].startswith(blamed)
+    search.inject("nothing")
+    assert search.done("--retry-failed")[0] == 0
+    check(search)
+
+
 def test_a_hung_trial_is_killed_and_the_others_go_on(search, check):
     """The first time it is tried again; the second time at the same epoch it has failed."""
     search.inject("hang")

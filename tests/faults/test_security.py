@@ -33,6 +33,13 @@ SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "schedule": "constant", "augment": "none", "lr": loguniform(1e-3, 1e-1)},
     baseline={"lr": 1e-2}, epochs=2,
 )  # fmt: skip
+WITHOUT_TMP = """
+import runpy, sys
+from search import runner
+runner.SHORT = 1000
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 EVIL = [
     "a | b | c", "line\nbreak\r\n\r\n# Title", "`code` ``` fence", "<script>alert(1)</script>", "[x](javascript:alert(1))",
     "![x](http://evil.example/x.png)", "&#42;*bold*", "\x1b[31mred\x1b]0;title\x07", "\u202egnp.exe", "=1+1", "--> <!--",
@@ -149,12 +156,28 @@ def test_f26_two_that_write_at_once_leave_a_whole_file(run):
 
 @pytest.mark.integration
 @pytest.mark.timeout(240)
+def test_f30_a_temporary_folder_that_is_too_deep_for_rays_sockets_is_no_obstacle(tmp_path):
+    """As on every Mac, and in jobs of some clusters."""
+    place = tmp_path / ("x" * 90)
+    place.mkdir()
+    done = command(
+        "--space", "lr_sweep", "--dataset", "digits", "--quiet", "--epochs", "1", cwd=tmp_path, TMPDIR=str(place)
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(240)
 def test_f30_where_ray_cannot_start_it_says_why_within_a_minute(tmp_path):
-    """A temporary folder whose path is too long for a socket."""
+    """A temporary folder whose path is too long for a socket, and no /tmp to use instead."""
     place = tmp_path / ("x" * 90)
     place.mkdir()
     began = time.monotonic()
-    done = command("--space", "lr_sweep", "--dataset", "digits", "--quiet", cwd=tmp_path, TMPDIR=str(place))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TMP, ROOT / "run_search.py", "--space", "lr_sweep", "--dataset", "digits", "--quiet"],
+        cwd=tmp_path, text=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(place)},
+    )  # fmt: skip
     assert done.returncode == 8, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error[ray]: Ray does not start: ")
     assert "Details: runs/lr_sweep-digits/ray/output.log" in done.stderr
@@ -165,6 +188,7 @@ def test_f30_where_ray_cannot_start_it_says_why_within_a_minute(tmp_path):
 def test_f30_where_no_temporary_folder_can_be_made_it_is_the_disk(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    monkeypatch.setattr(runner, "SHORT", 1000)  # there is a /tmp here
     with pytest.raises(StorageError):
         runner.fresh_scratch(tmp_path)
 

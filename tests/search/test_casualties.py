@@ -33,7 +33,7 @@ def casualties(run, signs):
 def died_training(casualties, signs):
     """The worker of trial 0, which had shown a sign of life."""
     (signs / "0").touch()
-    return casualties.died(0, is_memory=False)
+    return casualties.died(0, None)
 
 
 def status(run, index):
@@ -42,7 +42,7 @@ def status(run, index):
 
 def test_a_trial_whose_worker_died_has_the_next_turn(casualties):
     assert casualties.turns.take().trial == 0
-    assert casualties.died(0, is_memory=False) is None
+    assert casualties.died(0, None) is None
     casualties.turns.end(0)
     assert casualties.turns.take().trial == 0
 
@@ -58,7 +58,7 @@ def test_a_row_that_is_reported_once_more_is_no_progress(run, casualties, signs)
 
 def test_a_configuration_whose_workers_died_before_it_trained_is_not_blamed(run, casualties):
     casualties.reported(1, 1)
-    faults = [casualties.died(0, is_memory=False) for _ in range(6)]
+    faults = [casualties.died(0, None) for _ in range(6)]
     assert faults[:5] == [None] * 5
     assert faults[5].error().exit_code == 8
     assert "before it began to train" in faults[5].message
@@ -83,7 +83,7 @@ def test_a_dead_process_may_hold_its_folder_for_a_moment(run, casualties):
     trial = run.trials[0]
     durable.make_folder(trial.folder)
     casualties.turns.take()
-    assert casualties.died(0, is_memory=True) is None
+    assert casualties.died(0, "memory") is None
     held, leave = threading.Event(), threading.Event()
 
     def linger():
@@ -94,6 +94,26 @@ def test_a_dead_process_may_hold_its_folder_for_a_moment(run, casualties):
     lingering = threading.Thread(target=linger)
     lingering.start()
     held.wait()
-    assert casualties.died(0, is_memory=True) is None
+    assert casualties.died(0, "memory") is None
     lingering.join()
     assert ledger.read(run.folder).trials[0].outcome["error"].startswith("out of memory: ")
+
+
+@pytest.mark.parametrize("short", ["memory", "gpu_memory"])
+def test_memory_that_runs_out_is_tried_again_alone_before_anyone_is_blamed(run, casualties, short):
+    casualties.turns.take()
+    assert casualties.died(0, short) is None
+    casualties.turns.end(0)
+    assert status(run, 0) == "planned"
+    assert casualties.turns.take().trial == 1, "it was not set aside"
+    assert casualties.died(0, short) is None
+    assert ledger.read(run.folder).trials[0].outcome["error"].startswith("out of memory: ")
+
+
+def test_a_trial_that_ended_before_its_worker_died_is_not_blamed(run, casualties):
+    """Its last words to the search were lost."""
+    folder = run.trials[0].folder
+    durable.make_folder(folder)
+    durable.append(folder / "epochs.jsonl", {"outcome": "diverged", "epoch": 1})
+    assert [casualties.died(0, "memory") for _ in range(3)] == [None] * 3
+    assert durable.read_lines(folder / "epochs.jsonl") == [{"outcome": "diverged", "epoch": 1}]

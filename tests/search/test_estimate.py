@@ -6,7 +6,7 @@ from search import estimate, folder, ledger
 from search.progress import Progress
 from spaces import Space, choice
 from trainables import durable, train
-from trainables.errors import RunError
+from trainables.errors import RunError, TrialsError
 
 TINY = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "batch_size": 20, "schedule": "constant", "lr": choice(0.1, 0.2, 0.3)},
@@ -115,3 +115,23 @@ def test_a_search_that_began_elsewhere_is_held_to_its_own_estimate(guess, progre
     assert estimate.verdict(tmp_path / "run", progress, 5) is None, "no trial has ended"
     progress.update(0, None)
     assert estimate.verdict(tmp_path / "run", progress, 5).startswith("estimate: after the first trial at most 0m 0")
+
+
+def test_a_network_that_does_not_fit_is_said_and_the_others_are_measured(guess, monkeypatch):
+    real = estimate.probe
+
+    def probe(config, *rest):
+        if config["width"] == 16:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB\nand more")
+        return real(config, *rest)
+
+    monkeypatch.setattr(estimate, "probe", probe)
+    wide = Space(params={**TINY.params, "lr": 0.2, "width": choice(8, 16)}, baseline={"width": 8}, epochs=4)
+    found = guess(space=wide)
+    assert found.kinds == 1
+    assert "1 kind of trial cannot be trained: CUDA out of memory. Tried to allocate 20 GiB" in estimate.sentences(
+        found
+    )
+    monkeypatch.setattr(estimate, "probe", lambda config, *rest: probe({**config, "width": 16}, *rest))
+    with pytest.raises(TrialsError, match="no trial can be trained: the first one says: CUDA out of memory"):
+        guess(space=wide)

@@ -33,6 +33,11 @@ def test_anything_else_among_them_does_not(other):
     assert verdicts(trial("failed"), other, *[trial("failed")] * 4) == [False] * 6
 
 
+def test_in_a_search_that_had_trained_before_it_was_continued_they_are_failures_like_others():
+    streak = FailureStreak(has_trained=True)
+    assert [streak.add(trial("failed")) for _ in range(4)] == [None] * 4
+
+
 def test_the_message_names_the_error_and_the_next_step():
     streak = FailureStreak()
     fault = [streak.add(trial("failed")) for _ in range(3)][-1]

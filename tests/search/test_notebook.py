@@ -49,6 +49,19 @@ def test_a_mistake_is_an_exception_with_the_line_and_the_code_of_the_command(pla
     assert capsys.readouterr().out.startswith("error[space]: ")
 
 
+def test_an_error_with_details_is_told_with_them():
+    lines = ["note: x\n", "error[run]: not the same search: y.\n", "  seed: 0 is now 1\n"]
+    assert notebook.message(lines) == "error[run]: not the same search: y.\n  seed: 0 is now 1"
+    assert notebook.message(["one\n", "two\n"]) == "two"
+    assert notebook.message([]) == ""
+
+
+def test_the_folder_of_a_run_may_have_any_name(place, monkeypatch):
+    (place / "speaker.py").write_text("print('results: results.md and cats and dogs/toy-digits')\n")
+    monkeypatch.setattr(notebook, "COMMAND", place / "speaker.py")
+    assert run_search("toy", runs_dir="cats and dogs") == Path("cats and dogs/toy-digits")
+
+
 def test_an_interrupt_while_a_line_is_printed_is_handed_on_too(place, monkeypatch):
     """Printing is where a notebook's main thread is when much is said."""
     (place / "speaker.py").write_text(SPEAKER)

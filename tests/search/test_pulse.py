@@ -78,3 +78,14 @@ def test_a_disk_that_refuses_is_no_matter(tmp_path):
     with beating(tmp_path / "file" / "3") as signs:
         signs(1, 2)
     assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_an_error_leaves_the_sign_that_training_had_begun(tmp_path, watched):
+    """A CUDA error ends a worker by an exception: not a fault of the machine before anything was trained."""
+    watchdog, _ = watched
+    with pytest.raises(RuntimeError), beating(tmp_path / "3"):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    assert watchdog.began(3)
+    with pytest.raises(SystemExit), beating(tmp_path / "4"):
+        raise SystemExit  # as Ray ends a stopped trial
+    assert not watchdog.began(4)

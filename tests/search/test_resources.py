@@ -1,11 +1,13 @@
 """What a trial gets and how many run at once: pytest tests/search/test_resources.py"""
 
+import os
 import resource
 from types import SimpleNamespace
 
 import pytest
 
-from search.resources import check_machine, fit, share
+from search.resources import check_machine, fit, local_cpus, local_gpus, share
+from trainables import nvidia
 from trainables.errors import StorageError, UsageError
 
 
@@ -69,3 +71,22 @@ def test_a_hard_limit_of_open_files_that_is_too_low_is_said(tmp_path, monkeypatc
     monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 256))
     with pytest.raises(StorageError, match="it may open 256"):
         check_machine(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="an affinity is Linux's")
+def test_cores_that_belong_to_others_are_not_counted():
+    """As in a job of SLURM, or under taskset."""
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert local_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert local_cpus() == len(before)
+
+
+@pytest.mark.parametrize(("visible", "expected"), [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0,1,2", 2)])
+def test_only_visible_gpus_are_used(monkeypatch, visible, expected):
+    monkeypatch.setattr(nvidia, "count", lambda: 2)
+    monkeypatch.setattr(os, "environ", {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
+    assert local_gpus() == expected

@@ -59,7 +59,7 @@ def test_the_choice_is_one_that_was_measured_and_no_slower_than_one_trial_alone(
 )
 def test_there_are_no_more_than_cpus_and_trials(monkeypatch, settings, cpus, trials, at_once, expected):
     monkeypatch.setattr(resources, "local_gpus", lambda: 1)
-    monkeypatch.setattr(sharing.os, "cpu_count", lambda: cpus)
+    monkeypatch.setattr(resources, "local_cpus", lambda: cpus)
     assert sharing.counts(replace(settings(), max_concurrent=at_once), trials) == expected
 
 
@@ -99,7 +99,7 @@ def test_a_process_waits_for_the_word_and_ends_with_it(asked):
 def test_the_fraction_is_that_of_the_most_expensive_trial_that_is_left(monkeypatch, settings, run):
     tried = []
     monkeypatch.setattr(resources, "local_gpus", lambda: 1)
-    monkeypatch.setattr(sharing.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(resources, "local_cpus", lambda: 16)
     monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(asked) or {1: 10.0, 2: 19.0})
     wide = replace(run.trials[1], config={**run.trials[1].config, "width": 1024})
     found, said = sharing.settled(
@@ -109,6 +109,28 @@ def test_the_fraction_is_that_of_the_most_expensive_trial_that_is_left(monkeypat
     assert tried[0]["config"]["width"] == 1024
     assert tried[0]["device"] == "cuda"
     assert said == "trials on one GPU: 1: 10 images/s, 2: 19 images/s; --gpus-per-trial 0.5"
+
+
+def test_the_largest_batch_counts_as_much_as_the_network(monkeypatch, settings, run):
+    """Both decide what of the memory a trial takes."""
+    tried = []
+    monkeypatch.setattr(resources, "local_gpus", lambda: 1)
+    monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(asked) or {})
+    large = replace(run.trials[1], config={**run.trials[1].config, "batch_size": 4096})
+    sharing.settled(
+        replace(settings(), gpus_per_trial="auto"), replace(run, trials=[run.trials[0], large, run.trials[2]])
+    )
+    assert tried[0]["config"]["batch_size"] == 4096
+
+
+def test_trials_that_tpe_has_not_planned_yet_count(monkeypatch, settings, run):
+    tried = []
+    monkeypatch.setattr(resources, "local_gpus", lambda: 1)
+    monkeypatch.setattr(resources, "local_cpus", lambda: 16)
+    monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(numbers) or {})
+    begun = replace(run, trials=run.trials[:1], totals={**run.totals, "trials": 30, "seeds": 2})
+    sharing.settled(replace(settings(), gpus_per_trial="auto"), begun)
+    assert tried == [[1, 2, 4, 8]]
 
 
 def test_without_a_gpu_there_is_nothing_to_share(monkeypatch, settings, run):

@@ -1,13 +1,15 @@
 """What a worker of Ray does between trials, without Ray: pytest tests/search/test_worker.py"""
 
+import contextlib
 import gc
+import os
 from dataclasses import replace
 
 import pytest
 
 from search import folder, worker
 from search.turns import Turn
-from trainables import durable
+from trainables import durable, trial
 
 pytest.importorskip("torch")
 FEW = 20_000  # objects; torch alone has ten times as many
@@ -35,3 +37,27 @@ def test_the_collection_after_a_trial_does_not_look_through_what_was_loaded_befo
         assert len(gc.get_objects()) < FEW
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize("end", [None, SystemExit(0)])
+def test_memory_of_a_gpu_is_given_back_also_when_ray_ends_a_trial_that_was_stopped(job, monkeypatch, end):
+    """Ray leaves a trial that early stopping ended by SystemExit, in the middle of its report; the process is used again."""
+    given_back = []
+
+    def report(row):
+        if end:
+            raise end
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: given_back.append(True))
+    monkeypatch.setattr(trial, "run", lambda *_, **__: (row for row in [{"epoch": 1}]))
+    with contextlib.suppress(SystemExit):
+        worker.train_trial(replace(job, device="cuda"), Turn(0, 1), report)
+    assert given_back == [True]
+
+
+def test_a_trial_without_a_gpu_sees_none(job, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(trial, "run", lambda *_, **__: (row for row in ()))
+    worker.train_trial(job, Turn(0, 1), lambda row: None)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""

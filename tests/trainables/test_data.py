@@ -260,6 +260,43 @@ def test_a_large_jpeg_is_close_to_what_pillow_makes_of_it_at_full_size(tmp_path,
     assert np.abs(difference).max() <= 3
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_is_turned_as_its_camera_says(tmp_path, kind):
+    """Telephones store what the sensor saw, and a note that says how they were held."""
+    upright = Image.linear_gradient("L").resize((32, 32)).convert("RGB")  # dark above, bright below
+    for orientation, stored in (
+        (1, upright),
+        (3, upright.rotate(180)),
+        (6, upright.rotate(90)),
+        (8, upright.rotate(-90)),
+    ):
+        exif = Image.Exif()
+        exif[decode.ORIENTATION] = orientation
+        path = tmp_path / f"{orientation}.{kind.lower()}"
+        stored.save(path, kind, exif=exif, **({"quality": 95} if kind == "JPEG" else {}))
+        difference = decode.decode(str(path)).astype(int) - np.asarray(upright)
+        assert np.abs(difference).max() <= 6, orientation
+
+
+@pytest.mark.parametrize("note", [b"Exif\0\0", b"Exif\0\0II*\0", b"Exif\0\0" + bytes(range(200)), b"\xff" * 50])
+def test_notes_of_a_camera_that_make_no_sense_are_no_matter(tmp_path, note):
+    picture(1).save(tmp_path / "a.png")
+    picture(1).save(tmp_path / "b.png", exif=note)
+    assert np.array_equal(decode.decode(str(tmp_path / "a.png")), decode.decode(str(tmp_path / "b.png")))
+
+
+def test_what_is_not_used_of_a_folder_is_said(tree, tmp_path, capsys):
+    prepare(tree, tmp_path)
+    assert "left out" not in capsys.readouterr().err
+    (tree / "test" / "dog" / "deeper").mkdir()
+    (tree / "train" / "cat" / "holiday.webp").write_bytes(b"x")
+    (tree / "train" / "cat" / ".hidden").write_bytes(b"x")
+    picture(7).save(tree / "train" / "cat" / "new.png")
+    prepare(tree, tmp_path)
+    said = capsys.readouterr().err
+    assert f"left out, being no .png or .jpg file in a class: 2, the first of them {tree}/test/dog/deeper\n" in said
+
+
 def test_suffixes_in_capitals_count_and_other_and_hidden_files_do_not(tree, tmp_path):
     folder = tree / "train" / "cat"
     picture(1).save(folder / "x.JPG")

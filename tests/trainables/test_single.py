@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainables import durable, single, train, trial
+from trainables import durable, single, timing, train, trial
 from trainables.config import complete
 from trainables.errors import RunError, UsageError
 from trainables.single import claim, train_single
@@ -118,6 +118,20 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     with pytest.raises(RunError, match="it holds other files"):
         claim(tmp_path, facts(complete(SMALL)), complete(SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_what_a_kill_left_of_the_first_write_is_swept_away(tmp_path):
+    (tmp_path / ".trial.json.123.tmp").write_text("{")
+    claim(tmp_path, facts(complete(SMALL)), complete(SMALL))
+    assert [path.name for path in tmp_path.iterdir()] == [single.FACTS]
+
+
+def test_a_trial_does_not_move_to_another_kind_of_device(tmp_path):
+    single.refuse_other_device(tmp_path, "cpu")
+    timing.note(tmp_path, timing.epoch_line(1, 1.0, 100, "cuda"))
+    single.refuse_other_device(tmp_path, "cuda")
+    with pytest.raises(RunError, match=r"cuda, not cpu\. Use --device cuda or another --out"):
+        single.refuse_other_device(tmp_path, "cpu")
 
 
 def facts(config):

@@ -12,9 +12,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from trainables import durable, train, trial
+from trainables import durable, timing, train, trial
 from trainables.config import complete
-from trainables.errors import LockedError, RunError
+from trainables.errors import GpuMemoryError, LockedError, RunError
 from trainables.models import build
 
 
@@ -102,6 +102,69 @@ def test_a_committed_row_that_does_not_come_out_again_is_an_error(tmp_path, toy,
     (tmp_path / "epochs.jsonl").write_text(json.dumps(row | {"val_loss": 0.5}) + "\n")
     with pytest.raises(RunError, match="epoch 1 came out differently in val_loss"):
         run(tmp_path, small, toy)
+
+
+def with_other_rows(folder, rows):
+    """A ledger as another device would have written it: epoch 1 is by far the best."""
+    durable.append(folder / "epochs.jsonl", rows[0] | {"val_accuracy": 1.0}, rows[1] | {"val_accuracy": 0.025})
+
+
+@pytest.mark.parametrize("why", ["allowed", "gpu"])
+def test_where_epochs_may_come_out_differently_the_ledger_stands_and_the_best_is_the_ledgers(tmp_path, toy, small, why):
+    """After a change that was allowed, or where the rows are of a GPU. The weights must be those of the epoch in the table."""
+    rows = run(tmp_path / "whole", small, toy)
+    durable.make_folder(tmp_path / "cut")
+    with_other_rows(tmp_path / "cut", rows)
+    if why == "gpu":
+        timing.note(tmp_path / "cut", timing.epoch_line(1, 1.0, 100, "cuda"))
+    again = run(tmp_path / "cut", small, toy, exact=why == "gpu")
+    assert again == rows[2:]
+    assert [row["val_accuracy"] for row in ledger(tmp_path / "cut")[:2]] == [1.0, 0.025]
+    assert timing.repeated(tmp_path / "cut") == {1, 2}
+    sidecar = durable.read_json(tmp_path / "cut/best.json")
+    assert (sidecar["epoch"], sidecar["val_accuracy"]) == (1, 1.0)
+    assert np.load(tmp_path / "cut/val.npz")["epoch"] == 1
+
+
+def test_rows_that_another_process_committed_meanwhile_are_told_first(tmp_path, toy, small):
+    """It was thought dead, and the search has not heard of them, nor decided about them."""
+    rows = run(tmp_path / "whole", small, toy)
+    durable.make_folder(tmp_path / "cut")
+    durable.append(tmp_path / "cut/epochs.jsonl", *rows[:3])
+    assert run(tmp_path / "cut", small, toy, heard=1) == rows[1:]
+    assert run(tmp_path / "whole", small, toy, heard=2) == rows[2:]
+    assert run(tmp_path / "whole", small, toy, heard=4) == []
+
+
+def failing(monkeypatch, error):
+    def broken(*arguments):
+        raise error
+
+    monkeypatch.setattr(train, "build", broken)
+
+
+def test_memory_of_a_shared_gpu_is_not_held_against_the_configuration(tmp_path, toy, small, monkeypatch):
+    failing(monkeypatch, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(GpuMemoryError):
+        run(tmp_path, small, toy, shares_gpu=True)
+    assert ledger(tmp_path) == []
+    assert run(tmp_path, small, toy) == []
+    assert ledger(tmp_path)[0]["error"] == "out of memory: CUDA out of memory"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: unspecified launch failure",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        "CUDA driver error: invalid",
+    ],
+)
+def test_a_broken_device_ends_the_process_and_not_the_trial(tmp_path, toy, small, monkeypatch, text):
+    failing(monkeypatch, RuntimeError(text))
+    with pytest.raises(RuntimeError, match=text):
+        run(tmp_path, small, toy)
+    assert ledger(tmp_path) == []
 
 
 def test_a_damaged_state_is_noted_and_the_one_before_it_taken(tmp_path, toy, small, save_always):

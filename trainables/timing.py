@@ -1,0 +1,50 @@
+"""timing.jsonl of a trial: what a clock said of each epoch, where it ran, and notes. Everything in it may differ between two
+identical runs, and a power cut may spoil it, because its lines are not synced.
+"""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainables import durable
+from trainables.durable import Record
+from trainables.errors import RunError
+
+
+def note(folder: Path, record: Record) -> None:
+    """Add a line."""
+    durable.append(folder / "timing.jsonl", record, sync=False)
+
+
+def epoch_line(epoch: int, seconds: float, images: int, device: str) -> Record:
+    """What a clock says of an epoch."""
+    return {
+        "epoch": epoch,
+        "seconds": round(seconds, 4),
+        "images_per_second": round(images / max(seconds, 1e-9), 1),
+        "host": socket.gethostname(),
+        "device": device,
+    }
+
+
+def note_repeated(folder: Path, again: Record) -> None:
+    """Note an epoch that was trained again and came out differently."""
+    note(folder, {"note": "repeated epoch differs; the committed row stands", "again": again})
+
+
+def repeated(folder: Path) -> set[int]:
+    """The epochs that came out differently when they were trained again."""
+    found = (line.get("again") for line in lines(folder))
+    return {again["epoch"] for again in found if isinstance(again, dict) and "epoch" in again}
+
+
+def devices(folder: Path) -> list[str]:
+    """The kinds of device, cpu or cuda, on which epochs of the trial ran, in that order; empty if nothing readable says so."""
+    return [str(line["device"]).partition(":")[0] for line in lines(folder) if "device" in line]
+
+
+def lines(folder: Path) -> Iterator[Record]:
+    """All lines, or none if any of them is damaged."""
+    with contextlib.suppress(RunError):
+        yield from durable.read_lines(folder / "timing.jsonl")
