@@ -106,7 +106,7 @@ def main(
     name: Annotated[str | None, option("of the run [SPACE-DATASET]")] = None,
     runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
-    keep_best: Annotated[int, option("trials whose weights are kept [5]")] = 5,
+    keep_best: Annotated[int | None, option("trials whose weights are kept; may grow later [5]")] = None,
     resume: Annotated[
         str | None, option("continue this run with the settings it has recorded", complete=completion.runs)
     ] = None,
@@ -135,6 +135,10 @@ def main(
     if reproduce is not None:
         refuse_beside_reproduce(given(ctx))
         return train_row_again(reproduce, runs_dir, dataset, data_dir, out, quiet)
+    if out is not None:
+        raise UsageError(
+            "--out keeps a trial of --reproduce, and this is a search. Leave it out, or add --reproduce RUN/ID."
+        )
     asked = ctx.params
     if resume is not None:
         from search import resuming
@@ -172,9 +176,9 @@ def search_space(asked: Mapping[str, Any], interrupts: "Interrupts") -> int:
     interrupts.end_in(duration(budget) if budget is not None else None)
     settings = start_warm(settings_of(asked), asked["warm_start"])
     if asked["dry_run"]:
-        return print_estimate(settings, asked["keep_best"])
+        return print_estimate(settings)
     followers = started.following(settings.runs_dir / settings.run_name, asked["log_to"] or [], asked["notify"])
-    how = {key: asked[key] for key in ("results", "keep_best", "retry_failed", "quiet")}
+    how = {key: asked[key] for key in ("results", "retry_failed", "quiet")}
     return run(settings, interrupts, followers=followers, **how)
 
 
@@ -187,20 +191,22 @@ def settings_of(asked: Mapping[str, Any]) -> "Settings":
 
     texts = tuple(asked["set_"] or ())
     space = change_space(spaces.load(asked["space"]), texts)
-    dataset, fallback = data.resolve(asked["dataset"], asked["data_dir"])
-    cache = data.prepare(dataset, asked["data_dir"], progress=not asked["quiet"])
-    if asked["max_params"] is not None:
-        space = replace(space, max_params=asked["max_params"], classes=len(data.load(cache).classes))
-    for line in spaces.warnings(space):
-        print(f"warning: {line}", file=sys.stderr)
     as_given = {field.name: asked[field.name] for field in fields(Settings) if field.name in asked}
     found = {
-        "space_name": asked["space"], "space": space, "set": texts, "dataset": dataset,
-        "dataset_short": data.short_name(dataset), "fallback": fallback, "cache": cache,
-        "algorithm": asked["algo"] or plan.default_algorithm(space), "scheduler": asked["scheduler"] or space.scheduler,
-        "gpus_per_trial": gpus(asked["gpus_per_trial"]),
+        "space_name": asked["space"], "space": space, "set": texts, "dataset": asked["dataset"], "dataset_short": "images",
+        "fallback": None, "cache": Path(), "algorithm": asked["algo"] or plan.default_algorithm(space),
+        "scheduler": asked["scheduler"] or space.scheduler, "gpus_per_trial": gpus(asked["gpus_per_trial"]),
     }  # fmt: skip
-    settings = Settings(**(as_given | found))
+    settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
+    dataset, fallback = data.resolve(asked["dataset"], asked["data_dir"])
+    cache = data.prepare(dataset, asked["data_dir"], progress=not asked["quiet"])
+    if limit := asked["max_params"] or space.max_params:
+        space = replace(space, max_params=limit, classes=len(data.load(cache).classes))
+    for line in spaces.warnings(space):
+        print(f"warning: {line}", file=sys.stderr)
+    settings = replace(
+        settings, space=space, dataset=dataset, dataset_short=data.short_name(dataset), fallback=fallback, cache=cache
+    )
     for key in stopping.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
         print(f"note: --{key.replace('_', '-')} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
@@ -259,7 +265,7 @@ def print_space(name: str, texts: tuple[str, ...], max_params: int | None, algo:
     return 0
 
 
-def print_estimate(settings: "Settings", keep_best: int) -> int:
+def print_estimate(settings: "Settings") -> int:
     """What the search would cost, on stdout. Nothing is written into the run."""
     from search import estimate, resources
     from trainables import data
@@ -268,7 +274,9 @@ def print_estimate(settings: "Settings", keep_best: int) -> int:
     images = data.load(settings.cache, fraction=settings.fraction)
     slots = resources.local(settings).slots
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
-    found = estimate.estimate(path, settings, images, on_gpu, slots, keep_best)
+    found = estimate.estimate(path, settings, images, on_gpu, slots)
+    if settings.address:
+        print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     print(*estimate.sentences(found), sep="\n")
     estimate.keep(path, found)
     return 0
@@ -296,7 +304,6 @@ def run(
     settings: "Settings",
     interrupts: "Interrupts",
     results: Path,
-    keep_best: int,
     retry_failed: bool,
     quiet: bool,
     followers: AbstractContextManager[Callable[[], None]],
@@ -338,7 +345,7 @@ def run(
         if verdict := estimate.verdict(path, progress, trained_before):
             console.print(verdict, highlight=False, markup=False, soft_wrap=True)
         ended = ledger.read(path)
-        finish(ended, settings, results, keep_best)
+        finish(ended, settings, results)
     return int(any(trial.status == "failed" for trial in ended.trials))
 
 
@@ -380,18 +387,16 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
             "from the middle of it, and --epochs cannot grow later, because every epoch would have had another rate",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
-    if settings.algorithm == "grid" and (settings.num_samples or 0) > settings.space.grid_size:
-        console.print(
-            f"the grid has {plural(settings.space.grid_size, 'point')}, so no more are tried", highlight=False
-        )
+    if settings.algorithm == "grid" and (settings.num_samples or 0) > (points := len(settings.space.grid)):
+        console.print(f"the grid has {plural(points, 'point')}, so no more are tried", highlight=False)
 
 
-def finish(run: "Run", settings: "Settings", results: Path, keep_best: int) -> None:
+def finish(run: "Run", settings: "Settings", results: Path) -> None:
     """Keep the best weights, write the results and print the leaderboard; quickly, if all that was done before."""
     from analysis import stamp
     from analysis.copying import copy_results
 
-    shown, told = stamp.shown(run.folder, keep_best), ""
+    shown, told = stamp.shown(run.folder), ""
     if shown is not None:
         copy_results(run.folder, results)
     else:
@@ -399,10 +404,10 @@ def finish(run: "Run", settings: "Settings", results: Path, keep_best: int) -> N
         from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import prune_weights
 
-        prune_weights(run, keep_best, winner := stand(run).winner)
+        prune_weights(run, run.totals["keep_best"], winner := stand(run).winner)
         shown = write(run.folder, settings, results)
         told = clock.of_winner(run, winner)
-        stamp.put(run.folder, keep_best, shown)
+        stamp.put(run.folder, shown)
     tell(shown)
     tell(f"{told}results: {results} and {run.folder}\n", sys.stderr)
 

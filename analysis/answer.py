@@ -80,8 +80,17 @@ def confirmed_lead(best: Row, keys: list[str]) -> str:
     around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
     return (
         f"**Best: {named(best, keys)}: {percent(best['val_accuracy'])} % validation accuracy** ({around}mean of "
-        f"{plural(best['seeds'], 'fresh seed')}, confirmed). The search had said {percent(best['search_value'])} %, an "
-        f"optimism of {points(best['search_value'] - best['val_accuracy'])} points."
+        f"{plural(best['seeds'], 'fresh seed')}, confirmed).{promised(best)}"
+    )
+
+
+def promised(best: Row) -> str:
+    """What the search had said; nothing of one that it had stopped early."""
+    if pd.isna(best["search_value"]):
+        return ""
+    return (
+        f" The search had said {percent(best['search_value'])} %, an optimism of "
+        f"{points(best['search_value'] - best['val_accuracy'])} points."
     )
 
 

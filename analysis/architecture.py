@@ -14,7 +14,7 @@ REPLACED = {  # our dropout differs from torch's in how it draws its random numb
 
 def source(model: str) -> str:
     """The text of model.py: everything that the function `model` refers to, and `build` for it."""
-    text = STANDALONE.get(model, MODELS).read_text()
+    text = STANDALONE.get(model, MODELS).read_text("utf-8")
     tree = ast.parse(text)
     wanted = needed(tree, model)
     parts = [segment(text, node) for node in tree.body if is_definition(node) and bound(node) & wanted]

@@ -9,7 +9,7 @@ from analysis.frame import rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
 from analysis.markdown import count, escape, setting
-from analysis.ranges import edge, ranges, wider
+from analysis.ranges import Range, edge, ranges, wider
 from analysis.standing import Standing
 from search.ledger import Run, Trial
 from trainables.config import LENGTH_DEPENDENT
@@ -18,7 +18,7 @@ TOP = 5  # rows whose spread and places are looked at
 RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
 MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
-ENOUGH = 50  # trials; with fewer, no sign of an effect is no sign of none
+ENOUGH = 50  # configurations; with fewer, no sign of an effect is no sign of none
 DIVERGED = 0.5  # share of diverged trials in a region that deserves its name
 
 
@@ -60,10 +60,15 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
                 f"{escape(key)}: the best value, {setting(key, best[key])}, is at the {side} edge of what was searched."
             )
             found.append(Finding(False, text, commands.changed(run, proposed)))
-        elif not side:
+        elif not side and has_inside(own):
             inside.append(escape(key))
     well = [Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges.")] if inside else []
     return found + well
+
+
+def has_inside(own: Range) -> bool:
+    """Whether some value of a range lies at no end of it; a name, or one of two numbers, cannot."""
+    return not own.values or len(own.numbers()) > 2
 
 
 def lengths(run: Run, where: Standing) -> list[Finding]:
@@ -169,7 +174,7 @@ def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Findin
     """Parameters that showed no more effect than shuffled values, if any did."""
     if (
         importance is None
-        or importance.trials < ENOUGH
+        or importance.configurations < ENOUGH
         or not any(each.matters for each in importance.parameters.values())
     ):
         return []
@@ -195,7 +200,12 @@ def stopping(run: Run) -> list[Finding]:
     grace = run.identity["scheduler"].get("grace_period", 1)
     waiting = grace * run.identity["scheduler"].get("reduction_factor", 3)
     has_rungs = waiting < run.totals["epochs"]
-    later = commands.changed(run, **({"grace_period": waiting} if has_rungs else {"scheduler": "none"}))
+    longer = (
+        {"scheduler": f"epochs:{waiting}"}
+        if run.identity["scheduler"]["name"] == "epochs"
+        else {"grace_period": waiting}
+    )
+    later = commands.changed(run, **(longer if has_rungs else {"scheduler": "none"}))
     return [Finding(False, f"Early stopping disagrees with the final order: {facts}. Let it wait longer.", later)]
 
 

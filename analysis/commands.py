@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.markdown import one_line
 from search.ledger import Run, Trial
+from search.resuming import OF_A_RULE
 
 NAMED = ("digits", "cifar10", "cifar100")  # data sets that are no folder of the user's
 
@@ -60,7 +61,9 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
     sets = [part for change in changes for part in ("--set", one_line(change))]
     keys = [change.partition("=")[0] for change in changes] + list(settings)
     suffix = f"-{'-'.join(keys)}"[:40]
-    return search(run, asked(run) | {"name": run.name[: 64 - len(suffix)] + suffix} | settings, *sets)
+    dropped = OF_A_RULE if "scheduler" in settings else ()
+    kept = {key: value for key, value in asked(run).items() if key not in dropped}
+    return search(run, kept | {"name": run.name[: 64 - len(suffix)] + suffix} | settings, *sets)
 
 
 def search(run: Run, settings: Mapping[str, Any], *more: str) -> str:

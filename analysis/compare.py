@@ -16,7 +16,7 @@ from analysis.markdown import NOTHING, count, escape, interval, percent, plural,
 from analysis.selection import Selection, as_table, select
 from analysis.standing import CONFIRM
 from search.ledger import Run, Trial
-from trainables.errors import RunError
+from trainables.errors import RunError, UsageError
 
 BUDGETS = 8  # lines of the table
 
@@ -28,7 +28,9 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
 
     Raises:
         RunError: none of the runs has a finished trial.
+        UsageError: two of them have the same name.
     """
+    check_names(runs)
     budgets = budgets_of(runs)
     winners = [winner(run) for run in runs]
     rows = [row_of(run, best) for run, best in zip(runs, winners, strict=True)]
@@ -46,6 +48,15 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
         for point in curves[row["run"]]
     ]
     return as_csv(lines)
+
+
+def check_names(runs: Sequence[Run]) -> None:
+    """Every line says by its name which run it is of."""
+    names = [run.name for run in runs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(
+            f"two runs are called {twice}, so nobody could tell them apart. Rename the folder of one of them."
+        )
 
 
 def searched(run: Run) -> list[Trial]:
@@ -166,17 +177,23 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
     if all(each.config == config for each in best):
         found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
         return f"**The same winner: {settings(found) or escape(best[0].trial.id)}.**"
-    return "**Not the same winner.** " + " ".join(against(best[0], other) for other in best[1:])
+    chances = [None if other.config == config else chance(best[0], other) for other in best[1:]]
+    tested = [each for each in chances if each]
+    adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])
+    results = [(float(next(adjusted)), each[1]) if each else None for each in chances]
+    lines = [against(best[0], other, result) for other, result in zip(best[1:], results, strict=True)]
+    family = f", adjusted by Holm for {len(tested)} tests" if len(tested) > 1 else ""
+    caveat = f" Each is the best of its run, which the test does not know{family}." if tested else ""
+    return "**Not the same winner.** " + " ".join(lines) + caveat
 
 
-def against(first: Winner, other: Winner) -> str:
-    """One winner against the first one."""
+def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> str:
+    """One winner against the first one; `found` is the p-value of the difference and how it was found."""
     names = escape(first.run.name), escape(other.run.name)
     if first.config == other.config:
         return f"{names[0]} and {names[1]} have the same one."
     points = 100 * (first.value - other.value)
     gain = f"{names[0]} lies {abs(points):.2f} points {'below' if points < 0 else 'above'} {names[1]}"
-    found = chance(first, other)
     if found is None:
         return (
             f"{gain}: not tested, because they do not rest on several seeds that are the same ({resting(first)}; "

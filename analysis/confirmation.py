@@ -63,7 +63,7 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool) -> list[Colu
         ("95 % interval", "r", around),
         ("Δ pp", "r", lambda row: distance(row, best)),
         ("p", "r", lambda row: chance(row["p_value"])),
-        ("search %", "r", lambda row: percent(row["search_value"])),
+        ("search %", "r", lambda row: NOTHING if pd.isna(row["search_value"]) else percent(row["search_value"])),
         ("optimism pp", "r", optimism),
         ("seeds", "r", lambda row: str(row["seeds"])),
         ("status", "l", lambda row: worded(row["status"])),
@@ -80,7 +80,8 @@ def optimism(row: Row) -> str:
 def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
     """What the numbers are."""
     seeds = run.totals.get("confirm_seeds", 1)
-    pairs = len(confirmed) * (len(confirmed) - 1) // 2
+    finished = int((confirmed["status"] == "finished").sum())
+    pairs = finished * (finished - 1) // 2
     lines = [
         f"confirmed %: mean validation accuracy over {plural(seeds, 'fresh seed')}, the same for every row and none of the "
         "search's, trained in full. 95 % interval: Student's over seeds; it covers the luck of the seed, and neither the "
@@ -88,6 +89,6 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
         + few_seeds(seeds)
     ]
     if pairs and seeds > 1:
-        family = f"adjusted by Holm for all {plural(pairs, 'pair')} of rows"
+        family = f"adjusted by Holm for all {plural(pairs, 'pair')} of finished rows"
         lines.append(f"p: paired t-test over the seeds, {family}. `1=`: p is above 5 %.")
     return lines

@@ -32,7 +32,12 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> str:
         header, align = [*header, "best val % at each level"], align + "l"
         levels = ["in thirds, below" if key in cut else at_levels(valued, key) for key in keys]
         rows = [[*row, cell] for row, cell in zip(rows, levels, strict=True)]
-    parts = ["## What mattered", table(header, rows, align), words(importance), slices(valued, cut)]
+    parts = [
+        "## What mattered",
+        table(header, rows, align),
+        words(importance, run.totals["seeds"]),
+        slices(valued, cut),
+    ]
     return "\n\n".join(filter(None, parts))
 
 
@@ -105,12 +110,13 @@ def bold(value: float, others: Sequence[float]) -> str:
     return f"**{percent(value)}**" if value >= np.nanmax(others) else percent(value)
 
 
-def words(importance: Mattered | None) -> str:
+def words(importance: Mattered | None, seeds: int) -> str:
     """What importance is."""
     if importance is None:
         return ""
+    what = "trials by their best accuracy" if seeds == 1 else "configurations by the mean of their seeds' best accuracy"
     return (
         f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of all, over "
-        f"{count(importance.trials)} trials by their best accuracy within {plural(importance.epoch, 'epoch')}. by chance: "
+        f"{count(importance.configurations)} {what} within {plural(importance.epoch, 'epoch')}. by chance: "
         f"the largest share in {SHUFFLES} shuffles of the accuracies; what is not above it (not in bold) may be nothing."
     )

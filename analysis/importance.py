@@ -16,7 +16,7 @@ import numpy as np
 from analysis.ranges import Range, ranges
 from search.ledger import Run, Trial
 
-FEWEST = 10  # trials; with less, chance explains anything
+FEWEST = 10  # configurations; with less, chance explains anything
 MOST = 200  # trials, evenly over the plan: what needs more of them to show is small, and this takes a second
 SHUFFLES = 20  # the largest of so many chance results is exceeded by chance in 1 of 21 cases
 BEST = 0.25  # share of the trials that count as good
@@ -38,27 +38,38 @@ class Mattered(NamedTuple):
 
     parameters: dict[str, Importance]
     epoch: int
-    trials: int
+    configurations: int
 
 
 def mattered(run: Run, trials: Sequence[Trial]) -> Mattered | None:
     """The importance of the searched parameters among these trials; none if there are too few to say.
 
     Trials are compared by their best accuracy up to the last epoch that at least half of them reached: those that were stopped
-    early are then not worse for having been stopped.
+    early are then not worse for having been stopped. All seeds of a configuration count once, with their mean: they are no
+    independent evidence of what its parameters do.
     """
     epoch = shared_epoch(trials)
-    fair = [trial for trial in trials if len(trial.epochs) >= epoch]
+    seeds: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if len(trial.epochs) >= epoch:
+            config = {key: value for key, value in sorted(trial.config.items()) if key != "epochs"}
+            seeds.setdefault(repr(config), []).append(trial)
+    fair = list(seeds.values())
     fair = [fair[place] for place in np.unique(np.linspace(0, len(fair) - 1, min(len(fair), MOST)).round().astype(int))]
-    keys = [key for key in run.identity["space_params"] if len({repr(trial.config.get(key)) for trial in fair}) > 1]
+    keys = [key for key in run.identity["space_params"] if len({repr(own[0].config.get(key)) for own in fair}) > 1]
     if len(fair) < FEWEST or not keys:
         return None
-    values = np.array([max(row["val_accuracy"] for row in trial.epochs[:epoch]) for trial in fair])
-    real, *chance = shuffled(fair, keys, ranges(run), values)
+    values = np.array([np.mean([best_until(trial, epoch) for trial in own]) for own in fair])
+    real, *chance = shuffled([own[0] for own in fair], keys, ranges(run), values)
     total = sum(real.values()) or 1.0
     found = {key: Importance(real[key] / total, max(each[key] for each in chance) / total) for key in keys}
     order = sorted(keys, key=lambda key: (-found[key].share, keys.index(key)))
     return Mattered({key: found[key] for key in order}, epoch, len(fair))
+
+
+def best_until(trial: Trial, epoch: int) -> float:
+    """The best val_accuracy of its first epochs."""
+    return max(float(row["val_accuracy"]) for row in trial.epochs[:epoch])
 
 
 def shared_epoch(trials: Sequence[Trial]) -> int:

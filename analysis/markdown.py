@@ -5,8 +5,12 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+import tabulate as tables
 from tabulate import tabulate
 
+tables.WIDE_CHARS_MODE = (
+    False  # else a table is as wide as a package says that is there on one machine and not on another
+)
 LONGEST = 120  # characters of a foreign text that are shown
 RATES = ("lr", "weight_decay")  # span decades, so they are written as 3.2e-2
 NOTHING = "–"

@@ -19,7 +19,7 @@ from analysis.cost import MARK, operation_count
 from analysis.frame import Row
 from analysis.html import rendered
 from analysis.joined import all_records
-from analysis.leaderboard import has_value, place, worded
+from analysis.leaderboard import TOP, has_value, over_images, place, worded
 from analysis.markdown import NOTHING, count, one_line, percent, plural, setting
 from analysis.standing import Standing, stand
 from search.ledger import Run
@@ -49,9 +49,9 @@ def page(run: Run) -> str:
     """The whole page."""
     where = stand(run)
     rows, times = all_records(where), clock.clocks(run)
-    style, script = ((HERE / f"report.{kind}").read_text() for kind in ("css", "js"))
+    style, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
-    head, tail = parts(results.render(run, where))
+    head, tail = parts(results.render(run, where), run)
     title = shown(f"{run.name}: {run.identity['space']} on {run.identity['dataset_title']}")
     return f"""<!doctype html>
 <html lang="en">
@@ -87,8 +87,11 @@ def embedded(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def parts(text: str) -> tuple[str, str]:
-    """results.md before its leaderboard, and from there on without the table and the curves, which the page draws itself."""
+def parts(text: str, run: Run) -> tuple[str, str]:
+    """results.md before its leaderboard, and from there on without the table and the curves, which the page draws itself.
+
+    The page's table has all trials, one by one: so has what is said of it.
+    """
     ours, heading, notes = text.partition(f"\n{NOTES}\n")
     head, mark, tail = ours.partition(BOARD)
     section, more, rest = tail.partition("\n## ")
@@ -97,6 +100,10 @@ def parts(text: str) -> tuple[str, str]:
         for line in section.splitlines()[1:]
         if not line.startswith(("|", *ELSEWHERE, f"![Validation accuracy by epoch]({results.CURVES})"))
     ]
+    if run.totals["seeds"] > 1:
+        kept = [f"- {over_images(run.identity['sizes']['val'])}" if row.startswith("- val %:") else row for row in kept]
+        kept.append(f"- #: of the configuration, by the mean over its {run.totals['seeds']} seeds.")
+    kept = [row.removeprefix(f"The table has the best {TOP} and the baseline. ") for row in kept]
     words = "\n".join(["", "## How to read the table", *kept]) if mark else ""
     return head, words + more + rest + heading + notes
 

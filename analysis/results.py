@@ -93,5 +93,5 @@ def heading(run: Run, where: Standing) -> str:
 def notes(run: Run) -> str:
     """What the user wrote about the run, word for word."""
     path = run.folder / "notes.md"
-    text = path.read_text(errors="replace").strip("\n") if path.is_file() else ""
+    text = path.read_text("utf-8", errors="replace").strip("\n") if path.is_file() else ""
     return f"{NOTES}\n\n{text}" if text else ""

@@ -11,6 +11,7 @@ import numpy as np
 from search.ledger import Run, Trial
 from trainables.config import trial_id
 from trainables.data import Dataset, Split
+from trainables.durable import Record
 from trainables.errors import RunError, StorageError
 
 SCRATCH = "training"  # under the export; the same command goes on from it after an interruption
@@ -37,13 +38,36 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
     scratch, facts, epoch = folder / SCRATCH, run.identity, trial.best["epoch"]
     torch.set_num_threads(facts["threads"])
     device = single.choose_device("auto")
+    data = joined(images())
+    claim(
+        scratch,
+        trial,
+        {"fingerprint": data.fingerprint, **{key: facts[key] for key in ("fraction", "precision", "threads")}},
+    )
     print("training on validation images too: what follows says nothing about their accuracy", file=sys.stderr)
-    single.follow(scratch, trial.config, joined(images()), trial.seed, device, facts["precision"], False, until=epoch)
+    single.follow(scratch, trial.config, data, trial.seed, device, facts["precision"], False, until=epoch)
     state = trials.load_state(scratch, trial_id(trial.config, trial.seed), at_most=epoch)
     if state is None or state["epoch"] != epoch:
         raise RunError(f"not trained: {scratch}: it ended before epoch {epoch}. See {scratch}/epochs.jsonl.")
     weights: bytes = safetensors.torch.save({name: value.contiguous() for name, value in state["model"].items()})
     return weights
+
+
+def claim(scratch: Path, trial: Trial, facts: Record) -> None:
+    """Go on with a training that was interrupted only if it is this one; another one's is removed.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    from trainables import single
+
+    config = {key: value for key, value in trial.config.items() if key != "epochs"}
+    whole = {"config": config, "seed": trial.seed, "images": "training and validation", **facts}
+    try:
+        single.claim(scratch, whole, trial.config)
+    except RunError:
+        clear(scratch.parent)
+        single.claim(scratch, whole, trial.config)
 
 
 def joined(data: Dataset) -> Dataset:

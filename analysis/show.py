@@ -15,7 +15,7 @@ def show(run: Run, trial: Trial, form: str) -> str:
     """The trial as md, as csv (a line per epoch) or as json (a list of one row with its `curve`)."""
     if form == "csv":
         return as_csv([dict([("id", trial.id), *row.items()]) for row in trial.epochs])
-    row, trials = placed(run, trial)
+    row, ranks = placed(run, trial)
     if form == "json":
         facts: Row = {"config": trial.config, "outcome": trial.outcome, "stopped_at": trial.stopped_at}
         facts |= {
@@ -24,11 +24,11 @@ def show(run: Run, trial: Trial, form: str) -> str:
             "curve": trial.epochs,
         }
         return as_json([row | facts])
-    return "\n\n".join(filter(None, [head(run, trial, row, trials), *parts(run, trial)])) + "\n"
+    return "\n\n".join(filter(None, [head(run, trial, row, ranks), *parts(run, trial)])) + "\n"
 
 
 def placed(run: Run, trial: Trial) -> tuple[Row, int]:
-    """The row of a trial among all of its run, and how many these are.
+    """The row of a trial among all of its run, and how many ranks there are: all seeds of a configuration share one.
 
     A trial without part in the ranking has its facts and no rank.
     """
@@ -36,12 +36,13 @@ def placed(run: Run, trial: Trial) -> tuple[Row, int]:
     rows = records(ranked, config_keys([run]))
     own = [row for row in rows if row["index"] == trial.index]
     facts: Row = {"id": trial.id, "rank": None, "status": trial.status, "index": trial.index, "source": trial.source}
-    return (own[0] if own else facts), len(rows)
+    return (own[0] if own else facts), len({row["rank"] for row in rows})
 
 
-def head(run: Run, trial: Trial, row: Row, trials: int) -> str:
+def head(run: Run, trial: Trial, row: Row, ranks: int) -> str:
     """Name, outcome and value."""
-    place = f", rank {row['rank']} of {plural(trials, 'trial')}" if row["rank"] else ""
+    noun = "trial" if run.totals["seeds"] == 1 else "configuration"
+    place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
     lines = [f"# {escape(label(trial))} of {escape(run.name)}: {worded(trial.status)}{place}"]
     best = trial.best
     if best and has_value(row | {"val_accuracy": best["val_accuracy"]}):

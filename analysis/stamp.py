@@ -18,29 +18,29 @@ DERIVED = ("results.md", "results.csv", "results.json")
 OF_TRIALS = ("epochs.jsonl", "val.npz", "error.txt")
 
 
-def put(run: Path, keep_best: int, shown: str) -> None:
+def put(run: Path, shown: str) -> None:
     """Remember that the results are up to date, and what was printed.
 
     Raises:
         StorageError: the disk refused.
     """
-    durable.write_json(run / FILE, {"sha256": digest(run, keep_best), "shown": shown})
+    durable.write_json(run / FILE, {"sha256": digest(run), "shown": shown})
 
 
-def shown(run: Path, keep_best: int) -> str | None:
+def shown(run: Path) -> str | None:
     """What was printed when the results were last complete, if nothing that they follow from has changed since."""
     try:
         record = durable.read_json(run / FILE)
     except ExpectedError:
         return None
-    text: str | None = record.get("shown") if record.get("sha256") == digest(run, keep_best) else None
+    text: str | None = record.get("shown") if record.get("sha256") == digest(run) else None
     return text
 
 
-def digest(run: Path, keep_best: int) -> str:
+def digest(run: Path) -> str:
     """A hash of the name of a run, its ledgers and results, and the sources that made them."""
     found = hashlib.sha256(
-        f"{run.resolve().name} {keep_best} {[sources(name) for name in ('search', 'trainables', 'analysis')]}".encode()
+        f"{run.resolve().name} {[sources(name) for name in ('search', 'trainables', 'analysis')]}".encode()
     )
     for path in files(run):
         content = path.read_bytes() if path.is_file() else b""

@@ -35,7 +35,7 @@ class Standing:
 
     @property
     def winner(self) -> int | None:
-        """The place in the plan of the search's trial whose weights stand for the best configuration."""
+        """The place in the plan of the trial whose weights stand for the best configuration."""
         best = self.best
         return None if best is None else int(best["index"])
 
@@ -46,11 +46,15 @@ class Standing:
 
     @cached_property
     def best(self) -> pd.Series | None:
-        """The best configuration, as its best trial of the search."""
+        """The best configuration, as its best trial of the search; one that fresh seeds chose may not have finished there, as
+        a baseline that was stopped early: then as the best of those.
+        """
         chosen = self.confirmed if self.is_confirmed else self.board
         if chosen.empty or chosen["status"].iloc[0] != "finished":
             return None
-        own = self.trials[self.trials["group"] == chosen["group"].iloc[0]]
+        finished = (rows[rows["status"] == "finished"] for rows in (self.trials, self.fresh))
+        found = (rows[rows["group"] == chosen["group"].iloc[0]] for rows in finished)
+        own = next(rows for rows in found if len(rows))
         return own.sort_values(["val_accuracy", "index"], ascending=[False, True]).iloc[0]
 
 
@@ -79,7 +83,8 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     known = board[board["group"].isin(rows["group"])].set_index("group")
     rows = rows[rows["group"].isin(known.index)]
     own = {key: known.loc[rows["group"], key].to_numpy() for key in ("index", "id", "folder", "source")}
-    return rows.assign(**own, search_value=known.loc[rows["group"], "val_accuracy"].to_numpy())
+    promised = known.loc[rows["group"], "val_accuracy"].where(known.loc[rows["group"], "status"] == "finished")
+    return rows.assign(**own, search_value=promised.to_numpy())  # what was stopped early promised nothing of its end
 
 
 def fresh_trials(run: Run) -> list[Trial]:

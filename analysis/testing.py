@@ -1,5 +1,6 @@
 """The test split: opened for the winner after it was chosen, every reading on record before it happens."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,11 @@ from search.ledger import Run, Trial
 from trainables import durable, timing
 from trainables.durable import Record
 from trainables.errors import RunError
+
+WITHOUT_WEIGHTS = (
+    "note: the best trial's weights were not kept when the search was smaller, so it is not scored on the test split; "
+    "--keep-best N keeps more of them, and python -m analysis export --retrain trains it again"
+)
 
 
 def reads(run: Run) -> int:
@@ -41,6 +47,9 @@ def test_winner(run: Run, cache: Path) -> None:
     if index is None or not run.complete:
         return
     trial = next(trial for trial in run.trials if trial.index == index)
+    if not (trial.folder / "best.json").exists():
+        print(WITHOUT_WEIGHTS, file=sys.stderr)
+        return
     weights, key = read_weights(trial)
     if any(record["weights"] == key and record["state"] == "done" for record in run.tests):
         return

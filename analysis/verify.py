@@ -164,8 +164,15 @@ def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFi
             evidence.wrong(line.where, "done without an intent before it")
         if trial is None or not 1 <= record["epoch"] <= len(trial.rows):
             evidence.wrong(line.where, f"trial {record['trial']} has no epoch {record['epoch']}")
-        elif "ensemble" not in record and trial.weights not in (None, (record["epoch"], record["weights"])):
+        elif "ensemble" not in record and not fits_weights(trial, record):
             evidence.wrong(line.where, f"the weights of trial {record['trial']} are others")
+
+
+def fits_weights(trial: TrialFiles, record: Record) -> bool:
+    """Whether these weights may be those of the trial: the ones that are kept, or of its best before it was lengthened."""
+    if trial.weights is None or trial.weights == (record["epoch"], record["weights"]):
+        return True
+    return record["epoch"] != trial.weights[0] and record["epoch"] in [best["epoch"] for best in trial.bests_ever()]
 
 
 def is_stop(decision: Line) -> bool:

@@ -55,6 +55,11 @@ class TrialFiles:
     def is_finished(self) -> bool:
         return self.is_over and self.outcomes[-1][1] == "finished"
 
+    def bests_ever(self) -> list[Record]:
+        """The best row at each time the trial had finished."""
+        counts = sorted({count for count, outcome in self.outcomes if outcome == "finished"})
+        return [best for best in map(self.best, counts) if best]
+
     def bests(self) -> list[Record]:
         """The rows that the weights may be of: they are written before an outcome, and again when it was lengthened."""
         counts = {count for count, outcome in self.outcomes if outcome == "finished"} | {len(self.rows)}

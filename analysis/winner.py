@@ -21,7 +21,11 @@ def winner_on_test(run: Run, where: Standing) -> str:
     metrics = evaluation(run, int(best["index"]), int(best["best_epoch"]))
     heading, read = "## The winner on the test split", f"The test split was read {plural(reads(run), 'time')}."
     if metrics is None:
-        when = "run the command again to have it done" if run.complete else "that is done when every trial has ended"
+        when = (
+            "run the command again to have it done, if its weights were kept"
+            if run.complete
+            else "that is done when every trial has ended"
+        )
         return f"{heading}\n\nNot evaluated: {when}. {read}"
     return "\n\n".join([heading, overall(metrics), read, by_class(metrics, run.identity["classes"])])
 

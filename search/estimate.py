@@ -56,7 +56,7 @@ class Estimate:
         return self.epoch_seconds * max(self.epochs / self.slots, longest)
 
 
-def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slots: int, keep_best: int) -> Estimate:
+def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slots: int) -> Estimate:
     """Measure and count.
 
     Raises:
@@ -72,7 +72,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
     rule, trials, epochs = asked["scheduler"], totals["trials"] * totals["seeds"], totals["epochs"]
     confirming = min(totals["confirm"] + 1, len(configs)) * totals["confirm_seeds"]
     finishing = ideal_course(rule, trials, epochs)[-1][0]
-    kept = min(finishing, keep_best + totals["seeds"])
+    kept = min(finishing, totals["keep_best"] + totals["seeds"])
     seconds, kinds, unmeasured = mean_seconds(configs, data, settings, on_gpu, asked["precision"])
     return Estimate(
         totals=totals,

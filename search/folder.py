@@ -5,8 +5,8 @@ from pathlib import Path
 from search import confirmation, identity, plan
 from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
 from search.settings import Settings, plural
-from search.stopping import decisive
-from spaces import MAX_GRID, Space
+from search.stopping import WAITING, decisive, label
+from spaces import MAX_GRID, Space, When
 from trainables import durable
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT
 from trainables.data import Dataset
@@ -16,7 +16,7 @@ from trainables.errors import RunError, UsageError
 CONFIRM_SEEDS = 3  # unless --confirm-seeds says otherwise
 GROWING = {  # totals that may grow and never shrink, and the flag that says them
     "trials": "--num-samples", "epochs": "--epochs", "seeds": "--seeds", "confirm": "--confirm",
-    "confirm_seeds": "--confirm-seeds",
+    "confirm_seeds": "--confirm-seeds", "keep_best": "--keep-best",
 }  # fmt: skip
 
 
@@ -126,7 +126,8 @@ def ask(folder: Path, settings: Settings, before: Record | None) -> Record:
         raise UsageError("--confirm-seeds says how often, but nothing is confirmed. Add --confirm K.")
     totals: Record = {
         "trials": trials, "epochs": epochs, "seeds": settings.seeds or said["seeds"],
-        "confirm": confirm, "confirm_seeds": confirm_seeds if confirm else 0, "allowed": [],
+        "confirm": confirm, "confirm_seeds": confirm_seeds if confirm else 0,
+        "keep_best": settings.keep_best or said["keep_best"], "allowed": [],
     }  # fmt: skip
     if (count := trials * totals["seeds"] + confirm * totals["confirm_seeds"]) > MAX_GRID:
         raise UsageError(f"--num-samples, --seeds and --confirm make {count} trials; at most {MAX_GRID} are planned.")
@@ -154,7 +155,9 @@ def check_growth(folder: Path, settings: Settings, before: Record, totals: Recor
 def sized_schedules(space: Space) -> list[str]:
     """The schedules of a space that are sized for the number of epochs."""
     schedule = space.params.get("schedule", DEFAULTS["schedule"])
-    possible = (schedule,) if isinstance(schedule, str) else schedule.bounds()
+    possible = list((schedule,) if isinstance(schedule, str) else schedule.bounds())
+    if isinstance(schedule, When) and not space.decides_all(schedule):
+        possible.append(DEFAULTS["schedule"])
     return [name for name in LENGTH_DEPENDENT if name in possible]
 
 
@@ -162,6 +165,11 @@ def remarks(run: Run) -> list[str]:
     """What somebody should know about the early stopping and the confirmation that were asked for."""
     rule, epochs = run.identity["scheduler"], run.totals["epochs"]
     found = []
+    if run.identity["algorithm"] == "tpe" and rule["name"] in WAITING and decisive(rule, epochs):
+        found.append(
+            f"tpe has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so they are random; "
+            "use asha, median or none"
+        )
     if rule["name"] != "none" and not decisive(rule, epochs):
         found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
     elif rule["name"] != "none" and run.totals["seeds"] > 1:

@@ -102,7 +102,7 @@ def sources(*packages: str) -> str:
     found: dict[str, str] = {}
     for package in packages:
         folder = Path(trainables.__file__).parents[1] / package
-        found |= {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
+        found |= {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in folder.rglob("*.py")}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
 
 

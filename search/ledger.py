@@ -21,9 +21,15 @@ IDENTITY = (  # what its readers need of run.json
 )  # fmt: skip
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 TOTALS: Shape = {
-    "trials": (int,), "epochs": (int,), "seeds": (int,), "confirm": (int,), "confirm_seeds": (int,), "allowed": (list,),
+    "trials": (int,), "epochs": (int,), "seeds": (int,), "confirm": (int,), "confirm_seeds": (int,), "keep_best": (int,),
+    "allowed": (list,),
 }  # fmt: skip
-UNSAID: Record = {"seeds": 1, "confirm": 0, "confirm_seeds": 0}  # what a line of totals.jsonl means that lacks these
+UNSAID: Record = {
+    "seeds": 1,
+    "confirm": 0,
+    "confirm_seeds": 0,
+    "keep_best": 5,
+}  # what a line of totals.jsonl means that lacks these
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
@@ -82,7 +88,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        return self.folder.resolve().name  # of "." too
 
     @property
     def search_trials(self) -> list[Trial]:

@@ -76,7 +76,24 @@ class Progress:
 
     def asked(self) -> int:
         """The number of trials: those that are planned, and those that TPE will plan."""
-        return max(len(self.trials), self.run.totals["trials"] * self.run.totals.get("seeds", 1))
+        confirming = self._confirming()
+        return max(len(self.trials) - confirming, self._searched() * self.run.totals.get("seeds", 1)) + confirming
+
+    def _searched(self) -> int:
+        found: int = self.run.totals["trials"]
+        return found
+
+    def _confirming(self) -> int:
+        """The planned trials of the confirmation."""
+        return sum(trial.confirms for trial in self.trials.values())
+
+    def _to_confirm(self) -> int:
+        """The trials that a confirmation will have at most, before it is planned."""
+        best = self.run.totals.get("confirm", 0)
+        if not best or self._confirming():
+            return 0
+        found: int = min(best + 1, self._searched()) * self.run.totals["confirm_seeds"]
+        return found
 
     def seconds_left(self) -> float | None:
         """At the rate since the first epoch, if no further trial is stopped early; none before the second."""
@@ -84,5 +101,5 @@ class Progress:
             return None
         open_trials = [trial for trial in self.trials.values() if trial.status in ("planned", "waiting", "running")]
         left = sum(self.epochs_each - trial.epochs for trial in open_trials)
-        left += (self.asked() - len(self.trials)) * self.epochs_each
+        left += (self.asked() - len(self.trials) + self._to_confirm()) * self.epochs_each
         return left * (time.monotonic() - self.first_row_at) / (self.trained - 1)

@@ -9,6 +9,7 @@ from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
 
 NAMED = ("digits", "cifar10", "cifar100")  # data sets that are known by their name alone
+OF_A_RULE = ("grace_period", "reduction_factor", "audit")  # another way of stopping has its own
 CLOSEST = 3  # runs that are named where none has the name that was given
 
 
@@ -36,7 +37,8 @@ def recorded(runs_dir: Path, name: str, given: Set[str]) -> Record:
             f"--dataset is missing: {name} is of the images called {title}, and a run does not record where they lie. "
             f"Add --dataset folder:/path/to/{title}."
         )
-    found = {key: value for key, value in flags(identity).items() if key not in given}
+    dropped = {*given, *(OF_A_RULE if "scheduler" in given else ())}
+    found = {key: value for key, value in flags(identity).items() if key not in dropped}
     return found | {"resume": None, "name": name}
 
 

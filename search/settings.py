@@ -26,10 +26,10 @@ FLAGS = {  # each flag of run_search.py: what another value means for a run that
         "space", "set_", "max_params", "warm_start", "dataset", "algo", "seed", "scheduler", "grace_period",
         "reduction_factor", "audit", "fraction", "precision", "cpus_per_trial",
     ),
-    "totals": ("num_samples", "epochs", "seeds", "confirm", "confirm_seeds"),  # may grow
+    "totals": ("num_samples", "epochs", "seeds", "confirm", "confirm_seeds", "keep_best"),  # may grow
     "free": (  # changes nothing of what was or will be measured
-        "data_dir", "gpus_per_trial", "max_concurrent", "address", "epoch_timeout", "time_budget", "results", "keep_best",
-        "log_to", "notify", "retry_failed", "allow_changes", "quiet",
+        "data_dir", "gpus_per_trial", "max_concurrent", "address", "epoch_timeout", "time_budget", "results", "log_to",
+         "notify", "retry_failed", "allow_changes", "quiet",
     ),
     "which": (  # says which run is meant, or none
         "name", "runs_dir", "resume", "list_spaces", "show_space", "dry_run", "reproduce", "out",
@@ -61,6 +61,7 @@ class Settings:
     seeds: int | None = None  # of each configuration; none for what the run says, else 1
     confirm: int | None = None  # best configurations to train again; none for what the run says, else 0
     confirm_seeds: int | None = None
+    keep_best: int | None = None  # trials whose weights are kept; likewise, else 5
     seed: int = 0
     fraction: float = 1.0
     precision: str = "auto"
@@ -83,6 +84,8 @@ class Settings:
                 raise UsageError(unknown(field, given, known))
         if self.scheduler == "epochs:K":
             raise UsageError("--scheduler epochs:K needs a number of epochs for K. For example epochs:3.")
+        if not 0 < self.fraction <= 1:
+            raise UsageError(f"--fraction must be above 0 and at most 1, but got {self.fraction}.")
         if not 0 <= self.audit <= 1:
             raise UsageError(f"--audit must be a share from 0 to 1, but got {self.audit}.")
         if self.audit and self.scheduler == "none":
@@ -123,7 +126,7 @@ class Settings:
 
 LEAST = {
     "num_samples": 1, "epochs": 1, "grace_period": 1, "reduction_factor": 2, "cpus_per_trial": 1, "max_concurrent": 1,
-    "seeds": 1, "confirm": 0, "confirm_seeds": 1,
+    "seeds": 1, "confirm": 0, "confirm_seeds": 1, "keep_best": 1,
     "epoch_timeout": 1,
 }  # fmt: skip
 

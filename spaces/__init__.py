@@ -95,7 +95,7 @@ def describe(name: str) -> str:
 def line_of(error: BaseException, path: Path) -> int:
     """The line of a space's file that an error is about: that of the parameter it names, else where it was raised."""
     if isinstance(error, ParameterError):
-        nodes = list(ast.walk(ast.parse(path.read_text())))
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
         keys = [node.lineno for node in nodes if isinstance(node, ast.Constant) and node.value == error.key]
         keys += [
             node.lineno for node in nodes if isinstance(node, ast.keyword) and node.arg == error.key

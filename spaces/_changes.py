@@ -132,7 +132,7 @@ def literal(node: ast.expr) -> int | float | str:
         return node.id
     try:
         found = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         found = None
     if type(found) not in (int, float, str):
         raise SpaceError(f"cannot read {ast.unparse(node)[:200]!r}. {HOW}")

@@ -89,6 +89,12 @@ class Parameters:
             return value
         return dict(value.cases).get({**DEFAULTS, **self.constants, **chosen}[value.decider])
 
+    def decides_all(self, when: When) -> bool:
+        """Whether a when() says something for each value that the parameter which decides may have."""
+        decider = self.params.get(when.decider, DEFAULTS[when.decider])
+        values = decider.bounds() if isinstance(decider, RANGES) else (decider,)
+        return set(values) <= set(dict(when.cases))
+
     def config(self, point: Mapping[str, Any]) -> Config:
         """The whole configuration of a point, with the default number of epochs.
 
@@ -105,7 +111,8 @@ class Parameters:
         Raises:
             SpaceError: with the names and what is wrong with them.
         """
-        named = {key: value for key, value in self.free.items() if key in CHOICES}
+        groups = [members for members in by_axis(self.free) if not members.keys().isdisjoint(CHOICES)]
+        named = {key: value for members in groups for key, value in members.items()}
         for chosen in merged(options(named)):
             applying = {key: value for key, value in self.ranges(chosen).items() if key not in chosen}
             lowest = {key: value.bounds()[0] for key, value in applying.items()}

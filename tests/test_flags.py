@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from trainables.commandline import execute
 ROOT = Path(__file__).parents[1]
 START = (
     "--space=mlp_random", "--dataset=digits", "--num-samples=3", "--epochs=3", "--seed=1", "--fraction=0.5", "--name=t",
-    "--precision=fp32", "--seeds=2", "--confirm=2", "--confirm-seeds=3",
+    "--precision=fp32", "--seeds=2", "--confirm=2", "--confirm-seeds=3", "--keep-best=5",
 )  # fmt: skip
 DIFFERENT = {  # for each flag of class identity another value, and how the difference is told
     "space": ("lr_sweep", "space: mlp_random is now lr_sweep"),
@@ -38,11 +39,11 @@ DIFFERENT = {  # for each flag of class identity another value, and how the diff
 }
 LARGER = {
     "num_samples": ("4", "trials"), "epochs": ("4", "epochs"), "seeds": ("3", "seeds"), "confirm": ("3", "confirm"),
-    "confirm_seeds": ("4", "confirm_seeds"),
+    "confirm_seeds": ("4", "confirm_seeds"), "keep_best": ("6", "keep_best"),
 }  # fmt: skip
-SMALLER = {"num_samples": "2", "epochs": "2", "seeds": "1", "confirm": "1", "confirm_seeds": "2"}
+SMALLER = {"num_samples": "2", "epochs": "2", "seeds": "1", "confirm": "1", "confirm_seeds": "2", "keep_best": "4"}
 FREE = {
-    "data_dir": "other/data", "gpus_per_trial": "0", "max_concurrent": "1", "results": "other.md", "keep_best": "2",
+    "data_dir": "other/data", "gpus_per_trial": "0", "max_concurrent": "1", "results": "other.md",
     "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
     "quiet": None, "log_to": "optuna", "notify": "true",
 }  # fmt: skip
@@ -265,3 +266,41 @@ def test_nobody_has_to_watch_a_search(command):
         os.dup2(kept, 2)
     assert code == 0
     assert ledger.read(Path("runs/t")).totals["trials"] == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [("--scheduler=ahsa", "'asha'"), ("--algo=tep", "'tpe'"), ("--precision=bf1", "'bf16'"), ("--name=a b", "--name"),
+     ("--fraction=2", "--fraction"), ("--seed=-1", "--seed"), ("--gpus-per-trial=many", "--gpus-per-trial")],
+)  # fmt: skip
+def test_a_mistake_is_found_before_anything_is_downloaded(command, monkeypatch, flags, what):
+    def download(*_, **__):
+        raise AssertionError("it was not looked at first")
+
+    monkeypatch.setattr("trainables.data.prepare", download)
+    code, said = command("--space=lr_sweep", "--dataset=digits", flags)
+    assert (code, what in said) == (2, True), said
+
+
+def test_a_folder_for_a_trial_again_is_refused_beside_a_search(command):
+    code, said = command("--space=lr_sweep", "--dataset=digits", "--out=somewhere")
+    assert (code, "--out keeps a trial of --reproduce" in said) == (2, True)
+
+
+def test_a_limit_in_a_space_counts_with_the_classes_of_the_images(command, images, tmp_path, monkeypatch):
+    """So that the run, which records it, can be continued: there it is a flag."""
+    import spaces
+
+    limited = replace(spaces.load("lr_sweep"), max_params=100_000_000)
+    monkeypatch.setattr(spaces, "load", lambda name: limited)
+    start = ("--space=lr_sweep", f"--dataset={images}", "--name=t")
+    assert command(*start)[0] == 0
+    code, said = command("--resume=t", f"--dataset={images}")
+    assert code == 0, said
+
+
+def test_whole_numbers_are_points_of_a_grid_too(command):
+    fixed = ("--set=lr=1e-3", "--set=dropout=0.3", "--set=weight_decay=1e-4")
+    code, said = command("--space=mlp_random", "--dataset=digits", *fixed, "--algo=grid", "--num-samples=3")
+    assert code == 0, said
+    assert "the grid has" not in said

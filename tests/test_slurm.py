@@ -25,7 +25,7 @@ time.sleep(60)
 STAND_INS = {
     "scontrol": 'if [ "$1" = requeue ]; then echo "$2" >> requeued; else echo node-1; fi',
     "srun": """set -m; "$@" & task=$!; trap 'kill -TERM -- -$task' TERM; wait $task; wait $task""",  # signals all of a task
-    "ray": 'while [ "$1" != -- ]; do shift; done; shift; "$@"; exit $?',  # symmetric-run waits for its command
+    "ray": 'if [ "$1" = get-auth-token ]; then mkdir -p ~/.ray; echo secret | tee ~/.ray/auth_token; exit; fi; [ "$RAY_AUTH_MODE" = token ] || exit 8; while [ "$1" != -- ]; do shift; done; shift; "$@"; exit $?',  # symmetric-run waits for its command
 }
 
 
@@ -41,7 +41,7 @@ def cluster(tmp_path):
 
 def submit(cluster, script, *arguments):
     environment = {
-        **os.environ, "PATH": f"{cluster / 'bin'}:{os.environ['PATH']}",
+        **os.environ, "HOME": str(cluster), "PATH": f"{cluster / 'bin'}:{os.environ['PATH']}",
         "SLURM_JOB_ID": "17", "SLURM_JOB_NODELIST": "node-[1-2]", "SLURM_JOB_NUM_NODES": "2",
     }  # fmt: skip
     return subprocess.Popen(["bash", script, *arguments], cwd=cluster, env=environment)

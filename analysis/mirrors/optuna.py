@@ -23,7 +23,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.ledger import Run, Trial
-from trainables import durable
+from trainables import timing
 
 FILE = "optuna.db"
 STATES = {
@@ -96,7 +96,7 @@ def dated(new: FrozenTrial, trial: Trial) -> FrozenTrial:
         return new
     path = trial.folder / "epochs.jsonl"
     end = datetime.fromtimestamp(path.stat().st_mtime if path.exists() else 0)  # in local time, as Optuna has it
-    seconds = sum(record.get("seconds", 0.0) for record in durable.read_lines(trial.folder / "timing.jsonl"))
+    seconds = sum(record.get("seconds", 0.0) for record in timing.lines(trial.folder))
     new.datetime_start = end - timedelta(seconds=seconds)
     new.datetime_complete = end if new.state.is_finished() else None
     return new

@@ -1,7 +1,7 @@
 """When things happened, for tools that want to know. A ledger knows no clock; timing.jsonl beside it does."""
 
 from search.ledger import Run, Trial
-from trainables import durable
+from trainables import timing
 from trainables.durable import Record
 
 
@@ -13,14 +13,14 @@ def started(run: Run) -> int:
 def timings(trial: Trial) -> dict[int, Record]:
     """What the clock said of each epoch the first time, so that an epoch trained again after a kill changes nothing."""
     found: dict[int, Record] = {}
-    for record in durable.read_lines(trial.folder / "timing.jsonl"):
+    for record in timing.lines(trial.folder):
         if "epoch" in record:
             found.setdefault(record["epoch"], record)
     return found
 
 
-def timed_rows(trial: Trial, timing: dict[int, Record]) -> list[Record]:
+def timed_rows(trial: Trial, known: dict[int, Record]) -> list[Record]:
     """The rows whose timing is known. It is noted just after the row, so that of a running trial may be on its way."""
     if trial.ended:
         return trial.epochs
-    return trial.epochs[: max(timing, default=0)]
+    return trial.epochs[: max(known, default=0)]

@@ -251,3 +251,40 @@ def test_after_a_confirmation_the_fresh_seeds_say_what_differs(confirmed: Run) -
     tied = int(where.confirmed["tied"].sum())
     assert one.text.startswith("On fresh seeds ")
     assert ("ahead of the other" in one.text) == (tied == 1)
+
+
+def test_seeds_are_no_evidence_of_what_a_parameter_does(trial: Make, run: MakeRun) -> None:
+    """Twelve configurations of noise on twenty seeds each. As 240 trials, any parameter would seem to matter."""
+    dice = np.random.default_rng(0)
+    trials = []
+    for place in range(12):
+        config, own = (
+            {"lr": float(10 ** dice.uniform(-4, -1)), "dropout": float(dice.uniform(0, 0.5))},
+            dice.uniform(0.4, 0.8),
+        )
+        trials += [trial(20 * place + seed, (own + dice.normal(0, 0.001),), **config) for seed in range(20)]
+    found = run(trials, space_params=LOG | {"dropout": "uniform(0, 0.5)"})
+    result = mattered(found, found.trials)
+    assert result is not None
+    assert result.configurations == 12
+    assert not any(each.matters for each in result.parameters.values())
+    seeds = dataclasses.replace(found, totals=found.totals | {"seeds": 20})
+    assert "12 configurations by the mean of their seeds' best accuracy" in effects.section(seeds, stand(seeds), result)
+
+
+def test_values_that_can_only_lie_at_an_end_are_not_called_inside(trial: Make, run: MakeRun) -> None:
+    known = {"optimizer": "choice(adamw, sgd)", "weight_decay": "choice(0.0001, 0.0005)", "depth": "choice(1, 2, 3)"}
+    trials = [trial(place, (0.9 - place / 10,) * 3, depth=2 + place, weight_decay=1e-4) for place in range(2)]
+    found = run(trials, space_params=known)
+    where = stand(found)
+    assert only(checks.edges(found, where, where.best)).text == "The best values of depth lie inside their ranges."
+
+
+def test_a_single_rung_waits_longer_by_another_number_of_epochs(trial: Make, run: MakeRun) -> None:
+    found = rungs_run(trial, run, [7, 6, 5, 4, 3, 2, 1, 0])
+    rule = {"name": "epochs", "budget": 1, "grace_period": 1, "reduction_factor": 3}
+    longer = dataclasses.replace(
+        found, identity=found.identity | {"scheduler": rule}, totals=found.totals | {"epochs": 9}
+    )
+    asked = arguments(only(checks.stopping(longer)).command)
+    assert (asked["--scheduler"], "--grace-period" in asked) == ("epochs:3", False)

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from analysis.__main__ import app
 from analysis.selection import Selection
 from search.ledger import Run, Trial
 from trainables.commandline import execute
+from trainables.errors import UsageError
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
@@ -127,3 +129,21 @@ def test_winners_on_the_same_seeds_are_compared_over_them(seeded: Run) -> None:
     assert f"first lies 3.83 points above second: more than noise ({expected}, paired over 3 seeds)" in compare.show(
         runs, "md", ALL
     )
+
+
+def test_two_runs_of_one_name_are_told_apart_by_nothing(trial: Make, run: MakeRun) -> None:
+    runs = two(trial, run)
+    with pytest.raises(UsageError, match="two runs are called first"):
+        compare.show([runs[0], named(runs[1], "first")], "md", ALL)
+
+
+def test_several_tests_are_adjusted_and_the_choice_of_each_winner_is_said(trial: Make, run: MakeRun) -> None:
+    runs = [named(run([trial(0, (0.5, 0.90 - place / 25), lr=0.1 + place / 10)]), f"run-{place}") for place in range(3)]
+    one = compare.show([runs[0], runs[2]], "md", ALL)
+    assert "Each is the best of its run, which the test does not know." in one
+    assert "Holm" not in one
+    several = compare.show(runs, "md", ALL)
+    assert "adjusted by Holm for 2 tests." in several
+    p_value = float(re.findall(r"p = (0\.\d+)", several)[0])
+    alone = float(re.findall(r"p = (0\.\d+)", compare.show(runs[:2], "md", ALL))[0])
+    assert p_value >= alone

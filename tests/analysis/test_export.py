@@ -15,11 +15,12 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from analysis import architecture, card, trials
+from analysis import architecture, card, retrain, trials
 from analysis.__main__ import app
 from analysis.standing import confirmed_values
 from search import ledger
 from trainables import data
+from trainables import trial as one_trial
 from trainables.commandline import execute
 from trainables.config import MODELS, complete
 from trainables.models import build
@@ -249,3 +250,18 @@ def test_the_retrained_network_knows_the_validation_images(call: Call, digits: P
     model.load_state_dict(safetensors.torch.load_file("net/model.safetensors"))
     logits = predict(model, images.val.images, images, "cpu", "fp32")
     assert (logits.argmax(1) == images.val.labels).mean() > 0.8
+
+
+def test_a_training_that_was_interrupted_goes_on_only_if_it_is_the_same(
+    call: Call, digits: Path, trained_run: Path
+) -> None:
+    """What another export left in the folder is of other images, and would be taken for a start otherwise."""
+    words = ("export", "lr_sweep-digits/2", "net", "--retrain", "--data-dir", str(digits))
+    assert call(*words)[0] == 0
+    expected = Path("net/model.safetensors").read_bytes()
+    one, cache = ledger.read(trained_run).trials[2], data.prepare("digits", digits, progress=False)
+    few = data.load(cache, fraction=0.1)
+    scratch = Path("net") / retrain.SCRATCH
+    list(one_trial.run(scratch, one.config, few, seed=one.seed, device="cpu", precision="fp32", until=1))
+    assert call(*words)[0] == 0
+    assert Path("net/model.safetensors").read_bytes() == expected

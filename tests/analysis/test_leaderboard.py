@@ -17,6 +17,7 @@ from analysis.markdown import count
 from analysis.standing import stand
 from search.ledger import Run, Trial
 from trainables import cost as cost_of
+from trainables.config import KEYS
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
@@ -104,7 +105,7 @@ hostile = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(["a|
 @example("name", "\ud800")  # half a surrogate pair, as JSON may have it; pandas refuses it in the name of a column
 @given(hostile.filter(lambda key: key == key.encode(errors="replace").decode()), hostile)
 def test_any_text_in_a_setting_leaves_the_shape(trial: Make, run: MakeRun, key: str, value: str) -> None:
-    assume(key not in (*frame.ORIGIN, *frame.facts([]), *frame.METRICS))
+    assume(key not in (*frame.ORIGIN, *frame.facts([]), *frame.METRICS, *KEYS))  # a width that is no number is damage
     one = trial(0, (0.5,))
     one.config[key] = value
     rows = rows_of(leaderboard.leaderboard(results.rank(run([one, trial(1, (0.6,))])), [key]))

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+import tabulate as tables
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from analysis import markdown
+from analysis.markdown import table
 
 NASTY = (
     "a|b",
@@ -125,3 +127,10 @@ def test_accuracy_has_two_decimals() -> None:
 )
 def test_folders_of_absolute_paths_are_left_out(text: str, expected: str) -> None:
     assert markdown.without_folders(text) == expected
+
+
+def test_a_table_is_as_wide_whatever_packages_are_there() -> None:
+    """tabulate asks wcwidth, if that is installed, how wide a character is on a terminal."""
+    rows = table(["class", "n"], [["\u732b", "1"], ["dog", "2"]], "lr").splitlines()
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert not tables.WIDE_CHARS_MODE

@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +337,17 @@ def test_a_thousand_trials_sort_and_filter(browser: Any, large: Path) -> None:
     assert page.ids()[:3] == ["0", "1", "2"]
     page.write("lr <= 0.001")
     assert len(page.ids()) == 10
+
+
+def test_the_words_below_the_table_are_of_the_trials_that_it_has(seeded: Run) -> None:
+    """results.md has a row for a configuration, the page one for each of its seeds."""
+    text = unescape(report.page(seeded))
+    assert "val %: accuracy on the 300 validation images at the best epoch" in text
+    assert "of all seeds together" not in text
+    assert "of the configuration, by the mean over its 3 seeds" in text
+
+
+def test_it_does_not_say_that_rows_are_left_out(trial: Make, run: MakeRun) -> None:
+    many = run([trial(place, (0.5 + place / 100,), lr=0.1 + place / 100) for place in range(30)])
+    assert "The table has the best" in results.render(many)
+    assert "The table has the best" not in report.page(many)

@@ -83,3 +83,7 @@ def test_a_rising_curve_rises() -> None:
     lines = terminal_plot.plot([1.0, 2.0, 3.0]).splitlines()
     ends = [len(line) for line in lines[: terminal_plot.HEIGHT]]
     assert ends == sorted(ends, reverse=True)
+
+
+def test_with_seeds_the_rank_is_among_configurations(seeded: Run) -> None:
+    assert ", rank 1 of 3 configurations" in show.show(seeded, seeded.trials[3], "md")

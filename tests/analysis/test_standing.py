@@ -144,3 +144,50 @@ def test_the_protocol_says_who_chooses(confirmed: Run, seeded: Run) -> None:
     assert "**One seed each.**" in text
     assert "What fresh seeds made of the best stands above." in text
     assert "fresh" not in results.render(seeded)
+
+
+def baseline_that_wins(confirmed: Run, status: str) -> Run:
+    """The baseline comes first on fresh seeds, although the search had not seen its end."""
+    first = confirmed.trials[0]
+    rows, outcome, stopped = first.epochs[:1], None, 1
+    if status != "stopped":
+        rows, outcome, stopped = (
+            [],
+            {"outcome": status, "epoch": 1, "error": "RuntimeError: x", "where": "x.py:1"},
+            None,
+        )
+    ended = dataclasses.replace(first, epochs=rows, outcome=outcome, stopped_at=stopped)
+    fresh = [
+        dataclasses.replace(one, epochs=[{**row, "val_accuracy": row["val_accuracy"] + 0.06} for row in one.epochs])
+        if one.config == first.config
+        else one
+        for one in confirmed.trials[1:]
+    ]
+    return dataclasses.replace(confirmed, trials=[ended, *fresh])
+
+
+@pytest.mark.parametrize("status", ["stopped", "diverged", "failed"])
+def test_a_baseline_that_only_fresh_seeds_trained_to_the_end_wins_with_their_weights(
+    confirmed: Run, status: str
+) -> None:
+    """A trial that did not finish has no weights, so the best of those that confirm stands for the configuration."""
+    found = baseline_that_wins(confirmed, status)
+    where = stand(found)
+    winner = next(trial for trial in found.trials if trial.index == where.winner)
+    assert (winner.source, winner.status, winner.config["lr"]) == ("confirm", "finished", 1e-3)
+    assert winner.best and winner.best["val_accuracy"] == pytest.approx(0.97)
+    text = results.render(found)
+    assert "confirmed)" in text.split("Protocol")[0]
+    assert "optimism of" not in text.split("Protocol")[0], "one epoch promised nothing of the end"
+    assert joined.show([found], "md")
+
+
+def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
+    lost = [
+        dataclasses.replace(trial, outcome={"outcome": "diverged", "epoch": 3})
+        if (trial.source, trial.config["lr"]) == ("confirm", 1e-3)
+        else trial
+        for trial in confirmed.trials
+    ]
+    found = dataclasses.replace(confirmed, trials=lost)
+    assert "adjusted by Holm for all 1 pair of finished rows" in confirmation.section(found, stand(found))

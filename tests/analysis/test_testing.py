@@ -1,6 +1,7 @@
 """The test split is read for the winner, after it was chosen, on record before it happens, and once."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,3 +126,15 @@ def test_real_predictions_are_compared_in_pairs(folder: Path) -> None:
     ranked = results.rank(ledger.read(folder))
     assert ranked["test"].dropna().tolist() == [comparison.PAIRED]
     assert np.isfinite(ranked["p_value"][1])
+
+
+def test_weights_that_were_not_kept_are_a_note_and_no_error(
+    folder: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A search that grew may have a winner whose weights were dropped when it was smaller."""
+    copy = Path(shutil.copytree(folder, tmp_path / folder.name))
+    for path in copy.glob("trials/*/best.*"):
+        path.unlink()
+    testing.test_winner(ledger.read(copy), cache)
+    assert "weights were not kept" in capsys.readouterr().err
+    assert not (copy / "tests.jsonl").exists() or lines(copy) == []

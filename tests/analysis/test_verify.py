@@ -682,3 +682,20 @@ def test_results_that_are_wrong_alone_are_written_again_and_a_ledger_is_restored
         "python -m analysis leaderboard 'a run' writes the results again."
     )
     assert remedy("t", ["results.json:2: x", "totals.jsonl:1: y"]) == "Restore the folder from a copy."
+
+
+def test_a_test_of_the_best_epoch_before_a_trial_was_lengthened_is_good(run, winner):
+    """Its weights were others, and they were the best then."""
+    rows = durable.read_lines(winner / "epochs.jsonl")
+    tested = durable.read_lines(run / "tests.jsonl")[-1]
+    totals = durable.read_lines(run / "totals.jsonl")[-1]
+    add_line(run / "totals.jsonl", {**totals, "epochs": totals["epochs"] + 1})
+    better = {**rows[-2], "epoch": rows[-2]["epoch"] + 1, "val_accuracy": 1.0}
+    with (winner / "epochs.jsonl").open("a") as file:
+        file.write(json.dumps(better) + "\n" + json.dumps({"outcome": "finished"}) + "\n")
+    durable.write_checked(winner / "best.safetensors", b"other weights", epoch=better["epoch"], val_accuracy=1.0)
+    change_predictions(winner, epoch=better["epoch"], correct=np.ones(40, bool))
+    found = verify.verify(run)
+    assert not any(problem.startswith("tests.jsonl") for problem in found), found
+    edit(run / "tests.jsonl", 1, epoch=1 if tested["epoch"] != 1 else 2)
+    assert any(problem.startswith("tests.jsonl:1: the weights of trial") for problem in verify.verify(run))

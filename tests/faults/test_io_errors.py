@@ -304,7 +304,9 @@ def test_after_a_refused_decision_the_scheduler_takes_no_other(tmp_path, monkeyp
     path = tmp_path / "decisions.jsonl"
     decisions = Decisions(path, {"name": "asha", "grace_period": 1, "reduction_factor": 3}, 9, [])
     casualties = SimpleNamespace(reported=lambda *_: None)
-    scheduler = PlanScheduler(None, decisions, lambda *_: None, tmp_path / "stop", casualties, None)
+    scheduler = PlanScheduler(
+        SimpleNamespace(trials=[]), decisions, lambda *_: None, tmp_path / "stop", casualties, None
+    )
     durable.append(path)  # the file is there
     truncate = os.ftruncate
     monkeypatch.setattr(

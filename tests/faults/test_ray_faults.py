@@ -2,6 +2,7 @@
 
 import contextlib
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -66,15 +67,18 @@ def test_no_cluster_at_that_address(search):
     assert "127.0.0.1:1" in refused(search, "--address", "127.0.0.1:1")
 
 
-def test_a_temporary_folder_with_too_long_a_name(search):
+def test_a_temporary_folder_with_too_long_a_name_is_no_obstacle(search, check):
+    """As on every Mac, and in jobs of some clusters: Ray's sockets must have short names."""
     long = search.folder / ("t" * 60) / ("t" * 60)
     long.mkdir(parents=True)
-    assert "107 bytes" in refused(search, TMPDIR=long)
+    code, errors = search.done(TMPDIR=long)
+    assert code == 0, (errors, search.log())
+    assert list(long.iterdir()) == []
+    check(search)
 
 
 def test_a_temporary_folder_that_is_full(search):
-    place = search.folder / "tmp"
-    place.mkdir()
+    place = Path(tempfile.mkdtemp(prefix="f", dir="/tmp"))  # short, or it would not be used
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", place], capture_output=True).returncode:
         pytest.skip("cannot mount")
     try:
@@ -82,3 +86,4 @@ def test_a_temporary_folder_that_is_full(search):
     finally:
         with contextlib.suppress(OSError):
             subprocess.run(["umount", "-l", place], check=False)
+            place.rmdir()

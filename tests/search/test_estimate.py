@@ -19,12 +19,12 @@ BYTES = 4 * (3072 * 8 + 8 + 8 + 8 * 4 + 4)  # a layer without bias, its normalis
 def guess(tmp_path, toy, settings):
     """The estimate of a search whose run is, or would be, tmp_path/run."""
     return lambda **asked: estimate.estimate(
-        tmp_path / "run", settings(**{"space": TINY, **asked}), toy, on_gpu=False, slots=2, keep_best=1
+        tmp_path / "run", settings(**{"space": TINY, **asked}), toy, on_gpu=False, slots=2
     )
 
 
 def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
-    found = guess()
+    found = guess(keep_best=1)
     assert (found.full, found.ideal, found.confirming, found.trained, found.epochs) == (12, 12, 0, 0, 12)
     assert found.disk == pytest.approx(2 * 2 * 3 * BYTES + 3 * 3 * BYTES + 2 * BYTES), "SGD keeps one number a weight"
     assert found.kinds == 1

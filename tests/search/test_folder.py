@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from search import folder, ledger
-from spaces import Space, choice
+from spaces import Space, choice, when
 from trainables import durable
 from trainables.errors import RunError, SpaceError, UsageError
 
@@ -26,7 +26,8 @@ def test_a_new_run_holds_its_identity_its_totals_and_its_plan(start, settings):
     run = start(settings())
     assert run.identity["space_params"] == {"lr": "choice(0.1, 0.2, 0.3)"}
     assert run.totals == {
-        "trials": 3, "epochs": 4, "seeds": 1, "confirm": 0, "confirm_seeds": 0, "allowed": []
+        "trials": 3, "epochs": 4, "seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 5,
+        "allowed": [],
     }  # fmt: skip
     assert [(trial.index, trial.source, trial.config["lr"]) for trial in run.trials] == [
         (0, "baseline", 0.2),
@@ -237,3 +238,27 @@ def test_weights_of_the_best_and_of_the_baseline_are_kept(start, settings, tmp_p
         durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": "finished"})
     folder.prune_weights(ledger.read(tmp_path), keep=1)
     assert [(trial.folder / "best.safetensors").exists() for trial in run.trials] == [True, True, False]
+
+
+def test_tpe_with_a_rung_that_all_wait_for_is_said_to_learn_nothing(start, settings):
+    """No trial ends before all points are drawn, so each of them is random."""
+    asked = {"algorithm": "tpe", "num_samples": 3}
+    assert not any("tpe" in line for line in folder.remarks(start(settings(**asked, scheduler="asha", name="a"))))
+
+
+@pytest.mark.parametrize("scheduler", ["sha", "epochs:2"])
+def test_tpe_and_waiting(tmp_path, toy, settings, scheduler):
+    run = folder.open_run(tmp_path, settings(algorithm="tpe", num_samples=3, scheduler=scheduler), toy, on_gpu=False)
+    assert "tpe has nothing to learn from" in folder.remarks(run)[0]
+
+
+@pytest.mark.parametrize(
+    ("cases", "expected"),
+    [({"sgd": "constant"}, ["cosine"]), ({"sgd": "constant", "adamw": "constant"}, [])],
+)
+def test_a_schedule_that_is_left_to_the_default_counts(cases, expected):
+    space = Space(
+        params={"optimizer": choice("sgd", "adamw"), "schedule": when("optimizer", **cases)},
+        baseline={"optimizer": "adamw"}, epochs=2,
+    )  # fmt: skip
+    assert folder.sized_schedules(space) == expected

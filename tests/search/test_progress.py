@@ -135,3 +135,20 @@ def test_columns_are_honoured(run, monkeypatch):
 
     assert widest(on_terminal(run, monkeypatch)) > 60
     assert widest(on_terminal(run, monkeypatch, COLUMNS="40")) <= 40
+
+
+def test_a_confirmation_that_is_not_planned_yet_is_part_of_the_time_left(tmp_path, toy, settings):
+    progress = Progress(folder.open_run(tmp_path, settings(confirm=1, confirm_seeds=2), toy, on_gpu=False))
+    progress.update(0, row(1, 0.4))
+    progress.first_row_at -= 10
+    progress.update(1, row(1, 0.4))
+    assert progress.seconds_left() == pytest.approx(10 * (10 + 2 * 2 * 4), rel=0.01)
+    assert progress.asked() == 3, "it is no part of the search"
+
+
+def test_trials_that_confirm_are_not_taken_for_those_of_a_search_that_grew(run):
+    line = durable.read_lines(run.folder / "trials.jsonl")[0]
+    durable.append(run.folder / "trials.jsonl", line | {"index": 3, "seed": 5, "id": "abcdef", "source": "confirm"})
+    grown = ledger.read(run.folder)
+    grown.totals["trials"] = 5  # TPE has yet to draw two points
+    assert Progress(grown).asked() == 6

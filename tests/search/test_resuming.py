@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from search import identity, resuming
+from search import folder, identity, resuming
 
 RUN = {
     "space": "s",
@@ -49,3 +49,12 @@ def test_the_flags_lead_to_the_same_identity(settings, toy, change):
 def test_reading_a_run_back_needs_neither_torch_nor_ray():
     code = "import sys, search.resuming; print([name for name in ('torch', 'ray', 'pandas') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_another_way_of_stopping_has_its_own_settings(tmp_path, settings, toy):
+    (tmp_path / "t").mkdir()
+    first = settings(precision="fp32", scheduler="median", audit=0.1, space_name="lr_sweep", dataset_short="digits")
+    folder.open_run(tmp_path / "t", first, toy, on_gpu=False)
+    assert {"reduction_factor", "audit"} <= resuming.recorded(tmp_path, "t", set()).keys()
+    found = resuming.recorded(tmp_path, "t", {"scheduler"})
+    assert not {"scheduler", "grace_period", "reduction_factor", "audit"} & found.keys()

@@ -130,6 +130,8 @@ def test_one_of_two_linked_parameters_can_be_fixed_or_both_set_free():
         ("lr=True", "cannot read"),
         ("lr=None", "cannot read"),
         ("lr=[[0.1]]", "cannot read"),
+        ("lr={[1]}", "cannot read"),
+        ("lr={[]:1}", "cannot read"),
         ("lr=choice(*range(3))", "cannot read"),
         ("lr=0.1,0.1", "twice"),
         ("lr=-1", "above 0"),

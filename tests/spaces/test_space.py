@@ -1,5 +1,7 @@
 """Conditional and linked parameters, constraints and the lint: pytest tests/spaces/test_space.py"""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,3 +149,17 @@ def test_another_scheduler_is_refused(name):
 def test_a_share_from_zero_is_no_range_over_decades():
     space = Space(params={"model": "mlp", "dropout": uniform(0.0, 0.6)}, baseline={"dropout": 0.3}, epochs=1)
     assert warnings(space) == []
+
+
+def test_a_model_may_be_linked_with_a_depth_that_only_it_can_have():
+    params = linked(model=("mlp", "resnet"), depth=(3, 20), width=(1024, 16))
+    space = Space(
+        params={**params, "lr": choice(0.1, 0.2)},
+        baseline={"model": "mlp", "depth": 3, "width": 1024, "lr": 0.1},
+        epochs=1,
+    )
+    assert [point["depth"] for point in space.grid] == [3, 3, 20, 20]
+    with pytest.raises(SpaceError, match=r"with model 'resnet'.*6n \+ 2"):
+        replace(
+            space, params={**linked(model=("mlp", "resnet"), depth=(3, 21), width=(1024, 16)), "lr": choice(0.1, 0.2)}
+        )
