@@ -22,10 +22,15 @@ if "--fail" in sys.argv: sys.exit(5)
 if Path("saved").exists(): sys.exit(0)  # the same command, continued to its end
 time.sleep(60)
 """
+RAY = """
+if [ "$1" = get-auth-token ]; then mkdir -p ~/.ray; echo secret | tee ~/.ray/auth_token; exit; fi
+[ "$RAY_AUTH_MODE" = token ] || exit 8
+while [ "$1" != -- ]; do shift; done; shift; "$@"; exit $?  # symmetric-run waits for its command
+"""
 STAND_INS = {
     "scontrol": 'if [ "$1" = requeue ]; then echo "$2" >> requeued; else echo node-1; fi',
     "srun": """set -m; "$@" & task=$!; trap 'kill -TERM -- -$task' TERM; wait $task; wait $task""",  # signals all of a task
-    "ray": 'if [ "$1" = get-auth-token ]; then mkdir -p ~/.ray; echo secret | tee ~/.ray/auth_token; exit; fi; [ "$RAY_AUTH_MODE" = token ] || exit 8; while [ "$1" != -- ]; do shift; done; shift; "$@"; exit $?',  # symmetric-run waits for its command
+    "ray": RAY,
 }
 
 
