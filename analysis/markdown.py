@@ -8,9 +8,8 @@ from typing import Any
 import tabulate as tables
 from tabulate import tabulate
 
-tables.WIDE_CHARS_MODE = (
-    False  # else a table is as wide as a package says that is there on one machine and not on another
-)
+# Else a table is as wide as a package says that is there on one machine and not on another.
+tables.WIDE_CHARS_MODE = False
 LONGEST = 120  # characters of a foreign text that are shown
 RATES = ("lr", "weight_decay")  # span decades, so they are written as 3.2e-2
 NOTHING = "–"

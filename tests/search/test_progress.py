@@ -150,5 +150,6 @@ def test_trials_that_confirm_are_not_taken_for_those_of_a_search_that_grew(run):
     line = durable.read_lines(run.folder / "trials.jsonl")[0]
     durable.append(run.folder / "trials.jsonl", line | {"index": 3, "seed": 5, "id": "abcdef", "source": "confirm"})
     grown = ledger.read(run.folder)
+    assert Progress(grown).asked() == 4
     grown.totals["trials"] = 5  # TPE has yet to draw two points
     assert Progress(grown).asked() == 6
