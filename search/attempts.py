@@ -65,12 +65,15 @@ def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> 
     Raises:
         RunError: no trial has run on what there is now, and some have run elsewhere.
     """
-    device = device_of(resources)
-    before = {each for trial in run.trials for each in timing.devices(trial.folder)[-1:]}
-    if before and device not in before and not allow_changes:
+    device, before = device_of(resources), None
+    for trial in run.trials:
+        before = (timing.devices(trial.folder) or [before])[-1]
+        if before == device:
+            return
+    if before and not allow_changes:
         way_back = "Use --gpus-per-trial 0" if device == "cuda" else "See that Ray finds the GPU (nvidia-smi)"
         raise RunError(
-            f"another device: {run.folder}: its trials ran on {before.pop()}, and these would run on {device}. "
+            f"another device: {run.folder}: its trials ran on {before}, and these would run on {device}. "
             f"{way_back}, or go on with --allow-changes."
         )
 

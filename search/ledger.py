@@ -24,12 +24,8 @@ TOTALS: Shape = {
     "trials": (int,), "epochs": (int,), "seeds": (int,), "confirm": (int,), "confirm_seeds": (int,), "keep_best": (int,),
     "allowed": (list,),
 }  # fmt: skip
-UNSAID: Record = {
-    "seeds": 1,
-    "confirm": 0,
-    "confirm_seeds": 0,
-    "keep_best": 5,
-}  # what a line of totals.jsonl means that lacks these
+# What a line of totals.jsonl means that lacks these.
+UNSAID: Record = {"seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 5}
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
@@ -88,7 +84,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.folder.resolve().name  # of "." too
+        name = self.folder.name
+        return self.folder.resolve().name if name in ("", "..") else name
 
     @property
     def search_trials(self) -> list[Trial]:

@@ -137,11 +137,8 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
 def here(scratch: Path) -> dict[str, Any]:
     """What Ray is to use of this machine. It would count the GPU of a Mac as well, and cores that belong to others."""
     cores = {"num_cpus": local_cpus()} if local_cpus() < (os.cpu_count() or 1) else {}  # else Ray knows of quotas, too
-    return {
-        "num_gpus": local_gpus(),
-        **cores,
-        "_temp_dir": str(scratch / "ray"),
-    }  # a folder in it, because Ray opens it to all
+    inside = str(scratch / "ray")  # Ray opens its folder to all
+    return {"num_gpus": local_gpus(), **cores, "_temp_dir": inside}
 
 
 def gist(error: Exception) -> str:

@@ -87,9 +87,10 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
     """
     epochs: int = config["epochs"]
     durable.make_folder(folder)
-    durable.sweep(folder)
     if not (folder / FACTS).exists():
-        if any(folder.iterdir()):
+        if any(
+            not path.name.startswith(f".{FACTS}.") for path in folder.iterdir()
+        ):  # what a kill left of it is no matter
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
