@@ -65,9 +65,9 @@ def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> 
     Raises:
         RunError: no trial has run on what there is now, and some have run elsewhere.
     """
-    device, before = device_of(resources), None
+    device, before = device_of(resources), ""
     for trial in run.trials:
-        before = (timing.devices(trial.folder) or [before])[-1]
+        before = [before, *timing.devices(trial.folder)][-1]
         if before == device:
             return
     if before and not allow_changes:
