@@ -143,7 +143,7 @@ def main(
     if resume is not None:
         from search import resuming
 
-        asked = asked | resuming.recorded(runs_dir, resume, given(ctx))
+        asked = asked | resuming.recorded(runs_dir, resume, given(ctx), scheduler)
     if asked["space"] is None:
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
     from analysis import mirrors
@@ -402,9 +402,9 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
     else:
         from analysis import clock
         from analysis.standing import stand  # loaded by now, while trials ran
-        from search.folder import prune_weights
+        from search.folder import kept, prune_weights
 
-        prune_weights(run, run.totals["keep_best"], winner := stand(run).winner)
+        prune_weights(run, kept(run.totals), winner := stand(run).winner)
         shown = write(run.folder, settings, results)
         told = clock.of_winner(run, winner)
         stamp.put(run.folder, shown)

@@ -61,7 +61,8 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
     sets = [part for change in changes for part in ("--set", one_line(change))]
     keys = [change.partition("=")[0] for change in changes] + list(settings)
     suffix = f"-{'-'.join(keys)}"[:40]
-    dropped = OF_A_RULE if "scheduler" in settings else ()
+    rule = settings.get("scheduler", "")
+    dropped = OF_A_RULE if rule == "none" else ("grace_period",) if rule else ()
     kept = {key: value for key, value in asked(run).items() if key not in dropped}
     return search(run, kept | {"name": run.name[: 64 - len(suffix)] + suffix} | settings, *sets)
 

@@ -95,7 +95,7 @@ def files(trial: Trial) -> list[tuple[str, int]]:
     """Names and sizes of what lies in the folder of a trial."""
     if not trial.folder.is_dir():
         return []
-    return [(path.name, path.stat().st_size) for path in sorted(trial.folder.iterdir()) if path.is_file()]
+    return [(path.name, path.stat().st_size) for path in sorted(trial.folder.glob("[!.]*")) if path.is_file()]
 
 
 def reproduce(run: Run, trial: Trial) -> str:

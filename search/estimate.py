@@ -13,13 +13,14 @@ from typing import Any
 from search import identity, ledger, plan
 from search.display import clock
 from search.folder import GROWING, ask, check_identity
+from search.folder import kept as kept_best
 from search.progress import Progress
 from search.settings import Settings, plural
 from search.stopping import ideal_course, ideal_epochs, label
 from trainables import durable
 from trainables.data import Dataset
 from trainables.durable import Record
-from trainables.errors import TrialsError
+from trainables.errors import ExpectedError, RayError, TrialsError
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic
@@ -72,7 +73,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
     rule, trials, epochs = asked["scheduler"], totals["trials"] * totals["seeds"], totals["epochs"]
     confirming = min(totals["confirm"] + 1, len(configs)) * totals["confirm_seeds"]
     finishing = ideal_course(rule, trials, epochs)[-1][0]
-    kept = min(finishing, totals["keep_best"] + totals["seeds"])
+    kept = min(finishing, kept_best(totals) + totals["seeds"])
     seconds, kinds, unmeasured = mean_seconds(configs, data, settings, on_gpu, asked["precision"])
     return Estimate(
         totals=totals,
@@ -124,6 +125,7 @@ def mean_seconds(
         TrialsError: all of them.
     """
     from trainables.cost import flops
+    from trainables.trial import is_broken_device
 
     kinds = {kind(config): config for config in configs}
     by_cost = sorted(kinds.values(), key=lambda config: flops(config, len(data.classes)))
@@ -132,11 +134,17 @@ def mean_seconds(
     failures: list[str] = []
     started = time.monotonic()
     for config in in_order(by_cost):
-        if len(measured) >= PROBES and time.monotonic() - started > ALL_PROBES:
+        if len(measured) + len(failures) >= PROBES and time.monotonic() - started > ALL_PROBES:
             break
         try:
             seconds = exact[kind(config)] = probe(config, data, settings.threads, on_gpu, precision)
+        except ExpectedError:
+            raise
         except Exception as error:  # whatever a network raises that does not fit: in the search its trials fail
+            if is_broken_device(error):
+                raise RayError(
+                    f"the GPU does not work: {error}. Look at nvidia-smi, or use --gpus-per-trial 0."
+                ) from error
             failures.append((str(error).splitlines() or [type(error).__name__])[0])
         else:
             measured.append((flops(config, len(data.classes)), seconds))

@@ -14,6 +14,7 @@ from trainables.durable import Record
 from trainables.errors import RunError, UsageError
 
 CONFIRM_SEEDS = 3  # unless --confirm-seeds says otherwise
+KEEP_BEST = 5  # unless --keep-best does; 0 in a run's totals is that nothing was said
 GROWING = {  # totals that may grow and never shrink, and the flag that says them
     "trials": "--num-samples", "epochs": "--epochs", "seeds": "--seeds", "confirm": "--confirm",
     "confirm_seeds": "--confirm-seeds", "keep_best": "--keep-best",
@@ -191,6 +192,11 @@ def retry_failed(run: Run) -> Run:
             durable.append(trial.folder / "epochs.jsonl", {"outcome": "retried"})
             (trial.folder / "error.txt").unlink(missing_ok=True)
     return read(run.folder)
+
+
+def kept(totals: Record) -> int:
+    """Trials whose weights are kept."""
+    return int(totals["keep_best"] or KEEP_BEST)
 
 
 def tidy(run: Run) -> None:

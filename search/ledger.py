@@ -25,7 +25,7 @@ TOTALS: Shape = {
     "allowed": (list,),
 }  # fmt: skip
 # What a line of totals.jsonl means that lacks these.
-UNSAID: Record = {"seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 5}
+UNSAID: Record = {"seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 0}
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}

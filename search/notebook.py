@@ -59,7 +59,7 @@ def run_search(space: str | None = None, **flags: Any) -> Path:
     told = [line for line in lines if line.startswith(RESULTS)]
     if process.returncode not in ENDED or not told:
         raise SearchFailedError(message(lines), process.returncode)
-    return Path(flags.get("runs_dir") or "runs") / told[-1].strip().rpartition("/")[2]
+    return Path(flags.get("runs_dir") or "runs") / Path(told[-1].strip().rpartition(" and ")[2]).name
 
 
 def message(lines: list[str]) -> str:

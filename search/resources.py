@@ -30,10 +30,10 @@ def local_cpus() -> int:
 
 
 def local_gpus() -> int:
-    """NVIDIA GPUs of this machine that may be used. On WSL only the driver knows, in some containers only /proc."""
+    """NVIDIA GPUs of this machine that may be used: as its driver counts them, for /proc shows a container those of others."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = max(nvidia.count(), len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))
-    named = [name for name in (visible or "").split(",") if name.strip() not in ("", "-1")]
+    present = nvidia.count()
+    named = [name for name in (visible or "").split(",") if name.strip() not in ("", "-1", "NoDevFiles")]  # of SLURM
     return present if visible is None else min(present, len(named))
 
 

@@ -13,11 +13,15 @@ OF_A_RULE = ("grace_period", "reduction_factor", "audit")  # another way of stop
 CLOSEST = 3  # runs that are named where none has the name that was given
 
 
-def recorded(runs_dir: Path, name: str, given: Set[str]) -> Record:
+def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None = None) -> Record:
     """What --resume stands for: parameters of run_search.main, without those that were given beside it.
 
     Totals are not among them: what is not said stays as it was. Nor is the place of a folder of images, which a run does
     not record, so that it holds no path of this machine.
+
+    Args:
+        given: the flags beside it.
+        scheduler: the value of that one; the settings of another rule are not taken over.
 
     Raises:
         RunError: there is no such run; the message has those that could be meant.
@@ -37,8 +41,10 @@ def recorded(runs_dir: Path, name: str, given: Set[str]) -> Record:
             f"--dataset is missing: {name} is of the images called {title}, and a run does not record where they lie. "
             f"Add --dataset folder:/path/to/{title}."
         )
-    dropped = {*given, *(OF_A_RULE if "scheduler" in given else ())}
-    found = {key: value for key, value in flags(identity).items() if key not in dropped}
+    known = flags(identity)
+    is_other_rule = scheduler not in (None, known["scheduler"])
+    dropped = {*given, *(OF_A_RULE if is_other_rule else ())}
+    found = {key: value for key, value in known.items() if key not in dropped}
     return found | {"resume": None, "name": name}
 
 

@@ -61,7 +61,7 @@ class Settings:
     seeds: int | None = None  # of each configuration; none for what the run says, else 1
     confirm: int | None = None  # best configurations to train again; none for what the run says, else 0
     confirm_seeds: int | None = None
-    keep_best: int | None = None  # trials whose weights are kept; likewise, else 5
+    keep_best: int | None = None  # trials whose weights are kept; likewise
     seed: int = 0
     fraction: float = 1.0
     precision: str = "auto"

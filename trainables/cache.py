@@ -26,7 +26,7 @@ from trainables import durable
 from trainables.errors import DataError, RunError
 from trainables.lock import exclusive
 
-VERSION = 2  # of the format and of every decoder; a new one leaves old folders unused
+VERSION = 1  # of the format and of every decoder; a new one leaves old folders unused
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)

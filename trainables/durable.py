@@ -19,7 +19,12 @@ from trainables.errors import LockedError, RunError, StorageError
 
 Record = dict[str, Any]
 
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what flock says on a file system without locks
+NO_LOCKS = (
+    errno.ENOSYS,
+    errno.ENOLCK,
+    errno.EOPNOTSUPP,
+    errno.ENOTSUP,
+)  # what flock says on a file system without locks
 
 
 def write(path: Path, data: bytes) -> None:

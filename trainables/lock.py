@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainables import durable
 from trainables.meter import say
 
 
@@ -16,13 +17,14 @@ def exclusive(path: Path) -> Iterator[None]:
     The file stays: removing it would let two processes hold two files of the same name.
 
     Raises:
-        OSError: the file cannot be created, or its file system has no locks.
+        OSError: the file cannot be created or locked.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        is_ours = durable.lock(descriptor)
+        if is_ours is None:
+            say(f"warning: {path}: its file system has no locks, so nothing notices a second process. Start only one.")
+        if is_ours is False:
             say(f"waiting for another process that prepares the same data ({path})")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -58,8 +58,8 @@ def train_single(
             "dataset": name, "fingerprint": images.fingerprint, "fraction": fraction,
             "seed": seed, "precision": arithmetic, "threads": threads,
         }  # fmt: skip
-        claim(folder, facts, config)
         refuse_other_device(folder, device)
+        claim(folder, facts, config)
         follow(folder, config, images, seed, device, arithmetic, quiet)
         print_validation(folder)
         if test:

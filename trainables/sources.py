@@ -118,7 +118,7 @@ def _folder_source(root: Path, progress: bool) -> Source:
         tell_left_out(tree.others(root))
         return found.classes
 
-    return Source(name, cache.key("folder", found.key), write)
+    return Source(name, cache.key("folder, upright", found.key), write)  # as their cameras noted: not so at first
 
 
 def tell_left_out(paths: list[Path]) -> None:

@@ -6,7 +6,7 @@ from search import estimate, folder, ledger
 from search.progress import Progress
 from spaces import Space, choice
 from trainables import durable, train
-from trainables.errors import RunError, TrialsError
+from trainables.errors import DataError, ExpectedError, RunError, TrialsError
 
 TINY = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "batch_size": 20, "schedule": "constant", "lr": choice(0.1, 0.2, 0.3)},
@@ -135,3 +135,14 @@ def test_a_network_that_does_not_fit_is_said_and_the_others_are_measured(guess, 
     monkeypatch.setattr(estimate, "probe", lambda config, *rest: probe({**config, "width": 16}, *rest))
     with pytest.raises(TrialsError, match="no trial can be trained: the first one says: CUDA out of memory"):
         guess(space=wide)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: no kernel image is available"), DataError("gone")])
+def test_a_fault_of_the_machine_is_not_blamed_on_the_space(guess, monkeypatch, error):
+    def probe(*_):
+        raise error
+
+    monkeypatch.setattr(estimate, "probe", probe)
+    with pytest.raises(ExpectedError) as caught:
+        guess()
+    assert not isinstance(caught.value, TrialsError)

@@ -26,7 +26,7 @@ def test_a_new_run_holds_its_identity_its_totals_and_its_plan(start, settings):
     run = start(settings())
     assert run.identity["space_params"] == {"lr": "choice(0.1, 0.2, 0.3)"}
     assert run.totals == {
-        "trials": 3, "epochs": 4, "seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 5,
+        "trials": 3, "epochs": 4, "seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 0,
         "allowed": [],
     }  # fmt: skip
     assert [(trial.index, trial.source, trial.config["lr"]) for trial in run.trials] == [
@@ -262,3 +262,11 @@ def test_a_schedule_that_is_left_to_the_default_counts(cases, expected):
         baseline={"optimizer": "adamw"}, epochs=2,
     )  # fmt: skip
     assert folder.sized_schedules(space) == expected
+
+
+def test_weights_that_are_kept_are_five_until_something_is_said_and_then_that(start, settings):
+    assert folder.kept(start(settings()).totals) == 5
+    assert folder.kept(start(settings(keep_best=2)).totals) == 2
+    assert folder.kept(start(settings()).totals) == 2
+    with pytest.raises(RunError, match="--keep-best cannot shrink"):
+        start(settings(keep_best=1))

@@ -10,6 +10,7 @@ import pytest
 from search import lock
 from trainables import durable
 from trainables.errors import LockedError, StorageError
+from trainables.lock import exclusive
 
 HOLD = """
 import pathlib, sys, time, search.lock
@@ -46,6 +47,8 @@ def refuse(monkeypatch, number):
 def test_a_file_system_without_locks_is_worth_a_warning(tmp_path, monkeypatch, capsys):
     """Lustre is often mounted so. The search goes on, because most people start it once."""
     refuse(monkeypatch, errno.ENOSYS)
+    with exclusive(tmp_path / "lock"):
+        assert "Start only one." in capsys.readouterr().err
     with lock.hold(tmp_path), durable.folder_lock(tmp_path):
         assert "Start only one." in capsys.readouterr().err
 

@@ -60,6 +60,8 @@ def test_the_folder_of_a_run_may_have_any_name(place, monkeypatch):
     (place / "speaker.py").write_text("print('results: results.md and cats and dogs/toy-digits')\n")
     monkeypatch.setattr(notebook, "COMMAND", place / "speaker.py")
     assert run_search("toy", runs_dir="cats and dogs") == Path("cats and dogs/toy-digits")
+    (place / "speaker.py").write_text("print('results: out/results.md and toy-digits')\n")
+    assert run_search("toy", runs_dir=".") == Path("toy-digits")
 
 
 def test_an_interrupt_while_a_line_is_printed_is_handed_on_too(place, monkeypatch):

@@ -85,7 +85,9 @@ def test_cores_that_belong_to_others_are_not_counted():
     assert local_cpus() == len(before)
 
 
-@pytest.mark.parametrize(("visible", "expected"), [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0,1,2", 2)])
+@pytest.mark.parametrize(
+    ("visible", "expected"), [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0,1,2", 2), ("NoDevFiles", 0)]
+)
 def test_only_visible_gpus_are_used(monkeypatch, visible, expected):
     monkeypatch.setattr(nvidia, "count", lambda: 2)
     monkeypatch.setattr(os, "environ", {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})

@@ -56,5 +56,7 @@ def test_another_way_of_stopping_has_its_own_settings(tmp_path, settings, toy):
     first = settings(precision="fp32", scheduler="median", audit=0.1, space_name="lr_sweep", dataset_short="digits")
     folder.open_run(tmp_path / "t", first, toy, on_gpu=False)
     assert {"reduction_factor", "audit"} <= resuming.recorded(tmp_path, "t", set()).keys()
-    found = resuming.recorded(tmp_path, "t", {"scheduler"})
+    same = resuming.recorded(tmp_path, "t", {"scheduler"}, "median")
+    assert (same["reduction_factor"], same["audit"]) == (2, 0.1)
+    found = resuming.recorded(tmp_path, "t", {"scheduler"}, "asha")
     assert not {"scheduler", "grace_period", "reduction_factor", "audit"} & found.keys()

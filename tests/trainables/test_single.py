@@ -143,3 +143,12 @@ def test_a_gpu_that_is_not_there_is_refused():
     assert single.choose_device("auto") == "cpu"
     with pytest.raises(UsageError, match="Use --device cpu"):
         single.choose_device("cuda")
+
+
+def test_a_command_that_is_refused_for_its_device_changes_nothing(digits, tmp_path):
+    start(tmp_path / "one", digits)
+    before = (tmp_path / "one" / single.FACTS).read_bytes()
+    timing.note(tmp_path / "one", timing.epoch_line(1, 1.0, 100, "cuda"))
+    with pytest.raises(RunError, match="another device"):
+        start(tmp_path / "one", digits, epochs=9)
+    assert (tmp_path / "one" / single.FACTS).read_bytes() == before
