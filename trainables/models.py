@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.dropout import Dropout
+from trainables.normpool import LEAK, NormPool
 
 SIDE = 32  # pixels of an image's height and width
-LEAK = 0.01  # slope of LeakyReLU below zero
 
 
 def build(config: Mapping[str, Any], classes: int) -> nn.Module:
@@ -41,16 +41,17 @@ class FlattenPixels(nn.Module):
 def convnet(config: Mapping[str, Any], classes: int) -> nn.Module:
     """`depth` blocks of 3x3 convolution; the first three halve the image and each of blocks two to four doubles the channels.
 
-    The largest of four values is picked before LeakyReLU, which keeps their order: the same numbers for a quarter of its work.
-    The average at the end is not torch's adaptive one, whose gradient lies in memory such that LeakyReLU's is ten times slower.
+    Normalising, pooling and LeakyReLU of a block that halves the image are one layer, for speed; the two that are nothing keep
+    the names that weights had when they were three. The average at the end is not torch's adaptive one, whose gradient lies in
+    memory such that LeakyReLU's is ten times slower.
     """
     layers: list[nn.Module] = []
     channels = 3
     for block in range(config["depth"]):
         width = config["width"] << min(block, 3)
-        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
-        layers += [nn.MaxPool2d(2)] if block < 3 else []
-        layers += [nn.LeakyReLU(LEAK)]
+        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
+        halved = [NormPool(width), nn.Identity(), nn.Identity()]
+        layers += halved if block < 3 else [nn.BatchNorm2d(width), nn.LeakyReLU(LEAK)]
         channels = width
     side = SIDE >> min(config["depth"], 3)
     head = [nn.AvgPool2d(side), nn.Flatten(), Dropout(config["dropout"]), nn.Linear(channels, classes)]

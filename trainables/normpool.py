@@ -1,0 +1,119 @@
+"""Batch normalisation, 2x2 max pooling and LeakyReLU as one layer, which reads the activations as few times as it can.
+
+On a CPU these three take nearly half of a step, most of it waiting for memory. The gradient of batch normalisation is that of
+Ioffe and Szegedy 2015, section 3, whose sums need only the pixels that pooling has chosen; the variance is that of differences
+from one pixel (Chan, Golub and LeVeque 1983), so a large mean does no harm. What is normalised and pooled is rounded to the
+precision of the images once, at the end. More threads than one, a GPU, odd sizes, and gradients through a network that is not
+being trained are left to torch.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+LEAK = 0.01  # slope of LeakyReLU below zero
+SLOPE = np.float32(LEAK)
+
+quiet = np.errstate(all="ignore")  # a network that diverges says so by its loss
+
+
+class NormPool(nn.BatchNorm2d):
+    """(N, C, H, W) to (N, C, H // 2, W // 2); parameters and running statistics are those of BatchNorm2d."""
+
+    @quiet
+    def forward(self, images: Tensor) -> Tensor:
+        if not fits(images) or (torch.is_grad_enabled() and not self.training):
+            return F.leaky_relu(F.max_pool2d(super().forward(images), 2), LEAK)
+        if not self.training:
+            return pooled(images, *self.running())[0]
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        result: Tensor = OnePass.apply(images, self.weight, self.bias, self)
+        return result
+
+    def running(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, scale and bias of each channel by the running statistics."""
+        assert self.running_mean is not None and self.running_var is not None
+        scale = numbers(self.weight) / np.sqrt(numbers(self.running_var) + self.eps)
+        return numbers(self.running_mean), scale, numbers(self.bias)
+
+    def follow(self, mean: np.ndarray, variance: np.ndarray, count: int) -> None:
+        """Move the running statistics towards those of a batch of so many pixels."""
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        self.running_mean.lerp_(torch.from_numpy(mean).float(), self.momentum)
+        self.running_var.lerp_(torch.from_numpy(variance * (count / (count - 1))).float(), self.momentum)
+
+
+def fits(images: Tensor) -> bool:
+    """Whether the loops know these images: channels last on a CPU, of even sides, and one thread."""
+    return (
+        images.device.type == "cpu"
+        and images.dtype in (torch.float32, torch.bfloat16)
+        and images.is_contiguous(memory_format=torch.channels_last)
+        and images.shape[2] % 2 == images.shape[3] % 2 == 0
+        and torch.get_num_threads() == 1
+    )
+
+
+class OnePass(torch.autograd.Function):
+    """The layer with the statistics of the batch."""
+
+    @staticmethod
+    def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor, layer: NormPool) -> Tensor:
+        from trainables import kernels  # compiles or loads them: not before they are needed
+
+        count, first = images.numel() // images.shape[1], images[0, :, 0, 0].float().numpy()
+        total, squares = kernels.moments(rows(images), first)
+        mean = first + total / count
+        variance = np.maximum(squares / count - (total / count) ** 2, 0)
+        layer.follow(mean, variance, count)
+        deviation = np.sqrt(variance + layer.eps)
+        scale = numbers(weight) / deviation
+        result, chosen, place = pooled(images, mean, scale, numbers(bias))
+        context.save_for_backward(images, chosen, place)
+        context.statistics = mean, deviation, scale
+        return result
+
+    @staticmethod
+    @once_differentiable
+    @quiet
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        from trainables import kernels
+
+        images, chosen, place = context.saved_tensors
+        mean, deviation, scale = context.statistics
+        slopes = rows(gradient.contiguous(memory_format=torch.channels_last))
+        total, products = kernels.sums(slopes, rows(chosen), rows(place), SLOPE, mean.astype(np.float32))
+        weighted, count = products / deviation, images.numel() // images.shape[1]  # the gradient of the weight
+        linear, constant = -scale * weighted / deviation / count, -scale * total / count
+        result = torch.empty_like(images)
+        arrays = [each.astype(np.float32) for each in (scale, mean, linear, constant)]
+        kernels.spread(rows(images), slopes, rows(place), SLOPE, *arrays, rows(result))
+        return result, torch.from_numpy(weighted).float(), torch.from_numpy(total).float(), None
+
+
+def pooled(images: Tensor, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """The result of the layer, and of each of its numbers the value it was chosen from and its place (see kernels.pool)."""
+    from trainables import kernels
+
+    count, channels, height, width = images.shape
+    shape, order = (count, channels, height // 2, width // 2), torch.channels_last
+    result, chosen = (torch.empty(shape, dtype=images.dtype, memory_format=order) for _ in range(2))
+    place = torch.empty(shape, dtype=torch.uint8, memory_format=order)
+    arrays = [each.astype(np.float32) for each in (mean, scale, bias)]
+    kernels.pool(rows(images), *arrays, SLOPE, rows(result), rows(chosen), rows(place))
+    return result, chosen, place
+
+
+def rows(images: Tensor) -> np.ndarray:
+    """The memory of (N, C, H, W) in channels-last order as (N, H, W, C); bfloat16 as its bits."""
+    pixels = images.detach().permute(0, 2, 3, 1)
+    return (pixels.view(torch.uint16) if pixels.dtype == torch.bfloat16 else pixels).numpy()
+
+
+def numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().double().numpy()
