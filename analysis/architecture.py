@@ -6,7 +6,9 @@ from pathlib import Path
 import trainables
 
 MODELS = Path(trainables.__file__).with_name("models.py")
-STANDALONE = {"resnet18": Path(__file__).parent / "standalone" / "resnet18.py"}  # those that torchvision builds
+STANDALONE = {  # those built with the help of torchvision or of our own kernels
+    name: Path(__file__).parent / "standalone" / f"{name}.py" for name in ("convnet", "resnet18")
+}
 REPLACED = {  # our dropout differs from torch's in how it draws its random numbers, so only while training
     "from trainables.dropout import Dropout": "from torch.nn import Dropout",
 }

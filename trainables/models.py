@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.dropout import Dropout
-from trainables.normpool import LEAK, NormPool
+from trainables.normpool import NormPool
 
 SIDE = 32  # pixels of an image's height and width
+LEAK = 0.01  # slope of LeakyReLU below zero
 
 
 def build(config: Mapping[str, Any], classes: int) -> nn.Module:
@@ -50,7 +51,7 @@ def convnet(config: Mapping[str, Any], classes: int) -> nn.Module:
     for block in range(config["depth"]):
         width = config["width"] << min(block, 3)
         layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
-        halved = [NormPool(width), nn.Identity(), nn.Identity()]
+        halved = [NormPool(width, LEAK), nn.Identity(), nn.Identity()]
         layers += halved if block < 3 else [nn.BatchNorm2d(width), nn.LeakyReLU(LEAK)]
         channels = width
     side = SIDE >> min(config["depth"], 3)

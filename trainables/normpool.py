@@ -15,21 +15,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-LEAK = 0.01  # slope of LeakyReLU below zero
-SLOPE = np.float32(LEAK)
-
 quiet = np.errstate(all="ignore")  # a network that diverges says so by its loss
 
 
 class NormPool(nn.BatchNorm2d):
-    """(N, C, H, W) to (N, C, H // 2, W // 2); parameters and running statistics are those of BatchNorm2d."""
+    """(N, C, H, W) to (N, C, H // 2, W // 2); parameters and running statistics are those of BatchNorm2d.
+
+    `leak` is the slope of LeakyReLU below zero.
+    """
+
+    def __init__(self, channels: int, leak: float) -> None:
+        super().__init__(channels)
+        self.leak = leak
 
     @quiet
     def forward(self, images: Tensor) -> Tensor:
         if not fits(images) or (torch.is_grad_enabled() and not self.training):
-            return F.leaky_relu(F.max_pool2d(super().forward(images), 2), LEAK)
+            return F.leaky_relu(F.max_pool2d(super().forward(images), 2), self.leak)
         if not self.training:
-            return pooled(images, *self.running())[0]
+            return pooled(images, *self.running(), self.leak)[0]
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
         result: Tensor = OnePass.apply(images, self.weight, self.bias, self)
@@ -73,9 +77,9 @@ class OnePass(torch.autograd.Function):
         layer.follow(mean, variance, count)
         deviation = np.sqrt(variance + layer.eps)
         scale = numbers(weight) / deviation
-        result, chosen, place = pooled(images, mean, scale, numbers(bias))
+        result, chosen, place = pooled(images, mean, scale, numbers(bias), layer.leak)
         context.save_for_backward(images, chosen, place)
-        context.statistics = mean, deviation, scale
+        context.statistics = layer.leak, mean, deviation, scale
         return result
 
     @staticmethod
@@ -85,18 +89,20 @@ class OnePass(torch.autograd.Function):
         from trainables import kernels
 
         images, chosen, place = context.saved_tensors
-        mean, deviation, scale = context.statistics
+        leak, mean, deviation, scale = context.statistics
         slopes = rows(gradient.contiguous(memory_format=torch.channels_last))
-        total, products = kernels.sums(slopes, rows(chosen), rows(place), SLOPE, mean.astype(np.float32))
+        total, products = kernels.sums(slopes, rows(chosen), rows(place), np.float32(leak), mean.astype(np.float32))
         weighted, count = products / deviation, images.numel() // images.shape[1]  # the gradient of the weight
         linear, constant = -scale * weighted / deviation / count, -scale * total / count
         result = torch.empty_like(images)
         arrays = [each.astype(np.float32) for each in (scale, mean, linear, constant)]
-        kernels.spread(rows(images), slopes, rows(place), SLOPE, *arrays, rows(result))
+        kernels.spread(rows(images), slopes, rows(place), np.float32(leak), *arrays, rows(result))
         return result, torch.from_numpy(weighted).float(), torch.from_numpy(total).float(), None
 
 
-def pooled(images: Tensor, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+def pooled(
+    images: Tensor, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray, leak: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """The result of the layer, and of each of its numbers the value it was chosen from and its place (see kernels.pool)."""
     from trainables import kernels
 
@@ -105,7 +111,7 @@ def pooled(images: Tensor, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray
     result, chosen = (torch.empty(shape, dtype=images.dtype, memory_format=order) for _ in range(2))
     place = torch.empty(shape, dtype=torch.uint8, memory_format=order)
     arrays = [each.astype(np.float32) for each in (mean, scale, bias)]
-    kernels.pool(rows(images), *arrays, SLOPE, rows(result), rows(chosen), rows(place))
+    kernels.pool(rows(images), *arrays, np.float32(leak), rows(result), rows(chosen), rows(place))
     return result, chosen, place
 
 

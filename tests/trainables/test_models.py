@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from trainables.config import MODELS, complete
-from trainables.models import ResidualBlock, Whitening, build
-from trainables.normpool import LEAK, NormPool
+from trainables.models import LEAK, ResidualBlock, Whitening, build
+from trainables.normpool import NormPool
 
 
 @pytest.mark.parametrize("model", MODELS)

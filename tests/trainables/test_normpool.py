@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from trainables import kernels, normpool
-from trainables.normpool import LEAK, NormPool, fits
+from trainables.models import LEAK
+from trainables.normpool import NormPool, fits
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +33,7 @@ def one_thread():
 
 def layer(channels: int, seed: int = 0) -> NormPool:
     """With weights of either sign, biases and running statistics that are not those of the start."""
-    made, generator = NormPool(channels), torch.Generator().manual_seed(seed)
+    made, generator = NormPool(channels, LEAK), torch.Generator().manual_seed(seed)
     for tensor in (made.weight.data, made.bias.data, made.running_mean):
         tensor.copy_(torch.randn(channels, generator=generator))
     made.running_var.copy_(torch.rand(channels, generator=generator) + 0.5)
@@ -128,9 +129,9 @@ def test_what_is_not_finite_comes_out_where_it_does_with_torch(precision, traini
 
 
 def test_of_equal_values_the_first_has_the_gradient():
-    made, images = NormPool(1), torch.zeros(2, 1, 2, 2).to(memory_format=torch.channels_last)
+    made, images = NormPool(1, LEAK), torch.zeros(2, 1, 2, 2).to(memory_format=torch.channels_last)
     images[1] = 1.0
-    chosen = normpool.pooled(images, *made.running())[2]
+    chosen = normpool.pooled(images, *made.running(), LEAK)[2]
     assert chosen.flatten().tolist() == [
         kernels.NEGATIVE,
         0,
