@@ -61,8 +61,8 @@ def _narrow(number, value):
 
     def nearest(number, value):
         bits = as_bits(number)
-        rounded = np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
-        return rounded if number == number else np.uint16(0x7FC0)
+        even = (bits >> np.uint32(16)) & np.uint32(1)
+        return np.uint16((bits + np.uint32(0x7FFF) + even) >> np.uint32(16))  # infinite stays so, and no number, too
 
     return same if value == types.float32 else nearest
 

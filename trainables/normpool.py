@@ -90,7 +90,7 @@ class OnePass(torch.autograd.Function):
 
         images, chosen, place = context.saved_tensors
         leak, mean, deviation, scale = context.statistics
-        slopes = rows(gradient.contiguous(memory_format=torch.channels_last))
+        slopes = rows(gradient.contiguous(memory_format=torch.channels_last))  # whatever else would be compiled anew
         total, products = kernels.sums(slopes, rows(chosen), rows(place), np.float32(leak), mean.astype(np.float32))
         weighted, count = products / deviation, images.numel() // images.shape[1]  # the gradient of the weight
         linear, constant = -scale * weighted / deviation / count, -scale * total / count

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -93,6 +94,14 @@ def test_evaluating_is_exact(precision):
     with torch.inference_mode():
         assert torch.equal(made(images), expected)
         torch.testing.assert_close(made(images), textbook(made)(images), rtol=0.02, atol=0.02)
+
+
+def test_of_two_nearest_numbers_the_even_one_is_taken():
+    values = torch.arange(128) / 128 + 1  # all of bfloat16 from one to two; what is added lies half way to the next
+    images = values.bfloat16()[:, None, None, None].expand(128, 1, 2, 2).contiguous(memory_format=torch.channels_last)
+    none, half = np.zeros(1), np.full(1, 1 / 256)
+    found = normpool.pooled(images, none, none + 1, half, LEAK)[0]
+    assert torch.equal(found.flatten(), (values + 1 / 256).bfloat16())
 
 
 def test_gradients_through_a_network_that_only_predicts_are_there():
