@@ -97,6 +97,7 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     from trainables.models import build
     from trainables.train import predict
 
+    torch.set_num_threads(run.identity["threads"])  # as while it was trained
     total = np.zeros((len(pixels), len(images.classes)))
     for trial, data in zip(trials, weights, strict=True):
         device = testing.device_of(trial)

@@ -76,6 +76,7 @@ def read_weights(trial: Trial) -> tuple[bytes, str]:
 def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, Any]:
     """The metrics of these weights on the test split, computed as the validation metrics were."""
     import safetensors.torch
+    import torch
 
     from trainables import data, metrics
     from trainables.models import build
@@ -87,6 +88,7 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
             f"other images: {cache}: fingerprint {images.fingerprint} is not that of {run.folder}. Restore the data."
         )
     device = device_of(trial)
+    torch.set_num_threads(run.identity["threads"])  # the last bit of bfloat16 depends on it
     model = build(trial.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
     split = data.load_test(cache)

@@ -73,7 +73,7 @@ def scheduler(settings: Settings) -> Record:
 
 def libraries(settings: Settings) -> tuple[str, ...]:
     """Those whose version is recorded."""
-    return ("ray", "torch", "numpy", *(["optuna"] if settings.algorithm == "tpe" else []))
+    return ("ray", "torch", "numpy", "numba", *(["optuna"] if settings.algorithm == "tpe" else []))
 
 
 def differences(recorded: Record, asked: Record) -> Record:

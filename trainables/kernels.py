@@ -1,11 +1,13 @@
 """The loops behind trainables/normpool.py, compiled by Numba for the processor at hand when they are first called.
 
+That takes two seconds in every process. Numba could keep them on disk, but a full disk or a damaged file there would end a
+trial, and two processes that compile at the same time can mix theirs up.
+
 Arrays are (N, H, W, C), H and W even: float32, or uint16 with the bits of bfloat16 numbers, which are computed with as float32.
 Every channel is summed on its own and in one order, so vectors of any length give the same bits.
 """
 # mypy: disallow-untyped-defs=False
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,6 @@ from numba.extending import intrinsic, overload
 
 ROWS = 64  # so many rows of pixels are summed in float32 before they join the sums in float64
 NEGATIVE = 4  # added to the place (0 to 3) of a largest value that LeakyReLU has scaled down
-
-
-def compiled(loop: Callable[..., Any]) -> Any:
-    """Kept on disk for the next process, unless there is no folder that could be written to."""
-    try:
-        return njit(nogil=True, cache=True)(loop)
-    except RuntimeError:
-        return njit(nogil=True)(loop)
 
 
 @intrinsic
@@ -62,7 +56,9 @@ def _narrow(number, value):
     def nearest(number, value):
         bits = as_bits(number)
         even = (bits >> np.uint32(16)) & np.uint32(1)
-        return np.uint16((bits + np.uint32(0x7FFF) + even) >> np.uint32(16))  # infinite stays so, and no number, too
+        return np.uint16(
+            (bits + np.uint32(0x7FFF) + even) >> np.uint32(16)
+        )  # inf stays inf, and NaN as processors make it NaN
 
     return same if value == types.float32 else nearest
 
@@ -74,7 +70,7 @@ def larger(number, value, here, largest, best, where):
     return number if more else largest, value if more else best, here if more else where
 
 
-@compiled
+@njit(nogil=True)
 def moments(images, first):
     """Sums of the differences from `first` (C,) and of their squares, each float64 (C,)."""
     count, height, width, channels = images.shape
@@ -98,7 +94,7 @@ def moments(images, first):
     return total, squares
 
 
-@compiled
+@njit(nogil=True)
 def pool(images, mean, scale, bias, leak, pooled, chosen, place):
     """LeakyReLU of the largest of each 2 x 2 normalised values; also which pixel that was, and its value before."""
     count, height, width, channels = pooled.shape
@@ -121,7 +117,7 @@ def pool(images, mean, scale, bias, leak, pooled, chosen, place):
                     place[n, h, w, k] = where if positive else where + np.uint8(NEGATIVE)
 
 
-@compiled
+@njit(nogil=True)
 def sums(slopes, chosen, place, leak, mean):
     """Of the gradient before LeakyReLU, and of it times what was chosen less its mean: float64 (C,) each."""
     count, height, width, channels = slopes.shape
@@ -143,7 +139,7 @@ def sums(slopes, chosen, place, leak, mean):
     return total, products
 
 
-@compiled
+@njit(nogil=True)
 def spread(images, slopes, place, leak, scale, mean, linear, constant, out):
     """The gradient of the images: linear * (image - mean) + constant, and scale * slope on top where a pixel was chosen."""
     count, height, width, channels = images.shape

@@ -30,7 +30,7 @@ class NormPool(nn.BatchNorm2d):
 
     @quiet
     def forward(self, images: Tensor) -> Tensor:
-        if not fits(images) or (torch.is_grad_enabled() and not self.training):
+        if not self.fits(images):
             return F.leaky_relu(F.max_pool2d(super().forward(images), 2), self.leak)
         if not self.training:
             return pooled(images, *self.running(), self.leak)[0]
@@ -38,6 +38,20 @@ class NormPool(nn.BatchNorm2d):
         self.num_batches_tracked.add_(1)
         result: Tensor = OnePass.apply(images, self.weight, self.bias, self)
         return result
+
+    def fits(self, images: Tensor) -> bool:
+        """Whether the loops know this: channels last on a CPU, even sides, one thread, and no gradient unless it is trained."""
+        return (
+            images.device.type == "cpu"
+            and images.dtype in (torch.float32, torch.bfloat16)
+            and self.weight.dtype == torch.float32
+            and images.is_contiguous(memory_format=torch.channels_last)
+            and images.numel() > 0
+            and images.shape[1] == self.num_features
+            and images.shape[2] % 2 == images.shape[3] % 2 == 0
+            and torch.get_num_threads() == 1
+            and (self.training or not torch.is_grad_enabled())
+        )
 
     def running(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean, scale and bias of each channel by the running statistics."""
@@ -50,17 +64,6 @@ class NormPool(nn.BatchNorm2d):
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         self.running_mean.lerp_(torch.from_numpy(mean).float(), self.momentum)
         self.running_var.lerp_(torch.from_numpy(variance * (count / (count - 1))).float(), self.momentum)
-
-
-def fits(images: Tensor) -> bool:
-    """Whether the loops know these images: channels last on a CPU, of even sides, and one thread."""
-    return (
-        images.device.type == "cpu"
-        and images.dtype in (torch.float32, torch.bfloat16)
-        and images.is_contiguous(memory_format=torch.channels_last)
-        and images.shape[2] % 2 == images.shape[3] % 2 == 0
-        and torch.get_num_threads() == 1
-    )
 
 
 class OnePass(torch.autograd.Function):
@@ -122,4 +125,5 @@ def rows(images: Tensor) -> np.ndarray:
 
 
 def numbers(tensor: Tensor) -> np.ndarray:
+    """One number for each channel, float64 (C,)."""
     return tensor.detach().double().numpy()
