@@ -1,7 +1,7 @@
 """What several test folders share: a data set small enough to train on in milliseconds."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,17 @@ def toy() -> Dataset:
         name="toy", train=make_split(101, 1), val=make_split(40, 2), classes=CLASSES, mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25), fingerprint="0" * 64, sizes={"train": 101, "val": 40, "test": 40},
     )  # fmt: skip
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As a trial has it; what ran before had more, perhaps."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -32,12 +32,12 @@ def as_bits(_, number):
 
 
 def wide(value: Any) -> np.float32:
-    """The number that a value of either kind of array stands for."""
+    """The number that a value of either kind of array stands for. Numba compiles `_wide` for it."""
     raise NotImplementedError("only compiled")
 
 
 def narrow(number: np.float32, value: Any) -> Any:
-    """The number as a value of the same kind; a bfloat16 is the nearest, and of two the even one."""
+    """The number as a value of the same kind; a bfloat16 is the nearest, and of two the even one. Compiled: `_narrow`."""
     raise NotImplementedError("only compiled")
 
 
@@ -56,9 +56,8 @@ def _narrow(number, value):
     def nearest(number, value):
         bits = as_bits(number)
         even = (bits >> np.uint32(16)) & np.uint32(1)
-        return np.uint16(
-            (bits + np.uint32(0x7FFF) + even) >> np.uint32(16)
-        )  # inf stays inf, and NaN as processors make it NaN
+        rounded = bits + np.uint32(0x7FFF) + even  # inf stays inf, and NaN as processors make it NaN
+        return np.uint16(rounded >> np.uint32(16))
 
     return same if value == types.float32 else nearest
 

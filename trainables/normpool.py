@@ -71,7 +71,7 @@ class OnePass(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor, layer: NormPool) -> Tensor:
-        from trainables import kernels  # compiles or loads them: not before they are needed
+        from trainables import kernels  # only here: Numba takes a while to load, and to compile
 
         count, first = images.numel() // images.shape[1], images[0, :, 0, 0].float().numpy()
         total, squares = kernels.moments(rows(images), first)
@@ -93,7 +93,7 @@ class OnePass(torch.autograd.Function):
 
         images, chosen, place = context.saved_tensors
         leak, mean, deviation, scale = context.statistics
-        slopes = rows(gradient.contiguous(memory_format=torch.channels_last))  # whatever else would be compiled anew
+        slopes = rows(gradient.contiguous(memory_format=torch.channels_last))  # loops are compiled for each layout
         total, products = kernels.sums(slopes, rows(chosen), rows(place), np.float32(leak), mean.astype(np.float32))
         weighted, count = products / deviation, images.numel() // images.shape[1]  # the gradient of the weight
         linear, constant = -scale * weighted / deviation / count, -scale * total / count

@@ -21,14 +21,6 @@ from trainables.train import as_tensor  # noqa: E402
 ROUNDS = 3
 
 
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def fastest(work, repeat=ROUNDS):
     """Seconds of the fastest of some rounds."""
     taken = []

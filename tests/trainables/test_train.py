@@ -22,12 +22,7 @@ SMALL = {  # knobs that make a model train in milliseconds, where it has any
 ROW = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rows(config, data, seed=0, precision="fp32", state=None):
