@@ -13,7 +13,7 @@ sha and epochs:K decide when all have arrived, so the order of arrival does not 
 """
 
 import math
-from array import array
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -75,11 +75,17 @@ def decisive(scheduler: Record, epochs: int) -> Sequence[int]:
     return [scheduler["budget"]] if name == "epochs" and scheduler["budget"] < epochs else []
 
 
-def cutoff(values: Sequence[float], reduction_factor: int) -> float | None:
-    """The value a trial must reach at a rung where `values` were seen; none for the first to arrive."""
-    if not values:
+def cutoff(ordered: Sequence[float], reduction_factor: int) -> float | None:
+    """The value a trial must reach at a rung where these were seen, ascending; none for the first to arrive.
+
+    It is numpy's percentile to the last bit, read off its two neighbours, so that the ten thousandth costs what the first does.
+    """
+    if not ordered:
         return None
-    return float(np.percentile(values, (1 - 1 / reduction_factor) * 100))
+    place = (len(ordered) - 1) * ((1 - 1 / reduction_factor) * 100 / 100)
+    below, above = ordered[math.floor(place)], ordered[math.ceil(place)]
+    weight = place % 1
+    return above - (above - below) * (1 - weight) if weight >= 0.5 else below + (above - below) * weight
 
 
 def decide(
@@ -88,7 +94,7 @@ def decide(
     """Whether a trial that reached a rung stops, and the cutoff it was held against.
 
     Args:
-        rungs: epoch of each rung to the values of the trials that reached it before.
+        rungs: epoch of each rung to the values, ascending, of the trials that reached it before.
         epoch: one of the rungs.
         value: val_accuracy of the trial there.
     """
@@ -97,15 +103,15 @@ def decide(
 
 
 def decide_by_median(averages: Sequence[float], best: float) -> tuple[bool, float | None]:
-    """Whether a trial with this best value so far stops among others with these running averages, and their median."""
+    """Whether a trial with this best value so far stops among others with these running averages, ascending; their median."""
     if len(averages) < FEWEST:
         return False, None
-    bar = float(np.median(averages))
+    bar = (averages[(len(averages) - 1) // 2] + averages[len(averages) // 2]) / 2
     return best < bar, bar
 
 
 class Rungs:
-    """What was seen at each decisive epoch, in the order in which trials arrived there; only for asha and median.
+    """What was seen so far at each decisive epoch; only for asha and median.
 
     The values of an audited trial count up to the epoch where it would have been stopped, and never after it, so that the
     others are judged as if it had stopped.
@@ -114,11 +120,8 @@ class Rungs:
     def __init__(self, scheduler: Record, epochs: int) -> None:
         self.scheduler = scheduler
         self.epochs = decisive(scheduler, epochs) if scheduler["name"] in ARRIVING else ()
-        # epoch to values, for median to running averages; arrays, because numpy copies a list of thousands for each decision
-        self.seen: defaultdict[int, array[float]] = defaultdict(lambda: array("d"))
-        self.curves: defaultdict[int, list[float]] = defaultdict(
-            list
-        )  # values of each trial, from its first decisive epoch
+        self.seen: defaultdict[int, list[float]] = defaultdict(list)  # epoch to values, for median running averages
+        self.curves: defaultdict[int, list[float]] = defaultdict(list)  # of each trial, from its first decisive epoch
         self.audited: set[int] = set()
 
     def judge(self, trial: int, epoch: int, value: float) -> tuple[bool, float | None]:
@@ -132,7 +135,7 @@ class Rungs:
         if epoch in self.epochs and trial not in self.audited:
             curve = self.curves[trial]
             curve.append(value)
-            self.seen[epoch].append(float(np.mean(curve)) if self.scheduler["name"] == "median" else value)
+            insort(self.seen[epoch], float(np.mean(curve)) if self.scheduler["name"] == "median" else value)
         if audit:
             self.audited.add(trial)
 

@@ -26,7 +26,6 @@ from typing import Any
 
 from search import ledger, lock
 from search.decisions import Decisions, of_run
-from search.stopping import decide
 from trainables import durable
 from trainables.errors import ExpectedError, LockedError
 
@@ -225,7 +224,6 @@ def warm_up() -> None:
 
 
 if __name__ == "__main__":
-    decide({1: [0.5]}, 1, 0.5, 3)  # numpy imports some of itself late
     for data in sys.argv[1:]:
         load(Path(data))
     for request in sys.stdin:

@@ -2,12 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.decisions import Decisions
-from search.stopping import cutoff, decide, decisive, ideal_epochs, is_audited, milestones, rule
+from search.stopping import cutoff, decide, decide_by_median, decisive, ideal_epochs, is_audited, milestones, rule
 from trainables import durable
 
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
@@ -30,6 +31,33 @@ def test_the_first_to_arrive_goes_on_and_a_worse_second_stops():
 
 def test_the_cutoff_is_the_quantile_above_which_one_in_factor_lies():
     assert cutoff([0.0, 0.1, 0.2, 0.3], 4) == pytest.approx(0.225)
+
+
+accuracies = st.lists(st.floats(0, 1) | st.integers(0, 5_000).map(lambda hits: hits / 5_000), min_size=1, max_size=60)
+
+
+@given(accuracies.map(sorted), st.integers(2, 10))
+def test_the_cutoff_is_numpys_percentile_to_the_last_bit(ordered, factor):
+    assert cutoff(ordered, factor) == np.percentile(ordered, (1 - 1 / factor) * 100)
+
+
+@given(accuracies.map(sorted).filter(lambda values: len(values) >= 3), st.floats(0, 1))
+def test_the_median_is_numpys(ordered, best):
+    assert decide_by_median(ordered, best) == (best < np.median(ordered), np.median(ordered))
+
+
+def test_of_ten_thousand_values_only_the_two_beside_the_cutoff_are_read():
+    class Counted(list):
+        read = 0
+
+        def __getitem__(self, place):
+            self.read += 1
+            return super().__getitem__(place)
+
+    ordered = Counted(place / 10_000 for place in range(10_000))
+    cutoff(ordered, 3)
+    decide_by_median(ordered, 0.5)
+    assert ordered.read == 4
 
 
 def play(decisions, curves, order):
@@ -184,7 +212,7 @@ def test_a_decision_is_durable_before_it_is_known(tmp_path):
     decisions = Decisions(tmp_path / "missing" / "d.jsonl", ASHA, 9, [])
     with pytest.raises(durable.StorageError):
         decisions.stops(0, 1, 0.5)
-    assert decisions.rungs.seen[1].tolist() == []
+    assert decisions.rungs.seen[1] == []
     assert decisions.taken == {}
 
 
