@@ -13,7 +13,7 @@ import torch
 
 from analysis.write import write_results
 from search.ledger import Run, Trial
-from trainables import data
+from trainables import data, train
 from trainables import trial as trials
 from trainables.config import complete, trial_id
 
@@ -226,6 +226,16 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("digits") / "data"
     data.prepare("digits", data_dir, progress=False)
     return data_dir
+
+
+@pytest.fixture
+def threads_seen(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many threads torch had each time a network predicted, in a process that had two before; the runs say one."""
+    seen: list[int] = []
+    predict = train.predict
+    monkeypatch.setattr(train, "predict", lambda *given: [seen.append(torch.get_num_threads()), predict(*given)][1])
+    torch.set_num_threads(2)
+    return seen
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,14 @@ def test_it_is_the_mean_of_the_softmax_outputs(trained_run: Path, cache: Path) -
     assert np.isfinite(rows[0]["test_accuracy"])
 
 
+def test_each_member_computes_with_as_many_threads_as_trained_it(
+    trained_run: Path, cache: Path, threads_seen: list[int]
+) -> None:
+    run = ledger.read(trained_run)
+    ensemble.score(run, 2, cache, "json")
+    assert set(threads_seen) == {run.identity["threads"]}
+
+
 def test_the_test_split_is_read_once_and_the_intent_comes_first(
     trained_run: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

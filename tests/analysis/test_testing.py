@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from analysis import comparison, results, testing
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import data, durable, timing, train
+from trainables import data, durable, timing
 from trainables import trial as trials
 from trainables.errors import RunError
 
@@ -91,19 +90,11 @@ def test_the_winner_is_scored_where_it_was_trained(folder: Path, monkeypatch: py
     assert testing.device_of(one) == "cpu"
 
 
-def test_it_is_scored_by_as_many_threads_as_trained_it(
-    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_scored_by_as_many_threads_as_trained_it(folder: Path, cache: Path, threads_seen: list[int]) -> None:
     """A network's last bit of bfloat16 depends on them."""
-    run, before, seen = ledger.read(folder), torch.get_num_threads(), []
-    predict = train.predict
-    monkeypatch.setattr(train, "predict", lambda *given: [seen.append(torch.get_num_threads()), predict(*given)][1])
-    torch.set_num_threads(run.identity["threads"] + 1)
-    try:
-        testing.test_winner(run, cache)
-    finally:
-        torch.set_num_threads(before)
-    assert seen == [run.identity["threads"]]
+    run = ledger.read(folder)
+    testing.test_winner(run, cache)
+    assert threads_seen == [run.identity["threads"]]
 
 
 def test_an_unfinished_search_leaves_the_test_split_closed(folder: Path, cache: Path) -> None:
