@@ -16,6 +16,7 @@ from numba import njit, types
 from numba.extending import intrinsic, overload
 
 ROWS = 64  # so many rows of pixels are summed in float32 before they join the sums in float64
+NAN = 0x7FC0  # the bits of one in bfloat16
 NEGATIVE = 4  # added to the place (0 to 3) of a largest value that LeakyReLU has scaled down
 
 
@@ -56,8 +57,8 @@ def _narrow(number, value):
     def nearest(number, value):
         bits = as_bits(number)
         even = (bits >> np.uint32(16)) & np.uint32(1)
-        rounded = bits + np.uint32(0x7FFF) + even  # inf stays inf, and NaN as processors make it NaN
-        return np.uint16(rounded >> np.uint32(16))
+        rounded = (bits + np.uint32(0x7FFF) + even) >> np.uint32(16)  # inf stays inf; some NaN would become zero
+        return np.uint16(rounded) if number == number else np.uint16(NAN)
 
     return same if value == types.float32 else nearest
 

@@ -62,8 +62,9 @@ class NormPool(nn.BatchNorm2d):
     def follow(self, mean: np.ndarray, variance: np.ndarray, count: int) -> None:
         """Move the running statistics towards those of a batch of so many pixels."""
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
-        self.running_mean.lerp_(torch.from_numpy(mean).float(), self.momentum)
-        self.running_var.lerp_(torch.from_numpy(variance * (count / (count - 1))).float(), self.momentum)
+        unbiased = variance * (count / (count - 1))
+        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased)):
+            running.mul_(1 - self.momentum).add_(torch.from_numpy(batch).float(), alpha=self.momentum)  # inf stays inf
 
 
 class OnePass(torch.autograd.Function):

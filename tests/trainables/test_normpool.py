@@ -135,6 +135,26 @@ def test_what_is_not_finite_comes_out_where_it_does_with_torch(precision, traini
     assert torch.equal(result.isinf(), expected.isinf())
 
 
+def test_statistics_that_overflowed_stay_infinite_as_with_torch():
+    """An infinite variance evaluates to a bias, NaN would to NaN."""
+    made = layer(2)
+    theirs, usual = textbook(made), pictures((4, 2, 4, 4))
+    for images in (usual * 1e20, usual):
+        made(images), theirs(images)
+    assert made.running_var.isinf().all()
+    torch.testing.assert_close(made.state_dict(), theirs[0].state_dict())
+    with torch.inference_mode():
+        torch.testing.assert_close(made.eval()(usual), theirs.eval()(usual))
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7F800001, 0x7FFFFFFF, -1])
+def test_what_is_no_number_is_none_in_bfloat16_whatever_its_bits(bits):
+    made = layer(1).eval()
+    made.bias.data.copy_(torch.tensor([bits], dtype=torch.int32).view(torch.float32))
+    with torch.inference_mode():
+        assert made(pictures((1, 1, 4, 4)).bfloat16()).isnan().all()
+
+
 def test_of_equal_values_the_first_has_the_gradient():
     made, images = NormPool(1, LEAK), torch.zeros(2, 1, 2, 2).to(memory_format=torch.channels_last)
     images[1] = 1.0
