@@ -1,12 +1,19 @@
 """The same trials in float32 and in bfloat16: whether lr_sweep ranks its rates the same way, and how fast each is.
 
-    python -m benchmarks.precision --dataset folder:images --fraction 0.2 --epochs 5
+    python -m benchmarks.precision --dataset folder:images
+    python -m benchmarks.precision --dataset folder:images --fraction 0.2 --epochs 5 --seeds 1
 
-The trials of the two precisions take turns epoch by epoch in one process, on one thread.
+The trials of the two precisions take turns epoch by epoch in one process, on one thread; a process for each core. A rate counts
+with the mean of its seeds, which are the same for all rates and both precisions.
 """
 
+import functools
+import multiprocessing
+import os
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +27,15 @@ from trainables import data, memory
 from trainables.train import train
 
 PRECISIONS = ("fp32", "bf16")
+Curve = Sequence[tuple[float, float]]  # seconds and val_accuracy (0 to 1) of each epoch
+Trial = Mapping[str, Curve]  # by precision
 
 
-def curves(images: data.Dataset, config: dict[str, Any], seed: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds and val_accuracy of each epoch in each precision."""
+def curves(cache: Path, fraction: float, config: dict[str, Any], seed: int) -> Trial:
+    """One configuration on one seed, in each precision."""
+    torch.set_num_threads(1)
+    memory.keep_freed()
+    images = data.load(cache, fraction=fraction)
     sides = {precision: timed(images, config, seed, precision) for precision in PRECISIONS}
     found: dict[str, list[tuple[float, float]]] = {precision: [] for precision in PRECISIONS}
     for _ in range(config["epochs"]):
@@ -40,31 +52,78 @@ def timed(images: data.Dataset, config: dict[str, Any], seed: int, precision: st
         yield time.perf_counter() - started, epoch.metrics["val_accuracy"]
 
 
-def measure(dataset: str, data_dir: Path, fraction: float, epochs: int) -> Table:
-    images = data.load(data.prepare(dataset, data_dir), fraction=fraction)
-    found = []
-    for line in plan.draw(spaces.load("lr_sweep"), "grid", 3, 0):
-        config = {**line["config"], "epochs": epochs}
-        found.append((config["lr"], curves(images, config, line["seed"])))
-    rows = [row(rate, sides) for rate, sides in found]
-    orders = [[rate for rate, _ in sorted(found, key=lambda each: -best(each[1][name]))] for name in PRECISIONS]
+def train_all(cache: Path, fraction: float, epochs: int, seeds: int) -> dict[float, list[Trial]]:
+    """The trials of each rate, a trial for each seed."""
+    rates = [line["config"] for line in plan.draw(spaces.load("lr_sweep"), "grid", 3, 0)]
+    jobs = [({**config, "epochs": epochs}, seed) for seed in range(seeds) for config in rates]
+    found: dict[float, list[Trial]] = {config["lr"]: [] for config in rates}
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=spawned) as pool:
+        trained = pool.map(functools.partial(curves, cache, fraction), *zip(*jobs, strict=True))
+        for (config, seed), trial in zip(jobs, trained, strict=True):
+            print(
+                f"lr {config['lr']:g}, seed {seed}:",
+                *(f"{100 * best(trial[name]):.2f}" for name in PRECISIONS),
+                flush=True,
+            )
+            found[config["lr"]].append(trial)
+    return found
+
+
+def measure(dataset: str, data_dir: Path, fraction: float, epochs: int, seeds: int) -> Table:
+    cache = data.prepare(dataset, data_dir)
+    images, found = data.load(cache, fraction=fraction), train_all(cache, fraction, epochs, seeds)
+    command = f"python -m benchmarks.precision --dataset {dataset}"
+    columns = [f"best val % {name}" for name in PRECISIONS] + ["bf16 less fp32, points"]
     return Table(
         "precision", "Float32 and bfloat16 rank alike",
-        f"python -m benchmarks.precision --dataset {dataset} --fraction {fraction} --epochs {epochs}",
-        ["lr", *(f"best val % {name}" for name in PRECISIONS), "time of an epoch, fp32 / bf16"], rows,
+        f"{command} --fraction {fraction:g} --epochs {epochs} --seeds {seeds}",
+        ["lr", *columns, "time of an epoch, fp32 / bf16"], [row(rate, trials) for rate, trials in found.items()],
         aim="the ranking of lr_sweep is the same in both.",
-        reached="yes." if orders[0] == orders[1] else f"no: {orders[0]} in fp32, {orders[1]} in bf16.",
-        notes=f"{len(images.train.labels):,} training and {len(images.val.labels):,} validation images; {bfloat16()} here.",
+        reached=verdict({rate: [bests(trials, name) for name in PRECISIONS] for rate, trials in found.items()}),
+        notes=f"{len(images.train.labels):,} training and {len(images.val.labels):,} validation images; {bfloat16()} here. "
+        f"Means of the best epochs of {seeds} seeds, and standard errors of differences on the same seed.",
     )  # fmt: skip
 
 
-def row(rate: float, sides: dict[str, list[tuple[float, float]]]) -> list[str]:
-    pairs = zip(*(sides[name] for name in PRECISIONS), strict=True)
-    ratios = [first / second for (first, _), (second, _) in pairs]
-    return [f"{rate:.0e}", *(f"{100 * best(sides[name]):.2f}" for name in PRECISIONS), spread(ratios, "x")]
+def row(rate: float, trials: Sequence[Trial]) -> list[str]:
+    fp32, bf16 = (bests(trials, name) for name in PRECISIONS)
+    pairs = [pair for trial in trials for pair in zip(trial["fp32"], trial["bf16"], strict=True)]
+    ratios = spread([first / second for (first, _), (second, _) in pairs], "x")
+    means = [f"{statistics.mean(values):.2f}" for values in (fp32, bf16)]
+    return [f"{rate:.0e}", *means, difference(bf16, fp32), ratios]
 
 
-def best(curve: list[tuple[float, float]]) -> float:
+def verdict(values: Mapping[float, Sequence[Sequence[float]]]) -> str:
+    """Whether the means of both precisions order the rates alike, and how far those lie apart that they do not.
+
+    Args:
+        values: of each rate the accuracies in percent, a list for each precision, in the order of seeds.
+    """
+    orders = [sorted(values, key=lambda rate: -statistics.mean(values[rate][side])) for side in range(2)]
+    if orders[0] == orders[1]:
+        return "yes."
+    swapped = [
+        f"{one:g} less {other:g} is {' and '.join(difference(values[one][side], values[other][side]) for side in range(2))}"
+        for place, one in enumerate(orders[0]) for other in orders[0][place + 1 :]
+        if orders[1].index(one) > orders[1].index(other)
+    ]  # fmt: skip
+    return f"no: {', '.join(swapped)} points in {' and '.join(PRECISIONS)}."
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> str:
+    """The mean of paired differences, and its standard error if there is more than one."""
+    each = [one - other for one, other in zip(first, second, strict=True)]
+    error = f" ± {statistics.stdev(each) / len(each) ** 0.5:.2f}" if len(each) > 1 else ""
+    return f"{statistics.mean(each):+.2f}{error}"
+
+
+def bests(trials: Sequence[Trial], name: str) -> list[float]:
+    """The best accuracy of each trial in one precision, in percent."""
+    return [100 * best(trial[name]) for trial in trials]
+
+
+def best(curve: Curve) -> float:
     return max(value for _, value in curve)
 
 
@@ -72,12 +131,11 @@ def main(
     dataset: Annotated[str, typer.Option(help="images to train on")] = "auto",
     data_dir: Path = Path("data"),
     fraction: float = 1.0,
-    epochs: int = 5,
+    epochs: Annotated[int, typer.Option(help="of a trial [as in lr_sweep]")] = 20,
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
 ) -> None:
     """Compare the two precisions."""
-    torch.set_num_threads(1)
-    memory.keep_freed()
-    keep(measure(data.resolve(dataset, data_dir)[0], data_dir, fraction, epochs))
+    keep(measure(data.resolve(dataset, data_dir)[0], data_dir, fraction, epochs, seeds))
 
 
 if __name__ == "__main__":
