@@ -25,6 +25,7 @@ trials = st.lists(
         st.floats(1e-4, 0.1),
     ),
     max_size=8,
+    unique_by=lambda drawn: drawn[2],  # a plan has no configuration twice
 )
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
