@@ -82,7 +82,7 @@ def cutoff(ordered: Sequence[float], reduction_factor: int) -> float | None:
     """
     if not ordered:
         return None
-    place = (len(ordered) - 1) * ((1 - 1 / reduction_factor) * 100 / 100)
+    place = (len(ordered) - 1) * ((1 - 1 / reduction_factor) * 100 / 100)  # rounded as a percentile is
     below, above = ordered[math.floor(place)], ordered[math.ceil(place)]
     weight = place % 1
     return above - (above - below) * (1 - weight) if weight >= 0.5 else below + (above - below) * weight
