@@ -137,10 +137,10 @@ def test_every_space_is_listed():
 @pytest.mark.timeout(600)
 def test_killed_at_random_moments_it_ends_as_if_it_never_was(search):
     """At least five kills between the first committed epoch and the last, then the same bytes as an uninterrupted run."""
-    sweep = ("--space", "lr_sweep", "--epochs", "14", "--quiet")
+    sweep = ("--space", "lr_sweep", "--epochs", "40", "--quiet")
     assert search.done(*sweep).returncode == 0
     expected = search.rows()
-    assert set(map(len, map(bytes.splitlines, expected.values()))) == {15}
+    assert set(map(len, map(bytes.splitlines, expected.values()))) == {41}
     results = [(search.run / name).read_bytes() for name in ("results.md", "results.csv", "results.json")]
     search.run.rename(search.run.with_name("whole"))
 
@@ -148,8 +148,9 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(search):
     kills, before = 0, {}
     while kills < 5:
         process = search.start(*sweep)
-        search.wait_for_rows(1 + sum(data.count(b"\n") for data in before.values()), process)
-        time.sleep(dice.uniform(0, 1.5))
+        # counted in rows, of which five kills use up half at most: a fast machine has as many as a slow one
+        search.wait_for_rows(dice.randint(1, 12) + sum(data.count(b"\n") for data in before.values()), process)
+        time.sleep(dice.uniform(0, 0.1))  # somewhere within an epoch
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "the search ended before it could be killed five times"
@@ -173,7 +174,7 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(search):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_it_in_order_and_it_can_be_continued(search, number, code):
-    sweep = ("--space", "lr_sweep", "--epochs", "40")
+    sweep = ("--space", "lr_sweep", "--epochs", "400")
     process = search.start(*sweep)
     search.wait_for_rows(3, process)
     second = search.done(*sweep)
@@ -185,7 +186,7 @@ def test_a_signal_stops_it_in_order_and_it_can_be_continued(search, number, code
     assert process.returncode == code, err
     assert time.monotonic() - asked < 20
     assert "continue with: python " in err
-    assert "--epochs 40" in err
+    assert "--epochs 400" in err
     run = ledger.read(search.run)
     assert not run.complete
     trained = [trial for trial in run.trials if trial.epochs]
@@ -208,7 +209,7 @@ def listens(process):
 def test_a_signal_before_the_first_epoch_ends_it_with_the_same_words(search, number, code, delay):
     """While modules are imported, while Ray starts, while its workers start."""
     search.temporary = tempfile.mkdtemp(prefix="s", dir="/tmp")  # a short path: Ray's sockets lie in it
-    process = search.start("--space", "lr_sweep", "--epochs", "40")
+    process = search.start("--space", "lr_sweep", "--epochs", "400")
     time.sleep(delay)
     while not listens(process):  # on a busy machine Python itself may still be starting, and ends as it always does
         time.sleep(0.01)
@@ -392,7 +393,7 @@ def test_mirrors_follow_a_search_through_an_interruption(search):
     optuna = pytest.importorskip("optuna")
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     news = search.folder / "news.jsonl"
-    sweep = ("--space", "lr_sweep", "--epochs", "12", "--log-to", "tensorboard", "--log-to", "optuna")
+    sweep = ("--space", "lr_sweep", "--epochs", "40", "--log-to", "tensorboard", "--log-to", "optuna")
     sweep += ("--notify", f"tee -a {news}")
     process = search.start(*sweep)
     search.wait_for_rows(3, process)
@@ -404,7 +405,7 @@ def test_mirrors_follow_a_search_through_an_interruption(search):
     assert "warning" not in done.stderr
     for folder in (search.run / "trials").iterdir():
         events = accumulator.EventAccumulator(str(folder)).Reload()
-        assert [event.step for event in events.Scalars("val/accuracy")] == list(range(1, 13))
+        assert [event.step for event in events.Scalars("val/accuracy")] == list(range(1, 41))
     study = optuna.load_study(study_name="t", storage=f"sqlite:///{search.run / 'optuna.db'}")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
     ends = [json.loads(line) for line in news.read_text().splitlines()]

@@ -26,7 +26,7 @@ SEARCH = (
     "--fraction",
     "0.2",
     "--epochs",
-    "100",
+    "400",
     "--name",
     "t",
     "--quiet",
