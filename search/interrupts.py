@@ -68,7 +68,7 @@ class Interrupts:
     def wait_for_sigterm(self) -> Iterator[None]:
         """Meanwhile a thread waits for SIGTERM, which is blocked: libraries cannot put handlers of their own in between.
 
-        Threads that are started meanwhile block it for ever, and so would processes: see `unblocked`.
+        Threads that are started meanwhile block it for ever, and so would processes: see `shielded`.
         """
         if not hasattr(signal, "sigtimedwait"):  # macOS
             yield
@@ -119,17 +119,23 @@ class Interrupts:
             os._exit(Interrupted(self.number or signal.SIGTERM).exit_code)
 
 
-def unblocked(action: Callable[..., Any]) -> Callable[..., Any]:
-    """The same action with SIGTERM let through, for the processes that it starts."""
+def shielded(popen: Callable[..., Any]) -> Callable[..., Any]:
+    """The same way to start a process, out of reach of what a terminal or `timeout` sends to our whole process group.
 
-    def apply(*arguments: Any, **named: Any) -> Any:
-        before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        try:
-            return action(*arguments, **named)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    SIGTERM is let through there only. Let through here, it could call a handler in the middle of the fork, where Python
+    drops what a handler raises and leaves locks taken: that of logging, for one.
+    """
 
-    return apply
+    def start(*arguments: Any, preexec_fn: Callable[[], None] | None = None, **named: Any) -> Any:
+        def let_through() -> None:
+            if preexec_fn:
+                preexec_fn()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # one that has come already must not call our handler there
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+        return popen(*arguments, preexec_fn=let_through, start_new_session=True, **named)
+
+    return start
 
 
 def after(seconds: float, action: Callable[..., None], *arguments: int) -> threading.Timer:

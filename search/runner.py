@@ -25,7 +25,7 @@ from search.authentication import protect
 from search.casualties import Casualties
 from search.decisions import Decisions
 from search.faults import Fault
-from search.interrupts import Interrupted, Interrupts, unblocked
+from search.interrupts import Interrupted, Interrupts, shielded
 from search.ledger import Run
 from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
@@ -115,7 +115,7 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
     # place, even with usage statistics off. Nothing here needs it.
     services.start_api_server = lambda *_, **__: (None, None)
-    services.start_ray_process = unblocked(services.start_ray_process)
+    services.ConsolePopen = shielded(services.ConsolePopen)
     meanwhile = threading.Thread(target=importlib.import_module, args=("ray.tune",))
     meanwhile.start()
     try:

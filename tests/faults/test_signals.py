@@ -41,10 +41,10 @@ def start(tmp_path) -> Iterator[Callable[..., subprocess.Popen]]:
     """The command as the leader of a process group of its own, as a shell starts it; none outlives its test."""
     begun: list[subprocess.Popen] = []
 
-    def begin(*arguments: str) -> subprocess.Popen:
+    def begin(*arguments: str, **environment: str) -> subprocess.Popen:
         process = subprocess.Popen(
             [sys.executable, ROOT / "run_search.py", *(arguments or SEARCH)], cwd=tmp_path, text=True, process_group=0,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         begun.append(process)
         return process
@@ -144,6 +144,36 @@ def test_a_signal_to_the_group_while_it_starts(start, tmp_path, delay):
     os.killpg(process.pid, signal.SIGINT)
     seconds, said = end(process)
     assert (process.returncode, seconds < SOON) == (130, True), said
+    assert "interrupted; continue with: python " in said
+
+
+IN_THE_MIDDLE_OF_A_FORK = """
+import os, signal, sys
+
+def strike():
+    if "ray._private.node" in sys.modules and any(part.endswith("run_search.py") for part in sys.orig_argv):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+os.register_at_fork(after_in_parent=strike)
+"""
+
+
+def test_sigterm_while_it_starts_a_process_of_ray_is_not_lost(start, tmp_path):
+    """In a fork Python drops what a handler raises, and the lock that was about to be released stays locked."""
+    (tmp_path / "sitecustomize.py").write_text(IN_THE_MIDDLE_OF_A_FORK)
+    process = start(PYTHONPATH=f"{tmp_path}:{ROOT}")
+    _, said = end(process)
+    assert process.returncode == 143, said
+    assert "interrupted; continue with: python " in said
+
+
+@pytest.mark.parametrize("delay", [1.5, 3.0])
+def test_sigterm_to_the_group_while_it_starts(start, tmp_path, delay):
+    process = start()
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGTERM)
+    seconds, said = end(process)
+    assert (process.returncode, seconds < SOON) == (143, True), said
     assert "interrupted; continue with: python " in said
 
 

@@ -63,7 +63,7 @@ def test_a_budget_that_was_lifted_never_ends(interrupts):
 
 STARTING = """
 import os, pathlib, signal, subprocess, sys, time
-from search.interrupts import Interrupts, unblocked
+from search.interrupts import Interrupts, shielded
 
 marker, interrupts = pathlib.Path(sys.argv[1]), Interrupts("")
 interrupts.listen()
@@ -72,20 +72,26 @@ with interrupts.wait_for_sigterm():
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what a library might put there: it would end the process
     if sys.argv[2] == "signal":
         os.kill(os.getpid(), signal.SIGTERM)
-        while not marker.exists():
-            time.sleep(0.01)
-    child = unblocked(subprocess.Popen)(["sleep", "60"])
+    if sys.argv[2] == "signal in the fork":
+        os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    child = shielded(subprocess.Popen)(["sleep", "60"], preexec_fn=lambda: None)
+    while sys.argv[2] != "nothing" and not marker.exists():
+        time.sleep(0.01)
+apart = os.getsid(child.pid) == child.pid
 child.terminate()
-print(interrupts.number, child.wait(10), signal.getsignal(signal.SIGTERM) == interrupts._handle)
+print(interrupts.number, apart, child.wait(10), signal.getsignal(signal.SIGTERM) == interrupts._handle)
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="not on macOS")
-@pytest.mark.parametrize(("sent", "number"), [("signal", int(signal.SIGTERM)), ("nothing", None)])
+@pytest.mark.parametrize(
+    ("sent", "number"),
+    [("signal", int(signal.SIGTERM)), ("signal in the fork", int(signal.SIGTERM)), ("nothing", None)],
+)
 def test_a_handler_that_a_library_installs_while_it_starts_is_never_called(tmp_path, sent, number):
     command = [sys.executable, "-c", STARTING, tmp_path / "stop", sent]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
-    assert done.stdout == f"{number} {-signal.SIGTERM} True\n"
+    assert done.stdout == f"{number} True {-signal.SIGTERM} True\n"
 
 
 @pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="not on macOS")
