@@ -107,7 +107,7 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
 
     Raises:
         RayError: it does not start.
-        Interrupted: SIGTERM came after Ray had put its own handler in the place of ours.
+        Interrupted: SIGTERM came after Ray had put its own handler in the place of ours (macOS).
     """
     import ray
     from ray._private import services
