@@ -1,8 +1,10 @@
 """Every command that the documentation shows is run here, by another test, by CI, or is marked beside it as not run in tests."""
 
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ RUN, OTHER = "lr_sweep-digits", "mlp_random-digits"
 SMALL = "--dataset digits --fraction 0.1 --epochs 1 --num-samples 2 --set width=16"  # of two values given the last one counts
 ALONE = "--dataset digits --fraction 0.1 --epochs 1"
 
-HERE = {  # as it is documented: as it is run, in this order, in a folder with a small finished run, two classes of pictures
+HERE = {  # as it is documented: as it is run, in a folder with two small finished runs, a network, two classes of pictures
     "python run_search.py --list-spaces": "",
     "python run_search.py --show-space NAME": "python run_search.py --show-space lr_sweep",
     "python run_search.py --show-space mlp_random": "",
@@ -73,6 +75,11 @@ HERE = {  # as it is documented: as it is run, in this order, in a folder with a
     "python -m analysis mirror RUN --to tensorboard": f"python -m analysis mirror {RUN} --to tensorboard",
     "python -m analysis mirror RUN --to optuna": f"python -m analysis mirror {RUN} --to optuna",
 }
+FIRST = (
+    "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2",
+    "python run_search.py --space mlp_random",
+    "python -m analysis export RUN DIR",
+)
 SEARCHES = "tests/test_run_search.py"
 EXCERPTS = "tests/analysis/test_docs.py::def test_the_excerpt_is_what_the_command_prints"
 DVC = "tests/test_dvc.py"
@@ -83,9 +90,10 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     'pip install -e ".[test]" && pytest': '.ci/run::-e ".[test]" && pytest',
     'pip install -e ".[test]"': '.ci/run::-e ".[test]" && pytest',
     "pip install -e .": ".ci/run::-e . && python run_search.py --space lr_sweep",
-    "pytest": '.ci/run::-e ".[test]" && pytest',
     'pytest -m "not integration"': '.ci/run::-e ".[test]" && pytest',
-    "pytest tests/faults": '.ci/run::-e ".[test]" && pytest',
+    "pytest tests/search": '.ci/run::-e ".[test]" && pytest',
+    'pytest -m "" tests/faults': ".ci/run::pytest -m slow",
+    "pytest -m slow": ".ci/run::pytest -m slow",
     "ruff check . && ruff format --check . && mypy": ".ci/run::ruff check .\nruff format --check .\nmypy",
     "python run_search.py": ".ci/run::python run_search.py --space lr_sweep",
     "cifar-search --show-completion": "tests/search/test_completion.py::def test_bash_itself_completes_a_line",
@@ -178,13 +186,14 @@ def test_what_is_run_elsewhere_is_there(command):
     assert needle in (ROOT / file).read_text()
 
 
-def call(words: list[str]) -> tuple[int, str]:
-    """The exit code of a command and what it said, both without a terminal."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def run(command: str, folder: Path) -> tuple[int, str]:
+    """The exit code of a documented command in this folder and what it said, both without a terminal."""
+    words = shlex.split(HERE.get(command) or command)
     script = [str(ROOT / words[1]), *words[2:]] if words[1] == "run_search.py" else words[1:]
     done = subprocess.run(
-        [sys.executable, *script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [sys.executable, *script], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
     return done.returncode, done.stdout
 
 
@@ -200,21 +209,41 @@ def draw(folder: Path) -> None:
     Image.new("RGB", (40, 40), "white").save(folder / "photo.png")
 
 
+def prepare(folder: Path) -> None:
+    """What the other commands need: pictures, two finished runs and an exported network; and what the three commands said."""
+    draw(folder)
+    said = {command: run(command, folder) for command in FIRST}
+    (folder / "said.json").write_text(json.dumps(said))
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capfd):
+    """Run a command as `run` does, in a copy of a folder; one of `python -m analysis` without a process of its own."""
+
+    def called(command: str, place: Path) -> tuple[int, str]:
+        monkeypatch.chdir(shutil.copytree(place, tmp_path / "work", symlinks=True))
+        words = shlex.split(HERE[command] or command)
+        if words[:3] != ["python", "-m", "analysis"]:
+            return run(command, Path())
+        return execute(app, "python -m analysis", words[3:]), "".join(capfd.readouterr())
+
+    return called
+
+
 @pytest.mark.integration
-@pytest.mark.timeout(900)
-def test_the_documented_commands_run_and_draw_nothing_off_a_terminal(tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize("command", HERE)
+def test_a_documented_command_runs_and_draws_nothing_off_a_terminal(command, once, call):
     """Nothing but lines of text comes out, so that a log can be read."""
-    draw(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    first = "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2"
-    for documented_as, run_as in ({first: first} | HERE).items():
-        words = shlex.split(run_as or documented_as)
-        if words[:3] == ["python", "-m", "analysis"]:
-            code, (out, err) = execute(app, "python -m analysis", words[3:]), capfd.readouterr()
-            said = out + err
-        else:
-            code, said = call(words)
-        assert code == 0, f"{documented_as}\n{said}"
-        assert [character for character in said if ord(character) < 32 and character not in "\n\t"] == [], documented_as
-        assert said or "mirror" in words or "export" in words, f"{documented_as} said nothing"
-    assert {path.name for path in tmp_path.iterdir()} >= {"network", "results.md", "runs", "data-cache"}
+    place = once("commands", prepare)
+    told = json.loads((place / "said.json").read_text())
+    code, said = told.get(command) or call(command, place)
+    assert code == 0, said
+    assert [character for character in said if ord(character) < 32 and character not in "\n\t"] == []
+    assert said or "mirror" in command or "export" in command
+
+
+@pytest.mark.integration
+def test_the_first_commands_leave_what_the_documentation_says(once):
+    place = once("commands", prepare)
+    assert json.loads((place / "said.json").read_text())[FIRST[0]][0] == 0
+    assert {path.name for path in place.iterdir()} >= {"network", "results.md", "runs", "data-cache"}

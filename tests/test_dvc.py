@@ -22,7 +22,7 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(900),
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("dvc") is None, reason="needs the command dvc"),
 ]
 PARAMS = {"name": "tiny", "dataset": "folder:pictures", "images": "pictures", "num_samples": 2, "epochs": 1}

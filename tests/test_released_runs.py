@@ -149,7 +149,6 @@ def command(work: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("released", FORMATS)
 def test_the_command_itself_resumes_an_interrupted_run(released, tmp_path):
     for package in ("search", "trainables", "spaces", "analysis"):

@@ -43,7 +43,6 @@ def pattern(excerpt: str) -> str:
     return "".join(lines)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: " ".join(block.split()[2:5]))
 def test_the_excerpt_is_what_the_command_prints(block: str, capsys: pytest.CaptureFixture[str]) -> None:

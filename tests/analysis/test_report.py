@@ -232,10 +232,6 @@ def page(browser: Any, written: Path) -> Page:
     return Page(browser, report.write(ledger.read(written)))
 
 
-pytest_browser = pytest.mark.timeout(180)
-
-
-@pytest_browser
 def test_it_opens_without_errors_and_loads_nothing(page: Page) -> None:
     assert page.errors == []
     assert page("return performance.getEntriesByType('resource').length") == 0
@@ -243,7 +239,6 @@ def test_it_opens_without_errors_and_loads_nothing(page: Page) -> None:
     assert page.all("#scatters svg")
 
 
-@pytest_browser
 def test_a_click_on_a_heading_sorts_both_ways(page: Page) -> None:
     assert page.ids() == ["1", "2", "0"]
     heading = page.all('th[data-name="lr"] button')[0]
@@ -254,7 +249,6 @@ def test_a_click_on_a_heading_sorts_both_ways(page: Page) -> None:
     assert page.all('th[data-name="lr"]')[0].get_attribute("aria-sort") == "descending"
 
 
-@pytest_browser
 @pytest.mark.parametrize(
     ("text", "left"),
     [
@@ -273,7 +267,6 @@ def test_a_filter_hides_rows_and_their_curves(page: Page, text: str, left: list[
     assert page.all("#shown")[0].text == f"{len(left)} of 3 trials"
 
 
-@pytest_browser
 def test_a_click_on_a_row_shows_its_curve(page: Page) -> None:
     page.all('#trials tr[data-index="2"] td')[0].click()
     rows, curves, text = page.chosen()
@@ -283,7 +276,6 @@ def test_a_click_on_a_row_shows_its_curve(page: Page) -> None:
     assert page.chosen()[:2] == ([], [])
 
 
-@pytest_browser
 def test_a_click_on_a_curve_shows_its_row_and_the_pointer_names_it(page: Page) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
@@ -301,7 +293,6 @@ def test_a_click_on_a_curve_shows_its_row_and_the_pointer_names_it(page: Page) -
     assert page.chosen()[:2] == (["2"], ["2"])
 
 
-@pytest_browser
 def test_dark_is_dark(page: Page) -> None:
     colours = []
     for scheme in ("light", "dark"):
@@ -314,7 +305,6 @@ def test_dark_is_dark(page: Page) -> None:
     assert dark_paper < 200 < 500 < dark_ink
 
 
-@pytest_browser
 def test_foreign_text_does_nothing_in_a_browser(
     browser: Any, trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path
 ) -> None:
@@ -329,7 +319,6 @@ def test_foreign_text_does_nothing_in_a_browser(
     assert page("return window.hacked") is None
 
 
-@pytest_browser
 def test_a_thousand_trials_sort_and_filter(browser: Any, large: Path) -> None:
     page = Page(browser, large)
     assert page.errors == []

@@ -132,7 +132,6 @@ def test_every_peer_is_a_module():
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(300)
 def test_a_tiny_search_is_measured_beside_a_serial_loop(tmp_path):
     options = ["--workload", "tiny", "--sides", "ours,serial", "--no-keep", "--data-dir", str(tmp_path / "data")]
     command = [sys.executable, "-m", "benchmarks.search", *options]

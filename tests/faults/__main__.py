@@ -43,7 +43,21 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "counts.json"
         environment = {**os.environ, **{name: str(count) for name, count in counts.items()}, "FAULT_TOLD": str(told)}
-        command = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "-o", "timeout=0", "-k", only, "-v"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(Path(__file__).parent),
+            "-o",
+            "timeout=0",
+            "-n",
+            "0",
+            "-m",
+            "",
+            "-k",
+            only,
+            "-v",
+        ]
         started = time.monotonic()
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         print(table(json.loads(told.read_text()) if told.exists() else {}, code, time.monotonic() - started))

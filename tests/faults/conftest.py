@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.waiting import until
 from trainables import durable
 from trainables.config import complete
 from trainables.data import Dataset
@@ -292,8 +293,8 @@ class Search:
         return sum(map(len, self.rows().values()))
 
     def wait_for_rows(self, count: int, process: subprocess.Popen) -> None:
-        while process.poll() is None and self.count() < count:
-            time.sleep(0.01)
+        """Until so many are committed, or the process has ended."""
+        until(lambda: self.count() >= count, lambda: process.poll() is not None)
 
     def worker(self, process: subprocess.Popen, *trials: int) -> tuple[int, int]:
         """A trial that trains, one of these if any are given, and the id of its worker; (-1, -1) if the search ends before."""
@@ -337,12 +338,15 @@ def new_search(place: Path, name: str) -> Search:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(searches) -> dict[str, list[bytes]]:
+def undisturbed(searches, once) -> dict[str, list[bytes]]:
     """The rows that a search has in the end when nothing happens to it."""
-    whole = new_search(searches, "whole")
-    code, errors = whole.done()
-    assert code == 0, (errors, whole.log())
-    return whole.rows()
+
+    def train(folder: Path) -> None:
+        whole = Search(searches / "source", folder)
+        code, errors = whole.done()
+        assert code == 0, (errors, whole.log())
+
+    return Search(searches / "source", once("undisturbed", train)).rows()
 
 
 @pytest.fixture

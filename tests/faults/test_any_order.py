@@ -293,5 +293,5 @@ def counts(path: Path) -> bool:
 
 
 TestTrialFolder = TrialFolder.TestCase
-TestTrialFolder.pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
+TestTrialFolder.pytestmark = pytest.mark.integration
 TestTrialFolder.settings = settings(max_examples=EXAMPLES, stateful_step_count=25, deadline=None)

@@ -190,7 +190,6 @@ def test_results_are_whole_old_or_whole_new(crash, victims, noted):
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(180)
 def test_a_whole_trial_killed_at_every_point_ends_as_if_it_never_was(crash, victims, content, tmp_path, tiny):
     """Rows, states, their rotation, predictions, weights and outcome: resumed after each kill, byte for byte."""
     how = (tiny | {"epochs": 2}, None, 1)  # one state is kept, so that the second epoch drops the first one's

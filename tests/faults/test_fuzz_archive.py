@@ -24,7 +24,7 @@ from trainables.archive import Archive
 from trainables.cifar import CIFAR10, read
 from trainables.errors import DataError
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
+pytestmark = pytest.mark.integration
 often = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
     deadline=None,

@@ -12,7 +12,7 @@ from search import ledger
 from trainables import durable
 from trainables.errors import ExpectedError, RunError
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
+pytestmark = pytest.mark.integration
 TOKENS = (
     b"\n",
     b"\r\n",

@@ -112,7 +112,6 @@ def offline(*_, **__):
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(0)
 @often
 @given(argv=arguments)
 def test_any_arguments(place, watch, argv):

@@ -14,7 +14,7 @@ from search import ledger
 from trainables import durable
 from trainables.errors import ExpectedError, RunError
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
+pytestmark = pytest.mark.integration
 often = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),
     deadline=None,

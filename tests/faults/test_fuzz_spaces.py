@@ -19,7 +19,7 @@ from search import plan
 from trainables.config import complete
 from trainables.errors import SpaceError
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
+pytestmark = pytest.mark.integration
 often = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
     deadline=None,

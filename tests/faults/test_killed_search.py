@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FILES = ("results.md", "results.csv", "results.json", "trials.jsonl", "decisions.jsonl")
 LONGEST = 12.0  # seconds from the start of the command to the signal, at most
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
+pytestmark = pytest.mark.integration
 
 
 class Command:

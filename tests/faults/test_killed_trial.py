@@ -29,7 +29,6 @@ def test_a_new_process_for_every_epoch(victims, content, memory, tiny, whole):
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(0)
 def test_killed_at_random_moments(victims, content, memory, tiny, times, tally):
     """Trials of ten epochs, each killed until it ends, one after the other until there were enough kills."""
     config, dice, kills, wanted = tiny | {"epochs": 10}, random.Random(0), 0, times("FAULT_KILLS", 20)
@@ -62,7 +61,6 @@ def committed(path: Path) -> bytes:
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(0)
 @pytest.mark.parametrize(("scheduler", "more"), SEARCHES, ids=str)
 def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, memory, times, tally, scheduler, more):
     """Without Ray: identity, plan, ledgers, decisions and weights are those of the uninterrupted search, and all is well."""

@@ -100,7 +100,6 @@ def good_states(folder: Path) -> list[int]:
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(0)
 def test_nothing_that_was_told_to_be_durable_is_lost(victims, disk, tmp_path, times, tally):
     number = times("FAULT_CUTS", 12)
     for after, promised in cuts(victims, disk, tmp_path / "told", number):
@@ -123,7 +122,6 @@ def test_without_fsync_it_would_be_lost(victims, disk, tmp_path):
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(0)
 def test_a_trial_whose_disk_was_cut_off_ends_in_the_same_bytes(victims, content, disk, tmp_path, tiny, times, tally):
     config, dice, number = tiny | {"epochs": 10}, random.Random(1), times("FAULT_CUTS", 12) // 4
     assert victims.run("train", tmp_path / "whole", config) == 0
@@ -145,7 +143,6 @@ def test_a_trial_whose_disk_was_cut_off_ends_in_the_same_bytes(victims, content,
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(0)
 def test_a_search_whose_disk_was_cut_off_keeps_every_invariant(victims, disk, times, tally):
     dice, number = random.Random(2), times("FAULT_CUTS", 12) // 4
     for cut in range(number):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.integration
+MINUTES = 240.0  # seconds: less than Ray itself would try for
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-cluster"}
 
 
@@ -30,15 +31,17 @@ def address(cluster):
     return cluster.stdout.readline().strip()
 
 
-def test_a_wrong_token_is_refused_within_a_minute(search, address):
+@pytest.mark.slow
+def test_a_wrong_token_is_refused(search, address):
     started = time.monotonic()
     code, errors = search.done("--address", address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="another")
     assert code == 8, (errors, search.log())
     assert errors.startswith("error[ray]: Ray does not start: ")
     assert errors.count("\n") == 1
-    assert time.monotonic() - started < 75
+    assert time.monotonic() - started < MINUTES
 
 
+@pytest.mark.slow
 def test_without_a_token_the_search_does_not_start(search, address, tmp_path):
     """Ray would otherwise be asked without one, or make one up."""
     started = time.monotonic()
@@ -46,10 +49,11 @@ def test_without_a_token_the_search_does_not_start(search, address, tmp_path):
     assert code == 8, (errors, search.log())
     assert errors.startswith(f"error[ray]: no token: {tmp_path}/.ray/auth_token: the Ray cluster at {address} must ask")
     assert errors.count("\n") == 1
-    assert time.monotonic() - started < 75
+    assert time.monotonic() - started < MINUTES
     assert not (tmp_path / ".ray").exists()
 
 
+@pytest.mark.slow
 def test_with_the_token_in_its_file_the_search_ends_well(search, check, address, tmp_path):
     """As docs/security.md has it: nothing in the environment says so, and the file is made private."""
     token = tmp_path / ".ray" / "auth_token"
@@ -62,6 +66,7 @@ def test_with_the_token_in_its_file_the_search_ends_well(search, check, address,
     check(search)
 
 
+@pytest.mark.slow
 def test_a_worker_on_another_machine_is_killed_through_ray(cluster, address):
     """Both nodes call themselves by the name of this machine, so the order goes to both."""
     hung = subprocess.Popen(["sleep", "600"])

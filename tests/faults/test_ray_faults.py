@@ -10,7 +10,8 @@ import pytest
 
 from search import ledger
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = pytest.mark.integration
+MINUTES = 240.0  # seconds: less than Ray itself would try for
 GIB = 1 << 20  # in KiB
 LOSSY = '{"*":{"num_failures":-1,"req_failure_prob":5,"resp_failure_prob":5}}'
 
@@ -21,6 +22,7 @@ def memory(*names):
     return [int(told[name].split()[0]) for name in names]
 
 
+@pytest.mark.slow
 def test_a_trial_that_runs_out_of_memory_alone_has_failed_and_the_others_finish(search, check):
     """Ray's memory monitor kills it, which Tune takes for the end of everything."""
     total, free = memory("MemTotal", "MemAvailable")
@@ -40,6 +42,7 @@ def test_a_trial_that_runs_out_of_memory_alone_has_failed_and_the_others_finish(
     check(search)
 
 
+@pytest.mark.slow
 def test_lost_messages_blame_no_configuration(search, check):
     """One in twenty requests and answers of Ray is lost."""
     code, errors = search.done(RAY_testing_rpc_failure=LOSSY)
@@ -59,7 +62,7 @@ def refused(search, *arguments, **environment):
     assert code == 8, (errors, search.log())
     assert errors.startswith("error[ray]: Ray does not start: ")
     assert errors.count("\n") == 1
-    assert time.monotonic() - started < 75
+    assert time.monotonic() - started < MINUTES
     return errors
 
 
@@ -67,6 +70,7 @@ def test_no_cluster_at_that_address(search):
     assert "127.0.0.1:1" in refused(search, "--address", "127.0.0.1:1")
 
 
+@pytest.mark.slow
 def test_a_temporary_folder_with_too_long_a_name_is_no_obstacle(search, check):
     """As on every Mac, and in jobs of some clusters: Ray's sockets must have short names."""
     long = search.folder / ("t" * 60) / ("t" * 60)
@@ -77,6 +81,7 @@ def test_a_temporary_folder_with_too_long_a_name_is_no_obstacle(search, check):
     check(search)
 
 
+@pytest.mark.slow
 def test_a_temporary_folder_that_is_full(search):
     place = Path(tempfile.mkdtemp(prefix="f", dir="/tmp"))  # short, or it would not be used
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", place], capture_output=True).returncode:

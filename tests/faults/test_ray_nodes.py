@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 CAN_HIDE = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
 
 pytestmark = [
-    pytest.mark.integration, pytest.mark.timeout(600), pytest.mark.skipif(not CAN_HIDE, reason="no mount namespaces here"),
+    pytest.mark.integration, pytest.mark.slow, pytest.mark.skipif(not CAN_HIDE, reason="no mount namespaces here"),
 ]  # fmt: skip
 
 

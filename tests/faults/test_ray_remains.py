@@ -23,8 +23,8 @@ def interrupted(search, rows: int) -> None:
     search.end(process)
 
 
+@pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.timeout(300)
 def test_f3_torn_snapshots_of_ray_are_not_even_read(search, check):
     interrupted(search, 3)
     left = [path for path in (search.run / "ray").rglob("*") if path.is_file() and not path.is_symlink()]
@@ -38,8 +38,8 @@ def test_f3_torn_snapshots_of_ray_are_not_even_read(search, check):
     check(search)
 
 
+@pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.timeout(300)
 def test_f20_a_clock_that_jumped_back_two_years_changes_no_order(search, check, tmp_path):
     interrupted(search, 3)
     (tmp_path / "sitecustomize.py").write_text(TWO_YEARS_AGO)

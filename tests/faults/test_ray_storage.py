@@ -10,7 +10,7 @@ import pytest
 
 from search import ledger
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = pytest.mark.integration
 
 
 def command(*words):
@@ -68,6 +68,7 @@ def test_a_full_disk(search, check):
         check(search)
 
 
+@pytest.mark.slow
 def test_a_disk_that_turns_read_only(search, check, tmp_path):
     runs, image = search.folder / "runs", tmp_path / "image"
     command("truncate", "-s", "2G", image)
@@ -84,6 +85,7 @@ def test_a_disk_that_turns_read_only(search, check, tmp_path):
         check(search)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["search", "worker"])
 def test_too_many_open_files(search, check, who):
     process = search.start()

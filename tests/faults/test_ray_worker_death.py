@@ -10,7 +10,7 @@ import pytest
 
 from search import ledger
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = pytest.mark.integration
 
 
 def outcomes(search):
@@ -30,6 +30,7 @@ def test_a_killed_worker_costs_nothing(search, check):
     check(search)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_again_and_again_with_no_other_trial_to_compare_ends_the_search(search, check):
     """Nobody can tell the machine from the configuration then, so nobody is blamed."""
     search.inject("exit", lr=1e-3)
@@ -43,6 +44,7 @@ def test_a_worker_that_dies_again_and_again_with_no_other_trial_to_compare_ends_
     check(search)
 
 
+@pytest.mark.slow
 def test_a_configuration_that_ends_its_process_fails_alone(search, check):
     search.inject("segfault")
     code, errors = search.done()
@@ -56,6 +58,7 @@ def test_a_configuration_that_ends_its_process_fails_alone(search, check):
     check(search)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "blamed"), [("cuda", "worker died: "), ("gpu memory", "out of memory: of the GPU")])
 def test_what_upsets_its_gpu_twice_fails_alone(search, check, what, blamed):
     """The first time it may be the fault of whoever shares the GPU, so it is tried again with nothing beside it."""
@@ -70,6 +73,7 @@ def test_what_upsets_its_gpu_twice_fails_alone(search, check, what, blamed):
     check(search)
 
 
+@pytest.mark.slow
 def test_a_hung_trial_is_killed_and_the_others_go_on(search, check):
     """The first time it is tried again; the second time at the same epoch it has failed."""
     search.inject("hang")
@@ -85,6 +89,7 @@ def test_a_hung_trial_is_killed_and_the_others_go_on(search, check):
     check(search)
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_that_wakes_up_does_not_train_a_second_time(search, check):
     """While it is frozen its trial is another's turn only after it was killed; one that wakes up before just goes on."""
     process = search.start("--epoch-timeout", 10)

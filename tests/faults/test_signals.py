@@ -17,6 +17,7 @@ import pytest
 from analysis.verify import verify
 from benchmarks.processes import Tree
 from search import interrupts, ledger
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SEARCH = (
@@ -32,9 +33,9 @@ SEARCH = (
     "t",
     "--quiet",
 )
-SOON = 10.0  # seconds from the first signal to the end
-AT_ONCE = 2.0
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+SOON = 20.0  # seconds from the first signal to the end: the deadline, and as much again for a busy machine
+AT_ONCE = interrupts.PATIENCE  # it waited for nobody
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
@@ -58,11 +59,10 @@ def start(tmp_path) -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 def wait_for_rows(run: Path, process: subprocess.Popen, count: int = 2) -> None:
-    while (
-        process.poll() is None
-        and sum(path.read_bytes().count(b"\n") for path in run.glob("trials/*/epochs.jsonl")) < count
-    ):
-        time.sleep(0.02)
+    until(
+        lambda: sum(path.read_bytes().count(b"\n") for path in run.glob("trials/*/epochs.jsonl")) >= count,
+        lambda: process.poll() is not None,
+    )
 
 
 def end(process: subprocess.Popen) -> tuple[float, str]:
@@ -101,8 +101,9 @@ def goes_on(run: Path, start: Callable[..., subprocess.Popen], *arguments: str) 
     assert all(path.read_bytes().startswith(rows) for path, rows in before.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_ends_it_within_ten_seconds_and_it_goes_on(start, tmp_path, number, code):
+def test_the_first_signal_ends_it_soon_and_it_goes_on(start, tmp_path, number, code):
     process = start()
     wait_for_rows(tmp_path / "runs/t", process)
     process.send_signal(number)
@@ -111,6 +112,7 @@ def test_the_first_signal_ends_it_within_ten_seconds_and_it_goes_on(start, tmp_p
     goes_on(tmp_path / "runs/t", start, "--resume", "t")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_the_whole_group_is_one_signal(start, tmp_path, number, code):
     """As a terminal and `timeout` send it. Ray's processes have a session of their own and do not hear it."""
@@ -121,6 +123,7 @@ def test_a_signal_to_the_whole_group_is_one_signal(start, tmp_path, number, code
     stopped_soon(tmp_path / "runs/t", process, code, seconds, said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_every_process_blames_no_trial(start, tmp_path, number, code):
     """As a batch system sends it: to the workers and to Ray's own processes, too."""
@@ -136,29 +139,26 @@ def test_a_signal_to_every_process_blames_no_trial(start, tmp_path, number, code
     assert not any(trial.status == "failed" for trial in ledger.read(tmp_path / "runs/t").trials)
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once_and_it_goes_on(start, tmp_path):
     process = start()
     wait_for_rows(tmp_path / "runs/t", process)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.15)
+    until((tmp_path / "runs/t/ray/stop").exists)  # it has heard the first one
     process.send_signal(signal.SIGINT)
     seconds, said = end(process)
     stopped_soon(tmp_path / "runs/t", process, 130, seconds, said)
     assert seconds < AT_ONCE
-    give_up = time.monotonic() + 15
-    while workers(tmp_path / "runs/t") and time.monotonic() < give_up:
-        time.sleep(0.2)
-    assert workers(tmp_path / "runs/t") == [], "a process outlived its search"
+    until(lambda: workers(tmp_path / "runs/t") == [])  # no process outlives its search
     goes_on(tmp_path / "runs/t", start)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("delay", [0.0, 1.0, 3.0])
-def test_a_signal_to_the_group_while_ray_starts(start, tmp_path, number, code, delay):
+@pytest.mark.parametrize("moment", ["ray", "ray/output.log", "ray/tune"])
+def test_a_signal_to_the_group_while_ray_starts(start, tmp_path, number, code, moment):
     process = start()
-    while process.poll() is None and not (tmp_path / "runs/t/ray").exists():
-        time.sleep(0.01)
-    time.sleep(delay)
+    until((tmp_path / "runs/t" / moment).exists, lambda: process.poll() is not None)
     os.killpg(process.pid, number)
     seconds, said = end(process)
     assert (process.returncode, seconds < SOON) == (code, True), said
@@ -176,6 +176,7 @@ os.register_at_fork(after_in_parent=strike)
 """
 
 
+@pytest.mark.slow
 def test_sigterm_while_it_starts_a_process_of_ray_is_not_lost(start, tmp_path):
     """In a fork Python drops what a handler raises, and the lock that was about to be released stays locked."""
     (tmp_path / "sitecustomize.py").write_text(IN_THE_MIDDLE_OF_A_FORK)

@@ -82,7 +82,6 @@ def test_an_interrupt_while_a_line_is_printed_is_handed_on_too(place, monkeypatc
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(300)
 def test_the_page_runs_from_top_to_bottom(place, capfd):
     names: dict[str, object] = {}
     assert len(BLOCKS) >= 6
@@ -100,8 +99,8 @@ def test_the_page_runs_from_top_to_bottom(place, capfd):
     assert [character for character in out + err if ord(character) < 32 and character != "\n"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.timeout(300)
 def test_an_interrupted_cell_stops_the_search_in_order(place):
     """As a kernel does it: SIGINT to the process in whose main thread the cell runs."""
     kernel = subprocess.Popen(

@@ -63,7 +63,6 @@ def test_there_are_no_more_than_cpus_and_trials(monkeypatch, settings, cpus, tri
     assert sharing.counts(replace(settings(), max_concurrent=at_once), trials) == expected
 
 
-@pytest.mark.timeout(300)
 def test_processes_train_side_by_side_and_none_is_left(asked, monkeypatch):
     monkeypatch.setattr(sharing, "SECONDS", 0.5)
     begun, real = [], subprocess.Popen
@@ -75,14 +74,12 @@ def test_processes_train_side_by_side_and_none_is_left(asked, monkeypatch):
     assert all(process.returncode is not None for process in begun)
 
 
-@pytest.mark.timeout(300)
 def test_what_cannot_train_is_left_out(asked):
     found = sharing.paces({**asked, "cache": "nowhere"}, [1, 2])
     assert found == {}
     assert sharing.said(found) == "trials on one GPU: none could train; --gpus-per-trial 1"
 
 
-@pytest.mark.timeout(300)
 def test_a_process_waits_for_the_word_and_ends_with_it(asked):
     process = subprocess.Popen(
         [sys.executable, "-m", "trainables.pace"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

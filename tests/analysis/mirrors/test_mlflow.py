@@ -8,7 +8,11 @@ pytest.importorskip("mlflow", reason='needs pip install -e ".[mlflow]"')
 
 from mlflow import MlflowClient
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # making its tables takes half a minute
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.xdist_group(__name__),
+]  # making its tables takes half a minute
 
 
 @pytest.fixture(scope="module")
