@@ -1,7 +1,12 @@
-"""The ranges of a space as run.json has them, loguniform(1e-05, 0.01): read back, so that results can speak of their edges."""
+"""The ranges of a space as run.json has them, loguniform(1e-05, 0.01): read back, so that results can speak of them.
 
+A `when` has a range of its own for each case: it is never one list of all the values that were tried.
+"""
+
+import bisect
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +16,10 @@ from trainables.errors import SpaceError
 
 _INTERVAL = re.compile(r"(log)?(uniform|integers)\(([^,()]+), ([^,()]+)(?:, step=([^,()]+))?\)")
 _CHOICE = re.compile(r"(?:choice|linked\[[^]]*\])\((.*)\)")
+_WHEN = re.compile(r"when\(([^:()]+): (.*)\)")
+_CASE = re.compile(r"([^=,\s()]+)=(\w+\([^()]*\)|[^,()]+)")  # mlp=choice(256, 512) or mlp=256
 EDGE = 0.05  # of an interval at each end
+MOST_LEVELS = 8  # numbers that have room one by one; of more, only the order counts
 
 
 @dataclass(frozen=True)
@@ -24,13 +32,26 @@ class Range:
     whole: bool = False
     values: tuple[str, ...] = ()
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has more numbers than have room one by one."""
+        if self.values:
+            return len(self.numbers()) > MOST_LEVELS
+        return not (self.whole and self.high - self.low < MOST_LEVELS)
+
     def position(self, value: Any) -> float:
-        """Where a number lies in an interval, from 0 to 1."""
+        """Where a number lies, from 0 to 1: in an interval on its scale, among the numbers of a choice by their order."""
+        if self.values:
+            numbers = self.numbers()
+            return bisect.bisect_left(numbers, float(value)) / max(1, len(numbers) - 1)
         low, high, own = (math.log(each) if self.log else each for each in (self.low, self.high, float(value)))
         return (own - low) / (high - low)
 
     def at(self, position: float) -> float:
-        """The number at a position from 0 to 1."""
+        """The number at a position from 0 to 1; of a choice the nearest one."""
+        if self.values:
+            numbers = self.numbers()
+            return numbers[round(position * (len(numbers) - 1))]
         if self.log:
             return math.exp(math.log(self.low) + position * (math.log(self.high) - math.log(self.low)))
         return self.low + position * (self.high - self.low)
@@ -51,10 +72,60 @@ class Range:
             return []
 
 
-def ranges(run: Run) -> dict[str, Range]:
-    """The range of each searched parameter that can be read; conditional ones are left out."""
-    found = {key: parse(str(text)) for key, text in run.identity["space_params"].items()}
+@dataclass(frozen=True)
+class Searched:
+    """What a parameter could be: one range, or one for each of some values of the parameter that decides.
+
+    Attributes:
+        cases: the range for each value of the decider, as text; {"": range} where none decides.
+        decider: the name of the parameter that decides; empty if none does.
+    """
+
+    cases: Mapping[str, Range]
+    decider: str = ""
+
+    def case(self, config: Mapping[Any, Any]) -> str:
+        """The case that holds in a configuration; it need not have a range."""
+        return str(config.get(self.decider)) if self.decider else ""
+
+    def of(self, config: Mapping[Any, Any]) -> Range | None:
+        """The range from which a configuration has its value; none where the parameter is fixed or absent."""
+        return self.cases.get(self.case(config))
+
+    @property
+    def whole(self) -> Range:
+        """One range over all cases, for an axis: an interval if all are, logarithmic if all are."""
+        own = list(self.cases.values())
+        if any(each.values for each in own):
+            return Range(values=tuple(dict.fromkeys(text for each in own for text in each.values)))
+        low, high = min(each.low for each in own), max(each.high for each in own)
+        return Range(low, high, log=all(each.log for each in own), whole=all(each.whole for each in own))
+
+
+def searched(run: Run) -> dict[str, Searched]:
+    """What each searched parameter could be, of those that can be read."""
+    found = {key: parse_searched(str(text)) for key, text in run.identity["space_params"].items()}
     return {key: each for key, each in found.items() if each}
+
+
+def parse_searched(text: str) -> Searched | None:
+    """What this text stands for; none if it cannot be read. A case that is one value has no range."""
+    when = _WHEN.fullmatch(text)
+    if not when:
+        own = parse(text)
+        return Searched({"": own}) if own else None
+    read = {value: parse(case) for value, case in _CASE.findall(when[2])}
+    cases = {value: case for value, case in read.items() if case}
+    return Searched(cases, when[1]) if cases else None
+
+
+def tried(values: Sequence[Any]) -> Searched:
+    """What stands for a range that cannot be read: an interval over many numbers, else a choice of what was tried."""
+    numbers = {float(value) for value in values if type(value) in (int, float)}
+    if len(numbers) <= MOST_LEVELS or not all(type(value) in (int, float) for value in values):
+        return Searched({"": Range(values=tuple(dict.fromkeys(map(str, values))))})
+    low, high = min(numbers), max(numbers)
+    return Searched({"": Range(low, high, log=low > 0 and high >= 10 * low)})
 
 
 def parse(text: str) -> Range | None:
