@@ -44,7 +44,7 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> str:
     rows = [[escape(key), *shares(importance, key), setting(key, where.best[key])] for key in keys]
     align = "l" + ("rrr" if importance else "") + "r"
     if any(not case.range.is_wide for own in cases.values() for case in own):
-        header, align = [*header, f"best val % at each level, by epoch {found.epoch}"], align + "l"
+        header, align = [*header, f"best val % at each level within {plural(found.epoch, 'epoch')}"], align + "l"
         rows = [[*row, at_levels(cases[key])] for row, key in zip(rows, keys, strict=True)]
     parts = [
         "## What mattered",
@@ -118,8 +118,8 @@ def slices(cases: Sequence[Case], epoch: int) -> str:
     cells = [[label(escape(case.key), case.name), edges(case), *thirds(case)] for case in cases]
     return "\n\n".join([
         table(["parameter", "range and its cuts", *THIRDS], cells, "llrrr"),
-        f"Thirds of the range, on its logarithmic scale where it has one: best / median val % by epoch {epoch} (number of "
-        "configurations).",
+        f"Thirds of the range, on its logarithmic scale where it has one: best / median val % within "
+        f"{plural(epoch, 'epoch')} (number of configurations).",
     ])  # fmt: skip
 
 
@@ -146,14 +146,14 @@ def bold(value: float, others: Sequence[float]) -> str:
 
 
 def compared_words(found: Compared) -> str:
-    """Which configurations stand in the tables, if not all."""
+    """Which trials have no part in the tables."""
     diverged = len(found.entries) - len(found.valued)
     parts = [
-        f"{plural(found.shorter, 'trial')} stopped before epoch {found.epoch}" if found.shorter else "",
-        f"{plural(diverged, 'configuration')} that diverged" if diverged else "",
+        f"{plural(found.shorter, 'trial')} that did not reach epoch {found.epoch}" if found.shorter else "",
+        f"in levels and thirds, {plural(diverged, 'configuration')} that diverged" if diverged else "",
     ]
-    left = " and ".join(filter(None, parts))
-    return f"Levels and thirds leave out {left}." if left else ""
+    left = "; ".join(filter(None, parts))
+    return f"Not counted: {left}." if left else ""
 
 
 def words(run: Run, found: Compared, importance: Mattered | None) -> str:
@@ -171,8 +171,8 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
         f"by chance: the mean over {SHUFFLES} shuffles of the accuracies.",
         "p: the share of shuffles that reach the importance"
         + (f", adjusted by Holm for {plural(told, 'parameter')}" if told > 1 else "")
-        + f"; in bold at {100 * LEVEL:.0f} % or less. Were all without effect, a search would have one in bold in at most "
-        f"{100 * LEVEL:.0f} % of cases. What is not in bold may be nothing, or too little for so few.",
+        + f"; in bold at {100 * LEVEL:.0f} % or less. With no effect at all, at most {100 * LEVEL:.0f} % of searches have any "
+        "parameter in bold. What is not in bold may be nothing, or too little for so few.",
         untold_words(importance),
         "TPE chose its points by earlier results, which the shuffles do not know: p is no more than a guide."
         if run.identity["algorithm"] == "tpe"

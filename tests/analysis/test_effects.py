@@ -48,17 +48,19 @@ def test_levels_and_thirds_are_compared_at_one_epoch(trial: Make, run: MakeRun) 
         for second, (curve, lr) in enumerate(zip(own, (2e-4, 5e-2), strict=True))
     ]
     text = section(run(trials, space_params=LOG | {"depth": "choice(1, 3)"}))
-    assert "best val % at each level, by epoch 1" in text
+    assert "best val % at each level within 1 epoch" in text
     assert "**1: 35.44** · 3: 34.30" in text
     assert cells(text, "lr")[2:] == ["**35.44** / **34.87** (2)", "–", "31.00 / 30.50 (2)"]
-    assert "best / median val % by epoch 1" in text
+    assert "best / median val % within 1 epoch (number" in text
 
 
 def test_what_is_left_out_of_the_tables_is_said(trial: Make, run: MakeRun) -> None:
     trials = [trial(place, (0.5, 0.6), lr=10.0 ** -(1 + place / 2)) for place in range(5)]
     trials += [trial(5, (0.9,), "stopped", lr=0.02), trial(6, (), "diverged", lr=0.09)]
     text = section(run(trials, space_params=LOG))
-    assert "Levels and thirds leave out 1 trial stopped before epoch 2 and 1 configuration that diverged." in text
+    assert (
+        "Not counted: 1 trial that did not reach epoch 2; in levels and thirds, 1 configuration that diverged." in text
+    )
     assert "90.00" not in text
 
 
