@@ -82,7 +82,7 @@ def at_edge(run: Run, own: Searched, key: str, row: Row, side: str, proposed: st
 
 def has_inside(own: Range) -> bool:
     """Whether some value of a range lies at no end of it; a name, or one of two numbers, cannot."""
-    return not own.values or len(own.numbers()) > 2
+    return not own.values or len(own.numbers) > 2
 
 
 def lengths(run: Run, where: Standing) -> list[Finding]:

@@ -45,7 +45,7 @@ def levels(values: Sequence[Any]) -> Binned:
 def number_of_bins(own: Range) -> int:
     """As many as Optuna has: of whole numbers on a logarithmic scale one for each doubling, and one more."""
     if own.values:
-        return min(len(own.numbers()), MOST_BINS)
+        return min(len(own.numbers), MOST_BINS)
     if not own.whole:
         return MOST_BINS
     numbers = int(own.high - own.low) + 1

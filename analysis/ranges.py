@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from search.ledger import Run
@@ -36,22 +37,24 @@ class Range:
     def is_wide(self) -> bool:
         """Whether it has more numbers than have room one by one."""
         if self.values:
-            return len(self.numbers()) > MOST_LEVELS
+            return len(self.numbers) > MOST_LEVELS
         return not (self.whole and self.high - self.low < MOST_LEVELS)
 
     def position(self, value: Any) -> float:
-        """Where a number lies, from 0 to 1: in an interval on its scale, among the numbers of a choice by their order."""
+        """Where a number lies, from 0 to 1: in an interval on its scale, among the numbers of a choice by their order.
+
+        One outside, of a range that was changed since, lies at that end.
+        """
         if self.values:
-            numbers = self.numbers()
-            return bisect.bisect_left(numbers, float(value)) / max(1, len(numbers) - 1)
-        low, high, own = (math.log(each) if self.log else each for each in (self.low, self.high, float(value)))
+            return min(1.0, bisect.bisect_left(self.numbers, float(value)) / max(1, len(self.numbers) - 1))
+        inside = min(self.high, max(self.low, float(value)))
+        low, high, own = (math.log(each) if self.log else each for each in (self.low, self.high, inside))
         return (own - low) / (high - low)
 
     def at(self, position: float) -> float:
         """The number at a position from 0 to 1; of a choice the nearest one."""
         if self.values:
-            numbers = self.numbers()
-            return numbers[round(position * (len(numbers) - 1))]
+            return self.numbers[round(position * (len(self.numbers) - 1))]
         if self.log:
             return math.exp(math.log(self.low) + position * (math.log(self.high) - math.log(self.low)))
         return self.low + position * (self.high - self.low)
@@ -64,6 +67,7 @@ class Range:
         """The part of an interval above a value, as --set wants it; nothing if there is none."""
         return f"{name(self)}({text(value, self.whole)}, {text(self.high, self.whole)})" if value < self.high else ""
 
+    @cached_property
     def numbers(self) -> list[float]:
         """The values of a choice as numbers in order; empty if they are none."""
         try:
@@ -139,14 +143,17 @@ def parse(text: str) -> Range | None:
         low, high = float(interval[3]), float(interval[4])
     except ValueError:
         return None
-    return Range(low, high, log=bool(interval[1]), whole=interval[2] == "integers") if low < high else None
+    is_log = bool(interval[1])
+    if not -math.inf < low < high < math.inf or (is_log and low <= 0):
+        return None
+    return Range(low, high, log=is_log, whole=interval[2] == "integers")
 
 
 def edge(own: Range, value: Any) -> str:
     """lower or upper, if a value lies at an end of its range, else nothing. Of two values each is at an end: nothing."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    numbers = own.numbers()
+    numbers = own.numbers
     if own.values:
         ends = {numbers[0]: "lower", numbers[-1]: "upper"} if len(numbers) > 2 else {}
         return ends.get(float(value), "")
@@ -157,7 +164,7 @@ def edge(own: Range, value: Any) -> str:
 
 def wider(key: str, own: Range, side: str) -> str:
     """The range that goes on beyond this end, as --set wants it; nothing where no value beyond is allowed."""
-    whole = own.whole or bool(own.values and all(number.is_integer() for number in own.numbers()))
+    whole = own.whole or bool(own.values and all(number.is_integer() for number in own.numbers))
     new = text(beyond(own, side), whole)
     try:
         check_value(key, int(new) if whole else float(new))
@@ -172,7 +179,7 @@ def wider(key: str, own: Range, side: str) -> str:
 
 def beyond(own: Range, side: str) -> float:
     """A value beyond an end: a decade on a logarithmic scale, half the range on a linear one, one step of a choice."""
-    numbers = own.numbers() or [own.low, own.high]
+    numbers = own.numbers or [own.low, own.high]
     low, high = numbers[0], numbers[-1]
     if own.values and low > 0 and high / low >= 4:  # the steps of a choice that spans this much are factors
         return low * low / numbers[1] if side == "lower" else high * high / numbers[-2]

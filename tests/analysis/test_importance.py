@@ -117,9 +117,10 @@ def test_one_of_five_parameters_of_noise_is_rarely_bold(trial: Make, run: MakeRu
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_one_of_five_parameters_of_noise_is_bold_in_one_search_of_twenty(trial: Make, run: MakeRun) -> None:
     """Without an adjustment it is one of five."""
-    searches = 500
+    searches = 300
     assert share_with_any_bold(trial, run, searches) <= 0.05 + 2 * (0.05 * 0.95 / searches) ** 0.5
 
 

@@ -26,7 +26,7 @@ def drawn(text: str, number: int, dice: np.random.Generator) -> list[float]:
     own = parse(text)
     assert own is not None
     if own.values:
-        return dice.choice(own.numbers(), number).astype(int).tolist()
+        return dice.choice(own.numbers, number).astype(int).tolist()
     values = [own.at(position) for position in dice.random(number)]
     return [round(value) for value in values] if own.whole else values
 

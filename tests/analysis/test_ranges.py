@@ -17,7 +17,7 @@ def test_what_a_space_writes_is_read_back(own: Any) -> None:
     found = ranges.parse(str(own))
     assert found is not None
     if found.values:
-        assert found.numbers() == list(own.bounds())
+        assert found.numbers == list(own.bounds())
     else:
         assert (found.low, found.high, found.log, found.whole) == (own.low, own.high, own.log, own.whole)
 
@@ -62,7 +62,25 @@ def test_what_cannot_be_read_is_what_was_tried() -> None:
     assert ranges.tried(["a", *range(9)]).cases[""].values[0] == "a"
 
 
-@pytest.mark.parametrize("text", ["", "when(model: mlp=choice(1, 2))", "uniform(a, b)", "uniform(2, 1)", "magic(1, 2)"])
+def test_a_number_outside_lies_at_that_end() -> None:
+    """Also nothing, of a range that is logarithmic since."""
+    own = ranges.Range(0.01, 1.0, log=True)
+    assert [own.position(value) for value in (0, -1, 0.1, 7)] == [0, 0, pytest.approx(0.5), 1]
+    assert ranges.Range(values=("1", "2", "4")).position(9) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "when(model: mlp=choice(1, 2))",
+        "uniform(a, b)",
+        "uniform(2, 1)",
+        "magic(1, 2)",
+        "uniform(0, inf)",
+        "loguniform(0, 1)",
+    ],
+)
 def test_what_is_no_range_is_none(text: str) -> None:
     assert ranges.parse(text) is None
 
@@ -72,7 +90,7 @@ def test_any_text_is_survived(text: str) -> None:
     for each in (text, f"choice({text})", f"uniform({text}, 1)"):
         own = ranges.parse(each)
         ranges.parse_searched(f"when(model: a={each})")
-        assert own is None or own.numbers() == sorted(own.numbers())
+        assert own is None or own.numbers == sorted(own.numbers)
 
 
 @pytest.mark.parametrize(
