@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import audit, commands
-from analysis.frame import rows_of
+from analysis import audit, commands, regions
+from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
 from analysis.markdown import count, escape, setting
-from analysis.ranges import Range, edge, ranges, wider
+from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing
+from analysis.statistics import LEVEL
 from search.ledger import Run, Trial
 from trainables.config import LENGTH_DEPENDENT
 
@@ -19,7 +20,7 @@ RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
 MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
 ENOUGH = 50  # configurations; with fewer, no sign of an effect is no sign of none
-DIVERGED = 0.5  # share of diverged trials in a region that deserves its name
+IN_THE_SPACE = "{} that case in the space: --set has no when(...)."
 
 
 class Finding(NamedTuple):
@@ -50,25 +51,38 @@ def line(found: Finding) -> str:
 
 def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
     """Parameters whose best value is at an end of its range, while none tied with it is inside."""
-    found, inside = [], []
+    found, inside, (chosen,) = [], [], rows_of(best.to_frame().T)
     tied = rows_of(where.board[where.board["tied"]].iloc[:TOP])
-    for key, own in ranges(run).items():
-        side = edge(own, best[key])
-        proposed = wider(key, own, side) if side else ""
-        if side and proposed and all(edge(own, row[key]) == side for row in tied):
-            text = (
-                f"{escape(key)}: the best value, {setting(key, best[key])}, is at the {side} edge of what was searched."
-            )
-            found.append(Finding(False, text, commands.changed(run, proposed)))
-        elif not side and has_inside(own):
+    for key, own in searched(run).items():
+        range_ = own.of(chosen)
+        side = edge_of(key, own, chosen)
+        proposed = wider(key, range_, side) if range_ and side else ""
+        if proposed and all(edge_of(key, own, row) == side for row in tied):
+            found.append(at_edge(run, own, key, chosen, side, proposed))
+        elif range_ and not side and has_inside(range_):
             inside.append(escape(key))
     well = [Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges.")] if inside else []
     return found + well
 
 
+def edge_of(key: str, own: Searched, row: Row) -> str:
+    """lower or upper, if a configuration has its value from an end of the range that holds for it, else nothing."""
+    range_ = own.of(row)
+    return edge(range_, row[key]) if range_ and row.get(key) is not None else ""
+
+
+def at_edge(run: Run, own: Searched, key: str, row: Row, side: str, proposed: str) -> Finding:
+    """What to do about a best value at an end of its range."""
+    text = f"{escape(key)}: the best value, {setting(key, row[key])}, is at the {side} edge of what was searched"
+    if own.decider:
+        case = f"{escape(own.decider)} {escape(own.case(row))}"
+        return Finding(False, f"{text} with {case}. {IN_THE_SPACE.format('Widen')}")
+    return Finding(False, f"{text}.", commands.changed(run, proposed))
+
+
 def has_inside(own: Range) -> bool:
     """Whether some value of a range lies at no end of it; a name, or one of two numbers, cannot."""
-    return not own.values or len(own.numbers()) > 2
+    return not own.values or len(own.numbers) > 2
 
 
 def lengths(run: Run, where: Standing) -> list[Finding]:
@@ -109,35 +123,23 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     if not number:
         return [Finding(True, "No trial diverged.")] if every else []
     share = f"{count(number)} of {count(len(trials))} trials diverged ({100 * number / len(trials):.0f} %)"
-    regions = [region for key in ranges(run) for region in [region_of(run, trials, key)] if region]
-    if not regions:
-        return [Finding(False, f"{share}, in no region of one parameter.", slower(run))]
-    purity, text, narrower = max(regions, key=lambda region: region[0])
-    where = f"{share}, all with {text}; {100 * purity:.0f} % of the trials there did"
-    return [Finding(False, f"{where}.", commands.changed(run, narrower) if narrower else "")]
+    found = regions.region(run, trials)
+    if found is None:
+        where = (
+            "" if number == len(trials) else ", in no region of one parameter in which at least half of the trials did"
+        )
+        return [Finding(False, f"{share}{where}.", slower(run))]
+    where = f"{share}, all with {found.words}; {100 * found.purity:.0f} % of the trials there did."
+    if found.is_conditional:
+        return [Finding(False, f"{where} {IN_THE_SPACE.format('Narrow')}")]
+    return [Finding(False, where, commands.changed(run, found.change) if found.change else "")]
 
 
 def slower(run: Run) -> str:
-    """Searches smaller rates, which diverge less; nothing where no rate is searched."""
-    own = ranges(run).get("lr")
-    smaller = wider("lr", own, "lower") if own else ""
+    """Searches smaller rates, which diverge less; nothing where no rate is searched, or each case has a range of its own."""
+    own = searched(run).get("lr")
+    smaller = wider("lr", own.cases[""], "lower") if own and not own.decider else ""
     return commands.changed(run, smaller) if smaller else ""
-
-
-def region_of(run: Run, trials: pd.DataFrame, key: str) -> tuple[float, str, str] | None:
-    """How pure the region of one parameter is that holds all diverged trials, in words, and the range without it."""
-    own, is_diverged = ranges(run)[key], trials["status"] == "diverged"
-    values = pd.to_numeric(trials[key], errors="coerce")
-    bad, good = values[is_diverged], values[~is_diverged & (trials["epochs"] > 0)]
-    if own.values or bad.isna().any() or good.dropna().empty:
-        return None
-    sides = []
-    for sign, edge_value, inside in (("≥", bad.min(), good >= bad.min()), ("≤", bad.max(), good <= bad.max())):
-        purity = len(bad) / (len(bad) + int(inside.sum()))
-        rest = own.below(edge_value) if sign == "≥" else own.above(edge_value)
-        sides.append((purity, f"{escape(key)} {sign} {setting(key, edge_value)}", f"{key}={rest}" if rest else ""))
-    best = max(sides, key=lambda side: side[0])
-    return best if best[0] >= DIVERGED else None
 
 
 def spread(run: Run, where: Standing) -> list[Finding]:
@@ -171,18 +173,27 @@ def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
 
 
 def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Finding]:
-    """Parameters that showed no more effect than shuffled values, if any did."""
-    if (
-        importance is None
-        or importance.configurations < ENOUGH
-        or not any(each.matters for each in importance.parameters.values())
-    ):
+    """Parameters that showed no more effect than shuffled values, if any did.
+
+    Not those between: with one that is above chance by itself, but not once all are counted, nothing is to be done yet.
+    """
+    if importance is None or importance.configurations < ENOUGH:
         return []
-    idle = [key for key, each in importance.parameters.items() if not each.matters and best[key] is not None]
+    parameters = importance.parameters
+    if not any(each.matters for each in parameters.values()):
+        return []
+    idle = [key for key, each in parameters.items() if each.p_value > LEVEL and best[key] is not None]
     if not idle:
-        return [Finding(True, "Each searched parameter showed more effect than chance.")]
-    fixed = [f"{key}={best[key]}" for key in idle]
-    text = f"No effect beyond chance: {', '.join(map(escape, idle))}. A search with them fixed spends its trials on the rest."
+        is_every = all(each.matters for each in parameters.values()) and not importance.untold
+        return [Finding(True, "Each searched parameter showed more effect than chance.")] if is_every else []
+    conditional = {key for key, own in searched(run).items() if own.decider}
+    fixed = [f"{key}={best[key]}" for key in idle if key not in conditional]
+    text = f"No effect beyond chance was seen: {', '.join(map(escape, idle))}."
+    if not fixed:
+        return [Finding(True, text)]
+    others = "them" if len(fixed) > 1 else "it"
+    named = others if len(fixed) == len(idle) else ", ".join(escape(change.partition("=")[0]) for change in fixed)
+    text += f" A search with {named} fixed spends its trials on the rest."
     return [Finding(False, text, commands.changed(run, *fixed))]
 
 

@@ -19,6 +19,7 @@ from search.ledger import Run, Trial
 from trainables.errors import RunError, UsageError
 
 BUDGETS = 8  # lines of the table
+GIVEN = ("baseline", "warm")  # where points come from that a search does not draw
 
 Point = dict[str, Any]
 
@@ -91,24 +92,34 @@ def budgets_of(runs: Sequence[Run]) -> list[int]:
 
 
 def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
-    """At each budget of epochs: the best so far in the order of the plan, and the expected best with its band."""
-    values, costs = draws_of(run)
+    """At each budget of epochs: the best so far in the order of the plan, and the expected best with its band.
+
+    The baseline, and points taken over from another run, are no random draws: every such search begins with them. So the
+    expected best is that of these and of as many random draws as the rest of the budget pays for.
+    """
+    values, costs, is_given = draws_of(run)
+    drawn, first = values[~is_given], values[is_given].max(initial=0.0)
     if not len(values):
         return []
     points = []
     for budget in budgets:
-        draws = int(budget / costs.mean())
         best = tuning_curve.best_so_far(values, costs, budget)
+        left = budget - costs[is_given].sum()
+        draws = int(left / costs[~is_given].mean()) if len(drawn) else 0
         point: Point = {"epochs": budget, "best_so_far": best or None, "expected": None, "low": None, "high": None}
-        if 1 <= draws <= len(values):
-            point["low"], point["high"] = tuning_curve.band(values, draws)
-            point["expected"] = tuning_curve.expected_best(values, draws)
-        points.append(point | {"draws": draws})
+        if left >= 0 and 1 <= draws <= len(drawn):
+            at_least = np.maximum(drawn, first)
+            point["low"], point["high"] = tuning_curve.band(at_least, draws, first)
+            point["expected"] = tuning_curve.expected_best(at_least, draws)
+        points.append(point | {"draws": max(0, draws)})
     return points
 
 
-def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """The value of each configuration that was trained, and its epochs, in the order of the plan: all its seeds are one draw."""
+def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The configurations that were trained, in the order of the plan: all seeds of one are one draw.
+
+    The value of each, its epochs, and whether it was given to the search instead of drawn by it.
+    """
     groups: dict[str, list[Trial]] = {}
     for trial in searched(run):
         if trial.epochs:
@@ -116,7 +127,9 @@ def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray]:
                 repr({key: trial.config[key] for key in sorted(trial.config) if key != "epochs"}), []
             ).append(trial)
     values = [np.mean([value_of(trial) for trial in group]) for group in groups.values()]
-    return np.array(values), np.array([sum(len(trial.epochs) for trial in group) for group in groups.values()])
+    costs = [sum(len(trial.epochs) for trial in group) for group in groups.values()]
+    given = [group[0].source in GIVEN for group in groups.values()]
+    return np.array(values), np.array(costs), np.array(given, bool)
 
 
 def value_of(trial: Trial) -> float:
@@ -237,14 +250,28 @@ def point_cells(points: list[Point], place: int) -> tuple[str, str]:
     return best, f"{percent(point['expected'])} ({interval(point['low'], point['high'])})"
 
 
+def given_words(runs: Sequence[Run]) -> str:
+    """The points that these searches begin with."""
+    is_warm = any(trial.source == "warm" for run in runs for trial in searched(run))
+    return (
+        "the baseline and the points of the warm start, which come first"
+        if is_warm
+        else "the baseline, which comes first"
+    )
+
+
 def explanation(runs: Sequence[Run]) -> str:
     """What the columns are, and what they are not."""
     lines = [
         "- best so far: of the trials in the order of the plan, by the epochs that they took; after the last it stays.",
-        "- expected: the best of as many trials as these epochs pay for, in the mean over all ways to draw them; the band "
-        "is distribution-free and holds for all lines at once (Lourie, Choi and He 2024), for trials that are "
-        "independent draws, as those of a random search are.",
+        f"- expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for, in the "
+        "mean over all ways to draw them; the band is distribution-free and holds for all lines at once (Lourie, Choi and He "
+        "2024), for trials that are independent draws, as those of a random search are.",
     ]
+    if chosen := sorted({run.identity["algorithm"] for run in runs} - {"random"}):
+        lines.append(
+            f"- The points of {' and '.join(map(escape, chosen))} are no independent draws: the band is no promise there."
+        )
     if any(run.totals["seeds"] > 1 for run in runs):
         lines.append(
             "- All seeds of a configuration are one draw: its value is their mean, its cost the epochs of all."

@@ -1,104 +1,139 @@
-"""What mattered: the importance of each searched parameter beside that of chance, and the accuracy over its levels and thirds."""
+"""What mattered: the importance of each searched parameter beside that of chance, and the accuracy over its levels and thirds.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+All of it compares configurations at one epoch. A parameter that depends on another has levels and thirds for each case.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from analysis.importance import BEST, SHUFFLES, Mattered
 from analysis.markdown import NOTHING, count, escape, percent, plural, setting, table
-from analysis.ranges import Range, ranges
+from analysis.ranges import Range, searched, tried
+from analysis.same_epoch import Compared, Entry, compare
 from analysis.standing import Standing
+from analysis.statistics import LEVEL
 from search.ledger import Run
 
 THIRDS = ("lowest third", "middle third", "highest third")
 MOST = 8  # levels of a choice that are shown
 
 
+class Case(NamedTuple):
+    """One range of a parameter and the configurations that have their value from it; `name` tells it from its other cases."""
+
+    key: str
+    name: str
+    range: Range
+    entries: list[Entry]
+
+    @property
+    def values(self) -> list[Any]:
+        return [entry.config[self.key] for entry in self.entries]
+
+
 def section(run: Run, where: Standing, importance: Mattered | None) -> str:
     """Tables with the parameter that mattered most first; nothing for a search of fewer than three values."""
-    keys = list(importance.parameters) if importance else list(run.identity["space_params"])
-    valued = where.board[where.board["status"].isin(["finished", "stopped"])].dropna(subset="val_accuracy")
-    keys = [key for key in keys if key in valued and valued[key].map(repr).nunique() > 1]
-    if len(valued) < 3 or not keys or where.best is None:
+    found = compare(run.search_trials)
+    keys = [key for key in order(run, importance) if is_varied(key, found.valued)]
+    if len(found.valued) < 3 or not keys or where.best is None:
         return ""
-    known = ranges(run)
-    cut = {key: known[key] for key in keys if key in known and is_wide(known[key])}
-    header = ["parameter", *(["importance", "by chance"] if importance else []), "best"]
+    cases = {key: list(cases_of(run, key, found.valued)) for key in keys}
+    header = ["parameter", *(["importance", "by chance", "p"] if importance else []), "best"]
     rows = [[escape(key), *shares(importance, key), setting(key, where.best[key])] for key in keys]
-    align = "l" + ("rr" if importance else "") + "r"
-    if len(cut) < len(keys):
-        header, align = [*header, "best val % at each level"], align + "l"
-        levels = ["in thirds, below" if key in cut else at_levels(valued, key) for key in keys]
-        rows = [[*row, cell] for row, cell in zip(rows, levels, strict=True)]
+    align = "l" + ("rrr" if importance else "") + "r"
+    if any(not case.range.is_wide for own in cases.values() for case in own):
+        header, align = [*header, f"best val % at each level within {plural(found.epoch, 'epoch')}"], align + "l"
+        rows = [[*row, at_levels(cases[key])] for row, key in zip(rows, keys, strict=True)]
     parts = [
         "## What mattered",
         table(header, rows, align),
-        words(importance, run.totals["seeds"]),
-        slices(valued, cut),
+        words(run, found, importance),
+        slices([case for own in cases.values() for case in own if case.range.is_wide], found.epoch),
+        compared_words(found),
     ]
     return "\n\n".join(filter(None, parts))
 
 
-def is_wide(own: Range) -> bool:
-    """Whether it is an interval of more values than have room one by one."""
-    return not own.values and not (own.whole and own.high - own.low < MOST)
+def order(run: Run, importance: Mattered | None) -> list[str]:
+    """The searched parameters, those that mattered most first."""
+    return [*importance.parameters, *importance.untold] if importance else list(run.identity["space_params"])
+
+
+def is_varied(key: str, entries: Sequence[Entry]) -> bool:
+    return len({repr(entry.config.get(key)) for entry in entries}) > 1
+
+
+def cases_of(run: Run, key: str, entries: Sequence[Entry]) -> Iterator[Case]:
+    """The cases of a parameter that some configuration has; one case, without a name, where nothing decides about it."""
+    present = [entry for entry in entries if entry.config.get(key) is not None]
+    known = searched(run).get(key) or tried([entry.config[key] for entry in present])
+    for name, range_ in known.cases.items():
+        if own := [entry for entry in present if known.case(entry.config) == name]:
+            yield Case(key, name, range_, own)
 
 
 def shares(importance: Mattered | None, key: str) -> list[str]:
-    """The share of a parameter, in bold if it is more than chance, and the largest by chance."""
+    """The share of a parameter, in bold if it is more than chance, its mean by chance, and the p-value."""
     if importance is None:
         return []
-    own = importance.parameters[key]
+    own = importance.parameters.get(key)
+    if own is None:
+        return [NOTHING] * 3
     share = f"**{own.share:.2f}**" if own.matters else f"{own.share:.2f}"
-    return [share, f"{own.noise:.2f}" if own.noise <= 1 else "over 1"]
+    return [share, f"{own.chance:.2f}", f"{own.adjusted:.3f}"]
 
 
-def at_levels(rows: pd.DataFrame, key: str) -> str:
+def at_levels(cases: Sequence[Case]) -> str:
     """The best accuracy at each value, in their order, the highest in bold."""
-    best: dict[tuple[Any, str], float] = {}
-    for own, value in zip(rows[key], rows["val_accuracy"], strict=True):
-        name = sortable(own), setting(key, own)
-        best[name] = max(value, best.get(name, 0.0))
-    order, top = sorted(best, key=lambda name: name[0]), max(best.values())
-    texts = {name: f"{name[1]}: {percent(best[name])}" for name in order[:MOST]}
-    shown = [f"**{text}**" if best[name] == top else text for name, text in texts.items()]
-    return " · ".join(shown) + (f" · and {count(len(order) - MOST)} more" if len(order) > MOST else "")
+    best: dict[tuple[str, Any, str], float] = {}
+    for case in cases:
+        for value, entry in zip(case.values, case.entries, strict=True):
+            if not case.range.is_wide:
+                name = case.name, sortable(value), setting(case.key, value)
+                best[name] = max(entry.value, best.get(name, 0.0))
+    texts = {name: f"{label(name[2], name[0])}: {percent(value)}" for name, value in sorted(best.items())}
+    top, kept = max(best.values(), default=0.0), list(texts)[: MOST * len(cases)]
+    shown = [f"**{texts[name]}**" if best[name] == top else texts[name] for name in kept]
+    more = [f"and {count(len(texts) - len(kept))} more"] if len(texts) > len(kept) else []
+    thirds_too = ["in thirds, below"] if any(case.range.is_wide for case in cases) else []
+    return " · ".join([*shown, *more, *thirds_too])
+
+
+def label(text: str, case: str) -> str:
+    """A value or parameter, and its case if it has one."""
+    return f"{text} ({escape(case)})" if case else text
 
 
 def sortable(value: Any) -> tuple[int, float, str]:
-    """Numbers before names, and what is absent last."""
-    if value is None:
-        return 2, 0.0, ""
-    if isinstance(value, int | float):
-        return 0, float(value), ""
-    return 1, 0.0, str(value)
+    """Numbers before names."""
+    return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
 
 
-def slices(rows: pd.DataFrame, cut: Mapping[str, Range]) -> str:
+def slices(cases: Sequence[Case], epoch: int) -> str:
     """The best and the median accuracy in each third of the intervals, the highest of a row in bold."""
-    if not cut:
+    if not cases:
         return ""
-    cells = [[escape(key), edges(key, own), *thirds(rows, key, own)] for key, own in cut.items()]
+    cells = [[label(escape(case.key), case.name), edges(case), *thirds(case)] for case in cases]
     return "\n\n".join([
         table(["parameter", "range and its cuts", *THIRDS], cells, "llrrr"),
-        "Thirds of the range, on its logarithmic scale where it has one: best / median val % (number of "
-        "configurations); those stopped early count with what they had reached.",
+        f"Thirds of the range, on its logarithmic scale where it has one: best / median val % within "
+        f"{plural(epoch, 'epoch')} (number of configurations).",
     ])  # fmt: skip
 
 
-def edges(key: str, own: Range) -> str:
+def edges(case: Case) -> str:
     """Where the thirds begin and end."""
-    return " · ".join(setting(key, own.at(place / 3)) for place in range(4))
+    return " · ".join(setting(case.key, case.range.at(place / 3)) for place in range(4))
 
 
-def thirds(rows: pd.DataFrame, key: str, own: Range) -> list[str]:
+def thirds(case: Case) -> list[str]:
     """A cell for each third; a value outside of the range belongs to the next third."""
-    present = rows[rows[key].notna()]
-    place = present[key].map(lambda value: min(2, max(0, int(own.position(value) * 3))))
-    parts = [present["val_accuracy"][place == third] for third in range(3)]
-    bests, medians = ([getattr(part, what)() for part in parts] for what in ("max", "median"))
+    third = np.array([min(2, max(0, int(case.range.position(value) * 3))) for value in case.values])
+    values = np.array([entry.value for entry in case.entries])
+    parts = [values[third == place] for place in range(3)]
+    bests, medians = ([what(part) if len(part) else np.nan for part in parts] for what in (np.max, np.median))
     return [
         f"{bold(best, bests)} / {bold(median, medians)} ({count(len(part))})" if len(part) else NOTHING
         for best, median, part in zip(bests, medians, parts, strict=True)
@@ -110,13 +145,45 @@ def bold(value: float, others: Sequence[float]) -> str:
     return f"**{percent(value)}**" if value >= np.nanmax(others) else percent(value)
 
 
-def words(importance: Mattered | None, seeds: int) -> str:
+def compared_words(found: Compared) -> str:
+    """Which trials have no part in the tables."""
+    diverged = len(found.entries) - len(found.valued)
+    parts = [
+        f"{plural(found.shorter, 'trial')} that did not reach epoch {found.epoch}" if found.shorter else "",
+        f"in levels and thirds, {plural(diverged, 'configuration')} that diverged" if diverged else "",
+    ]
+    left = "; ".join(filter(None, parts))
+    return f"Not counted: {left}." if left else ""
+
+
+def words(run: Run, found: Compared, importance: Mattered | None) -> str:
     """What importance is."""
     if importance is None:
         return ""
+    seeds = run.totals["seeds"]
     what = "trials by their best accuracy" if seeds == 1 else "configurations by the mean of their seeds' best accuracy"
-    return (
+    told, conditional = len(importance.parameters), [key for key, own in searched(run).items() if own.decider]
+    parts = [
         f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of all, over "
-        f"{count(importance.configurations)} {what} within {plural(importance.epoch, 'epoch')}. by chance: "
-        f"the largest share in {SHUFFLES} shuffles of the accuracies; what is not above it (not in bold) may be nothing."
-    )
+        f"{count(importance.configurations)} {what} within {plural(importance.epoch, 'epoch')}.",
+        "Where a parameter depends on another, the values are compared within each case." if conditional else "",
+        "A trial that diverged counts as the worst." if len(found.valued) < len(found.entries) else "",
+        f"by chance: the mean over {SHUFFLES} shuffles of the accuracies.",
+        "p: the share of shuffles that reach the importance"
+        + (f", adjusted by Holm for {plural(told, 'parameter')}" if told > 1 else "")
+        + f"; in bold at {100 * LEVEL:.0f} % or less. With no effect at all, at most {100 * LEVEL:.0f} % of searches have any "
+        "parameter in bold. What is not in bold may be nothing, or too little for so few.",
+        untold_words(importance),
+        "TPE chose its points by earlier results, which the shuffles do not know: p is no more than a guide."
+        if run.identity["algorithm"] == "tpe"
+        else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def untold_words(importance: Mattered) -> str:
+    """Why some parameters have no importance."""
+    if not importance.untold:
+        return ""
+    names = ", ".join(map(escape, importance.untold))
+    return f"{names}: no importance, because no outcome of so few configurations at each value would be a surprise."

@@ -1,42 +1,56 @@
 """Which parameters mattered, held against what chance would show.
 
-Importance is Optuna's PED-ANOVA: how unlike the best quarter's values of a parameter are to all values of it. Source: Watanabe,
-Bansal & Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces" (IJCAI 2023). Optuna
-takes most of a second to import, so it is imported only when there is enough to say.
+Importance is PED-ANOVA: how unlike the best quarter's values of a parameter are to all values of it. That quarter is taken
+within each value of the parameter that decides about another: so the rates of an optimizer are compared with each other, and
+what the optimizer does is no effect of its rates. The p-value is that of a permutation test.
 """
 
-import contextlib
-import sys
-import warnings
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from analysis.ranges import Range, ranges
+from analysis import pedanova, statistics
+from analysis.ranges import Searched, searched, tried
+from analysis.same_epoch import Entry, compare
 from search.ledger import Run, Trial
 
 FEWEST = 10  # configurations; with less, chance explains anything
-MOST = 200  # trials, evenly over the plan: what needs more of them to show is small, and this takes a second
-SHUFFLES = 20  # the largest of so many chance results is exceeded by chance in 1 of 21 cases
+SHUFFLES = 999  # the smallest p-value is 0.001: enough for Holm over fifty parameters
 BEST = 0.25  # share of the trials that count as good
+SAME = 1e-9  # importances that differ by less, relative to their size, are equal
 
 
 class Importance(NamedTuple):
-    """What is known about one parameter: its share of all importance, and the largest share that chance gave it."""
+    """What is known about one parameter.
+
+    Attributes:
+        share: of the importance of all.
+        chance: the mean of that share over the shuffles.
+        p_value: share of the shuffles, with the accuracies as they are, that give at least this importance.
+        adjusted: the same, adjusted by Holm for all parameters of the search.
+    """
 
     share: float
-    noise: float
+    chance: float
+    p_value: float
+    adjusted: float
 
     @property
     def matters(self) -> bool:
-        return self.share > self.noise
+        return self.adjusted <= statistics.LEVEL
 
 
 class Mattered(NamedTuple):
-    """The importance of each searched parameter, largest first, and on what it rests."""
+    """The importance of the searched parameters, furthest above chance first, and on what it rests.
+
+    Attributes:
+        untold: parameters of which these configurations cannot say anything: no order of theirs would be a surprise.
+    """
 
     parameters: dict[str, Importance]
+    untold: list[str]
     epoch: int
     configurations: int
 
@@ -44,101 +58,85 @@ class Mattered(NamedTuple):
 def mattered(run: Run, trials: Sequence[Trial]) -> Mattered | None:
     """The importance of the searched parameters among these trials; none if there are too few to say.
 
-    Trials are compared by their best accuracy up to the last epoch that at least half of them reached: those that were stopped
-    early are then not worse for having been stopped. All seeds of a configuration count once, with their mean: they are no
-    independent evidence of what its parameters do.
+    A parameter without effect is as likely to have its values in any other order, so each importance is held against those of
+    SHUFFLES random orders. With Holm's adjustment a search without any effect has a parameter that matters in at most
+    LEVEL of all cases. This takes the points for chosen without regard to results.
     """
-    epoch = shared_epoch(trials)
-    seeds: dict[str, list[Trial]] = {}
-    for trial in trials:
-        if len(trial.epochs) >= epoch:
-            config = {key: value for key, value in sorted(trial.config.items()) if key != "epochs"}
-            seeds.setdefault(repr(config), []).append(trial)
-    fair = list(seeds.values())
-    fair = [fair[place] for place in np.unique(np.linspace(0, len(fair) - 1, min(len(fair), MOST)).round().astype(int))]
-    keys = [key for key in run.identity["space_params"] if len({repr(own[0].config.get(key)) for own in fair}) > 1]
-    if len(fair) < FEWEST or not keys:
+    epoch, entries, _ = compare(trials)
+    known = searched(run)
+    keys = [key for key in run.identity["space_params"] if len({repr(each.config.get(key)) for each in entries}) > 1]
+    if len(entries) < FEWEST or not keys:
         return None
-    values = np.array([np.mean([best_until(trial, epoch) for trial in own]) for own in fair])
-    real, *chance = shuffled([own[0] for own in fair], keys, ranges(run), values)
-    total = sum(real.values()) or 1.0
-    found = {key: Importance(real[key] / total, max(each[key] for each in chance) / total) for key in keys}
-    order = sorted(keys, key=lambda key: (-found[key].share, keys.index(key)))
-    return Mattered({key: found[key] for key in order}, epoch, len(fair))
+    found = {key: importances(key, known.get(key), entries) for key in keys}
+    told = {key: own for key, own in found.items() if can_tell(own[1:])}
+    if not told:
+        return None
+    parameters = adjusted(told)
+    order = sorted(parameters, key=lambda key: parameters[key].chance - parameters[key].share)
+    untold = [key for key in keys if key not in told]
+    return Mattered({key: parameters[key] for key in order}, untold, epoch, len(entries))
 
 
-def best_until(trial: Trial, epoch: int) -> float:
-    """The best val_accuracy of its first epochs."""
-    return max(float(row["val_accuracy"]) for row in trial.epochs[:epoch])
+def adjusted(found: Mapping[str, np.ndarray]) -> dict[str, Importance]:
+    """Shares and p-values, given for each parameter its importance and those of the shuffles."""
+    total = sum(own[0] for own in found.values()) or 1.0
+    p_values = [p_value(own) for own in found.values()]
+    return {
+        key: Importance(float(own[0] / total), float(own[1:].mean() / total), p, float(holm))
+        for (key, own), p, holm in zip(found.items(), p_values, statistics.holm(np.array(p_values)), strict=True)
+    }
 
 
-def shared_epoch(trials: Sequence[Trial]) -> int:
-    """The last epoch that at least half of the trials with any epoch reached."""
-    lengths = sorted((len(trial.epochs) for trial in trials if trial.epochs), reverse=True)
-    return max(1, lengths[(len(lengths) - 1) // 2]) if lengths else 1
+def p_value(own: np.ndarray) -> float:
+    """The share of all orders, the real one among them, that give at least the importance of the real one, the first."""
+    return float((own >= own[0] * (1 - SAME)).mean())
 
 
-def shuffled(
-    trials: Sequence[Trial], keys: Sequence[str], known: Mapping[str, Range], values: np.ndarray
-) -> list[dict[str, float]]:
-    """The raw importance of each parameter: of these values, then of SHUFFLES permutations of them, always the same ones."""
-    import optuna
-
-    with without("sklearn"):
-        from optuna.importance import PedAnovaImportanceEvaluator
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    dice = np.random.default_rng(0)
-    orders = [np.arange(len(values)), *(dice.permutation(len(values)) for _ in range(SHUFFLES))]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the evaluator is announced as experimental
-        evaluator = PedAnovaImportanceEvaluator(target_quantile=BEST)
-        study = study_of(trials, keys, known)
-        return [
-            evaluator.evaluate(study, list(keys), target=lambda trial, own=values[order]: -float(own[trial.number]))
-            for order in orders
-        ]
+def can_tell(shuffled: np.ndarray) -> bool:
+    """Whether any importance would be a surprise: not where a whole part of the shuffles has the largest one that there is."""
+    return bool((shuffled >= shuffled.max() * (1 - SAME)).mean() <= statistics.LEVEL)
 
 
-@contextlib.contextmanager
-def without(package: str) -> Iterator[None]:
-    """Let what is imported inside do without a package that is not loaded yet.
+def importances(key: str, own: Searched | None, entries: Sequence[Entry]) -> np.ndarray:
+    """The importance of one parameter, and after it those of SHUFFLES shuffles, which are always the same ones.
 
-    Optuna's importance loads scikit-learn, and with it scipy.stats, for another evaluator: over a second, for nothing here.
+    The sum over its cases, each by its share of the configurations.
     """
-    if package in sys.modules:
-        yield
-        return
-    sys.modules[package] = None  # type: ignore[assignment]  # importing it is an ImportError, which Optuna is prepared for
-    try:
-        yield
-    finally:
-        del sys.modules[package]
+    dice, found = np.random.default_rng(0), np.zeros(1 + SHUFFLES)
+    for values, places in cases(key, own, entries):
+        best = is_best(np.array([entries[place].value for place in places]))
+        selections = np.vstack([best_in(values, best), shuffled(values, int(best.sum()), dice)])
+        every = np.bincount(values.places, minlength=values.bins)
+        found += len(places) / len(entries) * pedanova.divergence(selections, every, values.is_ordered)
+    return found
 
 
-def study_of(trials: Sequence[Trial], keys: Sequence[str], known: Mapping[str, Range]) -> Any:
-    """The trials as an Optuna study in memory; their value is given later."""
-    import optuna
-
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    spreads = {key: distribution(known.get(key), [trial.config.get(key) for trial in trials]) for key in keys}
-    study.add_trials(
-        optuna.trial.create_trial(
-            params={key: trial.config[key] for key in keys if key in trial.config},
-            distributions={key: spreads[key] for key in keys if key in trial.config},
-            value=0.0,
-        )
-        for trial in trials
-    )
-    return study
+def cases(key: str, own: Searched | None, entries: Sequence[Entry]) -> Iterator[tuple[pedanova.Binned, Sequence[int]]]:
+    """The values of a parameter in each case that has a range of several, and whose they are."""
+    own = own or tried([entry.config[key] for entry in entries if entry.config.get(key) is not None])
+    for case, range_ in own.cases.items():
+        places = [
+            place
+            for place, entry in enumerate(entries)
+            if own.case(entry.config) == case and entry.config.get(key) is not None
+        ]
+        values = [entries[place].config[key] for place in places]
+        if len(set(map(repr, values))) > 1:
+            yield pedanova.binned(range_, values), places
 
 
-def distribution(own: Range | None, values: Sequence[Any]) -> Any:
-    """The range as Optuna has it; what cannot be read back is a choice of the values that were tried."""
-    from optuna import distributions
+def is_best(values: np.ndarray) -> np.ndarray:
+    """Which values are among the best quarter, with all that equal the last one of it."""
+    number = math.ceil(BEST * len(values))
+    return values >= np.partition(values, -number)[-number]
 
-    if own is None or own.values or not all(own.low <= value <= own.high for value in values if value is not None):
-        present = dict.fromkeys(value for value in values if value is not None)
-        return distributions.CategoricalDistribution(sorted(present, key=lambda value: (str(type(value)), value)))
-    if own.whole:
-        return distributions.IntDistribution(int(own.low), int(own.high), log=own.log)
-    return distributions.FloatDistribution(own.low, own.high, log=own.log)
+
+def best_in(values: pedanova.Binned, best: np.ndarray) -> np.ndarray:
+    """How many of the best lie in each bin."""
+    return np.bincount(values.places[best], minlength=values.bins)
+
+
+def shuffled(values: pedanova.Binned, best: int, dice: np.random.Generator) -> np.ndarray:
+    """The same for shuffled accuracies, of shape (SHUFFLES, bins): any so many of the trials are then the best."""
+    every = np.bincount(values.places, minlength=values.bins)
+    return dice.multivariate_hypergeometric(every, best, size=SHUFFLES, method="count")

@@ -13,7 +13,7 @@ from analysis.curves import spread
 from analysis.frame import Row, rows_of
 from analysis.importance import BEST
 from analysis.markdown import NOTHING, one_line, percent, setting
-from analysis.ranges import Range, ranges
+from analysis.ranges import Range, searched
 from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation
 from search.ledger import Run
@@ -68,7 +68,7 @@ def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Picture]]:
 
 def parameters(run: Run, where: Standing, rows: list[Row]) -> Picture:
     """A panel for each searched parameter with its points, logarithmic where its range is."""
-    known, panels = ranges(run), []
+    known, panels = whole_ranges(run), []
     for key in varied(rows, where.keys):
         own = [row for row in spread(rows, MOST_POINTS) if row[key] is not None]
         scale = scale_of(known.get(key), [row[key] for row in own])
@@ -88,6 +88,11 @@ def varied(rows: list[Row], keys: list[str]) -> list[str]:
     return [key for key in keys if any(repr(row[key]) != repr(rows[0][key]) for row in rows)][:MOST_PANELS]
 
 
+def whole_ranges(run: Run) -> dict[str, Range]:
+    """What each searched parameter could be, over all cases of a conditional one."""
+    return {key: own.whole for key, own in searched(run).items()}
+
+
 def scale_of(own: Range | None, values: list[Any]) -> Scale:
     """How these values are laid out: as numbers, logarithmic where the range is, or as levels."""
     if not all(type(value) in (int, float) for value in values):
@@ -103,7 +108,7 @@ def parallel(run: Run, where: Standing, rows: list[Row]) -> Picture:
     if len(keys) < FEWEST_AXES or len(rows) < FEWEST_LINES:
         return {}
     shown, quarter = spread(list(enumerate(rows)), MOST_LINES), round(BEST * len(rows))
-    known = ranges(run)
+    known = whole_ranges(run)
     axes = [axis_of(key, known.get(key), [row[key] for _, row in shown]) for key in keys]
     axes.append(axis_of("val_accuracy", None, [row["val_accuracy"] for _, row in shown]))
     lines = [

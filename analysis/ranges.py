@@ -1,8 +1,14 @@
-"""The ranges of a space as run.json has them, loguniform(1e-05, 0.01): read back, so that results can speak of their edges."""
+"""The ranges of a space as run.json has them, loguniform(1e-05, 0.01): read back, so that results can speak of them.
 
+A `when` has a range of its own for each case: it is never one list of all the values that were tried.
+"""
+
+import bisect
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from search.ledger import Run
@@ -11,7 +17,10 @@ from trainables.errors import SpaceError
 
 _INTERVAL = re.compile(r"(log)?(uniform|integers)\(([^,()]+), ([^,()]+)(?:, step=([^,()]+))?\)")
 _CHOICE = re.compile(r"(?:choice|linked\[[^]]*\])\((.*)\)")
+_WHEN = re.compile(r"when\(([^:()]+): (.*)\)")
+_CASE = re.compile(r"([^=,\s()]+)=(\w+\([^()]*\)|[^,()]+)")  # mlp=choice(256, 512) or mlp=256
 EDGE = 0.05  # of an interval at each end
+MOST_LEVELS = 8  # numbers that have room one by one; of more, only the order counts
 
 
 @dataclass(frozen=True)
@@ -24,13 +33,28 @@ class Range:
     whole: bool = False
     values: tuple[str, ...] = ()
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has more numbers than have room one by one."""
+        if self.values:
+            return len(self.numbers) > MOST_LEVELS
+        return not (self.whole and self.high - self.low < MOST_LEVELS)
+
     def position(self, value: Any) -> float:
-        """Where a number lies in an interval, from 0 to 1."""
-        low, high, own = (math.log(each) if self.log else each for each in (self.low, self.high, float(value)))
+        """Where a number lies, from 0 to 1: in an interval on its scale, among the numbers of a choice by their order.
+
+        One outside, of a range that was changed since, lies at that end.
+        """
+        if self.values:
+            return min(1.0, bisect.bisect_left(self.numbers, float(value)) / max(1, len(self.numbers) - 1))
+        inside = min(self.high, max(self.low, float(value)))
+        low, high, own = (math.log(each) if self.log else each for each in (self.low, self.high, inside))
         return (own - low) / (high - low)
 
     def at(self, position: float) -> float:
-        """The number at a position from 0 to 1."""
+        """The number at a position from 0 to 1; of a choice the nearest one."""
+        if self.values:
+            return self.numbers[round(position * (len(self.numbers) - 1))]
         if self.log:
             return math.exp(math.log(self.low) + position * (math.log(self.high) - math.log(self.low)))
         return self.low + position * (self.high - self.low)
@@ -43,6 +67,7 @@ class Range:
         """The part of an interval above a value, as --set wants it; nothing if there is none."""
         return f"{name(self)}({text(value, self.whole)}, {text(self.high, self.whole)})" if value < self.high else ""
 
+    @cached_property
     def numbers(self) -> list[float]:
         """The values of a choice as numbers in order; empty if they are none."""
         try:
@@ -51,10 +76,60 @@ class Range:
             return []
 
 
-def ranges(run: Run) -> dict[str, Range]:
-    """The range of each searched parameter that can be read; conditional ones are left out."""
-    found = {key: parse(str(text)) for key, text in run.identity["space_params"].items()}
+@dataclass(frozen=True)
+class Searched:
+    """What a parameter could be: one range, or one for each of some values of the parameter that decides.
+
+    Attributes:
+        cases: the range for each value of the decider, as text; {"": range} where none decides.
+        decider: the name of the parameter that decides; empty if none does.
+    """
+
+    cases: Mapping[str, Range]
+    decider: str = ""
+
+    def case(self, config: Mapping[Any, Any]) -> str:
+        """The case that holds in a configuration; it need not have a range."""
+        return str(config.get(self.decider)) if self.decider else ""
+
+    def of(self, config: Mapping[Any, Any]) -> Range | None:
+        """The range from which a configuration has its value; none where the parameter is fixed or absent."""
+        return self.cases.get(self.case(config))
+
+    @property
+    def whole(self) -> Range:
+        """One range over all cases, for an axis: an interval if all are, logarithmic if all are."""
+        own = list(self.cases.values())
+        if any(each.values for each in own):
+            return Range(values=tuple(dict.fromkeys(text for each in own for text in each.values)))
+        low, high = min(each.low for each in own), max(each.high for each in own)
+        return Range(low, high, log=all(each.log for each in own), whole=all(each.whole for each in own))
+
+
+def searched(run: Run) -> dict[str, Searched]:
+    """What each searched parameter could be, of those that can be read."""
+    found = {key: parse_searched(str(text)) for key, text in run.identity["space_params"].items()}
     return {key: each for key, each in found.items() if each}
+
+
+def parse_searched(text: str) -> Searched | None:
+    """What this text stands for; none if it cannot be read. A case that is one value has no range."""
+    when = _WHEN.fullmatch(text)
+    if not when:
+        own = parse(text)
+        return Searched({"": own}) if own else None
+    read = {value: parse(case) for value, case in _CASE.findall(when[2])}
+    cases = {value: case for value, case in read.items() if case}
+    return Searched(cases, when[1]) if cases else None
+
+
+def tried(values: Sequence[Any]) -> Searched:
+    """What stands for a range that cannot be read: an interval over many numbers, else a choice of what was tried."""
+    numbers = {float(value) for value in values if type(value) in (int, float)}
+    if len(numbers) <= MOST_LEVELS or not all(type(value) in (int, float) for value in values):
+        return Searched({"": Range(values=tuple(dict.fromkeys(map(str, values))))})
+    low, high = min(numbers), max(numbers)
+    return Searched({"": Range(low, high, log=low > 0 and high >= 10 * low)})
 
 
 def parse(text: str) -> Range | None:
@@ -68,14 +143,17 @@ def parse(text: str) -> Range | None:
         low, high = float(interval[3]), float(interval[4])
     except ValueError:
         return None
-    return Range(low, high, log=bool(interval[1]), whole=interval[2] == "integers") if low < high else None
+    is_log = bool(interval[1])
+    if not -math.inf < low < high < math.inf or (is_log and low <= 0):
+        return None
+    return Range(low, high, log=is_log, whole=interval[2] == "integers")
 
 
 def edge(own: Range, value: Any) -> str:
     """lower or upper, if a value lies at an end of its range, else nothing. Of two values each is at an end: nothing."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    numbers = own.numbers()
+    numbers = own.numbers
     if own.values:
         ends = {numbers[0]: "lower", numbers[-1]: "upper"} if len(numbers) > 2 else {}
         return ends.get(float(value), "")
@@ -86,7 +164,7 @@ def edge(own: Range, value: Any) -> str:
 
 def wider(key: str, own: Range, side: str) -> str:
     """The range that goes on beyond this end, as --set wants it; nothing where no value beyond is allowed."""
-    whole = own.whole or bool(own.values and all(number.is_integer() for number in own.numbers()))
+    whole = own.whole or bool(own.values and all(number.is_integer() for number in own.numbers))
     new = text(beyond(own, side), whole)
     try:
         check_value(key, int(new) if whole else float(new))
@@ -101,7 +179,7 @@ def wider(key: str, own: Range, side: str) -> str:
 
 def beyond(own: Range, side: str) -> float:
     """A value beyond an end: a decade on a logarithmic scale, half the range on a linear one, one step of a choice."""
-    numbers = own.numbers() or [own.low, own.high]
+    numbers = own.numbers or [own.low, own.high]
     low, high = numbers[0], numbers[-1]
     if own.values and low > 0 and high / low >= 4:  # the steps of a choice that spans this much are factors
         return low * low / numbers[1] if side == "lower" else high * high / numbers[-2]

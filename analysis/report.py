@@ -21,6 +21,7 @@ from analysis.html import rendered
 from analysis.joined import all_records
 from analysis.leaderboard import TOP, has_value, over_images, place, worded
 from analysis.markdown import NOTHING, count, one_line, percent, plural, setting
+from analysis.ranges import searched
 from analysis.standing import Standing, stand
 from search.ledger import Run
 from trainables import durable
@@ -227,6 +228,5 @@ def values(run: Run, rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]
         }
         for row in rows
     ]  # fmt: skip
-    searched = run.identity["space_params"]
-    log = [key for key in keys if str(searched.get(key)).startswith("loguniform")]
+    log = [one_line(key) for key, own in searched(run).items() if own.whole.log]
     return {"keys": [one_line(key) for key in keys], "log": log, "trials": curves}

@@ -33,10 +33,14 @@ def log_binomials(count: int) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
 
 
-def band(values: np.ndarray, draws: int) -> tuple[float, float]:
-    """Bounds of the expected best of `draws` new trials that hold, for all numbers of draws at once, with 1 - LEVEL."""
+def band(values: np.ndarray, draws: int, least: float = 0.0) -> tuple[float, float]:
+    """Bounds of the expected best of `draws` new trials that hold, for all numbers of draws at once, with 1 - LEVEL.
+
+    Args:
+        least: what no value can be below.
+    """
     ordered, count = np.sort(values), len(values)
-    widths = np.diff(np.concatenate([[0.0], ordered, [1.0]]))
+    widths = np.diff(np.concatenate([[least], ordered, [1.0]]))
     share = np.arange(count + 1) / count  # of values up to there
     half = math.sqrt(math.log(2 / LEVEL) / (2 * count))
     high, low = np.minimum(share + half, 1), np.maximum(share - half, 0)

@@ -27,7 +27,7 @@ def of_range(key: str, value: Any) -> list[str]:
     share = (value.high - value.high / 10) / (value.high - value.low)
     name = "logintegers" if value.whole else "loguniform"
     return [
-        f"{key}: {100 * share:.0f} % of {value} lie in its largest decade. Write {name} to search all decades alike."
+        f"{key}: {100 * share:.0f} % of {value} lie in its largest decade. Write {name}, which spreads over all decades."
     ]
 
 

@@ -227,7 +227,7 @@ def uniform(low: float, high: float, step: float | None = None) -> Interval:
 
 
 def loguniform(low: float, high: float) -> Interval:
-    """A number between low and high whose logarithm is uniform: each decade is equally likely."""
+    """A number between low and high whose logarithm is uniform: each whole decade between them is equally likely."""
     return Interval(low, high, log=True)
 
 
@@ -237,5 +237,9 @@ def integers(low: int, high: int, step: int | None = None) -> Interval:
 
 
 def logintegers(low: int, high: int) -> Interval:
-    """A whole number from low to high, both included, whose logarithm is uniform: each doubling is equally likely."""
+    """A whole number from low to high, both included; each has the logarithmic scale from half below to half above it.
+
+    Among large numbers each doubling is about equally likely. The smallest ones get more: of (1, 16), 1 has 31 %, 2 and 3 have
+    24 %, 4 to 7 22 %, 8 to 15 21 %, and 16 has 2 %.
+    """
     return Interval(low, high, log=True, whole=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import spaces
 from analysis.write import write_results
 from search.ledger import Run, Trial
 from trainables import data, train
@@ -203,6 +204,27 @@ def trial() -> Callable[..., Trial]:
 @pytest.fixture(scope="session")
 def run() -> Callable[..., Run]:
     return make_run
+
+
+def draw_run(
+    space: str, number: int, accuracy: Callable[[dict[str, Any], np.random.Generator], float], seed: int = 0
+) -> Run:
+    """A random search of a space in which each trial of one epoch has the accuracy of its configuration; NaN diverges."""
+    own, dice = spaces.load(space), np.random.default_rng(seed)
+    trials = []
+    for place in range(number):
+        config = own.config(own.at(dice.random(len(own.axes)).tolist()))
+        value = accuracy(config, dice)
+        ends = ("finished", value) if value == value else ("diverged", 0.1)
+        known = {key: each for key, each in config.items() if key != "epochs"}
+        trials.append(make_trial(place, (ends[1],), ends[0], source="random", **known))
+    params = {key: str(value) for key, value in own.searched.items()}
+    return make_run(trials, space_params=params, algorithm="random", space=space)
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Callable[..., Run]:
+    return draw_run
 
 
 @pytest.fixture(scope="session")

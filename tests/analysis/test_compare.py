@@ -79,6 +79,35 @@ def test_confirming_trials_and_lost_ones_have_no_part(trial: Make, run: MakeRun)
     assert points[0]["expected"] == 0.5
 
 
+def test_the_baseline_is_no_random_draw(trial: Make, run: MakeRun) -> None:
+    """Every search begins with it: the expected best is at least its value, and the mean over draws of the others."""
+    own = [trial(0, (0.7,), lr=0.1, source="baseline")]
+    own += [trial(place, (value,), lr=0.1 + place, source="random") for place, value in enumerate((0.2, 0.6, 0.8), 1)]
+    points = compare.curve(run(own), [1, 2, 4, 5])
+    assert [point["draws"] for point in points] == [0, 1, 3, 4]
+    assert [point["expected"] for point in points] == [
+        None,
+        pytest.approx((0.7 + 0.7 + 0.8) / 3),
+        pytest.approx(0.8),
+        None,
+    ]
+    assert [point["best_so_far"] for point in points] == [0.7, 0.7, 0.8, 0.8]
+    assert all(point["low"] >= 0.7 for point in points[1:3])
+
+
+def test_the_points_of_a_warm_start_are_no_random_draws_either(trial: Make, run: MakeRun) -> None:
+    """They cost what they cost before the first draw is paid for."""
+    sources = ("baseline", "warm", "warm", "random", "random")
+    own = [trial(place, (0.5 + place / 10,), lr=1 + place, source=source) for place, source in enumerate(sources)]
+    points = compare.curve(run(own), [2, 3, 4, 5])
+    assert [point["draws"] for point in points] == [0, 0, 1, 2]
+    assert [point["expected"] for point in points] == [None, None, pytest.approx(0.85), pytest.approx(0.9)]
+    runs = [named(run(own, algorithm="random"), "first"), named(run(own, algorithm="tpe"), "second")]
+    text = compare.show(runs, "md", ALL)
+    assert "the best of the baseline and the points of the warm start, which come first, and of" in text
+    assert "The points of tpe are no independent draws" in text
+
+
 def test_the_rows_can_be_chosen(trial: Make, run: MakeRun) -> None:
     rows = json.loads(compare.show(two(trial, run), "json", Selection(filter="val_accuracy < 0.85")))
     assert [row["run"] for row in rows] == ["second"]
@@ -103,7 +132,7 @@ def test_a_configuration_with_several_seeds_is_its_mean(seeded: Run) -> None:
     assert row["val_accuracy"] == pytest.approx((0.94 + 0.95 + 0.955) / 3)
     assert row["val_accuracy_low"] < row["val_accuracy"] < row["val_accuracy_high"]
     assert (row["seeds"], row["confirmed"], row["trials"], row["epochs"]) == (3, False, 9, 18)
-    assert [point["draws"] for point in row["curve"] if point["epochs"] in (9, 18)] == [1, 3]
+    assert [point["draws"] for point in row["curve"] if point["epochs"] in (9, 18)] == [0, 2], "the baseline is none"
     assert row["curve"][-1]["best_so_far"] == pytest.approx(row["val_accuracy"])
     text = compare.show(runs, "md", ALL)
     assert "mean over the seeds of a configuration" in text

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis import drawings, pictures, results
+from analysis import drawings, pictures, report, results
 from analysis.standing import stand
 from search.ledger import Run, Trial
 
@@ -151,3 +151,17 @@ def test_an_axis_without_any_value_lies_below() -> None:
     own = pictures.Range(1e-4, 1e-1, log=True)
     assert pictures.axis_of("lr", own, [None, None])["places"] == [pictures.BELOW] * 2
     assert pictures.axis_of("lr", own, [0.0, 0.1])["places"] == [0.0, 1.0]
+
+
+def test_a_conditional_rate_has_a_logarithmic_axis_and_the_report_too(drawn: Callable[..., Run]) -> None:
+    """Also one of whole numbers; one case that is not logarithmic makes it linear."""
+    found = drawn("optimizer", 30, lambda config, dice: dice.uniform(0.5, 0.6))
+    logs = {panel["name"]: panel["log"] for panel in pictures.pictures(found, stand(found))["parameters"]["panels"]}
+    assert logs == {"optimizer": False, "lr": True, "adamw_lr": True, "weight_decay": True}
+    known = {
+        "lr": "when(optimizer: sgd=loguniform(0.01, 1), adamw=uniform(0.01, 1))", "width": "logintegers(16, 1024)",
+        "momentum": "uniform(0.1, 0.9)", "optimizer": "choice(sgd, adamw)", "dropout": "when(model: mlp=choice(0.1, 0.2))",
+    }  # fmt: skip
+    assert report.values(dataclasses.replace(found, identity=found.identity | {"space_params": known}), [], [])[
+        "log"
+    ] == ["width"]

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import spaces
 from analysis import ranges
-from spaces import choice, integers, loguniform, uniform
+from spaces import choice, integers, loguniform, uniform, when
 from trainables.config import check_value
 
 
@@ -16,12 +17,70 @@ def test_what_a_space_writes_is_read_back(own: Any) -> None:
     found = ranges.parse(str(own))
     assert found is not None
     if found.values:
-        assert found.numbers() == list(own.bounds())
+        assert found.numbers == list(own.bounds())
     else:
         assert (found.low, found.high, found.log, found.whole) == (own.low, own.high, own.log, own.whole)
 
 
-@pytest.mark.parametrize("text", ["", "when(model: mlp=choice(1, 2))", "uniform(a, b)", "uniform(2, 1)", "magic(1, 2)"])
+def test_each_case_of_a_when_is_a_range_of_its_own() -> None:
+    own = when("optimizer", sgd=loguniform(1e-2, 1.0), adamw=uniform(0.0, 0.5, step=0.1), muon=0.1)
+    found = ranges.parse_searched(str(own))
+    assert found is not None
+    assert found.decider == "optimizer"
+    assert found.cases == {"sgd": ranges.Range(0.01, 1.0, log=True), "adamw": ranges.Range(0.0, 0.5)}
+    assert found.of({"optimizer": "sgd"}) == ranges.Range(0.01, 1.0, log=True)
+    assert found.of({"optimizer": "muon"}) is None
+    assert found.whole == ranges.Range(0.0, 1.0)
+
+
+@pytest.mark.parametrize("space", [name for name in spaces.names() if not name.startswith("_")])
+def test_every_range_of_every_space_is_read(space: str) -> None:
+    """And the values that it draws lie in it, in the case that holds."""
+    own = spaces.load(space)
+    read = {key: ranges.parse_searched(str(value)) for key, value in own.searched.items()}
+    for place in (0.01, 0.3, 0.6, 0.99):
+        config = own.config(own.at([place] * len(own.axes)))
+        for key, found in read.items():
+            assert found is not None
+            held = found.of(config)
+            if held and not held.values:
+                assert held.low <= config[key] <= held.high
+
+
+def test_a_choice_of_numbers_has_places_by_their_order() -> None:
+    own = ranges.parse("choice(1, 10, 1000)")
+    assert own is not None
+    assert [own.position(value) for value in (1, 10, 1000)] == [0, 0.5, 1]
+    assert [own.at(place) for place in (0, 1 / 3, 0.5, 1)] == [1, 10, 10, 1000]
+    assert not own.is_wide
+
+
+def test_what_cannot_be_read_is_what_was_tried() -> None:
+    many = ranges.tried([10.0**-place for place in range(9)])
+    assert many == ranges.Searched({"": ranges.Range(1e-8, 1.0, log=True)})
+    assert ranges.tried([1, 2, 2]).cases[""].values == ("1", "2")
+    assert ranges.tried(["a", *range(9)]).cases[""].values[0] == "a"
+
+
+def test_a_number_outside_lies_at_that_end() -> None:
+    """Also nothing, of a range that is logarithmic since."""
+    own = ranges.Range(0.01, 1.0, log=True)
+    assert [own.position(value) for value in (0, -1, 0.1, 7)] == [0, 0, pytest.approx(0.5), 1]
+    assert ranges.Range(values=("1", "2", "4")).position(9) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "when(model: mlp=choice(1, 2))",
+        "uniform(a, b)",
+        "uniform(2, 1)",
+        "magic(1, 2)",
+        "uniform(0, inf)",
+        "loguniform(0, 1)",
+    ],
+)
 def test_what_is_no_range_is_none(text: str) -> None:
     assert ranges.parse(text) is None
 
@@ -30,7 +89,8 @@ def test_what_is_no_range_is_none(text: str) -> None:
 def test_any_text_is_survived(text: str) -> None:
     for each in (text, f"choice({text})", f"uniform({text}, 1)"):
         own = ranges.parse(each)
-        assert own is None or own.numbers() == sorted(own.numbers())
+        ranges.parse_searched(f"when(model: a={each})")
+        assert own is None or own.numbers == sorted(own.numbers)
 
 
 @pytest.mark.parametrize(

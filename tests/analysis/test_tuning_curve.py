@@ -49,6 +49,18 @@ def test_the_band_holds_for_all_draws_at_once_in_at_least_95_percent(power: floa
     assert kept >= 0.95 * 500
 
 
+def test_with_a_first_trial_the_band_still_holds_and_is_never_below_it() -> None:
+    """The best of 0.7 and of n uniform numbers is expected to be 1 minus the integral of x ** n from 0.7 to 1."""
+    random, kept, first = np.random.default_rng(0), 0, 0.7
+    truth = {n: 1 - (1 - first ** (n + 1)) / (n + 1) for n in range(1, 16)}
+    for _ in range(300):
+        values = np.maximum(random.random(15), first)
+        bands = {n: tuning_curve.band(values, n, first) for n in truth}
+        assert all(low >= first - 1e-12 for low, _ in bands.values())
+        kept += all(low <= truth[n] <= high for n, (low, high) in bands.items())
+    assert kept >= 0.95 * 300
+
+
 def test_best_so_far_counts_what_was_paid() -> None:
     values, costs = np.array([0.2, 0.9, 0.5]), np.array([3, 1, 1])
     found = [tuning_curve.best_so_far(values, costs, budget) for budget in (2, 3, 4, 99)]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,35 @@ def test_logarithmic_whole_numbers_give_each_doubling_its_share():
     drawn = [logintegers(8, 512).at((i + 0.5) / 3000) for i in range(3000)]
     assert all(isinstance(value, int) for value in drawn)
     assert sum(value <= 64 for value in drawn) == pytest.approx(1500, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shares"),
+    [
+        (1, 16, {(1, 1): 0.31, (2, 3): 0.24, (4, 7): 0.22, (8, 15): 0.21, (16, 16): 0.02}),  # as the docstring says
+        (64, 1024, {(64, 127): 0.25, (128, 255): 0.25, (256, 511): 0.25, (512, 1023): 0.25}),
+    ],
+)
+def test_small_logarithmic_whole_numbers_get_more_than_their_doubling(low, high, shares):
+    drawn = [logintegers(low, high).at((i + 0.5) / 10_000) for i in range(10_000)]
+    for (least, most), share in shares.items():
+        assert np.mean([least <= value <= most for value in drawn]) == pytest.approx(share, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("own", "parts"),
+    [
+        (loguniform(1e-4, 1e-1), [(1e-4, 1e-3), (1e-3, 1e-2), (1e-2, 1e-1)]),  # each decade
+        (integers(1, 5), [(number - 0.5, number + 0.5) for number in range(1, 6)]),
+        (uniform(2, 4), [(2, 2.5), (2.5, 3), (3, 3.5), (3.5, 4)]),
+        (choice(1, 3, 9), [(0, 2), (2, 4), (4, 10)]),
+    ],
+    ids=str,
+)
+def test_other_ranges_are_as_even_as_they_say(own, parts):
+    drawn = [own.at((i + 0.5) / 6_000) for i in range(6_000)]
+    shares = [np.mean([low <= value < high for value in drawn]) for low, high in parts]
+    assert shares == pytest.approx([1 / len(parts)] * len(parts), abs=0.002)
 
 
 def test_linked_values_lie_at_the_same_place():

@@ -1,0 +1,68 @@
+"""The configurations of a search at one epoch that many have reached, so that none is worse for having been stopped early."""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from search.ledger import Trial
+
+LOST = ("diverged", "failed")  # these end where they end, however long the others are
+
+
+class Entry(NamedTuple):
+    """One configuration: its settings, and the mean over its seeds of the best val_accuracy up to the epoch."""
+
+    config: dict[str, Any]
+    value: float  # a seed that diverged counts as 0
+    is_diverged: bool  # on any of its seeds
+
+
+class Compared(NamedTuple):
+    """Configurations that can be compared at an epoch, in the order of the plan, and how many trials are too short for that."""
+
+    epoch: int
+    entries: list[Entry]
+    shorter: int
+
+    @property
+    def valued(self) -> list[Entry]:
+        """Those that did not diverge."""
+        return [entry for entry in self.entries if not entry.is_diverged]
+
+
+def compare(trials: Sequence[Trial]) -> Compared:
+    """All seeds of a configuration are one entry: they are no independent evidence of what its parameters do.
+
+    A trial that diverged is compared wherever it did so. One that failed says nothing.
+    """
+    epoch = shared_epoch(trials)
+    groups: dict[str, list[Trial]] = {}
+    shorter = 0
+    for trial in trials:
+        if trial.status == "diverged" or (len(trial.epochs) >= epoch and trial.status != "failed"):
+            config = {key: trial.config[key] for key in sorted(trial.config) if key != "epochs"}
+            groups.setdefault(repr(config), []).append(trial)
+        elif trial.epochs:
+            shorter += trial.status != "failed"
+    return Compared(epoch, [entry(group, epoch) for group in groups.values()], shorter)
+
+
+def entry(seeds: Sequence[Trial], epoch: int) -> Entry:
+    """One configuration, from the trials of its seeds."""
+    values = [best_until(trial, epoch) for trial in seeds]
+    return Entry(seeds[0].config, sum(values) / len(values), any(trial.status == "diverged" for trial in seeds))
+
+
+def best_until(trial: Trial, epoch: int) -> float:
+    """The best val_accuracy of its first epochs; nothing if it diverged."""
+    if trial.status == "diverged":
+        return 0.0
+    if trial.best and trial.best["epoch"] <= epoch:
+        return float(trial.best["val_accuracy"])
+    return float(max(map(itemgetter("val_accuracy"), trial.epochs[:epoch])))
+
+
+def shared_epoch(trials: Sequence[Trial]) -> int:
+    """The last epoch that at least half of the trials reached, without those that were lost or have no epoch yet."""
+    lengths = sorted((len(trial.epochs) for trial in trials if trial.epochs and trial.status not in LOST), reverse=True)
+    return max(1, lengths[(len(lengths) - 1) // 2]) if lengths else 1

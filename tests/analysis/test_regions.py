@@ -1,0 +1,92 @@
+"""Where trials diverged: found for every kind of parameter, and not claimed where it is everywhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from analysis import checks, regions
+from analysis.regions import Region
+from analysis.standing import stand
+from search.ledger import Run, Trial
+
+Make = Callable[..., Trial]
+MakeRun = Callable[..., Run]
+Drawn = Callable[..., Run]
+
+
+def region(run: Run) -> Region | None:
+    return regions.region(run, stand(run).trials)
+
+
+def lost(trial: Make, run: MakeRun, known: dict[str, str], *configs: tuple[bool, dict[str, Any]]) -> Run:
+    """A run of these configurations; the true ones diverged."""
+    trials = [
+        trial(place, (0.5,), "diverged" if is_lost else "finished", **config)
+        for place, (is_lost, config) in enumerate(configs)
+    ]
+    return run(trials, space_params=known)
+
+
+def test_a_conditional_rate_has_a_region(drawn: Drawn) -> None:
+    found = drawn("optimizer", 60, lambda config, dice: float("nan") if config["lr"] >= 0.05 else 0.5)
+    (one,) = checks.divergence(found, stand(found).trials)
+    smallest = min(trial.config["lr"] for trial in found.trials if trial.status == "diverged")
+    assert f"all with lr ≥ {smallest:.1e}".replace("e-0", "e-") in one.text
+    assert "100 % of the trials there did. Narrow that case in the space" in one.text
+    assert one.command == ""  # --set cannot say it
+
+
+def test_a_region_may_lie_within_one_case(drawn: Drawn) -> None:
+    """Other optimizers have as large rates, and do not diverge."""
+    found = drawn(
+        "optimizer",
+        90,
+        lambda config, dice: float("nan") if config["optimizer"] == "adamw" and config["lr"] > 0.01 else 0.5,
+    )
+    known = region(found)
+    assert known is not None
+    assert known.purity == 1
+    assert known.words.startswith("lr ≥ ") and known.words.endswith(" and optimizer adamw")
+
+
+def test_a_name_is_a_region(drawn: Drawn) -> None:
+    found = drawn("optimizer", 60, lambda config, dice: float("nan") if config["optimizer"] == "sgd" else 0.5)
+    assert region(found) == Region(1.0, "optimizer sgd", "optimizer=choice(adamw, muon)", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("choice(0.001, 0.01, 0.1, 1)", "lr=choice(0.001, 0.01)"), ("choice(0.01, 0.1, 1)", "lr=0.01")],
+)
+def test_numbers_that_are_listed_have_a_region(trial: Make, run: MakeRun, text: str, left: str) -> None:
+    rates = (0.01, 0.1, 1.0)
+    found = lost(trial, run, {"lr": text}, *((lr >= 0.1, {"lr": lr}) for lr in rates))
+    assert region(found) == Region(1.0, "lr ≥ 1.0e-1", left, False)
+
+
+def test_a_region_leaves_something_out(trial: Make, run: MakeRun) -> None:
+    """Where most trials diverged, whatever their rate, the whole range is no region."""
+    configs = [(place in (0, 1, 3, 4), {"lr": 10.0 ** -(1 + place / 2)}) for place in range(5)]
+    assert region(lost(trial, run, {"lr": "loguniform(0.001, 0.1)"}, *configs)) is None
+
+
+def test_no_region_is_made_of_mostly_sound_trials(trial: Make, run: MakeRun) -> None:
+    configs = [(place in (0, 6), {"lr": 10.0 ** -(1 + place / 4)}) for place in range(9)]
+    found = lost(trial, run, {"lr": "loguniform(0.001, 0.1)"}, *configs)
+    (one,) = checks.divergence(found, stand(found).trials)
+    assert (
+        "2 of 9 trials diverged (22 %), in no region of one parameter in which at least half of the trials did."
+        in one.text
+    )
+
+
+def test_a_parameter_that_some_lack_is_no_region_of_theirs(trial: Make, run: MakeRun) -> None:
+    known = {"model": "choice(mlp, resnet18)", "depth": "when(model: mlp=choice(1, 2))"}
+    configs = [
+        (True, {"model": "mlp", "depth": 2}),
+        (True, {"model": "resnet18"}),
+        (False, {"model": "mlp", "depth": 1}),
+    ]
+    configs += [(False, {"model": "resnet18", "lr": 0.01}), (False, {"model": "mlp", "depth": 2, "lr": 0.02})]
+    assert region(lost(trial, run, known, *configs)) is None
