@@ -173,7 +173,9 @@ def stopping(scheduler: Record) -> str:
         return "never stopped early"
     name = escape(scheduler["name"]).upper()
     known = ", ".join(
-        f"{escape(key).replace('_', ' ')} {escape(value)}" for key, value in scheduler.items() if key != "name"
+        f"{escape(key).replace('_', ' ')} {escape(value)}"
+        for key, value in scheduler.items()
+        if key not in ("name", "version")
     )
     return f"the weaker ones stopped early ({name}{', ' if known else ''}{known})"
 

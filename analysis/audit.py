@@ -63,12 +63,18 @@ def rungs(run: Run) -> list[Rung]:
     return found
 
 
-def weigh(run: Run) -> dict[int, float]:
-    """For how many trials each one stands that went on because of the audit; all others stand for themselves."""
+def spared_at(run: Run) -> dict[int, int]:
+    """The trials that went on because of the audit, and the rung where each would have been stopped."""
     first: dict[int, int] = {}
     for record in sorted(run.decisions, key=lambda record: record["epoch"]):
         if record.get("audit"):
             first.setdefault(record["trial"], record["epoch"])
+    return first
+
+
+def weigh(run: Run) -> dict[int, float]:
+    """For how many trials each one stands that went on because of the audit; all others stand for themselves."""
+    first = spared_at(run)
     audited = Counter(first.values())
     stopped = Counter(record["epoch"] for record in run.decisions if record["decision"] == "stop")
     return {trial: 1 + stopped[epoch] / audited[epoch] for trial, epoch in first.items()}

@@ -4,6 +4,7 @@ from analysis import audit
 from analysis.markdown import NOTHING, count, escape, plural, table
 from analysis.standing import CONFIRM
 from search.ledger import Run
+from search.stopping import WAITING, decisive, quota, version_of
 from trainables.durable import Record
 
 
@@ -13,7 +14,9 @@ def early_stopping(run: Run) -> str:
     if scheduler["name"] == "none":
         return ""
     found = audit.rungs(run)
-    parts = ["## Early stopping", saved(run, scheduler), rung_table(found), words(found), audit_result(run)]
+    parts = [
+        "## Early stopping", saved(run, scheduler), rung_table(found), unfilled(run, found), words(found), audit_result(run),
+    ]  # fmt: skip
     return "\n\n".join(filter(None, parts))
 
 
@@ -41,6 +44,25 @@ def rung_table(found: list[audit.Rung]) -> str:
     shown = [True] * 4 + [any(rung.audited for rung in found)] + [any(rung.agreement is not None for rung in found)] * 2
     cells = [[cell for cell, is_shown in zip(row, shown, strict=True) if is_shown] for row in [header, *rows]]
     return table(cells[0], cells[1:], "r" * len(cells[0])) if rows else ""
+
+
+def unfilled(run: Run, found: list[audit.Rung]) -> str:
+    """Where sha or epochs:K stopped nothing because so many trials had diverged or failed before the rung."""
+    rule, planned, spared = run.identity["scheduler"], len(run.search_trials), set(audit.spared_at(run).values())
+    if rule["name"] not in WAITING or version_of(rule) == 1 or not run.is_planned:
+        return ""
+    told, expected = [], planned
+    for rung in (rung for rung in found if rung.epoch in decisive(rule, run.totals["epochs"])):
+        arrived = rung.reached - rung.audited
+        keeps = quota(rule, rung.epoch, planned, arrived)
+        is_open = any(not trial.ended and len(trial.epochs) < rung.epoch for trial in run.search_trials)
+        if not (is_open or rung.stopped or rung.epoch in spared) and arrived < expected:
+            told.append(
+                f"At epoch {rung.epoch} none was stopped: {plural(arrived, 'trial')} of {count(expected)} got there, and "
+                f"{count(keeps)} may go on."
+            )
+        expected = keeps
+    return " ".join(told)
 
 
 def words(found: list[audit.Rung]) -> str:

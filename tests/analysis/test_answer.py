@@ -108,6 +108,7 @@ def test_the_protocol_tells_early_stopping_and_fraction(rates: Rates, run: MakeR
     text = answer.protocol(run(rates(), scheduler=scheduler, fraction=0.25))
     assert "stopped early (ASHA, grace period 1, reduction factor 3)" in text
     assert "(25 % of those there are)" in text
+    assert "version" not in answer.protocol(run(rates(), scheduler={"name": "sha", "version": 2}))
 
 
 def test_readings_are_counted_by_weights(rates: Rates, run: MakeRun) -> None:

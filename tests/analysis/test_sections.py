@@ -77,6 +77,33 @@ def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRu
     assert [line.replace(" ", "") for line in text.splitlines()[-2:]] == ["|1|3|1|2|", "|3|2|1|1|"]
 
 
+def sha_of_27(trial: Make, run: MakeRun, diverged: int, name: str = "sha", **rule: Any) -> Run:
+    """A search of 27 trials of which so many diverged before epoch 1, and 9 of the others may go on from there."""
+    left = range(27 - diverged)
+    trials = [trial(index, (0.5,), *([] if index < 9 else ["stopped"]), lr=0.1 + index) for index in left]
+    trials += [trial(index, (), "diverged", lr=0.1 + index) for index in range(len(left), 27)]
+    trials = [dataclasses.replace(each, config=each.config | {"epochs": 3}) for each in trials]
+    scheduler = {"name": name, "grace_period": 1, "reduction_factor": 3, "version": 2} | rule
+    gone_on = [{"trial": index, "epoch": 1, "decision": "continue"} for index in left if index < 9]
+    found = run(trials, scheduler=scheduler)
+    return dataclasses.replace(found, decisions=found.decisions + gone_on)
+
+
+@pytest.mark.parametrize("rule", [{}, {"name": "epochs", "budget": 1}])
+def test_a_rung_with_a_place_for_all_that_were_left_says_so(trial: Make, run: MakeRun, rule: dict[str, Any]) -> None:
+    told = "At epoch 1 none was stopped: 7 trials of 27 got there, and 9 may go on."
+    assert told in early_stopping(sha_of_27(trial, run, 20, **rule))
+    assert "9 trials of 27 got there, and 9 may go on." in early_stopping(sha_of_27(trial, run, 18, **rule))
+    for other in (sha_of_27(trial, run, 10, **rule), sha_of_27(trial, run, 20, **rule | {"version": 1})):
+        assert "none was stopped" not in early_stopping(other)
+
+
+def test_a_rung_at_which_some_have_not_arrived_yet_says_nothing(trial: Make, run: MakeRun) -> None:
+    found = sha_of_27(trial, run, 20)
+    trials = [*found.trials[:-1], trial(26, (), "planned", epochs=3, lr=26.1)]
+    assert "none was stopped" not in early_stopping(dataclasses.replace(found, trials=trials))
+
+
 def test_without_a_scheduler_there_is_no_word_of_stopping(rates: Rates, run: MakeRun) -> None:
     assert early_stopping(run(rates())) == ""
 
