@@ -7,6 +7,8 @@ from search.ledger import Run
 from search.stopping import WAITING, decisive, quota, version_of
 from trainables.durable import Record
 
+NAMED = 5  # rungs that are named; of more the number is told
+
 
 def early_stopping(run: Run) -> str:
     """Rungs with the trials that reached them, and the epochs trained of those without early stopping."""
@@ -15,7 +17,7 @@ def early_stopping(run: Run) -> str:
         return ""
     found = audit.rungs(run)
     parts = [
-        "## Early stopping", saved(run, scheduler), rung_table(found), unfilled(run, found), words(found), audit_result(run),
+        "## Early stopping", saved(run, scheduler), rung_table(found), unfilled(run, found), words(run, found), audit_result(run),
     ]  # fmt: skip
     return "\n\n".join(filter(None, parts))
 
@@ -65,16 +67,29 @@ def unfilled(run: Run, found: list[audit.Rung]) -> str:
     return " ".join(told)
 
 
-def words(found: list[audit.Rung]) -> str:
+def words(run: Run, found: list[audit.Rung]) -> str:
     """What the correlation is worth."""
     if all(rung.agreement is None for rung in found):
         return ""
     basis = (
-        "each trial that ran on for the audit stands for those that were stopped with it, so nothing is left out"
+        f"each trial that ran on for the audit stands for those that were stopped with it{left_out(run)}"
         if any(rung.audited for rung in found)
         else "only of trials that were not stopped, so it says little about those that were; `--audit 0.1` would"
     )
     return f"rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated); {basis}."
+
+
+def left_out(run: Run) -> str:
+    """The stopped trials for which no audited one stands."""
+    unseen = audit.unseen(run)
+    if not unseen:
+        return ""
+    epochs, stopped = list(map(count, unseen)), sum(rung.stopped for rung in audit.passages(run))
+    more = f" and {count(len(epochs) - NAMED)} more" if len(epochs) > NAMED else ""
+    return (
+        f". {count(sum(unseen.values()))} of the {plural(stopped, 'stopped trial')} are left out, because no audited trial "
+        f"finished of their rung (epoch {', '.join(epochs[:NAMED])}{more})"
+    )
 
 
 def audit_result(run: Run) -> str:

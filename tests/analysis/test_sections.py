@@ -77,6 +77,47 @@ def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRu
     assert [line.replace(" ", "") for line in text.splitlines()[-2:]] == ["|1|3|1|2|", "|3|2|1|1|"]
 
 
+def audited_run(trial: Make, run: MakeRun, spared: dict[int, int], status: str = "finished") -> Run:
+    """Five trials went on; at epochs 1 and 3 two more were stopped each, and some were spared.
+
+    Args:
+        spared: trials (from 9) to the epoch where the audit kept them alive.
+    """
+    own = [trial(index, (0.5 + index / 100,) * 4, lr=0.1 + index) for index in range(5)]
+    stopped = [
+        trial(5 + index, (0.4,) * (1, 1, 3, 3)[index], "stopped", epochs=4, lr=9.0 + index) for index in range(4)
+    ]
+    kept = [trial(index, (0.4,) * 4, status, lr=20.0 + index) for index in spared]
+    found = run(
+        [*own, *stopped, *kept], scheduler={"name": "asha", "grace_period": 1, "reduction_factor": 3, "audit": 0.1}
+    )
+    decisions = [{"trial": index, "epoch": epoch, "decision": "continue"} for index in range(5) for epoch in (1, 3)]
+    audits = [{"trial": trial, "epoch": epoch, "decision": "continue", "audit": True}
+              for trial, first in spared.items() for epoch in (1, 3) if epoch >= first]  # fmt: skip
+    return dataclasses.replace(found, decisions=[*found.decisions, *decisions, *audits])
+
+
+def test_the_audit_says_which_rungs_it_does_not_represent(trial: Make, run: MakeRun) -> None:
+    """A trial spared at epoch 1 passes epoch 3 as well, but stands for none of those that were stopped there."""
+    text = early_stopping(audited_run(trial, run, {9: 1}))
+    assert (
+        "each trial that ran on for the audit stands for those that were stopped with it. 2 of the 4 stopped trials"
+        in text
+    )
+    assert "are left out, because no audited trial finished of their rung (epoch 3)." in text
+    assert "(epoch 1)." in early_stopping(audited_run(trial, run, {9: 3}))
+    whole = early_stopping(audited_run(trial, run, {9: 1, 10: 3}))
+    assert "stands for those that were stopped with it." in whole
+    assert "left out" not in whole
+
+
+def test_an_audited_trial_that_did_not_finish_stands_for_none(trial: Make, run: MakeRun) -> None:
+    text = early_stopping(audited_run(trial, run, {9: 1, 10: 3}, "diverged"))
+    assert (
+        "4 of the 4 stopped trials are left out, because no audited trial finished of their rung (epoch 1, 3)." in text
+    )
+
+
 def sha_of_27(trial: Make, run: MakeRun, diverged: int, name: str = "sha", **rule: Any) -> Run:
     """A search of 27 trials of which so many diverged before epoch 1, and 9 of the others may go on from there."""
     left = range(27 - diverged)
