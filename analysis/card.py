@@ -89,6 +89,6 @@ def caution(again: bool) -> str:
             "model before that**, which had seen the training images only; these weights themselves were not measured."
         )
     return (
-        "The configuration was chosen by its validation accuracy, so that number flatters; the test images had no part "
+        "A search chooses by validation accuracy, so that number flatters what was chosen; the test images had no part "
         "in choosing. Expect less on images that were taken in another way."
     )
