@@ -39,7 +39,7 @@ def test_whole_rungs_cost_the_same_whatever_the_slots(name, epochs):
 
 
 def test_an_audit_of_a_tenth_rarely_represents_every_rung(tmp_path):
-    """Counted by hand from decisions.jsonl in eight searches: which rungs have stopped trials and no audited one that finished."""
+    """Counted by hand in eight searches: the rungs with stopped trials, and no audited one that finished."""
     audited = short = 0
     for seed in range(8):
         (folder := tmp_path / str(seed)).mkdir()
