@@ -28,7 +28,7 @@ def saved(run: Run, scheduler: Record) -> str:
     trained = sum(len(trial.epochs) for trial in searched)
     full = run.totals["epochs"] * max(run.totals["trials"] * run.totals["seeds"], len(searched))
     return (
-        f"{escape(scheduler['name']).upper()} trained {count(trained)} of the {count(full)} "
+        f"With {escape(scheduler['name']).upper()} the search has trained {count(trained)} of the {count(full)} "
         f"epochs that all trials in full would take ({100 * trained / full:.1f} %)."
     )
 

@@ -72,7 +72,7 @@ def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRu
         {"trial": index, "epoch": epoch, "decision": "continue"} for index, epoch in ((0, 1), (2, 1), (0, 3), (0, 3))
     ]
     text = early_stopping(dataclasses.replace(found, decisions=found.decisions + gone_on))
-    assert "ASHA trained 13 of the 27 epochs" in text
+    assert "With ASHA the search has trained 13 of the 27 epochs" in text
     assert "(48.1 %)" in text
     assert [line.replace(" ", "") for line in text.splitlines()[-2:]] == ["|1|3|1|2|", "|3|2|1|1|"]
 
