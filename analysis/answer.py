@@ -9,6 +9,7 @@ from analysis.leaderboard import identifier, points, worded
 from analysis.markdown import count, escape, fence, interval, percent, plural, settings, without_folders
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
+from analysis.winner import network
 from search.ledger import Run
 from trainables.durable import Record
 
@@ -58,7 +59,7 @@ def sentence(run: Run, where: Standing) -> str:
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]
     told = confirmed_lead(first, where.keys) if where.is_confirmed else lead(run, first, where.keys, len(finished))
-    sentences = [told, lost(where), ties(finished), against_baseline(ranked), on_test(run, where)]
+    sentences = [told, lost(where), ties(finished), against_baseline(run, where, ranked), on_test(run, where)]
     return " ".join(filter(None, sentences))
 
 
@@ -123,7 +124,7 @@ def noise(finished: pd.DataFrame) -> str:
     return "the noise of the seed" if SEEDS in set(finished["test"]) else "the noise of the validation images"
 
 
-def against_baseline(ranked: pd.DataFrame) -> str:
+def against_baseline(run: Run, where: Standing, ranked: pd.DataFrame) -> str:
     """Whether searching was worth it."""
     baselines = ranked[ranked["source"] == "baseline"]
     if baselines.empty:
@@ -132,15 +133,31 @@ def against_baseline(ranked: pd.DataFrame) -> str:
     if baseline["status"] != "finished":
         return f"The baseline has not finished ({worded(baseline['status'])})."
     if baseline["rank"] == 1:
-        return "It is the baseline: no configuration that was tried is better."
+        return of_the_baseline(run, where)
     gain = 100 * (ranked["val_accuracy"].iloc[0] - baseline["val_accuracy"])
     return f"Gain over the baseline: {gain:.2f} points{', within noise' if baseline['tied'] else ''}."
 
 
+def of_the_baseline(run: Run, where: Standing) -> str:
+    """What became of the others where the baseline is first: that none was shown to be better does not say that none is."""
+    if len(where.board) == 1:
+        return "It is the baseline; nothing else was tried."
+    shown = f"no other configuration was shown to be better{' on fresh seeds' if where.is_confirmed else ''}"
+    others = where.board["status"][where.board["source"] != "baseline"]
+    short, did = int((others != "finished").sum()), "did not finish" if run.complete else "have not finished"
+    untried = f", and {count(short)} of the {count(len(others))} others {did}" if short else ""
+    return f"It is the baseline; {shown}{untried}."
+
+
 def on_test(run: Run, where: Standing) -> str:
+    """The accuracy of the one network that was tested; the value beside it may be a mean over others."""
     best = where.best
     metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
-    return f"On the test split: {percent(metrics['accuracy'])} %." if metrics else ""
+    if metrics is None:
+        return ""
+    is_alone = run.totals["seeds"] == 1 and not where.is_confirmed
+    whose = "this network" if is_alone else network(run, where)
+    return f"On the test split: {percent(metrics['accuracy'])} %, by {whose}."
 
 
 def protocol(run: Run) -> str:
@@ -150,11 +167,16 @@ def protocol(run: Run) -> str:
     return (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
         f"{plural(run.totals['epochs'], 'epoch')} with {plural(run.totals['seeds'], 'seed')}, "
-        f"{stopping(identity['scheduler'])}; its value is the accuracy on {count(sizes['val'])} validation images, "
+        f"{stopping(identity['scheduler'])}; its value is {value(run)} on {count(sizes['val'])} validation images, "
         f"the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; "
         f"data fingerprint `{escape(identity['fingerprint'][:12])}`."
     )
+
+
+def value(run: Run) -> str:
+    """What a configuration is ranked by."""
+    return "the accuracy" if run.totals["seeds"] == 1 else "the mean over its seeds of the accuracy"
 
 
 def confirming(run: Run) -> str:
@@ -173,7 +195,9 @@ def stopping(scheduler: Record) -> str:
         return "never stopped early"
     name = escape(scheduler["name"]).upper()
     known = ", ".join(
-        f"{escape(key).replace('_', ' ')} {escape(value)}" for key, value in scheduler.items() if key != "name"
+        f"{escape(key).replace('_', ' ')} {escape(value)}"
+        for key, value in scheduler.items()
+        if key not in ("name", "version")
     )
     return f"the weaker ones stopped early ({name}{', ' if known else ''}{known})"
 

@@ -2,8 +2,9 @@
 
 Among trials that went on the answer is flattering or harsh, because the rung itself chose them. A search with --audit lets a
 random share of those that would be stopped run on; each of them then stands for all that were stopped with it (the weights
-of Horvitz & Thompson, "A Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952), which makes the
-estimate unbiased.
+of Horvitz & Thompson, "A Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952). That takes the
+flattery away, as far as a sample can: of the trials that were stopped at a rung where no audited one finished nothing is known,
+and `unseen` counts them.
 """
 
 from collections import Counter
@@ -63,15 +64,28 @@ def rungs(run: Run) -> list[Rung]:
     return found
 
 
-def weigh(run: Run) -> dict[int, float]:
-    """For how many trials each one stands that went on because of the audit; all others stand for themselves."""
+def spared_at(run: Run) -> dict[int, int]:
+    """The trials that went on because of the audit, and the rung where each would have been stopped."""
     first: dict[int, int] = {}
     for record in sorted(run.decisions, key=lambda record: record["epoch"]):
         if record.get("audit"):
             first.setdefault(record["trial"], record["epoch"])
+    return first
+
+
+def weigh(run: Run) -> dict[int, float]:
+    """For how many trials each one stands that went on because of the audit; all others stand for themselves."""
+    first = spared_at(run)
     audited = Counter(first.values())
     stopped = Counter(record["epoch"] for record in run.decisions if record["decision"] == "stop")
     return {trial: 1 + stopped[epoch] / audited[epoch] for trial, epoch in first.items()}
+
+
+def unseen(run: Run) -> dict[int, int]:
+    """The rungs for whose stopped trials no audited one stands that finished, and how many were stopped at each."""
+    finished = {trial.index for trial in run.trials if trial.status == "finished"}
+    seen = {epoch for trial, epoch in spared_at(run).items() if trial in finished}
+    return {rung.epoch: rung.stopped for rung in passages(run) if rung.stopped and rung.epoch not in seen}
 
 
 def agreement(trials: list[Trial], epoch: int, weights: dict[int, float]) -> float | None:

@@ -6,6 +6,7 @@ from analysis import commands, statistics
 from analysis.markdown import NOTHING, count, escape, fence, interval, percent, plural, setting, table
 from analysis.standing import confirmed_values, fresh_trials
 from analysis.testing import evaluation
+from analysis.trials import label
 from search.ledger import Run, Trial
 from trainables.durable import Record
 
@@ -52,7 +53,8 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
     assert trial.best is not None, "an exported trial has epochs"
     images, value = run.identity["sizes"]["val"], trial.best["val_accuracy"]
-    rows = [["this configuration in the search", f"{count(images)} validation images", with_interval(value, images)]]
+    own = f"the network of trial {escape(label(trial))}"
+    rows = [[own, f"{count(images)} validation images", with_interval(value, images)]]
     fresh = confirmed_values(run, trial)
     if fresh:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
@@ -63,7 +65,7 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     metrics = evaluation(run, trial.index, trial.best["epoch"])
     if metrics:
         on = f"{count(metrics['count'])} test images"
-        rows.append(["this configuration in the search", on, with_interval(metrics["accuracy"], metrics["count"])])
+        rows.append([own, on, with_interval(metrics["accuracy"], metrics["count"])])
     return rows
 
 
@@ -87,6 +89,6 @@ def caution(again: bool) -> str:
             "model before that**, which had seen the training images only; these weights themselves were not measured."
         )
     return (
-        "The configuration was chosen by its validation accuracy, so that number flatters; the test images had no part "
+        "A search chooses by validation accuracy, so that number flatters what was chosen; the test images had no part "
         "in choosing. Expect less on images that were taken in another way."
     )

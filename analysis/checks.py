@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import audit, commands, regions
+from analysis import answer, audit, commands, regions
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
-from analysis.markdown import count, escape, setting
+from analysis.markdown import count, escape, plural, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
-from analysis.standing import Standing
-from analysis.statistics import LEVEL
+from analysis.standing import Standing, fresh_trials
 from search.ledger import Run, Trial
 from trainables.config import LENGTH_DEPENDENT
 
@@ -92,16 +91,17 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     if len(rows) < 3 or best is None:
         return []
     before = max(row["val_accuracy"] for row in rows[: max(1, int(0.8 * len(rows)))])
-    gain, late = best["val_accuracy"] - before, f"in the last fifth of its {len(rows)} epochs"
+    gain, error = best["val_accuracy"] - before, noise(run, where)
     if best["epoch"] < len(rows):
-        return [Finding(True, f"The best had stopped improving: its best epoch is {best['epoch']} of {len(rows)}.")]
-    if gain <= (error := noise(run, where)):
-        text = f"{100 * gain:+.2f} points {late}, where chance moves a value by {100 * error:.2f}"
+        return [Finding(True, f"The best did not improve after epoch {best['epoch']} of {len(rows)}.")]
+    known = "" if pd.isna(error) else f", where chance moves a value by {100 * error:.2f}"
+    text = f"{100 * gain:+.2f} points in the last fifth of its {len(rows)} epochs{known}"
+    if gain <= error:
         return [Finding(True, f"The best improved no more than by chance: {text}.")]
     longer = commands.longer(
         run, -(-3 * run.totals["epochs"] // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT
     )
-    return [Finding(False, f"The best was still improving: {100 * gain:+.2f} points {late}.", longer)]
+    return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
 
 
 def overfitting(run: Run, where: Standing) -> list[Finding]:
@@ -110,8 +110,10 @@ def overfitting(run: Run, where: Standing) -> list[Finding]:
     if len(rows) < 3 or not all("val_loss" in row and "train_loss" in row for row in rows):
         return []
     lowest, last = min(rows, key=lambda row: (row["val_loss"], row["epoch"])), rows[-1]
-    if last["val_loss"] <= RISE * lowest["val_loss"] or last["train_loss"] >= lowest["train_loss"]:
+    if last["val_loss"] <= RISE * lowest["val_loss"]:
         return [Finding(True, "The best does not overfit: its validation loss ends near its lowest.")]
+    if last["train_loss"] >= lowest["train_loss"]:
+        return [Finding(True, "The best does not overfit: its training loss rose with its validation loss.")]
     rose = f"its validation loss rose from {lowest['val_loss']:.3g} (epoch {lowest['epoch']}) to {last['val_loss']:.3g}"
     remedy = "augment=standard" if best_trial(run, where).config["augment"] == "none" else "label_smoothing=0.1"
     return [Finding(False, f"The best overfits: {rose} while its training loss fell.", commands.changed(run, remedy))]
@@ -143,20 +145,23 @@ def slower(run: Run) -> str:
 
 
 def spread(run: Run, where: Standing) -> list[Finding]:
-    """Whether the first rows differ by more than chance moves them; by their fresh seeds where they have been confirmed."""
+    """Whether the best can be told from the others; by their fresh seeds where they have been confirmed."""
     if where.is_confirmed:
         return confirmed_spread(where.confirmed)
-    finished = where.board[where.board["status"] == "finished"].iloc[:TOP]
-    error = noise(run, where)
-    if len(finished) < 3 or not error > 0:
+    finished = where.board[where.board["status"] == "finished"]
+    error, others, tied = noise(run, where), len(finished) - 1, int(finished["tied"].sum()) - 1
+    if not others or not error > 0:
         return []
-    apart = finished["val_accuracy"].iloc[0] - finished["val_accuracy"].iloc[-1]
-    first = f"The first {len(finished)}"
-    facts = f"they lie {100 * apart:.2f} points apart, where chance moves each by {100 * error:.2f}"
-    if not finished["tied"].all():
-        return [Finding(True, f"{first} differ by more than chance: {facts}.")]
-    text = f"{first} cannot be told apart once all pairs are compared: {facts}. Seeds will tell, more trials will not."
-    return [Finding(False, text, commands.confirm(run, TOP))]
+    chance = f"where chance moves each by {100 * error:.2f}"
+    if not tied:
+        ahead = f"it lies {span(finished.iloc[:2]):.2f} points above the second, {chance}"
+        return [Finding(True, f"The best differs from {every(others)} by more than {answer.noise(finished)}: {ahead}.")]
+    apart = f"they lie within {span(finished[finished['tied']]):.2f} points, {chance}"
+    text = f"The best cannot be told from {some(tied, others)} once all pairs are compared: {apart}."
+    if fresh_trials(run):
+        return [Finding(False, text)]
+    advice = "Fresh seeds may tell them apart, more trials will not."
+    return [Finding(False, f"{text} {advice}", commands.confirm(run, min(tied + 1, TOP)))]
 
 
 def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
@@ -164,12 +169,29 @@ def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
     finished = confirmed[confirmed["status"] == "finished"]
     if len(finished) < 2 or finished["p_value"].isna().all():
         return []
-    apart = 100 * (finished["val_accuracy"].iloc[0] - finished["val_accuracy"].iloc[-1])
-    tied, every = int(finished["tied"].sum()), len(finished)
-    if tied == 1:
-        return [Finding(True, f"On fresh seeds the best is ahead of the other {every - 1} by more than chance.")]
-    who = f"the {every}" if tied == every else f"the first {tied} of {every}"
-    return [Finding(True, f"On fresh seeds {who} cannot be told apart: all confirmed lie within {apart:.2f} points.")]
+    others, tied = len(finished) - 1, int(finished["tied"].sum()) - 1
+    if not tied:
+        noise_of = answer.noise(finished)
+        return [Finding(True, f"On fresh seeds the best differs from {every(others)} by more than {noise_of}.")]
+    apart = f"they lie within {span(finished[finished['tied']]):.2f} points"
+    return [Finding(True, f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}.")]
+
+
+def span(rows: pd.DataFrame) -> float:
+    """From the first of some rows to the last, in percentage points."""
+    return float(100 * (rows["val_accuracy"].iloc[0] - rows["val_accuracy"].iloc[-1]))
+
+
+def every(others: int) -> str:
+    """All others, however many."""
+    return f"each of the {count(others)} others" if others > 1 else "the other"
+
+
+def some(number: int, others: int) -> str:
+    """So many of the others."""
+    if number == others:
+        return f"the {count(others)} others" if others > 1 else "the other"
+    return f"{count(number)} of the {count(others)} others"
 
 
 def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Finding]:
@@ -206,6 +228,8 @@ def stopping(run: Run) -> list[Finding]:
         return []
     agreement, worst = min(known, key=lambda pair: (pair[0], pair[1].epoch))
     facts = f"rank correlation {agreement:.2f} at epoch {worst.epoch}, over {worst.compared} trials"
+    if unseen := sum(audit.unseen(run).values()):
+        return [of_a_choice(run, facts, unseen, agreement >= AGREEMENT)]
     if agreement >= AGREEMENT:
         return [Finding(True, f"Early stopping agrees with the final order ({facts} at the least).")]
     grace = run.identity["scheduler"].get("grace_period", 1)
@@ -218,6 +242,17 @@ def stopping(run: Run) -> list[Finding]:
     )
     later = commands.changed(run, **(longer if has_rungs else {"scheduler": "none"}))
     return [Finding(False, f"Early stopping disagrees with the final order: {facts}. Let it wait longer.", later)]
+
+
+def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:
+    """What the order of trials says that the rungs chose themselves: of the rest nothing, and a weak one may be their doing."""
+    rest = f"nothing is known of {plural(unseen, 'trial')} that it stopped"
+    if is_alike:
+        text = f"Early stopping agrees with the final order of the trials that went on ({facts} at the least); {rest}."
+        return Finding(True, text)
+    text = f"Early stopping disagrees with the final order of the trials that went on: {facts}. That may be because it chose them"
+    more = min(1.0, 2 * run.identity["scheduler"].get("audit", 0.05))
+    return Finding(False, f"{text}; {rest}. An audit looks at those.", commands.changed(run, audit=more))
 
 
 def noise(run: Run, where: Standing) -> float:

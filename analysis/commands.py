@@ -8,6 +8,7 @@ from analysis.markdown import one_line
 from search.ledger import Run, Trial
 from search.resuming import OF_A_RULE
 
+UNSAID = ("name", "budget", "version")  # of an early-stopping rule: in the value of --scheduler, or in no flag
 NAMED = ("digits", "cifar10", "cifar100")  # data sets that are no folder of the user's
 
 
@@ -40,7 +41,7 @@ def scheduler(rule: Mapping[str, Any]) -> dict[str, Any]:
     if rule["name"] == "none":
         return {"scheduler": "none"}
     name = f"{rule['name']}:{rule['budget']}" if "budget" in rule else rule["name"]
-    return {"scheduler": name} | {key: value for key, value in rule.items() if key not in ("name", "budget")}
+    return {"scheduler": name} | {key: value for key, value in rule.items() if key not in UNSAID}
 
 
 def longer(run: Run, epochs: int, is_new: bool) -> str:

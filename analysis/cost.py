@@ -50,7 +50,7 @@ def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
         return of_all(board)
     has_flops = len(next(iter(costs.values()))) > 1
     flops = "of one image, forward, additions and multiplications" if has_flops else "in proportion to the parameters"
-    return f"{MARK}: no row that is as small is as accurate. FLOPs: {flops}."
+    return f"{MARK}: no other finished row with as few parameters has a higher val %. FLOPs: {flops}."
 
 
 def of_all(board: pd.DataFrame) -> str:

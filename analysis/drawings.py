@@ -147,7 +147,7 @@ def size(picture: Picture) -> Figure:
     if max(sizes) >= 10 * min(sizes):
         logarithmic(axes)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(round(value))))
-    frame(axes, "parameters (★: no smaller or equal one is better)", "validation accuracy (%)")
+    frame(axes, "parameters (★: none with as few has a higher value)", "validation accuracy (%)")
     return figure
 
 

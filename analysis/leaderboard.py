@@ -280,7 +280,10 @@ def one_seed(is_confirmed: bool) -> str:
 def stopped_words(seeds: int) -> str:
     """Where rows stand that were stopped early."""
     if seeds == 1:
-        return "Trials stopped early rank below all finished ones, by what they had reached; no test is made of them."
+        return (
+            "Trials stopped early rank below all finished ones, by what they had reached: their val % and Δ pp are of a "
+            "shorter training, and no test is made of them."
+        )
     return (
         "A configuration of which any seed was stopped early ranks below all finished ones, by the mean of what each seed had "
         "reached. Early stopping judges each seed by itself, so these seeds may have trained for different numbers of epochs: "

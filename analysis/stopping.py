@@ -4,7 +4,10 @@ from analysis import audit
 from analysis.markdown import NOTHING, count, escape, plural, table
 from analysis.standing import CONFIRM
 from search.ledger import Run
+from search.stopping import WAITING, decisive, quota, version_of
 from trainables.durable import Record
+
+NAMED = 5  # rungs that are named; of more the number is told
 
 
 def early_stopping(run: Run) -> str:
@@ -13,7 +16,9 @@ def early_stopping(run: Run) -> str:
     if scheduler["name"] == "none":
         return ""
     found = audit.rungs(run)
-    parts = ["## Early stopping", saved(run, scheduler), rung_table(found), words(found), audit_result(run)]
+    parts = [
+        "## Early stopping", saved(run, scheduler), rung_table(found), unfilled(run, found), words(run, found), audit_result(run),
+    ]  # fmt: skip
     return "\n\n".join(filter(None, parts))
 
 
@@ -23,7 +28,7 @@ def saved(run: Run, scheduler: Record) -> str:
     trained = sum(len(trial.epochs) for trial in searched)
     full = run.totals["epochs"] * max(run.totals["trials"] * run.totals["seeds"], len(searched))
     return (
-        f"{escape(scheduler['name']).upper()} trained {count(trained)} of the {count(full)} "
+        f"With {escape(scheduler['name']).upper()} the search has trained {count(trained)} of the {count(full)} "
         f"epochs that all trials in full would take ({100 * trained / full:.1f} %)."
     )
 
@@ -43,16 +48,48 @@ def rung_table(found: list[audit.Rung]) -> str:
     return table(cells[0], cells[1:], "r" * len(cells[0])) if rows else ""
 
 
-def words(found: list[audit.Rung]) -> str:
+def unfilled(run: Run, found: list[audit.Rung]) -> str:
+    """Where sha or epochs:K stopped nothing because so many trials had diverged or failed before the rung."""
+    rule, planned, spared = run.identity["scheduler"], len(run.search_trials), set(audit.spared_at(run).values())
+    if rule["name"] not in WAITING or version_of(rule) == 1 or not run.is_planned:
+        return ""
+    told, expected = [], planned
+    for rung in (rung for rung in found if rung.epoch in decisive(rule, run.totals["epochs"])):
+        arrived = rung.reached - rung.audited
+        keeps = quota(rule, rung.epoch, planned, arrived)
+        is_open = any(not trial.ended and len(trial.epochs) < rung.epoch for trial in run.search_trials)
+        if not (is_open or rung.stopped or rung.epoch in spared) and arrived < expected:
+            told.append(
+                f"At epoch {rung.epoch} none was stopped: {plural(arrived, 'trial')} of {count(expected)} got there, and "
+                f"{count(keeps)} may go on."
+            )
+        expected = keeps
+    return " ".join(told)
+
+
+def words(run: Run, found: list[audit.Rung]) -> str:
     """What the correlation is worth."""
     if all(rung.agreement is None for rung in found):
         return ""
     basis = (
-        "each trial that ran on for the audit stands for those that were stopped with it, so nothing is left out"
+        f"each trial that ran on for the audit stands for those that were stopped with it{left_out(run)}"
         if any(rung.audited for rung in found)
         else "only of trials that were not stopped, so it says little about those that were; `--audit 0.1` would"
     )
     return f"rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated); {basis}."
+
+
+def left_out(run: Run) -> str:
+    """The stopped trials for which no audited one stands."""
+    unseen = audit.unseen(run)
+    if not unseen:
+        return ""
+    epochs, stopped = list(map(count, unseen)), sum(rung.stopped for rung in audit.passages(run))
+    more = f" and {count(len(epochs) - NAMED)} more" if len(epochs) > NAMED else ""
+    return (
+        f". {count(sum(unseen.values()))} of the {plural(stopped, 'stopped trial')} are left out, because no audited trial "
+        f"finished of their rung (epoch {', '.join(epochs[:NAMED])}{more})"
+    )
 
 
 def audit_result(run: Run) -> str:

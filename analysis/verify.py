@@ -57,7 +57,8 @@ def verify(run_folder: Path) -> list[str]:
         check_points(evidence, identity, [line.record for line in totals], searched, trials)
     check_folders(evidence, trials)
     scheduler = None if was_changed("scheduler", totals) else identity["scheduler"]
-    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0), identity["seed"])
+    counts = sorted({line.record["trials"] * line.record["seeds"] for line in totals})
+    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0), identity["seed"], counts)
     check_tests(evidence, tests, trials)
     if not is_held:
         check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})

@@ -9,7 +9,7 @@ from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import ledger
 from search.ledger import Shape
-from search.stopping import WAITING, Rungs, decisive, is_audited, survivors
+from search.stopping import WAITING, Rungs, decisive, is_audited, is_known, quota, survivors, version_of
 from trainables.durable import Record
 
 DECISION: Shape = {**ledger.DECISION, "sequence": WHOLE, "cutoff": (*NUMBER, type(None))}
@@ -25,13 +25,20 @@ Trials = dict[int, TrialFiles]
 
 
 def check_decisions(
-    evidence: Evidence, decisions: list[Line], trials: Trials, scheduler: Record | None, epochs: int, seed: int
+    evidence: Evidence,
+    decisions: list[Line],
+    trials: Trials,
+    scheduler: Record | None,
+    epochs: int,
+    seed: int,
+    counts: Sequence[int],
 ) -> None:
     """Taken in sequence, on values of the ledgers, nothing after a stop; and at rungs, as the rule says.
 
     Args:
         scheduler: of the whole search; none if it was changed on the way, so that no single rule can be replayed.
         seed: of the run.
+        counts: how many trials were asked for at some time, ascending; a rung is decided when all are planned.
     """
     taken: set[tuple[int, int]] = set()
     for position, line in enumerate(decisions, 1):
@@ -46,7 +53,7 @@ def check_decisions(
             evidence.wrong(line.where, f"epoch {line.record['epoch']} is no rung of this search")
     at_rungs = [line for line in decisions if line.record["epoch"] in rungs]
     if scheduler["name"] in WAITING:
-        Whole(scheduler, seed, at_rungs).replay(evidence)
+        Whole(scheduler, seed, at_rungs, counts).replay(evidence)
     else:
         replay_arrivals(evidence, at_rungs, scheduler, epochs, seed)
     check_undecided(evidence, rungs, taken, trials)
@@ -65,6 +72,11 @@ def is_rule(evidence: Evidence, where: str, scheduler: Record) -> bool:
     small = [key for key in rule if scheduler[key] < (2 if key == "reduction_factor" else 1)]
     for key in small:
         evidence.wrong(where, f"{key} of the scheduler is {scheduler[key]}")
+    if not evidence.has_shape(where, scheduler, {"version": WHOLE} if "version" in scheduler else {}):
+        return False
+    if not is_known(scheduler):
+        evidence.wrong(where, f"version {version_of(scheduler)} of {scheduler['name']} is not known")
+        return False
     return not small and ("audit" not in scheduler or evidence.has_shape(where, scheduler, {"audit": NUMBER}))
 
 
@@ -119,8 +131,8 @@ class Verdict:
 class Whole:
     """sha and epochs:K: each rung on the values of all that were there; decided again when more trials were asked for."""
 
-    def __init__(self, scheduler: Record, seed: int, decisions: list[Line]) -> None:
-        self.scheduler, self.seed, self.decisions = scheduler, seed, decisions
+    def __init__(self, scheduler: Record, seed: int, decisions: list[Line], counts: Sequence[int]) -> None:
+        self.scheduler, self.seed, self.decisions, self.counts = scheduler, seed, decisions, counts or [0]
         self.audited_at: dict[int, float] = {}  # trial to the first epoch where it ran on against the rule
         for line in decisions:
             if line.record.get("audit"):
@@ -132,21 +144,21 @@ class Whole:
         for epoch, group in itertools.groupby(self.decisions, key=lambda line: line.record["epoch"]):
             lines, values = list(group), rungs.setdefault(epoch, {})
             while lines:
-                together = self.taken_together(lines, values)
-                for line, verdict in zip(together, self.verdicts(together, values), strict=True):
+                verdicts = self.taken_together(lines, values)
+                for line, verdict in zip(lines, verdicts, strict=False):
                     compare(evidence, line, verdict)
-                values |= values_of(together)
-                lines = lines[len(together) :]
+                values |= values_of(lines[: len(verdicts)])
+                lines = lines[len(verdicts) :]
 
-    def taken_together(self, lines: list[Line], values: dict[int, float]) -> list[Line]:
-        """The longest start of these decisions that agrees with itself; all of them if none does."""
-        for size in range(len(lines), 0, -1):
-            verdicts = self.verdicts(lines[:size], values)
+    def taken_together(self, lines: list[Line], values: dict[int, float]) -> list[Verdict]:
+        """The verdicts of the longest start of these decisions that agrees with itself; of all of them if none does."""
+        for size, planned in itertools.product(range(len(lines), 0, -1), self.counts):
+            verdicts = self.verdicts(lines[:size], values, planned)
             if all(verdict.is_of(line) for line, verdict in zip(lines, verdicts, strict=False)):
-                return lines[:size]
-        return lines
+                return verdicts
+        return self.verdicts(lines, values, self.counts[-1])
 
-    def verdicts(self, lines: list[Line], values: dict[int, float]) -> list[Verdict]:
+    def verdicts(self, lines: list[Line], values: dict[int, float], planned: int) -> list[Verdict]:
         """What the rule says if these decisions are taken at once, at a rung where others were before."""
         epoch = lines[0].record["epoch"]
         known = {
@@ -154,7 +166,7 @@ class Whole:
             for trial, value in (values | values_of(lines)).items()
             if self.audited_at.get(trial, math.inf) >= epoch
         }
-        going_on = survivors(known, self.scheduler["reduction_factor"])
+        going_on = survivors(known, quota(self.scheduler, epoch, planned, len(known)))
         cutoff = min((known[trial] for trial in going_on), default=None)
         return [self.verdict(line.record["trial"], known, going_on, cutoff) for line in lines]
 

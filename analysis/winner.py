@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from analysis import statistics
+from analysis.leaderboard import identifier
 from analysis.markdown import count, details, escape, interval, percent, plural, table
-from analysis.standing import Standing
+from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation, reads
 from search.ledger import Run
 
@@ -27,7 +28,27 @@ def winner_on_test(run: Run, where: Standing) -> str:
             else "that is done when every trial has ended"
         )
         return f"{heading}\n\nNot evaluated: {when}. {read}"
-    return "\n\n".join([heading, overall(metrics), read, by_class(metrics, run.identity["classes"])])
+    tested = f"Tested: {network(run, where)}. {read}"
+    return "\n\n".join([heading, overall(metrics), tested, by_class(metrics, run.identity["classes"])])
+
+
+def network(run: Run, where: Standing) -> str:
+    """Which of its networks stands for the winner, whose value may be a mean over several: that one is kept and tested."""
+    best = where.best
+    assert best is not None, "there is a winner"
+    which = f"{identifier(best.to_dict())}, {percent(best['val_accuracy'])} % on validation"
+    return ", ".join(filter(None, ["one network", choice(run, where, best["source"] == CONFIRM)])) + f" ({which})"
+
+
+def choice(run: Run, where: Standing, is_fresh: bool) -> str:
+    """How the network was chosen among those of the winner; nothing where there is one."""
+    if is_fresh:
+        return "the best on validation of its fresh seeds" if run.totals["confirm_seeds"] > 1 else "of its fresh seed"
+    if run.totals["seeds"] == 1:
+        return "the search's own and none of the fresh seeds" if where.is_confirmed else ""
+    return (
+        f"the best on validation of its seeds{' in the search, none of the fresh ones' if where.is_confirmed else ''}"
+    )
 
 
 def overall(metrics: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from search.ledger import Run
-from search.stopping import Rungs, is_audited, survivors
+from search.stopping import Rungs, is_audited, quota, survivors
 from trainables import durable
 from trainables.durable import Record
 
@@ -68,7 +68,13 @@ def of_run(run: Run) -> Decisions:
 
 
 def halve(
-    path: Path, past: Sequence[Record], epoch: int, values: Mapping[int, float], scheduler: Record, seed: int = 0
+    path: Path,
+    past: Sequence[Record],
+    epoch: int,
+    values: Mapping[int, float],
+    planned: int,
+    scheduler: Record,
+    seed: int = 0,
 ) -> None:
     """Decide a whole rung at once, in one durable write; trials that were decided there before keep their decision.
 
@@ -77,6 +83,7 @@ def halve(
     Args:
         past: every decision so far.
         values: trial index to its val_accuracy at the rung, for all trials that reached it.
+        planned: trials of the search.
 
     Raises:
         StorageError: nothing was decided.
@@ -84,7 +91,7 @@ def halve(
     decided = {record["trial"] for record in past if record["epoch"] == epoch}
     audited = {record["trial"] for record in past if record.get("audit") and record["epoch"] < epoch}
     judged = {trial: value for trial, value in values.items() if trial not in audited}
-    going_on = survivors(judged, scheduler["reduction_factor"])
+    going_on = survivors(judged, quota(scheduler, epoch, planned, len(judged)))
     bar = min((values[trial] for trial in going_on), default=None)
     records = []
     for number, trial in enumerate(sorted(values.keys() - decided), len(past) + 1):

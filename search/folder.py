@@ -5,7 +5,7 @@ from pathlib import Path
 from search import confirmation, identity, plan
 from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
 from search.settings import Settings, plural
-from search.stopping import WAITING, decisive, label
+from search.stopping import WAITING, continued, decisive, is_known, label, version_of
 from spaces import MAX_GRID, Space, When
 from trainables import durable
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT
@@ -98,6 +98,10 @@ def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
     recorded = effective_identity(folder)
     if settings.precision == "auto":  # decided once, when the run was started
         asked["precision"] = recorded.get("precision")
+    asked["scheduler"] = continued(asked["scheduler"], recorded.get("scheduler"))  # so is the version of its rule
+    if not is_known(asked["scheduler"]):
+        found = f"version {version_of(asked['scheduler'])!r} of {asked['scheduler']['name']}"
+        raise RunError(f"unknown rule: {folder}/run.json: {found}, which is not known here. Update this program.")
     changed = identity.differences(recorded, asked)
     told = changed if not changed.keys() & identity.EXPLAINING else changed.keys() - {"space_hash"}
     words = [identity.sentence(recorded, key, value) for key, value in changed.items() if key in told]

@@ -53,7 +53,7 @@ def flags(identity: Record) -> Record:
 
     The points of a warm start are in the run, so the run that they came from is not needed again.
     """
-    scheduler = dict(identity["scheduler"])
+    scheduler = {key: value for key, value in identity["scheduler"].items() if key != "version"}  # no flag says it
     rule, budget = scheduler.pop("name"), scheduler.pop("budget", None)
     return {
         "space": identity["space"],

@@ -9,13 +9,18 @@ Optimization" (KDD 2017), section 3.2.1, as in Ray's MedianStoppingRule: a trial
 median of the running averages of the others that were at that epoch before it. Values before grace_period do not count.
 
 sha and epochs:K decide when all have arrived, so the order of arrival does not matter. Source of sha: Jamieson & Talwalkar,
-"Non-stochastic Best Arm Identification and Hyperparameter Optimization" (AISTATS 2016). epochs:K has one rung, at K.
+"Non-stochastic Best Arm Identification and Hyperparameter Optimization" (AISTATS 2016). epochs:K has one rung, at K. How many
+go on is a share of the trials that were planned, so one that diverged or failed before a rung takes no place from the others.
+
+A rule that changes gets another version, which stands beside its name in run.json: a run keeps the version that it was started
+with, and `verify` goes by it. Version 1 of sha and epochs:K kept a share of the trials that had arrived.
 """
 
 import math
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +29,7 @@ from trainables.durable import Record
 
 ARRIVING = ("asha", "median")  # these decide about a trial when it arrives, in the order of arrival
 WAITING = ("sha", "epochs")  # these decide about a whole rung
+VERSIONS = {"sha": 2, "epochs": 2}  # of the rules that have changed; run.json does not name version 1
 FEWEST = 3  # other trials at an epoch before their median says anything
 
 
@@ -39,7 +45,30 @@ def rule(name: str, grace_period: int = 1, reduction_factor: int = 3, audit: flo
     grace_period = int(budget) if budget else grace_period
     reduction_factor = 2 if name == "median" else reduction_factor
     found: Record = {"name": name, "grace_period": grace_period, "reduction_factor": reduction_factor}
-    return found | ({"budget": int(budget)} if budget else {}) | ({"audit": audit} if audit else {})
+    since = {"version": VERSIONS[name]} if name in VERSIONS else {}
+    return found | ({"budget": int(budget)} if budget else {}) | ({"audit": audit} if audit else {}) | since
+
+
+def version_of(scheduler: Record) -> Any:
+    """Which version of its rule a scheduler of run.json is."""
+    return scheduler.get("version", 1)
+
+
+def is_known(scheduler: Record) -> bool:
+    """Whether this program has the version of the rule; a later program may have written another."""
+    return version_of(scheduler) in range(1, VERSIONS.get(scheduler["name"], 1) + 1)
+
+
+def continued(asked: Record, recorded: Any) -> Record:
+    """The rule that is asked for, in the version that the run was started with if it is the same rule.
+
+    Args:
+        recorded: what run.json says, whatever that is.
+    """
+    if not isinstance(recorded, dict) or recorded.get("name") != asked["name"]:
+        return asked
+    kept = {"version": recorded["version"]} if "version" in recorded else {}
+    return {key: value for key, value in asked.items() if key != "version"} | kept
 
 
 def unread(name: str, grace_period: int, reduction_factor: int) -> list[str]:
@@ -146,10 +175,27 @@ def is_audited(scheduler: Record, seed: int, trial: int) -> bool:
     return derive(seed, "audit", trial) < share * 2**63
 
 
-def survivors(values: Mapping[int, float], reduction_factor: int) -> set[int]:
-    """The trials of a whole rung that go on: the best ceil(n / reduction_factor), the first planned on ties."""
+def quota(scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
+    """How many trials may go on from a whole rung of sha or epochs:K; all that arrived, if they are no more than that.
+
+    ceil(planned / reduction_factor) at the first rung, and at each later one that share of the quota before. In version 1 it
+    was ceil(arrived / reduction_factor) at each.
+
+    Args:
+        epoch: of the rung.
+        planned: trials of the search.
+        arrived: trials that the rule judges there.
+    """
+    factor: int = scheduler["reduction_factor"]
+    if version_of(scheduler) == 1:
+        return -(-arrived // factor)
+    return -(-planned // factor ** (1 + len(decisive(scheduler, epoch))))  # decisive: the rungs before this one
+
+
+def survivors(values: Mapping[int, float], count: int) -> set[int]:
+    """The best `count` trials of a whole rung, the first planned on ties."""
     best_first = sorted(values, key=lambda trial: (-values[trial], trial))
-    return set(best_first[: math.ceil(len(values) / reduction_factor)])
+    return set(best_first[:count])
 
 
 def ideal_course(scheduler: Record, trials: int, epochs: int) -> list[tuple[int, int]]:

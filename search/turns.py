@@ -122,7 +122,8 @@ def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read)
                 if reached(trial, rung)
             }
             path, identity = run.folder / "decisions.jsonl", run.identity
-            halve(path, run.decisions, rung, values, identity["scheduler"], identity["seed"])
+            planned = len(run.search_trials)
+            halve(path, run.decisions, rung, values, planned, identity["scheduler"], identity["seed"])
             run = read(run.folder)
     return [Turn(trial.index, run.totals["epochs"]) for trial in run.trials if not trial.ended]
 

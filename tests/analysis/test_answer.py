@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis import answer
 from analysis.standing import stand
+from analysis.winner import winner_on_test
 from search.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -33,7 +34,31 @@ def test_a_clear_winner_is_called_ahead(trial: Make, run: MakeRun) -> None:
 
 
 def test_a_winning_baseline_is_admitted(trial: Make, run: MakeRun) -> None:
-    assert "It is the baseline" in told(run([trial(0, (0.9,), source="baseline"), trial(1, (0.5,))]))
+    text = told(run([trial(0, (0.9,), source="baseline"), trial(1, (0.5,))]))
+    assert "It is the baseline; no other configuration was shown to be better." in text
+    assert "It is the baseline; nothing else was tried." in told(run([trial(0, (0.9,), source="baseline")]))
+
+
+def test_a_winning_baseline_is_not_said_to_be_better_than_what_tied_or_did_not_finish(
+    trial: Make, run: MakeRun
+) -> None:
+    """No other was shown to be better: one is tied with it, two were stopped early, one diverged and was not tried to its end."""
+    short = [trial(2, (0.8,), "stopped", epochs=3), trial(3, (0.95,), "stopped", epochs=3), trial(4, (), "diverged")]
+    trials = [trial(0, (0.9,) * 3, source="baseline"), trial(1, (0.9,) * 3, lr=0.2), *short]
+    text = told(run(trials))
+    assert "Tied with it" in text
+    assert "no other configuration was shown to be better, and 3 of the 4 others did not finish." in text
+    assert "3 of the 5 others have not finished." in told(run([*trials, trial(5, (0.1,) * 3, lr=0.3)], total=9))
+
+
+def test_a_baseline_that_fresh_seeds_put_first_is_held_against_their_values(confirmed: Run) -> None:
+    sources = {5e-4: "baseline", 1e-3: "grid"}
+    trials = [
+        each if each.source == "confirm" else dataclasses.replace(each, source=sources.get(each.config["lr"], "grid"))
+        for each in confirmed.trials
+    ]
+    text = told(dataclasses.replace(confirmed, trials=trials))
+    assert "It is the baseline; no other configuration was shown to be better on fresh seeds." in text
 
 
 def test_a_stopped_baseline_is_no_yardstick(trial: Make, run: MakeRun) -> None:
@@ -64,8 +89,67 @@ def test_without_a_finished_trial_there_is_no_answer(trial: Make, run: MakeRun) 
 def test_the_test_value_is_told_once_it_is_known(trial: Make, run: MakeRun) -> None:
     done = {"weights": "a", "trial": 0, "epoch": 1, "state": "done", "metrics": {"accuracy": 0.875}}
     known = dataclasses.replace(run([trial(0, (0.9,))]), tests=[done])
-    assert "On the test split: 87.50 %." in told(known)
+    assert "On the test split: 87.50 %, by this network." in told(known)
     assert "On the test split" not in told(run([trial(0, (0.9,))]))
+
+
+def sayings(run: Run) -> tuple[str, str]:
+    """What the head and the section about the test split say once the winner's network was scored."""
+    best = stand(run).best
+    assert best is not None
+    line = {"weights": "a", "trial": int(best["index"]), "epoch": int(best["best_epoch"]), "state": "done"}
+    metrics = {
+        "count": 300,
+        "accuracy": 0.875,
+        "macro_f1": 0.87,
+        "confusion_matrix": [[300]],
+        "per_class_accuracy": [1],
+    }
+    one = dataclasses.replace(run, tests=[{**line, "metrics": metrics}], identity=run.identity | {"classes": ["a"]})
+    return told(one), winner_on_test(one, stand(one))
+
+
+def test_with_several_seeds_the_network_that_was_tested_is_named(seeded: Run, confirmed: Run) -> None:
+    """Its value on validation is not the mean that stands beside the test score."""
+    both = dataclasses.replace(seeded, trials=[*seeded.trials, *fresh_of(seeded)])
+    both = dataclasses.replace(both, totals=both.totals | {"confirm": 1, "confirm_seeds": 2})
+    for found, which, value in (
+        (seeded, ", the best on validation of its seeds", "95.50"),
+        (confirmed, ", the search's own and none of the fresh seeds", "95.50"),
+        (both, ", the best on validation of its seeds in the search, none of the fresh ones", "95.50"),
+        (only_fresh(confirmed), ", the best on validation of its fresh seeds", "95.00"),
+    ):
+        head, section = sayings(found)
+        assert f"On the test split: 87.50 %, by one network{which} ([" in head
+        assert f"), {value} % on validation)." in head
+        assert f"Tested: one network{which} ([" in section
+
+
+def fresh_of(run: Run) -> list[Trial]:
+    """Two fresh seeds of the best configuration."""
+    best = next(each for each in run.trials if each.config["lr"] == 5e-4)
+    return [
+        dataclasses.replace(best, index=9 + place, seed=70 + place, source="confirm", id=f"fresh{place}")
+        for place in range(2)
+    ]
+
+
+def only_fresh(run: Run) -> Run:
+    """The same, but in the search the best was stopped early, so that no network of it finished there."""
+    trials = [
+        dataclasses.replace(each, stopped_at=len(each.epochs), outcome=None)
+        if each.source != "confirm" and each.config["lr"] == 5e-4
+        else each
+        for each in run.trials
+    ]
+    return dataclasses.replace(run, trials=trials)
+
+
+def test_the_section_about_the_test_split_names_the_network_of_one_seed_too(trial: Make, run: MakeRun) -> None:
+    head, section = sayings(run([trial(0, (0.9,))]))
+    assert "87.50 %, by this network." in head
+    assert "Tested: one network ([" in section
+    assert "90.00 % on validation). The test split was read 1 time." in section
 
 
 def test_an_incomplete_search_says_so_and_how_to_go_on(trial: Make, run: MakeRun) -> None:
@@ -98,9 +182,12 @@ def test_the_protocol_tells_splits_selection_and_the_reading_of_test(rates: Rate
         "never stopped early",
         "300 validation images",
         "not read",
+        "its value is the accuracy on",
         "`0123456789ab`",
     ):
         assert part in text
+    seeded = dataclasses.replace(run(rates()), totals=run(rates()).totals | {"seeds": 3})
+    assert "its value is the mean over its seeds of the accuracy on" in answer.protocol(seeded)
 
 
 def test_the_protocol_tells_early_stopping_and_fraction(rates: Rates, run: MakeRun) -> None:
@@ -108,6 +195,7 @@ def test_the_protocol_tells_early_stopping_and_fraction(rates: Rates, run: MakeR
     text = answer.protocol(run(rates(), scheduler=scheduler, fraction=0.25))
     assert "stopped early (ASHA, grace period 1, reduction factor 3)" in text
     assert "(25 % of those there are)" in text
+    assert "version" not in answer.protocol(run(rates(), scheduler={"name": "sha", "version": 2}))
 
 
 def test_readings_are_counted_by_weights(rates: Rates, run: MakeRun) -> None:

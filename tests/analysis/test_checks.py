@@ -58,7 +58,8 @@ def test_still_improving_asks_for_more_epochs(trial: Make, run: MakeRun) -> None
     found = run([trial(0, RISING), trial(1, FLAT[:1] * 10)])
     one = only(checks.lengths(found, stand(found)))
     assert not one.is_well
-    assert "+15.00 points in the last fifth of its 10 epochs" in one.text
+    assert "may still have been improving" in one.text
+    assert "+15.00 points in the last fifth of its 10 epochs, where chance moves a value by 1.73" in one.text
     assert arguments(one.command)["--epochs"] == "15"
     assert "--name" not in arguments(one.command)
 
@@ -105,9 +106,54 @@ def test_a_top_within_chance_asks_for_seeds(trial: Make, run: MakeRun) -> None:
     found = run([trial(place, (0.9 - place / 300,)) for place in range(4)])
     one = only(checks.spread(found, stand(found)))
     assert not one.is_well
-    assert arguments(one.command)["--confirm"] == "5"
+    assert one.text.startswith(
+        "The best cannot be told from the 3 others once all pairs are compared: they lie within 1.00"
+    )
+    assert arguments(one.command)["--confirm"] == "4"
     apart = run([trial(place, (0.9 - place / 5,)) for place in range(4)])
-    assert only(checks.spread(apart, stand(apart))).is_well
+    clear = only(checks.spread(apart, stand(apart)))
+    assert clear.is_well
+    assert clear.text.startswith("The best differs from each of the 3 others by more than the noise of")
+    assert "20.00 points above the second" in clear.text
+
+
+@pytest.mark.parametrize(
+    ("values", "who", "top"),
+    [
+        ((0.9, 0.899, 0.3), "1 of the 2 others", "2"),  # ties 1 and 2, and the third differs from both
+        ((0.9, 0.899), "the other", "2"),
+        ((0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1), "6 of the 7 others", "5"),
+    ],
+)
+def test_a_tie_at_the_top_is_no_difference_because_others_are_behind(
+    trial: Make, run: MakeRun, values: tuple[float, ...], who: str, top: str
+) -> None:
+    found = run([trial(place, (value,), lr=0.01 + place) for place, value in enumerate(values)])
+    one = only(checks.spread(found, stand(found)))
+    assert not one.is_well
+    assert f"The best cannot be told from {who} once" in one.text
+    assert arguments(one.command)["--confirm"] == top
+
+
+def test_what_is_being_confirmed_is_not_to_be_confirmed_again(confirmed: Run) -> None:
+    waiting = [
+        dataclasses.replace(each, outcome=None, epochs=[]) if each.source == "confirm" else each
+        for each in confirmed.trials
+    ]
+    found = dataclasses.replace(confirmed, trials=waiting)
+    one = only(checks.spread(found, stand(found)))
+    assert ("cannot be told" in one.text, one.command) == (True, "")
+
+
+def test_a_validation_loss_that_rises_with_the_training_loss_does_not_end_near_its_lowest(
+    trial: Make, run: MakeRun
+) -> None:
+    one = trial(0, FLAT)
+    rows = [{**row, "val_loss": row["epoch"], "train_loss": row["epoch"]} for row in one.epochs]
+    found = run([dataclasses.replace(one, epochs=rows)])
+    told = only(checks.overfitting(found, stand(found)))
+    assert told.is_well
+    assert told.text == "The best does not overfit: its training loss rose with its validation loss."
 
 
 def test_knobs_without_effect_are_fixed(trial: Make, run: MakeRun) -> None:
@@ -186,6 +232,28 @@ def test_a_rung_that_disagrees_with_the_end_should_wait(trial: Make, run: MakeRu
     assert only(checks.stopping(rungs_run(trial, run, list(range(8))))).is_well
 
 
+def test_an_order_among_trials_that_were_chosen_by_it_is_not_held_against_the_rung(trial: Make, run: MakeRun) -> None:
+    """Of those that were stopped nothing is known: no audited trial stands for them, or only for some."""
+    stopped = [{"trial": place, "epoch": 1, "value": 0.1, "decision": "stop"} for place in (20, 21, 22)]
+    for order, audited, is_well, share in (
+        ([7, 6, 5, 4, 3, 2, 1, 0], False, False, "0.1"),
+        ([7, 6, 5, 4, 3, 2, 1, 0], True, False, "0.4"),
+        (list(range(8)), False, True, ""),
+    ):
+        found = rungs_run(trial, run, order)
+        decisions = found.decisions + stopped
+        if audited:  # at another rung
+            decisions.append({"trial": 0, "epoch": 2, "value": 0.1, "decision": "continue", "audit": True})
+            found = dataclasses.replace(
+                found, identity=found.identity | {"scheduler": found.identity["scheduler"] | {"audit": 0.2}}
+            )
+        one = only(checks.stopping(dataclasses.replace(found, decisions=decisions)))
+        assert one.is_well == is_well
+        assert "of the trials that went on" in one.text
+        assert "nothing is known of 3 trials that it stopped" in one.text
+        assert is_well or arguments(one.command)["--audit"] == share
+
+
 def test_the_agreement_is_spearmans(trial: Make, run: MakeRun) -> None:
     from scipy.stats import spearmanr
 
@@ -231,7 +299,7 @@ def test_a_gain_at_the_end_within_noise_is_called_that(trial: Make, run: MakeRun
     assert one.is_well
     assert one.text.startswith("The best improved no more than by chance: +1.00 points in the last fifth")
     flat = run([trial(0, FLAT)])
-    assert only(checks.lengths(flat, stand(flat))).text == "The best had stopped improving: its best epoch is 3 of 10."
+    assert only(checks.lengths(flat, stand(flat))).text == "The best did not improve after epoch 3 of 10."
 
 
 def test_a_search_in_which_everything_diverged_is_told_to_go_slower(trial: Make, run: MakeRun) -> None:
@@ -245,8 +313,12 @@ def test_after_a_confirmation_the_fresh_seeds_say_what_differs(confirmed: Run) -
     where = stand(confirmed)
     one = only(checks.spread(confirmed, where))
     tied = int(where.confirmed["tied"].sum())
-    assert one.text.startswith("On fresh seeds ")
-    assert ("ahead of the other" in one.text) == (tied == 1)
+    assert one.text.startswith("On fresh seeds the best ")
+    assert ("differs from each of the 2 others by more than the noise of the seed" in one.text) == (tied == 1)
+    some = dataclasses.replace(where, confirmed=where.confirmed.assign(tied=[True, False, True]))
+    assert (
+        "the best cannot be told from 1 of the 2 others: they lie within" in only(checks.spread(confirmed, some)).text
+    )
 
 
 def test_values_that_can_only_lie_at_an_end_are_not_called_inside(trial: Make, run: MakeRun) -> None:

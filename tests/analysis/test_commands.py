@@ -33,7 +33,10 @@ def test_the_command_of_a_row_means_its_configuration(trial: Make, run: MakeRun,
     assert (given["seed"], given["threads"], given["fraction"]) == (0, 2, 1.0)
 
 
-@pytest.mark.parametrize("scheduler", [{"name": "none"}, {"name": "asha", "grace_period": 2, "reduction_factor": 4}])
+@pytest.mark.parametrize(
+    "scheduler",
+    [{"name": "none"}, {"name": "asha", "grace_period": 2, "reduction_factor": 4}, {"name": "sha", "version": 2}],
+)
 def test_the_command_that_goes_on_is_understood(trial: Make, run: MakeRun, scheduler: dict[str, object]) -> None:
     one = run([trial(0, (0.5,))], total=7, algorithm="random", scheduler=scheduler, threads=2)
     words = shlex.split(commands.go_on(one))

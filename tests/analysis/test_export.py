@@ -172,6 +172,10 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
     assert f"{100 * best['val_accuracy']:.2f} (95 % interval" in text
     assert "mean of 2 fresh seeds" in text
     assert "75.00 (95 % interval" in text
+    (validated, tested_on) = [
+        row for row in text.splitlines() if f"the network of trial 0000-{whole.trials[0].id} " in row
+    ]
+    assert ("validation images" in validated, "test images" in tested_on) == (True, True)
     assert "b\\|c" in text
     unfinished = ledger.Trial(5, "f5", run.trials[0].config, 5, "confirm", Path())
     assert confirmed_values(ledger.Run(run.folder, {}, {}, [*fresh, unfinished], [], []), run.trials[0]) == []

@@ -72,9 +72,77 @@ def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRu
         {"trial": index, "epoch": epoch, "decision": "continue"} for index, epoch in ((0, 1), (2, 1), (0, 3), (0, 3))
     ]
     text = early_stopping(dataclasses.replace(found, decisions=found.decisions + gone_on))
-    assert "ASHA trained 13 of the 27 epochs" in text
+    assert "With ASHA the search has trained 13 of the 27 epochs" in text
     assert "(48.1 %)" in text
     assert [line.replace(" ", "") for line in text.splitlines()[-2:]] == ["|1|3|1|2|", "|3|2|1|1|"]
+
+
+def audited_run(trial: Make, run: MakeRun, spared: dict[int, int], status: str = "finished") -> Run:
+    """Five trials went on; at epochs 1 and 3 two more were stopped each, and some were spared.
+
+    Args:
+        spared: trials (from 9) to the epoch where the audit kept them alive.
+    """
+    own = [trial(index, (0.5 + index / 100,) * 4, lr=0.1 + index) for index in range(5)]
+    stopped = [
+        trial(5 + index, (0.4,) * (1, 1, 3, 3)[index], "stopped", epochs=4, lr=9.0 + index) for index in range(4)
+    ]
+    kept = [trial(index, (0.4,) * 4, status, lr=20.0 + index) for index in spared]
+    found = run(
+        [*own, *stopped, *kept], scheduler={"name": "asha", "grace_period": 1, "reduction_factor": 3, "audit": 0.1}
+    )
+    decisions = [{"trial": index, "epoch": epoch, "decision": "continue"} for index in range(5) for epoch in (1, 3)]
+    audits = [{"trial": trial, "epoch": epoch, "decision": "continue", "audit": True}
+              for trial, first in spared.items() for epoch in (1, 3) if epoch >= first]  # fmt: skip
+    return dataclasses.replace(found, decisions=[*found.decisions, *decisions, *audits])
+
+
+def test_the_audit_says_which_rungs_it_does_not_represent(trial: Make, run: MakeRun) -> None:
+    """A trial spared at epoch 1 passes epoch 3 as well, but stands for none of those that were stopped there."""
+    text = early_stopping(audited_run(trial, run, {9: 1}))
+    assert (
+        "each trial that ran on for the audit stands for those that were stopped with it. 2 of the 4 stopped trials"
+        in text
+    )
+    assert "are left out, because no audited trial finished of their rung (epoch 3)." in text
+    assert "(epoch 1)." in early_stopping(audited_run(trial, run, {9: 3}))
+    whole = early_stopping(audited_run(trial, run, {9: 1, 10: 3}))
+    assert "stands for those that were stopped with it." in whole
+    assert "left out" not in whole
+
+
+def test_an_audited_trial_that_did_not_finish_stands_for_none(trial: Make, run: MakeRun) -> None:
+    text = early_stopping(audited_run(trial, run, {9: 1, 10: 3}, "diverged"))
+    assert (
+        "4 of the 4 stopped trials are left out, because no audited trial finished of their rung (epoch 1, 3)." in text
+    )
+
+
+def sha_of_27(trial: Make, run: MakeRun, diverged: int, name: str = "sha", **rule: Any) -> Run:
+    """A search of 27 trials of which so many diverged before epoch 1, and 9 of the others may go on from there."""
+    left = range(27 - diverged)
+    trials = [trial(index, (0.5,), *([] if index < 9 else ["stopped"]), lr=0.1 + index) for index in left]
+    trials += [trial(index, (), "diverged", lr=0.1 + index) for index in range(len(left), 27)]
+    trials = [dataclasses.replace(each, config=each.config | {"epochs": 3}) for each in trials]
+    scheduler = {"name": name, "grace_period": 1, "reduction_factor": 3, "version": 2} | rule
+    gone_on = [{"trial": index, "epoch": 1, "decision": "continue"} for index in left if index < 9]
+    found = run(trials, scheduler=scheduler)
+    return dataclasses.replace(found, decisions=found.decisions + gone_on)
+
+
+@pytest.mark.parametrize("rule", [{}, {"name": "epochs", "budget": 1}])
+def test_a_rung_with_a_place_for_all_that_were_left_says_so(trial: Make, run: MakeRun, rule: dict[str, Any]) -> None:
+    told = "At epoch 1 none was stopped: 7 trials of 27 got there, and 9 may go on."
+    assert told in early_stopping(sha_of_27(trial, run, 20, **rule))
+    assert "9 trials of 27 got there, and 9 may go on." in early_stopping(sha_of_27(trial, run, 18, **rule))
+    for other in (sha_of_27(trial, run, 10, **rule), sha_of_27(trial, run, 20, **rule | {"version": 1})):
+        assert "none was stopped" not in early_stopping(other)
+
+
+def test_a_rung_at_which_some_have_not_arrived_yet_says_nothing(trial: Make, run: MakeRun) -> None:
+    found = sha_of_27(trial, run, 20)
+    trials = [*found.trials[:-1], trial(26, (), "planned", epochs=3, lr=26.1)]
+    assert "none was stopped" not in early_stopping(dataclasses.replace(found, trials=trials))
 
 
 def test_without_a_scheduler_there_is_no_word_of_stopping(rates: Rates, run: MakeRun) -> None:

@@ -60,7 +60,7 @@ def test_the_winner_is_scored_once(folder: Path, cache: Path) -> None:
     assert metrics is not None
     assert metrics["count"] == 300
     assert metrics["accuracy"] == pytest.approx(run.trials[0].epochs[0]["val_accuracy"], abs=0.12)
-    assert f"On the test split: {100 * metrics['accuracy']:.2f} %." in results.render(run)
+    assert f"On the test split: {100 * metrics['accuracy']:.2f} %, by this network." in results.render(run)
 
 
 def test_a_reading_is_on_record_before_it_happens(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

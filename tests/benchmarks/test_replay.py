@@ -1,14 +1,16 @@
 """Searches on simulated learning curves: pytest tests/benchmarks/test_replay.py"""
 
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from analysis import audit
 from benchmarks import curves as trained
-from benchmarks.replay import STOPPERS, Outcome, measure, replay, replayed
+from benchmarks.replay import STOPPERS, Outcome, Simulation, measure, play, replay, replayed
 from search.stopping import rule
 from trainables import durable
 
@@ -34,6 +36,25 @@ def test_without_early_stopping_the_best_is_found_and_everything_paid(slots):
 def test_whole_rungs_cost_the_same_whatever_the_slots(name, epochs):
     outcomes = {replay(simulated(27, 27), rule(name), slots) for slots in (1, 2, 8, 27)}
     assert [outcome.epochs for outcome in outcomes] == [epochs]
+
+
+def test_an_audit_of_a_tenth_rarely_represents_every_rung(tmp_path):
+    """Counted by hand in eight searches: the rungs with stopped trials, and no audited one that finished."""
+    audited = short = 0
+    for seed in range(8):
+        (folder := tmp_path / str(seed)).mkdir()
+        run = play(Simulation(simulated(32, 27, seed), rule("asha", audit=0.1), folder, seed), 4, [1.0] * 32)
+        stopped, first = Counter(), {}
+        for line in durable.read_lines(folder / "decisions.jsonl"):
+            stopped[line["epoch"]] += line["decision"] == "stop"
+            if line.get("audit"):
+                first[line["trial"]] = min(line["epoch"], first.get(line["trial"], 27))
+        left_out = {
+            epoch: number for epoch, number in sorted(stopped.items()) if number and epoch not in first.values()
+        }
+        assert audit.unseen(run) == left_out
+        audited, short = audited + bool(first), short + bool(first and left_out)
+    assert (audited, short) == (7, 6)
 
 
 @hypothesis_settings(max_examples=15)

@@ -83,7 +83,11 @@ def test_what_makes_it_another_search_is_named_and_refused_even_if_changes_are_a
     [
         ({"precision": "bf16"}, "precision: fp32 is now bf16", ("precision", "bf16")),
         ({"cpus_per_trial": 2}, "threads: 1 is now 2", ("threads", 2)),
-        ({"scheduler": "sha"}, "scheduler: ", ("scheduler", {"name": "sha", "grace_period": 1, "reduction_factor": 3})),
+        (
+            {"scheduler": "sha"},
+            "scheduler: ",
+            ("scheduler", {"name": "sha", "grace_period": 1, "reduction_factor": 3, "version": 2}),
+        ),
     ],
 )
 def test_a_change_that_can_be_allowed_is_refused_first_then_recorded_and_made(start, settings, change, line, part):
@@ -95,6 +99,37 @@ def test_a_change_that_can_be_allowed_is_refused_first_then_recorded_and_made(st
     assert [entry.startswith(line) for entry in run.totals["allowed"]] == [True]
     assert run.identity[part[0]] == part[1], "it was recorded and not made"
     assert start(settings(**{**FP32, **change})) == run
+
+
+def record(folder_of_run, **scheduler):
+    """Another rule in run.json, as another version of the program left it."""
+    identity = durable.read_json(folder_of_run / "run.json")
+    durable.write_json(folder_of_run / "run.json", {**identity, "scheduler": scheduler})
+
+
+@pytest.mark.parametrize("name", ["sha", "epochs:2"])
+def test_a_run_keeps_the_version_of_its_rule(start, settings, name):
+    run = start(settings(**FP32, scheduler=name))
+    old = {key: value for key, value in run.identity["scheduler"].items() if key != "version"}
+    assert run.identity["scheduler"] == old | {"version": 2}
+    record(run.folder, **old)
+    assert start(settings(**FP32, scheduler=name)).identity["scheduler"] == old
+    with pytest.raises(RunError, match="scheduler: "):
+        start(settings(**FP32, scheduler=name, reduction_factor=5))
+    changed = start(settings(**FP32, scheduler=name, reduction_factor=5, allow_changes=True))
+    assert changed.identity["scheduler"] == old | {"reduction_factor": 5}
+    other = start(settings(**FP32, scheduler="median", allow_changes=True))
+    assert "version" not in other.identity["scheduler"]
+    new = start(settings(**FP32, scheduler=name, allow_changes=True))
+    assert new.identity["scheduler"] == old | {"version": 2}
+
+
+@pytest.mark.parametrize(("name", "version"), [("sha", 3), ("asha", 2), ("sha", "2"), ("epochs:2", None)])
+def test_a_rule_of_a_later_version_is_not_gone_on_with(start, settings, name, version):
+    run = start(settings(**FP32, scheduler=name))
+    record(run.folder, **{**run.identity["scheduler"], "version": version})
+    with pytest.raises(RunError, match=rf"run.json: version {version!r} of .* Update this program"):
+        start(settings(**FP32, scheduler=name))
 
 
 def test_nothing_is_written_for_what_cannot_be(start, settings, tmp_path):

@@ -30,6 +30,7 @@ SAID = {
             {"scheduler": "asha", "grace_period": 2, "reduction_factor": 4},
         ),
         ({"name": "epochs", "budget": 3}, {"scheduler": "epochs:3"}),
+        ({"name": "sha", "grace_period": 1, "version": 2}, {"scheduler": "sha", "grace_period": 1}),
         ({"name": "median", "grace_period": 1, "audit": 0.1}, {"scheduler": "median", "grace_period": 1, "audit": 0.1}),
     ],
 )

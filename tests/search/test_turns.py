@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from search import folder, ledger
-from search.stopping import survivors
+from search.stopping import quota, rule, survivors
 from search.turns import Turn, Turns, rungs
 from spaces import Space, choice
 from trainables import durable
@@ -17,6 +17,7 @@ EPOCHS = 9
 curves = st.lists(
     st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=EPOCHS, max_size=EPOCHS), min_size=2, max_size=9
 )
+diverging = st.dictionaries(st.integers(0, 8), st.integers(0, EPOCHS - 1), max_size=4)  # trial to epochs before that
 
 
 def open_run(place, asked, toy, count, scheduler="sha", audit=0.0):
@@ -37,14 +38,28 @@ def train_one_epoch(run, index, curve):
     return number
 
 
-def play(run, curves, dice, slots, deaths=0.0):
-    """Two or more workers at random speed; with `deaths` the search is killed and started again now and then."""
+def diverge(trial, epoch):
+    """What a worker commits when the loss is no longer finite."""
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    durable.append(trial.folder / "epochs.jsonl", {"outcome": "diverged", "epoch": epoch})
+
+
+def play(run, curves, dice, slots, deaths=0.0, broken=()):
+    """Two or more workers at random speed; with `deaths` the search is killed and started again now and then.
+
+    Args:
+        broken: trials to the epochs that they train before their loss is no longer finite.
+    """
     turns, running = Turns(ledger.read(run.folder)), {}
     while not turns.over:
         while len(running) < slots and (turn := turns.take()):
             running[turn.trial] = turn.until
         trial = dice.choice(sorted(running))
-        if train_one_epoch(run, trial, curves[trial]) >= running[trial]:
+        if trial in broken and len(ledger.read(run.folder).trials[trial].epochs) == broken[trial]:
+            diverge(run.trials[trial], broken[trial] + 1)
+            del running[trial]
+            turns.end(trial)
+        elif train_one_epoch(run, trial, curves[trial]) >= running[trial]:
             del running[trial]
             turns.end(trial)
         if dice.random() < deaths:
@@ -54,23 +69,24 @@ def play(run, curves, dice, slots, deaths=0.0):
 
 @pytest.mark.parametrize(("scheduler", "audit"), [("sha", 0.0), ("sha", 0.5), ("epochs:2", 0.0), ("epochs:2", 0.5)])
 @hypothesis_settings(max_examples=10)
-@given(curves=curves, seed=st.integers(0, 1000), slots=st.integers(1, 4))
+@given(curves=curves, seed=st.integers(0, 1000), slots=st.integers(1, 4), broken=diverging)
 def test_a_wave_ends_the_same_whatever_the_order_of_arrival_and_the_kills(
-    tmp_path_factory, toy, settings, scheduler, audit, curves, seed, slots
+    tmp_path_factory, toy, settings, scheduler, audit, curves, seed, slots, broken
 ):
     outcomes = []
     for dice, deaths in ((random.Random(0), 0.0), (random.Random(seed), 0.0), (random.Random(seed), 0.2)):
         run = open_run(tmp_path_factory.mktemp("wave"), settings, toy, len(curves), scheduler, audit)
-        after = play(run, curves, dice, slots, deaths)
+        after = play(run, curves, dice, slots, deaths, broken)
         assert after.complete
-        outcomes.append(([trial.epochs for trial in after.trials], after.decisions))
+        outcomes.append(([(trial.status, trial.epochs) for trial in after.trials], after.decisions))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 def test_a_rung_keeps_the_best_third_and_the_first_planned_on_ties():
-    assert survivors({0: 0.1, 1: 0.3, 2: 0.2, 3: 0.3, 4: 0.0}, 3) == {1, 3}
-    assert survivors({0: 0.5, 1: 0.5, 2: 0.5}, 3) == {0}
+    assert survivors({0: 0.1, 1: 0.3, 2: 0.2, 3: 0.3, 4: 0.0}, 2) == {1, 3}
+    assert survivors({0: 0.5, 1: 0.5, 2: 0.5}, 1) == {0}
     assert survivors({7: 0.1}, 3) == {7}
+    assert [quota(rule("sha"), 1, count, count) for count in (0, 1, 3, 4, 27)] == [0, 1, 1, 2, 9]
 
 
 def test_sha_halves_at_every_rung(tmp_path, toy, settings):
@@ -86,6 +102,56 @@ def test_epochs_k_trains_all_for_k_epochs_and_the_best_third_to_the_end(tmp_path
     after = play(run, [[0.01 * index] * EPOCHS for index in range(7)], random.Random(0), 2)
     assert [len(trial.epochs) for trial in after.trials] == [2] * 4 + [9] * 3
     assert {line["cutoff"] for line in after.decisions} == {0.04}
+
+
+MOST_DIVERGE = dict.fromkeys(range(7, 27), 0)  # before the first rung, where 7 of 27 arrive for 9 places
+DIVERGE_LATER = dict.fromkeys(range(21, 27), 1)  # the best, after it: 3 of 9 arrive at the second rung, for 3 places
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "version", "broken", "lengths"),
+    [
+        ("sha", 2, MOST_DIVERGE, {1: 0, 3: 4, 9: 3}),
+        ("sha", 1, MOST_DIVERGE, {1: 4, 3: 2, 9: 1}),
+        ("sha", 2, DIVERGE_LATER, {1: 18 + 6, 3: 0, 9: 3}),
+        ("sha", 1, DIVERGE_LATER, {1: 18 + 6, 3: 2, 9: 1}),
+        ("epochs:1", 2, MOST_DIVERGE, {1: 0, 3: 0, 9: 7}),
+        ("epochs:1", 1, MOST_DIVERGE, {1: 4, 3: 0, 9: 3}),
+    ],
+)
+def test_what_diverged_before_a_rung_takes_no_place_there(tmp_path, toy, settings, scheduler, version, broken, lengths):
+    """Of 27 the first rung keeps 9, the second 3; version 1 kept a third of those that arrived."""
+    run = open_run(tmp_path, settings, toy, 27, scheduler)
+    if version == 1:
+        forget_version(tmp_path)
+    after = play(run, [[0.01 * index] * EPOCHS for index in range(27)], random.Random(0), 3, broken=broken)
+    assert after.complete
+    trained = [len(trial.epochs) for trial in after.trials]
+    assert {epochs: trained.count(epochs) for epochs in lengths} == lengths
+    assert all(trial.status == "finished" for trial in after.trials if len(trial.epochs) == EPOCHS)
+
+
+def test_a_failed_trial_takes_no_place_either_and_one_that_comes_later_is_judged_with_the_others(
+    tmp_path, toy, settings
+):
+    run = open_run(tmp_path, settings, toy, 6, "epochs:1")  # two go on
+    for index in range(4):
+        run.trials[index].folder.mkdir(parents=True)
+        failed = {"outcome": "failed", "error": "RuntimeError: broken", "where": "x.py:1"}
+        durable.append(run.trials[index].folder / "epochs.jsonl", failed)
+    values = [[0.9] * EPOCHS, *([0.1] * EPOCHS for _ in range(5))]
+    first = play(run, values, random.Random(0), 2)
+    assert [trial.status for trial in first.trials[4:]] == ["finished"] * 2
+    again = play(folder.retry_failed(first), values, random.Random(0), 2)
+    assert [len(trial.epochs) for trial in again.trials] == [9, 9, 1, 1, 9, 9]
+
+
+def forget_version(place):
+    """The run as the first version of the rule would have left it."""
+    identity = durable.read_json(place / "run.json")
+    del identity["scheduler"]["version"]
+    (place / "run.json").unlink()
+    durable.write_json(place / "run.json", identity)
 
 
 def test_audited_trials_do_not_change_who_else_goes_on(tmp_path_factory, toy, settings):
