@@ -37,7 +37,7 @@ def write_all(plots: Iterable[Plot]) -> None:
     """Draw each plot that is not there already; those that cannot be drawn are missing, which is said in one line."""
     missing = {plot.name: why for plot in plots if (why := failure(plot))}
     if missing:
-        name, why = next(iter(missing.items()))
+        why = next(iter(missing.values()))
         say(f"note: not drawn: {', '.join(missing)}: the first one because of {why}. The tables are whole.")
 
 

@@ -12,13 +12,12 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from search import nodes
 from search.authentication import protect
@@ -31,7 +30,7 @@ from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
-from trainables import memory
+from trainables import memory, streams
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
@@ -75,7 +74,7 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     interrupts.stop_softly_by(
         run / "ray" / "stop"
     )  # an exception in the middle of Ray's start or end would leave half of it
-    with output_to(run / "ray" / "output.log"):
+    with streams.into(run / "ray" / "output.log"):
         try:
             with interrupts.wait_for_sigterm():  # Ray's native code has a handler that aborts
                 start(scratch, address, run / "ray" / "output.log")
@@ -185,35 +184,6 @@ def scratch_place() -> str:
     """The folder for temporary files, or /tmp where its path is too long: on a Mac always, in jobs of some clusters too."""
     usual = tempfile.gettempdir()
     return "/tmp" if len(os.fsencode(usual)) > SHORT and os.access("/tmp", os.W_OK) else usual
-
-
-@contextlib.contextmanager
-def output_to(path: Path) -> Iterator[None]:
-    """Send everything this process prints on stdout and stderr, Ray's C++ included, to a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with path.open("ab") as file:
-        for target in (1, 2):
-            os.dup2(file.fileno(), target)
-    try:
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            flush_or_drop(stream)
-        for target, original in enumerate(kept, 1):
-            os.dup2(original, target)
-            os.close(original)
-
-
-def flush_or_drop(stream: TextIO) -> None:
-    """Write out what a stream has kept; if the disk refuses, forget it, or it would come out on the terminal later."""
-    try:
-        stream.flush()
-    except OSError:
-        with open(os.devnull, "w") as nowhere, contextlib.suppress(OSError):  # noqa: PTH123
-            os.dup2(nowhere.fileno(), stream.fileno())
-            stream.flush()
 
 
 def available(settings: Settings) -> Resources:
