@@ -24,7 +24,7 @@ import typer
 
 from search import completion
 from trainables.commandline import check_choice, execute, option, tell
-from trainables.errors import UsageError
+from trainables.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -278,7 +278,10 @@ def print_estimate(settings: "Settings") -> int:
     if settings.address:
         print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     print(*estimate.sentences(found), sep="\n")
-    estimate.keep(path, found)
+    try:
+        estimate.keep(path, found)
+    except StorageError as error:
+        tell(f"note: the estimate is not kept for the search: {error.message}\n", sys.stderr)
     return 0
 
 
@@ -309,7 +312,7 @@ def run(
     followers: AbstractContextManager[Callable[[], None]],
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
-    from analysis.copying import refuse_foreign
+    from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
     from search import attempts, display, estimate, folder, ledger, lock, resources, sharing
     from search.interrupts import Interrupted
@@ -321,6 +324,7 @@ def run(
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)
+    refuse_denied(results)
     folder.refuse_link(path)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path), ExitStack() as stack:
@@ -339,7 +343,8 @@ def run(
                 attempts.train(path, settings, interrupts, lambda index, row: (notify(index, row), grew())[0])
             interrupts.end_in(None)
         except Interrupted:
-            tell(write(path, settings, results))
+            tell(write(path, settings))
+            copy_results(path, results)
             tell(f"results: {results} and {path}\n", sys.stderr)
             raise
         if verdict := estimate.verdict(path, progress, trained_before):
@@ -397,32 +402,29 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
     from analysis.copying import copy_results
 
     shown, told = stamp.shown(run.folder), ""
-    if shown is not None:
-        copy_results(run.folder, results)
-    else:
+    if shown is None:
         from analysis import clock
         from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import kept, prune_weights
 
         prune_weights(run, kept(run.totals), winner := stand(run).winner)
-        shown = write(run.folder, settings, results)
+        shown = write(run.folder, settings)
         told = clock.of_winner(run, winner)
         stamp.put(run.folder, shown)
     tell(shown)
+    copy_results(run.folder, results)
     tell(f"{told}results: {results} and {run.folder}\n", sys.stderr)
 
 
-def write(folder: Path, settings: "Settings", results: Path) -> str:
+def write(folder: Path, settings: "Settings") -> str:
     """Test the winner if the search is complete, and write every derived file. Returns the leaderboard."""
     from analysis import joined, testing
-    from analysis.copying import copy_results
     from analysis.write import write_files
     from search import ledger
 
     testing.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
-    copy_results(folder, results)
     return joined.show([run], "md", where)
 
 

@@ -10,7 +10,6 @@ A folder appears whole or not at all: it is written under another name, made dur
 them lets a data set be decoded once, and shows that a half-written folder has no owner any more.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -29,7 +28,6 @@ from trainables.lock import exclusive
 VERSION = 1  # of the format and of every decoder; a new one leaves old folders unused
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
-READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 META = "meta.json"
 FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files"}
 
@@ -155,7 +153,7 @@ def _writable_root(data_dir: Path) -> Path:
         first.mkdir(parents=True, exist_ok=True)
         (first / ".lock").touch()
     except OSError as error:
-        if error.errno not in READ_ONLY:
+        if error.errno not in durable.DENIED:
             raise durable.storage_error(first, error, 0) from error
         durable.make_folder(second)
         return second
