@@ -12,7 +12,6 @@ out in analysis/.
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search import completion
+from trainables import signals
 from trainables.commandline import check_choice, execute, option, tell
 from trainables.errors import StorageError, UsageError
 
@@ -44,7 +44,7 @@ INTERRUPTED, TIME_IS_UP = "interrupted", "the time budget is used up"
 BESIDE_REPRODUCE = {"reproduce", "runs_dir", "dataset", "data_dir", "out", "quiet"}
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
-    "7 in use; 8 Ray; 75 time budget used up, 130 or 143 interrupted: can be continued."
+    "7 in use; 8 Ray; 75 time budget used up, 129, 130, 143 or 152 interrupted: can be continued."
 )
 
 
@@ -299,7 +299,7 @@ def train_row_again(name: str, runs_dir: Path, dataset: str, data_dir: Path, out
     """--reproduce: one row of a run again; 1 if it came out differently."""
     from analysis.reproduce import reproduce
 
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # saves nothing, but leaves no folder
+    signals.exit_when_asked()  # saves nothing, but leaves no folder
     return reproduce(name, runs_dir, dataset, data_dir, out, quiet)
 
 

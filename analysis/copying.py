@@ -74,7 +74,7 @@ def is_ours(path: Path) -> bool:
 def way(run_folder: Path, start: Path) -> str:
     """The quoted relative path from a folder to the run; empty if that is the run."""
     relative = os.path.relpath(run_folder.resolve(), start.resolve())
-    return "" if relative == "." else quote(relative) + "/"
+    return "" if relative == "." else quote(os.fsencode(relative)) + "/"
 
 
 def with_links(text: str, prefix: str) -> str:

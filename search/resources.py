@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.settings import Settings
-from trainables import durable, nvidia
+from trainables import cores, durable, nvidia
 from trainables.errors import StorageError, UsageError
 
 SPARE = 1 << 20  # bytes that must fit on the disk for a search to begin
@@ -25,8 +25,8 @@ class Resources:
 
 
 def local_cpus() -> int:
-    """Cores that this process may use: of a job of SLURM, say, or under taskset, fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: of a job of SLURM, say, or in a container, fewer than there are."""
+    return cores.usable()
 
 
 def local_gpus() -> int:

@@ -141,22 +141,23 @@ def _begin(file: Path, kind: str, shape: tuple[int, ...], content: bytes = b"") 
     return head
 
 
-def _roots(data_dir: Path) -> tuple[Path, Path]:
-    """Beside the data folder, or in the user's cache where that is read-only."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.abspath(data_dir)).parent / "data-cache", Path(home).expanduser() / "cifar-search"  # noqa: PTH100
+def _roots(data_dir: Path) -> list[Path]:
+    """Beside the data folder, or in the user's cache where that is read-only; not every user has a home folder."""
+    beside = Path(os.path.abspath(data_dir)).parent / "data-cache"  # noqa: PTH100
+    own = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")  # noqa: PTH111
+    return [beside] if own.startswith("~") else [beside, Path(own) / "cifar-search"]
 
 
 def _writable_root(data_dir: Path) -> Path:
-    first, second = _roots(data_dir)
+    first, *others = _roots(data_dir)
     try:
         first.mkdir(parents=True, exist_ok=True)
         (first / ".lock").touch()
     except OSError as error:
-        if error.errno not in durable.DENIED:
+        if error.errno not in durable.DENIED or not others:
             raise durable.storage_error(first, error, 0) from error
-        durable.make_folder(second)
-        return second
+        durable.make_folder(others[0])
+        return others[0]
     return first
 
 

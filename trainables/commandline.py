@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import typer
@@ -11,6 +12,7 @@ from typer.main import get_command
 from trainables import streams
 from trainables.config import unknown
 from trainables.errors import ExpectedError, StorageError, UsageError
+from trainables.paths import expanded
 
 
 def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
@@ -22,7 +24,8 @@ def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     debug = "--debug" in argv
     streams.hold()
     try:
-        code = run(app, name, [dashed(argument) for argument in argv if argument != "--debug"])
+        stand_somewhere()
+        code = run(app, name, [as_shell(argument) for argument in argv if argument != "--debug"])
     except ExpectedError as error:
         if debug:
             traceback.print_exc()
@@ -65,10 +68,24 @@ def tell(text: str, stream: TextIO | None = None) -> None:
     print(text, end="", file=stream or sys.stdout, flush=True)
 
 
-def dashed(argument: str) -> str:
-    """--num_epochs=3 is --num-epochs=3."""
+def stand_somewhere() -> None:
+    """Libraries end a process in words of their own if the folder that it stands in was removed.
+
+    Raises:
+        UsageError: it was.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current folder is gone: {error.strerror}. Go to one that exists (cd), then run the same command again."
+        ) from error
+
+
+def as_shell(argument: str) -> str:
+    """--num_epochs=3 as --num-epochs=3, and ~/runs as a shell expands it, also behind --runs-dir=."""
     name, equals, value = argument.partition("=")
-    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+    return name.replace("_", "-") + equals + expanded(value) if name.startswith("--") else expanded(argument)
 
 
 def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) -> int:
@@ -78,7 +95,8 @@ def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) ->
 
 def one_line(message: str) -> str:
     """Line breaks and control characters would break the promise of one line, or move a terminal's cursor."""
-    return " ".join("".join(character if character.isprintable() else " " for character in message).split())
+    shown = streams.with_bytes(message)
+    return " ".join("".join(character if character.isprintable() else " " for character in shown).split())
 
 
 def option(text: str, *names: str, complete: Callable[..., Sequence[str]] | None = None) -> Any:

@@ -126,8 +126,18 @@ def legible(error: UnicodeError) -> tuple[str, int]:
     return "".join(map(escaped, error.object[error.start : error.end])), error.end
 
 
+def with_bytes(text: str) -> str:
+    """A text in which bytes of a file's name that are no UTF-8 are written out, so that it can be encoded."""
+    return text if text.isprintable() else "".join(escaped(each) if is_byte(each) else each for each in text)
+
+
+def is_byte(character: str) -> bool:
+    """Whether it stands for a byte that is no text, as Python keeps it in the names of files."""
+    return "\udc80" <= character <= "\udcff"
+
+
 def escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of a file's name that is no UTF-8
+    if is_byte(character):
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("ascii", "backslashreplace").decode() if character.isalnum() else "?"
 

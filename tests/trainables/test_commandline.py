@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from trainables.commandline import dashed, execute, one_line, tell
+from trainables.commandline import as_shell, execute, one_line, tell
 from trainables.errors import DataError, RunError
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def main(num_epochs: int = 3, fail: bool = False) -> int:
     [("--num_epochs", "--num-epochs"), ("--num_epochs=1_0", "--num-epochs=1_0"), ("folder:my_data", "folder:my_data")],
 )
 def test_underscores_in_names_are_dashes_and_values_are_left_alone(argument, expected):
-    assert dashed(argument) == expected
+    assert as_shell(argument) == expected
 
 
 def test_the_exit_code_of_the_command_is_returned():
