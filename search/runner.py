@@ -75,6 +75,8 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     prepare(os.environ, address)
     check_reachable(address)
     scratch = fresh_scratch(run)
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 (a user without a home, which Ray wants to know of)
+        os.environ["HOME"] = str(scratch)
     protect(address, scratch)
     interrupts.stop_softly_by(
         run / "ray" / "stop"
@@ -123,8 +125,9 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
         Interrupted: SIGTERM came after Ray had put its own handler in the place of ours (macOS).
     """
     import ray
-    from ray._private import services
+    from ray._private import services, utils
 
+    utils.get_entrypoint_name = lambda: "search"  # else the whole command line, in which a path may be no UTF-8
     # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
     # place, even with usage statistics off. Nothing here needs it.
     services.start_api_server = lambda *_, **__: (None, None)

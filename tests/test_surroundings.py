@@ -220,7 +220,18 @@ ODD = {
     "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "module://nowhere.backend_inline",
     "TUNE_RESULT_DIR": "/nowhere", "RAY_AIR_LOCAL_CACHE_DIR": "/nowhere", "NUMBA_DISABLE_JIT": "1",
 }  # fmt: skip
-CONVNET = ("--set", "model=convnet", "--set", "width=8", "--set", "depth=2", "--set", "lr=0.001,0.01", "--precision", "fp32")
+CONVNET = (
+    "--set",
+    "model=convnet",
+    "--set",
+    "width=8",
+    "--set",
+    "depth=2",
+    "--set",
+    "lr=0.001,0.01",
+    "--precision",
+    "fp32",
+)
 SMALL = ("--space", "lr_sweep", "--dataset", "digits", "--fraction", "0.2", "--epochs", "1", "--name", "t")
 
 
