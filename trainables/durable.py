@@ -35,6 +35,7 @@ NEXT = {  # step after a refused write; that of a full disk says how much
     errno.EFBIG: "Files may not grow so large: raise the limit (ulimit -f), then run the same command again.",
     errno.EMFILE: "Raise the limit of open files (ulimit -n), then run the same command again.",
     errno.ENAMETOOLONG: "Name a shorter path.",
+    errno.EEXIST: "Name another place.",
     errno.ENOTDIR: "Name another place.",
     errno.EISDIR: "Name another place.",
 }
