@@ -217,7 +217,7 @@ def test_a_repository_that_a_hook_names_is_not_asked(sources: Path, tmp_path: Pa
 # A whole search
 
 ODD = {
-    "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "module://nowhere.backend_inline",
+    "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "TUNE_RESULT_DIR": "/nowhere", "RAY_AIR_LOCAL_CACHE_DIR": "/nowhere", "NUMBA_DISABLE_JIT": "1",
 }  # fmt: skip
 CONVNET = (

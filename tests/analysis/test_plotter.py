@@ -89,7 +89,7 @@ def draw_elsewhere(folder, **environment):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("backend", ["module://nowhere.backend_inline", "no such backend"])
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no such backend"])
 def test_the_backend_of_a_notebook_is_none_of_ours(tmp_path, backend):
     done = draw_elsewhere(tmp_path, MPLBACKEND=backend)
     assert (done.returncode, done.stderr, (tmp_path / "plots/progress.svg").exists()) == (0, "", True)
