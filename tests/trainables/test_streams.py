@@ -1,8 +1,11 @@
 """Standard streams that are absent, or refuse: pytest tests/trainables/test_streams.py"""
 
+import fcntl
 import os
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from trainables import streams
 
 ROOT = Path(__file__).parents[2]
+FULL = 16_384  # bytes: a pipe holds so many on macOS, and 65,536 on Linux
 WORK = """
 import subprocess, sys
 from pathlib import Path
@@ -75,10 +79,16 @@ def test_a_full_pipe_that_does_not_wait_is_waited_for():
         [sys.executable, "-c", code], stdout=writing, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     os.close(writing)
-    time.sleep(0.1)  # whether it is full by now or not, the outcome is the same
+    while process.poll() is None and waiting_in(reading) < FULL:
+        time.sleep(0.01)
     with os.fdopen(reading) as pipe:
         assert len(pipe.read()) == 300_001
     assert process.wait() == 0
+
+
+def waiting_in(pipe):
+    """Bytes that have not been read."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
 
 
 def test_what_a_log_refuses_is_no_refusal_of_ours(tmp_path):
