@@ -12,7 +12,6 @@ out in analysis/.
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,8 +22,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search import completion
+from trainables import signals
 from trainables.commandline import check_choice, execute, option, tell
-from trainables.errors import UsageError
+from trainables.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,7 @@ INTERRUPTED, TIME_IS_UP = "interrupted", "the time budget is used up"
 BESIDE_REPRODUCE = {"reproduce", "runs_dir", "dataset", "data_dir", "out", "quiet"}
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
-    "7 in use; 8 Ray; 75 time budget used up, 130 or 143 interrupted: can be continued."
+    "7 in use; 8 Ray; 75 time budget used up, 129, 130, 143 or 152 interrupted: can be continued."
 )
 
 
@@ -278,7 +278,10 @@ def print_estimate(settings: "Settings") -> int:
     if settings.address:
         print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     print(*estimate.sentences(found), sep="\n")
-    estimate.keep(path, found)
+    try:
+        estimate.keep(path, found)
+    except StorageError as error:
+        tell(f"note: the estimate is not kept for the search: {error.message}\n", sys.stderr)
     return 0
 
 
@@ -296,7 +299,7 @@ def train_row_again(name: str, runs_dir: Path, dataset: str, data_dir: Path, out
     """--reproduce: one row of a run again; 1 if it came out differently."""
     from analysis.reproduce import reproduce
 
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # saves nothing, but leaves no folder
+    signals.exit_when_asked()  # saves nothing, but leaves no folder
     return reproduce(name, runs_dir, dataset, data_dir, out, quiet)
 
 
@@ -309,7 +312,7 @@ def run(
     followers: AbstractContextManager[Callable[[], None]],
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
-    from analysis.copying import refuse_foreign
+    from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
     from search import attempts, display, estimate, folder, ledger, lock, resources, sharing
     from search.interrupts import Interrupted
@@ -321,6 +324,7 @@ def run(
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)
+    refuse_denied(results)
     folder.refuse_link(path)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path), ExitStack() as stack:
@@ -339,7 +343,8 @@ def run(
                 attempts.train(path, settings, interrupts, lambda index, row: (notify(index, row), grew())[0])
             interrupts.end_in(None)
         except Interrupted:
-            tell(write(path, settings, results))
+            tell(write(path, settings))
+            copy_results(path, results)
             tell(f"results: {results} and {path}\n", sys.stderr)
             raise
         if verdict := estimate.verdict(path, progress, trained_before):
@@ -397,32 +402,29 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
     from analysis.copying import copy_results
 
     shown, told = stamp.shown(run.folder), ""
-    if shown is not None:
-        copy_results(run.folder, results)
-    else:
+    if shown is None:
         from analysis import clock
         from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import kept, prune_weights
 
         prune_weights(run, kept(run.totals), winner := stand(run).winner)
-        shown = write(run.folder, settings, results)
+        shown = write(run.folder, settings)
         told = clock.of_winner(run, winner)
         stamp.put(run.folder, shown)
     tell(shown)
+    copy_results(run.folder, results)
     tell(f"{told}results: {results} and {run.folder}\n", sys.stderr)
 
 
-def write(folder: Path, settings: "Settings", results: Path) -> str:
+def write(folder: Path, settings: "Settings") -> str:
     """Test the winner if the search is complete, and write every derived file. Returns the leaderboard."""
     from analysis import joined, testing
-    from analysis.copying import copy_results
     from analysis.write import write_files
     from search import ledger
 
     testing.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
-    copy_results(folder, results)
     return joined.show([run], "md", where)
 
 

@@ -19,13 +19,14 @@ them, printed only. stdout is only the result.
 
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trainables.commandline import check_choice, execute, option, tell
-from trainables.errors import RunError, UsageError
+from trainables.errors import DeniedError, RunError, UsageError
 
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie [runs]")]
@@ -85,8 +86,16 @@ def leaderboard(
         # shown first, so that of a run that cannot be written to at least that is there
         tell(joined.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
         if where:
-            write.write_files(found[0], where, ask)
+            write_if_allowed(lambda: write.write_files(found[0], where, ask))
     return 0
+
+
+def write_if_allowed(write: Callable[[], object]) -> None:
+    """Write what follows from a run, into it; that of a colleague may be for reading only."""
+    try:
+        write()
+    except DeniedError as error:
+        tell(f"note: the files of the run stay as they are: {error.message}\n", sys.stderr)
 
 
 @app.command()
@@ -131,13 +140,14 @@ def compare(
 @app.command()
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
+    out: Annotated[Path | None, option("folder for report.html [RUN]")] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
     from analysis import joined, report
     from search import ledger
 
-    tell(f"{report.write(ledger.read(joined.find(run, runs_dir)))}\n")
+    tell(f"{report.write(ledger.read(joined.find(run, runs_dir)), out)}\n")
 
 
 @app.command()

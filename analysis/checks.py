@@ -11,6 +11,7 @@ from analysis.leaderboard import standard_error
 from analysis.markdown import count, escape, plural, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing, fresh_trials
+from analysis.statistics import LEVEL
 from search.ledger import Run, Trial
 from trainables.config import LENGTH_DEPENDENT
 

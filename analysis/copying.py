@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from trainables import durable
-from trainables.errors import RunError, StorageError
+from trainables.errors import DeniedError, RunError, StorageError
 
 MARKER = "<!-- written by run_search.py:"  # the first line of every results.md that is ours to replace
 NOTES = "## Notes"  # heads the user's own words, which end the file
@@ -35,19 +35,32 @@ def copy_results(run_folder: Path, target: Path) -> None:
 
 
 def refuse_foreign(run_folder: Path, target: Path) -> None:
-    """Make sure that target is absent, a link, or a file that starts with our marker.
+    """Make sure that target is absent, a link to a file or folder, or a file that starts with our marker.
 
     Raises:
         StorageError: it is something else.
     """
-    if target.is_symlink() or not target.exists():
+    kind = durable.no_file(target)
+    if kind is None and (target.is_symlink() or not target.exists() or is_ours(target)):
         return
-    if target.is_file() and is_ours(target):
-        return
-    kind = "a folder" if target.is_dir() else "something that run_search.py did not write"
+    kind = kind or "something that run_search.py did not write"
     raise StorageError(
         f"not replaced: {target}: it is {kind}. The results are safe in {run_folder}; use --results OTHER."
     )
+
+
+def refuse_denied(target: Path) -> None:
+    """Find out before anything is trained whether the copy can be written.
+
+    Raises:
+        DeniedError: its folder, or the one that it would be made in, may not be written to.
+    """
+    place = next(folder for folder in target.absolute().parents if folder.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DeniedError(
+            f"cannot write: {target}: {place} may not be written to. Name another place for this copy of the leaderboard: "
+            "--results OTHER."
+        )
 
 
 def is_ours(path: Path) -> bool:
@@ -61,7 +74,7 @@ def is_ours(path: Path) -> bool:
 def way(run_folder: Path, start: Path) -> str:
     """The quoted relative path from a folder to the run; empty if that is the run."""
     relative = os.path.relpath(run_folder.resolve(), start.resolve())
-    return "" if relative == "." else quote(relative) + "/"
+    return "" if relative == "." else quote(os.fsencode(relative)) + "/"
 
 
 def with_links(text: str, prefix: str) -> str:

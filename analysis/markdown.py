@@ -8,6 +8,8 @@ from typing import Any
 import tabulate as tables
 from tabulate import tabulate
 
+from trainables.streams import with_bytes
+
 # Else a table is as wide as a package says that is there on one machine and not on another.
 tables.WIDE_CHARS_MODE = False
 LONGEST = 120  # characters of a foreign text that are shown
@@ -21,8 +23,8 @@ _ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # what GitHub turns into a l
 
 
 def one_line(value: object) -> str:
-    """Visible text on one line: control and bidirectional characters go."""
-    return " ".join("".join(map(_visible, str(value))).split())
+    """Visible text on one line: control and bidirectional characters go; bytes that are no text are written out."""
+    return " ".join("".join(map(_visible, with_bytes(str(value)))).split())
 
 
 def _visible(character: str) -> str:

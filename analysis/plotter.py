@@ -7,6 +7,7 @@ a second core.
 import contextlib
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,9 +16,13 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from trainables import child, durable
+from trainables.commandline import one_line
+from trainables.errors import ExpectedError
+from trainables.meter import say
 
 MANY = 1000  # trials for which a process of its own pays
 CURVES = "learning_curves"
+LONGEST = 300  # characters of a reason that are shown
 
 
 class Plot(NamedTuple):
@@ -28,11 +33,35 @@ class Plot(NamedTuple):
     values: Any
 
 
+def write_all(plots: Iterable[Plot]) -> None:
+    """Draw each plot that is not there already; those that cannot be drawn are missing, which is said in one line."""
+    missing = {plot.name: why for plot in plots if (why := failure(plot))}
+    if missing:
+        why = next(iter(missing.values()))
+        say(f"note: not drawn: {', '.join(missing)}: the first one because of {why}. The tables are whole.")
+
+
+def failure(plot: Plot) -> str | None:
+    """Why a plot could not be written, if so: then none is there, because an old one shows other values.
+
+    Whatever a drawing library raises, in whatever surroundings, the results are worth more than their pictures.
+    """
+    try:
+        write_plot(plot)
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            plot.path.unlink(missing_ok=True)
+        told = error.message if isinstance(error, ExpectedError) else f"{type(error).__name__}: {error}"
+        return one_line(told)[:LONGEST].rstrip(".")
+    return None
+
+
 def write_plot(plot: Plot) -> None:
     """Draw a plot, unless it is there already.
 
     Raises:
         StorageError: the disk refused.
+        Exception: whatever matplotlib raises.
     """
     if is_drawn(plot.path, stamp := stamp_of(plot.values)):
         return
@@ -43,13 +72,25 @@ def write_plot(plot: Plot) -> None:
 
 def draw(name: str, values: Any) -> bytes:
     """The plot as SVG."""
-    if name == CURVES:
-        from analysis import plots
+    with own_backend():
+        if name == CURVES:
+            from analysis import plots
 
-        return plots.learning_curves(values)
-    from analysis import drawings
+            return plots.learning_curves(values)
+        from analysis import drawings
 
-    return drawings.draw(name, values)
+        return drawings.draw(name, values)
+
+
+@contextlib.contextmanager
+def own_backend() -> Iterator[None]:
+    """Load matplotlib without the backend that a notebook hands on to every command: no window or cell is drawn on."""
+    asked = os.environ.pop("MPLBACKEND", None)
+    try:
+        yield
+    finally:
+        if asked is not None:
+            os.environ["MPLBACKEND"] = asked
 
 
 def stamp_of(values: object) -> bytes:
@@ -124,10 +165,16 @@ def received(line: str) -> Plot:
     return Plot(Path(path), name, values)
 
 
+def load() -> None:
+    """Import what draws."""
+    with own_backend():
+        importlib.import_module("analysis.drawings")
+
+
 def main() -> None:
     """What the other process does: one thread draws while this one reads, so that nobody waits for room in the pipe."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(importlib.import_module, "analysis.drawings")
+        thread.submit(load)
         for line in sys.stdin:
             thread.submit(write_plot, received(line))
 

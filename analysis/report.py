@@ -25,6 +25,7 @@ from analysis.ranges import searched
 from analysis.standing import Standing, stand
 from search.ledger import Run
 from trainables import durable
+from trainables.errors import DeniedError
 
 FILE = "report.html"
 BOARD = "\n## Leaderboard"  # the section whose table is the one that sorts
@@ -35,14 +36,23 @@ HERE = Path(__file__).parent
 Column = tuple[str, str, str]  # name, key for sorting, what it is
 
 
-def write(run: Run) -> Path:
-    """Write the page into the run folder.
+def write(run: Run, folder: Path | None = None) -> Path:
+    """Write the page into the run folder, or into another one, which is made.
 
     Raises:
+        DeniedError: the run folder may not be written to.
         StorageError: the disk refused; an old page stays as it was.
     """
-    path = run.folder / FILE
-    durable.write(path, page(run).encode())
+    path = (folder or run.folder) / FILE
+    content = page(run).encode()
+    try:
+        if folder is not None:
+            durable.make_folder(folder)
+        durable.write(path, content)
+    except DeniedError as error:
+        raise DeniedError(
+            f"cannot write: {path}: it may not be written to. Name a folder of yours: --out DIR."
+        ) from error
     return path
 
 

@@ -5,6 +5,7 @@ printed. It may be deleted like every other derived file.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,15 +17,17 @@ FILE = "results.stamp"
 LEDGERS = ("run.json", "totals.jsonl", "trials.jsonl", "decisions.jsonl", "tests.jsonl", "notes.md")
 DERIVED = ("results.md", "results.csv", "results.json")
 OF_TRIALS = ("epochs.jsonl", "val.npz", "error.txt")
+PLOT = re.compile(rb"\]\((plots/[a-z_]+\.svg)\)")  # as results.md links to one
 
 
 def put(run: Path, shown: str) -> None:
-    """Remember that the results are up to date, and what was printed.
+    """Remember that the results are up to date, and what was printed; not where a plot is missing, so that it is tried again.
 
     Raises:
         StorageError: the disk refused.
     """
-    durable.write_json(run / FILE, {"sha256": digest(run), "shown": shown})
+    if all((run / name.decode()).is_file() for name in PLOT.findall((run / "results.md").read_bytes())):
+        durable.write_json(run / FILE, {"sha256": digest(run), "shown": shown})
 
 
 def shown(run: Path) -> str | None:

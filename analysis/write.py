@@ -7,7 +7,7 @@ from analysis import curves, results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
 from analysis.pictures import each_picture
-from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_plot
+from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_all
 from analysis.standing import Standing, stand
 from search import ledger
 from search.ledger import Run
@@ -41,8 +41,7 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
     durable.write(run.folder / "results.json", as_json(rows).encode())
     wait()
-    for plot in plots:
-        write_plot(plot)
+    write_all(plots)
     durable.write(run.folder / "results.md", text.encode())
     return where
 

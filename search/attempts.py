@@ -4,7 +4,7 @@ import functools
 import shutil
 from pathlib import Path
 
-from search import confirmation, growth, ledger, nodes, runner
+from search import confirmation, growth, ledger, limits, nodes, runner
 from search.budgets import Budgets
 from search.casualties import Casualties
 from search.decisions import of_run
@@ -12,7 +12,7 @@ from search.faults import Fault, fault_behind
 from search.folder import tidy
 from search.interrupts import Interrupts
 from search.pulse import PATIENCE, START_HERE, START_ON_CLUSTER, Watchdog
-from search.resources import Resources, check_machine
+from search.resources import Resources, check_disk, local
 from search.runner import Notify
 from search.settings import Settings
 from search.turns import Turns
@@ -37,7 +37,8 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
     tidy(run)
     if not is_open(run):
         return
-    check_machine(folder)
+    check_disk(folder)
+    limits.check(None if settings.address else local(settings).slots)
     budgets = Budgets()
     with runner.ray_started(folder, settings.address, interrupts):
         resources = runner.available(settings)

@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 from trainables.errors import RayError
+from trainables.paths import expanded
 
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"  # Ray's own names
 # Despite its name it is read on every system: with "0" a node's address is 127.0.0.1, and Ray listens there alone.
@@ -53,7 +54,7 @@ def write_token(path: Path) -> Path:
 def token_file(environment: MutableMapping[str, str]) -> Path:
     """Where Ray looks for the token of a cluster."""
     named = environment.get(TOKEN_PATH)
-    return Path(named) if named else Path.home() / ".ray" / "auth_token"
+    return Path(named or expanded("~/.ray/auth_token"))
 
 
 def make_private(path: Path, address: str) -> None:

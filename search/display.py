@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from search.progress import Progress, TrialProgress
 from search.runner import Notify
 from search.settings import plural
 from search.stopping import WAITING
+from trainables import streams
 from trainables.durable import Record
 
 ROWS = 12  # trials in the live table
@@ -22,14 +24,7 @@ EVERY = 10.0  # seconds between summary lines off a terminal
 
 def open_console(quiet: bool) -> Console:
     """A console on a copy of stderr, because stderr itself belongs to Ray's log while Ray runs."""
-    return Patient(file=os.fdopen(os.dup(2), "w", errors="replace"), quiet=quiet)
-
-
-class Patient(Console):
-    """A search goes on when nobody watches any more (`2>&1 | head`), where rich would end it."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
+    return Console(file=streams.lasting(os.dup(2), sys.stderr, closefd=True), quiet=quiet)
 
 
 @contextlib.contextmanager

@@ -253,7 +253,11 @@ def note_of(folder: Path) -> Path:
 
 
 def keep(folder: Path, found: Estimate) -> None:
-    """Write the estimate down for the search that follows."""
+    """Write the estimate down for the search that follows.
+
+    Raises:
+        StorageError: the disk refused.
+    """
     durable.make_folder(folder.parent)
     facts = {"epochs": found.epochs, "seconds": found.seconds, "of": what(found.totals, found.rule, found.trained)}
     durable.write_json(note_of(folder), facts)

@@ -15,7 +15,7 @@ from trainables.errors import DataError, ExpectedError, LockedError, RayError, R
 KINDS: dict[str, type[ExpectedError]] = {
     error.kind: error for error in (DataError, RunError, StorageError, LockedError, TrialsError, RayError)
 }
-STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE)
+STORAGE = (*durable.FULL, *durable.DENIED, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 STREAK = 3  # identical failures, and nothing else, before a search stops by itself
 
 

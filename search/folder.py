@@ -1,5 +1,6 @@
 """Starting and continuing a run folder: identity once, totals that may grow, a plan that is only appended to."""
 
+import os
 from pathlib import Path
 
 from search import confirmation, identity, plan
@@ -167,9 +168,13 @@ def sized_schedules(space: Space) -> list[str]:
 
 
 def remarks(run: Run) -> list[str]:
-    """What somebody should know about the early stopping and the confirmation that were asked for."""
+    """What somebody should know about what was asked for, and where it was."""
     rule, epochs = run.identity["scheduler"], run.totals["epochs"]
     found = []
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" and any(t.config["model"] == "convnet" for t in run.trials):
+        found.append(
+            "NUMBA_DISABLE_JIT is set: the convnet trains with torch's own layers, which is slower and rounds otherwise"
+        )
     if run.identity["algorithm"] == "tpe" and rule["name"] in WAITING and decisive(rule, epochs):
         found.append(
             f"tpe has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so they are random; "

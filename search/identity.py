@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from trainables import precision
 from trainables.data import Dataset
 from trainables.durable import Record
 
+ROOT = Path(__file__).parents[1]
+SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
+OF_GIT = (  # where a shell or a hook says that another repository lies
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
+)  # fmt: skip
 COMPARED = (  # the name of the data set is not: moved images are the same images
     "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "torch",
 )  # fmt: skip
@@ -107,12 +113,26 @@ def sources(*packages: str) -> str:
 
 
 def git_revision() -> str | None:
-    """The commit of the project's sources, if they are a git checkout; for the record only."""
+    """The commit of the project's sources, if they are all in it, and whether they were changed since; for the record only.
+
+    Sources that were unpacked inside somebody's repository are not of its commit.
+    """
+    committed = git("ls-tree", "-r", "-z", "--name-only", "HEAD", "--", *SOURCES)
+    ours = {path.relative_to(ROOT).as_posix() for package in SOURCES for path in (ROOT / package).rglob("*.py")}
+    if committed is None or not ours <= set(committed.split("\0")):
+        return None
+    revision = git("rev-parse", "--short=12", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
+    return f"{revision} with changes" if changed else revision
+
+
+def git(*words: str) -> str | None:
+    """What git says about the repository that the sources lie in, not about one that a hook or shell names; none if it fails."""
+    environment = {key: value for key, value in os.environ.items() if key not in OF_GIT}
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+            ["git", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return found.stdout.strip()

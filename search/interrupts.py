@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and the end of a time budget stop in order; a second signal at once. The run can always be continued."""
+"""Ctrl-C, a signal that asks to end, and the end of a time budget stop in order; a second one at once. All can be continued."""
 
 import contextlib
 import os
@@ -9,9 +9,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from trainables import signals
+
 PATIENCE = 5.0  # seconds that running epochs have to end by themselves
 POLL = 0.1  # seconds between two looks at whether there is still something to wait for
 DEADLINE = 9.5  # seconds from the first signal to the end, whatever hangs; whoever sends SIGTERM mostly waits for ten
+# A terminal that is closed sends one by its shell and one by itself; the others are sent by clocks.
+UNHURRIED = (signal.SIGALRM, signal.SIGHUP, signal.SIGXCPU)
 BUDGET_EXIT = 75  # "try again later" among the exit codes of sysexits.h
 
 
@@ -25,7 +29,7 @@ class Interrupted(BaseException):
 
 
 class Interrupts:
-    """Listens for SIGINT, SIGTERM and the alarm of a time budget while a search runs.
+    """Listens for SIGINT, SIGTERM, SIGHUP, SIGXCPU and the alarm of a time budget while a search runs.
 
     Args:
         farewell: what to say to the user when the process ends in the middle of something: all is durable then, too.
@@ -40,8 +44,9 @@ class Interrupts:
 
     def listen(self) -> None:
         """Install the handlers; again after Ray has installed its own."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        for number in (signal.SIGINT, signal.SIGALRM):
             signal.signal(number, self._handle)
+        signals.heed(self._handle)
         signal.signal(
             signal.SIGUSR1, signal.SIG_IGN
         )  # Tune listens to it while it runs; at other times it would kill us
@@ -99,7 +104,7 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
-            if number == signal.SIGALRM:
+            if number in UNHURRIED:
                 return  # it is ending already
             self._end()
         self.number = number

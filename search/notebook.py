@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.errors import ExpectedError
+from trainables.paths import expanded
 
 COMMAND = Path(__file__).parents[1] / "run_search.py"
 ENDED = (0, 1, 75)  # all trials ended, some of them failed, or the time budget is used up: there is a run to look at
@@ -59,7 +60,7 @@ def run_search(space: str | None = None, **flags: Any) -> Path:
     told = [line for line in lines if line.startswith(RESULTS)]
     if process.returncode not in ENDED or not told:
         raise SearchFailedError(message(lines), process.returncode)
-    return Path(flags.get("runs_dir") or "runs") / Path(told[-1].strip().rpartition(" and ")[2]).name
+    return Path(expanded(str(flags.get("runs_dir") or "runs"))) / Path(told[-1].strip().rpartition(" and ")[2]).name
 
 
 def message(lines: list[str]) -> str:

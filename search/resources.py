@@ -2,17 +2,15 @@
 
 import math
 import os
-import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.settings import Settings
-from trainables import durable, nvidia
-from trainables.errors import StorageError, UsageError
+from trainables import cores, durable, nvidia
+from trainables.errors import UsageError
 
 SPARE = 1 << 20  # bytes that must fit on the disk for a search to begin
-FEW_FILES, MANY_FILES = 512, 65536  # open at a time: the least that is worth trying, and what is asked for
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,8 @@ class Resources:
 
 
 def local_cpus() -> int:
-    """Cores that this process may use: of a job of SLURM, say, or under taskset, fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: of a job of SLURM, say, or in a container, fewer than there are."""
+    return cores.usable()
 
 
 def local_gpus() -> int:
@@ -37,8 +35,8 @@ def local_gpus() -> int:
     return present if visible is None else min(present, len(named))
 
 
-def check_machine(run: Path) -> None:
-    """Make sure of what a search needs besides: a disk that can be written to, and enough open files.
+def check_disk(run: Path) -> None:
+    """Make sure that the disk can be written to.
 
     Raises:
         StorageError: before anything was started.
@@ -46,15 +44,6 @@ def check_machine(run: Path) -> None:
     probe = run / ".probe"
     durable.write(probe, bytes(SPARE))
     probe.unlink()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
-    if soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if max(soft, allowed) < FEW_FILES:
-        raise StorageError(
-            f"too few open files: this process: it may open {allowed}, and Ray needs {FEW_FILES}. "
-            f"Raise the limit: ulimit -n {MANY_FILES}."
-        )
 
 
 def local(settings: Settings) -> Resources:

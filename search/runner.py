@@ -12,13 +12,12 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from search import nodes
 from search.authentication import protect
@@ -31,7 +30,7 @@ from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
-from trainables import memory
+from trainables import memory, streams
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
@@ -57,6 +56,11 @@ ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/find
     **memory.ENVIRONMENT,  # read by the C library of each worker
 }
 
+# Of a shell that once ran Tune by itself: old ones end a search, others buffer its results or change its folder.
+OF_TUNE = ("TUNE_", "RAY_TUNE_", "RAY_AIR_", "RAY_TRAIN_", "RAY_CHDIR_TO_TRIAL_DIR")
+# Set where a program is a job of a cluster; no business of a Ray that is started here.
+ELSEWHERE = ("RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_RUNTIME_ENV_HOOK", "RAY_REDIS_ADDRESS", "RAY_NAMESPACE")
+
 Notify = Callable[[int, Record | None], None]  # trial index and its new row, or None when the trial has ended
 
 
@@ -68,14 +72,16 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
         RayError: it does not start.
         Interrupted: a signal came meanwhile.
     """
-    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+    prepare(os.environ, address)
     check_reachable(address)
     scratch = fresh_scratch(run)
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 (a user without a home, which Ray wants to know of)
+        os.environ["HOME"] = str(scratch)
     protect(address, scratch)
     interrupts.stop_softly_by(
         run / "ray" / "stop"
     )  # an exception in the middle of Ray's start or end would leave half of it
-    with output_to(run / "ray" / "output.log"):
+    with streams.into(run / "ray" / "output.log"):
         try:
             with interrupts.wait_for_sigterm():  # Ray's native code has a handler that aborts
                 start(scratch, address, run / "ray" / "output.log")
@@ -85,6 +91,15 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
             shut_down()
             shutil.rmtree(scratch, ignore_errors=True)
             interrupts.stop_softly_by(None)
+
+
+def prepare(environment: MutableMapping[str, str], address: str | None) -> None:
+    """Set what Ray is to know. What a shell sets of Ray itself stays; not what it sets of Tune, which is ours alone."""
+    for name in list(environment):
+        if name.startswith(OF_TUNE) or (address is None and name in ELSEWHERE):
+            del environment[name]
+    for name, value in ENVIRONMENT.items():
+        environment.setdefault(name, value)
 
 
 def check_reachable(address: str | None) -> None:
@@ -110,8 +125,9 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
         Interrupted: SIGTERM came after Ray had put its own handler in the place of ours (macOS).
     """
     import ray
-    from ray._private import services
+    from ray._private import services, utils
 
+    utils.get_entrypoint_name = lambda: "search"  # else the whole command line, in which a path may be no UTF-8
     # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
     # place, even with usage statistics off. Nothing here needs it.
     services.start_api_server = lambda *_, **__: (None, None)
@@ -135,10 +151,9 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
 
 
 def here(scratch: Path) -> dict[str, Any]:
-    """What Ray is to use of this machine. It would count the GPU of a Mac as well, and cores that belong to others."""
-    cores = {"num_cpus": local_cpus()} if local_cpus() < (os.cpu_count() or 1) else {}  # else Ray knows of quotas, too
+    """What Ray is to use of this machine. It would count the GPU of a Mac as well, cores of others, and of half a core none."""
     inside = str(scratch / "ray")  # Ray opens its folder to all
-    return {"num_gpus": local_gpus(), **cores, "_temp_dir": inside}
+    return {"num_gpus": local_gpus(), "num_cpus": local_cpus(), "_temp_dir": inside}
 
 
 def gist(error: Exception) -> str:
@@ -167,53 +182,44 @@ def fresh_scratch(run: Path) -> Path:
     the note in a copy of a run names the folder of a search that may be alive.
     """
     note = run / "ray" / "scratch"
-    with contextlib.suppress(OSError, ValueError):  # ValueError: no text, or no two lines
-        left, owner = note.read_text().split("\n")
-        if Path(left).name.startswith("search-") and owner == str(run.resolve()):
-            shutil.rmtree(left, ignore_errors=True)
+    if left := noted_scratch(run):
+        shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(run / "ray", ignore_errors=True)
     try:
         (run / "ray").mkdir(parents=True)
         scratch = Path(tempfile.mkdtemp(prefix="search-", dir=scratch_place()))
-        note.write_text(f"{scratch}\n{run.resolve()}")
+        note.write_bytes(os.fsencode(f"{scratch}\n{run.resolve()}"))
     except OSError as error:
         raise storage_error(Path(error.filename or run / "ray"), error, 0) from error
     return scratch
+
+
+def noted_scratch(run: Path) -> Path | None:
+    """The temporary folder that the note in ray/ names, if it is of this very run."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: no two lines
+        left, owner = os.fsdecode((run / "ray" / "scratch").read_bytes()).split("\n")
+        if Path(left).name.startswith("search-") and owner == str(run.resolve()):
+            return Path(left)
+    return None
+
+
+def storage(run: Path) -> str:
+    """Where Tune keeps its files: ray/ in the run. Ray reads paths as UTF-8; any other gets a name in the temporary folder."""
+    folder, scratch = run / "ray", noted_scratch(run)
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        if scratch is not None:
+            with contextlib.suppress(FileExistsError):
+                (scratch / "run").symlink_to(folder)
+            return str(scratch / "run")
+    return str(folder)
 
 
 def scratch_place() -> str:
     """The folder for temporary files, or /tmp where its path is too long: on a Mac always, in jobs of some clusters too."""
     usual = tempfile.gettempdir()
     return "/tmp" if len(os.fsencode(usual)) > SHORT and os.access("/tmp", os.W_OK) else usual
-
-
-@contextlib.contextmanager
-def output_to(path: Path) -> Iterator[None]:
-    """Send everything this process prints on stdout and stderr, Ray's C++ included, to a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with path.open("ab") as file:
-        for target in (1, 2):
-            os.dup2(file.fileno(), target)
-    try:
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            flush_or_drop(stream)
-        for target, original in enumerate(kept, 1):
-            os.dup2(original, target)
-            os.close(original)
-
-
-def flush_or_drop(stream: TextIO) -> None:
-    """Write out what a stream has kept; if the disk refuses, forget it, or it would come out on the terminal later."""
-    try:
-        stream.flush()
-    except OSError:
-        with open(os.devnull, "w") as nowhere, contextlib.suppress(OSError):  # noqa: PTH123
-            os.dup2(nowhere.fileno(), stream.fileno())
-            stream.flush()
 
 
 def available(settings: Settings) -> Resources:
@@ -252,7 +258,7 @@ def attempt(
                 max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
-                name="tune", storage_path=str(job.run / "ray"), verbose=0, callbacks=[Watch(casualties.watchdog)],
+                name="tune", storage_path=storage(job.run), verbose=0, callbacks=[Watch(casualties.watchdog)],
                 failure_config=tune.FailureConfig(max_failures=0),  # whose worker dies is suggested again, or not
             ),
         )  # fmt: skip

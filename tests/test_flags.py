@@ -13,7 +13,7 @@ from typer.main import get_command
 import run_search
 from search import attempts, ledger
 from search.settings import FLAGS
-from trainables import durable
+from trainables import durable, signals
 from trainables.commandline import execute
 
 ROOT = Path(__file__).parents[1]
@@ -74,7 +74,7 @@ def command(tmp_path, digits, monkeypatch, capfd):
         (place / "data-cache").symlink_to(digits)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
     monkeypatch.setattr(run_search, "finish", lambda *_: None)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *signals.ASKING)}
 
     def run(*arguments: str) -> tuple[int, str]:
         code = execute(run_search.app, "run_search.py", arguments)

@@ -7,7 +7,6 @@ On a CPU the same configuration, data, seed and number of threads gives the rows
 the trial is kept in a folder, and the same command continues it.
 """
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from typing import Annotated
 import typer
 
 from trainables import config as settings
+from trainables import signals
 from trainables.commandline import check_choice, execute, option
 from trainables.errors import SpaceError, UsageError
 
@@ -66,7 +66,7 @@ def main(
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
     from trainables.single import train_single  # torch loads here, after the arguments are known to be good
 
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signals.exit_when_asked()
     try:
         train_single(
             out, config, dataset, data_dir,

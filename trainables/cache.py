@@ -10,7 +10,6 @@ A folder appears whole or not at all: it is written under another name, made dur
 them lets a data set be decoded once, and shows that a half-written folder has no owner any more.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -29,7 +28,6 @@ from trainables.lock import exclusive
 VERSION = 1  # of the format and of every decoder; a new one leaves old folders unused
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
-READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 META = "meta.json"
 FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files"}
 
@@ -143,22 +141,23 @@ def _begin(file: Path, kind: str, shape: tuple[int, ...], content: bytes = b"") 
     return head
 
 
-def _roots(data_dir: Path) -> tuple[Path, Path]:
-    """Beside the data folder, or in the user's cache where that is read-only."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.abspath(data_dir)).parent / "data-cache", Path(home).expanduser() / "cifar-search"  # noqa: PTH100
+def _roots(data_dir: Path) -> list[Path]:
+    """Beside the data folder, or in the user's cache where that is read-only; not every user has a home folder."""
+    beside = Path(os.path.abspath(data_dir)).parent / "data-cache"  # noqa: PTH100
+    own = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")  # noqa: PTH111
+    return [beside] if own.startswith("~") else [beside, Path(own) / "cifar-search"]
 
 
 def _writable_root(data_dir: Path) -> Path:
-    first, second = _roots(data_dir)
+    first, *others = _roots(data_dir)
     try:
         first.mkdir(parents=True, exist_ok=True)
         (first / ".lock").touch()
     except OSError as error:
-        if error.errno not in READ_ONLY:
+        if error.errno not in durable.DENIED or not others:
             raise durable.storage_error(first, error, 0) from error
-        durable.make_folder(second)
-        return second
+        durable.make_folder(others[0])
+        return others[0]
     return first
 
 

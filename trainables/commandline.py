@@ -1,39 +1,52 @@
 """What the three commands share: underscores as dashes, and every error as one line with its exit code."""
 
-import io
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import typer
 from typer.main import get_command
 
+from trainables import streams
 from trainables.config import unknown
-from trainables.errors import ExpectedError, UsageError
+from trainables.errors import ExpectedError, StorageError, UsageError
+from trainables.paths import expanded
 
 
 def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     """Run a command and return its exit code; expected errors become `error[kind]: message` on stderr.
 
-    `--debug` anywhere prints the traceback of an error before it.
+    `--debug` anywhere prints the traceback of an error before it. A standard stream that is absent or refuses costs no work;
+    if a result could not be shown, that is an error in the end.
     """
     debug = "--debug" in argv
-    arguments = [dashed(argument) for argument in argv if argument != "--debug"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without Δ is no reason to lose a table
+    streams.hold()
+    try:
+        stand_somewhere()
+        code = run(app, name, [as_shell(argument) for argument in argv if argument != "--debug"])
+    except ExpectedError as error:
+        if debug:
+            traceback.print_exc()
+        return complain(error.kind, one_line(error.message), error.exit_code, error.details)
+    if refused := streams.refusal():
+        return complain(
+            StorageError.kind,
+            f"cannot write: standard output: {refused.strerror}. All else is done; run the same command with another output.",
+            StorageError.exit_code,
+        )
+    return code
+
+
+def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
+    """Run a command that may raise expected errors, and return its exit code."""
     try:
         code = get_command(app).main(arguments, prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
         return complain("usage", f"{worded(error)}. See {name} --help.", 2)
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except ExpectedError as error:
-        if debug:
-            traceback.print_exc()
-        return complain(error.kind, one_line(error.message), error.exit_code, error.details)
     return code if isinstance(code, int) else 0
 
 
@@ -51,20 +64,28 @@ def worded(error: typer.TyperException) -> str:
 
 
 def tell(text: str, stream: TextIO | None = None) -> None:
-    """Write on stdout, or on another stream. Whoever was to read it may have gone (`| head`): no failure of what was done."""
-    stream = stream or sys.stdout
+    """Write on stdout, or on another stream, at once."""
+    print(text, end="", file=stream or sys.stdout, flush=True)
+
+
+def stand_somewhere() -> None:
+    """Libraries end a process in words of their own if the folder that it stands in was removed.
+
+    Raises:
+        UsageError: it was.
+    """
     try:
-        print(text, end="", file=stream, flush=True)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # what is buffered, and what comes, goes there
-        os.close(nowhere)
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current folder is gone: {error.strerror}. Go to one that exists (cd), then run the same command again."
+        ) from error
 
 
-def dashed(argument: str) -> str:
-    """--num_epochs=3 is --num-epochs=3."""
+def as_shell(argument: str) -> str:
+    """--num_epochs=3 as --num-epochs=3, and ~/runs as a shell expands it, also behind --runs-dir=."""
     name, equals, value = argument.partition("=")
-    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+    return name.replace("_", "-") + equals + expanded(value) if name.startswith("--") else expanded(argument)
 
 
 def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) -> int:
@@ -74,7 +95,8 @@ def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) ->
 
 def one_line(message: str) -> str:
     """Line breaks and control characters would break the promise of one line, or move a terminal's cursor."""
-    return " ".join("".join(character if character.isprintable() else " " for character in message).split())
+    shown = streams.with_bytes(message)
+    return " ".join("".join(character if character.isprintable() else " " for character in shown).split())
 
 
 def option(text: str, *names: str, complete: Callable[..., Sequence[str]] | None = None) -> Any:

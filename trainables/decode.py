@@ -7,7 +7,6 @@ and not those of multiprocessing, which would import the caller's main module ag
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from trainables import child, durable
+from trainables import child, cores, durable
 from trainables.errors import DataError, StorageError
 from trainables.meter import Advance
 
@@ -46,8 +45,7 @@ def decode_all(work: Sequence[Strip], advance: Advance) -> None:
         DataError: an image is damaged, too large or no image; the message names it.
         StorageError: an array file cannot be written.
     """
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = min(cpus, PROCESSES, sum(len(paths) for _, _, paths in work) // WORTH_A_PROCESS)
+    processes = min(cores.usable(), PROCESSES, sum(len(paths) for _, _, paths in work) // WORTH_A_PROCESS)
     if processes > 1:
         _decode_in_processes([work[start::processes] for start in range(processes)], advance)
     else:

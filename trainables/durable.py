@@ -11,11 +11,12 @@ import hashlib
 import json
 import math
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trainables.errors import LockedError, RunError, StorageError
+from trainables.errors import DeniedError, LockedError, RunError, StorageError
 
 Record = dict[str, Any]
 
@@ -25,14 +26,34 @@ NO_LOCKS = (
     errno.EOPNOTSUPP,
     errno.ENOTSUP,
 )  # what flock says on a file system without locks
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NEXT = {  # step after a refused write; that of a full disk says how much
+    errno.EACCES: "This user may not write there: name another place, or have its owner allow it.",
+    errno.EPERM: "This user may not write there: name another place, or have its owner allow it.",
+    errno.EROFS: "Nobody may write there: name another place.",
+    errno.EFBIG: "Files may not grow so large: raise the limit (ulimit -f), then run the same command again.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n), then run the same command again.",
+    errno.ENAMETOOLONG: "Name a shorter path.",
+    errno.EEXIST: "Name another place.",
+    errno.ENOTDIR: "Name another place.",
+    errno.EISDIR: "Name another place.",
+}
+KINDS = {  # of what is no file, as it stands in an error
+    stat.S_IFDIR: "a folder", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}  # fmt: skip
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace path by data: afterwards the old or the new content is there, never a mixture.
+    """Replace path by data: afterwards the old or the new content is there, never a mixture. A link to a file is replaced.
 
     Raises:
-        StorageError: the disk refused; path still holds its old content, or all of the new if only the folder failed.
+        StorageError: the disk refused; path still holds its old content, or all of the new if only the folder failed. Or path
+            is a device, a pipe, a socket or a folder, which nothing replaces.
     """
+    if kind := no_file(path):
+        raise StorageError(f"not replaced: {path}: it is {kind}. Name a file.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -45,6 +66,26 @@ def write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise storage_error(path, error, len(data)) from error
+
+
+def no_file(path: Path) -> str | None:
+    """What stands there, if a rename must not replace it: no regular file, or a link of the system, as /dev/stdout is one.
+
+    Any other link is replaced, whether it leads to a file, to a folder or nowhere.
+    """
+    try:
+        if path.is_symlink() and of_system(path.parent.resolve()):
+            return "a link of the system"
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    may_go = stat.S_ISREG(mode) or (stat.S_ISDIR(mode) and path.is_symlink())
+    return None if may_go else KINDS.get(stat.S_IFMT(mode), "no file")
+
+
+def of_system(folder: Path) -> bool:
+    """Whether a folder holds devices and not files."""
+    return folder.parts[1:2] in (("dev",), ("proc",), ("sys",)) and folder.parts[1:3] != ("dev", "shm")
 
 
 def write_json(path: Path, record: Record) -> None:
@@ -169,7 +210,8 @@ def committed(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot read: {path}: {error.strerror}. Run the same command again.")
+    step = "Have its owner allow it." if error.errno in DENIED else "Run the same command again."
+    return StorageError(f"cannot read: {path}: {error.strerror}. {step}")
 
 
 def read_json(path: Path) -> Record:
@@ -181,7 +223,8 @@ def read_json(path: Path) -> Record:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise RunError(f"cannot read: {path}: {error.strerror}. Check the name of the run.") from error
+        step = "Have its owner allow it." if error.errno in DENIED else "Check the name of the run."
+        raise RunError(f"cannot read: {path}: {error.strerror}. {step}") from error
     return parse(data, str(path))
 
 
@@ -343,8 +386,13 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def storage_error(path: Path, error: OSError, size: int) -> StorageError:
-    """What an OSError of a write means to a person."""
-    need = f"need {max(1, size >> 20)} MiB" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
-    return StorageError(
-        f"cannot write: {path}: {error.strerror} ({need}). Nothing is lost; run the same command again."
-    )
+    """What an OSError of a write means to a person, and the step that fits it."""
+    why = f"cannot write: {path}: {error.strerror}"
+    if error.errno in DENIED:
+        return DeniedError(f"{why}. {NEXT[error.errno]}")
+    if error.errno in FULL:
+        return StorageError(
+            f"{why}. Free {max(1, size >> 20)} MiB or more, then run the same command again; nothing is lost."
+        )
+    step = NEXT.get(error.errno or 0, "Check the disk, then run the same command again; nothing is lost.")
+    return StorageError(f"{why}. {step}")

@@ -55,6 +55,10 @@ class StorageError(ExpectedError):
     kind, exit_code = "storage", 6
 
 
+class DeniedError(StorageError):
+    """This user, or anybody, may not write there: no fault of the disk."""
+
+
 class LockedError(ExpectedError):
     """Another process works on this run."""
 

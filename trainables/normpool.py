@@ -3,10 +3,11 @@
 On a CPU these three take nearly half of a step, most of it waiting for memory. The gradient of batch normalisation is that of
 Ioffe and Szegedy 2015, section 3, whose sums need only the pixels that pooling has chosen; the variance is that of differences
 from one pixel (Chan, Golub and LeVeque 1983), so a large mean does no harm. What is normalised and pooled is rounded to the
-precision of the images once, at the end. More threads than one, a GPU, odd sizes, and gradients through a network that is not
-being trained are left to torch.
+precision of the images once, at the end. More threads than one, a GPU, odd sizes, gradients through a network that is not
+being trained, and surroundings in which Numba does not compile are left to torch.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class NormPool(nn.BatchNorm2d):
             and images.shape[1] == self.num_features
             and images.shape[2] % 2 == images.shape[3] % 2 == 0
             and torch.get_num_threads() == 1
+            and compiles(images.dtype)
             and (self.training or not torch.is_grad_enabled())
         )
 
@@ -117,6 +119,23 @@ def pooled(
     arrays = [each.astype(np.float32) for each in (mean, scale, bias)]
     kernels.pool(rows(images), *arrays, np.float32(leak), rows(result), rows(chosen), rows(place))
     return result, chosen, place
+
+
+@functools.cache
+def compiles(dtype: torch.dtype) -> bool:
+    """Whether Numba compiles the loops here, for float32 or bfloat16: it may be told not to, or not fit numpy or the processor.
+
+    What it compiles for this is what the layer uses.
+    """
+    try:
+        from numba import config
+
+        pixels = torch.zeros((1, 2, 2, 2), dtype=dtype).contiguous(memory_format=torch.channels_last)
+        if not config.DISABLE_JIT:
+            pooled(pixels, np.zeros(2), np.ones(2), np.zeros(2), 0.1)
+    except Exception:  # whatever it, LLVM or numpy says
+        return False
+    return not config.DISABLE_JIT
 
 
 def rows(images: Tensor) -> np.ndarray:

@@ -11,6 +11,7 @@ from trainables import cache, cifar, split, tree
 from trainables.config import unknown
 from trainables.errors import DataError
 from trainables.meter import meter, say
+from trainables.paths import expanded
 
 NAMES = ("auto", "digits", "cifar10", "cifar100", "folder:PATH")
 FOLDER = "folder:"
@@ -50,7 +51,7 @@ def source(dataset: str, data_dir: Path, *, progress: bool = True) -> Source:
 
 def folder_of(dataset: str) -> Path:
     """The absolute path in folder:PATH."""
-    return Path(dataset.removeprefix(FOLDER)).expanduser().absolute()
+    return Path(expanded(dataset.removeprefix(FOLDER))).absolute()
 
 
 def base_name(folder: Path) -> str:

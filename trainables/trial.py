@@ -178,7 +178,7 @@ def check_repeated(folder: Path, committed: Record, again: Record, must_match: b
     keys = ", ".join(key for key in committed if committed[key] != again.get(key))
     raise RunError(
         f"not reproducible: {folder / 'epochs.jsonl'}: epoch {committed['epoch']} came out differently in {keys}. "
-        "Use the machine, versions and number of threads it was started with."
+        "Use the machine, versions, number of threads and environment it was started with."
     )
 
 

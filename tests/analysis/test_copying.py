@@ -67,6 +67,22 @@ def test_a_pipe_is_not_waited_for(written: Path, tmp_path: Path) -> None:
         copying.copy_results(written, tmp_path / "results.md")
 
 
+@pytest.mark.parametrize("target", ["/dev/null", "/dev/zero", "/dev/stdout", "/dev/fd/1"])
+def test_a_device_is_never_replaced_nor_a_link_of_the_system(written: Path, target: str) -> None:
+    """A search as root would leave the machine without its /dev/stdout; where that leads to a file, too.
+
+    Only asked: if this failed by writing, so would this machine.
+    """
+    with pytest.raises(StorageError, match=r"not replaced: .*use --results OTHER\."):
+        copying.refuse_foreign(written, Path(target))
+
+
+def test_a_link_to_a_device_is_not_replaced_either(written: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.md").symlink_to("/dev/null")
+    with pytest.raises(StorageError, match="it is a device"):
+        copying.copy_results(written, tmp_path / "results.md")
+
+
 def test_a_link_is_replaced_and_not_followed(written: Path, tmp_path: Path) -> None:
     other, target = tmp_path / "other.md", tmp_path / "results.md"
     other.write_text("precious")

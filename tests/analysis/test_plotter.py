@@ -1,16 +1,20 @@
 """Plots drawn by another process: pytest tests/analysis/test_plotter.py"""
 
 import contextlib
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from analysis import plotter, write
+from analysis import plotter, stamp, write
 from analysis.standing import stand
 from search import ledger
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "mlp_random-confirmed"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "docs" / "examples" / "mlp_random-confirmed"
 
 
 @pytest.fixture
@@ -67,3 +71,62 @@ def test_only_a_large_run_has_a_process_of_its_own(tmp_path, monkeypatch, trials
         assert ask is plotter.ask_nobody
     with plotter.for_one_of_many([tmp_path / "nowhere"]) as ask:
         assert ask is plotter.ask_nobody
+
+
+DRAW = """
+import sys
+from pathlib import Path
+from analysis.plotter import Plot, write_all
+write_all([Plot(Path("plots/progress.svg"), "progress", {"points": [[1, 50.0], [2, 60.0]]})])
+"""
+
+
+def draw_elsewhere(folder, **environment):
+    """A plot, in a process that has not loaded matplotlib yet."""
+    return subprocess.run(
+        [sys.executable, "-c", DRAW], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no such backend"])
+def test_the_backend_of_a_notebook_is_none_of_ours(tmp_path, backend):
+    done = draw_elsewhere(tmp_path, MPLBACKEND=backend)
+    assert (done.returncode, done.stderr, (tmp_path / "plots/progress.svg").exists()) == (0, "", True)
+
+
+def test_a_library_that_does_not_load_costs_plots_and_no_more(tmp_path):
+    """matplotlib reads matplotlibrc from wherever one stands."""
+    (tmp_path / "matplotlibrc").write_bytes(b"text.color: caf\xe9\n")
+    done = draw_elsewhere(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "\nnote: not drawn: progress: the first one because of UnicodeDecodeError" in f"\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plot_that_fails_is_a_note_and_leaves_no_older_one(run, monkeypatch, capsys):
+    write.write_files(run)
+    monkeypatch.setattr(plotter, "is_drawn", lambda *_: False)
+    monkeypatch.setattr(plotter, "draw", lambda name, _: {"size": b"<svg/>"}[name])
+    write.write_files(run)
+    assert list(drawn(run)) == ["size.svg"]
+    told = capsys.readouterr().err
+    assert told.startswith("note: not drawn: parameters, ")
+    assert told.count("\n") == 1
+
+
+def test_plots_that_have_no_folder_cost_no_results(run, capsys):
+    (run.folder / "plots").write_text("")
+    write.write_files(run)
+    assert "note: not drawn: " in capsys.readouterr().err
+    assert not write.is_stale(run)
+
+
+def test_missing_plots_are_tried_again(run):
+    """So the results do not count as complete."""
+    (run.folder / stamp.FILE).unlink(missing_ok=True)
+    stamp.put(run.folder, "a table")
+    assert stamp.shown(run.folder) is None
+    write.write_files(run)
+    stamp.put(run.folder, "a table")
+    assert stamp.shown(run.folder) == "a table"

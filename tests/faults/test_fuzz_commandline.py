@@ -18,7 +18,7 @@ from typer.main import get_command
 
 import run_search
 from search import attempts
-from trainables import download
+from trainables import download, signals
 from trainables.commandline import execute
 from trainables.errors import DataError
 
@@ -101,7 +101,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
     monkeypatch.setattr(download, "fetch", offline)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *signals.ASKING)}
     yield inside
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -4,10 +4,12 @@ With Ray. F5 and F6 of the fault matrix.
 """
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,7 +104,7 @@ def goes_on(run: Path, start: Callable[..., subprocess.Popen], *arguments: str) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_the_first_signal_ends_it_soon_and_it_goes_on(start, tmp_path, number, code):
     process = start()
     wait_for_rows(tmp_path / "runs/t", process)
@@ -140,6 +142,30 @@ def test_a_signal_to_every_process_blames_no_trial(start, tmp_path, number, code
 
 
 @pytest.mark.slow
+def test_a_terminal_that_is_closed_is_a_signal_to_end(tmp_path):
+    """Its processes get SIGHUP, and can write no word any more. States are saved, and no temporary folder is left."""
+    leader, follower = os.openpty()
+    (tmp_path / "scratch").mkdir()
+
+    def sit_at_it() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "run_search.py", *SEARCH], cwd=tmp_path, start_new_session=True,
+        preexec_fn=sit_at_it, stdin=follower, stdout=follower, stderr=follower,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "scratch")},
+    )  # fmt: skip
+    os.close(follower)
+    wait_for_rows(tmp_path / "runs/t", process)
+    os.close(leader)
+    seconds, _ = end(process)
+    assert (process.returncode, seconds < SOON) == (129, True)
+    assert [problem for problem in verify(tmp_path / "runs/t") if "left behind" not in problem] == []
+    assert list(tmp_path.glob("runs/t/trials/*/state-*.pt"))
+    assert list((tmp_path / "scratch").glob("search-*")) == []
+
+
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once_and_it_goes_on(start, tmp_path):
     process = start()
     wait_for_rows(tmp_path / "runs/t", process)
@@ -154,7 +180,7 @@ def test_a_second_signal_ends_it_at_once_and_it_goes_on(start, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("moment", ["ray", "ray/output.log", "ray/tune"])
 def test_a_signal_to_the_group_while_ray_starts(start, tmp_path, number, code, moment):
     process = start()

@@ -66,7 +66,7 @@ def wrapped(error):
         return outer
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.EACCES, errno.EFBIG])
 def test_storage_behind_what_ray_raises_is_found(number):
     fault = fault_behind(wrapped(OSError(number, "refused", "runs/t/x")), Path("runs/t"))
     assert fault.error().exit_code == StorageError.exit_code

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from search.interrupts import Interrupted, Interrupts
+from trainables import signals
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def interrupts(monkeypatch):
     """Without the timers that end the process, which would be this one."""
     monkeypatch.setattr("search.interrupts.after", lambda seconds, *_: threading.Timer(seconds, lambda: None))
     kept = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1)
+        number: signal.getsignal(number) for number in (signal.SIGINT, *signals.ASKING, signal.SIGALRM, signal.SIGUSR1)
     }
     yield Interrupts("")
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -52,6 +53,43 @@ def test_a_budget_that_ends_while_a_signal_is_heeded_changes_nothing(interrupts,
     with pytest.raises(Interrupted) as caught:
         interrupts.check()
     assert caught.value.exit_code == 143
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGXCPU, 152)])
+def test_a_closed_terminal_and_a_limit_are_heeded_like_sigterm(interrupts, tmp_path, number, code):
+    interrupts.listen()
+    interrupts.stop_softly_by(tmp_path / "stop")
+    signal.raise_signal(number)
+    assert (tmp_path / "stop").exists()
+    signal.raise_signal(number)  # a shell and the kernel both tell of a terminal that was closed: no impatience
+    interrupts.stop_softly_by(None)
+    with pytest.raises(Interrupted) as caught:
+        interrupts.check()
+    assert caught.value.exit_code == code
+
+
+def test_a_closed_terminal_after_sigterm_does_not_hurry(interrupts, tmp_path):
+    interrupts.listen()
+    interrupts.stop_softly_by(tmp_path / "stop")
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGHUP)
+    assert interrupts.number == signal.SIGTERM
+
+
+def test_under_nohup_a_closed_terminal_is_ignored(interrupts):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupts.listen()
+    signal.raise_signal(signal.SIGHUP)
+    interrupts.check()
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGTERM) == interrupts._handle
+
+
+def test_who_asks_to_be_left_alone_by_sigterm_is_not_heard(interrupts):
+    """`ray symmetric-run` has to ignore it for itself; the search that it starts listens nevertheless."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    interrupts.listen()
+    assert signal.getsignal(signal.SIGTERM) == interrupts._handle
 
 
 def test_a_budget_that_was_lifted_never_ends(interrupts):

@@ -1,12 +1,11 @@
 """What a trial gets and how many run at once: pytest tests/search/test_resources.py"""
 
 import os
-import resource
 from types import SimpleNamespace
 
 import pytest
 
-from search.resources import check_machine, fit, local_cpus, local_gpus, share
+from search.resources import check_disk, fit, local_cpus, local_gpus, share
 from trainables import nvidia
 from trainables.errors import StorageError, UsageError
 
@@ -48,29 +47,14 @@ def test_a_trial_that_fits_nowhere_is_refused_with_what_there_is():
         share(asked(cpus=8), [{"CPU": 2}])
 
 
-def test_a_machine_that_can_write_and_open_files_is_fine_and_nothing_is_left(tmp_path):
-    check_machine(tmp_path)
+def test_a_disk_that_can_be_written_to_is_fine_and_nothing_is_left(tmp_path):
+    check_disk(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_storage(tmp_path):
     with pytest.raises(StorageError, match="cannot write"):
-        check_machine(tmp_path / "gone")
-
-
-@pytest.mark.parametrize(("limits", "asked"), [((64, 4096), 4096), ((1024, resource.RLIM_INFINITY), 65536)])
-def test_a_soft_limit_of_open_files_is_raised(tmp_path, monkeypatch, limits, asked):
-    told = []
-    monkeypatch.setattr(resource, "getrlimit", lambda which: limits)
-    monkeypatch.setattr(resource, "setrlimit", lambda which, pair: told.append(pair))
-    check_machine(tmp_path)
-    assert told == [(asked, limits[1])]
-
-
-def test_a_hard_limit_of_open_files_that_is_too_low_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 256))
-    with pytest.raises(StorageError, match="it may open 256"):
-        check_machine(tmp_path)
+        check_disk(tmp_path / "gone")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="an affinity is Linux's")

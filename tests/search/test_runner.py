@@ -53,10 +53,50 @@ def test_a_temporary_folder_that_is_too_deep_for_sockets_is_not_used(monkeypatch
 def test_ray_is_told_how_many_gpus_there_are(monkeypatch):
     """Ray would count the GPU of a Mac, too, which torch does not call cuda."""
     monkeypatch.setattr(runner, "local_gpus", lambda: 0)
-    assert runner.here(Path("/tmp/search-x")) == {"num_gpus": 0, "_temp_dir": "/tmp/search-x/ray"}
+    assert runner.here(Path("/tmp/search-x"))["num_gpus"] == 0
+    assert runner.here(Path("/tmp/search-x"))["_temp_dir"] == "/tmp/search-x/ray"
 
 
-def test_ray_is_told_of_cores_that_belong_to_others(monkeypatch):
-    monkeypatch.setattr(runner, "local_cpus", lambda: 4)
+@pytest.mark.parametrize("cores", [1, 4, 64])
+def test_ray_is_told_of_cores_that_belong_to_others(monkeypatch, cores):
+    """Always: of half a core Ray makes none, and of the whole machine's it counts those outside a quota."""
+    monkeypatch.setattr(runner, "local_cpus", lambda: cores)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert runner.here(Path("/tmp/search-x"))["num_cpus"] == 4
+    assert runner.here(Path("/tmp/search-x"))["num_cpus"] == cores
+
+
+def test_what_a_shell_sets_of_tune_is_none_of_ours():
+    """The first two end a search, as variables of old; the third buffers results that decisions wait for."""
+    of_tune = {"TUNE_RESULT_DIR": "/x", "RAY_AIR_LOCAL_CACHE_DIR": "/x", "TUNE_RESULT_BUFFER_LENGTH": "100"}
+    ours = {"TUNE_DISABLE_SIGINT_HANDLER": "0", "RAY_CHDIR_TO_TRIAL_DIR": "1"}
+    environment = {**of_tune, **ours, "RAY_TUNE_CALLBACKS": "no.such", "PATH": "/bin"}
+    runner.prepare(environment, None)
+    assert environment == {**runner.ENVIRONMENT, "PATH": "/bin"}
+
+
+def test_what_a_shell_sets_of_ray_itself_stays():
+    of_ray = {"RAY_memory_usage_threshold": "0.8", "RAY_USAGE_STATS_ENABLED": "1", "MALLOC_ARENA_MAX": "2"}
+    environment = dict(of_ray)
+    runner.prepare(environment, None)
+    assert environment == {**runner.ENVIRONMENT, **of_ray}
+
+
+@pytest.mark.parametrize(("address", "stays"), [(None, False), ("head:6379", True)])
+def test_a_job_of_a_cluster_has_no_part_in_a_ray_that_is_started_here(address, stays):
+    environment = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}", "RAY_RUNTIME_ENV_HOOK": "no.such"}
+    runner.prepare(environment, address)
+    assert ("RAY_RUNTIME_ENV_HOOK" in environment, "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment) == (stays, stays)
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "\u65e5\u672c"])
+def test_the_scratch_of_a_run_of_any_name_is_found_again_and_ray_reads_its_path(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    run = tmp_path / name
+    scratch = runner.fresh_scratch(run)
+    assert runner.noted_scratch(run) == scratch
+    (Path(os.fsdecode(runner.storage(run).encode())) / "tune").mkdir()
+    assert (run / "ray" / "tune").is_dir()
+    again = runner.fresh_scratch(run)
+    assert not scratch.exists()
+    assert run.exists(), "a link to it was removed, and no more"
+    again.rmdir()

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
 
-from trainables.commandline import dashed, execute, one_line, tell
+from trainables.commandline import as_shell, execute, one_line, tell
 from trainables.errors import DataError, RunError
 
+ROOT = Path(__file__).parents[2]
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -25,7 +27,7 @@ def main(num_epochs: int = 3, fail: bool = False) -> int:
     [("--num_epochs", "--num-epochs"), ("--num_epochs=1_0", "--num-epochs=1_0"), ("folder:my_data", "folder:my_data")],
 )
 def test_underscores_in_names_are_dashes_and_values_are_left_alone(argument, expected):
-    assert dashed(argument) == expected
+    assert as_shell(argument) == expected
 
 
 def test_the_exit_code_of_the_command_is_returned():
@@ -80,19 +82,23 @@ def test_what_an_error_is_about_is_told_on_lines_of_its_own(capsys):
     )
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_a_reader_that_has_gone_is_no_failure(stream):
-    """As in `command | true`: what was done is done."""
-    code = (
-        "import sys, time; from trainables.commandline import tell\n"
-        "sys.stdin.read()\n"  # until nobody reads any more
-        f"for _ in range(3): tell('x' * 100_000, sys.{stream})\n"
-        "sys.exit(3)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, **{stream: subprocess.PIPE})
-    getattr(process, stream).close()
-    process.stdin.close()
-    assert process.wait() == 3
+def of_command(redirection):
+    """The exit code and stderr of a command, its streams redirected in the words of a shell."""
+    command = f'"{sys.executable}" -m trainables --help {redirection}'
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "2>/dev/full"])
+def test_absent_streams_are_no_failure(redirection):
+    assert of_command(redirection) == (0, "")
+
+
+def test_a_result_that_cannot_be_shown_is_an_error_in_one_line():
+    code, said = of_command(">/dev/full")
+    assert code == 6
+    assert said.startswith("error[storage]: cannot write: standard output: No space left on device. ")
+    assert said.count("\n") == 1
 
 
 def test_a_result_goes_to_stdout(capsys):

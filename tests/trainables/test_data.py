@@ -312,7 +312,7 @@ def test_several_processes_decode_what_one_does(tree, tmp_path, monkeypatch):
     one = data.load(prepare(tree, tmp_path))
     shutil.rmtree(tmp_path / "data-cache")
     monkeypatch.setattr(decode, "WORTH_A_PROCESS", 25)
-    monkeypatch.setattr(decode.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(decode.cores, "usable", lambda: 2)
     starts = []
     monkeypatch.setattr(decode.subprocess, "Popen", spied(decode.subprocess.Popen, starts))
     assert data.load(prepare(tree, tmp_path)).fingerprint == one.fingerprint
@@ -329,7 +329,7 @@ def spied(function, calls):
 
 def test_a_damaged_image_in_another_process_is_named(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "WORTH_A_PROCESS", 25)
-    monkeypatch.setattr(decode.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(decode.cores, "usable", lambda: 2)
     (tree / "test" / "dog" / "003.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"cannot read image: .*dog/003\.png"):
         prepare(tree, tmp_path)

@@ -1,9 +1,12 @@
 """Durable writes and the reader: pytest tests/trainables/test_durable.py"""
 
+import errno
 import os
 import re
+import socket
 import subprocess
 import sys
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables import durable
-from trainables.errors import LockedError, RunError, StorageError
+from trainables.errors import DeniedError, LockedError, RunError, StorageError
 
 values = st.recursive(
     st.none()
@@ -225,3 +228,66 @@ def test_numbers_beyond_the_largest_are_refused(tmp_path, number):
     (tmp_path / "a.jsonl").write_text(f'{{"a": {number}}}\n')
     with pytest.raises(RunError, match=r"a\.jsonl:1"):
         durable.read_lines(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "device"])
+def test_what_is_no_file_is_never_replaced(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)  # the name of a socket is short
+    path = tmp_path / "results.csv"
+    with socket.socket(socket.AF_UNIX) as listening:
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "socket":
+            listening.bind("results.csv")
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/dev/null")
+        before = path.lstat().st_ino
+        with pytest.raises(StorageError, match=f"not replaced: .*: it is a {kind}. Name a file"):
+            durable.write(path, b"ours")
+    assert path.lstat().st_ino == before
+
+
+@pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1", "/proc/self/cwd", "/proc/self/exe"])
+def test_a_link_of_the_system_is_no_file_wherever_it_leads(target):
+    assert durable.no_file(Path(target)) == "a link of the system"
+
+
+def test_a_link_of_ones_own_is_replaced(tmp_path):
+    for name, target in (("a", tmp_path / "file"), ("b", tmp_path), ("c", tmp_path / "nowhere")):
+        (tmp_path / name).symlink_to(target)
+        assert durable.no_file(tmp_path / name) is None
+        durable.write(tmp_path / name, b"ours")
+        assert not (tmp_path / name).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("number", "step", "is_denied"),
+    [
+        (errno.EACCES, "This user may not write there", True),
+        (errno.EPERM, "This user may not write there", True),
+        (errno.EROFS, "Nobody may write there", True),
+        (errno.ENOSPC, "Free 3 MiB or more", False),
+        (errno.EDQUOT, "Free 3 MiB or more", False),
+        (errno.EFBIG, "ulimit -f", False),
+        (errno.EMFILE, "ulimit -n", False),
+        (errno.EIO, "Check the disk", False),
+    ],
+)
+def test_the_next_step_fits_what_the_system_said(number, step, is_denied):
+    told = durable.storage_error(Path("runs/t"), OSError(number, os.strerror(number)), 3 << 20)
+    assert step in str(told)
+    assert os.strerror(number) in str(told)
+    assert isinstance(told, DeniedError) == is_denied
+    assert ("disk" in str(told)) == (number == errno.EIO)
+
+
+@pytest.mark.parametrize("read", [durable.read_json, durable.read_lines])
+def test_what_may_not_be_read_is_not_called_missing(tmp_path, monkeypatch, read):
+    def deny(_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "read_bytes", deny)
+    with pytest.raises((RunError, StorageError), match=r"Permission denied\. Have its owner allow it\."):
+        read(tmp_path / "run.json")

@@ -254,3 +254,39 @@ def test_the_loops_are_loaded_only_where_they_are_used():
     code = "import sys, trainables.models; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_where_numba_does_not_compile_the_layer_is_that_of_torch(monkeypatch, dtype):
+    """NUMBA_DISABLE_JIT set to look into something else, or versions that do not fit: no fault of a configuration."""
+    import numba
+
+    made, images = layer(6), pictures((4, 6, 8, 8)).to(dtype)
+    normpool.compiles.cache_clear()
+    try:
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+        assert not made.fits(images)
+        made.train()(images).sum().backward()
+        normpool.compiles.cache_clear()
+        monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
+        monkeypatch.setattr(kernels, "pool", refuse)
+        assert not made.fits(images)
+        made.train()(images).sum().backward()
+    finally:
+        normpool.compiles.cache_clear()
+
+
+def refuse(*_: object) -> None:
+    raise RuntimeError("LLVM ERROR: unknown target CPU")
+
+
+def test_a_numba_that_does_not_load_leaves_the_layer_to_torch(monkeypatch):
+    made, images = layer(6), pictures((4, 6, 8, 8))
+    normpool.compiles.cache_clear()
+    try:
+        monkeypatch.setitem(sys.modules, "numba", None)
+        assert not made.fits(images)
+    finally:
+        normpool.compiles.cache_clear()
+    monkeypatch.undo()
+    assert made.fits(images)
