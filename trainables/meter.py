@@ -27,7 +27,12 @@ def meter(what: str, total: int, unit: str, *, bar: bool, done: int = 0) -> Iter
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(one_line(line), file=sys.stderr, flush=True)
+
+
+def one_line(message: str) -> str:
+    """Line breaks and control characters would break the promise of one line, or move a terminal's cursor."""
+    return " ".join("".join(character if character.isprintable() else " " for character in message).split())
 
 
 @contextlib.contextmanager

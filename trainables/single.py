@@ -29,6 +29,7 @@ def train_single(
     dataset: str,
     data_dir: Path,
     *,
+    skip_bad: bool = False,
     fraction: float,
     seed: int,
     precision: str,
@@ -46,8 +47,9 @@ def train_single(
     name, fallback = data.resolve(dataset, data_dir)
     if fallback:
         print(fallback, file=sys.stderr)
-    cache = data.prepare(name, data_dir, progress=not quiet)
+    cache = data.prepare(name, data_dir, skip_bad=skip_bad, progress=not quiet)
     images = data.load(cache, fraction=fraction)
+    data.tell_lost_classes(images)
     device = choose_device(device)
     arithmetic = resolve(precision, device == "cuda")
     torch.set_num_threads(threads)
