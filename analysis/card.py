@@ -7,6 +7,7 @@ from analysis.markdown import NOTHING, count, escape, fence, interval, percent, 
 from analysis.standing import confirmed_values, fresh_trials
 from analysis.testing import evaluation
 from search.ledger import Run, Trial
+from trainables import census
 from trainables.durable import Record
 
 SNIPPET = """import json, sys, torch
@@ -53,6 +54,15 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     assert trial.best is not None, "an exported trial has epochs"
     images, value = run.identity["sizes"]["val"], trial.best["val_accuracy"]
     rows = [["this configuration in the search", f"{count(images)} validation images", with_interval(value, images)]]
+    counts = run.identity.get("census", {}).get("counts", {}).get("val")
+    if counts and census.is_lopsided(counts):
+        rows.append(
+            [
+                "always saying the most common class",
+                f"{count(images)} validation images",
+                percent(census.majority(counts)),
+            ]
+        )
     fresh = confirmed_values(run, trial)
     if fresh:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"

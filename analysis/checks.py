@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import audit, commands
+from analysis import audit, commands, majority
 from analysis.frame import rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
@@ -12,6 +12,7 @@ from analysis.markdown import count, escape, setting
 from analysis.ranges import Range, edge, ranges, wider
 from analysis.standing import Standing
 from search.ledger import Run, Trial
+from trainables import census
 from trainables.config import LENGTH_DEPENDENT
 
 TOP = 5  # rows whose spread and places are looked at
@@ -19,6 +20,7 @@ RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
 MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
 ENOUGH = 50  # configurations; with fewer, no sign of an effect is no sign of none
+LONGEST = 400  # characters of a line about the images
 DIVERGED = 0.5  # share of diverged trials in a region that deserves its name
 
 
@@ -34,9 +36,10 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> str:
     """All checks that can be made, those that call for something first."""
     best = where.best
     of_best = [] if best is None else [
-        *edges(run, where, best), *lengths(run, where), *overfitting(run, where), *knobs(run, best, importance),
+        *constant(run, where), *edges(run, where, best), *lengths(run, where), *overfitting(run, where),
+        *knobs(run, best, importance),
     ]  # fmt: skip
-    found = [*of_best, *divergence(run, where.trials), *spread(run, where), *stopping(run)]
+    found = [*images(run), *of_best, *divergence(run, where.trials), *spread(run, where), *stopping(run)]
     ordered = [each for each in found if not each.is_well] + [each for each in found if each.is_well]
     return "\n\n".join(["## What to do next", "\n".join(map(line, ordered))]) if ordered else ""
 
@@ -46,6 +49,18 @@ def line(found: Finding) -> str:
     if found.is_well:
         return f"- ✔ {found.text}"
     return f"- ⚠ {found.text}" + (f"<br>`{found.command}`" if found.command else "")
+
+
+def images(run: Run) -> list[Finding]:
+    """What makes values on these images worth less: too few, absent classes, copies across the splits."""
+    remarks = census.remarks(run.identity.get("census", {}), run.identity["classes"])
+    return [Finding(False, escape(f"{remark[0].upper()}{remark[1:]}", LONGEST)) for remark in remarks]
+
+
+def constant(run: Run, where: Standing) -> list[Finding]:
+    """Whether the best is shown to do better than always saying the most common class."""
+    found = majority.check(run, where)
+    return [Finding(*found)] if found else []
 
 
 def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:

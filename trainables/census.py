@@ -11,6 +11,8 @@ from trainables import duplicates
 from trainables.durable import Record
 
 FEW = 50  # validation images, of which one is worth two points
+LOPSIDED = 1.2  # times an equal share
+NOTICED = 0.1  # with so many classes that none has a tenth of the images, no share is near an accuracy worth having
 NAMED = 5  # classes that are named; of more the number is told
 FULL_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
@@ -39,7 +41,7 @@ def remarks(census: Record, classes: Sequence[str]) -> list[str]:
     counts = census["counts"]
     absent = (without(split, counts[split], classes) for split in ("train", "val", "test"))
     copies = (copied(line, counts) for line in census["duplicates"])
-    return [*filter(None, [skipped(census), few(sum(counts["val"])), *absent]), *copies]
+    return [*filter(None, [few(sum(counts["val"])), *absent]), *copies]
 
 
 def few(images: int) -> str:
@@ -67,6 +69,16 @@ def copied(line: Record, counts: Mapping[str, Sequence[int]]) -> str:
         f"{line['images']:,} of {sum(counts[line['split']]):,} {split} images also stand among the {also} images, pixel by "
         f"pixel: they say nothing of new ones. Remove them from one of the two."
     )
+
+
+def majority(counts: Sequence[int]) -> float:
+    """The share of the most common class, from 0 to 1: the accuracy of always saying that one."""
+    return max(counts) / sum(counts)
+
+
+def is_lopsided(counts: Sequence[int]) -> bool:
+    """Whether that share is so much more than an equal one that no accuracy should stand without it."""
+    return majority(counts) > max(LOPSIDED / len(counts), NOTICED)
 
 
 def skipped(census: Record) -> str:

@@ -164,7 +164,7 @@ def _prepare(wanted: Source, data_dir: Path, *, thorough: bool = False) -> Path:
         wanted.fetch()
         folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
     meta = cache.read_meta(folder)
-    for remark in census.remarks(meta["census"], meta["classes"]):
+    for remark in filter(None, [census.skipped(meta["census"]), *census.remarks(meta["census"], meta["classes"])]):
         say(f"note: {remark}")
     return folder
 

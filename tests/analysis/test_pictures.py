@@ -83,7 +83,7 @@ def test_the_winner_that_was_tested_has_its_confusions(rates: Callable[[], list[
     matrix = [[8, 2], [0, 0]]
     line = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": {"confusion_matrix": matrix}}
     found = dataclasses.replace(run(rates(), classes=["a", "b"]), tests=[line])
-    assert pictures.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [0.0, 0.0]]
+    assert pictures.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [None, None]]
 
 
 def mixed(trial: Make, number: int, **more: Any) -> list[Trial]:
