@@ -212,6 +212,19 @@ def settings_of(asked: Mapping[str, Any]) -> "Settings":
         print(f"note: --{key.replace('_', '-')} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
+    return follow_images(settings) if asked["warm_start"] is None else settings
+
+
+def follow_images(settings: "Settings") -> "Settings":
+    """The settings, naming the run of the same images if these have another path now; that is said."""
+    from search import moved, resources
+    from trainables import data
+
+    images = data.load(settings.cache, fraction=settings.fraction)
+    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    settings, told = moved.follow(settings, images, on_gpu)
+    if told:
+        print(f"note: {told}", file=sys.stderr)
     return settings
 
 

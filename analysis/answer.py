@@ -175,11 +175,7 @@ def held_out(run: Run) -> str:
 def left_out(run: Run) -> str:
     """How many damaged images --skip-bad left out."""
     number = run.identity.get("census", {}).get("skipped", 0)
-    return (
-        f", of which {plural(number, 'image')} that cannot be read {'were' if number > 1 else 'was'} left out"
-        if number
-        else ""
-    )
+    return f", without {plural(number, 'image')} that cannot be read" if number else ""
 
 
 def confirming(run: Run) -> str:

@@ -99,7 +99,11 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
     found = durable.read_json(folder / FACTS)
-    changed = changes(found["config"], facts["config"]) + changes(found, {**facts, "config": found["config"]})
+    same = {
+        "config": found["config"],
+        "dataset": found.get("dataset"),
+    }  # of images the fingerprint decides, not the path
+    changed = changes(found["config"], facts["config"]) + changes(found, facts | same)
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
     if epochs < found["epochs"] or (epochs > found["epochs"] and config["schedule"] in LENGTH_DEPENDENT):

@@ -1,5 +1,6 @@
 """Where the images of each kind of data set come from, how the cache recognises them, and how they get there."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,8 +60,8 @@ def source(dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: bo
 
 
 def folder_of(dataset: str) -> Path:
-    """The absolute path in folder:PATH."""
-    return Path(dataset.removeprefix(FOLDER)).expanduser().absolute()
+    """The absolute path in folder:PATH, without links and detours, so that a folder has one name however it is spelt."""
+    return Path(os.path.realpath(Path(dataset.removeprefix(FOLDER)).expanduser()))
 
 
 def base_name(folder: Path) -> str:

@@ -144,8 +144,8 @@ def test_what_makes_values_worth_less_is_called_for(rates: Callable[[], list[Tri
     [({"validation": "valid"}, "on 60 validation images (of valid/), the same for all"),
      ({"validation": None}, "on 60 validation images (a tenth of those in train/), the same"),
      ({}, "on 60 validation images, the same"),
-     ({"skipped": 3}, "`0123456789ab`, of which 3 images that cannot be read were left out."),
-     ({"skipped": 1}, "`0123456789ab`, of which 1 image that cannot be read was left out."),
+     ({"skipped": 3}, "`0123456789ab`, without 3 images that cannot be read."),
+     ({"skipped": 1}, "`0123456789ab`, without 1 image that cannot be read."),
      ({"skipped": 0}, "`0123456789ab`.")],
 )  # fmt: skip
 def test_the_protocol_names_what_was_validated_on_and_what_was_left_out(

@@ -209,6 +209,15 @@ def test_a_folder_is_named_by_its_base_name_and_its_place(tmp_path, monkeypatch)
     assert name == data.short_name(f"folder:{tmp_path}/some/pets/")
     assert name[:-4] == "pets-"
     assert name != data.short_name("folder:other/pets")
+    (tmp_path / "link").symlink_to("some")
+    for spelling in (
+        "./some//pets",
+        "some/../some/pets",
+        "link/pets",
+        f"/{tmp_path}/some/pets",
+        f"../{tmp_path.name}/some/pets",
+    ):
+        assert name == data.short_name(f"folder:{spelling}"), spelling
 
 
 def test_a_short_name_has_no_characters_that_a_path_or_a_shell_minds():

@@ -177,6 +177,15 @@ def test_nothing_is_said_of_classes_that_are_about_equal(digits, tmp_path, capsy
     assert "majority" not in capsys.readouterr().out
 
 
+def test_a_kept_trial_goes_on_under_another_path_of_the_same_images(make_tree, digits, tmp_path, capsys):
+    root = make_tree({"train": 30, "val": 30, "test": 9})
+    start_on(root, digits, tmp_path / "one", test=False)
+    before = capsys.readouterr().out
+    root.rename(tmp_path / "elsewhere")
+    start_on(tmp_path / "elsewhere", digits, tmp_path / "one", test=False)
+    assert capsys.readouterr().out == before
+
+
 def test_of_many_classes_there_is_a_summary_and_a_file(make_tree, digits, tmp_path, capsys):
     names = [f"class{number:02}" for number in range(25)]
     root = make_tree({"train": 2, "val": 2, "test": 2}, names)
