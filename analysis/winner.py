@@ -57,7 +57,9 @@ def macro_f1(metrics: dict[str, Any], counts: list[int]) -> str:
     if not absent:
         return f"{metrics['macro_f1']:.4f}"
     value = f1_of_present(np.array(metrics["confusion_matrix"]))
-    return f"{value:.4f} (over the {count(len(counts) - absent)} classes that have images)"
+    return (
+        f"{value:.4f} (over {count(len(counts) - absent)} of {count(len(counts))} classes: the others have no images)"
+    )
 
 
 def by_class(metrics: dict[str, Any], classes: list[str]) -> str:

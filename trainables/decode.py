@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainables import child, durable
 from trainables.errors import DataError, StorageError
@@ -102,8 +102,15 @@ def decode(path: str) -> np.ndarray:
             return np.asarray(_fitted(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         if getattr(error, "errno", None) in SYSTEMS:
-            raise DataError(f"cannot read image: {path}: {error}. Run the same command again.") from error
-        raise BadImageError(path, str(error)) from error
+            raise DataError(f"cannot read image: {path}: {reason(error)}. Run the same command again.") from error
+        raise BadImageError(path, reason(error)) from error
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, without its path, which Pillow and the system repeat."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no PNG or JPEG"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _fitted(image: Image.Image) -> Image.Image:

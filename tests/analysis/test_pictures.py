@@ -47,6 +47,15 @@ def test_a_plot_is_well_formed_without_formulas_and_the_same_again(name: str) ->
     assert b"<dc:date>" not in first
 
 
+def test_a_class_without_images_has_no_zeros_in_the_confusion_matrix() -> None:
+    drawn = [
+        drawings.draw("confusion", {"classes": ["cat", "dog"], "shares": [[90.0, 10.0], row]})
+        for row in ([None, None], [0.0, 0.0])
+    ]
+    assert all(ElementTree.fromstring(each).tag.endswith("svg") for each in drawn)
+    assert drawn[0].count(b"<use") == drawn[1].count(b"<use") + 2  # a dash in each of its two cells
+
+
 def test_a_decision_after_each_epoch_can_be_drawn() -> None:
     many = {"rungs": [(epoch, 1, 100 - epoch, epoch % 2) for epoch in range(1, 51)], "finished": 50, "epochs": 51}
     assert ElementTree.fromstring(drawings.draw("rungs", many)).tag.endswith("svg")
