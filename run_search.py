@@ -73,6 +73,7 @@ def main(
         str, option("auto, digits, cifar10, cifar100 or folder:PATH [auto]", complete=completion.datasets)
     ] = "auto",
     data_dir: Annotated[Path, option("where archives lie or are downloaded to [data]")] = Path("data"),
+    skip_bad: Annotated[bool, option("leave out files of a folder that are no good images", "--skip-bad")] = False,
     epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
     fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
     precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
@@ -199,7 +200,7 @@ def settings_of(asked: Mapping[str, Any]) -> "Settings":
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
     dataset, fallback = data.resolve(asked["dataset"], asked["data_dir"])
-    cache = data.prepare(dataset, asked["data_dir"], progress=not asked["quiet"])
+    cache = data.prepare(dataset, asked["data_dir"], skip_bad=asked["skip_bad"], progress=not asked["quiet"])
     if limit := asked["max_params"] or space.max_params:
         space = replace(space, max_params=limit, classes=len(data.load(cache).classes))
     for line in spaces.warnings(space):
@@ -211,6 +212,19 @@ def settings_of(asked: Mapping[str, Any]) -> "Settings":
         print(f"note: --{key.replace('_', '-')} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
+    return follow_images(settings) if asked["warm_start"] is None else settings
+
+
+def follow_images(settings: "Settings") -> "Settings":
+    """The settings, naming the run of the same images if these have another path now; that is said."""
+    from search import moved, resources
+    from trainables import data
+
+    images = data.load(settings.cache, fraction=settings.fraction)
+    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    settings, told = moved.follow(settings, images, on_gpu)
+    if told:
+        print(f"note: {told}", file=sys.stderr)
     return settings
 
 
@@ -272,6 +286,7 @@ def print_estimate(settings: "Settings") -> int:
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)
+    data.tell_lost_classes(images)
     slots = resources.local(settings).slots
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
     found = estimate.estimate(path, settings, images, on_gpu, slots)
@@ -321,6 +336,7 @@ def run(
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)
+    data.tell_lost_classes(images)
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis import commands
+from analysis import commands, majority
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import identifier, points, worded
@@ -59,7 +59,14 @@ def sentence(run: Run, where: Standing) -> str:
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]
     told = confirmed_lead(first, where.keys) if where.is_confirmed else lead(run, first, where.keys, len(finished))
-    sentences = [told, lost(where), ties(finished), against_baseline(run, where, ranked), on_test(run, where)]
+    sentences = [
+        told,
+        majority.sentence(run, where),
+        lost(where),
+        ties(finished),
+        against_baseline(run, where, ranked),
+        on_test(run, where),
+    ]
     return " ".join(filter(None, sentences))
 
 
@@ -167,16 +174,30 @@ def protocol(run: Run) -> str:
     return (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
         f"{plural(run.totals['epochs'], 'epoch')} with {plural(run.totals['seeds'], 'seed')}, "
-        f"{stopping(identity['scheduler'])}; its value is {value(run)} on {count(sizes['val'])} validation images, "
-        f"the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
+        f"{stopping(identity['scheduler'])}; its value is {value(run)} on {count(sizes['val'])} validation images"
+        f"{held_out(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; "
-        f"data fingerprint `{escape(identity['fingerprint'][:12])}`."
+        f"data fingerprint `{escape(identity['fingerprint'][:12])}`{left_out(run)}."
     )
 
 
 def value(run: Run) -> str:
     """What a configuration is ranked by."""
     return "the accuracy" if run.totals["seeds"] == 1 else "the mean over its seeds of the accuracy"
+
+
+def held_out(run: Run) -> str:
+    """Where the validation images of a folder come from; nothing of a data set that has a name of its own."""
+    census = run.identity.get("census", {})
+    if "validation" not in census:
+        return ""
+    return f" (of {escape(census['validation'])}/)" if census["validation"] else " (a tenth of those in train/)"
+
+
+def left_out(run: Run) -> str:
+    """How many damaged images --skip-bad left out."""
+    number = run.identity.get("census", {}).get("skipped", 0)
+    return f", without {plural(number, 'image')} that cannot be read" if number else ""
 
 
 def confirming(run: Run) -> str:

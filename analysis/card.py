@@ -8,6 +8,7 @@ from analysis.standing import confirmed_values, fresh_trials
 from analysis.testing import evaluation
 from analysis.trials import label
 from search.ledger import Run, Trial
+from trainables import census
 from trainables.durable import Record
 
 SNIPPET = """import json, sys, torch
@@ -55,6 +56,15 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     images, value = run.identity["sizes"]["val"], trial.best["val_accuracy"]
     own = f"the network of trial {escape(label(trial))}"
     rows = [[own, f"{count(images)} validation images", with_interval(value, images)]]
+    counts = run.identity.get("census", {}).get("counts", {}).get("val")
+    if counts and census.is_lopsided(counts):
+        rows.append(
+            [
+                "always saying the most common class",
+                f"{count(images)} validation images",
+                percent(census.majority(counts)),
+            ]
+        )
     fresh = confirmed_values(run, trial)
     if fresh:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import answer, audit, commands, regions
+from analysis import answer, audit, commands, majority, regions
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
@@ -13,6 +13,7 @@ from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing, fresh_trials
 from analysis.statistics import LEVEL
 from search.ledger import Run, Trial
+from trainables import census
 from trainables.config import LENGTH_DEPENDENT
 
 TOP = 5  # rows whose spread and places are looked at
@@ -21,6 +22,7 @@ AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says th
 MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
 ENOUGH = 50  # configurations; with fewer, no sign of an effect is no sign of none
 IN_THE_SPACE = "{} that case in the space: --set has no when(...)."
+LONGEST = 400  # characters of a line about the images
 
 
 class Finding(NamedTuple):
@@ -35,9 +37,10 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> str:
     """All checks that can be made, those that call for something first."""
     best = where.best
     of_best = [] if best is None else [
-        *edges(run, where, best), *lengths(run, where), *overfitting(run, where), *knobs(run, best, importance),
+        *constant(run, where), *edges(run, where, best), *lengths(run, where), *overfitting(run, where),
+        *knobs(run, best, importance),
     ]  # fmt: skip
-    found = [*of_best, *divergence(run, where.trials), *spread(run, where), *stopping(run)]
+    found = [*images(run), *of_best, *divergence(run, where.trials), *spread(run, where), *stopping(run)]
     ordered = [each for each in found if not each.is_well] + [each for each in found if each.is_well]
     return "\n\n".join(["## What to do next", "\n".join(map(line, ordered))]) if ordered else ""
 
@@ -47,6 +50,18 @@ def line(found: Finding) -> str:
     if found.is_well:
         return f"- ✔ {found.text}"
     return f"- ⚠ {found.text}" + (f"<br>`{found.command}`" if found.command else "")
+
+
+def images(run: Run) -> list[Finding]:
+    """What makes values on these images worth less: too few, absent classes, copies across the splits."""
+    remarks = census.remarks(run.identity.get("census", {}), run.identity["classes"])
+    return [Finding(False, escape(f"{remark[0].upper()}{remark[1:]}", LONGEST)) for remark in remarks]
+
+
+def constant(run: Run, where: Standing) -> list[Finding]:
+    """Whether the best is shown to do better than always saying the most common class."""
+    found = majority.check(run, where)
+    return [Finding(*found)] if found else []
 
 
 def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.markdown import one_line
-from search.ledger import Run, Trial
+from search.ledger import Run, Trial, skips_bad
 from search.resuming import OF_A_RULE
 
 UNSAID = ("name", "budget", "version")  # of an early-stopping rule: in the value of --scheduler, or in no flag
@@ -23,12 +23,17 @@ def dataset(run: Run) -> str:
     return name if name in NAMED else f"folder:/path/to/{run.identity['dataset_title']}"
 
 
+def skipping(run: Run) -> list[str]:
+    """The flag of a run that left out damaged images."""
+    return ["--skip-bad"] if skips_bad(run.identity) else []
+
+
 def train_again(run: Run, trial: Trial) -> str:
     """Trains the configuration of one row by itself."""
     identity = run.identity
     setup = {"dataset": dataset(run), "fraction": identity["fraction"], "seed": trial.seed}
     setup |= {"threads": identity["threads"], "precision": identity["precision"]}
-    return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup)])
+    return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup), *skipping(run)])
 
 
 def go_on(run: Run, **settings: Any) -> str:
@@ -71,7 +76,7 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
 def search(run: Run, settings: Mapping[str, Any], *more: str) -> str:
     """run_search.py with these settings, in the space as the run had changed it; of two changes of a key the last counts."""
     own = [part for change in run.identity.get("set", []) for part in ("--set", one_line(change))]
-    return shlex.join(["python", "run_search.py", *flags(settings), *own, *more])
+    return shlex.join(["python", "run_search.py", *flags(settings), *skipping(run), *own, *more])
 
 
 def asked(run: Run) -> dict[str, Any]:

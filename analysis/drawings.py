@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from analysis.markdown import count, rate
+from analysis.markdown import NOTHING, count, rate
 from analysis.pictures import Picture
 from analysis.plots import COLOURS, GREY, STYLE, as_svg
 
@@ -153,16 +153,17 @@ def size(picture: Picture) -> Figure:
 
 def confusion(picture: Picture) -> Figure:
     """Shares as shades of blue from clear, with the numbers, which are read without any colour."""
-    classes, shares = picture["classes"], np.array(picture["shares"])
+    classes, shares = picture["classes"], np.array(picture["shares"], float)  # None is NaN
     side = 1.6 + 0.42 * len(classes)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
     shades = np.zeros((*shares.shape, 4))
-    shades[..., :3], shades[..., 3] = np.array([0x00, 0x72, 0xB2]) / 255, 0.75 * shares / 100
+    shades[..., :3], shades[..., 3] = np.array([0x00, 0x72, 0xB2]) / 255, 0.75 * np.nan_to_num(shares) / 100
     axes.imshow(shades, interpolation="none")
     for (row, column), share in np.ndenumerate(shares):
-        if share >= 0.5:
-            axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=7)
+        if share >= 0.5 or np.isnan(share):
+            text = NOTHING if np.isnan(share) else f"{share:.0f}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(classes)), classes)
     axes.set_xlabel("predicted")

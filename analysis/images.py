@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from analysis import commands
-from search.ledger import Run
+from search.ledger import Run, skips_bad
 from trainables import data
 from trainables.errors import DataError, UsageError
 from trainables.sources import FOLDER
@@ -21,7 +21,7 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else data.resolve(dataset, data_dir)[0]
-    cache = data.prepare(name, data_dir, progress=not quiet)
+    cache = data.prepare(name, data_dir, skip_bad=skips_bad(run.identity), progress=not quiet)
     found, expected = data.load(cache).fingerprint, run.identity["fingerprint"]
     if found != expected:
         raise DataError(

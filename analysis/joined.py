@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, comparison, confirmation, cost, frame, ranking
+from analysis import answer, comparison, confirmation, cost, frame, majority, ranking
 from analysis.frame import Row
 from analysis.leaderboard import (
     as_csv,
@@ -69,7 +69,13 @@ def show_one(run: Run, form: str, where: Standing) -> str:
     if where.board.empty:
         return "No trial has been planned.\n"
     parts = described(where.board, [run], where.keys, is_confirmed=where.is_confirmed)
-    return "\n\n".join([*fresh_answer(run, where), *parts]) + "\n"
+    return "\n\n".join([*fresh_answer(run, where), *parts, *constant_answer(run, where)]) + "\n"
+
+
+def constant_answer(run: Run, where: Standing) -> list[str]:
+    """What always saying the most common class makes, where that matters and the answer does not stand here already."""
+    words = "" if fresh_trials(run) else majority.sentence(run, where)
+    return [as_read(words)] if words else []
 
 
 def fresh_answer(run: Run, where: Standing) -> list[str]:

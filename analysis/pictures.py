@@ -182,14 +182,19 @@ def size(where: Standing) -> Picture:
 
 
 def confusion(run: Run, where: Standing) -> Picture:
-    """For each true class the shares of the predicted ones in percent."""
+    """For each true class the shares of the predicted ones in percent, None where it has no images."""
     best = where.best
     metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
     if metrics is None or not 1 < len(run.identity["classes"]) <= MOST_CLASSES:
         return {}
-    counts = np.array(metrics["confusion_matrix"], float)
-    shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    return {"classes": [one_line(name)[:20] for name in run.identity["classes"]], "shares": shares.round(1).tolist()}
+    shares = [row_shares(row) for row in metrics["confusion_matrix"]]
+    return {"classes": [one_line(name)[:20] for name in run.identity["classes"]], "shares": shares}
+
+
+def row_shares(counts: list[int]) -> list[float | None]:
+    """What the images of a class were taken for, in percent; nothing of a class without images."""
+    total = sum(counts)
+    return (100 * np.array(counts, float) / total).round(1).tolist() if total else [None] * len(counts)
 
 
 def rungs(run: Run) -> Picture:

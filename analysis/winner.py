@@ -6,10 +6,12 @@ import numpy as np
 
 from analysis import statistics
 from analysis.leaderboard import identifier
-from analysis.markdown import count, details, escape, interval, percent, plural, table
+from analysis.markdown import NOTHING, count, details, escape, interval, percent, plural, table
 from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation, reads
 from search.ledger import Run
+from trainables import census
+from trainables.metrics import macro_f1 as f1_of_present
 
 FEW = 10  # classes up to which the table by class stands open
 
@@ -58,15 +60,34 @@ def overall(metrics: dict[str, Any]) -> str:
     rows = [["accuracy", f"{percent(metrics['accuracy'])} % (95 % interval {interval(low[0], high[0])} %)"]]
     if metrics.get("top5_accuracy") is not None:
         rows.append(["top-5 accuracy", f"{percent(metrics['top5_accuracy'])} %"])
-    rows += [["macro F1", f"{metrics['macro_f1']:.4f}"], ["images", count(images)]]
+    counts = images_of(metrics)
+    if census.is_lopsided(counts):
+        rows.append(["always the most common class", f"{percent(census.majority(counts))} %"])
+    rows += [["macro F1", macro_f1(metrics, counts)], ["images", count(images)]]
     return table(["metric", "value"], rows, "lr")
+
+
+def images_of(metrics: dict[str, Any]) -> list[int]:
+    """How many images each class has."""
+    return [sum(row) for row in metrics["confusion_matrix"]]
+
+
+def macro_f1(metrics: dict[str, Any], counts: list[int]) -> str:
+    """As recorded; where a class has no images, over the others, which early runs did not record."""
+    absent = counts.count(0)
+    if not absent:
+        return f"{metrics['macro_f1']:.4f}"
+    value = f1_of_present(np.array(metrics["confusion_matrix"]))
+    return (
+        f"{value:.4f} (over {count(len(counts) - absent)} of {count(len(counts))} classes: the others have no images)"
+    )
 
 
 def by_class(metrics: dict[str, Any], classes: list[str]) -> str:
     """The accuracy of each class; one that no image has shows nothing."""
-    images = [sum(row) for row in metrics["confusion_matrix"]]
+    images = images_of(metrics)
     rows = [
-        [escape(name), count(number), percent(accuracy) if number else "–"]
+        [escape(name), count(number), percent(accuracy) if number else NOTHING]
         for name, number, accuracy in zip(classes, images, metrics["per_class_accuracy"], strict=True)
     ]
     body = table(["class", "images", "accuracy %"], rows, "lrr")

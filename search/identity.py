@@ -61,6 +61,7 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
         "torch": importlib.metadata.version("torch"),
         "versions": {name: importlib.metadata.version(name) for name in libraries(settings)},
         "git": git_revision(),
+        **({"census": dict(data.census)} if data.census else {}),
         **where_used(settings),
     }
 

@@ -143,6 +143,11 @@ def read_identity(folder: Path) -> Record:
     return identity
 
 
+def skips_bad(identity: Record) -> bool:
+    """Whether the images of a run are those that were left after --skip-bad."""
+    return bool(identity.get("census", {}).get("skipped"))
+
+
 def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Record]:
     """The records of a ledger, each with at least these keys; `unsaid` holds values for those that may be missing.
 

@@ -25,6 +25,7 @@ class Asked:
     dataset: str
     data_dir: Path
     fingerprint: str  # of the images
+    skip_bad: bool = False
 
 
 def environment() -> dict[str, Any]:
@@ -47,7 +48,7 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     (run / "ray" / "word").write_text(word)
     images = data.load(settings.cache).fingerprint
     paths = [path.resolve() for path in (run, settings.cache, settings.data_dir)]
-    asked = Asked(paths[0], word, paths[1], settings.dataset, paths[2], images)
+    asked = Asked(paths[0], word, paths[1], settings.dataset, paths[2], images, settings.skip_bad)
     for name, fault in answers(asked, check):
         if fault:
             raise Fault(fault.kind, f"node {name}: {fault.message}").error()
@@ -115,7 +116,7 @@ def answer_of(run: Path, word: str, name: str) -> Path:
 def prepare(asked: Asked) -> None:
     """Have the images in the same place as the node of the search has them, and the same ones."""
     there = asked.cache if (asked.cache / "meta.json").exists() else None
-    there = there or data.prepare(asked.dataset, asked.data_dir, progress=False).resolve()
+    there = there or data.prepare(asked.dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=False).resolve()
     if there != asked.cache:
         raise DataError(f"the images lie in {there}: not in {asked.cache}, as on the first node. Share that folder.")
     if data.load(there).fingerprint != asked.fingerprint:

@@ -59,6 +59,7 @@ def flags(identity: Record) -> Record:
         "space": identity["space"],
         **{flag: identity[key] for flag, key in (("set_", "set"), ("max_params", "max_params")) if key in identity},
         "dataset": identity["dataset"],
+        **({"skip_bad": True} if ledger.skips_bad(identity) else {}),
         "algo": identity["algorithm"],
         "seed": identity["seed"],
         "scheduler": rule if budget is None else f"{rule}:{budget}",  # epochs:K

@@ -23,7 +23,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its fold
 
 FLAGS = {  # each flag of run_search.py: what another value means for a run that is there; docs/resume.md says it to users
     "identity": (  # refused, because it would be another search
-        "space", "set_", "max_params", "warm_start", "dataset", "algo", "seed", "scheduler", "grace_period",
+        "space", "set_", "max_params", "warm_start", "dataset", "skip_bad", "algo", "seed", "scheduler", "grace_period",
         "reduction_factor", "audit", "fraction", "precision", "cpus_per_trial",
     ),
     "totals": ("num_samples", "epochs", "seeds", "confirm", "confirm_seeds", "keep_best"),  # may grow
@@ -71,6 +71,7 @@ class Settings:
     address: str | None = None  # of a Ray cluster; none to start Ray here
     epoch_timeout: int | None = None  # seconds without a trained batch before a worker counts as hung
     runs_dir: Path = Path("runs")
+    skip_bad: bool = False  # leave out the files of a folder that are no good images
     data_dir: Path = Path("data")  # where the nodes of a cluster look for the archives
     name: str | None = None
     allow_changes: bool = False

@@ -24,6 +24,7 @@ START = (
 DIFFERENT = {  # for each flag of class identity another value, and how the difference is told
     "space": ("lr_sweep", "space: mlp_random is now lr_sweep"),
     "dataset": ("folder:images", "fingerprint: "),
+    "skip_bad": (None, "fingerprint: "),
     "set_": ("batch_size=64", "set: null is now"),
     "max_params": ("9000000", "max_params: null is now 9000000"),
     "warm_start": ("other", "warm_start"),
@@ -47,7 +48,7 @@ FREE = {
     "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
     "quiet": None, "log_to": "optuna", "notify": "true",
 }  # fmt: skip
-NO_IDENTITY_ALONE = ("algo", "warm_start")  # tried by themselves below
+NO_IDENTITY_ALONE = ("algo", "warm_start", "skip_bad")  # tried by themselves below
 
 
 def flag(name: str, value: str | None) -> str:
@@ -229,6 +230,67 @@ def test_a_folder_of_images_must_be_named_again(command, images):
     code, said = command("--resume=t", "--dataset=digits")
     assert (code, "fingerprint: " in said) == (5, True)
     assert command("--resume=t", f"--dataset={images}")[0] == 0
+
+
+def run_of_images(*arguments: str) -> tuple[str, ...]:
+    return ("--space=lr_sweep", "--epochs=1", *arguments)
+
+
+@pytest.mark.parametrize(
+    "spelling", ["folder:./images", "folder:other/../images", "folder:link", "folder:/{here}/images/"]
+)
+def test_one_folder_spelt_otherwise_is_the_same_run(command, images, tmp_path, spelling):
+    (tmp_path / "link").symlink_to("images")
+    assert command(*run_of_images(f"--dataset={images}"))[0] == 0
+    before = list(Path("runs").iterdir())
+    code, said = command(*run_of_images(f"--dataset={spelling.format(here=tmp_path)}"))
+    assert (code, list(Path("runs").iterdir())) == (0, before), said
+
+
+def test_a_folder_that_was_moved_or_copied_is_the_same_run_and_that_is_said(command, images, tmp_path):
+    assert command(*run_of_images(f"--dataset={images}"))[0] == 0
+    (before,) = Path("runs").iterdir()
+    shutil.copytree("images", "copy")
+    Path("images").rename("moved")
+    for place in ("copy", "moved"):
+        code, said = command(*run_of_images(f"--dataset=folder:{place}"))
+        assert (code, list(Path("runs").iterdir())) == (0, [before]), said
+        assert f"note: {before} is of the same images under another path, so that run is the one that goes on; " in said
+    code, said = command(*run_of_images("--dataset=folder:moved", "--seed=1"))
+    assert code == 0
+    assert f"note: of the same images under another path there is {before}; --resume NAME goes on with it" in said
+    assert len(list(Path("runs").iterdir())) == 2
+    assert command(*run_of_images("--dataset=folder:copy", "--name=mine"))[0] == 0
+    assert Path("runs/mine/run.json").exists()
+
+
+def test_other_images_under_another_path_are_another_run(command, images, tmp_path):
+    assert command(*run_of_images(f"--dataset={images}"))[0] == 0
+    shutil.copytree("images", "copy")
+    next(Path("copy/train/dark").iterdir()).unlink()
+    code, said = command(*run_of_images("--dataset=folder:copy"))
+    assert (code, len(list(Path("runs").iterdir()))) == (0, 2)
+    assert "another path" not in said
+
+
+def test_what_skip_bad_left_out_is_part_of_what_the_run_is(command, images, tmp_path):
+    bad = [tmp_path / "images" / "train" / "dark" / f"bad{number}.png" for number in range(3)]
+    for path in bad:
+        path.write_bytes(b"no image")
+    code, said = command(*run_of_images(f"--dataset={images}", "--name=t"))
+    assert (code, "error[data]: cannot read 3 images: " in said) == (4, True)
+    assert command(*run_of_images(f"--dataset={images}", "--name=t", "--skip-bad"))[0] == 0
+    assert ledger.read(Path("runs/t")).identity["census"]["skipped"] == 3
+    before = files()
+    code, said = command("--resume=t", f"--dataset={images}")  # the flag is read back from the run
+    assert (code, files()) == (0, before), said
+    assert "note: 3 images left out that cannot be read (--skip-bad).\n" in said
+    for path in bad[:2]:
+        path.unlink()
+    assert command("--resume=t", f"--dataset={images}")[0] == 0  # the same images are left
+    shutil.copy(tmp_path / "images" / "train" / "dark" / "0.png", bad[2])
+    code, said = command("--resume=t", f"--dataset={images}")
+    assert (code, "fingerprint: " in said) == (5, True)
 
 
 def test_two_names_contradict_each_other(command):

@@ -25,6 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def main(
     dataset: Annotated[str, option("digits, cifar10, cifar100, folder:PATH or auto [auto]")] = "auto",
     data_dir: Annotated[Path, option("where the archives lie or are downloaded to [data]")] = Path("data"),
+    skip_bad: Annotated[bool, option("leave out files of a folder that are no good images", "--skip-bad")] = False,
     fraction: Annotated[float, option("of the training images to use, 0 to 1 [1]")] = 1.0,
     model: Annotated[str | None, option(f"{', '.join(settings.MODELS)} [resnet18]")] = None,
     depth: Annotated[
@@ -70,7 +71,8 @@ def main(
     try:
         train_single(
             out, config, dataset, data_dir,
-            fraction=fraction, seed=seed, precision=precision, threads=threads, device=device, test=test, quiet=quiet,
+            skip_bad=skip_bad, fraction=fraction, seed=seed, precision=precision, threads=threads, device=device,
+            test=test, quiet=quiet,
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
         again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"

@@ -4,7 +4,7 @@
         train.npy  train-labels.npy          images uint8 (N, 32, 32, 3), labels int64 (N,); the split is already made
         val.npy    val-labels.npy
         test.npy   test-labels.npy           opened only by load_test, and when the folder is written or checked
-        meta.json                            name, classes, mean and std of train, fingerprint, sizes and hashes
+        meta.json                            name, classes, mean and std of train, fingerprint, sizes, hashes and census
 
 A folder appears whole or not at all: it is written under another name, made durable, and renamed. One lock for all of
 them lets a data set be decoded once, and shows that a half-written folder has no owner any more.
@@ -17,22 +17,31 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainables import durable
+from trainables import census, durable
 from trainables.errors import DataError, RunError
 from trainables.lock import exclusive
 
-VERSION = 1  # of the format and of every decoder; a new one leaves old folders unused
+VERSION = 2  # of the format and of every decoder; a new one leaves old folders unused
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
 META = "meta.json"
-FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files"}
+FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files", "census"}
 
 Meta = dict[str, Any]
-Write = Callable[[Path], tuple[str, ...]]
+
+
+class Written(NamedTuple):
+    """What is known of a data set beside its six array files."""
+
+    classes: tuple[str, ...]
+    source: Meta | None = None  # of the census: what only the source knows
+
+
+Write = Callable[[Path], Written]
 
 
 def key(kind: str, sources: str) -> str:
@@ -54,7 +63,7 @@ def build(name: str, key: str, data_dir: Path, write: Write, *, thorough: bool =
     """Decode a data set once, whoever else tries at the same time, and return its folder.
 
     Args:
-        write: puts the six array files into the folder it is given, and returns the class names.
+        write: puts the six array files into the folder it is given, and returns what else is known.
 
     Raises:
         StorageError: no cache folder can be written. Whatever `write` raises goes through; nothing is left of it.
@@ -169,8 +178,7 @@ def _build(folder: Path, name: str, write: Write) -> Path:
     temporary = folder.with_name(f".{folder.name}.tmp")
     temporary.mkdir()
     try:
-        classes = write(temporary)
-        _write_meta(temporary, name, classes)
+        _write_meta(temporary, name, write(temporary))
         for file in FILES:
             _sync(temporary / file)
         if folder.exists():  # and damaged, or it would have been found
@@ -183,19 +191,23 @@ def _build(folder: Path, name: str, write: Write) -> Path:
     return folder
 
 
-def _write_meta(folder: Path, name: str, classes: tuple[str, ...]) -> None:
-    splits = {split: open_split(folder, split) for split in SPLITS}
+def _write_meta(folder: Path, name: str, written: Written) -> None:
+    images, labels = {}, {}
+    for split in SPLITS:
+        images[split], labels[split] = open_split(folder, split)
+    classes = list(written.classes)
     with ThreadPoolExecutor(2) as pool:
         hashes = dict(zip(FILES, pool.map(_sha256, (folder / file for file in FILES)), strict=True))
-    mean, std = _moments(splits["train"][0])
+    mean, std = _moments(images["train"])
     durable.write_json(folder / META, {
         "name": name,
-        "classes": list(classes),
+        "classes": classes,
         "mean": mean,
         "std": std,
-        "sizes": {split: len(labels) for split, (_, labels) in splits.items()},
-        "fingerprint": durable.sha256(json.dumps([hashes, list(classes)]).encode()),
+        "sizes": {split: len(own) for split, own in labels.items()},
+        "fingerprint": durable.sha256(json.dumps([hashes, classes]).encode()),
         "files": {file: {"bytes": (folder / file).stat().st_size, "sha256": hashes[file]} for file in FILES},
+        "census": census.count(images, labels, len(classes), written.source or {}),
     })  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typer.main import get_command
 from trainables import streams
 from trainables.config import unknown
 from trainables.errors import ExpectedError, StorageError, UsageError
+from trainables.meter import one_line
 from trainables.paths import expanded
 
 
@@ -91,12 +92,6 @@ def as_shell(argument: str) -> str:
 def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) -> int:
     tell("\n  ".join([f"error[{kind}]: {message}", *map(one_line, details)]) + "\n", sys.stderr)
     return code
-
-
-def one_line(message: str) -> str:
-    """Line breaks and control characters would break the promise of one line, or move a terminal's cursor."""
-    shown = streams.with_bytes(message)
-    return " ".join("".join(character if character.isprintable() else " " for character in shown).split())
 
 
 def option(text: str, *names: str, complete: Callable[..., Sequence[str]] | None = None) -> Any:

@@ -7,13 +7,15 @@ tree of train/<class>/* and test/<class>/* images). A tenth of the training imag
 a constant of the data set, whatever the seed. Trials call load; only load_test opens the test files.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from trainables import cache, cifar, durable, split
+from trainables import cache, census, cifar, durable, split
+from trainables.durable import Record
 from trainables.errors import DataError, StorageError, UsageError
+from trainables.meter import say
 from trainables.sources import FOLDER, Source, base_name, check_name, folder_of, source
 
 PATIENCE = 300.0  # seconds that a download may take when nobody asked for this data set by name
@@ -39,6 +41,7 @@ class Dataset:
     std: tuple[float, float, float]
     fingerprint: str  # sha256 over all arrays, the test ones too, and the class names
     sizes: dict[str, int]  # images of train (as many as are used), val and test
+    census: Record = field(default_factory=dict)  # what it holds (trainables/census.py), all of train
 
 
 def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
@@ -79,19 +82,24 @@ def short_name(dataset: str) -> str:
     return f"{base_name(folder)}-{durable.sha256(str(folder).encode('utf-8', 'surrogateescape'))[:4]}"
 
 
-def prepare(dataset: str, data_dir: Path, *, progress: bool = True) -> Path:
+def prepare(dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: bool = True) -> Path:
     """The folder of a data set in the cache, for load; the first time it is downloaded, verified, decoded and split.
+
+    What is not read of it, and what makes values on it worth less, is said each time.
 
     Args:
         dataset: digits, cifar10, cifar100 or folder:PATH.
         data_dir: holds the archives or their unpacked folders, or will; the cache lies beside it.
+        skip_bad: leave out the files of a folder that are no good images, instead of refusing it.
         progress: draw bars on a terminal.
 
     Raises:
         DataError: the images are missing, damaged or cannot be fetched.
         StorageError: the cache cannot be written.
     """
-    return _prepare(source(dataset, data_dir, progress=progress), data_dir)
+    if skip_bad and not dataset.startswith(FOLDER):
+        say(f"note: --skip-bad is not read with --dataset {dataset}")
+    return _prepare(source(dataset, data_dir, skip_bad=skip_bad, progress=progress), data_dir)
 
 
 def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:
@@ -121,7 +129,15 @@ def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:
         std=tuple(meta["std"]),
         fingerprint=meta["fingerprint"],
         sizes={**meta["sizes"], "train": len(train.labels)},
+        census=meta["census"],
     )
+
+
+def tell_lost_classes(images: Dataset) -> None:
+    """Say which classes a fraction of the training images is too small for."""
+    counts = census.of_classes(images.train.labels, len(images.classes))
+    if remark := census.without("train", counts, images.classes, "Use a larger --fraction."):
+        say(f"note: {remark}")
 
 
 def load_test(cache_folder: Path) -> Split:
@@ -141,19 +157,24 @@ def _part(whole: Split, fraction: float) -> Split:
 
 
 def _prepare(wanted: Source, data_dir: Path, *, thorough: bool = False) -> Path:
-    found = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
-    if found:
-        return found
-    wanted.fetch()
-    return cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
+    for note in wanted.notes:
+        say(f"note: {note}")
+    folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
+    if folder is None:
+        wanted.fetch()
+        folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
+    meta = cache.read_meta(folder)
+    for remark in filter(None, [census.skipped(meta["census"]), *census.remarks(meta["census"], meta["classes"])]):
+        say(f"note: {remark}")
+    return folder
 
 
-def _main(dataset: str, data_dir: Path) -> None:
+def _main(dataset: str, data_dir: Path, skip_bad: bool) -> None:
     """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
     name, fallback = resolve(dataset, data_dir)
     if fallback:
         raise DataError(fallback)
-    folder = _prepare(source(name, data_dir), data_dir, thorough=True)
+    folder = _prepare(source(name, data_dir, skip_bad=skip_bad), data_dir, thorough=True)
     images = load(folder)
     sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
     print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")
@@ -173,7 +194,8 @@ if __name__ == "__main__":
     def prepare_one(
         dataset: Annotated[str, typer.Argument(help="digits, cifar10, cifar100 or folder:PATH")],
         data_dir: Annotated[Path, option("where the archives lie or are downloaded to [data]")] = Path("data"),
+        skip_bad: Annotated[bool, option("leave out files of a folder that are no good images", "--skip-bad")] = False,
     ) -> None:
-        _main(dataset, data_dir)
+        _main(dataset, data_dir, skip_bad)
 
     sys.exit(execute(app, "python -m trainables.data", sys.argv[1:]))

@@ -6,6 +6,7 @@ and not those of multiprocessing, which would import the caller's main module ag
 """
 
 import contextlib
+import errno
 import json
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainables import child, cores, durable
 from trainables.errors import DataError, StorageError
@@ -29,7 +30,18 @@ STRIP = 256  # images that are written at once
 WORTH_A_PROCESS = 2000  # images; a process takes about as long to start as this many take to decode
 PROCESSES = 16  # at most
 
+SYSTEMS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)  # reasons that no picture has a hand in
+
 Strip = tuple[str, int, list[str]]  # array file, offset of its first image in bytes, paths of the images
+Bad = tuple[str, str]  # path of a file that is no good image, and why
+
+
+class BadImageError(DataError):
+    """A file that is no good image."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"cannot read image: {path}: {why}. Replace or remove it.")
+        self.bad: Bad = path, why
 
 
 def strips(file: Path, offset: int, paths: Sequence[str]) -> Iterator[Strip]:
@@ -38,44 +50,65 @@ def strips(file: Path, offset: int, paths: Sequence[str]) -> Iterator[Strip]:
         yield str(file), offset + first * SIDE * SIDE * 3, list(paths[first : first + STRIP])
 
 
-def decode_all(work: Sequence[Strip], advance: Advance) -> None:
+def decode_all(work: Sequence[Strip], advance: Advance) -> list[Bad]:
     """Decode all strips, calling advance with the number of images just done.
 
+    Returns:
+        The files that are damaged, too large or no images, sorted by path; their rows are zeros.
+
     Raises:
-        DataError: an image is damaged, too large or no image; the message names it.
+        DataError: a file cannot be read for a reason that lies in the system.
         StorageError: an array file cannot be written.
     """
     processes = min(cores.usable(), PROCESSES, sum(len(paths) for _, _, paths in work) // WORTH_A_PROCESS)
     if processes > 1:
-        _decode_in_processes([work[start::processes] for start in range(processes)], advance)
-    else:
-        for strip in work:
-            advance(_decode_strip(strip))
+        return sorted(_decode_in_processes([work[start::processes] for start in range(processes)], advance))
+    found = []
+    for strip in work:
+        found += _decode_strip(strip)
+        advance(len(strip[-1]))
+    return sorted(found)
 
 
-def _decode_strip(strip: Strip) -> int:
+def _decode_strip(strip: Strip) -> list[Bad]:
     file, offset, paths = strip
-    pixels = np.stack([decode(path) for path in paths]).tobytes()
+    rows, bad = np.zeros((len(paths), SIDE, SIDE, 3), np.uint8), []
+    for row, path in zip(rows, paths, strict=True):
+        try:
+            row[:] = decode(path)
+        except BadImageError as error:
+            bad.append(error.bad)
+    pixels = rows.tobytes()
     try:
         with open(file, "r+b") as array:  # noqa: PTH123 (strips travel as JSON, so paths are strings)
             array.seek(offset)
             array.write(pixels)
     except OSError as error:
         raise durable.storage_error(Path(file), error, len(pixels)) from error
-    return len(paths)
+    return bad
 
 
 def decode(path: str) -> np.ndarray:
     """One PNG or JPEG as uint8 (32, 32, 3).
 
     Raises:
-        DataError: it is damaged, of another kind, or larger than PIXEL_LIMIT.
+        BadImageError: it is damaged, of another kind, or larger than PIXEL_LIMIT.
+        DataError: it cannot be read for a reason that lies in the system.
     """
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             return np.asarray(_fitted(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"cannot read image: {path}: {error}. Replace or remove it.") from error
+        if getattr(error, "errno", None) in SYSTEMS:
+            raise DataError(f"cannot read image: {path}: {reason(error)}. Run the same command again.") from error
+        raise BadImageError(path, reason(error)) from error
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, without its path, which Pillow and the system repeat."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no PNG or JPEG"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _fitted(image: Image.Image) -> Image.Image:
@@ -106,13 +139,12 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _decode_in_processes(shares: Sequence[Sequence[Strip]], advance: Advance) -> None:
+def _decode_in_processes(shares: Sequence[Sequence[Strip]], advance: Advance) -> list[Bad]:
     children = [_start() for _ in shares]
     with ThreadPoolExecutor(len(children)) as pool:
         try:
             followers = [pool.submit(_follow, *pair, advance) for pair in zip(children, shares, strict=True)]
-            for follower in as_completed(followers):
-                follower.result()
+            return [bad for follower in as_completed(followers) for bad in follower.result()]
         finally:
             for child in children:
                 child.kill()  # does nothing to one that has ended
@@ -123,24 +155,25 @@ def _start() -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def _follow(child: "subprocess.Popen[str]", share: Sequence[Strip], advance: Advance) -> None:
-    """Give a process its share, and wait for it; a line is the number of images just done, or an error."""
+def _follow(child: "subprocess.Popen[str]", share: Sequence[Strip], advance: Advance) -> list[Bad]:
+    """Give a process its share, and wait for it; a line is what came of a strip, or an error."""
     assert child.stdin is not None and child.stdout is not None
+    bad = []
     with contextlib.suppress(BrokenPipeError), child:
         json.dump(share, child.stdin)
         child.stdin.close()
         for line in child.stdout:
-            _heed(json.loads(line), advance)
+            bad += _heed(json.loads(line), advance)
     if child.returncode:
         raise DataError(f"decoding stopped: a process ended with code {child.returncode}. Run the same command again.")
+    return bad
 
 
-def _heed(message: Any, advance: Advance) -> None:
-    if isinstance(message, int):
-        advance(message)
-        return
-    kind, text = message
-    raise (StorageError if kind == StorageError.kind else DataError)(text)
+def _heed(message: Any, advance: Advance) -> list[Bad]:
+    if "error" in message:
+        raise (StorageError if message["error"] == StorageError.kind else DataError)(message["text"])
+    advance(message["done"])
+    return [(path, why) for path, why in message["bad"]]
 
 
 def _serve() -> None:
@@ -149,9 +182,9 @@ def _serve() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a killed parent ends it too, quietly
     try:
         for strip in json.load(sys.stdin):
-            print(_decode_strip(strip), flush=True)
+            print(json.dumps({"bad": _decode_strip(strip), "done": len(strip[-1])}), flush=True)
     except (DataError, StorageError) as error:
-        print(json.dumps([error.kind, str(error)]), flush=True)
+        print(json.dumps({"error": error.kind, "text": str(error)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from trainables import streams
+
 Advance = Callable[[int], None]
 
 
@@ -27,7 +29,13 @@ def meter(what: str, total: int, unit: str, *, bar: bool, done: int = 0) -> Iter
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(one_line(line), file=sys.stderr, flush=True)
+
+
+def one_line(message: str) -> str:
+    """Line breaks and control characters would break the promise of one line, or move a terminal's cursor."""
+    shown = streams.with_bytes(message)
+    return " ".join("".join(character if character.isprintable() else " " for character in shown).split())
 
 
 @contextlib.contextmanager

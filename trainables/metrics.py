@@ -8,8 +8,8 @@ import numpy as np
 def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Metrics of logits (N, C) against labels (N,), all fractions from 0 to 1, as plain JSON values.
 
-    `per_class_accuracy` has one number per class (its recall); row i of `confusion_matrix` counts what images of class i
-    were taken for.
+    `per_class_accuracy` has one number per class (its recall), None for a class without images, which is in no mean
+    either; row i of `confusion_matrix` counts what images of class i were taken for.
     """
     from sklearn import metrics
 
@@ -20,10 +20,21 @@ def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "count": len(labels),
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "top5_accuracy": top5_accuracy(logits, labels),
-        "macro_f1": float(metrics.f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
-        "per_class_accuracy": (matrix.diagonal() / np.maximum(matrix.sum(axis=1), 1)).tolist(),
+        "macro_f1": macro_f1(matrix),
+        "per_class_accuracy": [row[own] / sum(row) if sum(row) else None for own, row in enumerate(matrix.tolist())],
         "confusion_matrix": matrix.tolist(),
     }
+
+
+def macro_f1(matrix: np.ndarray) -> float:
+    """Mean F1 over the classes that have images: of one without, 0 would say that it was got wrong.
+
+    Args:
+        matrix: confusion matrix, counts (C, C), of one image at least.
+    """
+    right, images, taken = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    there = images > 0
+    return float(np.mean(2 * right[there] / (images + taken)[there]))
 
 
 def top5_accuracy(logits: np.ndarray, labels: np.ndarray) -> float | None:

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import data, durable, memory, metrics, timing, trial
+from trainables import census, classwise, data, durable, memory, metrics, timing, trial
 from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
@@ -29,6 +29,7 @@ def train_single(
     dataset: str,
     data_dir: Path,
     *,
+    skip_bad: bool = False,
     fraction: float,
     seed: int,
     precision: str,
@@ -46,8 +47,11 @@ def train_single(
     name, fallback = data.resolve(dataset, data_dir)
     if fallback:
         print(fallback, file=sys.stderr)
-    cache = data.prepare(name, data_dir, progress=not quiet)
+    cache = data.prepare(name, data_dir, skip_bad=skip_bad, progress=not quiet)
     images = data.load(cache, fraction=fraction)
+    data.tell_lost_classes(images)
+    if test and out is None and len(images.classes) > classwise.SHOWN:
+        print(f"note: --out DIR would keep the accuracy of each of {len(images.classes):,} classes", file=sys.stderr)
     device = choose_device(device)
     arithmetic = resolve(precision, device == "cuda")
     torch.set_num_threads(threads)
@@ -61,9 +65,9 @@ def train_single(
         refuse_other_device(folder, device)
         claim(folder, facts, config)
         follow(folder, config, images, seed, device, arithmetic, quiet)
-        print_validation(folder)
+        print_validation(folder, images)
         if test:
-            print_test(folder, config, images, cache, device, arithmetic)
+            print_test(folder, config, images, cache, device, arithmetic, is_kept=out is not None)
 
 
 @contextlib.contextmanager
@@ -95,7 +99,11 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
     found = durable.read_json(folder / FACTS)
-    changed = changes(found["config"], facts["config"]) + changes(found, {**facts, "config": found["config"]})
+    same = {
+        "config": found["config"],
+        "dataset": found.get("dataset"),
+    }  # of images the fingerprint decides, not the path
+    changed = changes(found["config"], facts["config"]) + changes(found, facts | same)
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
     if epochs < found["epochs"] or (epochs > found["epochs"] and config["schedule"] in LENGTH_DEPENDENT):
@@ -158,8 +166,8 @@ def row_line(row: Record, epochs: int) -> str:
     )
 
 
-def print_validation(folder: Path) -> None:
-    """The outcome and the best epoch on stdout.
+def print_validation(folder: Path, images: data.Dataset) -> None:
+    """The outcome and the best epoch on stdout, and where classes are lopsided what the most common one alone makes.
 
     Raises:
         RunError: the trial failed.
@@ -171,12 +179,21 @@ def print_validation(folder: Path) -> None:
     if rows:
         best = max(rows, key=lambda row: row["val_accuracy"])
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
+        print_majority("val", census.of_classes(images.val.labels, len(images.classes)))
     if outcome["outcome"] == "diverged":
         print(f"diverged in epoch {outcome['epoch']}: the loss is not finite; try a smaller --lr", file=sys.stderr)
 
 
-def print_test(folder: Path, config: Config, images: data.Dataset, cache: Path, device: str, arithmetic: str) -> None:
-    """The metrics of the best epoch on the test split on stdout."""
+def print_majority(split: str, counts: list[int]) -> None:
+    """The accuracy of always saying the most common class, where that is much."""
+    if census.is_lopsided(counts):
+        print_metrics({f"{split}_majority": census.majority(counts)})
+
+
+def print_test(
+    folder: Path, config: Config, images: data.Dataset, cache: Path, device: str, arithmetic: str, *, is_kept: bool
+) -> None:
+    """The metrics of the best epoch on the test split on stdout; of many classes a summary, all of it in a kept folder."""
     if not (folder / "best.safetensors").exists():
         return
     weights = durable.read_checked(folder / "best.safetensors")
@@ -186,11 +203,13 @@ def print_test(folder: Path, config: Config, images: data.Dataset, cache: Path, 
     split = data.load_test(cache)
     found = metrics.evaluate(predict(model, split.images, images, device, arithmetic), np.asarray(split.labels))
     durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "done", "metrics": found})
-    per_class = found.pop("per_class_accuracy")
-    matrix = found.pop("confusion_matrix")
+    answers = classwise.Answers(images.classes, found.pop("per_class_accuracy"), found.pop("confusion_matrix"))
     print_metrics({f"test_{key}": value for key, value in found.items() if value is not None})
-    for name, value, row in zip(images.classes, per_class, matrix, strict=True):
-        print(f"  {name:<12} {value:.4f}   {' '.join(f'{count:>5}' for count in row)}")
+    print_majority("test", answers.images)
+    print(*classwise.lines(answers), sep="\n")
+    if is_kept and len(images.classes) > classwise.SHOWN:
+        durable.write(folder / classwise.FILE, classwise.as_csv(answers))
+        print(f"  all of them: {folder / classwise.FILE}")
 
 
 def print_metrics(found: Record, skip: tuple[str, ...] = ()) -> None:

@@ -1,21 +1,28 @@
 """Where the images of each kind of data set come from, how the cache recognises them, and how they get there."""
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainables import cache, cifar, split, tree
+from trainables.cache import Written
 from trainables.config import unknown
 from trainables.errors import DataError
 from trainables.meter import meter, say
 from trainables.paths import expanded
 
+if TYPE_CHECKING:
+    from trainables import decode
+
 NAMES = ("auto", "digits", "cifar10", "cifar100", "folder:PATH")
 FOLDER = "folder:"
-ENOUGH = 10  # training images of which a tenth can be held out
+ENOUGH = 15  # training images of which a tenth can be held out; of fewer that would be a single one
+LISTED = 5  # bad files that are named; of more the number is told
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,9 @@ class Source:
 
     name: str
     key: str  # in the cache; changes with the images
-    write: Callable[[Path], tuple[str, ...]]  # puts the array files into a folder, and returns the class names
+    write: cache.Write  # puts the array files into a folder
     fetch: Callable[[], None] = lambda: None  # makes sure that write finds what it reads
+    notes: tuple[str, ...] = ()  # what is read otherwise than one might think, and what is not read
 
 
 def check_name(dataset: str) -> None:
@@ -34,8 +42,11 @@ def check_name(dataset: str) -> None:
         raise DataError(unknown("data set", dataset, NAMES))
 
 
-def source(dataset: str, data_dir: Path, *, progress: bool = True) -> Source:
+def source(dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: bool = True) -> Source:
     """The source of digits, cifar10, cifar100 or folder:PATH; a folder is listed, nothing is decoded or fetched.
+
+    Args:
+        skip_bad: leave out the files of a folder that are no good images.
 
     Raises:
         DataError: there is no such data set, or the folder is not one of images.
@@ -45,13 +56,13 @@ def source(dataset: str, data_dir: Path, *, progress: bool = True) -> Source:
     if dataset in ("cifar10", "cifar100"):
         return _archive_source(dataset, data_dir)
     if dataset.startswith(FOLDER):
-        return _folder_source(folder_of(dataset), progress)
+        return _folder_source(folder_of(dataset), skip_bad, progress)
     raise DataError(unknown("data set", dataset, NAMES[1:]))
 
 
 def folder_of(dataset: str) -> Path:
-    """The absolute path in folder:PATH."""
-    return Path(expanded(dataset.removeprefix(FOLDER))).absolute()
+    """The absolute path in folder:PATH, without links and detours, so that a folder has one name however it is spelt."""
+    return Path(os.path.realpath(expanded(dataset.removeprefix(FOLDER))))
 
 
 def base_name(folder: Path) -> str:
@@ -59,7 +70,7 @@ def base_name(folder: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.") or "folder"
 
 
-def _write_digits(folder: Path) -> tuple[str, ...]:
+def _write_digits(folder: Path) -> Written:
     from trainables import digits  # scikit-learn takes a second or two to load
 
     images, labels = digits.read()
@@ -67,7 +78,7 @@ def _write_digits(folder: Path) -> tuple[str, ...]:
     rest = np.setdiff1d(np.arange(len(labels)), test)
     cache.save_split(folder, "test", images[test], labels[test])
     _save_training(folder, images[rest], labels[rest], digits.HELD_OUT)
-    return digits.CLASSES
+    return Written(digits.CLASSES)
 
 
 def _archive_source(dataset: str, data_dir: Path) -> Source:
@@ -80,13 +91,13 @@ def _archive_source(dataset: str, data_dir: Path) -> Source:
         if cifar.located(archive, data_dir) is None:
             download.fetch(archive, data_dir)
 
-    def write(folder: Path) -> tuple[str, ...]:
+    def write(folder: Path) -> Written:
         found = cifar.located(archive, data_dir) or data_dir / archive.file
         with meter(f"verifying and reading {found.name}", 1, "archives", bar=False):
             (images, labels), test, classes = cifar.read(archive, found)
         cache.save_split(folder, "test", *test)
         _save_training(folder, images, labels, round(len(labels) / 10))
-        return classes
+        return Written(classes)
 
     return Source(dataset, cache.key(dataset, archive.sha256), write, fetch)
 
@@ -103,38 +114,88 @@ def _divide(labels: np.ndarray, held_out: int) -> tuple[np.ndarray, np.ndarray]:
     return np.setdiff1d(np.arange(len(labels)), val), val
 
 
-def _folder_source(root: Path, progress: bool) -> Source:
-    name, found = base_name(root), tree.scan(root)
-    images = found.splits if "val" in found.splits else _with_validation(root, found.splits)
+def _folder_source(root: Path, skip_bad: bool, progress: bool) -> Source:
+    found = tree.scan(root)
+    images = _with_validation(found)
 
-    def write(folder: Path) -> tuple[str, ...]:
-        from trainables import decode  # Pillow loads here
+    def write(folder: Path) -> Written:
+        kept, bad = found, _decode(root, images, folder, progress)
+        skipped = bad if skip_bad else []
+        if skipped:
+            say(f"note: {_left_out(skipped)}")
+            kept = found.without({path for path, _ in skipped})
+            bad = _decode(root, _with_validation(kept), folder, progress)  # all: another tenth is held out now
+        if bad:
+            raise _refusal(root, bad)
+        return Written(kept.classes, {"validation": kept.folders.get("val"), "skipped": len(skipped)})
 
-        work: list[decode.Strip] = []
-        for part, some in images.items():
-            work += decode.strips(*cache.begin_split(folder, part, some.labels), some.paths)
-        total = sum(len(some.paths) for some in images.values())
-        with meter(f"decoding {total:,} images of {name}", total, "images", bar=progress) as advance:
-            decode.decode_all(work, advance)
-        tell_left_out(tree.others(root))
-        return found.classes
-
-    return Source(name, cache.key("folder, upright", found.key), write)  # as their cameras noted: not so at first
-
-
-def tell_left_out(paths: list[Path]) -> None:
-    """Say how much of a folder is not used, so that nobody misses pictures in silence."""
-    if paths:
-        say(f"note: left out, being no {tree.KINDS} file in a class: {len(paths):,}, the first of them {paths[0]}")
+    kind = f"folder, upright{', bad ones left out' if skip_bad else ''}"  # as their cameras noted: not so at first
+    return Source(base_name(root), cache.key(kind, found.key), write, notes=_notes(found, images))
 
 
-def _with_validation(root: Path, splits: dict[str, tree.Images]) -> dict[str, tree.Images]:
-    """The splits of a folder without val/: a tenth of train is held out."""
-    train = splits["train"]
+def _decode(root: Path, images: dict[str, tree.Images], folder: Path, progress: bool) -> "list[decode.Bad]":
+    """Fill the array files, and return the files that are no good images."""
+    from trainables import decode  # Pillow loads here
+
+    work: list[decode.Strip] = []
+    for part, some in images.items():
+        work += decode.strips(*cache.begin_split(folder, part, some.labels), some.paths)
+    total = sum(len(some.paths) for some in images.values())
+    with meter(f"decoding {total:,} images of {base_name(root)}", total, "images", bar=progress) as advance:
+        return decode.decode_all(work, advance)
+
+
+def _refusal(root: Path, bad: "Sequence[decode.Bad]") -> DataError:
+    """All bad files at once: the first few by name, and how many there are."""
+    if len(bad) == 1:
+        return DataError(
+            f"cannot read image: {': '.join(bad[0])}. Replace or remove it, or leave it out with --skip-bad."
+        )
+    more = [f"... and {len(bad) - LISTED:,} more"] if len(bad) > LISTED else []
+    return DataError(
+        f"cannot read {len(bad):,} images: {root}. Replace or remove them, or leave them out with --skip-bad.",
+        [*(": ".join(each) for each in bad[:LISTED]), *more],
+    )
+
+
+def _left_out(bad: "Sequence[decode.Bad]") -> str:
+    """What --skip-bad does without, in one line."""
+    more = f", and {len(bad) - LISTED:,} more" if len(bad) > LISTED else ""
+    return f"left out, as --skip-bad asks: {'; '.join(': '.join(each) for each in bad[:LISTED])}{more}"
+
+
+def _notes(found: tree.Tree, images: dict[str, tree.Images]) -> tuple[str, ...]:
+    """How the folders were understood where that is no matter of course, and what is not read."""
+    otherwise = [
+        f"{found.root / name} is read as {usual}/: {len(images[usual].paths):,} images"
+        for usual, name in found.folders.items() if name != usual
+    ]  # fmt: skip
+    held_out = len(images["val"].paths)
+    without = (
+        f"no val/ (valid/, validation/) in {found.root}: {held_out:,} training images, a tenth, are held out instead"
+    )
+    return (*otherwise, *([] if "val" in found.folders else [without]), *filter(None, [tree.unread_words(found)]))
+
+
+def _with_validation(found: tree.Tree) -> dict[str, tree.Images]:
+    """The splits of a folder; without val/ a tenth of train is held out.
+
+    Raises:
+        DataError: that would leave too few images.
+    """
+    splits = found.splits
+    if "val" in splits:
+        return splits
+    train, folder = splits["train"], found.root / found.folders["train"]
     if len(train.paths) < ENOUGH:
         raise DataError(
-            f"too few images: {root / 'train'}: {len(train.paths)} where at least {ENOUGH} are needed. "
-            "Add some, or a val/ folder."
+            f"too few images: {folder}: {len(train.paths)} where at least {ENOUGH} are needed. Add some, or a val/ folder."
         )
     rest, val = _divide(train.labels, round(len(train.paths) / 10))
+    lost = np.setdiff1d(train.labels, train.labels[rest])
+    if len(lost):
+        raise DataError(
+            f"too few images: {folder / found.classes[lost[0]]}: its only image would be held out for validation. "
+            "Add some, or a val/ folder."
+        )
     return {**splits, "train": train.take(rest), "val": train.take(val)}

@@ -40,7 +40,11 @@ def quotas(sizes: np.ndarray, count: int) -> np.ndarray:
 
 def _hashes(count: int, purpose: int) -> np.ndarray:
     """splitmix64 of (purpose, position): uint64 (count,), no two alike. numpy's own generators may change."""
-    value = np.arange(count, dtype=np.uint64) + np.uint64(purpose << 48)
+    return mixed(np.arange(count, dtype=np.uint64) + np.uint64(purpose << 48))
+
+
+def mixed(value: np.ndarray) -> np.ndarray:
+    """splitmix64 of each value, uint64: unlike ones stay unlike."""
     value = value * np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -47,6 +47,15 @@ def test_a_plot_is_well_formed_without_formulas_and_the_same_again(name: str) ->
     assert b"<dc:date>" not in first
 
 
+def test_a_class_without_images_has_no_zeros_in_the_confusion_matrix() -> None:
+    drawn = [
+        drawings.draw("confusion", {"classes": ["cat", "dog"], "shares": [[90.0, 10.0], row]})
+        for row in ([None, None], [0.0, 0.0])
+    ]
+    assert all(ElementTree.fromstring(each).tag.endswith("svg") for each in drawn)
+    assert drawn[0].count(b"<use") == drawn[1].count(b"<use") + 2  # a dash in each of its two cells
+
+
 def test_a_decision_after_each_epoch_can_be_drawn() -> None:
     many = {"rungs": [(epoch, 1, 100 - epoch, epoch % 2) for epoch in range(1, 51)], "finished": 50, "epochs": 51}
     assert ElementTree.fromstring(drawings.draw("rungs", many)).tag.endswith("svg")
@@ -83,7 +92,7 @@ def test_the_winner_that_was_tested_has_its_confusions(rates: Callable[[], list[
     matrix = [[8, 2], [0, 0]]
     line = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": {"confusion_matrix": matrix}}
     found = dataclasses.replace(run(rates(), classes=["a", "b"]), tests=[line])
-    assert pictures.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [0.0, 0.0]]
+    assert pictures.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [None, None]]
 
 
 def mixed(trial: Make, number: int, **more: Any) -> list[Trial]:

@@ -201,3 +201,30 @@ def test_changes_that_were_allowed_stay_visible(
     (folder / "totals.jsonl").write_text(line % '"torch: 1 is now 2"' + line % "")
     found = dataclasses.replace(found, folder=folder)
     assert "torch: 1 is now 2" in provenance(found, results.rank(found), [])
+
+
+def answered(run: Run, matrix: list[list[int]], recorded_f1: float) -> Run:
+    """The run after its test split was read, with this confusion matrix."""
+    images = [sum(row) for row in matrix]
+    right = [row[place] for place, row in enumerate(matrix)]
+    shares = [
+        own / number if number else 0.0 for own, number in zip(right, images, strict=True)
+    ]  # 0.0 as early runs had it
+    metrics: dict[str, Any] = {"count": sum(images), "accuracy": sum(right) / sum(images), "macro_f1": recorded_f1}
+    metrics |= {"per_class_accuracy": shares, "confusion_matrix": matrix}
+    line = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": metrics}
+    return dataclasses.replace(run, tests=[line], identity=run.identity | {"classes": list("abc")[: len(matrix)]})
+
+
+def test_a_class_without_test_images_is_in_no_mean_also_of_early_runs(rates: Rates, run: MakeRun) -> None:
+    found = answered(run(rates()), [[8, 2, 0], [1, 9, 0], [0, 0, 0]], recorded_f1=0.567)
+    text = winner_on_test(found, stand(found)).replace(" ", "")
+    assert "|macroF1|0.8496(over2of3classes:theothershavenoimages)|" in text
+    assert "|c|0|–|" in text
+
+
+def test_the_majority_stands_beside_a_test_accuracy_of_lopsided_classes(rates: Rates, run: MakeRun) -> None:
+    lopsided = answered(run(rates()), [[98, 0], [2, 0]], recorded_f1=0.49)
+    assert "|alwaysthemostcommonclass|98.00%|" in winner_on_test(lopsided, stand(lopsided)).replace(" ", "")
+    equal = answered(run(rates()), [[8, 2], [1, 9]], recorded_f1=0.85)
+    assert "most common" not in winner_on_test(equal, stand(equal))

@@ -152,3 +152,50 @@ def test_a_command_that_is_refused_for_its_device_changes_nothing(digits, tmp_pa
     with pytest.raises(RunError, match="another device"):
         start(tmp_path / "one", digits, epochs=9)
     assert (tmp_path / "one" / single.FACTS).read_bytes() == before
+
+
+def start_on(root, data_dir, out, *, test=True):
+    train_single(
+        out, complete({**SMALL, "epochs": 1}), f"folder:{root}", data_dir,
+        fraction=1.0, seed=0, precision="fp32", threads=1, device="cpu", test=test, quiet=True,
+    )  # fmt: skip
+
+
+def test_what_the_most_common_class_alone_makes_stands_beside_the_accuracy(make_tree, digits, tmp_path, capsys):
+    root = make_tree({"train": 30, "val": 49, "test": 9}, ["big"])
+    make_tree({"train": 5, "val": 1, "test": 0}, ["small"])
+    start_on(root, digits, tmp_path / "one")
+    out, err = capsys.readouterr()
+    assert "val_majority         0.9800\n" in out
+    assert "test_majority        1.0000\n" in out
+    assert "  small        –  " in out  # 0 would say that it was got wrong
+    assert "note: one class has no test images: small; " in err
+
+
+def test_nothing_is_said_of_classes_that_are_about_equal(digits, tmp_path, capsys):
+    start(tmp_path / "one", digits, test=True)
+    assert "majority" not in capsys.readouterr().out
+
+
+def test_a_kept_trial_goes_on_under_another_path_of_the_same_images(make_tree, digits, tmp_path, capsys):
+    root = make_tree({"train": 30, "val": 30, "test": 9})
+    start_on(root, digits, tmp_path / "one", test=False)
+    before = capsys.readouterr().out
+    root.rename(tmp_path / "elsewhere")
+    start_on(tmp_path / "elsewhere", digits, tmp_path / "one", test=False)
+    assert capsys.readouterr().out == before
+
+
+def test_of_many_classes_there_is_a_summary_and_a_file(make_tree, digits, tmp_path, capsys):
+    names = [f"class{number:02}" for number in range(25)]
+    root = make_tree({"train": 2, "val": 2, "test": 2}, names)
+    start_on(root, digits, tmp_path / "one")
+    out = capsys.readouterr().out
+    assert "  the weakest of 25 classes:\n" in out
+    assert f"  all of them: {tmp_path / 'one' / 'classes.csv'}\n" in out
+    assert len((tmp_path / "one" / "classes.csv").read_text().splitlines()) == 26
+    assert max(map(len, out.splitlines())) < 200
+    start_on(root, digits, None)
+    out, err = capsys.readouterr()
+    assert "note: --out DIR would keep the accuracy of each of 25 classes\n" in err
+    assert "all of them" not in out

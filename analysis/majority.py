@@ -1,0 +1,106 @@
+"""What always saying the most common class would reach, beside what the best network did."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis import predictions, statistics
+from analysis.leaderboard import chance
+from analysis.markdown import escape, percent, plural
+from analysis.standing import Standing
+from search.ledger import Run
+from trainables import census
+
+
+class Majority(NamedTuple):
+    """The most common class of the validation images, and how the best network compares with always saying it."""
+
+    name: str
+    share: float
+    p_value: float  # two-sided, adjusted for how many the best was chosen from; 1 where the best is no better
+    is_lopsided: bool  # far more than an equal share
+
+    @property
+    def is_beaten(self) -> bool:
+        return self.p_value <= statistics.LEVEL
+
+    @property
+    def matters(self) -> bool:
+        """Whether an accuracy of this run should not stand without it."""
+        return self.is_lopsided or not self.is_beaten
+
+
+def majority(run: Run, where: Standing) -> Majority | None:
+    """None without a winner, and of runs that did not record how many images each class has."""
+    counts = run.identity.get("census", {}).get("counts", {}).get("val")
+    best = where.best
+    if best is None or not counts:
+        return None
+    place = int(np.argmax(counts))
+    p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * candidates(where))
+    name = run.identity["classes"][place]
+    return Majority(name, census.majority(counts), p_value, census.is_lopsided(counts))
+
+
+def candidates(where: Standing) -> int:
+    """Of how many trained networks the best was chosen."""
+    return max(1, int((where.trials["status"] == "finished").sum()))
+
+
+def compared(best: pd.Series, place: int, there: int, images: int) -> float:
+    """p-value of McNemar's exact test between the best network and always saying one class; 1 where that is no worse.
+
+    Both are right about the images of the class that the network knows, the constant answer alone about the others of it.
+    Without the network's predictions it is the largest p-value that the two counts allow.
+
+    Args:
+        best: index, folder, best epoch and value of the network.
+        place: the index of the class.
+        there: how many validation images are of it.
+    """
+    right = round(best["val_accuracy"] * images)
+    if right <= there:
+        return 1.0
+    known = known_of_class(best, place, right, images)
+    if known is None:
+        return float(statistics.largest_mcnemar(np.array(right), np.array(there), images))
+    return float(statistics.mcnemar(np.array(right - known), np.array(there - known)))
+
+
+def known_of_class(best: pd.Series, place: int, right: int, images: int) -> int | None:
+    """How many images of a class the network is right about; None if its predictions are lost or of another epoch."""
+    try:
+        found = predictions.read(best["folder"])
+    except ValueError:
+        return None
+    if found.epoch != best["best_epoch"] or len(found.correct) != images or int(found.correct.sum()) != right:
+        return None
+    return int((found.correct & (found.predicted == place)).sum())
+
+
+def sentence(run: Run, where: Standing) -> str:
+    """For the answer, where the accuracy should not stand alone."""
+    found = majority(run, where)
+    if found is None or not found.matters:
+        return ""
+    beaten = "" if found.is_beaten else ", and the best network is not shown to do better"
+    return (
+        f"Always saying the most common class, {escape(found.name)}, is right about {percent(found.share)} % of these images"
+        f"{beaten}."
+    )
+
+
+def check(run: Run, where: Standing) -> tuple[bool, str] | None:
+    """Whether the best network is shown to be above that, in one line; nothing where that is beyond question."""
+    found = majority(run, where)
+    if found is None or not found.matters:
+        return None
+    constant = f"the {percent(found.share)} % of always saying {escape(found.name)}"
+    among = f"adjusted for the {plural(candidates(where), 'network')} it was chosen from"
+    if found.is_beaten:
+        return True, f"The best is above {constant} by more than chance ({among})."
+    return False, (
+        f"The best is not shown to be above {constant}, the most common class (p {chance(found.p_value)}, {among}): "
+        "its accuracy may say nothing. Look at the accuracy of each class."
+    )

@@ -1,0 +1,55 @@
+"""A folder of images under another path: the run of these images is found by their fingerprint."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from search import identity, ledger
+from search.resuming import names
+from search.settings import Settings
+from trainables.data import Dataset
+from trainables.durable import Record
+from trainables.errors import ExpectedError
+from trainables.sources import FOLDER
+
+
+def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings, str]:
+    """The settings with the name of the run that was started on these images under another path, and a line about it.
+
+    Only runs that were named after their images are looked at, and only if this search would be a new one. One that differs
+    in nothing else is the same search. Of others the line alone says that they are there.
+    """
+    folder = settings.runs_dir / settings.run_name
+    if settings.name or not settings.dataset.startswith(FOLDER) or (folder / "run.json").exists():
+        return settings, ""
+    asked = identity.describe(settings, images, on_gpu)
+    found = dict(on_the_same_images(settings, asked))
+    same = [name for name, recorded in found.items() if is_same(recorded, asked, settings)]
+    if len(same) == 1:
+        return replace(settings, name=same[0]), (
+            f"{settings.runs_dir / same[0]} is of the same images under another path, so that run is the one that goes on; "
+            "--name NEW starts another"
+        )
+    if found:
+        others = ", ".join(str(settings.runs_dir / name) for name in found)
+        return settings, f"of the same images under another path there is {others}; --resume NAME goes on with it"
+    return settings, ""
+
+
+def on_the_same_images(settings: Settings, asked: Record) -> Iterator[tuple[str, Record]]:
+    """Name and identity of each run of this space on these images that is named after its images."""
+    for name in names(settings.runs_dir):
+        try:
+            recorded = ledger.read_identity(settings.runs_dir / name)
+        except ExpectedError:  # damaged, or of a newer version: nothing to go on with
+            continue
+        is_named_so = name == f"{recorded['space']}-{recorded['dataset']}"
+        if is_named_so and all(recorded[key] == asked[key] for key in ("space", "fingerprint")):
+            yield name, recorded
+
+
+def is_same(recorded: Record, asked: Record, settings: Settings) -> bool:
+    """Whether a run would be continued by these settings as they are."""
+    precision = (
+        recorded["precision"] if settings.precision == "auto" else asked["precision"]
+    )  # decided when it was started
+    return not identity.differences(recorded, asked | {"precision": precision}) and "warm_start" not in recorded

@@ -1,0 +1,96 @@
+"""Too little data is refused or said: pytest tests/trainables/test_census.py"""
+
+import numpy as np
+import pytest
+
+from trainables import census, data
+from trainables.errors import DataError
+
+
+def prepare(root, tmp_path):
+    return data.load(data.prepare(f"folder:{root}", tmp_path / "data"))
+
+
+def test_three_images_a_class_are_refused_because_one_would_be_held_out(make_tree, tmp_path):
+    root = make_tree({"train": 3, "test": 3}, ["cat", "dog", "owl", "bee"])
+    with pytest.raises(DataError, match=r"^too few images: .*train: 12 where at least 15 are needed\. "):
+        prepare(root, tmp_path)
+
+
+def test_so_is_a_validation_folder_with_a_single_image(make_tree, tmp_path):
+    root = make_tree({"train": 20, "val": 1, "test": 3})
+    (root / "val/cat/val000.png").unlink()
+    with pytest.raises(DataError, match=r"^too few images: .*val: 1 where at least 2 are needed\. "):
+        prepare(root, tmp_path)
+
+
+def test_a_class_whose_only_image_would_be_held_out_is_refused(make_tree, tmp_path):
+    root = make_tree({"train": 1, "test": 1}, [f"{number:02}" for number in range(20)])
+    with pytest.raises(DataError, match=r"^too few images: .*/train/\d\d: its only image would be held out"):
+        prepare(root, tmp_path)
+
+
+def test_few_validation_images_are_said_with_what_each_is_worth(make_tree, tmp_path, capsys):
+    prepare(make_tree({"train": 20, "test": 5}), tmp_path)
+    assert (
+        "note: only 4 validation images: each is worth 25.0 points of accuracy. Add some.\n" in capsys.readouterr().err
+    )
+
+
+def test_a_class_without_images_to_validate_or_test_is_named(make_tree, tmp_path, capsys):
+    root = make_tree({"train": 20, "val": 30, "test": 5}, ["cat", "dog", "owl"])
+    for path in [*(root / "val/owl").iterdir(), *(root / "test/cat").iterdir(), *(root / "test/dog").iterdir()]:
+        path.unlink()
+    (root / "test/dog").rmdir()  # without its folder it is as absent
+    found = prepare(root, tmp_path)
+    assert found.census["counts"] == {"train": [20, 20, 20], "val": [30, 30, 0], "test": [0, 0, 5]}
+    said = capsys.readouterr().err
+    assert "note: one class has no validation images: owl; no accuracy tells of them. Add some.\n" in said
+    assert "note: 2 of 3 classes have no test images: cat, dog; " in said
+
+
+def test_of_many_such_classes_a_few_are_named(make_tree):
+    names = [f"class{number}" for number in range(1200)]
+    line = census.without("val", [0] * 1199 + [1], names)
+    assert line.startswith(
+        "1,199 of 1,200 classes have no validation images: class0, class1, class2, class3, class4 and 1,194 more; "
+    )
+
+
+def test_a_fraction_that_loses_a_class_says_so(make_tree, tmp_path, capsys):
+    root = make_tree({"train": 2, "val": 30, "test": 5}, ["cat", "dog", "owl", "bee"])
+    folder = data.prepare(f"folder:{root}", tmp_path / "data")
+    capsys.readouterr()
+    data.tell_lost_classes(data.load(folder, fraction=0.3))
+    assert capsys.readouterr().err == (
+        "note: 2 of 4 classes have no training images: dog, owl; no network can learn them. Use a larger --fraction.\n"
+    )
+    data.tell_lost_classes(data.load(folder))
+    assert capsys.readouterr().err == ""
+
+
+def test_enough_of_everything_calls_for_nothing(make_tree, tmp_path, capsys):
+    found = prepare(make_tree({"train": 20, "val": 25, "test": 5}), tmp_path)
+    assert census.remarks(found.census, found.classes) == []
+    assert "note" not in capsys.readouterr().err
+
+
+def test_nothing_is_known_of_what_was_decoded_before(toy):
+    assert census.remarks(toy.census, toy.classes) == []
+
+
+def test_a_name_that_would_move_the_cursor_does_not(make_tree, tmp_path, capsys):
+    root = make_tree({"train": 20, "val": 30, "test": 5}, ["cat", "\x1b[2Jdog"])
+    for path in (root / "val" / "\x1b[2Jdog").iterdir():
+        path.unlink()
+    prepare(root, tmp_path)
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_labels_of_every_class_are_counted():
+    images = {split: np.zeros((3, 32, 32, 3), np.uint8) for split in ("train", "val", "test")}
+    labels = {"train": np.array([0, 1, 3]), "val": np.array([0, 0, 0]), "test": np.array([1, 1, 3])}
+    found = census.count(images, labels, 4, {"skipped": 2})
+    assert found["counts"] == {"train": [1, 1, 0, 1], "val": [3, 0, 0, 0], "test": [0, 2, 0, 1]}
+    assert [line["images"] for line in found["duplicates"]] == [3, 3, 3]
+    assert found["skipped"] == 2

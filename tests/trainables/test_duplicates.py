@@ -1,0 +1,97 @@
+"""The same pixels in two splits are counted and told: pytest tests/trainables/test_duplicates.py"""
+
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from trainables import cache, data, duplicates
+
+
+def prepare(root, tmp_path):
+    return data.load(data.prepare(f"folder:{root}", tmp_path / "data"))
+
+
+def copy(root, source, target, names):
+    for name, new in names.items():
+        shutil.copy(root / source / f"{name}.png", root / target / f"{new}.png")
+
+
+def test_test_images_copied_from_train_are_told_each_time(make_tree, tmp_path, capsys):
+    root = make_tree({"train": 20, "val": 3, "test": 0})
+    copy(root, "train/cat", "test/cat", {"train000": "x", "train001": "y"})
+    copy(root, "train/dog", "test/dog", {"train000": "x"})
+    for _ in range(2):  # the second time nothing is decoded
+        assert prepare(root, tmp_path).census["duplicates"] == [{"split": "test", "also": "train", "images": 3}]
+        assert "note: 3 of 3 test images also stand among the training images" in capsys.readouterr().err
+
+
+def test_so_are_those_in_any_other_two_splits_whatever_their_name_class_and_format(make_tree, tmp_path, capsys):
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    copy(root, "train/cat", "val/dog", {"train005": "another"})
+    Image.open(root / "val/cat/val001.png").save(root / "test/cat/again.png", compress_level=9)
+    assert prepare(root, tmp_path).census["duplicates"] == [
+        {"split": "val", "also": "train", "images": 1},
+        {"split": "test", "also": "val", "images": 1},
+    ]
+    said = capsys.readouterr().err
+    assert "1 of 7 validation images also stand among the training images" in said
+    assert "1 of 11 test images also stand among the validation images" in said
+
+
+def test_a_held_out_tenth_can_hold_copies_of_what_is_trained_on(make_tree, tmp_path):
+    """Each picture lies there twice: where one of the two is held out, the other mostly is not."""
+    root = make_tree({"train": 20, "test": 5})
+    for path in list((root / "train").glob("*/*.png")):
+        Image.open(path).save(path.with_name(f"{path.stem}-copy.png"))
+    found = prepare(root, tmp_path)
+    trained = {image.tobytes() for image in found.train.images}
+    copies = sum(image.tobytes() in trained for image in found.val.images)
+    assert copies > 0
+    assert found.census["duplicates"] == [{"split": "val", "also": "train", "images": copies}]
+
+
+def test_nothing_is_said_of_pictures_that_are_all_unlike(make_tree, tmp_path, capsys):
+    root = make_tree({"train": 20, "val": 30, "test": 5})
+    copy(root, "train/cat", "train/cat", {"train000": "twice"})  # within one split no value is worth less for it
+    assert prepare(root, tmp_path).census["duplicates"] == []
+    assert "also stand" not in capsys.readouterr().err
+
+
+@given(st.integers(0, 3071), st.integers(0, 3071), st.integers(1, 255), st.integers(1, 255), st.integers(0, 2**32 - 1))
+def test_images_that_differ_in_a_byte_or_two_are_unlike(first, second, one, two, seed):
+    """Also where a byte is the highest of its word, which a plain weighted sum would hardly see."""
+    image = np.random.default_rng(seed).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    changed = image.copy()
+    changed.reshape(-1)[first] ^= one
+    if second != first:
+        changed.reshape(-1)[second] ^= two
+    hashed = duplicates.hashes(np.concatenate([image, changed, image]))
+    assert hashed[0] == hashed[2] != hashed[1]
+
+
+def test_moved_pixels_are_other_pixels():
+    images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    turned = [images, images[:, ::-1], images[:, :, ::-1], images[..., ::-1], np.roll(images, 8, 1)]
+    every = np.concatenate([np.ascontiguousarray(each) for each in turned])
+    assert len(set(duplicates.hashes(every).tolist())) == len(every)
+
+
+@pytest.mark.parametrize("count", [0, 1, duplicates.STEP, duplicates.STEP + 1])
+def test_any_number_of_images_has_as_many_hashes(count):
+    images = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    assert duplicates.hashes(images).shape == (count,)
+
+
+def test_a_cache_of_before_is_decoded_again(make_tree, tmp_path, monkeypatch):
+    root = make_tree({"train": 20, "test": 5})
+    monkeypatch.setattr(cache, "VERSION", cache.VERSION - 1)
+    old = data.prepare(f"folder:{root}", tmp_path / "data")
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    new = data.prepare(f"folder:{root}", tmp_path / "data")
+    assert new != old
+    assert data.load(new).fingerprint == data.load(old).fingerprint

@@ -1,0 +1,127 @@
+"""Which folders are read as which split, and what is said of the rest: pytest tests/trainables/test_tree.py"""
+
+import pytest
+
+from trainables import data, tree
+from trainables.errors import DataError
+
+
+def prepare(root, tmp_path, **more):
+    return data.load(data.prepare(f"folder:{root}", tmp_path / "data", **more))
+
+
+@pytest.mark.parametrize("name", ["valid", "validation", "Val", "VALID", "Validation"])
+def test_every_usual_spelling_of_validation_is_read_and_named(make_tree, tmp_path, capsys, name):
+    root = make_tree({"train": 20, name: 3, "test": 5})
+    found = prepare(root, tmp_path)
+    assert found.sizes == {"train": 40, "val": 6, "test": 10}
+    assert found.census["validation"] == name
+    said = capsys.readouterr().err
+    assert f"note: {root}/{name} is read as val/: 6 images\n" in said
+    assert "not read" not in said
+
+
+@pytest.mark.parametrize(("train", "test"), [("Train", "TEST"), ("training", "testing"), ("TRAINING", "Test")])
+def test_so_are_those_of_train_and_test(make_tree, tmp_path, capsys, train, test):
+    root = make_tree({train: 20, "val": 3, test: 5})
+    assert prepare(root, tmp_path).sizes == {"train": 40, "val": 6, "test": 10}
+    said = capsys.readouterr().err
+    assert f"{root}/{train} is read as train/: 40 images" in said
+    assert f"{root}/{test} is read as test/: 10 images" in said
+
+
+@pytest.mark.parametrize("names", [("val", "valid"), ("validation", "Valid"), ("train", "training"), ("test", "Test")])
+def test_two_folders_of_one_split_are_refused(make_tree, names):
+    root = make_tree({"train": 20, "test": 5, **dict.fromkeys(names, 3)})
+    with pytest.raises(
+        DataError, match=r"^two folders of \w+ images: .*pets: .* and .*\. Rename or remove one of them\.$"
+    ):
+        tree.scan(root)
+
+
+def test_a_held_out_tenth_is_said(make_tree, tmp_path, capsys):
+    root = make_tree({"train": 20, "test": 5})
+    assert prepare(root, tmp_path).census["validation"] is None
+    assert (
+        f"note: no val/ (valid/, validation/) in {root}: 4 training images, a tenth, are held"
+        in capsys.readouterr().err
+    )
+
+
+def test_the_spelling_is_no_part_of_the_fingerprint(make_tree, tmp_path):
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    before = prepare(root, tmp_path)
+    for usual, name in (("val", "Valid"), ("train", "Training")):
+        (root / usual).rename(root / name)
+    after = prepare(root, tmp_path)
+    assert (after.fingerprint, after.census["validation"]) == (before.fingerprint, "Valid")
+
+
+UNREAD = {  # a file that is not read, and the place where it is counted
+    "extra/cat/1.png": "extra",
+    "labels.csv": "",
+    "train/loose.png": "train",
+    "train/cat/notes.txt": "train/cat",
+    "test/dog/more/deep/1.png": "test/dog/more",
+    "dev/dog/1.jpg": "dev",
+}
+
+
+@pytest.mark.parametrize("file", UNREAD)
+def test_whatever_is_not_read_is_said_with_its_place_and_count(make_tree, tmp_path, capsys, file):
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    for name in (file, f"{file}x"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    for _ in range(2):  # the second time nothing is decoded
+        prepare(root, tmp_path)
+        said = [line for line in capsys.readouterr().err.splitlines() if "not read" in line]
+        assert len(said) == 1
+        assert said[0].startswith(
+            f"note: 2 files not read: 2 in {root / UNREAD[file]}. Read are .png or .jpg files in train/"
+        )
+
+
+def test_many_places_are_one_line_with_the_fullest_first(make_tree):
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    for place, files in {"a": 1, "b": 5, "c": 3, "d": 2, "e": 1}.items():
+        (root / place).mkdir()
+        for number in range(files):
+            (root / place / f"{number}.png").write_bytes(b"x")
+    words = tree.unread_words(tree.scan(root))
+    assert words.startswith(f"12 files not read: 5 in {root}/b, 3 in {root}/c, 2 in {root}/d, 2 elsewhere. ")
+
+
+def test_hidden_files_are_nobodys_pictures(make_tree):
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    for name in (".DS_Store", "train/.directory", "train/cat/._000.png", ".git/config"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"x")
+    assert tree.unread_words(tree.scan(root)) == ""
+
+
+def test_an_endless_folder_is_counted_up_to_a_limit(make_tree, monkeypatch):
+    monkeypatch.setattr(tree, "MANY", 5)
+    root = make_tree({"train": 20, "val": 3, "test": 5, "extra": 4})
+    (root / "extra" / "again").symlink_to(root)  # which os.walk would follow forever, if it followed links
+    assert "5 or more in" in tree.unread_words(tree.scan(root))
+
+
+def test_every_mistake_is_named_at_once(make_tree):
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    for empty in ("train/owl", "train/bee", "val/fox", "test/elk"):
+        (root / empty).mkdir()
+    with pytest.raises(DataError) as refused:
+        tree.scan(root)
+    assert refused.value.message == f"unusable folder of images: {root}: 4 mistakes. Correct these:"
+    named = [line.split(f"{root}/")[1].split(":")[0] for line in refused.value.details]
+    assert named == ["train/bee", "train/owl", "test/elk", "val/fox"]
+
+
+def test_what_is_left_without_some_images_is_held_to_the_same_rules(make_tree):
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    found = tree.scan(root)
+    kept = found.without({str(root / "train" / "cat" / "train003.png")})
+    assert len(kept.splits["train"].paths) == 39
+    with pytest.raises(DataError, match=r"^empty class: .*train/cat"):
+        found.without({path for path in found.splits["train"].paths if "/cat/" in path})

@@ -1,0 +1,87 @@
+"""What a data set holds: images of each class, pixels that stand in two splits, what was left out; and what that calls for.
+
+Counted when the images are decoded, kept in the cache and in run.json. Of what was decoded before that was so there is none.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from trainables import duplicates
+from trainables.durable import Record
+
+FEW = 50  # validation images, of which one is worth two points
+LOPSIDED = 1.2  # times an equal share
+NOTICED = 0.1  # with so many classes that none has a tenth of the images, no share is near an accuracy worth having
+NAMED = 5  # classes that are named; of more the number is told
+FULL_NAMES = {"train": "training", "val": "validation", "test": "test"}
+
+
+def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], classes: int, source: Record) -> Record:
+    """The census of train, val and test.
+
+    Args:
+        images: uint8 (N, 32, 32, 3) of each split.
+        labels: int64 (N,) likewise.
+        source: what only the source knows: `validation`, the folder of these images; `skipped`, files left out.
+    """
+    counts = {split: of_classes(own, classes) for split, own in labels.items()}
+    return {"counts": counts, "duplicates": duplicates.count(images), **source}
+
+
+def of_classes(labels: np.ndarray, classes: int) -> list[int]:
+    """How many images each class has."""
+    return np.bincount(labels, minlength=classes).tolist()
+
+
+def remarks(census: Record, classes: Sequence[str]) -> list[str]:
+    """A line for each thing that makes what is measured on these images worth less, with what to do."""
+    if not census:
+        return []
+    counts = census["counts"]
+    absent = (without(split, counts[split], classes) for split in ("train", "val", "test"))
+    copies = (copied(line, counts) for line in census["duplicates"])
+    return [*filter(None, [few(sum(counts["val"])), *absent]), *copies]
+
+
+def few(images: int) -> str:
+    """Of a validation split that hardly tells networks apart."""
+    if images >= FEW:
+        return ""
+    return f"only {images} validation images: each is worth {100 / images:.1f} points of accuracy. Add some."
+
+
+def without(split: str, counts: Sequence[int], classes: Sequence[str], remedy: str = "Add some.") -> str:
+    """Of a split that lacks some classes."""
+    names = [name for name, number in zip(classes, counts, strict=True) if not number]
+    if not names:
+        return ""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    which = f"{len(names):,} of {len(classes):,} classes have" if len(names) > 1 else "one class has"
+    means = "no network can learn them" if split == "train" else "no accuracy tells of them"
+    return f"{which} no {FULL_NAMES[split]} images: {', '.join(names[:NAMED])}{more}; {means}. {remedy}"
+
+
+def copied(line: Record, counts: Mapping[str, Sequence[int]]) -> str:
+    """Of images that stand in two splits."""
+    split, also = (FULL_NAMES[line[key]] for key in ("split", "also"))
+    return (
+        f"{line['images']:,} of {sum(counts[line['split']]):,} {split} images also stand among the {also} images, pixel by "
+        f"pixel: they say nothing of new ones. Remove them from one of the two."
+    )
+
+
+def majority(counts: Sequence[int]) -> float:
+    """The share of the most common class, from 0 to 1: the accuracy of always saying that one."""
+    return max(counts) / sum(counts)
+
+
+def is_lopsided(counts: Sequence[int]) -> bool:
+    """Whether that share is so much more than an equal one that no accuracy should stand without it."""
+    return majority(counts) > max(LOPSIDED / len(counts), NOTICED)
+
+
+def skipped(census: Record) -> str:
+    """That files were left out; nothing if none was."""
+    number = census.get("skipped", 0)
+    return f"{number:,} image{'s' if number > 1 else ''} left out that cannot be read (--skip-bad)." if number else ""

@@ -1,0 +1,73 @@
+"""What a network made of the images of each class: all of it for a few classes, a summary and a file for many."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from trainables.meter import one_line
+
+SHOWN = 20  # classes up to which all is shown: a line for each, as wide as there are classes
+WEAKEST, CONFUSED = 10, 10  # classes, and pairs of them, in a summary
+FILE = "classes.csv"
+NOTHING = "–"
+
+
+class Answers(NamedTuple):
+    """The classes; the accuracy of each, None for one without images; row i counts what those of class i were taken for."""
+
+    classes: Sequence[str]
+    accuracy: Sequence[float | None]
+    matrix: Sequence[Sequence[int]]
+
+    @property
+    def images(self) -> list[int]:
+        """How many each class has."""
+        return [sum(row) for row in self.matrix]
+
+
+def lines(answers: Answers) -> Iterator[str]:
+    """For a terminal."""
+    if len(answers.classes) > SHOWN:
+        yield from summary(answers)
+        return
+    for name, value, row in zip(*answers, strict=True):
+        yield f"  {one_line(name):<12} {number(value)}   {' '.join(f'{count:>5}' for count in row)}"
+
+
+def number(accuracy: float | None) -> str:
+    return f"{NOTHING:<6}" if accuracy is None else f"{accuracy:.4f}"
+
+
+def summary(answers: Answers) -> Iterator[str]:
+    """The weakest classes and the most frequent confusions."""
+    known = sorted((value, place) for place, value in enumerate(answers.accuracy) if value is not None)
+    absent = len(answers.classes) - len(known)
+    names = [one_line(name) for name in answers.classes]
+    yield f"  the weakest of {len(known):,} classes{f' ({absent:,} more have no images)' if absent else ''}:"
+    for value, place in known[:WEAKEST]:
+        yield f"    {names[place]:<20} {number(value)}  of {answers.images[place]:,} images"
+    yield "  taken for another class most often:"
+    for count, own, other in confusions(answers.matrix)[:CONFUSED]:
+        yield f"    {names[own]:<20} for {names[other]:<20} {count:,} of {answers.images[own]:,}"
+
+
+def confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+    """Images, their class, and the one they were taken for; most images first."""
+    pairs = (
+        (count, own, other)
+        for own, row in enumerate(matrix)
+        for other, count in enumerate(row)
+        if count and own != other
+    )
+    return sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))
+
+
+def as_csv(answers: Answers) -> bytes:
+    """A row for each class: its name, images and accuracy, then how many were taken for each class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class", "images", "accuracy", *answers.classes])
+    for name, images, accuracy, row in zip(answers.classes, answers.images, *answers[1:], strict=True):
+        writer.writerow([name, images, accuracy, *row])
+    return text.getvalue().encode("utf-8", "surrogateescape")
