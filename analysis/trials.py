@@ -44,7 +44,8 @@ def named(run: Run, identifier: str) -> Trial:
 
 
 def matches(trial: Trial, identifier: str) -> bool:
-    return trial.id.startswith(identifier) or label(trial).startswith(identifier)
+    start = identifier.casefold()  # a hash that was copied in capitals is the same hash
+    return trial.id.startswith(start) or label(trial).startswith(start)
 
 
 def label(trial: Trial) -> str:

@@ -1,10 +1,10 @@
 """--resume NAME: the settings of a run, read back as the flags that started it; and which runs there are."""
 
-import difflib
 from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger
+from trainables.config import closest as alike_names
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
 
@@ -71,8 +71,8 @@ def flags(identity: Record) -> Record:
 
 def closest(name: str, known: Sequence[str]) -> str:
     """The runs that could be meant, finished ones too; nothing if none is like it."""
-    alike = difflib.get_close_matches(name, known, CLOSEST)
-    found = [each for each in known if each in alike or (name and each.startswith(name))]
+    alike = alike_names(name, known, CLOSEST, cutoff=0.6)
+    found = [each for each in known if each in alike or (name and each.casefold().startswith(name.casefold()))]
     return f"Closest: {', '.join(found[:CLOSEST])}. " if found else ""
 
 
