@@ -277,6 +277,7 @@ def print_estimate(settings: "Settings") -> int:
     found = estimate.estimate(path, settings, images, on_gpu, slots)
     if settings.address:
         print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
+    remark(found.rule, found.totals, settings)
     print(*estimate.sentences(found), sep="\n")
     estimate.keep(path, found)
     return 0
@@ -330,6 +331,7 @@ def run(
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
+        remark(found.identity["scheduler"], found.totals, settings, is_over=progress.run.complete)
         settings, measured = sharing.settled(settings, found)
         if measured:
             tell(f"{measured}\n", sys.stderr)
@@ -365,8 +367,7 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
-    """What is about to happen, in one line; a second one if values at rungs are of an unfinished schedule."""
-    from search import folder
+    """What is about to happen, in one line."""
     from search.settings import plural
     from search.stopping import label
 
@@ -379,16 +380,14 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
         f"{plural(progress.asked(), 'trial')} of {plural(progress.epochs_each, 'epoch')}, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
-    for line in folder.remarks(progress.run):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if rule != "none" and (sized := folder.sized_schedules(settings.space)):
-        console.print(
-            f"the {' and '.join(sized)} schedule is sized for all {progress.epochs_each} epochs: early stopping sees values "
-            "from the middle of it, and --epochs cannot grow later, because every epoch would have had another rate",
-            highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
-    if settings.algorithm == "grid" and (settings.num_samples or 0) > (points := len(settings.space.grid)):
-        console.print(f"the grid has {plural(points, 'point')}, so no more are tried", highlight=False)
+
+
+def remark(rule: "Record", totals: "Record", settings: "Settings", is_over: bool = False) -> None:
+    """A note for each thing that somebody should know about what was asked for: also with --quiet and --dry-run."""
+    from search import folder
+
+    for line in folder.remarks(rule, totals, settings, is_over=is_over):
+        tell(f"note: {line}\n", sys.stderr)
 
 
 def finish(run: "Run", settings: "Settings", results: Path) -> None:

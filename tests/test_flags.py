@@ -238,9 +238,35 @@ def test_two_names_contradict_each_other(command):
 
 
 def test_more_points_than_a_grid_has_are_told(command):
-    start = ("--space=lr_sweep", "--dataset=digits")
-    assert "the grid has 3 points, so no more are tried" in command(*start, "--num-samples=10")[1].splitlines()
+    start, said = ("--space=lr_sweep", "--dataset=digits"), "note: the grid has 3 points, so no more are tried"
+    assert said in command(*start, "--num-samples=10")[1].splitlines()
     assert "the grid has" not in command(*start)[1]
+
+
+NOTED = {  # flags, and a note that they call for
+    "more points than the grid has": (("--space=lr_sweep", "--num-samples=10"), "the grid has 3 points"),
+    "more to confirm than there are": (("--space=lr_sweep", "--confirm=9"), "--confirm 9: the search has 3"),
+    "no rung": (
+        ("--space=lr_sweep", "--scheduler=asha", "--grace-period=20", "--epochs=20"),
+        "no trial will be stopped",
+    ),
+    "a schedule that is sized": (
+        ("--space=resnet_sgd", "--num-samples=1"),
+        "note: the cosine and onecycle schedules are sized for",
+    ),
+    "seeds of their own": (("--space=lr_sweep", "--scheduler=asha", "--seeds=2"), "early stopping judges each seed"),
+}
+
+
+@pytest.mark.parametrize("case", NOTED)
+def test_a_note_is_printed_whether_or_not_progress_is(command, monkeypatch, case):
+    """Once, and the same with --dry-run, which trains nothing, with --quiet and without it."""
+    monkeypatch.setattr("search.estimate.mean_seconds", lambda *_: (1.0, 1, None))
+    flags, said = NOTED[case]
+    kinds = [command(*flags, "--dataset=digits", "--name=t", *more)[1] for more in (["--dry-run"], ["--quiet"], [])]
+    notes = [[line for line in text.splitlines() if line.startswith("note: ")] for text in kinds]
+    assert notes[0] == notes[1] == notes[2]
+    assert sum(said in line for line in notes[0]) == 1, kinds
 
 
 def test_a_broken_space_hides_no_other(command, monkeypatch, capfd):
