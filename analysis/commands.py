@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from analysis.markdown import one_line
@@ -33,6 +34,16 @@ def train_again(run: Run, trial: Trial) -> str:
 def go_on(run: Run, **settings: Any) -> str:
     """Continues the search, with other settings if they are given."""
     return search(run, asked(run) | settings)
+
+
+def resume(run: Path) -> str:
+    """Goes on with a search as it was asked for."""
+    return shlex.join(["python", "run_search.py", "--resume", one_line(shortest(run))])
+
+
+def shortest(run: Path) -> str:
+    """The folder of a run by its name where that is enough."""
+    return run.name if run.parent == Path("runs") else str(run)
 
 
 def scheduler(rule: Mapping[str, Any]) -> dict[str, Any]:

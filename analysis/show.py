@@ -1,6 +1,5 @@
 """One trial, whole: configuration, curve, outcome, files, and the commands that train it again."""
 
-from pathlib import Path
 from statistics import fmean
 
 from analysis import clock, commands, results, standing, terminal_plot
@@ -100,9 +99,4 @@ def files(trial: Trial) -> list[tuple[str, int]]:
 
 def reproduce(run: Run, trial: Trial) -> str:
     """Trains it again and compares; a folder of images has to be named, because a run does not know where it lies."""
-    return commands.reproduce(run, trial, shortest(run.folder))
-
-
-def shortest(folder: Path) -> str:
-    """A run by its name where that is enough."""
-    return folder.name if folder.parent == Path("runs") else str(folder)
+    return commands.reproduce(run, trial, commands.shortest(run.folder))

@@ -202,9 +202,10 @@ def of_schedule(rule: Record, totals: Record, settings: Settings) -> list[str]:
     sized = sized_schedules(settings.space)
     if rule["name"] == "none" or not sized:
         return []
+    names = f"the {' and '.join(sized)} {'schedule is' if len(sized) == 1 else 'schedules are'}"
     return [
-        f"the {' and '.join(sized)} {'schedule is' if len(sized) == 1 else 'schedules are'} sized for all {totals['epochs']} epochs: early stopping sees values from the "
-        "middle of it, and --epochs cannot grow later, because every epoch would have had another rate"
+        f"{names} sized for all {totals['epochs']} epochs: early stopping sees values from the middle, and --epochs cannot "
+        "grow later, because every epoch would have had another rate"
     ]
 
 

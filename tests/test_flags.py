@@ -252,7 +252,7 @@ NOTED = {  # flags, and a note that they call for
     ),
     "a schedule that is sized": (
         ("--space=resnet_sgd", "--num-samples=1"),
-        "note: the cosine and onecycle schedules are sized for",
+        "the cosine and onecycle schedules are sized for",
     ),
     "seeds of their own": (("--space=lr_sweep", "--scheduler=asha", "--seeds=2"), "early stopping judges each seed"),
 }
