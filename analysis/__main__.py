@@ -30,7 +30,7 @@ from trainables.errors import RunError, UsageError
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie [runs]")]
 Form = Annotated[str, option("md, csv or json [md]")]
-Filter = Annotated[str | None, option("rows that fulfil a condition: 'lr > 1e-3 and status == finished'")]
+Filter = Annotated[str | None, option("rows that fulfil a condition: 'val_accuracy > 0.9 and status == finished'")]
 Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
 Top = Annotated[int | None, option("so many rows at most [all]")]
 Columns = Annotated[str | None, option("names with commas between; the id is always there")]
