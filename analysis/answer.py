@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis import commands
+from analysis import commands, next_step
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import identifier, points, worded
@@ -53,7 +53,7 @@ def answer(run: Run, where: Standing) -> str:
 def sentence(run: Run, where: Standing) -> str:
     """The winner, how sure it is, and what it is held against."""
     if where.best is None:
-        return f"**No trial has finished, so there is no best configuration{'' if run.complete else ' yet'}.**"
+        return f"**There is no best configuration: {next_step.came_to(run)}.**"
     ranked = where.confirmed if where.is_confirmed else where.board
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import audit, commands
+from analysis import audit, commands, next_step
 from analysis.frame import rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
@@ -108,6 +108,8 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     number, every = int((trials["status"] == "diverged").sum()), int((trials["epochs"] > 0).sum())
     if not number:
         return [Finding(True, "No trial diverged.")] if every else []
+    if number == len(trials):
+        return [Finding(False, f"{next_step.came_to(run).capitalize()}: search lower rates.", slower_than_all(run))]
     share = f"{count(number)} of {count(len(trials))} trials diverged ({100 * number / len(trials):.0f} %)"
     regions = [region for key in ranges(run) for region in [region_of(run, trials, key)] if region]
     if not regions:
@@ -115,6 +117,11 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     purity, text, narrower = max(regions, key=lambda region: region[0])
     where = f"{share}, all with {text}; {100 * purity:.0f} % of the trials there did"
     return [Finding(False, f"{where}.", commands.changed(run, narrower) if narrower else "")]
+
+
+def slower_than_all(run: Run) -> str:
+    """Searches rates below all that were tried."""
+    return commands.changed(run, next_step.lower_rates(run))
 
 
 def slower(run: Run) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analysis import joined, standing
+from analysis import joined, next_step, standing
 from search import ledger
 from search.ledger import Run, Trial
 from trainables.errors import RunError
@@ -61,9 +61,7 @@ def winner(run: Run) -> Trial:
     """
     index = standing.stand(run).winner
     if index is None:
-        raise RunError(
-            f"no winner: {run.folder}: no trial has finished. Let the search go on, or name a trial: RUN/ID."
-        )
+        raise RunError(f"no winner: {run.folder}: {next_step.came_to(run)}. {next_step.of_run(run)}")
     return next(trial for trial in run.trials if trial.index == index)
 
 

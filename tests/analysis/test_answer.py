@@ -53,11 +53,9 @@ def test_many_ties_are_counted(trial: Make, run: MakeRun) -> None:
 
 
 def test_without_a_finished_trial_there_is_no_answer(trial: Make, run: MakeRun) -> None:
-    assert told(run([trial(0, (), "failed")])).startswith(
-        "**No trial has finished, so there is no best configuration.**"
-    )
+    assert told(run([trial(0, (), "failed")])).startswith("**There is no best configuration: the only trial failed.**")
     assert told(run([trial(0, (0.5,), "running", epochs=2)])).startswith(
-        "**No trial has finished, so there is no best configuration yet.**"
+        "**There is no best configuration: no trial has finished yet.**"
     )
 
 
