@@ -108,7 +108,8 @@ def main(
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
     keep_best: Annotated[int | None, option("trials whose weights are kept; may grow later [5]")] = None,
     resume: Annotated[
-        str | None, option("continue this run with the settings it has recorded", complete=completion.runs)
+        str | None,
+        option("continue this run, a name or a path, with the settings it has recorded", complete=completion.runs),
     ] = None,
     retry_failed: Annotated[bool, option("try failed configurations again", "--retry-failed")] = False,
     allow_changes: Annotated[
@@ -312,7 +313,7 @@ def run(
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import refuse_foreign
     from analysis.live import Live
-    from search import attempts, display, estimate, folder, ledger, lock, resources, sharing
+    from search import attempts, display, estimate, folder, ledger, local, lock, resources, sharing
     from search.interrupts import Interrupted
     from search.progress import Progress
     from trainables import data, durable
@@ -327,6 +328,7 @@ def run(
     with lock.hold(path), ExitStack() as stack:
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = folder.open_run(path, settings, images, on_gpu)
+        local.keep(path, settings.dataset, settings.data_dir)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)

@@ -111,8 +111,7 @@ def reproduce(run: Run, trial: Trial, where: str) -> str:
         where: the run, by its name or path.
     """
     command = ["python", "run_search.py", "--reproduce", f"{where}/{trial.index:04d}-{trial.id}"]
-    name = dataset(run)
-    return shlex.join(map(one_line, [*command, "--dataset", name] if name.startswith("folder:") else command))
+    return shlex.join(map(one_line, command))
 
 
 def export(run: Run, trial: Trial) -> str:
