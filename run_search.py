@@ -393,28 +393,26 @@ def remark(rule: "Record", totals: "Record", settings: "Settings", is_over: bool
 
 
 def finish(run: "Run", settings: "Settings", results: Path) -> None:
-    """Keep the best weights, write the results and print the leaderboard; quickly, if all that was done before."""
+    """Keep the best weights, write the results and print the table; quickly, if all that was done before."""
     from analysis import stamp
     from analysis.copying import copy_results
 
-    shown, told = stamp.shown(run.folder), ""
+    shown = stamp.shown(run.folder)
     if shown is not None:
         copy_results(run.folder, results)
     else:
-        from analysis import clock
         from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import kept, prune_weights
 
-        prune_weights(run, kept(run.totals), winner := stand(run).winner)
+        prune_weights(run, kept(run.totals), stand(run).winner)
         shown = write(run.folder, settings, results)
-        told = clock.of_winner(run, winner)
         stamp.put(run.folder, shown)
     tell(shown)
-    tell(f"{told}results: {results} and {run.folder}\n", sys.stderr)
+    tell(f"results: {results} and {run.folder}\n", sys.stderr)
 
 
 def write(folder: Path, settings: "Settings", results: Path) -> str:
-    """Test the winner if the search is complete, and write every derived file. Returns the leaderboard."""
+    """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
     from analysis import joined, testing
     from analysis.copying import copy_results
     from analysis.write import write_files
@@ -424,7 +422,7 @@ def write(folder: Path, settings: "Settings", results: Path) -> str:
     run = ledger.read(folder)
     where = write_files(run)
     copy_results(folder, results)
-    return joined.show([run], "md", where)
+    return joined.brief(run, where)
 
 
 def continuation() -> str:

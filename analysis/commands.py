@@ -36,13 +36,17 @@ def go_on(run: Run, **settings: Any) -> str:
     return search(run, asked(run) | settings)
 
 
-def resume(run: Path) -> str:
-    """Goes on with a search as it was asked for."""
-    return shlex.join(["python", "run_search.py", "--resume", one_line(shortest(run))])
+def resume(where: str) -> str:
+    """Goes on with a search as it was asked for.
+
+    Args:
+        where: the run, by its name or path.
+    """
+    return shlex.join(["python", "run_search.py", "--resume", one_line(where)])
 
 
 def shortest(run: Path) -> str:
-    """The folder of a run by its name where that is enough."""
+    """A run by its name where that is enough, else its folder."""
     return run.name if run.parent == Path("runs") else str(run)
 
 

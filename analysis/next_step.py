@@ -15,7 +15,7 @@ FAR, NEAR = 1000, 10  # the rates to search after all diverged: from a thousandt
 def of_run(run: Run) -> str:
     """The next step for a run in which no trial has finished."""
     if not run.complete:
-        return f"Let the search go on: {commands.resume(run.folder)}."
+        return f"Let the search go on: {resume(run)}."
     if failed := [trial for trial in run.search_trials if trial.status == "failed"]:
         return f"Mend what {failed[0].folder}/error.txt says, then: {retry(run)}."
     if any(trial.status == "diverged" for trial in run.search_trials):
@@ -46,7 +46,7 @@ def without_epoch(run: Run, trial: Trial) -> str:
         return "it diverged in its first epoch. Name another trial: RUN/ID."
     if trial.status == "failed":
         return f"it failed in its first epoch. Mend what error.txt there says, then: {retry(run)}."
-    return f"it has no epoch yet. Let the search go on: {commands.resume(run.folder)}."
+    return f"it has no epoch yet. Let the search go on: {resume(run)}."
 
 
 def without_weights(run: Run, trial: Trial) -> str:
@@ -56,11 +56,15 @@ def without_weights(run: Run, trial: Trial) -> str:
     if trial.ended:
         end = f"it {ENDS[trial.status]} after {plural(len(trial.epochs), 'epoch')}"
         return f"{end}, and weights are kept of finished trials. Use --retrain."
-    return f"they are written when it has finished. Let the search go on ({commands.resume(run.folder)}), or use --retrain."
+    return f"they are written when it has finished. Let the search go on ({resume(run)}), or use --retrain."
 
 
 ENDS = {"stopped": "was stopped early", "diverged": "diverged", "failed": "failed"}
 
 
+def resume(run: Run) -> str:
+    return commands.resume(commands.shortest(run.folder))
+
+
 def retry(run: Run) -> str:
-    return f"{commands.resume(run.folder)} --retry-failed"
+    return f"{resume(run)} --retry-failed"
