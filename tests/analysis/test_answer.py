@@ -72,7 +72,7 @@ def test_the_test_value_is_told_once_it_is_known(trial: Make, run: MakeRun) -> N
 def test_an_incomplete_search_says_so_and_how_to_go_on(trial: Make, run: MakeRun) -> None:
     text = answer.banner(run([trial(0, (0.9,)), trial(1, (0.5,), "running", epochs=1)], total=5))
     assert "Incomplete: 1 of 5 trials ended" in text
-    assert "python run_search.py --space lr_sweep" in text
+    assert "python run_search.py --resume lr_sweep-digits" in text
 
 
 def test_a_complete_search_has_no_banner(rates: Rates, run: MakeRun) -> None:

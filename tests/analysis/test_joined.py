@@ -152,7 +152,7 @@ def test_after_a_search_there_is_a_table_and_no_footnote(rates: Callable[[], lis
 
 @pytest.mark.parametrize("number", [30, 60])
 def test_a_table_that_is_cut_says_so(trial: Make, run: MakeRun, number: int) -> None:
-    found = run([trial(place, (0.5 + place / 100,), lr=0.1 + place / 100) for place in range(number)])
+    found = run([trial(place, (0.3 + place / 100,), lr=0.1 + place / 100) for place in range(number)])
     text = joined.brief(found, stand(found))
     assert text.startswith(f"digits: {number} trials: {number} finished. The best 20 are shown.\n")
     assert shape(text).count("|") == 22
