@@ -9,11 +9,13 @@ import importlib
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from analysis import fonts
 from trainables import child, durable
 
 MANY = 1000  # trials for which a process of its own pays
@@ -34,6 +36,7 @@ def write_plot(plot: Plot) -> None:
     Raises:
         StorageError: the disk refused.
     """
+    fonts.tell_missing(plot.values)
     if is_drawn(plot.path, stamp := stamp_of(plot.values)):
         return
     content = draw(plot.name, plot.values)
@@ -42,20 +45,22 @@ def write_plot(plot: Plot) -> None:
 
 
 def draw(name: str, values: Any) -> bytes:
-    """The plot as SVG."""
-    if name == CURVES:
-        from analysis import plots
+    """The plot as SVG. What matplotlib warns of is no news to whoever searches: what matters is a note of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if name == CURVES:
+            from analysis import plots
 
-        return plots.learning_curves(values)
-    from analysis import drawings
+            return plots.learning_curves(values)
+        from analysis import drawings
 
-    return drawings.draw(name, values)
+        return drawings.draw(name, values)
 
 
 def stamp_of(values: object) -> bytes:
-    """Ends a plot: what it was drawn from, and by which sources."""
+    """Ends a plot: what it was drawn from, with which fonts beside the usual one, and by which sources."""
     sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("plots.py", "drawings.py"))
-    return f"<!-- drawn from {durable.sha256(sources + json.dumps(values).encode())} -->\n".encode()
+    return f"<!-- drawn from {durable.sha256(sources + json.dumps([values, fonts.found_for(values)[0]]).encode())} -->\n".encode()
 
 
 def is_drawn(path: Path, stamp: bytes) -> bool:
