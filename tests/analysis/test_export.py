@@ -188,7 +188,7 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
         (
             ("export", "lr_sweep-digits/2", "net"),
             5,
-            "it was stopped early after 1 epoch, and weights are kept of finished trials. Use --retrain.",
+            "it was stopped early after 1 epoch, and weights are kept",
         ),
         (("export", "lr_sweep-digits", "theirs"), 5, "Choose another folder."),
         (("export", "lr_sweep-digits"), 2, "--ensemble K"),

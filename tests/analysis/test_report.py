@@ -466,7 +466,7 @@ return found;"""
 def test_every_word_has_a_contrast_of_four_and_a_half(
     browser: Any, wide: Path, window: Callable[..., None], scheme: str
 ) -> None:
-    """Those of a chosen row, of what is folded and of what is said at the pointer too; a dot of the legend, which is no word, 3."""
+    """Those of a chosen row, of what is folded and of what is said at the pointer too; a dot of the legend is no word."""
     window(1300, scheme)
     page = Page(browser, wide)
     page.all("#trials tbody tr td")[0].click()
