@@ -109,7 +109,8 @@ def main(
     results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
     keep_best: Annotated[int | None, option("trials whose weights are kept; may grow later [5]")] = None,
     resume: Annotated[
-        str | None, option("continue this run with the settings it has recorded", complete=completion.runs)
+        str | None,
+        option("continue this run, a name or a path, with the settings it has recorded", complete=completion.runs),
     ] = None,
     retry_failed: Annotated[bool, option("try failed configurations again", "--retry-failed")] = False,
     allow_changes: Annotated[
@@ -292,6 +293,7 @@ def print_estimate(settings: "Settings") -> int:
     found = estimate.estimate(path, settings, images, on_gpu, slots)
     if settings.address:
         print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
+    remark(found.rule, found.totals, settings)
     print(*estimate.sentences(found), sep="\n")
     try:
         estimate.keep(path, found)
@@ -329,7 +331,7 @@ def run(
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
-    from search import attempts, display, estimate, folder, ledger, lock, resources, sharing
+    from search import attempts, display, estimate, folder, ledger, local, lock, resources, sharing
     from search.interrupts import Interrupted
     from search.progress import Progress
     from trainables import data, durable
@@ -346,10 +348,12 @@ def run(
     with lock.hold(path), ExitStack() as stack:
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = folder.open_run(path, settings, images, on_gpu)
+        local.keep(path, settings.dataset, settings.data_dir)
         progress = Progress(folder.retry_failed(found) if retry_failed else found)
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
+        remark(found.identity["scheduler"], found.totals, settings, is_over=progress.run.complete)
         settings, measured = sharing.settled(settings, found)
         if measured:
             tell(f"{measured}\n", sys.stderr)
@@ -386,8 +390,7 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
-    """What is about to happen, in one line; a second one if values at rungs are of an unfinished schedule."""
-    from search import folder
+    """What is about to happen, in one line."""
     from search.settings import plural
     from search.stopping import label
 
@@ -400,40 +403,36 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
         f"{plural(progress.asked(), 'trial')} of {plural(progress.epochs_each, 'epoch')}, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
-    for line in folder.remarks(progress.run):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if rule != "none" and (sized := folder.sized_schedules(settings.space)):
-        console.print(
-            f"the {' and '.join(sized)} schedule is sized for all {progress.epochs_each} epochs: early stopping sees values "
-            "from the middle of it, and --epochs cannot grow later, because every epoch would have had another rate",
-            highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
-    if settings.algorithm == "grid" and (settings.num_samples or 0) > (points := len(settings.space.grid)):
-        console.print(f"the grid has {plural(points, 'point')}, so no more are tried", highlight=False)
+
+
+def remark(rule: "Record", totals: "Record", settings: "Settings", is_over: bool = False) -> None:
+    """A note for each thing that somebody should know about what was asked for: also with --quiet and --dry-run."""
+    from search import folder
+
+    for line in folder.remarks(rule, totals, settings, is_over=is_over):
+        tell(f"note: {line}\n", sys.stderr)
 
 
 def finish(run: "Run", settings: "Settings", results: Path) -> None:
-    """Keep the best weights, write the results and print the leaderboard; quickly, if all that was done before."""
+    """Keep the best weights, write the results and print the table; quickly, if all that was done before."""
     from analysis import stamp
     from analysis.copying import copy_results
 
-    shown, told = stamp.shown(run.folder), ""
+    shown = stamp.shown(run.folder)
     if shown is None:
-        from analysis import clock
         from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import kept, prune_weights
 
-        prune_weights(run, kept(run.totals), winner := stand(run).winner)
+        prune_weights(run, kept(run.totals), stand(run).winner)
         shown = write(run.folder, settings)
-        told = clock.of_winner(run, winner)
         stamp.put(run.folder, shown)
     tell(shown)
     copy_results(run.folder, results)
-    tell(f"{told}results: {results} and {run.folder}\n", sys.stderr)
+    tell(f"results: {results} and {run.folder}\n", sys.stderr)
 
 
 def write(folder: Path, settings: "Settings") -> str:
-    """Test the winner if the search is complete, and write every derived file. Returns the leaderboard."""
+    """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
     from analysis import joined, testing
     from analysis.write import write_files
     from search import ledger
@@ -441,7 +440,7 @@ def write(folder: Path, settings: "Settings") -> str:
     testing.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
-    return joined.show([run], "md", where)
+    return joined.brief(run, where)
 
 
 def continuation() -> str:

@@ -31,11 +31,11 @@ from trainables.errors import DeniedError, RunError, UsageError
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie [runs]")]
 Form = Annotated[str, option("md, csv or json [md]")]
-Filter = Annotated[str | None, option("rows that fulfil a condition: 'lr > 1e-3 and status == finished'")]
+Filter = Annotated[str | None, option("rows that fulfil a condition: 'val_accuracy > 0.9 and status == finished'")]
 Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
 Top = Annotated[int | None, option("so many rows at most [all]")]
 Columns = Annotated[str | None, option("names with commas between; the id is always there")]
-Dataset = Annotated[str, option("the run's images: its own by default; a folder has to be named: folder:PATH [auto]")]
+Dataset = Annotated[str, option("the run's images, where they are not where they were: folder:PATH [auto]")]
 DataDir = Annotated[Path, option("where archives lie [data]")]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

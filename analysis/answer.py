@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from analysis import commands, majority
+from analysis import commands, majority, next_step
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import identifier, points, worded
-from analysis.markdown import count, escape, fence, interval, percent, plural, settings, without_folders
+from analysis.markdown import count, details, escape, fence, interval, percent, plural, settings, without_folders
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from analysis.winner import network
@@ -33,7 +33,7 @@ def banner(run: Run) -> str:
     ended = sum(trial.ended for trial in run.trials)
     planned = max(run.totals["trials"], len(run.trials))
     text = f"> **Incomplete: {ended} of {plural(planned, 'trial')} ended**, so what follows may change. To go on:"
-    return f"{text}\n\n{fence(commands.go_on(run))}"
+    return f"{text}\n\n{fence(commands.resume(run.name))}"
 
 
 def answer(run: Run, where: Standing) -> str:
@@ -43,18 +43,20 @@ def answer(run: Run, where: Standing) -> str:
     winner = where.winner
     trial = next(trial for trial in run.trials if trial.index == winner)
     block = fence(
-        f"{commands.train_again(run, trial)}  # trains the best configuration again",
-        f"{commands.reproduce(run, trial, run.name)}  # the same, and compares; any other row likewise",
+        f"{commands.reproduce(run, trial, run.name)}  # trains the best again and compares; any other row likewise",
         f"{commands.export(run, trial)}  # its weights, to use elsewhere",
         f"{commands.rebuild(run)}  # writes this file again",
     )
-    return f"{sentence(run, where)}\n\n{block}"
+    alone = details(
+        "The best configuration trained by itself, with every setting", fence(commands.train_again(run, trial))
+    )
+    return f"{sentence(run, where)}\n\n{block}\n\n{alone}"
 
 
 def sentence(run: Run, where: Standing) -> str:
     """The winner, how sure it is, and what it is held against."""
     if where.best is None:
-        return f"**No trial has finished, so there is no best configuration{'' if run.complete else ' yet'}.**"
+        return f"**There is no best configuration: {next_step.came_to(run)}.**"
     ranked = where.confirmed if where.is_confirmed else where.board
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]

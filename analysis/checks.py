@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import answer, audit, commands, majority, regions
+from analysis import answer, audit, commands, majority, next_step, regions
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
@@ -140,17 +140,22 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     number, every = int((trials["status"] == "diverged").sum()), int((trials["epochs"] > 0).sum())
     if not number:
         return [Finding(True, "No trial diverged.")] if every else []
+    if number == len(trials):
+        return [Finding(False, f"{next_step.came_to(run).capitalize()}: search lower rates.", slower_than_all(run))]
     share = f"{count(number)} of {count(len(trials))} trials diverged ({100 * number / len(trials):.0f} %)"
     found = regions.region(run, trials)
     if found is None:
-        where = (
-            "" if number == len(trials) else ", in no region of one parameter in which at least half of the trials did"
-        )
-        return [Finding(False, f"{share}{where}.", slower(run))]
+        where = "in no region of one parameter in which at least half of the trials did"
+        return [Finding(False, f"{share}, {where}.", slower(run))]
     where = f"{share}, all with {found.words}; {100 * found.purity:.0f} % of the trials there did."
     if found.is_conditional:
         return [Finding(False, f"{where} {IN_THE_SPACE.format('Narrow')}")]
     return [Finding(False, where, commands.changed(run, found.change) if found.change else "")]
+
+
+def slower_than_all(run: Run) -> str:
+    """Searches rates below all that were tried."""
+    return commands.changed(run, next_step.lower_rates(run))
 
 
 def slower(run: Run) -> str:

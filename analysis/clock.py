@@ -56,12 +56,6 @@ def sentence(time: Clock) -> str:
     )
 
 
-def of_winner(run: Run, index: int | None) -> str:
-    """A line about the winner for the end of a search; nothing if there is no winner or no time."""
-    times = [found for trial in run.trials if trial.index == index and (found := clock(trial))]
-    return f"the best: {sentence(times[0])}\n" if times else ""
-
-
 def words(seconds: float) -> str:
     """1h 04m, 3m 20s or 5.2s."""
     if seconds < 60:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from analysis.markdown import one_line
@@ -39,6 +40,20 @@ def train_again(run: Run, trial: Trial) -> str:
 def go_on(run: Run, **settings: Any) -> str:
     """Continues the search, with other settings if they are given."""
     return search(run, asked(run) | settings)
+
+
+def resume(where: str) -> str:
+    """Goes on with a search as it was asked for.
+
+    Args:
+        where: the run, by its name or path.
+    """
+    return shlex.join(["python", "run_search.py", "--resume", one_line(where)])
+
+
+def shortest(run: Path) -> str:
+    """A run by its name where that is enough, else its folder."""
+    return run.name if run.parent == Path("runs") else str(run)
 
 
 def scheduler(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,8 +121,7 @@ def reproduce(run: Run, trial: Trial, where: str) -> str:
         where: the run, by its name or path.
     """
     command = ["python", "run_search.py", "--reproduce", f"{where}/{trial.index:04d}-{trial.id}"]
-    name = dataset(run)
-    return shlex.join(map(one_line, [*command, "--dataset", name] if name.startswith("folder:") else command))
+    return shlex.join(map(one_line, command))
 
 
 def export(run: Run, trial: Trial) -> str:

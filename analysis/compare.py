@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis import frame, statistics, tuning_curve
+from analysis import frame, next_step, statistics, tuning_curve
 from analysis.best import Winner, chance, winner
 from analysis.frame import Row
 from analysis.leaderboard import RANKED, as_csv, as_json, few_seeds
@@ -38,7 +38,8 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
     rows = select(sorted(rows, key=order), selection)
     curves = {run.name: curve(run, budgets) for run in runs}
     if all(row.get("id") is None for row in rows) and selection.is_everything:
-        raise RunError("nothing to compare: no trial of these runs has finished. Let the searches go on.")
+        came = "; ".join(f"{run.name}: {next_step.came_to(run)}" for run in runs)
+        raise RunError(f"nothing to compare: {came}. {next_step.of_run(runs[0])}")
     if form == "md":
         return as_markdown(runs, winners, rows, curves, selection)
     if form == "json":

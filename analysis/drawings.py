@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from analysis import fonts
 from analysis.markdown import NOTHING, count, rate
 from analysis.pictures import Picture
 from analysis.plots import COLOURS, GREY, STYLE, as_svg
@@ -36,7 +37,8 @@ def draw(name: str, picture: Picture) -> bytes:
     }  # fmt: skip
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
-        matplotlib.rcParams.update(STYLE | {"svg.hashsalt": name})  # type: ignore[arg-type]
+        own = {"svg.hashsalt": name, "font.family": fonts.families(picture)}
+        matplotlib.rcParams.update(STYLE | own)  # type: ignore[arg-type]
         return as_svg(drawn[name](picture))
 
 
@@ -152,23 +154,45 @@ def size(picture: Picture) -> Figure:
 
 
 def confusion(picture: Picture) -> Figure:
-    """Shares as shades of blue from clear, with the numbers, which are read without any colour."""
+    """Shares as shades of blue from white, with the numbers, which are read without any colour."""
     classes, shares = picture["classes"], np.array(picture["shares"], float)  # None is NaN
     side = 1.6 + 0.42 * len(classes)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
-    shades = np.zeros((*shares.shape, 4))
-    shades[..., :3], shades[..., 3] = np.array([0x00, 0x72, 0xB2]) / 255, 0.75 * np.nan_to_num(shares) / 100
-    axes.imshow(shades, interpolation="none")
+    axes.imshow(shades := shade(np.nan_to_num(shares)), interpolation="none")
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.5 or np.isnan(share):
             text = NOTHING if np.isnan(share) else f"{share:.0f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7)
+            ink = ink_on(shades[row, column])
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(classes)), classes)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (% of its images)")
     return figure
+
+
+def shade(shares: np.ndarray) -> np.ndarray:
+    """Red, green and blue (..., 3) from 0 to 1 of shares from 0 to 100: opaque, so that no page shines through."""
+    blue = np.array([0x00, 0x72, 0xB2]) / 255
+    return 1 - (1 - blue) * np.clip(shares, 0, 100)[..., None] / 100
+
+
+def ink_on(paper: np.ndarray) -> str:
+    """Black or white, whichever is read better on this colour: the contrast is 4.58 at the least."""
+    return "black" if contrast(paper, np.zeros(3)) >= contrast(paper, np.ones(3)) else "white"
+
+
+def contrast(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two colours (3,) from 0 to 1, as WCAG 2 defines it: from 1 to 21."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: np.ndarray) -> float:
+    """How bright a colour of sRGB is, from 0 to 1."""
+    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def logarithmic(axes: Axes) -> None:

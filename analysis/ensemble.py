@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis import results, testing
+from analysis import next_step, results, testing
 from analysis.export import KEPT
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
@@ -53,9 +53,15 @@ def members(run: Run, size: int) -> list[Trial]:
     if size < 2:
         raise UsageError(f"--ensemble must be at least 2, but got {size}.")
     if not run.complete:
-        raise RunError(f"not complete: {run.folder}: the best are not known yet. Let the search go on.")
+        raise RunError(f"not complete: {run.folder}: the best are not known yet. {next_step.of_run(run)}")
     ranked = results.rank(run)
     best = ranked[ranked["status"] == "finished"]["index"].astype(int).tolist()[:size]
+    if not best:
+        raise RunError(f"too few networks: {run.folder}: {next_step.came_to(run)}. {next_step.of_run(run)}")
+    if len(best) == 1:
+        raise RunError(
+            f"too few networks: {run.folder}: 1 trial finished. Search with more trials, or export that one."
+        )
     if len(best) < size:
         raise RunError(f"too few networks: {run.folder}: {len(best)} trials finished. Ask for at most as many.")
     trials = [next(trial for trial in run.trials if trial.index == index) for index in best]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from analysis import architecture, card, retrain, testing
+from analysis import architecture, card, next_step, retrain, testing
 from analysis.trials import label
 from search.ledger import Run, Trial
 from trainables import durable
@@ -27,12 +27,9 @@ def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, ag
     """
     refuse_foreign(folder)
     if trial.best is None:
-        raise RunError(f"no network: {trial.folder}: it has no epoch yet. Let the search go on.")
+        raise RunError(f"no network: {trial.folder}: {next_step.without_epoch(run, trial)}")
     if not again and not (trial.folder / KEPT).exists():
-        raise RunError(
-            f"no weights: {trial.folder}: only those of the best finished trials are kept. "
-            "Use --retrain, or search with a larger --keep-best."
-        )
+        raise RunError(f"no weights: {trial.folder}: {next_step.without_weights(run, trial)}")
     durable.make_folder(folder)
     weights = retrain.retrain(run, trial, folder, images) if again else testing.read_weights(trial)[0]
     facts = describe(run, trial, normalisation(run, images), again) | {"weights_sha256": durable.sha256(weights)}

@@ -2,15 +2,19 @@
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args
 
+from analysis.leaderboard import WORDS
+from search.ledger import Status
 from trainables.config import unknown
 from trainables.errors import UsageError
 
 Row = Mapping[Any, Any]
 Condition = Callable[[Row], bool]
 
+STATUSES = {**{status: status for status in get_args(Status)}, **{word: status for status, word in WORDS.items()}}
+MOST = 8  # values that are named
 LONGEST = 1000  # characters of a condition: nesting is bounded before the parser sees it
 ORDER: dict[type, Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -24,18 +28,27 @@ RULE = (
 def condition(text: str, columns: Iterable[str]) -> Condition:
     """The condition that text describes.
 
-    A value is a number, a quoted text, True, False, or a bare word, which is a text. An absent value fulfils `!=` alone.
+    A value is a number, a quoted text, True, False, or a bare word, which is a text. An absent value fulfils `!=` alone. An
+    accuracy is a fraction; a status may be given in the words of the tables.
 
     Raises:
-        UsageError: the text is no condition, or names no column.
+        UsageError: the text is no condition, names no column, or asks for what no row could hold.
+    """
+    return combined(parsed(text), text, tuple(columns))
+
+
+def parsed(text: str) -> ast.expr:
+    """The syntax of a condition, not looked at yet.
+
+    Raises:
+        UsageError: it has none.
     """
     try:
         if len(text) > LONGEST:
             raise ValueError(f"longer than {LONGEST} characters")
-        tree = ast.parse(text.strip(), mode="eval").body
+        return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise refusal(text) from error
-    return combined(tree, text, tuple(columns))
 
 
 def combined(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition:
@@ -54,11 +67,56 @@ def comparison(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition
     column, kind, value = node.left.id, type(node.ops[0]), constant(node.comparators[0], text)
     if column not in columns:
         raise UsageError(unknown("column", column, columns))
+    value = meant(column, value)
     if kind in EQUAL:
         return lambda row: EQUAL[kind](row.get(column), value)
     if kind not in ORDER:
         raise refusal(text)
     return lambda row: ordered(row.get(column), value, ORDER[kind], column)
+
+
+def meant(column: str, value: Any) -> Any:
+    """The value as rows hold it, where a table shows something else.
+
+    Raises:
+        UsageError: an accuracy in per cent, or a status that does not exist.
+    """
+    if is_fraction(column) and type(value) in (int, float) and value > 1:
+        instead = f"For {value:g} % write {value / 100:g}" if value <= 100 else "Write a fraction"
+        raise UsageError(f"--filter: {column} is a fraction from 0 to 1, shown in per cent. {instead}.")
+    if column == "status" and isinstance(value, str):
+        status = STATUSES.get(value.casefold())
+        if status is None:
+            raise UsageError(f"--filter: {unknown('status', value, STATUSES)}")
+        return status
+    return value
+
+
+def is_fraction(column: str) -> bool:
+    """Whether tables show a column in per cent."""
+    return "accuracy" in column
+
+
+def unfulfilled(text: str, rows: Sequence[Row]) -> str:
+    """Of a condition that no row fulfils, the first part of which that can be said by itself, and what rows hold there."""
+    columns = tuple(dict.fromkeys(str(key) for row in rows for key in row))
+    for node in ast.walk(parsed(text)):
+        if isinstance(node, ast.Compare) and not any(map(comparison(node, text, columns), rows)):
+            column = ast.unparse(node.left)
+            return f"no row has {ast.unparse(node)}: {held(column, [row.get(column) for row in rows])}"
+    return ""
+
+
+def held(column: str, values: Sequence[Any]) -> str:
+    """What the rows hold in a column."""
+    present = [value for value in values if value is not None]
+    if not present:
+        return f"none has a value of {column}"
+    if all(type(value) in (int, float) for value in present):
+        return f"{column} goes from {min(present):g} to {max(present):g}"
+    different = sorted(set(map(str, present)))
+    more = f" and {len(different) - MOST} more" if len(different) > MOST else ""
+    return f"{column} is {', '.join(different[:MOST])}{more}"
 
 
 def constant(node: ast.expr, text: str) -> Any:

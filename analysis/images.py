@@ -1,9 +1,10 @@
-"""The images that a run was made with, found again and held to its fingerprint. A run does not know where they lie."""
+"""The images that a run was made with, found again and held to its fingerprint."""
 
 import sys
 from pathlib import Path
 
 from analysis import commands
+from search import local
 from search.ledger import Run, skips_bad
 from trainables import data
 from trainables.errors import DataError, UsageError
@@ -17,7 +18,7 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
         dataset: as on the command line of a search; `auto` for the one that the run names.
 
     Raises:
-        UsageError: the run is of a folder of images, which has to be named.
+        UsageError: the run is of a folder of images, and where that lies is not known here.
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else data.resolve(dataset, data_dir)[0]
@@ -38,13 +39,16 @@ def load(run: Run, dataset: str, data_dir: Path) -> data.Dataset:
 
 
 def recorded(run: Run) -> str:
-    """The data set that the run names.
+    """The data set that the run names; of a folder, where it was when the run was last trained on this machine.
 
     Raises:
-        UsageError: it is a folder, of which a run has no path.
+        UsageError: it is a folder, and where it lies is not known here.
+        DataError: it is not there any more.
     """
     name = commands.dataset(run)
     if name.startswith(FOLDER):
+        if here := local.dataset(run.folder, run.identity["dataset_title"]):
+            return here
         raise UsageError(
             f"--dataset is missing: {run.name} was made with a folder of images. Name it: --dataset {name}."
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, comparison, confirmation, cost, frame, majority, ranking
+from analysis import answer, comparison, confirmation, cost, frame, majority, next_step, ranking
 from analysis.frame import Row
 from analysis.leaderboard import (
     as_csv,
@@ -76,6 +76,21 @@ def constant_answer(run: Run, where: Standing) -> list[str]:
     """What always saying the most common class makes, where that matters and the answer does not stand here already."""
     words = "" if fresh_trials(run) else majority.sentence(run, where)
     return [as_read(words)] if words else []
+
+
+def brief(run: Run, where: Standing) -> str:
+    """What a terminal shows when a search has ended: the table that holds the answer. The rest is in results.md.
+
+    Of a search in which no trial finished, what became of them and what to do.
+    """
+    if where.board.empty:
+        return "No trial has been planned.\n"
+    parts = described(where.board, [run], where.keys)[:2]
+    if where.is_confirmed:
+        parts[1] = confirmation.board(where, links=False)
+    if where.best is None:
+        parts.append(f"{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}")
+    return "\n\n".join(parts) + "\n"
 
 
 def fresh_answer(run: Run, where: Standing) -> list[str]:

@@ -10,11 +10,13 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from analysis import fonts
 from trainables import child, durable
 from trainables.commandline import one_line
 from trainables.errors import ExpectedError
@@ -63,6 +65,7 @@ def write_plot(plot: Plot) -> None:
         StorageError: the disk refused.
         Exception: whatever matplotlib raises.
     """
+    fonts.tell_missing(plot.values)
     if is_drawn(plot.path, stamp := stamp_of(plot.values)):
         return
     content = draw(plot.name, plot.values)
@@ -71,8 +74,9 @@ def write_plot(plot: Plot) -> None:
 
 
 def draw(name: str, values: Any) -> bytes:
-    """The plot as SVG."""
-    with own_backend():
+    """The plot as SVG. What matplotlib warns of is no news to whoever searches: what matters is a note of ours."""
+    with own_backend(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         if name == CURVES:
             from analysis import plots
 
@@ -94,9 +98,9 @@ def own_backend() -> Iterator[None]:
 
 
 def stamp_of(values: object) -> bytes:
-    """Ends a plot: what it was drawn from, and by which sources."""
+    """Ends a plot: what it was drawn from, with which fonts beside the usual one, and by which sources."""
     sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("plots.py", "drawings.py"))
-    return f"<!-- drawn from {durable.sha256(sources + json.dumps(values).encode())} -->\n".encode()
+    return f"<!-- drawn from {durable.sha256(sources + json.dumps([values, fonts.found_for(values)[0]]).encode())} -->\n".encode()
 
 
 def is_drawn(path: Path, stamp: bytes) -> bool:

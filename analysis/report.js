@@ -118,11 +118,17 @@ function accuracyRange(values, whole) {
   return [Math.max(0, low - margin), Math.min(1, sorted.at(-1) + margin)];
 }
 
+const NARROW = 600; // pixels: a telephone
+const WIDEST = 1140; // of a plot: what fits into the page
+
+// A plot is drawn as wide as it is shown, so that its words have the size of words.
+const roomFor = (parent) => Math.max(300, Math.min(WIDEST, parent.clientWidth || WIDEST));
+
 function drawCurves() {
   const parent = document.getElementById("curves");
   const trained = data.trials.filter((trial) => trial.curve.length);
   if (!trained.length) return;
-  const width = 1080, height = 380, longest = Math.max(...trained.map((trial) => trial.curve.length));
+  const width = roomFor(parent), height = width < NARROW ? 280 : 380, longest = Math.max(...trained.map((trial) => trial.curve.length));
   const [low, high] = accuracyRange(trained.flatMap((trial) => trial.curve), document.getElementById("whole").checked);
   const x = longest > 1 ? linear(1, longest, 56, width - 16) : categories([1], 56, width - 16);
   x.ticks = x.ticks.filter(Number.isInteger);
@@ -182,6 +188,7 @@ function draw() {
 const rows = table ? [...table.tBodies[0].rows] : [];
 const headings = table ? [...table.tHead.rows[0].cells] : [];
 const trialOf = (row) => byIndex.get(row.dataset.index);
+const isNumber = (text) => text.trim() !== "" && !Number.isNaN(Number(text));
 
 function choose(trial, scroll) {
   for (const mark of chosen ? marks.get(chosen) : []) mark.classList.remove("chosen");
@@ -221,12 +228,29 @@ function condition(term) {
   const found = /^(\w+)\s*(<=|>=|==|!=|=|<|>)\s*['"]?([^'"]*)['"]?$/.exec(term);
   const place = found ? headings.findIndex((heading) => heading.dataset.name === found[1]) : -1;
   if (place < 0) return (row) => row.textContent.toLowerCase().includes(term.toLowerCase());
-  const [, , sign, text] = found;
-  return (row) => {
-    const own = row.cells[place].dataset.v;
-    const numeric = text.trim() !== "" && own !== "" && !Number.isNaN(Number(text)) && !Number.isNaN(Number(own));
-    return own === "" ? sign === "!=" : numeric ? OPERATIONS[sign](Number(own), Number(text)) : OPERATIONS[sign](own, text.trim());
+  const [, name, sign, text] = found;
+  const fulfils = (row) => {
+    const cell = row.cells[place], own = cell.dataset.v;
+    if (own === "") return sign === "!=";
+    if (isNumber(text) && isNumber(own)) return OPERATIONS[sign](Number(own), Number(text));
+    const words = text.trim().toLowerCase(); // a status may be written as it is shown: stopped early
+    return OPERATIONS[sign](cell.textContent.trim().toLowerCase() === words ? words : own.toLowerCase(), words);
   };
+  fulfils.hint = () => hint(name, place, text, fulfils);
+  return fulfils;
+}
+
+// Why a condition finds nothing, or not what was meant.
+function hint(name, place, text, fulfils) {
+  if (headings[place].textContent.includes("%") && Number(text) > 1) {
+    return `${name} is a fraction from 0 to 1: for ${text} % write ${Number((text / 100).toPrecision(6))}`;
+  }
+  if (rows.some(fulfils)) return "";
+  const values = [...new Set(rows.map((row) => row.cells[place].dataset.v).filter((value) => value !== ""))];
+  if (!values.length) return `no trial has a value of ${name}`;
+  if (!values.every(isNumber)) return `${name} is ${values.slice(0, 8).join(", ")}`;
+  const numbers = values.map(Number).sort((a, b) => a - b);
+  return `${name} goes from ${numbers[0]} to ${numbers.at(-1)}`;
 }
 
 function filter() {
@@ -238,7 +262,8 @@ function filter() {
     if (!row.hidden) shown.add(trialOf(row));
   }
   for (const [trial, own] of marks) for (const mark of own) mark.classList.toggle("out", !shown.has(trial));
-  document.getElementById("shown").textContent = `${shown.size} of ${rows.length} trials`;
+  const why = conditions.map((fulfils) => fulfils.hint?.()).find(Boolean);
+  document.getElementById("shown").textContent = `${shown.size} of ${rows.length} trials${why ? `; ${why}` : ""}`;
 }
 
 if (table) {
@@ -255,4 +280,11 @@ if (table) {
   document.getElementById("whole").addEventListener("change", draw);
   draw();
   filter();
+  const curves = document.getElementById("curves");
+  let room = roomFor(curves);
+  new ResizeObserver(() => {
+    if (roomFor(curves) === room) return;
+    room = roomFor(curves);
+    draw();
+  }).observe(curves);
 }

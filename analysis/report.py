@@ -8,7 +8,8 @@ import hashlib
 import html
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ FILE = "report.html"
 BOARD = "\n## Leaderboard"  # the section whose table is the one that sorts
 ELSEWHERE = ("- p:", "- place:", "Also varied")  # words about columns that the page's own table does not have, or has
 DIGITS = 5  # of an accuracy in a curve: a pixel is a thousandth
+ABSENT = 'data-v=""'  # in the cell of a value that is not there; a column of such cells is left out
 HERE = Path(__file__).parent
 
 Column = tuple[str, str, str]  # name, key for sorting, what it is
@@ -124,8 +126,10 @@ def trials(where: Standing, rows: Sequence[Row], times: dict[int, Clock], front:
     keys, is_shared = where.keys, int(where.board["tied"].sum()) > 1
     if not rows:
         return ""
-    body = "\n".join(line(row, keys, times.get(row["index"]), is_shared, row["index"] in front) for row in rows)
-    header = "".join(heading(name, text) for name, text in columns(keys))
+    cells = [cells_of(row, keys, times.get(row["index"]), is_shared, row["index"] in front) for row in rows]
+    there = [any(ABSENT not in row[place] for row in cells) for place in range(len(cells[0]))]
+    body = "\n".join(line(row, compress(own, there)) for row, own in zip(rows, cells, strict=True))
+    header = "".join(heading(name, text) for name, text in compress(columns(keys), there))
     return f"""<h2>Trials</h2>
 <p>{shown(spent(rows, times))}</p>
 <div class="bar"><input id="filter" type="search" placeholder="lr > 1e-3 and finished" aria-label="filter trials">
@@ -167,8 +171,12 @@ def heading(name: str, text: str) -> str:
     return f'<th scope="col" data-name="{shown(name)}"><button type="button">{shown(text)}</button></th>'
 
 
-def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_front: bool) -> str:
-    """One row; each cell carries the exact value that it is sorted by."""
+def line(row: Row, cells: Iterable[str]) -> str:
+    return f'<tr data-index="{row["index"]}" tabindex="0" class="{shown(row["status"])}">{"".join(cells)}</tr>'
+
+
+def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_front: bool) -> list[str]:
+    """The cells of one row; each carries the exact value that it is sorted by."""
     folder = f"trials/{row['index']:04d}-{row['id']}"
     baseline = " (baseline)" if row["source"] == "baseline" else ""
     name = f'<a href="{shown(folder)}">{shown(row["id"])}</a>{baseline}'
@@ -177,7 +185,7 @@ def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_
     bounds = (row["val_accuracy_low"], row["val_accuracy_high"]) if has_value(row) else (None, None)
     interval = NOTHING if None in bounds else " – ".join(map(percent, bounds))
     latency, star = time.latency if time else None, f" {MARK}" if is_front else ""
-    cells = [
+    return [
         cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',
         *(cell(row[key], setting_text(key, row[key])) for key in keys),
         cell(value, NOTHING if value is None else percent(value)),
@@ -189,7 +197,6 @@ def line(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_
         cell(latency and round(1000 * latency, 4), clock.milliseconds(latency)),
         cell(row["source"], row["source"]),
     ]  # fmt: skip
-    return f'<tr data-index="{row["index"]}" tabindex="0" class="{shown(row["status"])}">{"".join(cells)}</tr>'
 
 
 def cell(value: Any, text: Any) -> str:

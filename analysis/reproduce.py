@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import images, pairs, statistics, testing, trials
+from analysis import images, next_step, pairs, statistics, testing, trials
 from analysis.commands import dataset
 from analysis.markdown import one_line, percent, plural
 from search import identity
@@ -37,7 +37,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
     """
     run, trial = trials.find_or_winner(name, runs_dir)
     if not trial.epochs and trial.outcome is None:
-        raise RunError(f"nothing to compare with: {trial.folder}: it has no epoch yet. Let the search go on.")
+        raise RunError(f"nothing to compare with: {trial.folder}: {next_step.without_epoch(run, trial)}")
     cache = images.cache_of(run, dataset, data_dir, quiet=quiet)
     from trainables.single import temporary_folder  # torch loads here
 

@@ -1,16 +1,18 @@
 """Which rows and columns a command prints, and in which order: --filter, --sort, --top, --columns."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from analysis import frame, joined
-from analysis.filters import condition
+from analysis.filters import condition, is_fraction, unfulfilled
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, worded
-from analysis.markdown import escape, percent, setting, table
+from analysis.markdown import escape, one_line, percent, setting, table
 from analysis.standing import stand
 from search.ledger import Run
+from trainables.commandline import tell
 from trainables.config import unknown
 from trainables.errors import UsageError
 
@@ -41,13 +43,25 @@ def select(rows: list[Row], selection: Selection) -> list[Row]:
     """
     known = list(dict.fromkeys(str(key) for row in rows for key in row))
     if selection.filter is not None:
-        fulfils = condition(selection.filter, known)
-        rows = [row for row in rows if fulfils(row)]
+        rows = fulfilling(selection.filter, rows, known)
     rows = in_order(rows, selection.sort, known)[: selection.top]
     if selection.columns is None:
         return rows
     wanted = names(selection.columns, known)
     return [{key: row.get(key) for key in wanted} for row in rows]
+
+
+def fulfilling(text: str, rows: list[Row], known: Sequence[str]) -> list[Row]:
+    """The rows that fulfil a condition; if there is none, what they hold instead is said on stderr.
+
+    Raises:
+        UsageError: as `analysis.filters.condition`.
+    """
+    fulfils = condition(text, known)
+    found = [row for row in rows if fulfils(row)]
+    if not found and (why := unfulfilled(text, rows)):
+        tell(f"note: {one_line(why)}\n", sys.stderr)
+    return found
 
 
 def in_order(rows: list[Row], sort: str | None, known: Sequence[str]) -> list[Row]:
@@ -94,7 +108,7 @@ def as_table(rows: list[Row], columns: Sequence[str]) -> str:
     """A Markdown table; accuracies in percent."""
     if not rows:
         return "No row fulfils the condition.\n"
-    header = [escape(name) + (" %" if is_accuracy(name) else "") for name in columns]
+    header = [escape(name) + (" %" if is_fraction(name) else "") for name in columns]
     align = "".join("l" if any(isinstance(row.get(name), str) for row in rows) else "r" for name in columns)
     return table(header, [[cell(row, name) for name in columns] for row in rows], align) + "\n"
 
@@ -103,8 +117,4 @@ def cell(row: Mapping[Any, Any], name: str) -> str:
     value = row.get(name)
     if name == "status":
         return escape(worded(str(value)))
-    return percent(value) if is_accuracy(name) and isinstance(value, float) else setting(name, value)
-
-
-def is_accuracy(name: str) -> bool:
-    return "accuracy" in name
+    return percent(value) if is_fraction(name) and isinstance(value, float) else setting(name, value)

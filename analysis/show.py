@@ -1,6 +1,6 @@
 """One trial, whole: configuration, curve, outcome, files, and the commands that train it again."""
 
-from pathlib import Path
+import shlex
 from statistics import fmean
 
 from analysis import clock, commands, results, standing, terminal_plot
@@ -8,7 +8,9 @@ from analysis.frame import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, has_value, records, worded
 from analysis.markdown import count, escape, fence, interval, one_line, percent, plural, setting, table
 from analysis.trials import label
+from search import local
 from search.ledger import Run, Trial
+from trainables.sources import FOLDER
 
 
 def show(run: Run, trial: Trial, form: str) -> str:
@@ -99,10 +101,7 @@ def files(trial: Trial) -> list[tuple[str, int]]:
 
 
 def reproduce(run: Run, trial: Trial) -> str:
-    """Trains it again and compares; a folder of images has to be named, because a run does not know where it lies."""
-    return commands.reproduce(run, trial, shortest(run.folder))
-
-
-def shortest(folder: Path) -> str:
-    """A run by its name where that is enough."""
-    return folder.name if folder.parent == Path("runs") else str(folder)
+    """Trains it again and compares; a folder of images is named where this machine does not know its place."""
+    command, name = commands.reproduce(run, trial, commands.shortest(run.folder)), commands.dataset(run)
+    is_known = not name.startswith(FOLDER) or "dataset" in local.known(run.folder)
+    return command if is_known else f"{command} {shlex.join(['--dataset', one_line(name)])}"

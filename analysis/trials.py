@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analysis import joined, standing
+from analysis import joined, next_step, standing
 from search import ledger
 from search.ledger import Run, Trial
 from trainables.errors import RunError
@@ -44,7 +44,8 @@ def named(run: Run, identifier: str) -> Trial:
 
 
 def matches(trial: Trial, identifier: str) -> bool:
-    return trial.id.startswith(identifier) or label(trial).startswith(identifier)
+    start = identifier.casefold()  # a hash that was copied in capitals is the same hash
+    return trial.id.startswith(start) or label(trial).startswith(start)
 
 
 def label(trial: Trial) -> str:
@@ -60,9 +61,7 @@ def winner(run: Run) -> Trial:
     """
     index = standing.stand(run).winner
     if index is None:
-        raise RunError(
-            f"no winner: {run.folder}: no trial has finished. Let the search go on, or name a trial: RUN/ID."
-        )
+        raise RunError(f"no winner: {run.folder}: {next_step.came_to(run)}. {next_step.of_run(run)}")
     return next(trial for trial in run.trials if trial.index == index)
 
 

@@ -4,7 +4,6 @@ Loads neither Ray nor torch. A run that was killed is a good run: what a killed 
 but for temporary files, which the next start removes.
 """
 
-import fcntl
 import itertools
 import json
 import shlex
@@ -19,6 +18,7 @@ from search import confirmation, ledger
 from search.folder import GROWING
 from search.identity import ALLOWABLE
 from search.ledger import SCHEMA, TOTALS, UNSAID, Shape
+from search.lock import held
 from trainables.durable import Record
 
 NONE = type(None)
@@ -43,7 +43,7 @@ def verify(run_folder: Path) -> list[str]:
     identity = check_identity(evidence)
     if identity is None:
         return evidence.problems
-    is_held = held(run_folder)
+    is_held = bool(held(run_folder))
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
     totals = check_totals(evidence)
     plan = check_plan(evidence, totals, identity["seed"])
@@ -68,18 +68,6 @@ def verify(run_folder: Path) -> list[str]:
 
 
 LEDGERS = (("decisions", DECISION), ("tests", TEST))  # read before the trials, which may grow meanwhile
-
-
-def held(run: Path) -> bool:
-    """Whether a process works on the run right now."""
-    try:
-        with (run / "run.lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def check_identity(evidence: Evidence) -> Record | None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from analysis import commands
 from analysis.mirrors import changed
 from search import display, ledger
 from search.ledger import Run
+from search.lock import held
 from search.progress import Progress
 
 EVERY = 2.0  # seconds between readings
@@ -21,25 +23,30 @@ def watch(folder: Path, console: Console) -> None:
         RunError: the folder is no run or is damaged.
     """
     run = ledger.read(folder)
-    progress = seen(run)
+    progress, idle = seen(run)
     if not console.is_terminal:
-        console.print(display.render(progress))
+        console.print(display.render(progress, idle))
         return
-    with Live(get_renderable=lambda: display.render(progress), console=console, refresh_per_second=1):
+    with Live(get_renderable=lambda: display.render(progress, idle), console=console, refresh_per_second=1):
         while not run.complete:
             time.sleep(EVERY)
             before, run = run, ledger.read(folder)
-            if len(run.trials) != len(before.trials) or run.totals != before.totals:
-                progress = seen(run)
+            if held(folder) is False or len(run.trials) != len(before.trials) or run.totals != before.totals:
+                progress, idle = seen(run)
             update(progress, run, before)
 
 
-def seen(run: Run) -> Progress:
-    """The progress of a run whose trials are where their ledgers say; a search starts with none running."""
+def seen(run: Run) -> tuple[Progress, str]:
+    """The progress of a run as its ledgers are now, and what it does while no further epoch is seen.
+
+    Where nothing trains it, its trials wait and nothing is said of a speed that was.
+    """
     progress = Progress(run)
+    if held(run.folder) is False:
+        return progress, f"nothing trains it now; to go on: {commands.resume(commands.shortest(run.folder))}"
     for trial in run.trials:
         progress.trials[trial.index].status = trial.status
-    return progress
+    return progress, "training"
 
 
 def update(progress: Progress, run: Run, before: Run) -> None:

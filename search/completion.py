@@ -17,8 +17,11 @@ def datasets() -> list[str]:
     return [name if not name.startswith(FOLDER) else FOLDER for name in NAMES]
 
 
-def runs(ctx: typer.Context) -> list[str]:
-    """The runs in --runs-dir, finished ones too, because they may grow."""
+def runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The runs in --runs-dir, finished ones too, because they may grow; of a path that has been begun, those in its folder."""
     from search import resuming
 
+    folder, slash, _ = incomplete.rpartition("/")
+    if slash:
+        return [f"{folder}/{name}" for name in resuming.names(Path(f"{folder}/"))]
     return resuming.names(Path(ctx.params.get("runs_dir") or "runs"))

@@ -62,19 +62,21 @@ def ending(progress: Progress, trial: TrialProgress) -> str:
     )
 
 
-def summary(progress: Progress) -> str:
-    """The whole search in one line."""
+def summary(progress: Progress, idle: str = "starting") -> str:
+    """The whole search in one line.
+
+    Args:
+        idle: what it does while no epoch has been seen.
+    """
     done = sum(trial.epochs for trial in progress.trials.values())
     leader = progress.leader()
     best = f"best {percent(leader.best)} ({parameters(leader)})" if leader else "no epoch yet"
-    return (
-        f"{progress.ended()}/{plural(progress.asked(), 'trial')}  {plural(done, 'epoch')}  {best}  "
-        f"{progress.images_per_second():,.0f} images/s  {time_left(progress)}"
-    )
+    count = f"{progress.ended()}/{plural(progress.asked(), 'trial')}"
+    return "  ".join([count, plural(done, "epoch"), best, *pace(progress, idle)])
 
 
-def render(progress: Progress) -> Group:
-    """The live table: running trials first, then the best of those that ended."""
+def render(progress: Progress, idle: str = "starting") -> Group:
+    """The live table: running trials first, then the best of those that ended; `idle` as in `summary`."""
     table = Table(box=None, pad_edge=False)
     for name in ("trial", *progress.run.identity["space_params"], "epochs", "best val", "status"):
         table.add_column(name, justify="right" if name in ("epochs", "best val") else "left", no_wrap=True)
@@ -85,7 +87,7 @@ def render(progress: Progress) -> Group:
         values = (short(value) for value in trial.searched.values())
         epochs = f"{trial.epochs}/{progress.epochs_each}"
         table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, percent(trial.best), trial.status)
-    return Group(table, Text(summary(progress)))
+    return Group(table, Text(summary(progress, idle)))
 
 
 def parameters(trial: TrialProgress) -> str:
@@ -100,11 +102,15 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.2f} %"
 
 
-def time_left(progress: Progress) -> str:
+def pace(progress: Progress, idle: str) -> list[str]:
+    """The speed and the time left, as far as they are known; of a search that is over, that it is."""
+    if progress.is_over():
+        return ["ended"]
+    if not progress.trained:
+        return [idle]
     seconds = progress.seconds_left()
-    if seconds is None:
-        return "starting"
-    return f"at most {clock(seconds)} left"
+    left = [] if seconds is None else [f"at most {clock(seconds)} left"]
+    return [f"{progress.images_per_second():,.0f} images/s", *left]
 
 
 def clock(seconds: float) -> str:

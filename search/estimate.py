@@ -269,17 +269,13 @@ def what(totals: Record, rule: Record, trained: int) -> Record:
 
 
 def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None:
-    """How good the estimate was: that of --dry-run if it was of what this command did, else the first one while training."""
-    now = time.monotonic()
-    if not progress.trained:
+    """How good the estimate of --dry-run was, if it was of what this command did."""
+    if not progress.trained or not note_of(folder).exists():
         return None
-    kept = durable.read_json(note_of(folder)) if note_of(folder).exists() else {}
-    if kept.get("of") == what(progress.run.totals, progress.run.identity["scheduler"], trained_before):
-        return (
-            f"estimate: --dry-run said {clock(kept['seconds'])} for {plural(kept['epochs'], 'epoch')}; it took "
-            f"{clock(now - progress.started)} for {progress.trained}"
-        )
-    if progress.promise is None:
+    kept = durable.read_json(note_of(folder))
+    if kept.get("of") != what(progress.run.totals, progress.run.identity["scheduler"], trained_before):
         return None
-    when, seconds = progress.promise
-    return f"estimate: after the first trial at most {clock(seconds)} were left; it took {clock(now - when)}"
+    return (
+        f"estimate: --dry-run said {clock(kept['seconds'])} for {plural(kept['epochs'], 'epoch')}; it took "
+        f"{clock(time.monotonic() - progress.started)} for {progress.trained}"
+    )

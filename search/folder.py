@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from search import confirmation, identity, plan
 from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
@@ -160,38 +161,74 @@ def check_growth(folder: Path, settings: Settings, before: Record, totals: Recor
 
 def sized_schedules(space: Space) -> list[str]:
     """The schedules of a space that are sized for the number of epochs."""
-    schedule = space.params.get("schedule", DEFAULTS["schedule"])
-    possible = list((schedule,) if isinstance(schedule, str) else schedule.bounds())
-    if isinstance(schedule, When) and not space.decides_all(schedule):
-        possible.append(DEFAULTS["schedule"])
-    return [name for name in LENGTH_DEPENDENT if name in possible]
+    return [name for name in LENGTH_DEPENDENT if name in possible(space, "schedule")]
 
 
-def remarks(run: Run) -> list[str]:
-    """What somebody should know about what was asked for, and where it was."""
-    rule, epochs = run.identity["scheduler"], run.totals["epochs"]
-    found = []
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" and any(t.config["model"] == "convnet" for t in run.trials):
+def possible(space: Space, knob: str) -> list[Any]:
+    """The values that a knob with names for values may have in a space."""
+    given = space.params.get(knob, DEFAULTS[knob])
+    values = list((given,) if isinstance(given, str) else given.bounds())
+    return values + [DEFAULTS[knob]] * (isinstance(given, When) and not space.decides_all(given))
+
+
+def remarks(rule: Record, totals: Record, settings: Settings, *, is_over: bool = False) -> list[str]:
+    """What somebody should know about a search as it was asked for, whether it is started or only counted.
+
+    Args:
+        rule: of early stopping, as run.json has it.
+        is_over: every trial has ended, so what would happen to the next one is no news.
+    """
+    found = (
+        []
+        if is_over
+        else [*of_stopping(rule, totals, settings), *of_schedule(rule, totals, settings), *of_numba(settings)]
+    )
+    if settings.algorithm == "grid" and (settings.num_samples or 0) > (points := len(settings.space.grid)):
+        found.append(f"the grid has {plural(points, 'point')}, so no more are tried")
+    confirm, there = totals.get("confirm", 0), totals["trials"]
+    if confirm > there:
         found.append(
-            "NUMBA_DISABLE_JIT is set: the convnet trains with torch's own layers, which is slower and rounds otherwise"
+            f"--confirm {confirm}: the search has {plural(there, 'configuration')}, so no more than that can be confirmed"
         )
-    if run.identity["algorithm"] == "tpe" and rule["name"] in WAITING and decisive(rule, epochs):
+    return found
+
+
+def of_stopping(rule: Record, totals: Record, settings: Settings) -> list[str]:
+    """What the early stopping that was asked for cannot do."""
+    epochs, found = totals["epochs"], []
+    if settings.algorithm == "tpe" and rule["name"] in WAITING and decisive(rule, epochs):
         found.append(
             f"tpe has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so they are random; "
             "use asha, median or none"
         )
     if rule["name"] != "none" and not decisive(rule, epochs):
         found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
-    elif rule["name"] != "none" and run.totals["seeds"] > 1:
+    elif rule["name"] != "none" and totals["seeds"] > 1:
         found.append(
             "early stopping judges each seed by itself, and a configuration has finished when all its seeds have"
         )
-    confirm, there = run.totals.get("confirm", 0), run.totals["trials"]
-    if confirm > there:
-        found.append(
-            f"--confirm {confirm}: the search has {plural(there, 'configuration')}, so no more than that can be confirmed"
-        )
     return found
+
+
+def of_schedule(rule: Record, totals: Record, settings: Settings) -> list[str]:
+    """That values at rungs are of an unfinished schedule, if they are."""
+    sized = sized_schedules(settings.space)
+    if rule["name"] == "none" or not sized:
+        return []
+    names = f"the {' and '.join(sized)} {'schedule is' if len(sized) == 1 else 'schedules are'}"
+    return [
+        f"{names} sized for all {totals['epochs']} epochs: early stopping sees values from the middle, and --epochs cannot "
+        "grow later, because every epoch would have had another rate"
+    ]
+
+
+def of_numba(settings: Settings) -> list[str]:
+    """That a variable of the shell keeps the convnet from its fast layers, if it does."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" or "convnet" not in possible(settings.space, "model"):
+        return []
+    return [
+        "NUMBA_DISABLE_JIT is set: the convnet trains with torch's own layers, which is slower and rounds otherwise"
+    ]
 
 
 def retry_failed(run: Run) -> Run:

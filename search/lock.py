@@ -1,6 +1,7 @@
 """One process per run: a lock that the kernel lets go of when its holder ends, however it ends."""
 
 import contextlib
+import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -40,6 +41,20 @@ def hold(run: Path) -> Iterator[None]:
         except OSError as error:
             raise told(run, error) from error
         yield
+
+
+def held(run: Path) -> bool | None:
+    """Whether a process works on the run right now; none where the file system has no locks to tell."""
+    try:
+        with (run / "run.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    return False
 
 
 def told(run: Path, error: OSError) -> StorageError:

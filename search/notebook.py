@@ -60,7 +60,15 @@ def run_search(space: str | None = None, **flags: Any) -> Path:
     told = [line for line in lines if line.startswith(RESULTS)]
     if process.returncode not in ENDED or not told:
         raise SearchFailedError(message(lines), process.returncode)
-    return Path(expanded(str(flags.get("runs_dir") or "runs"))) / Path(told[-1].strip().rpartition(" and ")[2]).name
+    name = Path(told[-1].strip().rpartition(" and ")[2]).name
+    return folder_of(name, flags)
+
+
+def folder_of(name: str, flags: dict[str, Any]) -> Path:
+    """The run of this name under the flag runs_dir, or what resume names by its path."""
+    under = Path(expanded(str(flags.get("runs_dir") or "runs"))) / name
+    resumed = Path(expanded(str(flags.get("resume") or "")))
+    return resumed if not under.exists() and resumed.name and resumed.exists() else under
 
 
 def message(lines: list[str]) -> str:

@@ -29,7 +29,6 @@ class Progress:
         self.images: int = run.identity["sizes"]["train"]
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
-        self.promise: tuple[float, float] | None = None  # when the first trial ended, and the seconds left then
         self.first_row_at: float | None = None  # what came before was starting, and says nothing about the rest
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}
 
@@ -47,8 +46,6 @@ class Progress:
         trial = self.trials[index]
         if row is None:
             self.trials[index] = trial = self._summary(ledger.reread(self.run, index))
-            left = self.seconds_left()
-            self.promise = self.promise or ((time.monotonic(), left) if left else None)
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
             self.first_row_at = self.first_row_at or time.monotonic()
@@ -64,6 +61,11 @@ class Progress:
 
     def ended(self) -> int:
         return sum(trial.status in ("finished", "stopped", "diverged", "failed") for trial in self.trials.values())
+
+    def is_over(self) -> bool:
+        """Whether nothing is left to train; a search of which nothing finished has nothing to confirm."""
+        has_finished = any(trial.status == "finished" for trial in self.trials.values())
+        return self.ended() >= self.asked() and not (has_finished and self._to_confirm())
 
     def leader(self) -> TrialProgress | None:
         """The trial of the search with the best validation accuracy so far."""

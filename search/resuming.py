@@ -1,10 +1,10 @@
 """--resume NAME: the settings of a run, read back as the flags that started it; and which runs there are."""
 
-import difflib
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from search import ledger
+from search import ledger, local
+from trainables.config import closest as alike_names
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
 
@@ -16,36 +16,64 @@ CLOSEST = 3  # runs that are named where none has the name that was given
 def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None = None) -> Record:
     """What --resume stands for: parameters of run_search.main, without those that were given beside it.
 
-    Totals are not among them: what is not said stays as it was. Nor is the place of a folder of images, which a run does
-    not record, so that it holds no path of this machine.
+    Totals are not among them: what is not said stays as it was.
 
     Args:
+        name: of a run in runs_dir, or the path of one.
         given: the flags beside it.
         scheduler: the value of that one; the settings of another rule are not taken over.
 
     Raises:
         RunError: there is no such run; the message has those that could be meant.
-        UsageError: the run is of a folder of images and no --dataset is given, or --name contradicts.
+        UsageError: where a folder of images lies is not known and no --dataset is given, or --name contradicts.
+        DataError: it is known, and they are not there any more.
     """
-    if name not in names(runs_dir):
-        raise RunError(
-            f"unknown run {name!r}: {runs_dir}: there is none of that name. {closest(name, names(runs_dir))}"
-            f"Unfinished there: {', '.join(unfinished(runs_dir)) or 'none'}."
-        )
+    folder = find(runs_dir, name)
     if "name" in given:
         raise UsageError(f"--name contradicts --resume {name}. Leave one of them out.")
-    identity = ledger.read_identity(runs_dir / name)
-    if identity["dataset"] not in NAMED and "dataset" not in given:
-        title = identity["dataset_title"]
-        raise UsageError(
-            f"--dataset is missing: {name} is of the images called {title}, and a run does not record where they lie. "
-            f"Add --dataset folder:/path/to/{title}."
-        )
-    known = flags(identity)
+    identity = ledger.read_identity(folder)
+    known = flags(identity) | places(folder, identity, given)
     is_other_rule = scheduler not in (None, known["scheduler"])
     dropped = {*given, *(OF_A_RULE if is_other_rule else ())}
     found = {key: value for key, value in known.items() if key not in dropped}
-    return found | {"resume": None, "name": name}
+    return found | {"resume": None, "name": folder.name, "runs_dir": folder.parent}
+
+
+def find(runs_dir: Path, name: str) -> Path:
+    """The folder of a run: a name under runs_dir or, as a shell completes it, a path.
+
+    Raises:
+        RunError: there is no such run; the message has those that could be meant.
+    """
+    for folder in (runs_dir / name, Path(name)):
+        if name and (folder / "run.json").exists():
+            return folder.resolve() if folder.name in ("", "..") else folder
+    known = names(runs_dir)
+    raise RunError(
+        f"unknown run {name!r}: {runs_dir}: there is none of that name. {closest(Path(name).name, known)}"
+        f"Unfinished there: {', '.join(unfinished(runs_dir)) or 'none'}."
+    )
+
+
+def places(folder: Path, identity: Record, given: Set[str]) -> Record:
+    """Where archives, cache and a folder of images lie, as far as this machine knows and nothing else was given.
+
+    Raises:
+        UsageError: it does not know where the folder lies.
+        DataError: the folder is gone.
+    """
+    data_dir = local.known(folder).get("data_dir")
+    found: Record = {"data_dir": Path(data_dir)} if data_dir and Path(data_dir).is_dir() else {}
+    if identity["dataset"] in NAMED or "dataset" in given:
+        return found
+    title = identity["dataset_title"]
+    dataset = local.dataset(folder, title)
+    if dataset is None:
+        raise UsageError(
+            f"--dataset is missing: {folder.name} is of the images called {title}, and where they lie is not known here. "
+            f"Add --dataset folder:/path/to/{title}."
+        )
+    return found | {"dataset": dataset}
 
 
 def flags(identity: Record) -> Record:
@@ -72,8 +100,8 @@ def flags(identity: Record) -> Record:
 
 def closest(name: str, known: Sequence[str]) -> str:
     """The runs that could be meant, finished ones too; nothing if none is like it."""
-    alike = difflib.get_close_matches(name, known, CLOSEST)
-    found = [each for each in known if each in alike or (name and each.startswith(name))]
+    alike = alike_names(name, known, CLOSEST, cutoff=0.6)
+    found = [each for each in known if each in alike or (name and each.casefold().startswith(name.casefold()))]
     return f"Closest: {', '.join(found[:CLOSEST])}. " if found else ""
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,7 +212,12 @@ def test_an_unknown_name_lists_the_runs_that_are_not_finished(command, tmp_path)
     shutil.copytree(ROOT / "docs/examples/mlp_random-full", tmp_path / "runs/over")
     (tmp_path / "runs/torn").mkdir()
     (tmp_path / "runs/torn/run.json").write_text("{")
-    for name, closest in (("opne", "Closest: open0, open1. "), ("../runs/open0", ""), ("", ""), (".", "")):
+    for name, closest in (
+        ("opne", "Closest: open0, open1. "),
+        ("../runs/opne0", "Closest: open0, open1. "),
+        ("", ""),
+        (".", ""),
+    ):
         code, said = command("--resume", name)
         assert code == 5
         assert said == (
@@ -221,15 +227,84 @@ def test_an_unknown_name_lists_the_runs_that_are_not_finished(command, tmp_path)
     assert command("--resume", "x", "--runs-dir", "nowhere")[1].endswith("Unfinished there: none.\n")
 
 
-def test_a_folder_of_images_must_be_named_again(command, images):
+def test_a_run_of_a_folder_of_images_goes_on_by_its_name(command, images, tmp_path, monkeypatch):
+    """Its path is remembered by this machine alone, in a private file that may be deleted."""
     assert command("--space=lr_sweep", f"--dataset={images}", "--name=t")[0] == 0
-    assert str(Path.cwd()) not in Path("runs/t/run.json").read_text()
+    said = [
+        path for path in Path("runs/t").rglob("*") if path.is_file() and str(tmp_path).encode() in path.read_bytes()
+    ]
+    assert said == [Path("runs/t/local.json")]
+    assert stat.S_IMODE(said[0].stat().st_mode) == 0o600
+    before = files()
+    assert command("--resume=t")[0] == 0
+    monkeypatch.chdir(tmp_path / "other")
+    assert command("--resume=../runs/t")[0] == 0, "from another folder"
+    assert (files(tmp_path / "runs/t"), list(Path().glob("runs"))) == (before, [])
+
+
+@pytest.mark.parametrize("lost", ["", "{", '{"dataset": 3}', '{"dataset": "digits"}'])
+def test_where_a_folder_of_images_lies_has_to_be_said_if_nobody_knows(command, images, lost):
+    """On another machine, or after local.json was lost or damaged; the images are known by their content."""
+    assert command("--space=lr_sweep", f"--dataset={images}", "--name=t")[0] == 0
+    Path("runs/t/local.json").write_text(lost)
     code, said = command("--resume=t")
     assert code == 2
     assert said.startswith("error[usage]: --dataset is missing: t is of the images called images, ")
     code, said = command("--resume=t", "--dataset=digits")
     assert (code, "fingerprint: " in said) == (5, True)
     assert command("--resume=t", f"--dataset={images}")[0] == 0
+    assert command("--resume=t")[0] == 0, "now it is known"
+
+
+def test_a_folder_of_images_that_is_gone_is_one_line_with_the_next_step(command, images, tmp_path):
+    assert command("--space=lr_sweep", f"--dataset={images}", "--name=t")[0] == 0
+    Path("images").rename("elsewhere")
+    code, said = command("--resume=t")
+    assert (code, said.count("\n")) == (4, 1)
+    assert said.startswith(f"error[data]: images are gone: {tmp_path / 'images'}: t was trained on them. ")
+    assert "--dataset folder:/path/to/images." in said
+    assert command("--resume=t", "--dataset=folder:elsewhere")[0] == 0
+    assert command("--resume=t")[0] == 0
+
+
+def test_archives_that_lie_elsewhere_need_not_be_named_again(command, tmp_path, monkeypatch):
+    from trainables import data
+
+    (tmp_path / "other/data").mkdir()
+    assert command(*START, "--data-dir=other/data")[0] == 0
+    asked = []
+    prepare = data.prepare
+    monkeypatch.setattr(
+        data, "prepare", lambda name, where, **how: (asked.append(where), prepare(name, where, **how))[1]
+    )
+    for arguments in (("--resume=t",), ("--resume=t", "--data-dir=data"), ("--resume=t",)):
+        assert command(*arguments)[0] == 0
+    assert asked[:2] == [tmp_path / "other/data", Path("data")]
+
+
+@pytest.mark.parametrize("path", ["runs/t", "runs/t/", "./runs/t", "{here}/runs/t", "other/../runs/t"])
+def test_a_run_is_continued_by_its_path_as_a_shell_completes_it(command, tmp_path, path):
+    assert command(*START)[0] == 0
+    before = files()
+    code, said = command(f"--resume={path.format(here=tmp_path)}")
+    assert (code, files() == before) == (0, True), said
+
+
+def test_a_run_is_continued_from_inside_and_a_path_needs_no_folder_of_runs(command, tmp_path, monkeypatch):
+    assert command(*START)[0] == 0
+    assert command("--resume=runs/t", "--runs-dir=nowhere")[0] == 0
+    assert not Path("nowhere").exists()
+    monkeypatch.chdir("runs/t")
+    assert command("--resume=.", f"--data-dir={tmp_path / 'data'}")[0] == 0
+    code, said = command("--resume=../u")
+    assert (code, "there is none of that name." in said) == (5, True)
+
+
+def test_a_name_in_other_letters_and_the_path_of_none_have_their_closest(command):
+    assert command(*START[:-2], "--name=Flowers")[0] == 0
+    for given in ("flowers", "FLOWER", "runs/Flowes"):
+        code, said = command("--resume", given)
+        assert (code, "Closest: Flowers. " in said) == (5, True), said
 
 
 def run_of_images(*arguments: str) -> tuple[str, ...]:
@@ -300,9 +375,35 @@ def test_two_names_contradict_each_other(command):
 
 
 def test_more_points_than_a_grid_has_are_told(command):
-    start = ("--space=lr_sweep", "--dataset=digits")
-    assert "the grid has 3 points, so no more are tried" in command(*start, "--num-samples=10")[1].splitlines()
+    start, said = ("--space=lr_sweep", "--dataset=digits"), "note: the grid has 3 points, so no more are tried"
+    assert said in command(*start, "--num-samples=10")[1].splitlines()
     assert "the grid has" not in command(*start)[1]
+
+
+NOTED = {  # flags, and a note that they call for
+    "more points than the grid has": (("--space=lr_sweep", "--num-samples=10"), "the grid has 3 points"),
+    "more to confirm than there are": (("--space=lr_sweep", "--confirm=9"), "--confirm 9: the search has 3"),
+    "no rung": (
+        ("--space=lr_sweep", "--scheduler=asha", "--grace-period=20", "--epochs=20"),
+        "no trial will be stopped",
+    ),
+    "a schedule that is sized": (
+        ("--space=resnet_sgd", "--num-samples=1"),
+        "the cosine and onecycle schedules are sized for",
+    ),
+    "seeds of their own": (("--space=lr_sweep", "--scheduler=asha", "--seeds=2"), "early stopping judges each seed"),
+}
+
+
+@pytest.mark.parametrize("case", NOTED)
+def test_a_note_is_printed_whether_or_not_progress_is(command, monkeypatch, case):
+    """Once, and the same with --dry-run, which trains nothing, with --quiet and without it."""
+    monkeypatch.setattr("search.estimate.mean_seconds", lambda *_: (1.0, 1, None))
+    flags, said = NOTED[case]
+    kinds = [command(*flags, "--dataset=digits", "--name=t", *more)[1] for more in (["--dry-run"], ["--quiet"], [])]
+    notes = [[line for line in text.splitlines() if line.startswith("note: ")] for text in kinds]
+    assert notes[0] == notes[1] == notes[2]
+    assert sum(said in line for line in notes[0]) == 1, kinds
 
 
 def test_a_broken_space_hides_no_other(command, monkeypatch, capfd):

@@ -300,6 +300,22 @@ def test_points_of_tpe_stay_when_it_is_killed_and_can_be_drawn_again(search):
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("quiet", [("--quiet",), ()])
+def test_after_a_run_the_terminal_has_the_table_and_one_line(search, quiet):
+    """The first time, and when it was finished already; what the numbers mean is in results.md."""
+    sweep = ("--space", "lr_sweep", "--epochs", "1", *quiet)
+    for _ in range(2):
+        done = search.done(*sweep)
+        assert done.returncode == 0, done.stderr
+        kinds = ["|" if line.startswith("|") else line for line in done.stdout.splitlines()]
+        assert kinds == ["digits: 3 trials: 3 finished.", "", *["|"] * 5]
+        assert done.stderr.splitlines()[-1] == "results: results.md and runs/t"
+        assert not quiet or done.stderr.count("\n") <= 3, "the images were decoded"
+    assert not quiet or done.stderr == "results: results.md and runs/t\n"
+    assert "Wilson's" in (search.folder / "results.md").read_text()
+
+
+@pytest.mark.integration
 def test_a_row_of_the_search_is_the_row_of_the_trial_alone(search):
     """Under Ray and without it, the same configuration and seed give the same numbers, bit for bit."""
     assert search.done("--space", "lr_sweep", "--epochs", "2", "--num-samples", "1").returncode == 0

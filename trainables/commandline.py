@@ -1,5 +1,6 @@
 """What the three commands share: underscores as dashes, and every error as one line with its exit code."""
 
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from trainables import streams
-from trainables.config import unknown
+from trainables.config import suggestion, unknown
 from trainables.errors import ExpectedError, StorageError, UsageError
 from trainables.meter import one_line
 from trainables.paths import expanded
@@ -45,12 +46,13 @@ def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
     try:
         code = get_command(app).main(arguments, prog_name=name, standalone_mode=False)
     except typer.TyperException as error:
-        return complain("usage", f"{worded(error)}. See {name} --help.", 2)
+        return complain("usage", f"{worded(error)}.{meant(error)} See {name} --help.", 2)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     return code if isinstance(code, int) else 0
 
 
+NO_COMMAND = re.compile(r"(No such command '(.*)')\..*", re.DOTALL)  # what follows is typer's guess
 WANTED = {"int": "a whole number", "float": "a number"}  # by how typer calls what it could not make of a text
 
 
@@ -59,9 +61,22 @@ def worded(error: typer.TyperException) -> str:
     reasons: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
     wanted = WANTED.get(reasons[0]["type"].partition("_")[0]) if reasons else None
     param = getattr(error, "param", None)
+    if hasattr(error, "option_name"):
+        return f"No such option: {one_line(error.option_name)}"
     if wanted is None or param is None:
-        return one_line(error.format_message()).rstrip(".")
+        return one_line(NO_COMMAND.sub(r"\1", error.format_message())).rstrip(".")
     return f"{param.opts[0]} must be {wanted}, but got {one_line(repr(reasons[0]['input']))}"
+
+
+def meant(error: typer.TyperException) -> str:
+    """The option or command that was probably meant, as a question; nothing if none is like what was given."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    if hasattr(error, "option_name"):
+        options = [name for param in getattr(command, "params", ()) for name in param.opts if name.startswith("--")]
+        return suggestion(error.option_name, options)
+    unknown_command = NO_COMMAND.fullmatch(error.format_message())
+    commands = {name: each for name, each in getattr(command, "commands", {}).items() if not each.hidden}
+    return suggestion(unknown_command[2], commands) if unknown_command else ""
 
 
 def tell(text: str, stream: TextIO | None = None) -> None:

@@ -1,8 +1,11 @@
 """The head of results.md: an answer first, and what it rests on."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from analysis import answer
 from analysis.standing import stand
@@ -78,11 +81,9 @@ def test_many_ties_are_counted(trial: Make, run: MakeRun) -> None:
 
 
 def test_without_a_finished_trial_there_is_no_answer(trial: Make, run: MakeRun) -> None:
-    assert told(run([trial(0, (), "failed")])).startswith(
-        "**No trial has finished, so there is no best configuration.**"
-    )
+    assert told(run([trial(0, (), "failed")])).startswith("**There is no best configuration: the only trial failed.**")
     assert told(run([trial(0, (0.5,), "running", epochs=2)])).startswith(
-        "**No trial has finished, so there is no best configuration yet.**"
+        "**There is no best configuration: no trial has finished yet.**"
     )
 
 
@@ -155,7 +156,7 @@ def test_the_section_about_the_test_split_names_the_network_of_one_seed_too(tria
 def test_an_incomplete_search_says_so_and_how_to_go_on(trial: Make, run: MakeRun) -> None:
     text = answer.banner(run([trial(0, (0.9,)), trial(1, (0.5,), "running", epochs=1)], total=5))
     assert "Incomplete: 1 of 5 trials ended" in text
-    assert "python run_search.py --space lr_sweep" in text
+    assert "python run_search.py --resume lr_sweep-digits" in text
 
 
 def test_a_complete_search_has_no_banner(rates: Rates, run: MakeRun) -> None:
@@ -203,3 +204,30 @@ def test_readings_are_counted_by_weights(rates: Rates, run: MakeRun) -> None:
     lines = [{"weights": key, "trial": 0, "epoch": 1, "state": "intent"} for key in ("a", "a", "b")]
     assert "read 1 time, for the winner" in answer.protocol(dataclasses.replace(run(rates()), tests=lines[:2]))
     assert "read 2 times" in answer.protocol(dataclasses.replace(run(rates()), tests=lines))
+
+
+def commands_in(text: str) -> list[str]:
+    """The lines of the first block of commands."""
+    return re.findall(r"```bash\n(.*?)\n```", text, re.DOTALL)[0].splitlines()
+
+
+@pytest.mark.parametrize("dataset", ["digits", "flowers-3fa2"])
+@pytest.mark.parametrize("config", [{}, {"model": "convnet", "optimizer": "sgd", "lr": 0.000626136412827509}])
+def test_the_first_commands_are_short_and_the_long_one_is_folded(
+    trial: Make, run: MakeRun, dataset: str, config: dict[str, object]
+) -> None:
+    found = run([trial(0, (0.9,), **config)], dataset=dataset, dataset_title=dataset.partition("-")[0])
+    text = answer.answer(found, stand(found))
+    first = commands_in(text)
+    assert [line.partition("  # ")[0].split()[:4] for line in first] == [
+        ["python", "run_search.py", "--reproduce", f"lr_sweep-digits/0000-{found.trials[0].id}"],
+        ["python", "-m", "analysis", "export"],
+        ["python", "-m", "analysis", "leaderboard"],
+    ]
+    assert max(map(len, first)) <= 130
+    assert text.index("</summary>") < text.index("python -m trainables") < text.index("</details>")
+
+
+def test_a_search_that_is_not_complete_goes_on_by_its_name(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, (0.5,), "running", epochs=2)], set=["width=32", "lr=0.1,0.2"], dataset="flowers-3fa2")
+    assert commands_in(answer.banner(found)) == ["python run_search.py --resume lr_sweep-digits"]

@@ -78,4 +78,4 @@ def test_any_row_can_be_trained_again(trial: Make, run: MakeRun) -> None:
     words = shlex.split(commands.reproduce(one, one.trials[0], one.name))
     given = parsed(importlib.import_module("run_search").app, words[2:])
     assert given["reproduce"] == f"{one.name}/0000-{one.trials[0].id}"
-    assert given["dataset"] == "folder:/path/to/pets"
+    assert given["dataset"] == "auto", "the run's own; where it lies is known to the machine or asked for"

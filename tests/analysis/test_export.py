@@ -188,7 +188,11 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
-        (("export", "lr_sweep-digits/2", "net"), 5, "Use --retrain, or search with a larger --keep-best."),
+        (
+            ("export", "lr_sweep-digits/2", "net"),
+            5,
+            "it was stopped early after 1 epoch, and weights are kept",
+        ),
         (("export", "lr_sweep-digits", "theirs"), 5, "Choose another folder."),
         (("export", "lr_sweep-digits"), 2, "--ensemble K"),
         (("export", "lr_sweep-digits", "net", "--ensemble", "1"), 2, "--ensemble must be at least 2"),

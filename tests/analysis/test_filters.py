@@ -1,12 +1,13 @@
 """Conditions: what they mean, and that nothing but a comparison is ever understood."""
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.filters import LONGEST, condition
+from analysis.filters import LONGEST, condition, unfulfilled
 from trainables.errors import UsageError
 
 COLUMNS = ("lr", "model", "status", "val_accuracy")
@@ -50,6 +51,57 @@ def test_anything_else_is_refused_with_the_rule(text: str) -> None:
 def test_an_unknown_column_is_named_with_the_closest_one() -> None:
     with pytest.raises(UsageError, match=r"unknown column 'lrr'\. Did you mean 'lr'"):
         condition("lrr > 1", COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [("val_accuracy > 91", "For 91 % write 0.91."), ("lr > 0 and val_accuracy <= 56.36", "For 56.36 % write 0.5636."),
+     ("val_accuracy_low == 1.5", "For 1.5 % write 0.015."), ("train_accuracy < 1e9", "Write a fraction.")],
+)  # fmt: skip
+def test_per_cent_are_told_from_fractions(text: str, instead: str) -> None:
+    """Whether the mistake would find nothing or everything."""
+    with pytest.raises(UsageError, match=rf"is a fraction from 0 to 1, shown in per cent\. {instead}"):
+        condition(text, ("lr", "val_accuracy", "val_accuracy_low", "train_accuracy"))
+
+
+@pytest.mark.parametrize("text", ["val_accuracy > 0.91", "val_accuracy <= 1", "val_accuracy >= -2", "lr < 91"])
+def test_a_fraction_is_one(text: str) -> None:
+    condition(text, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("status == finished", True), ("status == Finished", True), ("status == 'stopped early'", False),
+     ("status != 'not ended'", True), ("status == failed", False)],
+)  # fmt: skip
+def test_a_status_is_known_by_its_name_and_by_the_words_of_the_table(text: str, expected: bool) -> None:
+    assert condition(text, COLUMNS)(ROW) is expected
+    assert condition("status == 'stopped early'", COLUMNS)({"status": "stopped"})
+
+
+@pytest.mark.parametrize(("value", "question"), [("done", ""), ("finnished", " Did you mean 'finished'?")])
+@pytest.mark.parametrize("sign", ["==", "!="])
+def test_a_status_that_does_not_exist_is_a_mistake_with_the_known_ones(value: str, question: str, sign: str) -> None:
+    with pytest.raises(
+        UsageError, match=rf"unknown status '{value}'\.{re.escape(question)} Known: planned, .*finished, "
+    ):
+        condition(f"status {sign} {value}", COLUMNS)
+
+
+ROWS = [ROW, {"lr": 0.1, "model": "convnet", "status": "stopped", "val_accuracy": None}]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("model == cnn", "no row has model == cnn: model is convnet, mlp"),
+        ("lr > 1 and model == mlp", "no row has lr > 1: lr goes from 0.01 to 0.1"),
+        ("model == mlp and lr > 0.05", ""),
+        ("val_accuracy > 0.5", "no row has val_accuracy > 0.5: none has a value of val_accuracy"),
+    ],
+)
+def test_where_no_row_is_left_what_there_is_is_said(text: str, why: str) -> None:
+    assert unfulfilled(text, ROWS) == why
 
 
 def test_a_number_is_not_ordered_against_a_text() -> None:

@@ -132,3 +132,48 @@ def test_what_fresh_seeds_gave_stands_beside_the_value_of_the_search(
 
 def test_a_run_that_has_no_trial_yet_is_no_row(seeded: Run, run: MakeRun) -> None:
     assert len(json.loads(joined.show([called(seeded, "a"), called(run([]), "b")], "json"))) == 3
+
+
+# What a terminal shows of a search that has ended ------------------------------------------------------------------------
+
+
+def shape(text: str) -> str:
+    """A letter for each line: | of a table, . of a blank one, a word for any other."""
+    return " ".join("|" if line.startswith("|") else "." if not line else "words" for line in text.splitlines())
+
+
+def test_after_a_search_there_is_a_table_and_no_footnote(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
+    found = run(rates())
+    text = joined.brief(found, stand(found))
+    assert text.startswith("digits: 3 trials: 3 finished.\n\n|")
+    assert shape(text) == "words . | | | | |"
+    assert joined.show([found], "md").startswith(text.rstrip()), "the same table, whose meaning is told when asked for"
+
+
+@pytest.mark.parametrize("number", [30, 60])
+def test_a_table_that_is_cut_says_so(trial: Make, run: MakeRun, number: int) -> None:
+    found = run([trial(place, (0.3 + place / 100,), lr=0.1 + place / 100) for place in range(number)])
+    text = joined.brief(found, stand(found))
+    assert text.startswith(f"digits: {number} trials: {number} finished. The best 20 are shown.\n")
+    assert shape(text).count("|") == 22
+
+
+def test_after_a_confirmation_it_is_the_table_of_the_fresh_seeds(confirmed: Run, seeded: Run) -> None:
+    text = joined.brief(confirmed, stand(confirmed))
+    assert shape(text) == "words . | | | | |"
+    assert "confirmed %" in text
+    assert "](" not in text
+    assert "confirmed" not in joined.brief(seeded, stand(seeded))
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed"])
+def test_where_nothing_finished_the_next_step_is_below_the_table(trial: Make, run: MakeRun, status: str) -> None:
+    found = run([trial(place, (), status, lr=0.1 + place) for place in range(2)])
+    text = joined.brief(found, stand(found))
+    assert shape(text) == "words . | | | | . words"
+    assert text.splitlines()[-1].startswith(f"All 2 trials {status}. ")
+
+
+def test_a_search_without_a_trial_has_no_table(run: MakeRun) -> None:
+    found = run([], total=1)
+    assert joined.brief(found, stand(found)) == "No trial has been planned.\n"

@@ -3,13 +3,18 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import matplotlib.colors
+import numpy as np
 import pytest
 
-from analysis import drawings, pictures, report, results
+from analysis import drawings, fonts, pictures, plots, plotter, report, results
 from analysis.standing import stand
 from search.ledger import Run, Trial
 
@@ -54,6 +59,77 @@ def test_a_class_without_images_has_no_zeros_in_the_confusion_matrix() -> None:
     ]
     assert all(ElementTree.fromstring(each).tag.endswith("svg") for each in drawn)
     assert drawn[0].count(b"<use") == drawn[1].count(b"<use") + 2  # a dash in each of its two cells
+
+
+GLYPHS = {"classes": ["猫", "犬の絵", "고양이"], "shares": [[90.0, 10.0, 0.0], [0.0, 100.0, 0.0], [0.0, 0.0, 100.0]]}
+CLASS_NAMES = ["猫", "日本語", "한국어", "ภาษา", "हिन्दी", "😀🫠", "\U0001f9ff", "café", "Ελλάδα", "$x_1$"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", CLASS_NAMES)
+def test_a_name_of_any_script_is_drawn_without_a_word_of_matplotlib(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With fonts of this machine that have it, or one note of ours, however many plots have it."""
+    fonts.tell_once.cache_clear()
+    classes = {"classes": [name, "dog"], "shares": [[90.0, 10.0], [0.0, 100.0]]}
+    panel = {"panels": [{"name": name, "log": False, "levels": [name], "points": [(0, 50, "finished")]}]}
+    curve = {"label": name, "status": "finished", "points": [(1, 0.5), (2, 0.6)]}
+    curves = {"top": [curve], "others": [], "number_of_others": 0}
+    for plot, values in (("confusion", classes), ("parameters", panel), ("learning_curves", curves)):
+        plotter.write_plot(plotter.Plot(tmp_path / f"{plot}.svg", plot, values))
+        assert ElementTree.fromstring((tmp_path / f"{plot}.svg").read_bytes()).tag.endswith("svg")
+    missing = fonts.found_for(name)[1]
+    said = capfd.readouterr().err
+    assert said.count("\n") == bool(missing), said
+    assert said.startswith("note: no font on this machine has ") if missing else not said
+
+
+@pytest.mark.skipif(
+    not fonts.found_for("猫")[0], reason="no font with Chinese characters on this machine (fonts-noto-cjk)"
+)
+def test_a_class_that_is_named_in_chinese_has_its_glyphs() -> None:
+    """Not the box that stands for any character."""
+    drawn = drawings.draw("confusion", GLYPHS)
+    other = drawings.draw("confusion", {**GLYPHS, "classes": ["狗", "犬の絵", "고양이"]})
+    assert fonts.found_for(GLYPHS) == (fonts.found_for("猫")[0], frozenset())
+    assert drawn != other
+
+
+def test_without_a_font_there_is_one_note_and_the_plot_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fonts, "candidates", lambda _: {})
+    monkeypatch.setattr(fonts, "add_new_fonts", lambda: None)
+    for cached in (fonts.search, fonts.tell_once):
+        cached.cache_clear()
+    for name in ("a", "b"):
+        plotter.write_plot(plotter.Plot(tmp_path / f"{name}.svg", "confusion", GLYPHS))
+        assert (tmp_path / f"{name}.svg").exists()
+    fonts.search.cache_clear()
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(
+        "note: no font on this machine has の 犬 猫 絵 고 양 이, so plots show boxes in their place. "
+    )
+
+
+def test_ordinary_names_ask_for_no_font() -> None:
+    code = "import sys; from analysis import fonts; fonts.families({'a': ['café – Ω', 1.0]}); print('matplotlib' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 5.0, 30.0, 47.0, 50.0, 60.0, 75.0, 99.9, 100.0])
+def test_the_numbers_of_a_confusion_matrix_can_be_read(share: float) -> None:
+    paper = drawings.shade(np.array([share]))[0]
+    assert drawings.contrast(paper, np.array(matplotlib.colors.to_rgb(drawings.ink_on(paper)))) >= 4.5
+
+
+def test_the_words_of_a_plot_can_be_read_on_white_and_on_black() -> None:
+    grey = np.array(matplotlib.colors.to_rgb(plots.GREY))
+    assert min(drawings.contrast(grey, np.ones(3)), drawings.contrast(grey, np.zeros(3))) >= 4.5
+    assert drawings.contrast(np.zeros(3), np.ones(3)) == 21
 
 
 def test_a_decision_after_each_epoch_can_be_drawn() -> None:

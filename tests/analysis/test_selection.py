@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,19 @@ def test_json_is_best_first_and_every_row_has_its_id(rows) -> None:
 def test_nothing_found_is_an_empty_list_and_a_sentence(rows, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows("--filter", "lr > 1") == []
     assert execute(app, "analysis", ["leaderboard", "lr_sweep-digits", "--filter", "lr > 1"]) == 0
-    assert capsys.readouterr().out == "No row fulfils the condition.\n"
+    out, err = capsys.readouterr()
+    assert out == "No row fulfils the condition.\n"
+    assert err == "note: no row has lr > 1: lr goes from 0.0001 to 0.001\n"
+
+
+@pytest.mark.parametrize("command", ["leaderboard", "compare"])
+def test_the_unit_that_is_shown_is_not_the_unit_of_a_condition(
+    written: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(written, written.parent / "other")
+    words = [command, str(written), str(written.parent / "other"), "--filter", "val_accuracy > 91"]
+    assert execute(app, "analysis", words) == 2
+    assert "For 91 % write 0.91." in capsys.readouterr().err
 
 
 def test_markdown_and_csv_have_the_same_rows(rows, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,15 @@ from trainables.errors import RunError
 
 def test_a_trial_is_found_by_index_hash_or_folder(written: Path, rates: Callable[[], list[Trial]]) -> None:
     second = rates()[1]
-    for text in ("1", "0001", second.id, second.id[:4], f"0001-{second.id}", f"0001-{second.id[:2]}"):
+    for text in (
+        "1",
+        "0001",
+        second.id,
+        second.id[:4],
+        second.id.upper(),
+        f"0001-{second.id}",
+        f"0001-{second.id[:2]}",
+    ):
         run, trial = trials.find(f"lr_sweep-digits/{text}", written.parent)
         assert trial is not None and trial.index == 1, text
         assert run.name == "lr_sweep-digits"

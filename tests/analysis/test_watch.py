@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from analysis import watch
+from search import display, lock
 
 
 def printed(folder) -> str:
@@ -14,12 +15,58 @@ def printed(folder) -> str:
     return console.file.getvalue()
 
 
+def stop():
+    raise InterruptedError
+
+
 def test_off_a_terminal_the_table_is_printed_once(run, trial, save, tmp_path):
     going = [trial(0, (0.5, 0.8), epochs=2), trial(1, (0.6,), "running", epochs=2), trial(2, (), "planned", epochs=2)]
-    text = printed(save(tmp_path / "run", run(going)))
+    folder = save(tmp_path / "run", run(going))
+    with lock.hold(folder):
+        text = printed(folder)
     assert "80.00 %" in text
     assert "running" in text
-    assert "1/3 trials" in text
+    assert text.splitlines()[-1].rstrip() == "1/3 trials  3 epochs  best 80.00 % (lr=0.1)  training"
+
+
+OVER = ("starting", "running", "images/s", "left")  # words for what goes on
+
+
+@pytest.mark.parametrize("status", ["finished", "diverged", "failed", "stopped"])
+def test_a_run_that_has_ended_has_ended(run, trial, save, tmp_path, status):
+    text = printed(save(tmp_path / "run", run([trial(0, (0.5, 0.8), status), trial(1, (0.6,), "failed", lr=0.2)])))
+    assert text.splitlines()[-1].rstrip().endswith(" ended")
+    assert not any(word in text for word in OVER)
+
+
+def test_a_run_that_nothing_trains_waits_and_the_command_that_goes_on_is_named(run, trial, save, tmp_path):
+    """It was killed or interrupted: what its ledger calls running does not run."""
+    folder = save(tmp_path / "run", run([trial(0, (0.5,), "running", epochs=2), trial(1, (), "planned", epochs=2)]))
+    text = printed(folder)
+    assert "waiting" in text
+    assert f"nothing trains it now; to go on: python run_search.py --resume {folder}" in " ".join(text.split())
+    assert not any(word in text for word in OVER)
+
+
+def test_nothing_is_claimed_where_the_file_system_has_no_locks(run, trial, save, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "held", lambda _: None)
+    text = printed(save(tmp_path / "run", run([trial(0, (0.5,), "running", epochs=2)])))
+    assert "nothing trains" not in text
+
+
+def test_a_search_that_is_killed_while_it_is_watched_has_no_speed_any_more(run, trial, save, tmp_path, monkeypatch):
+    folder = save(tmp_path / "run", run([trial(0, (0.5,), "running", epochs=9)]))
+    ledger_file = next((folder / "trials").iterdir()) / "epochs.jsonl"
+    lines = ["", '{"epoch": 2, "val_accuracy": 0.6}\n{"epoch": 3, "val_accuracy": 0.7}\n', ""]
+    later = iter([True, True, False])  # whether a process holds it at each look
+    monkeypatch.setattr(watch, "held", lambda _: next(later, False))
+    monkeypatch.setattr(watch.time, "sleep", lambda _: ledger_file.open("a").write(lines.pop()) if lines else stop())
+    shown = []
+    monkeypatch.setattr(watch.display, "render", lambda progress, idle: shown.append(display.summary(progress, idle)))
+    with pytest.raises(InterruptedError):
+        watch.watch(folder, Console(file=io.StringIO(), width=120, force_terminal=True, _environ={}))
+    assert "images/s" not in shown[-1]
+    assert "nothing trains it now" in shown[-1]
 
 
 def test_a_terminal_is_left_when_the_run_is_complete(run, trial, save, tmp_path, monkeypatch):
@@ -39,7 +86,7 @@ def test_a_terminal_is_left_when_the_run_is_complete(run, trial, save, tmp_path,
 def test_each_row_is_counted_once(run, trial):
     before = run([trial(0, (0.5,), "running", epochs=9)])
     after = run([trial(0, (0.5, 0.7, 0.6), "running", epochs=9)])
-    progress = watch.seen(before)
+    progress, _ = watch.seen(before)
     watch.update(progress, after, before)
     watch.update(progress, after, after)
     assert progress.trained == 2

@@ -28,7 +28,7 @@ from trainables.errors import DataError, RayError, SpaceError, StorageError, Usa
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-0c9f2f7d"
 SECRETS = dict.fromkeys(("API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "PGPASSWORD"), CANARY)
-PRIVATE = ("timing.jsonl", "run.lock")  # may name the host: docs/security.md
+PRIVATE = ("timing.jsonl", "run.lock", "local.json")  # may name the host or a path of it: docs/security.md
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "schedule": "constant", "augment": "none", "lr": loguniform(1e-3, 1e-1)},
     baseline={"lr": 1e-2}, epochs=2,

@@ -44,6 +44,7 @@ def test_a_shell_is_told_spaces_runs_and_data_sets(shell, tmp_path):
         (tmp_path / name / "run.json").touch()
     assert complete(shell, f"cifar-search --runs-dir {tmp_path} --resume ") == ["one", "two"]
     assert complete(shell, f"cifar-search --runs-dir {tmp_path} --warm-start t") == ["two"]
+    assert complete(shell, f"cifar-search --resume {tmp_path}/o") == [f"{tmp_path}/one"]
 
 
 def test_bash_itself_completes_a_line_with_the_script_it_is_given(tmp_path):

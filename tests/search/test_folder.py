@@ -277,14 +277,27 @@ def test_weights_of_the_best_and_of_the_baseline_are_kept(start, settings, tmp_p
 
 def test_tpe_with_a_rung_that_all_wait_for_is_said_to_learn_nothing(start, settings):
     """No trial ends before all points are drawn, so each of them is random."""
-    asked = {"algorithm": "tpe", "num_samples": 3}
-    assert not any("tpe" in line for line in folder.remarks(start(settings(**asked, scheduler="asha", name="a"))))
+    asked = settings(algorithm="tpe", num_samples=3, scheduler="asha", name="a")
+    run = start(asked)
+    assert not any("tpe" in line for line in folder.remarks(run.identity["scheduler"], run.totals, asked))
 
 
 @pytest.mark.parametrize("scheduler", ["sha", "epochs:2"])
 def test_tpe_and_waiting(tmp_path, toy, settings, scheduler):
-    run = folder.open_run(tmp_path, settings(algorithm="tpe", num_samples=3, scheduler=scheduler), toy, on_gpu=False)
-    assert "tpe has nothing to learn from" in folder.remarks(run)[0]
+    asked = settings(algorithm="tpe", num_samples=3, scheduler=scheduler)
+    run = folder.open_run(tmp_path, asked, toy, on_gpu=False)
+    assert "tpe has nothing to learn from" in folder.remarks(run.identity["scheduler"], run.totals, asked)[0]
+
+
+def test_of_a_search_that_is_over_nothing_is_said_about_trials_to_come(start, settings):
+    asked = settings(scheduler="asha", grace_period=9, num_samples=10)
+    run = start(asked)
+    said = folder.remarks(run.identity["scheduler"], run.totals, asked)
+    assert said == [
+        "no trial will be stopped early: there is no rung before the last of 4 epochs",
+        "the grid has 3 points, so no more are tried",
+    ]
+    assert folder.remarks(run.identity["scheduler"], run.totals, asked, is_over=True) == said[1:]
 
 
 @pytest.mark.parametrize(

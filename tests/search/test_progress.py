@@ -80,6 +80,29 @@ def test_a_terminal_gets_a_live_table(run):
     assert all(word in text for word in ("trial", "lr", "epochs", "best val", "61.00 %", "running", "0/3 trials"))
 
 
+def test_what_is_over_has_no_speed_and_no_time_left(run):
+    progress = Progress(run)
+    assert display.summary(progress).endswith("no epoch yet  starting")
+    progress.update(0, row(1, 0.5))
+    assert display.summary(progress).endswith(" images/s"), "one epoch says nothing about the time left"
+    for trial in run.trials:
+        trial.folder.mkdir(parents=True)
+        rows = [row(epoch, 0.5) for epoch in range(1, 5)]
+        durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": "finished"})
+        progress.update(trial.index, None)
+    assert display.summary(progress) == "3/3 trials  12 epochs  best 50.00 % (lr=0.2)  ended"
+
+
+@pytest.mark.parametrize(("outcome", "over"), [("finished", False), ("diverged", True)])
+def test_a_search_is_over_when_there_is_nothing_left_to_confirm(tmp_path, toy, settings, outcome, over):
+    run = folder.open_run(tmp_path, settings(confirm=1, confirm_seeds=2), toy, on_gpu=False)
+    for trial in run.trials:
+        trial.folder.mkdir(parents=True)
+        rows = [row(epoch, 0.5) for epoch in range(1, 5)]
+        durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": outcome, "epoch": 5})
+    assert Progress(ledger.read(tmp_path)).is_over() is over
+
+
 def test_off_a_terminal_there_is_no_animation_and_an_ending_is_one_line(run):
     progress = Progress(run)
     assert shown(progress, terminal=False) == ""
@@ -133,7 +156,7 @@ def test_columns_are_honoured(run, monkeypatch):
     def widest(text):
         return max(len(line.rstrip()) for line in re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", text).splitlines())
 
-    assert widest(on_terminal(run, monkeypatch)) > 60
+    assert widest(on_terminal(run, monkeypatch)) > 50
     assert widest(on_terminal(run, monkeypatch, COLUMNS="40")) <= 40
 
 

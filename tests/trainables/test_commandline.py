@@ -54,6 +54,26 @@ def test_a_misspelt_option_names_the_closest_and_the_help(capsys):
     assert err.endswith("See t --help.\n")
 
 
+@pytest.mark.parametrize(
+    ("argument", "meant"),
+    [("--NUM-EPOCHS", "--num-epochs"), ("--Num_Epochs=3", "--num-epochs"), ("--FAIL", "--fail"), ("--zzz", None)],
+)
+def test_an_option_is_recognised_whatever_the_case_of_its_letters(argument, meant, capsys):
+    assert execute(app, "t", [argument]) == 2
+    question = f" Did you mean {meant!r}?" if meant else ""
+    given = as_shell(argument).partition("=")[0]
+    assert capsys.readouterr().err == f"error[usage]: No such option: {given}.{question} See t --help.\n"
+
+
+def test_a_command_is_recognised_whatever_the_case_of_its_letters_unless_it_is_hidden(capsys):
+    several = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    several.command("show")(lambda: None)
+    several.command("follow", hidden=True)(lambda: None)
+    for given, question in (("SHOW", " Did you mean 'show'?"), ("shwo", " Did you mean 'show'?"), ("FOLLOW", "")):
+        assert execute(several, "t", [given]) == 2
+        assert capsys.readouterr().err == f"error[usage]: No such command '{given}'.{question} See t --help.\n"
+
+
 def test_control_characters_never_reach_the_terminal():
     assert one_line("a\x1b[31m\nb\u202e") == "a [31m b"
 

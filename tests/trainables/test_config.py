@@ -25,6 +25,22 @@ def test_a_misspelt_key_names_the_closest_one():
         config.complete({"weightdecay": 0.1})
 
 
+@pytest.mark.parametrize(
+    ("given", "known", "meant"),
+    [
+        ("LR", config.KEYS, "lr"),
+        ("CIFAR10", ("auto", "digits", "cifar10", "cifar100"), "cifar10"),
+        ("MLP", config.MODELS, "mlp"),
+        ("Batch-Size", config.KEYS, "batch_size"),
+        ("mUON", config.OPTIMIZERS, "muon"),
+        ("JSON", ("md", "csv", "json"), "json"),
+        ("flowers", ("Flowers", "FLOWERS"), "Flowers"),
+    ],
+)
+def test_the_case_of_letters_hides_no_name(given, known, meant):
+    assert f" Did you mean {meant!r}? Known: " in config.unknown("name", given, known)
+
+
 def test_a_knob_that_the_model_does_not_read_is_refused():
     with pytest.raises(SpaceError, match="'depth' is not read by resnet18"):
         config.complete({"model": "resnet18", "depth": 3})

@@ -1,0 +1,70 @@
+"""What to do about a run or a trial that has not come to what was asked of it: a next step that fits its state."""
+
+import shlex
+from collections import Counter
+
+from analysis import commands
+from analysis.leaderboard import worded
+from analysis.markdown import plural
+from analysis.ranges import text
+from search.ledger import Run, Trial
+
+FAR, NEAR = 1000, 10  # the rates to search after all diverged: from a thousandth to a tenth of the lowest
+
+
+def of_run(run: Run) -> str:
+    """The next step for a run in which no trial has finished."""
+    if not run.complete:
+        return f"Let the search go on: {resume(run)}."
+    if failed := [trial for trial in run.search_trials if trial.status == "failed"]:
+        return f"Mend what {failed[0].folder}/error.txt says, then: {retry(run)}."
+    if any(trial.status == "diverged" for trial in run.search_trials):
+        return f"Search lower rates, such as --set {shlex.quote(lower_rates(run))} --name NEW."
+    return "Search with more trials, or with --scheduler none --name NEW."
+
+
+def came_to(run: Run) -> str:
+    """What became of the trials of a run in which none finished: all 3 diverged; 2 diverged, 1 failed."""
+    if not run.complete:
+        return "no trial has finished yet"
+    statuses = Counter(worded(trial.status) for trial in run.search_trials)
+    if len(statuses) == 1:
+        ((word, number),) = statuses.items()
+        return f"all {number} trials {word}" if number > 1 else f"the only trial {word}"
+    return f"no trial has finished: {', '.join(f'{number} {word}' for word, number in statuses.items())}"
+
+
+def lower_rates(run: Run) -> str:
+    """Learning rates below all that were tried, as --set wants them."""
+    lowest = min(trial.config["lr"] for trial in run.search_trials)
+    return f"lr=loguniform({text(lowest / FAR, False)}, {text(lowest / NEAR, False)})"
+
+
+def without_epoch(run: Run, trial: Trial) -> str:
+    """Why a trial has no epoch, and the next step."""
+    if trial.status == "diverged":
+        return "it diverged in its first epoch. Name another trial: RUN/ID."
+    if trial.status == "failed":
+        return f"it failed in its first epoch. Mend what error.txt there says, then: {retry(run)}."
+    return f"it has no epoch yet. Let the search go on: {resume(run)}."
+
+
+def without_weights(run: Run, trial: Trial) -> str:
+    """Why the weights of a trial with epochs are not there, and the next step."""
+    if trial.status == "finished":
+        return "only those of the best finished trials are kept. Use --retrain, or search with a larger --keep-best."
+    if trial.ended:
+        end = f"it {ENDS[trial.status]} after {plural(len(trial.epochs), 'epoch')}"
+        return f"{end}, and weights are kept of finished trials. Use --retrain."
+    return f"they are written when it has finished. Let the search go on ({resume(run)}), or use --retrain."
+
+
+ENDS = {"stopped": "was stopped early", "diverged": "diverged", "failed": "failed"}
+
+
+def resume(run: Run) -> str:
+    return commands.resume(commands.shortest(run.folder))
+
+
+def retry(run: Run) -> str:
+    return f"{resume(run)} --retry-failed"
