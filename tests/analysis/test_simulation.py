@@ -75,7 +75,7 @@ def test_of_equal_configurations_none_is_called_worse_over_seeds(number: int) ->
 
 def test_of_equal_configurations_none_is_called_worse_over_seeds_of_networks_on_images() -> None:
     """The same with every network measured on the same images, as a search does it."""
-    dice, wrong, searches = np.random.default_rng(3), 0, 300
+    dice, wrong, searches = np.random.default_rng(3), 0, 150
     for _ in range(searches):
         networks = 0.8 + dice.normal(0, 0.01, (8, 3)) * SLOPE
         right = images_right(dice, networks.ravel()).mean(axis=1).reshape(8, 3)
