@@ -99,8 +99,8 @@ def promised(best: Row) -> str:
     if pd.isna(best["search_value"]):
         return ""
     return (
-        f" The search had said {percent(best['search_value'])} %, an optimism of "
-        f"{points(best['search_value'] - best['val_accuracy'])} points."
+        f" The search had said {percent(best['search_value'])} % "
+        f"({points(best['search_value'] - best['val_accuracy'])} points)."
     )
 
 
@@ -117,20 +117,23 @@ def named(best: Row, keys: list[str]) -> str:
 
 
 def ties(finished: pd.DataFrame) -> str:
-    """Who cannot be told apart from the winner."""
+    """Who cannot be told apart from the winner: over seeds a configuration, over images a trained network."""
     tied = rows_of(finished[finished["tied"]].iloc[1:])
     if len(finished) == 1:
         return ""
+    over_seeds = SEEDS in set(finished["test"])
+    if not tied and over_seeds:
+        return "It is ahead of every other finished one by more than the noise of the seed."
     if not tied:
-        return f"It is ahead of every other finished one by more than {noise(finished)}."
+        return (
+            "This network is ahead of every other finished one by more than the noise of the validation images; what another "
+            "seed would make of its configuration is not known."
+        )
     names = ", ".join(identifier(row) for row in tied[:NAMED])
     more = f" and {count(len(tied) - NAMED)} more" if len(tied) > NAMED else ""
-    return f"Tied with it, the difference being within noise: {names}{more}."
-
-
-def noise(finished: pd.DataFrame) -> str:
-    """What the tests know about."""
-    return "the noise of the seed" if SEEDS in set(finished["test"]) else "the noise of the validation images"
+    if over_seeds:
+        return f"Tied with it, the difference being within the noise of the seed: {names}{more}."
+    return f"Networks that the validation images cannot tell from it: {names}{more}."
 
 
 def against_baseline(run: Run, where: Standing, ranked: pd.DataFrame) -> str:

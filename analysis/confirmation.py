@@ -1,4 +1,4 @@
-"""What is left of the best when fresh seeds train them again: their value, and how much the search had flattered them."""
+"""What is left of the best when fresh seeds train them again: their value, beside what the search had said."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import pandas as pd
 
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import (
+    BEST_EPOCH,
     FEWEST,
     WIDEST,
     Column,
@@ -15,6 +16,7 @@ from analysis.leaderboard import (
     distance,
     few_seeds,
     identifier,
+    picked_configuration,
     place,
     points,
     possible_places,
@@ -64,14 +66,14 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool) -> list[Colu
         ("Δ pp", "r", lambda row: distance(row, best)),
         ("p", "r", lambda row: chance(row["p_value"])),
         ("search %", "r", lambda row: NOTHING if pd.isna(row["search_value"]) else percent(row["search_value"])),
-        ("optimism pp", "r", optimism),
+        ("drop pp", "r", drop),
         ("seeds", "r", lambda row: str(row["seeds"])),
         ("status", "l", lambda row: worded(row["status"])),
     ]
 
 
-def optimism(row: Row) -> str:
-    """What the search had promised beyond what fresh seeds gave."""
+def drop(row: Row) -> str:
+    """What the search had said beyond what fresh seeds gave."""
     if pd.isna(row["val_accuracy"]) or pd.isna(row["search_value"]) or row["status"] != "finished":
         return NOTHING
     return points(row["search_value"] - row["val_accuracy"])
@@ -84,11 +86,25 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
     pairs = finished * (finished - 1) // 2
     lines = [
         f"confirmed %: mean validation accuracy over {plural(seeds, 'fresh seed')}, the same for every row and none of the "
-        "search's, trained in full. 95 % interval: Student's over seeds; it covers the luck of the seed, and neither the "
-        "choice of the validation images nor another search. optimism: the search's value minus the confirmed one."
-        + few_seeds(seeds)
+        f"search's, trained in full. {BEST_EPOCH}{interval_words(seeds, confirmed)}",
+        "drop: the search's value minus the confirmed one."
+        + (
+            " In the first row it is less than the luck of the search: that row is first because these seeds favoured it, too."
+            if finished > 1
+            else ""
+        ),
     ]
     if pairs and seeds > 1:
         family = f"adjusted by Holm for all {plural(pairs, 'pair')} of finished rows"
         lines.append(f"p: paired t-test over the seeds, {family}. `1=`: p is above 5 %.")
     return lines
+
+
+def interval_words(seeds: int, confirmed: pd.DataFrame) -> str:
+    """What the interval covers and what not; nothing where one seed gives none."""
+    if seeds < 2:
+        return ""
+    return (
+        " 95 % interval: Student's over seeds; it covers the luck of the seed, and neither that of which validation images were "
+        f"drawn nor another search.{picked_configuration(confirmed)}{few_seeds(seeds)}"
+    )

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, comparison, confirmation, cost, frame, majority, next_step, ranking
+from analysis import answer, chosen, comparison, confirmation, cost, frame, majority, next_step, ranking
 from analysis.frame import Row
 from analysis.leaderboard import (
+    BEST_EPOCH,
     as_csv,
     as_json,
     as_read,
@@ -26,7 +27,7 @@ from analysis.leaderboard import (
     tally,
 )
 from analysis.markdown import count, escape
-from analysis.standing import Standing, fresh_trials, stand
+from analysis.standing import Standing, fresh_trials, stand, stops_early
 from search.ledger import Run
 from trainables.config import unknown
 from trainables.errors import RunError
@@ -135,7 +136,8 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
     rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
     ranked = ranking.rank(rows.drop(columns="rank"))
     if set(ranked["seeds_asked"]) <= {1}:
-        return comparison.compare(ranked, runs[0].identity["sizes"]["val"])
+        images, stops = runs[0].identity["sizes"]["val"], any(stops_early(run) for run in runs)
+        return chosen.best_network(comparison.compare(ranked, images), images, stops=stops)
     return compare_seeds(ranked, standings)
 
 
@@ -156,7 +158,8 @@ def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.Dat
     ]
     if any(list(values.index) != list(trained[0].index) for values in trained):
         return comparison.leave(ranked)
-    return comparison.compare_seeds(ranked, np.array([values.to_numpy() for values in trained], float))
+    values = np.array([values.to_numpy() for values in trained], float)
+    return chosen.best_configuration(comparison.compare_seeds(ranked, values), values)
 
 
 def by_seed(where: Standing, group: str) -> pd.Series:
@@ -205,8 +208,8 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], costs: Mapping[int, Sequenc
     )
     if is_confirmed(rows):
         lines.append(
-            "confirmed %: the mean over fresh seeds, none of the search's. It is what to expect of a row; the order is by the "
-            "search's own values, because not every row was confirmed, and the best of those are partly luck."
+            "confirmed %: the mean over fresh seeds, none of the search's, each at a best epoch chosen on the same images. The "
+            "order is by the search's own values, because not every row was confirmed, and the best of those are partly luck."
         )
     return lines
 
@@ -215,8 +218,9 @@ def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int]) -> list[str]:
     """What the numbers are where not all rows were trained on the same seeds."""
     lines = [
         "val %: accuracy on the validation images at the best epoch, the mean over the seeds where there are several. 95 % "
-        "interval: Student's over the seeds, or of one seed Wilson's, for the luck of which images were drawn. epochs: of all "
-        "seeds together." + "".join(map(few_seeds, seeds)),
+        "interval: Student's over the seeds, or of one seed Wilson's, for the luck of which images were drawn; that of the best "
+        "of each run also covers that it was picked in that run, but not that it was picked among the runs. epochs: of all "
+        f"seeds together. {BEST_EPOCH}" + "".join(map(few_seeds, seeds)),
         "The rows were not all trained on the same seeds, so no test is made between them and a rank is only an order: give "
         "the runs the same --seed and --seeds to have them compared.",
     ]

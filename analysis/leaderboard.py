@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from analysis import comparison
+from analysis import chosen, comparison
 from analysis.cost import NAMES
 from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
 from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
@@ -23,6 +23,7 @@ FEW_SEEDS = 3  # up to which an interval over seeds needs a word of explanation
 FEWEST = 3  # hyperparameters that have a column at any rate
 TOP = 20  # rows in the table; the baseline comes on top of them
 _TARGET = re.compile(r"(?<=\])\([^)]*\)|[\[\]*\\]")
+BEST_EPOCH = "The epoch was chosen on the same images, which flatters every row a little, most on few images."
 RANKED = ("finished", "stopped", "running", "waiting")  # what these reached is a value; a diverged trial has none
 WORDS = {"stopped": "stopped early", "planned": "not started", "running": "not ended"}
 
@@ -247,19 +248,13 @@ def explanation(
     ranked: pd.DataFrame, images: int, seeds: int, costs: str = "", is_confirmed: bool = False
 ) -> list[str]:
     """What interval, rank, ties and costs (in these words) mean."""
-    lines = [over_seeds(seeds) if seeds > 1 else over_images(images)]
+    lines = [over_seeds(seeds, ranked) if seeds > 1 else over_images(images, ranked)]
     finished = ranked[ranked["status"] == "finished"]
     if len(finished) > 1:
-        pairs = len(finished) * (len(finished) - 1) // 2
-        lines += [
-            f"p: chance of such a difference from the best between equal ones ({method(ranked)}), adjusted by Holm for all "
-            f"{plural(pairs, 'pair')} of finished rows, because the best was picked for being best. `1=`: p is above 5 %."
-        ]
+        lines.append(p_words(finished))
     lines += filter(None, [costs])
     if shares_places(ranked):
-        lines.append(
-            "place: where a row may stand among the finished ones; all of these hold at once in 95 % of searches."
-        )
+        lines.append(place_words(seeds))
     lines += filter(None, [luck(finished, images, seeds)])
     if "stopped" in set(ranked["status"]):
         lines.append(stopped_words(seeds))
@@ -268,12 +263,35 @@ def explanation(
     return lines
 
 
+def p_words(finished: pd.DataFrame) -> str:
+    """What p and the tie mark are: of configurations where seeds were compared, of trained networks where images were."""
+    pairs = len(finished) * (len(finished) - 1) // 2
+    what = "configurations" if comparison.SEEDS in set(finished["test"]) else "trained networks"
+    return (
+        f"p: chance of so large a difference from the best between two {what} that are equally good ({method(finished)}), "
+        f"adjusted by Holm for all {plural(pairs, 'pair')} of finished rows, because the best was picked for being best. `1=`: p "
+        "is above 5 %."
+    )
+
+
+def place_words(seeds: int) -> str:
+    """What the range of places is."""
+    if seeds > 1:
+        return "place: where a configuration may stand among the finished ones; all of these hold at once in 95 % of searches."
+    return (
+        "place: where this trained network may stand among the finished ones; all of these hold at once for 95 % of the sets of "
+        "validation images that could have been drawn. It is no place of its configuration."
+    )
+
+
 def one_seed(is_confirmed: bool) -> str:
     """What is not known of values of one seed."""
     return (
-        f"**{'One' if is_confirmed else 'Unconfirmed: one'} seed each.** The tests compare these trained networks; another seed "
-        "would move each of them, and the best of many values is partly luck: expect less from it on another seed or on new "
-        "images." + (" What fresh seeds made of the best stands above." if is_confirmed else "")
+        f"**{'One' if is_confirmed else 'Unconfirmed: one'} seed each.** Intervals, p and places are about these trained "
+        "networks, not about their configurations: another seed trains another network, and how far it moves a value is not "
+        "known from one. No configuration is shown to be better than another, and the best of many values is partly luck: "
+        "expect less from it on another seed or on new images."
+        + (" What fresh seeds made of the best stands above." if is_confirmed else "")
     )
 
 
@@ -291,20 +309,52 @@ def stopped_words(seeds: int) -> str:
     )
 
 
-def over_images(images: int) -> str:
+def over_images(images: int, ranked: pd.DataFrame | None = None) -> str:
+    """What value and interval are of one trained network; `ranked` if its first row knows that it was picked."""
     return (
-        f"val %: accuracy on the {count(images)} validation images at the best epoch. 95 % interval: Wilson's, for the "
-        "luck of which images were drawn; it covers neither the seed of the training nor the choice of the best among "
-        "many. Δ pp: percentage points behind the best."
+        f"val %: accuracy on the {count(images)} validation images at the best epoch. {BEST_EPOCH} 95 % interval: Wilson's, of "
+        "one trained network, for the luck of which images were drawn; it covers no other seed."
+        + (picked_network(ranked) if ranked is not None else "")
+        + " Δ pp: percentage points behind the best."
     )
 
 
-def over_seeds(seeds: int) -> str:
+def picked_network(ranked: pd.DataFrame) -> str:
+    """What the interval of the first row covers besides."""
+    number = chosen.networks(ranked)
+    if best_value(ranked) is None or number < 2:
+        return ""
     return (
-        f"val %: mean accuracy over {seeds} seeds, each at its own best epoch. 95 % interval: Student's over seeds; it "
-        "covers the luck of the seed, but neither that of which validation images were drawn nor the choice of the best "
-        "among many. Δ pp: percentage points behind the best. epochs: of all seeds together."
-    ) + few_seeds(seeds)
+        f" That of the first row reaches further down: it was picked as the best of {count(number)} candidates, each epoch of "
+        f"each trial. The others do not cover the choice of their epoch.{adaptive(ranked)}"
+    )
+
+
+def adaptive(ranked: pd.DataFrame) -> str:
+    """Why the interval of the first row may promise too much; nothing where it does not."""
+    if not chosen.depends_on_values(ranked):
+        return ""
+    return " Some points were proposed because of earlier values, which this does not cover: the interval may be too short."
+
+
+def over_seeds(seeds: int, ranked: pd.DataFrame) -> str:
+    """What value and interval are of a configuration on several seeds."""
+    return (
+        f"val %: mean accuracy over {seeds} seeds, each at its own best epoch. {BEST_EPOCH} 95 % interval: Student's over seeds; "
+        f"it covers the luck of the seed, but not that of which validation images were drawn.{picked_configuration(ranked)}"
+        f" Δ pp: percentage points behind the best. epochs: of all seeds together.{few_seeds(seeds)}"
+    )
+
+
+def picked_configuration(ranked: pd.DataFrame) -> str:
+    """What the interval of the first row covers besides."""
+    if best_value(ranked) is None or int((ranked["status"] == "finished").sum()) < 2:
+        return ""
+    return (
+        f" That of the first row also covers that these seeds picked it as the best of "
+        f"{count(int(chosen.is_candidate(ranked).sum()))}; it takes the spread of the others into account, and may be the "
+        f"shorter one for that.{adaptive(ranked)}"
+    )
 
 
 def few_seeds(seeds: int) -> str:
@@ -325,8 +375,9 @@ def luck(finished: pd.DataFrame, images: int, seeds: int) -> str:
         return ""
     gain = expected_best(len(finished)) * error
     what = "the seed" if seeds > 1 else "the images drawn"
+    who = "" if seeds > 1 else " networks"
     return (
-        f"Luck of the best: were all {count(len(finished))} equally good, the one on top would still be expected to lie "
+        f"Luck of the best: were all {count(len(finished))}{who} equally good, the one on top would still be expected to lie "
         f"{100 * gain:.2f} points above its true value, by {what} alone."
     )
 

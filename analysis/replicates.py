@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import comparison, ranking, statistics
+from analysis import chosen, comparison, ranking, statistics
 from analysis.frame import METRICS
 
 OPEN = ("planned", "running", "waiting")
@@ -21,9 +21,10 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
         seeds: on how many each configuration is to be trained.
 
     Columns: those of the first trial of each configuration (in plan order), and of `comparison.compare_seeds`; `low` and
-    `high` are those of `interval`, `deviation` is the standard deviation from seed to seed, `seeds` is how many
-    have a value, `stopped_seeds` on how many of the `seeds_planned` it was stopped early. A configuration has finished when
-    it has on every seed; one that was stopped on any is stopped, and its mean may be of seeds of different lengths.
+    `high` are those of `interval`, in the first row those of `chosen.of_seeds`, `deviation` is the standard deviation from
+    seed to seed, `seeds` is how many have a value, `stopped_seeds` on how many of the `seeds_planned` it was stopped early. A
+    configuration has finished when it has on every seed; one that was stopped on any is stopped, and its mean may be of seeds
+    of different lengths.
     """
     plan = trials.sort_values("index")
     groups = [group for _, group in plan.groupby("group", sort=False)]
@@ -43,7 +44,8 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     ranked = ranking.rank(rows.drop(columns="rank", errors="ignore"))
     of = {group["index"].iloc[0]: group.sort_values("seed")["val_accuracy"].to_numpy() for group in groups}
     finished = [of[index] for index in ranked["index"][ranked["status"] == "finished"]]
-    return comparison.compare_seeds(ranked, np.array(finished, float).reshape(len(finished), seeds))
+    values = np.array(finished, float).reshape(len(finished), seeds)
+    return chosen.best_configuration(comparison.compare_seeds(ranked, values), values)
 
 
 def interval(mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finished: np.ndarray) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from analysis import comparison, frame, ranking, replicates
+from analysis import chosen, comparison, frame, ranking, replicates
 from search.ledger import Run, Trial
 
 CONFIRM = "confirm"
@@ -65,14 +65,20 @@ def stand(run: Run) -> Standing:
     everything.insert(0, "group", replicates.configuration_of(everything, keys))
     is_fresh = everything["source"] == CONFIRM
     trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity["sizes"]["val"])
-    board = trials
-    if run.totals["seeds"] > 1:
+    if run.totals["seeds"] == 1:
+        board = trials = chosen.best_network(trials, run.identity["sizes"]["val"], stops=stops_early(run))
+    else:
         board = replicates.configurations(trials, run.totals["seeds"])
         trials = replicates.in_their_order(trials, board)
     confirmed = confirm(run, everything[is_fresh], board)
     fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity["sizes"]["val"])
     fresh = fresh.sort_values("index").assign(rank=None, tied=None)
     return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
+
+
+def stops_early(run: Run) -> bool:
+    """Whether a rule may have stopped trials before their end."""
+    return bool(run.identity["scheduler"]["name"] != "none")
 
 
 def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:

@@ -11,9 +11,13 @@ LEVEL = 0.05  # differences with an adjusted p-value above it are ties; interval
 Array = np.ndarray
 
 
-def wilson(successes: Array, images: int) -> tuple[Array, Array]:
-    """The Wilson interval of a proportion: sound near 0 and 1, where the best accuracies are."""
-    z, share = ndtri(1 - LEVEL / 2), np.asarray(successes, float) / images
+def wilson(successes: Array, images: int, z: float = float(ndtri(1 - LEVEL / 2))) -> tuple[Array, Array]:
+    """The Wilson interval of a proportion: sound near 0 and 1, where the best accuracies are.
+
+    Args:
+        z: how many standard errors it reaches to each side; those of a 95 % interval if nothing else is said.
+    """
+    share = np.asarray(successes, float) / images
     centre = share + z**2 / (2 * images)
     half = z * np.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2)
     low, high = (centre - half) / (1 + z**2 / images), (centre + half) / (1 + z**2 / images)

@@ -25,15 +25,26 @@ def test_the_answer_names_the_winner_its_interval_and_its_ties(rates: Rates, run
     base, best, other = rates()
     text = told(run([base, best, other]))
     assert text.startswith(f"**Best of 3 finished trials: [{best.id}](trials/0001-{best.id}) with lr 5.0e-4: 99.67 % ")
-    assert "95 % interval 98.14 to 99.94 %; 300 images, 1 seed, unconfirmed)" in text
-    assert f"within noise: [{other.id}](trials/0002-{other.id}), [{base.id}]" in text
+    assert "95 % interval 96.34 to 99.94 %; 300 images, 1 seed, unconfirmed)" in text
+    assert (
+        f"Networks that the validation images cannot tell from it: [{other.id}](trials/0002-{other.id}), [{base.id}]"
+        in text
+    )
     assert "Gain over the baseline: 0.67 points, within noise." in text
 
 
-def test_a_clear_winner_is_called_ahead(trial: Make, run: MakeRun) -> None:
+def test_a_clear_winner_is_called_ahead_as_the_network_that_it_is(trial: Make, run: MakeRun) -> None:
     text = told(run([trial(0, (0.5,), source="baseline"), trial(1, (0.9,))]))
-    assert "ahead of every other finished one" in text
+    assert "This network is ahead of every other finished one by more than the noise of the validation images" in text
+    assert "what another seed would make of its configuration is not known" in text
     assert "Gain over the baseline: 40.00 points." in text
+
+
+def test_over_seeds_the_words_are_about_configurations(seeded: Run) -> None:
+    assert "It is ahead of every other finished one by more than the noise of the seed." in told(seeded) or (
+        "Tied with it, the difference being within the noise of the seed:" in told(seeded)
+    )
+    assert "network" not in answer.sentence(seeded, stand(seeded))
 
 
 def test_a_winning_baseline_is_admitted(trial: Make, run: MakeRun) -> None:
@@ -73,7 +84,7 @@ def test_one_trial_alone_is_compared_with_nothing(trial: Make, run: MakeRun) -> 
     text = told(run([trial(0, (0.9,))]))
     assert text.startswith("**Best of 1 finished trial: ")
     assert "ahead" not in text
-    assert "Tied" not in text
+    assert "cannot tell" not in text
 
 
 def test_many_ties_are_counted(trial: Make, run: MakeRun) -> None:

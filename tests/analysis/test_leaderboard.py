@@ -49,7 +49,7 @@ def test_a_row_says_what_a_reader_needs(trial: Make, run: MakeRun) -> None:
         "id": first.id,
         "lr": "1.0e-1",
         "val %": "90.00",
-        "95 % interval": "86.08 to 92.91",
+        "95 % interval": "84.49 to 92.91",
         "Δ pp": "–",
         "p": "–",
         "epochs": "3/3, best 2",
