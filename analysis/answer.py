@@ -61,14 +61,9 @@ def sentence(run: Run, where: Standing) -> str:
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]
     told = confirmed_lead(first, where.keys) if where.is_confirmed else lead(run, first, where.keys, len(finished))
-    sentences = [
-        told,
-        majority.sentence(run, where),
-        lost(where),
-        ties(finished),
-        against_baseline(run, where, ranked),
-        on_test(run, where),
-    ]
+    baseline = of_the_baseline(run, where, first) or against_baseline(ranked)
+    told_majority = majority.sentence(run, where)
+    sentences = [told, told_majority, lost(where), ties(finished), baseline, on_test(run, where)]
     return " ".join(filter(None, sentences))
 
 
@@ -136,7 +131,7 @@ def ties(finished: pd.DataFrame) -> str:
     return f"Networks that the validation images cannot tell from it: {names}{more}."
 
 
-def against_baseline(run: Run, where: Standing, ranked: pd.DataFrame) -> str:
+def against_baseline(ranked: pd.DataFrame) -> str:
     """Whether searching was worth it."""
     baselines = ranked[ranked["source"] == "baseline"]
     if baselines.empty:
@@ -144,14 +139,14 @@ def against_baseline(run: Run, where: Standing, ranked: pd.DataFrame) -> str:
     baseline = baselines.iloc[0]
     if baseline["status"] != "finished":
         return f"The baseline has not finished ({worded(baseline['status'])})."
-    if baseline["rank"] == 1:
-        return of_the_baseline(run, where)
     gain = 100 * (ranked["val_accuracy"].iloc[0] - baseline["val_accuracy"])
     return f"Gain over the baseline: {gain:.2f} points{', within noise' if baseline['tied'] else ''}."
 
 
-def of_the_baseline(run: Run, where: Standing) -> str:
+def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
     """What became of the others where the baseline is first: that none was shown to be better does not say that none is."""
+    if first["source"] != "baseline":
+        return ""
     if len(where.board) == 1:
         return "It is the baseline; nothing else was tried."
     shown = f"no other configuration was shown to be better{' on fresh seeds' if where.is_confirmed else ''}"

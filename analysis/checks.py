@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import answer, audit, commands, majority, next_step, regions
+from analysis import audit, commands, majority, next_step, regions
+from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
@@ -173,16 +174,26 @@ def spread(run: Run, where: Standing) -> list[Finding]:
     error, others, tied = noise(run, where), len(finished) - 1, int(finished["tied"].sum()) - 1
     if not others or not error > 0:
         return []
-    chance = f"where chance moves each by {100 * error:.2f}"
-    if not tied:
-        ahead = f"it lies {span(finished.iloc[:2]):.2f} points above the second, {chance}"
-        return [Finding(True, f"The best differs from {every(others)} by more than {answer.noise(finished)}: {ahead}.")]
-    apart = f"they lie within {span(finished[finished['tied']]):.2f} points, {chance}"
-    text = f"The best cannot be told from {some(tied, others)} once all pairs are compared: {apart}."
+    over_seeds, chance = SEEDS in set(finished["test"]), f"where chance moves each by {100 * error:.2f}"
+    best, source = ("The best", "seed") if over_seeds else ("The best network", "validation images")
+    if tied:
+        apart = f"they lie within {span(finished[finished['tied']]):.2f} points, {chance}"
+        text = f"{best} cannot be told from {some(tied, others)} once all pairs are compared: {apart}."
+        return unsure(run, text, "Fresh seeds may tell them apart, more trials will not.", tied + 1)
+    ahead = f"{span(finished.iloc[:2]):.2f} points of the second, {chance}"
+    text = f"{best} is ahead of {every(others)} by more than the noise of the {source}: {ahead}."
+    return (
+        [Finding(True, text)]
+        if over_seeds
+        else unsure(run, text, "It has one seed: fresh ones may rank otherwise.", TOP)
+    )
+
+
+def unsure(run: Run, text: str, advice: str, rows: int) -> list[Finding]:
+    """What calls for fresh seeds; without the advice where they are on their way."""
     if fresh_trials(run):
         return [Finding(False, text)]
-    advice = "Fresh seeds may tell them apart, more trials will not."
-    return [Finding(False, f"{text} {advice}", commands.confirm(run, min(tied + 1, TOP)))]
+    return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals["trials"], TOP)))]
 
 
 def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
@@ -192,8 +203,9 @@ def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
         return []
     others, tied = len(finished) - 1, int(finished["tied"].sum()) - 1
     if not tied:
-        noise_of = answer.noise(finished)
-        return [Finding(True, f"On fresh seeds the best differs from {every(others)} by more than {noise_of}.")]
+        return [
+            Finding(True, f"On fresh seeds the best is ahead of {every(others)} by more than the noise of the seed.")
+        ]
     apart = f"they lie within {span(finished[finished['tied']]):.2f} points"
     return [Finding(True, f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}.")]
 

@@ -107,14 +107,27 @@ def test_a_top_within_chance_asks_for_seeds(trial: Make, run: MakeRun) -> None:
     one = only(checks.spread(found, stand(found)))
     assert not one.is_well
     assert one.text.startswith(
-        "The best cannot be told from the 3 others once all pairs are compared: they lie within 1.00"
+        "The best network cannot be told from the 3 others once all pairs are compared: they lie within 1.00"
     )
     assert arguments(one.command)["--confirm"] == "4"
     apart = run([trial(place, (0.9 - place / 5,)) for place in range(4)])
     clear = only(checks.spread(apart, stand(apart)))
-    assert clear.is_well
-    assert clear.text.startswith("The best differs from each of the 3 others by more than the noise of")
-    assert "20.00 points above the second" in clear.text
+    assert clear.text.startswith(
+        "The best network is ahead of each of the 3 others by more than the noise of the validation"
+    )
+    assert "20.00 points of the second" in clear.text
+    assert "fresh ones may rank otherwise" in clear.text
+    assert (clear.is_well, arguments(clear.command)["--confirm"]) == (False, "4")
+
+
+def test_a_best_that_is_ahead_over_seeds_is_well(seeded: Run) -> None:
+    where = stand(seeded)
+    ahead = dataclasses.replace(where, board=where.board.assign(tied=[True, False, False]))
+    one = only(checks.spread(seeded, ahead))
+    assert one.is_well
+    assert one.text.startswith("The best is ahead of each of the 2 others by more than the noise of the seed: ")
+    tied = only(checks.spread(seeded, dataclasses.replace(where, board=where.board.assign(tied=[True, True, False]))))
+    assert tied.text.startswith("The best cannot be told from 1 of the 2 others")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +144,7 @@ def test_a_tie_at_the_top_is_no_difference_because_others_are_behind(
     found = run([trial(place, (value,), lr=0.01 + place) for place, value in enumerate(values)])
     one = only(checks.spread(found, stand(found)))
     assert not one.is_well
-    assert f"The best cannot be told from {who} once" in one.text
+    assert f"The best network cannot be told from {who} once" in one.text
     assert arguments(one.command)["--confirm"] == top
 
 
@@ -314,7 +327,7 @@ def test_after_a_confirmation_the_fresh_seeds_say_what_differs(confirmed: Run) -
     one = only(checks.spread(confirmed, where))
     tied = int(where.confirmed["tied"].sum())
     assert one.text.startswith("On fresh seeds the best ")
-    assert ("differs from each of the 2 others by more than the noise of the seed" in one.text) == (tied == 1)
+    assert ("ahead of each of the 2 others by more than the noise of the seed" in one.text) == (tied == 1)
     some = dataclasses.replace(where, confirmed=where.confirmed.assign(tied=[True, False, True]))
     assert (
         "the best cannot be told from 1 of the 2 others: they lie within" in only(checks.spread(confirmed, some)).text
