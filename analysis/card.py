@@ -95,5 +95,5 @@ def caution(again: bool) -> str:
         )
     return (
         "The configuration and its epoch were chosen by validation accuracy, so numbers on validation images flatter, those of "
-        "fresh seeds a little, too; the test images had no part in choosing. Expect less on images that were taken in another way."
+        "fresh seeds a little, too; the test images had no part in choosing. Expect less on images taken in another way."
     )
