@@ -245,7 +245,12 @@ def tally(ranked: pd.DataFrame, noun: str = "trial") -> str:
 
 
 def explanation(
-    ranked: pd.DataFrame, images: int, seeds: int, costs: str = "", is_confirmed: bool = False
+    ranked: pd.DataFrame,
+    images: int,
+    seeds: int,
+    costs: str = "",
+    is_confirmed: bool = False,
+    moved: float | None = None,
 ) -> list[str]:
     """What interval, rank, ties and costs (in these words) mean."""
     lines = [over_seeds(seeds, ranked) if seeds > 1 else over_images(images, ranked)]
@@ -259,7 +264,7 @@ def explanation(
     if "stopped" in set(ranked["status"]):
         lines.append(stopped_words(seeds))
     if seeds == 1:
-        lines.append(one_seed(is_confirmed))
+        lines.append(one_seed(is_confirmed, moved))
     return lines
 
 
@@ -284,14 +289,23 @@ def place_words(seeds: int) -> str:
     )
 
 
-def one_seed(is_confirmed: bool) -> str:
-    """What is not known of values of one seed."""
+def one_seed(is_confirmed: bool, moved: float | None = None) -> str:
+    """What is not known of values of one seed; `moved` is how far fresh ones moved one configuration and not the others."""
     return (
         f"**{'One' if is_confirmed else 'Unconfirmed: one'} seed each.** Intervals, p and places are about these trained "
-        "networks, not about their configurations: another seed trains another network, and how far it moves a value is not "
-        "known from one. No configuration is shown to be better than another, and the best of many values is partly luck: "
-        "expect less from it on another seed or on new images."
-        + (" What fresh seeds made of the best stands above." if is_confirmed else "")
+        f"networks, not about their configurations: another seed trains another network; {how_far(moved)}. No configuration is "
+        "shown to be better than another, and the best of many values is partly luck: expect less from it on another seed or on "
+        "new images." + (" What fresh seeds made of the best stands above." if is_confirmed else "")
+    )
+
+
+def how_far(moved: float | None) -> str:
+    """What a seed does to a row."""
+    if moved is None:
+        return "how far it moves a value is not known from one"
+    return (
+        f"on the fresh seeds one configuration moved by {100 * moved:.2f} points and the others not (standard deviation), which "
+        f"puts two rows {100 * moved * 2**0.5:.2f} points apart"
     )
 
 

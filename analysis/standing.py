@@ -6,9 +6,10 @@ Trials of source "confirm" were trained after the search to look at its best aga
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, frame, ranking, replicates
+from analysis import chosen, comparison, frame, ranking, replicates, spread
 from search.ledger import Run, Trial
 
 CONFIRM = "confirm"
@@ -43,6 +44,17 @@ class Standing:
     def is_confirmed(self) -> bool:
         """Whether fresh seeds choose: one configuration at least finished on all of them."""
         return "finished" in set(self.confirmed["status"])
+
+    @cached_property
+    def moved(self) -> float | None:
+        """How far a fresh seed moves one configuration and not the others, as a standard deviation; none if not known."""
+        groups = self.confirmed["group"][self.confirmed["status"] == "finished"]
+        own = [self.fresh[self.fresh["group"] == group].sort_values("seed")["val_accuracy"] for group in groups]
+        values = np.array([each.to_numpy() for each in own], float)
+        if values.ndim < 2 or min(values.shape) < 2:
+            return None
+        variances, _ = spread.apart(values)
+        return float(variances.mean() ** 0.5)
 
     @cached_property
     def best(self) -> pd.Series | None:
