@@ -46,15 +46,9 @@ class Standing:
         return "finished" in set(self.confirmed["status"])
 
     @cached_property
-    def moved(self) -> float | None:
-        """How far a fresh seed moves one configuration and not the others, as a standard deviation; none if not known."""
-        groups = self.confirmed["group"][self.confirmed["status"] == "finished"]
-        own = [self.fresh[self.fresh["group"] == group].sort_values("seed")["val_accuracy"] for group in groups]
-        values = np.array([each.to_numpy() for each in own], float)
-        if values.ndim < 2 or min(values.shape) < 2:
-            return None
-        variances, _ = spread.apart(values)
-        return float(variances.mean() ** 0.5)
+    def moved(self) -> tuple[float, float] | None:
+        """How far a fresh seed moves one configuration and not the others: see `moved_by_seeds`."""
+        return moved_by_seeds(self.confirmed, self.fresh)
 
     @cached_property
     def best(self) -> pd.Series | None:
@@ -85,7 +79,20 @@ def stand(run: Run) -> Standing:
     confirmed = confirm(run, everything[is_fresh], board)
     fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity["sizes"]["val"])
     fresh = fresh.sort_values("index").assign(rank=None, tied=None)
+    moved = moved_by_seeds(confirmed, fresh)
+    if moved and run.totals["seeds"] == 1:
+        board = trials = comparison.allow_for_seeds(trials, run.identity["sizes"]["val"], moved)
     return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
+
+
+def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float, float] | None:
+    """How far a seed moves one configuration and not the others: a variance and its degrees of freedom; none if not known."""
+    groups = confirmed["group"][confirmed["status"] == "finished"]
+    own = [fresh[fresh["group"] == group].sort_values("seed")["val_accuracy"].to_numpy() for group in groups]
+    values = np.array(own, float)
+    if values.ndim < 2 or min(values.shape) < 2:
+        return None
+    return spread.average(values)
 
 
 def stops_early(run: Run) -> bool:
