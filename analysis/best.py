@@ -73,4 +73,5 @@ def on_images(first: Winner, other: Winner) -> tuple[float, str]:
     assert one.best and two.best, "winners have epochs"
     images = first.run.identity["sizes"]["val"]
     p_value, is_paired = pairs.p_value((one.folder, one.best), (two.folder, two.best), images)
-    return p_value, "paired on the same images" if is_paired else "unpaired"
+    how = "paired on the same images" if is_paired else "unpaired"
+    return p_value, f"{how}, of these two trained networks"

@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis import commands, statistics
 from analysis.markdown import NOTHING, count, escape, fence, interval, percent, plural, setting, table
-from analysis.standing import confirmed_values, fresh_trials
+from analysis.standing import confirmed_values, fresh_trials, stand
 from analysis.testing import evaluation
 from analysis.trials import label
 from search.ledger import Run, Trial
@@ -54,8 +54,11 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
     assert trial.best is not None, "an exported trial has epochs"
     images, value = run.identity["sizes"]["val"], trial.best["val_accuracy"]
+    ranked = stand(run).trials  # the best of many has an interval that knows of it
+    bounds = [tuple(pair) for pair in ranked.loc[ranked["index"] == trial.index, ["low", "high"]].to_numpy()]
+    told = with_bounds(value, *bounds[0]) if bounds else with_interval(value, images)
     own = f"the network of trial {escape(label(trial))}"
-    rows = [[own, f"{count(images)} validation images", with_interval(value, images)]]
+    rows = [[own, f"{count(images)} validation images", told]]
     counts = run.identity.get("census", {}).get("counts", {}).get("val")
     if counts and census.is_lopsided(counts):
         rows.append(
@@ -88,7 +91,11 @@ def lost_seeds(run: Run, trial: Trial) -> int:
 
 def with_interval(value: float, images: int) -> str:
     low, high = statistics.wilson(np.array([round(value * images)]), images)
-    return f"{percent(value)} (95 % interval {interval(low[0], high[0])})"
+    return with_bounds(value, low[0], high[0])
+
+
+def with_bounds(value: float, low: float, high: float) -> str:
+    return f"{percent(value)} (95 % interval {interval(low, high)})"
 
 
 def caution(again: bool) -> str:
@@ -99,6 +106,6 @@ def caution(again: bool) -> str:
             "model before that**, which had seen the training images only; these weights themselves were not measured."
         )
     return (
-        "A search chooses by validation accuracy, so that number flatters what was chosen; the test images had no part "
-        "in choosing. Expect less on images that were taken in another way."
+        "The configuration and its epoch were chosen by validation accuracy, so numbers on validation images flatter, those of "
+        "fresh seeds a little, too; the test images had no part in choosing. Expect less on images taken in another way."
     )

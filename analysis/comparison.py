@@ -15,6 +15,8 @@ from analysis import predictions, statistics
 from analysis.statistics import LEVEL, Array
 
 PAIRED, UNPAIRED, COUNTS, SEEDS = "paired", "unpaired", "counts", "seeds"  # how a row was compared with the first
+ALLOWING = "allowing"  # likewise: over images, allowing for another seed
+OF_CONFIGURATIONS = {SEEDS, ALLOWING}  # the others compare trained networks
 EXACT = 100  # rows that are compared image by image; all that a table shows are among them
 
 
@@ -41,6 +43,27 @@ def compare(ranked: pd.DataFrame, images: int) -> pd.DataFrame:
     only_one[exact] = np.where(paired[:1], wins[:1] + wins[:, :1].T, np.nan)[0] if len(exact) else []
     bounded = ranked.assign(low=low, high=high, discordant=only_one)
     return call(bounded, exact, raw, rest, tests, Bounds(counts, exact, images))
+
+
+def allow_for_seeds(ranked: pd.DataFrame, images: int, moved: tuple[float, float]) -> pd.DataFrame:
+    """ranked, compared by `compare` as trained networks, now as the configurations that they are of.
+
+    Args:
+        moved: by how much a seed moves one configuration and not the others, as a variance, and its degrees of freedom. Those
+            that were not trained on other seeds are taken to move as those that were.
+    """
+    finished = ranked[ranked["status"] == "finished"]
+    counts, exact = (finished["val_accuracy"] * images).round().to_numpy().astype(int), compared_exactly(finished)
+    wins, known = discordant(finished.iloc[exact], counts[exact], images)
+    better, worse = (each(counts[exact][:, None], counts[exact][None, :]) for each in (np.maximum, np.minimum))
+    losses = statistics.most_discordant(better, worse, images)
+    paired = known[:, None] & known[None, :]
+    raw = statistics.on_other_seeds(
+        np.where(paired, wins, better - worse + losses), np.where(paired, wins.T, losses), images, *moved
+    )
+    least = statistics.most_discordant(counts[:1], counts, images)
+    rest = statistics.on_other_seeds(counts[:1] - counts + least, least, images, *moved)
+    return call(ranked, exact, raw, rest, np.full(len(finished), ALLOWING, dtype=object))
 
 
 def compare_seeds(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:

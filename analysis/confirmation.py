@@ -89,7 +89,7 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
         f"search's, trained in full. {BEST_EPOCH}{interval_words(seeds, confirmed)}",
         "drop: the search's value minus the confirmed one."
         + (
-            " In the first row it is less than the luck of the search: that row is first because these seeds favoured it, too."
+            " In the first row it tends to be less than the luck of the search, because these seeds helped to put it first."
             if finished > 1
             else ""
         ),

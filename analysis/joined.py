@@ -69,7 +69,7 @@ def show_one(run: Run, form: str, where: Standing) -> str:
         return as_csv(all_records(where)) if form == "csv" else as_json(all_records(where))
     if where.board.empty:
         return "No trial has been planned.\n"
-    parts = described(where.board, [run], where.keys, is_confirmed=where.is_confirmed)
+    parts = described(where.board, [run], where.keys, where)
     return "\n\n".join([*fresh_answer(run, where), *parts, *constant_answer(run, where)]) + "\n"
 
 
@@ -182,8 +182,8 @@ def as_markdown(runs: Sequence[Run]) -> str:
     return "\n\n".join(parts or ["No trial has been planned."]) + "\n"
 
 
-def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], is_confirmed: bool = False) -> list[str]:
-    """How many there are, the table, and what it means. The runs are of the same images."""
+def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], where: Standing | None = None) -> list[str]:
+    """How many there are, the table, and what it means. The runs are of the same images; `where` is of a single one."""
     shown = best_rows(rows)
     costs = cost.cells(rows, shown) if len(runs) == 1 else {}
     cut = f" The best {count(len(shown))} are shown." if len(shown) < len(rows) else ""
@@ -191,18 +191,21 @@ def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], is_confi
     return [
         f"{escape(rows['dataset'].iloc[0])}: {tally(rows, noun)}.{cut}",
         leaderboard(shown, keys, links=False, costs=costs),
-        "\n".join(f"- {line}" for line in meaning(rows, runs, costs, is_confirmed)),
+        "\n".join(f"- {line}" for line in meaning(rows, runs, costs, where)),
     ]
 
 
-def meaning(rows: pd.DataFrame, runs: Sequence[Run], costs: Mapping[int, Sequence[str]], confirmed: bool) -> list[str]:
+def meaning(
+    rows: pd.DataFrame, runs: Sequence[Run], costs: Mapping[int, Sequence[str]], where: Standing | None
+) -> list[str]:
     """What the numbers of a table are."""
     words = cost.words(rows, costs) if len(runs) == 1 else ""
     seeds = sorted({run.totals["seeds"] for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
+    fresh = (where.is_confirmed, where.moved) if where else ()
     lines = (
-        explanation(rows, runs[0].identity["sizes"]["val"], seeds[0], words, confirmed)
+        explanation(rows, runs[0].identity["sizes"]["val"], seeds[0], words, *fresh)
         if alike
         else of_other_seeds(rows, seeds)
     )

@@ -245,7 +245,12 @@ def tally(ranked: pd.DataFrame, noun: str = "trial") -> str:
 
 
 def explanation(
-    ranked: pd.DataFrame, images: int, seeds: int, costs: str = "", is_confirmed: bool = False
+    ranked: pd.DataFrame,
+    images: int,
+    seeds: int,
+    costs: str = "",
+    is_confirmed: bool = False,
+    moved: tuple[float, float] | None = None,
 ) -> list[str]:
     """What interval, rank, ties and costs (in these words) mean."""
     lines = [over_seeds(seeds, ranked) if seeds > 1 else over_images(images, ranked)]
@@ -254,19 +259,19 @@ def explanation(
         lines.append(p_words(finished))
     lines += filter(None, [costs])
     if shares_places(ranked):
-        lines.append(place_words(seeds))
+        lines.append(place_words(ranked))
     lines += filter(None, [luck(finished, images, seeds)])
     if "stopped" in set(ranked["status"]):
         lines.append(stopped_words(seeds))
     if seeds == 1:
-        lines.append(one_seed(is_confirmed))
+        lines.append(one_seed(is_confirmed, moved))
     return lines
 
 
 def p_words(finished: pd.DataFrame) -> str:
     """What p and the tie mark are: of configurations where seeds were compared, of trained networks where images were."""
     pairs = len(finished) * (len(finished) - 1) // 2
-    what = "configurations" if comparison.SEEDS in set(finished["test"]) else "trained networks"
+    what = "configurations" if of_configurations(finished) else "trained networks"
     return (
         f"p: chance of so large a difference from the best between two {what} that are equally good ({method(finished)}), "
         f"adjusted by Holm for all {plural(pairs, 'pair')} of finished rows, because the best was picked for being best. `1=`: p "
@@ -274,9 +279,14 @@ def p_words(finished: pd.DataFrame) -> str:
     )
 
 
-def place_words(seeds: int) -> str:
+def of_configurations(ranked: pd.DataFrame) -> bool:
+    """Whether the tests are of configurations, because they know what another seed does, and not of trained networks."""
+    return bool(comparison.OF_CONFIGURATIONS & set(ranked["test"]))
+
+
+def place_words(ranked: pd.DataFrame) -> str:
     """What the range of places is."""
-    if seeds > 1:
+    if of_configurations(ranked):
         return "place: where a configuration may stand among the finished ones; all of these hold at once in 95 % of searches."
     return (
         "place: where this trained network may stand among the finished ones; all of these hold at once for 95 % of the sets of "
@@ -284,14 +294,22 @@ def place_words(seeds: int) -> str:
     )
 
 
-def one_seed(is_confirmed: bool) -> str:
-    """What is not known of values of one seed."""
+def one_seed(is_confirmed: bool, moved: tuple[float, float] | None = None) -> str:
+    """What is not known of values of one seed, and what is where fresh ones showed how far a seed moves a row."""
+    head = f"**{'One' if is_confirmed else 'Unconfirmed: one'} seed each.**"
+    end = "The best of many values is partly luck: expect less from it on another seed or on new images."
+    above = " What fresh seeds made of the best stands above." if is_confirmed else ""
+    if moved:
+        far = 100 * moved[0] ** 0.5
+        return (
+            f"{head} Intervals are about these trained networks. p and places are about their configurations: they allow for "
+            f"another seed, which moved one configuration and not the others by {far:.2f} points on the fresh seeds (standard "
+            f"deviation), and take it to move all alike. {end}{above}"
+        )
     return (
-        f"**{'One' if is_confirmed else 'Unconfirmed: one'} seed each.** Intervals, p and places are about these trained "
-        "networks, not about their configurations: another seed trains another network, and how far it moves a value is not "
-        "known from one. No configuration is shown to be better than another, and the best of many values is partly luck: "
-        "expect less from it on another seed or on new images."
-        + (" What fresh seeds made of the best stands above." if is_confirmed else "")
+        f"{head} Intervals, p and places are about these trained networks, not about their configurations: another seed trains "
+        "another network, and how far it moves a value is not known from one. No configuration is shown to be better than "
+        f"another. {end}{above}"
     )
 
 
@@ -402,6 +420,7 @@ def standard_error(finished: pd.DataFrame, images: int, seeds: int) -> float:
 METHODS = {
     comparison.PAIRED: "exact McNemar test on the same images",
     comparison.SEEDS: "paired t-test over the seeds",
+    comparison.ALLOWING: "t-test that allows for the luck of the images and of the seed",
     comparison.UNPAIRED: "two-proportion z-test, which ignores that the images are the same and so sees less",
     comparison.COUNTS: "the largest p-value of that test which the two counts allow",
 }

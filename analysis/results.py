@@ -69,7 +69,7 @@ def board(run: Run, where: Standing, names: Collection[str], order: Sequence[str
     curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
     costs = cost.cells(where.board, rows)
     images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
-    lines = explanation(where.board, images, seeds, cost.words(where.board, costs), where.is_confirmed)
+    lines = explanation(where.board, images, seeds, cost.words(where.board, costs), where.is_confirmed, where.moved)
     words = "\n".join(f"- {line}" for line in lines)
     ranking = leaderboard(rows, where.keys, costs=costs, order=order)
     plots = [shown(name) for name in names if name in TITLES and name not in ELSEWHERE]

@@ -32,6 +32,12 @@ def apart(values: Array) -> tuple[Array, float]:
     return (weight * common + freedom * own) / (weight + freedom), min(weight + freedom, float(most))
 
 
+def average(values: Array) -> tuple[float, float]:
+    """One variance for all configurations, also those that are not among them, and its degrees of freedom, rather too few."""
+    variances, freedom = apart(values)
+    return float(variances.mean()), freedom
+
+
 def prior(variances: Array, freedom: int) -> tuple[float, float]:
     """What variances that were each estimated with `freedom` degrees have in common, and how many degrees that is worth.
 

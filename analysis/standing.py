@@ -6,9 +6,10 @@ Trials of source "confirm" were trained after the search to look at its best aga
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, frame, ranking, replicates
+from analysis import chosen, comparison, frame, ranking, replicates, spread
 from search.ledger import Run, Trial
 
 CONFIRM = "confirm"
@@ -45,6 +46,11 @@ class Standing:
         return "finished" in set(self.confirmed["status"])
 
     @cached_property
+    def moved(self) -> tuple[float, float] | None:
+        """How far a fresh seed moves one configuration and not the others: see `moved_by_seeds`."""
+        return moved_by_seeds(self.confirmed, self.fresh)
+
+    @cached_property
     def best(self) -> pd.Series | None:
         """The best configuration, as its best trial of the search; one that fresh seeds chose may not have finished there, as
         a baseline that was stopped early: then as the best of those.
@@ -73,7 +79,20 @@ def stand(run: Run) -> Standing:
     confirmed = confirm(run, everything[is_fresh], board)
     fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity["sizes"]["val"])
     fresh = fresh.sort_values("index").assign(rank=None, tied=None)
+    moved = moved_by_seeds(confirmed, fresh)
+    if moved and run.totals["seeds"] == 1:
+        board = trials = comparison.allow_for_seeds(trials, run.identity["sizes"]["val"], moved)
     return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
+
+
+def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float, float] | None:
+    """How far a seed moves one configuration and not the others: a variance and its degrees of freedom; none if not known."""
+    groups = confirmed["group"][confirmed["status"] == "finished"]
+    own = [fresh[fresh["group"] == group].sort_values("seed")["val_accuracy"].to_numpy() for group in groups]
+    values = np.array(own, float)
+    if values.ndim < 2 or min(values.shape) < 2:
+        return None
+    return spread.average(values)
 
 
 def stops_early(run: Run) -> bool:

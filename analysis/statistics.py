@@ -45,8 +45,27 @@ def mcnemar(wins: Array, losses: Array) -> Array:
 
 def largest_mcnemar(better: Array, worse: Array, images: int) -> Array:
     """The largest p-value that `mcnemar` could give for these two counts, whichever images they are of."""
-    losses = np.minimum(worse, images - np.asarray(better))  # at most all that the better one gets wrong
+    losses = most_discordant(better, worse, images)
     return mcnemar(better - worse + losses, losses)
+
+
+def most_discordant(better: Array, worse: Array, images: int) -> Array:
+    """How many images the worse of two may get right and the better one not: at most all that the better one gets wrong."""
+    return np.minimum(worse, images - np.asarray(better))
+
+
+def on_other_seeds(wins: Array, losses: Array, images: int, variance: float, freedom: float) -> Array:
+    """Two-sided p-value of the difference between two configurations that were trained on one seed each, the same one.
+
+    Args:
+        wins, losses: images that only the one, and only the other, gets right.
+        variance: of the value of a configuration from seed to seed, without what a seed does to all; the same for both.
+        freedom: degrees of freedom that it was estimated with.
+    """
+    wins, losses = np.asarray(wins, float), np.asarray(losses, float)
+    error = np.sqrt((wins + losses) / images**2 + 2 * variance)
+    t = np.divide(np.abs(wins - losses) / images, error, out=np.zeros_like(error), where=error > 0)
+    return np.minimum(1.0, 2 * stdtr(freedom, -t))
 
 
 def two_proportions(first: Array, second: Array, images: int) -> Array:

@@ -25,7 +25,7 @@ def test_the_answer_names_the_winner_its_interval_and_its_ties(rates: Rates, run
     base, best, other = rates()
     text = told(run([base, best, other]))
     assert text.startswith(f"**Best of 3 finished trials: [{best.id}](trials/0001-{best.id}) with lr 5.0e-4: 99.67 % ")
-    assert "95 % interval 96.34 to 99.94 %; 300 images, 1 seed, unconfirmed)" in text
+    assert "95 % interval 96.49 to 99.94 %; 300 images, 1 seed, unconfirmed)" in text
     assert (
         f"Networks that the validation images cannot tell from it: [{other.id}](trials/0002-{other.id}), [{base.id}]"
         in text

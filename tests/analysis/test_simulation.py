@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtri
 
-from analysis import chosen, comparison, statistics
+from analysis import chosen, comparison, spread, statistics
 
 IMAGES, SEARCHES = 300, 1000
 SLOPE = 1.25  # by how much the parameter of `images_right` changes for a change of accuracy, near 0.8
@@ -22,12 +22,15 @@ def images_right(dice: np.random.Generator, accuracies: np.ndarray, images: int 
     return dice.random((len(accuracies), images)) < 1 / (1 + np.exp(-(ease + offsets[:, None])))
 
 
-def by_images(right: np.ndarray) -> pd.DataFrame:
-    """The comparisons of one search with one seed, as compare makes them from predictions."""
+def by_images(right: np.ndarray, moved: tuple[float, float] | None = None) -> pd.DataFrame:
+    """The comparisons of one search with one seed, as compare (or allow_for_seeds) makes them from predictions."""
     right = right[np.argsort(-right.sum(axis=1), kind="stable")]
     counts, exact = right.sum(axis=1), np.arange(len(right))
     wins = right.astype(int) @ (~right).T.astype(int)
     ranked = pd.DataFrame({"val_accuracy": counts / right.shape[1], "status": "finished", "source": "random"})
+    if moved:
+        raw = statistics.on_other_seeds(wins, wins.T, right.shape[1], *moved)
+        return comparison.call(ranked, exact, raw, raw[0], np.full(len(right), comparison.ALLOWING, dtype=object))
     bounds = comparison.Bounds(counts, exact, right.shape[1])
     return comparison.call(
         ranked, exact, statistics.mcnemar(wins, wins.T), np.ones(len(counts)), [None] * len(right), bounds
@@ -71,6 +74,20 @@ def test_of_equal_configurations_none_is_called_worse_over_seeds(number: int) ->
         shared = dice.normal(0, 0.01, 5)  # what a seed does to all
         wrong += calls_any_worse(by_seeds(0.8 + shared + dice.normal(0, 0.005, (number, 5))))
     assert wrong / SEARCHES <= ALLOWED
+
+
+@pytest.mark.parametrize("deviation", [0.0, 0.005, 0.02])
+def test_of_equal_configurations_none_is_called_worse_on_one_seed_where_others_showed_its_spread(
+    deviation: float,
+) -> None:
+    """Four configurations on three fresh seeds each tell how far a seed moves one; the test on one seed allows for it."""
+    dice, wrong, searches = np.random.default_rng(4), 0, 150
+    for _ in range(searches):
+        networks = 0.8 + dice.normal(0, deviation, (8, 4)) * SLOPE
+        right = images_right(dice, networks.ravel(), 2000).reshape(8, 4, 2000)
+        moved = spread.average(right[:4, 1:].mean(axis=2))
+        wrong += calls_any_worse(by_images(right[:, 0], moved))
+    assert wrong / searches <= 0.05 + 3 * (0.05 * 0.95 / searches) ** 0.5
 
 
 def test_of_equal_configurations_none_is_called_worse_over_seeds_of_networks_on_images() -> None:

@@ -191,3 +191,43 @@ def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
     ]
     found = dataclasses.replace(confirmed, trials=lost)
     assert "adjusted by Holm for all 1 pair of finished rows" in confirmation.section(found, stand(found))
+
+
+def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(confirmed: Run) -> None:
+    """The spread of each row beside the mean of all, with the degrees of freedom that the mean costs."""
+    where = stand(confirmed)
+    values = np.array([[0.94, 0.95, 0.945], [0.90, 0.91, 0.905], [0.9, 0.91, 0.9]])
+    rest = values - values.mean(axis=0)
+    variance, freedom = where.moved or (0.0, 0.0)
+    assert variance == pytest.approx(rest.var(axis=1, ddof=1).mean() * 3 / 2)
+    assert freedom == 4
+    assert set(where.board["test"].dropna()) == {"allowing"}
+    for text in (results.render(confirmed), joined.show([confirmed], "md")):
+        assert (
+            f"moved one configuration and not the others by {100 * variance**0.5:.2f} points on the fresh seeds" in text
+        )
+        assert "t-test that allows for the luck of the images and of the seed" in text
+
+
+def test_without_fresh_seeds_it_is_not_known(seeded: Run) -> None:
+    alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=seeded.totals | {"seeds": 1})
+    assert stand(alone).moved is None
+    assert "how far it moves a value is not known from one" in results.render(alone)
+
+
+def test_on_one_seed_every_sentence_of_a_test_is_about_trained_networks(seeded: Run) -> None:
+    alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=seeded.totals | {"seeds": 1})
+    text = results.render(alone)
+    for words in ("between two trained networks that are equally good", "Wilson's, of one trained network"):
+        assert words in text
+    assert "This network is ahead" in text or "Networks that the validation images cannot tell from it" in text
+    assert "in 95 % of searches" not in text
+    assert "between two configurations that are equally good" in results.render(seeded)
+
+
+@pytest.mark.parametrize("name", ["seeded", "confirmed"])
+def test_the_choice_of_the_epoch_is_among_the_limits(name: str, request: pytest.FixtureRequest) -> None:
+    """Also after averaging seeds, and of the confirmed values."""
+    text = results.render(request.getfixturevalue(name))
+    assert text.count("The epoch was chosen on the same images") == (2 if name == "confirmed" else 1)
+    assert "what to expect" not in text
