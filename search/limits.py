@@ -14,7 +14,7 @@ from trainables.errors import RayError, StorageError
 FEW_FILES, MANY_FILES = 512, 65536  # open at a time: the least that is worth trying, and what is asked for
 THREADS, THREADS_EACH = 145, 25  # of a search and its Ray, and of each trial at once
 PRIVATE = 2 << 30  # bytes of a trial's process that are its own
-ADDRESSES = 4750 << 20  # bytes of addresses of a process beside the store of Ray, which each of them maps
+ADDRESSES = 4480 << 20  # bytes of addresses of a process beside the store of Ray, which each of them maps
 STORE, LARGEST_STORE = 0.3, 200 * 10**9  # share of the memory that Ray takes for it, and bytes at most
 GIB = 1 << 30
 

@@ -75,8 +75,6 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     prepare(os.environ, address)
     check_reachable(address)
     scratch = fresh_scratch(run)
-    if os.path.expanduser("~") == "~":  # noqa: PTH111 (a user without a home, which Ray wants to know of)
-        os.environ["HOME"] = str(scratch)
     protect(address, scratch)
     interrupts.stop_softly_by(
         run / "ray" / "stop"
@@ -100,6 +98,8 @@ def prepare(environment: MutableMapping[str, str], address: str | None) -> None:
             del environment[name]
     for name, value in ENVIRONMENT.items():
         environment.setdefault(name, value)
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 (a user without a home, which Ray wants to know, but not to write to)
+        environment["HOME"] = "/"  # as containers have it
 
 
 def check_reachable(address: str | None) -> None:

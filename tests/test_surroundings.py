@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,8 @@ def test_a_search_ends_well_where_everything_is_unusual(tmp_path: Path, streams:
 @pytest.mark.timeout(400)
 def test_a_search_needs_neither_a_name_nor_a_home(tmp_path: Path, nobody: list[str]) -> None:
     command = [*nobody, sys.executable, ROOT / "run_search.py", *SMALL, "--set", "lr=0.1,0.2"]
-    environment = surroundings("HOME", "XDG_CACHE_HOME", "USER", "LOGNAME")
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as scratch:  # a short path: Ray's sockets lie in it
+        environment = surroundings("HOME", "XDG_CACHE_HOME", "USER", "LOGNAME", TMPDIR=scratch)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert list(Path(scratch).glob("search-*")) == []

@@ -81,6 +81,14 @@ def test_what_a_shell_sets_of_ray_itself_stays():
     assert environment == {**runner.ENVIRONMENT, **of_ray}
 
 
+def test_a_user_without_a_home_has_that_of_a_container(monkeypatch):
+    """Ray's modules do not load without one; and nothing of ours is written there."""
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    environment = {}
+    runner.prepare(environment, None)
+    assert environment == {**runner.ENVIRONMENT, "HOME": "/"}
+
+
 @pytest.mark.parametrize(("address", "stays"), [(None, False), ("head:6379", True)])
 def test_a_job_of_a_cluster_has_no_part_in_a_ray_that_is_started_here(address, stays):
     environment = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}", "RAY_RUNTIME_ENV_HOOK": "no.such"}
