@@ -36,7 +36,6 @@ def write_plot(plot: Plot) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    fonts.tell_missing(plot.values)
     if is_drawn(plot.path, stamp := stamp_of(plot.values)):
         return
     content = draw(plot.name, plot.values)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import curves, results
+from analysis import curves, fonts, results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
 from analysis.pictures import each_picture
@@ -43,6 +43,7 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
     wait()
     for plot in plots:
         write_plot(plot)
+    fonts.tell_missing([plot.values for plot in plots])
     durable.write(run.folder / "results.md", text.encode())
     return where
 
