@@ -22,13 +22,10 @@ def families(values: Any) -> list[str]:
 
 
 def tell_missing(values: Any) -> None:
-    """A note about the characters of a plot that no font on this machine has; once for each set of them."""
-    if missing := found_for(values)[1]:
-        tell_once("".join(sorted(missing)))
-
-
-@functools.cache
-def tell_once(missing: str) -> None:
+    """A note about the characters of plots that no font on this machine has, if there are any."""
+    missing = sorted(found_for(values)[1])
+    if not missing:
+        return
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
     say(
         f"note: no font on this machine has {' '.join(missing[:NAMED])}{more}, so plots show boxes in their place. Install one, "
@@ -39,7 +36,7 @@ def tell_once(missing: str) -> None:
 def found_for(values: Any) -> Found:
     """What the texts among the values need beside DejaVu Sans, and what cannot be had. Quick for ordinary texts."""
     characters = frozenset(filter(is_unusual, "".join(texts(values))))
-    return search(characters) if characters else ((), frozenset())
+    return look_for(characters) if characters else ((), frozenset())
 
 
 def texts(values: Any) -> Iterable[str]:
@@ -59,7 +56,7 @@ def is_unusual(character: str) -> bool:
 
 
 @functools.cache
-def search(characters: frozenset[str]) -> Found:
+def look_for(characters: frozenset[str]) -> Found:
     """Families that have these characters, those with the most of them first; and the characters that none has."""
     from matplotlib import font_manager
 

@@ -65,7 +65,6 @@ def write_plot(plot: Plot) -> None:
         StorageError: the disk refused.
         Exception: whatever matplotlib raises.
     """
-    fonts.tell_missing(plot.values)
     if is_drawn(plot.path, stamp := stamp_of(plot.values)):
         return
     content = draw(plot.name, plot.values)

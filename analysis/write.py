@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import curves, results
+from analysis import curves, fonts, results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
 from analysis.pictures import each_picture
@@ -42,6 +42,7 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
     durable.write(run.folder / "results.json", as_json(rows).encode())
     wait()
     write_all(plots)
+    fonts.tell_missing([plot.values for plot in plots])
     durable.write(run.folder / "results.md", text.encode())
     return where
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from trainables import durable
 from trainables.durable import Record
 from trainables.errors import DataError, ExpectedError
-from trainables.sources import FOLDER, folder_of
 
 FILE = "local.json"
 
@@ -24,6 +23,11 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
     Raises:
         StorageError: the disk refused.
     """
+    from trainables.sources import (  # numpy loads here, and a shell that completes names has no need of it
+        FOLDER,
+        folder_of,
+    )
+
     record = {"data_dir": str(data_dir.absolute())}
     if dataset.startswith(FOLDER):
         record["dataset"] = f"{FOLDER}{folder_of(dataset)}"
@@ -52,6 +56,8 @@ def dataset(run: Path, title: str) -> str | None:
     Raises:
         DataError: they are not there any more.
     """
+    from trainables.sources import FOLDER, folder_of  # as above
+
     name = known(run).get("dataset", "")
     if not name.startswith(FOLDER):
         return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger, local
-from trainables.config import closest as alike_names
+from trainables import config
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
 
@@ -100,7 +100,7 @@ def flags(identity: Record) -> Record:
 
 def closest(name: str, known: Sequence[str]) -> str:
     """The runs that could be meant, finished ones too; nothing if none is like it."""
-    alike = alike_names(name, known, CLOSEST, cutoff=0.6)
+    alike = config.closest(name, known, CLOSEST, cutoff=0.6)
     found = [each for each in known if each in alike or (name and each.casefold().startswith(name.casefold()))]
     return f"Closest: {', '.join(found[:CLOSEST])}. " if found else ""
 

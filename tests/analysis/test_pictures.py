@@ -14,7 +14,7 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from analysis import drawings, fonts, pictures, plots, plotter, report, results
+from analysis import drawings, fonts, pictures, plots, plotter, report, results, write
 from analysis.standing import stand
 from search.ledger import Run, Trial
 
@@ -71,7 +71,6 @@ def test_a_name_of_any_script_is_drawn_without_a_word_of_matplotlib(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With fonts of this machine that have it, or one note of ours, however many plots have it."""
-    fonts.tell_once.cache_clear()
     classes = {"classes": [name, "dog"], "shares": [[90.0, 10.0], [0.0, 100.0]]}
     panel = {"panels": [{"name": name, "log": False, "levels": [name], "points": [(0, 50, "finished")]}]}
     curve = {"label": name, "status": "finished", "points": [(1, 0.5), (2, 0.6)]}
@@ -79,10 +78,12 @@ def test_a_name_of_any_script_is_drawn_without_a_word_of_matplotlib(
     for plot, values in (("confusion", classes), ("parameters", panel), ("learning_curves", curves)):
         plotter.write_plot(plotter.Plot(tmp_path / f"{plot}.svg", plot, values))
         assert ElementTree.fromstring((tmp_path / f"{plot}.svg").read_bytes()).tag.endswith("svg")
+    assert capfd.readouterr().err == ""
     missing = fonts.found_for(name)[1]
+    fonts.tell_missing([classes, panel, curves])
     said = capfd.readouterr().err
-    assert said.count("\n") == bool(missing), said
-    assert said.startswith("note: no font on this machine has ") if missing else not said
+    assert said.count("\n") == bool(missing)
+    assert not missing or said.startswith("note: no font on this machine has ")
 
 
 @pytest.mark.skipif(
@@ -97,21 +98,31 @@ def test_a_class_that_is_named_in_chinese_has_its_glyphs() -> None:
 
 
 def test_without_a_font_there_is_one_note_and_the_plot_is_drawn(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    rates: Callable[[], list[Trial]],
+    run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(fonts, "candidates", lambda _: {})
     monkeypatch.setattr(fonts, "add_new_fonts", lambda: None)
-    for cached in (fonts.search, fonts.tell_once):
-        cached.cache_clear()
-    for name in ("a", "b"):
-        plotter.write_plot(plotter.Plot(tmp_path / f"{name}.svg", "confusion", GLYPHS))
-        assert (tmp_path / f"{name}.svg").exists()
-    fonts.search.cache_clear()
-    said = capfd.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith(
-        "note: no font on this machine has の 犬 猫 絵 고 양 이, so plots show boxes in their place. "
-    )
+    fonts.look_for.cache_clear()
+    metrics = {"accuracy": 0.5, "confusion_matrix": [[1, 1]] * 2}
+    done = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": metrics}
+    found = dataclasses.replace(run(rates(), classes=["猫", "犬の絵"]), folder=tmp_path)
+    tested = dataclasses.replace(found, tests=[done])
+    monkeypatch.setattr(results, "render", lambda *_: "")
+    for one, notes in (
+        (found, 0),
+        (tested, 1),
+        (tested, 1),
+    ):  # without the plot, as it is drawn, as it is there already
+        write.write_files(one)
+        said = capfd.readouterr().err
+        assert said.count("\n") == notes
+        assert not notes or said.startswith("note: no font on this machine has の 犬 猫 絵, so plots show boxes ")
+    fonts.look_for.cache_clear()
+    assert (tmp_path / "plots" / "confusion.svg").exists()
 
 
 def test_ordinary_names_ask_for_no_font() -> None:
