@@ -92,8 +92,14 @@ def scan(root: Path) -> Tree:
             train/ is unknown there.
     """
     unread: Unread = {}
-    folders = _split_folders(root, unread)
-    listed = {split: _list_split(root / name, root, unread) for split, name in folders.items()}
+    try:
+        folders = _split_folders(root, unread)
+        listed = {split: _list_split(root / name, root, unread) for split, name in folders.items()}
+    except OSError as error:
+        raise DataError(
+            f"cannot list images: {error.filename}: {error.strerror}. "
+            f"An image folder has train/<class>/ and test/<class>/ with {KINDS} files."
+        ) from error
     return _checked(Tree(root, folders, listed, unread))
 
 
@@ -138,14 +144,8 @@ def _list_class(folder: Path, root: Path, unread: Unread) -> list[tuple[str, int
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
     """What a folder holds, sorted by name; without what is hidden: macOS leaves ._NAME.jpg beside images, which are none."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(
-            f"cannot list images: {error.filename}: {error.strerror}. "
-            f"An image folder has train/<class>/ and test/<class>/ with {KINDS} files."
-        ) from error
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
 
 def _count(entry: "os.DirEntry[str]", folder: Path, root: Path, unread: Unread) -> None:
