@@ -92,8 +92,14 @@ def scan(root: Path) -> Tree:
             train/ is unknown there.
     """
     unread: Unread = {}
-    folders = _split_folders(root, unread)
-    listed = {split: _list_split(root / name, root, unread) for split, name in folders.items()}
+    try:
+        folders = _split_folders(root, unread)
+        listed = {split: _list_split(root / name, root, unread) for split, name in folders.items()}
+    except OSError as error:
+        raise DataError(
+            f"cannot list images: {error.filename}: {error.strerror}. "
+            f"An image folder has train/<class>/ and test/<class>/ with {KINDS} files."
+        ) from error
     return _checked(Tree(root, folders, listed, unread))
 
 
@@ -109,7 +115,7 @@ def _split_folders(root: Path, unread: Unread) -> dict[str, str]:
     for split, names in found.items():
         if len(names) > 1:
             raise DataError(
-                f"two folders of {FULL_NAMES[split]} images: {root}: {' and '.join(names)}. Rename or remove one of them."
+                f"two folders of {FULL_NAMES[split]} images: {root}: {' and '.join(sorted(names))}. Rename or remove one of them."
             )
     usual = {split: names[0] if names else split for split, names in found.items()}
     return {split: usual[split] for split in ("train", "test", "val") if found[split] or split != "val"}
@@ -122,7 +128,7 @@ def _list_split(folder: Path, root: Path, unread: Unread) -> Listed:
             found[entry.name] = _list_class(folder / entry.name, root, unread)
         else:
             _count(entry, folder, root, unread)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _list_class(folder: Path, root: Path, unread: Unread) -> list[tuple[str, int, int]]:
@@ -133,19 +139,13 @@ def _list_class(folder: Path, root: Path, unread: Unread) -> list[tuple[str, int
             found.append((entry.name, status.st_size, status.st_mtime_ns))
         else:
             _count(entry, folder, root, unread)
-    return found
+    return sorted(found)
 
 
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    """What a folder holds, sorted by name; without what is hidden: macOS leaves ._NAME.jpg beside images, which are none."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(
-            f"cannot list images: {error.filename}: {error.strerror}. "
-            f"An image folder has train/<class>/ and test/<class>/ with {KINDS} files."
-        ) from error
+def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    """What a folder holds, without what is hidden: macOS leaves ._NAME.jpg beside images, which are none."""
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith("."))
 
 
 def _count(entry: "os.DirEntry[str]", folder: Path, root: Path, unread: Unread) -> None:
@@ -216,7 +216,8 @@ def _problems_of(split: str, folder: Path, train: Path, found: Listed, classes: 
 
 
 def _images(folder: Path, classes: tuple[str, ...], found: Listed) -> Images:
-    paths = [_prefix(folder, name) + image for name, images in found.items() for image, _, _ in images]
+    prefixes = {name: _prefix(folder, name) for name in found}
+    paths = [prefixes[name] + image for name, images in found.items() for image, _, _ in images]
     counts = [len(found.get(name, ())) for name in classes]
     return Images(paths, np.repeat(np.arange(len(classes)), counts))
 

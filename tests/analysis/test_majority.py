@@ -139,6 +139,13 @@ def test_what_makes_values_worth_less_is_called_for(rates: Callable[[], list[Tri
     assert found[1].startswith("- ⚠ 5 of 5 test images also stand among the training images, pixel by pixel: ")
 
 
+def test_both_stand_among_the_things_to_do_next(searched: Callable[..., Run]) -> None:
+    found = searched([0] * 40 + [1], [0] * 41)
+    text = checks.section(found, stand(found), None)
+    assert "- ⚠ Only 41 validation images: each is worth 2.4 points of accuracy. Add some.\n" in text
+    assert "- ⚠ The best is not shown to be above the 97.56 % of always saying big, " in text
+
+
 @pytest.mark.parametrize(
     ("census", "words"),
     [({"validation": "valid"}, "on 60 validation images (of valid/), the same for all"),
