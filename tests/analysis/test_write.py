@@ -60,5 +60,5 @@ def test_a_new_epoch_is_drawn(written: Path) -> None:
 def test_a_refusing_disk_is_a_storage_error(written: Path) -> None:
     (written / "results.md").unlink()
     (written / "results.md").mkdir()
-    with pytest.raises(StorageError, match=r"cannot write: .*results\.md"):
+    with pytest.raises(StorageError, match=r"not replaced: .*results\.md: it is a folder"):
         write.write_results(written)
