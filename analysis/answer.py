@@ -117,6 +117,8 @@ def ties(finished: pd.DataFrame) -> str:
     if len(finished) == 1:
         return ""
     over_seeds = SEEDS in set(finished["test"])
+    if finished["p_value"].isna().all():
+        return "Nothing tells it from the other finished ones, because one seed each is no test."
     if not tied and over_seeds:
         return "It is ahead of every other finished one by more than the noise of the seed."
     if not tied:

@@ -71,8 +71,10 @@ def compare_seeds(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
 
     Args:
         ranked: with the columns `low` and `high` already.
-        values: of the finished rows, which come first, at each seed: (finished, seeds).
+        values: of the finished rows, which come first, at each seed: (finished, seeds). One seed is no test.
     """
+    if values.shape[-1] < 2:
+        return leave(ranked)
     exact = compared_exactly(ranked[ranked["status"] == "finished"])
     raw = statistics.paired_t(values[exact][:, None] - values[exact][None, :])
     rest = statistics.paired_t(values - values[:1])
@@ -80,7 +82,7 @@ def compare_seeds(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
 
 
 def leave(ranked: pd.DataFrame) -> pd.DataFrame:
-    """ranked without any comparison: rows that were trained on different seeds have none that is sound for all of them."""
+    """ranked without any comparison: rows on different seeds, or on one fresh seed each, have none that is sound."""
     finished = ranked["status"] == "finished"
     return ranked.assign(
         p_value=np.nan, test=None, tied=finished & (ranked["rank"] == 1), first_place=np.nan, last_place=np.nan

@@ -41,7 +41,8 @@ def test_the_same_winner_is_said(trial: Make, run: MakeRun) -> None:
 def test_another_winner_is_held_against_the_noise(trial: Make, run: MakeRun) -> None:
     text = compare.show(two(trial, run, lr=0.3), "md", ALL)
     assert (
-        "**Not the same winner.** first lies 10.00 points above second: more than noise (p < 0.001, unpaired)." in text
+        "**Not the same winner.** first lies 10.00 points above second: more than noise (p < 0.001, unpaired, of these two "
+        "trained networks)." in text
     )
 
 

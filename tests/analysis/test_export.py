@@ -166,7 +166,9 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
     ]
     tested = {"weights": "w", "trial": 0, "epoch": best["epoch"], "state": "done"}
     tests = [tested | {"metrics": {"accuracy": 0.75, "count": 300}}]
-    whole = ledger.Run(run.folder, run.identity, run.totals, [*run.trials, *fresh], run.decisions, tests)
+    whole = ledger.Run(
+        run.folder, run.identity, run.totals | {"confirm_seeds": 2}, [*run.trials, *fresh], run.decisions, tests
+    )
     facts = {"classes": ["a", "b|c"], "trained_on": "train", "epoch": 2, "trial": "x", "run": "r"}
     text = card.card(whole, whole.trials[0], facts)
     assert f"{100 * best['val_accuracy']:.2f} (95 % interval" in text

@@ -6,7 +6,7 @@ A configuration is what it is over all seeds; a seed makes a network of it; a ne
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from analysis import chosen, comparison, spread, statistics
 
@@ -206,6 +206,19 @@ def test_the_interval_of_the_best_network_covers_it(number: int, epochs: int, se
     assert own >= 0.94 - (0.06 * 0.94 / searches) ** 0.5
     assert own >= wilsons
     assert width <= 1.75  # docs/findings.md has the figures
+
+
+def test_the_interval_of_the_best_network_covers_it_where_others_were_stopped_early() -> None:
+    """Half of the trials are stopped after one epoch of three, by what they had reached; all count as candidates."""
+    dice, truth, number = np.random.default_rng(2), ndtri(fall(20, 3, 0.8, 0.0)) * 5**0.5, 300
+    hold = []
+    for _ in range(number):
+        luck = dice.normal(size=(20, 1, IMAGES)) * 0.8 + dice.normal(size=(20, 3, IMAGES)) * 0.6
+        counts = (luck < truth[..., None] + dice.normal(0, 2, IMAGES)).sum(axis=2)
+        counts[np.argsort(counts[:, 0])[:10]] = 0
+        low, high = chosen.of_images(int(counts.max()), IMAGES, 60, 3, None)
+        hold.append(low <= ndtr(truth.ravel()[counts.argmax()] / 5**0.5) <= high)
+    assert np.mean(hold) >= 0.95
 
 
 def test_wilsons_interval_of_the_best_of_many_equal_ones_does_not_cover_it() -> None:

@@ -231,3 +231,15 @@ def test_the_choice_of_the_epoch_is_among_the_limits(name: str, request: pytest.
     text = results.render(request.getfixturevalue(name))
     assert text.count("The epoch was chosen on the same images") == (2 if name == "confirmed" else 1)
     assert "what to expect" not in text
+
+
+def test_one_fresh_seed_each_is_called_no_test(confirmed: Run) -> None:
+    """There is a p-value of 1 for it, which is no tie."""
+    seeds = [trial.seed for trial in confirmed.trials if trial.source == "confirm"]
+    trials = [trial for trial in confirmed.trials if trial.source != "confirm" or trial.seed == min(seeds)]
+    one = dataclasses.replace(confirmed, trials=trials, totals=confirmed.totals | {"confirm_seeds": 1})
+    text = results.render(one)
+    assert "one seed each is no test" in text.split("Protocol")[0]
+    assert "noise of the seed" not in text
+    assert "On fresh seeds" not in text
+    assert stand(one).confirmed["first_place"].isna().all()
