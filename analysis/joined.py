@@ -80,7 +80,7 @@ def constant_answer(run: Run, where: Standing) -> list[str]:
 
 
 def brief(run: Run, where: Standing) -> str:
-    """What a terminal shows when a search has ended: the table that holds the answer. The rest is in results.md.
+    """What a terminal shows when a search has ended: the table that holds the answer, and what a constant answer would make.
 
     Of a search in which no trial finished, what became of them and what to do.
     """
@@ -89,6 +89,7 @@ def brief(run: Run, where: Standing) -> str:
     parts = described(where.board, [run], where.keys)[:2]
     if where.is_confirmed:
         parts[1] = confirmation.board(where, links=False)
+    parts += constant_answer(run, where)
     if where.best is None:
         parts.append(f"{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}")
     return "\n\n".join(parts) + "\n"
