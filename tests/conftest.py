@@ -24,11 +24,11 @@ WORKER_BYTES = 3 << 30  # of memory that a search with Ray may take
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Processes for `-n auto`: two for each core, since a test that starts Ray mostly waits; none for a single file."""
+    """Processes for `-n auto`: one more than cores, since a test that starts Ray often waits; none for a single file."""
     if len(config.args) == 1 and ".py" in config.args[0]:
         return 0
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(2 * len(os.sched_getaffinity(0)), memory // WORKER_BYTES))
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, memory // WORKER_BYTES))
 
 
 @pytest.hookimpl(tryfirst=True)

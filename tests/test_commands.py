@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from analysis.__main__ import app
+from analysis.verify import verify
+from search import ledger
 from trainables.commandline import execute
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +40,10 @@ HERE = {  # as it is documented: as it is run, in a folder with two small finish
     "python run_search.py --list-spaces": "",
     "python run_search.py --show-space NAME": "python run_search.py --show-space lr_sweep",
     "python run_search.py --show-space mlp_random": "",
-    "python run_search.py --space mlp_random": f"python run_search.py --space mlp_random {SMALL}",
+    "python run_search.py --space mlp_random": (
+        "python run_search.py --space mlp_random --dataset digits --fraction 0.1 --epochs 4 --num-samples 5 --set width=16 "
+        "--scheduler sha"
+    ),
     'python run_search.py --space mlp_random --set "lr=loguniform(1e-4,1)" --set depth=2,3,4 --set batch_size=256': (
         'python run_search.py --space mlp_random --set "lr=loguniform(1e-4,1)" --set depth=2,3,4 --set batch_size=256 '
         f"{SMALL} --name set"
@@ -80,6 +85,7 @@ FIRST = (
     "python run_search.py --space mlp_random",
     "python -m analysis export RUN DIR",
 )
+LONG = ("python run_search.py --space ", "python -m trainables --dataset cifar100 ")  # how those begin that train most
 SEARCHES = "tests/test_run_search.py"
 EXCERPTS = "tests/analysis/test_docs.py::def test_the_excerpt_is_what_the_command_prints"
 DVC = "tests/test_dvc.py"
@@ -230,8 +236,14 @@ def call(tmp_path, monkeypatch, capfd):
     return called
 
 
+def marked(command: str) -> object:
+    """A command that trains something that no other test here needs is left to the long tests."""
+    is_long = command.startswith(LONG) and command not in FIRST
+    return pytest.param(command, marks=pytest.mark.slow if is_long else ())
+
+
 @pytest.mark.integration
-@pytest.mark.parametrize("command", HERE)
+@pytest.mark.parametrize("command", list(map(marked, HERE)))
 def test_a_documented_command_runs_and_draws_nothing_off_a_terminal(command, once, call):
     """Nothing but lines of text comes out, so that a log can be read."""
     place = once("commands", prepare)
@@ -247,3 +259,12 @@ def test_the_first_commands_leave_what_the_documentation_says(once):
     place = once("commands", prepare)
     assert json.loads((place / "said.json").read_text())[FIRST[0]][0] == 0
     assert {path.name for path in place.iterdir()} >= {"network", "results.md", "runs", "data-cache"}
+
+
+@pytest.mark.integration
+def test_early_stopping_is_told_in_the_results(once):
+    run = ledger.read(once("commands", prepare) / "runs" / OTHER)
+    assert sorted(len(trial.epochs) for trial in run.trials) == [1, 1, 1, 3, 4]
+    assert sum(trial.status == "stopped" for trial in run.trials) == 4
+    assert "stopped" in (run.folder / "results.md").read_text()
+    assert verify(run.folder) == []

@@ -76,6 +76,7 @@ def test_a_search_there_is_refused_for_the_permission_and_not_for_the_disk(run: 
     assert "disk" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_what_a_search_would_cost_is_printed_with_a_note(run: Path, tmp_path: Path) -> None:
     (tmp_path / "data-cache").mkdir()
@@ -86,6 +87,7 @@ def test_what_a_search_would_cost_is_printed_with_a_note(run: Path, tmp_path: Pa
     assert "note: the estimate is not kept for the search: cannot write: " in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_copy_that_cannot_be_written_is_refused_before_anything_is_trained(run: Path, tmp_path: Path) -> None:
     words = ("--space", "lr_sweep", "--dataset", "digits", "--fraction", "0.2", "--epochs", "1", "--runs-dir", "runs")

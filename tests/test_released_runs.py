@@ -150,6 +150,7 @@ def command(work: Path, *arguments: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("released", FORMATS)
 def test_the_command_itself_resumes_an_interrupted_run(released, tmp_path):

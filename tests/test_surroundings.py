@@ -236,8 +236,8 @@ CONVNET = (
 SMALL = ("--space", "lr_sweep", "--dataset", "digits", "--fraction", "0.2", "--epochs", "1", "--name", "t")
 
 
+@pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("streams", [">&-", "<&- 2>&- >out"])
 def test_a_search_ends_well_where_everything_is_unusual(tmp_path: Path, streams: str) -> None:
     """Names that are no text, a locale without letters, variables of other programs, streams that are closed."""
@@ -254,8 +254,8 @@ def test_a_search_ends_well_where_everything_is_unusual(tmp_path: Path, streams:
     assert "](caf%E9/runs/t/results.csv)" in (tmp_path / "results.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.integration
-@pytest.mark.timeout(400)
 def test_a_search_needs_neither_a_name_nor_a_home(tmp_path: Path, nobody: list[str]) -> None:
     command = [*nobody, sys.executable, ROOT / "run_search.py", *SMALL, "--set", "lr=0.1,0.2"]
     with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as scratch:  # a short path: Ray's sockets lie in it

@@ -117,7 +117,6 @@ def test_one_of_five_parameters_of_noise_is_rarely_bold(trial: Make, run: MakeRu
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_one_of_five_parameters_of_noise_is_bold_in_one_search_of_twenty(trial: Make, run: MakeRun) -> None:
     """Without an adjustment it is one of five."""
     searches = 300

@@ -17,6 +17,7 @@ def test_one_seed_has_no_standard_error():
     assert precision.difference([50.0], [49.5]) == "+0.50"
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_the_rates_of_lr_sweep_are_trained_in_both_precisions(tmp_path: Path):
     table = precision.measure("digits", tmp_path, 0.2, 1, 2)

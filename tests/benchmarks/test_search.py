@@ -131,6 +131,7 @@ def test_every_peer_is_a_module():
     assert all((ROOT / "benchmarks" / "peers" / f"{module}.py").exists() for module, *_ in PEERS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_tiny_search_is_measured_beside_a_serial_loop(tmp_path):
     options = ["--workload", "tiny", "--sides", "ours,serial", "--no-keep", "--data-dir", str(tmp_path / "data")]

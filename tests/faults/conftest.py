@@ -338,15 +338,21 @@ def new_search(place: Path, name: str) -> Search:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(searches, once) -> dict[str, list[bytes]]:
-    """The rows that a search has in the end when nothing happens to it."""
+def whole_search(searches, once) -> Search:
+    """A search to which nothing happens, in its end."""
 
     def train(folder: Path) -> None:
         whole = Search(searches / "source", folder)
         code, errors = whole.done()
         assert code == 0, (errors, whole.log())
 
-    return Search(searches / "source", once("undisturbed", train)).rows()
+    return Search(searches / "source", once("undisturbed", train))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(whole_search) -> dict[str, list[bytes]]:
+    """The rows that a search has in the end when nothing happens to it."""
+    return whole_search.rows()
 
 
 @pytest.fixture

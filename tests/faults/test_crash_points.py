@@ -189,6 +189,7 @@ def test_results_are_whole_old_or_whole_new(crash, victims, noted):
     assert points >= 9
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_whole_trial_killed_at_every_point_ends_as_if_it_never_was(crash, victims, content, tmp_path, tiny):
     """Rows, states, their rotation, predictions, weights and outcome: resumed after each kill, byte for byte."""

@@ -1,5 +1,5 @@
-"""Whole searches with Ray, ended at random moments again and again: `python -m tests.faults` runs them, the quick set does not
-(tests/test_run_search.py kills a search five times)."""
+"""Whole searches with Ray that are killed: once here, five times in tests/test_run_search.py, and again and again at random
+moments in the long run, `python -m tests.faults`."""
 
 import os
 import random
@@ -15,8 +15,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = ("results.md", "results.csv", "results.json", "trials.jsonl", "decisions.jsonl")
 LONGEST = 12.0  # seconds from the start of the command to the signal, at most
-
-pytestmark = pytest.mark.integration
 
 
 class Command:
@@ -75,6 +73,22 @@ def chain(tmp_path, times, tally):
     return run_chain
 
 
+@pytest.mark.integration
+def test_killed_once_a_search_goes_on_and_ends_in_the_same_bytes(search, whole_search, check):
+    process = search.start()
+    search.wait_for_rows(5, process)
+    process.send_signal(signal.SIGKILL)
+    search.end(process)
+    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    before = search.rows()
+    code, errors = search.done()
+    assert code == 0, (errors, search.log())
+    assert all(search.rows()[trial][: len(rows)] == rows for trial, rows in before.items()), "a committed row was lost"
+    check(search)
+    for name in ("results.md", "results.csv", "results.json", "trials.jsonl"):
+        assert (search.run / name).read_bytes() == (whole_search.run / name).read_bytes(), name
+
+
 def end_once(search: Command, number: signal.Signals, dice: random.Random) -> tuple[int, float, str] | None:
     """Send the signal at some moment: exit code, seconds until it was gone and its last line; none if it was done before."""
     before, process = search.ledgers(), search.start()
@@ -104,11 +118,15 @@ def verified(run: Path) -> bool:
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_killed_again_and_again_a_search_ends_as_if_it_never_was(chain):
     ends = chain("FAULT_SEARCH_KILLS", signal.SIGKILL, "kills of a search with Ray")
     assert {code for code, _, _ in ends} == {-signal.SIGKILL}
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_terminated_again_and_again_a_search_stops_in_order_and_goes_on(chain, tally):
     """Also while Python or Ray start. A signal that comes before any handler is there ends the process as usual."""
     ends = chain("FAULT_SEARCH_TERMS", signal.SIGTERM, "SIGTERMs of a search with Ray")

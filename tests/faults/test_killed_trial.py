@@ -11,7 +11,8 @@ from search import ledger
 from trainables import durable
 
 EVERYTHING = {"num_samples": 4, "audit": 0.6, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
-SEARCHES = [("asha", {}), ("sha", {}), ("median", EVERYTHING), ("epochs:2", EVERYTHING), ("sha", EVERYTHING)]
+MORE = [("median", EVERYTHING), ("epochs:2", EVERYTHING), ("sha", EVERYTHING)]
+SEARCHES = [("asha", {}), ("sha", {}), *[pytest.param(*each, marks=pytest.mark.slow) for each in MORE]]
 
 
 @pytest.mark.parametrize("cut", [1, 2])

@@ -154,6 +154,7 @@ def test_f26_two_that_write_at_once_leave_a_whole_file(run):
 # F30: Ray does not start
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_f30_where_ray_cannot_start_it_says_why(tmp_path):
     """A temporary folder whose path is too long for a socket, and no /tmp to use instead."""
@@ -391,6 +392,7 @@ def searched(tmp_path_factory):
     return work, said, modes, left
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f35_folders_and_token_are_for_their_owner_alone(searched):
@@ -400,6 +402,7 @@ def test_f35_folders_and_token_are_for_their_owner_alone(searched):
     assert not (work / "home/.ray").exists(), "Ray left a token that all can read"
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f34_a_search_connects_to_this_machine_alone(searched):
@@ -412,6 +415,7 @@ def test_f34_a_search_connects_to_this_machine_alone(searched):
     assert "htons(53)" not in calls, "a name was looked up"
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f35_nothing_listens_beyond_loopback(searched):
@@ -422,6 +426,7 @@ def test_f35_nothing_listens_beyond_loopback(searched):
     assert [line for line in listening if "127.0.0.1" not in line] == []
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f31_a_search_leaves_no_secret_and_no_host_name(searched):

@@ -81,6 +81,7 @@ def test_an_interrupt_while_a_line_is_printed_is_handed_on_too(place, monkeypatc
     assert said == ["starting\n", "stopped in order\n"]
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_the_page_runs_from_top_to_bottom(place, capfd):
     names: dict[str, object] = {}
