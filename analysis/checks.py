@@ -9,7 +9,7 @@ from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import standard_error
-from analysis.markdown import count, escape, plural, setting
+from analysis.markdown import code, count, escape, plural, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing, fresh_trials
 from analysis.statistics import LEVEL
@@ -50,7 +50,7 @@ def line(found: Finding) -> str:
     """One item of the list."""
     if found.is_well:
         return f"- ✔ {found.text}"
-    return f"- ⚠ {found.text}" + (f"<br>`{found.command}`" if found.command else "")
+    return f"- ⚠ {found.text}" + (f"<br>{code(found.command)}" if found.command else "")
 
 
 def images(run: Run) -> list[Finding]:

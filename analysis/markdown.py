@@ -63,6 +63,13 @@ def fence(*lines: str) -> str:
     return "\n".join(["```bash", *lines, "```"])
 
 
+def code(text: str) -> str:
+    """Text in a span of code, whatever it holds: the marks around it are longer than any run of them in it."""
+    marks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if "`" in (text[:1], text[-1:]) else ""
+    return f"{marks}{space}{text}{space}{marks}"
+
+
 def details(summary: str, body: str) -> str:
     """A part that is folded away until it is asked for."""
     return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"

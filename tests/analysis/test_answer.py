@@ -60,7 +60,7 @@ def test_a_winning_baseline_is_not_said_to_be_better_than_what_tied_or_did_not_f
     short = [trial(2, (0.8,), "stopped", epochs=3), trial(3, (0.95,), "stopped", epochs=3), trial(4, (), "diverged")]
     trials = [trial(0, (0.9,) * 3, source="baseline"), trial(1, (0.9,) * 3, lr=0.2), *short]
     text = told(run(trials))
-    assert "Tied with it" in text
+    assert "Networks that the validation images cannot tell from it" in text
     assert "no other configuration was shown to be better, and 3 of the 4 others did not finish." in text
     assert "3 of the 5 others have not finished." in told(run([*trials, trial(5, (0.1,) * 3, lr=0.3)], total=9))
 

@@ -134,3 +134,9 @@ def test_a_table_is_as_wide_whatever_packages_are_there() -> None:
     rows = table(["class", "n"], [["\u732b", "1"], ["dog", "2"]], "lr").splitlines()
     assert {len(row) for row in rows} == {len(rows[0])}
     assert not tables.WIDE_CHARS_MODE
+
+
+@pytest.mark.parametrize("text", ["a command", "`", "``a`", "a `b` c", "```", "folder:a`<script>"])
+def test_a_span_of_code_shows_its_text_whatever_it_holds(text: str) -> None:
+    (paragraph,) = [token for token in MarkdownIt().parse(markdown.code(text)) if token.type == "inline"]
+    assert [(token.type, token.content) for token in paragraph.children] == [("code_inline", text)]

@@ -24,7 +24,7 @@ SPOILT = ("train/cat/train003.png", "train/dog/train007.png", "test/dog/test001.
 
 def in_two_processes(monkeypatch):
     monkeypatch.setattr(decode, "WORTH_A_PROCESS", 25)
-    monkeypatch.setattr(decode.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(decode.cores, "usable", lambda: 2)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

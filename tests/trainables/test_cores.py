@@ -61,7 +61,7 @@ def test_everything_counts_alike(monkeypatch, tmp_path):
     monkeypatch.setattr(resources, "local_gpus", lambda: 0)
     started = []
     monkeypatch.setattr(decode, "_decode_in_processes", lambda shares, _: started.append(len(shares)))
-    monkeypatch.setattr(decode, "_decode_strip", lambda strip: len(strip[2]))
+    monkeypatch.setattr(decode, "_decode_strip", lambda strip: [])
     decode.decode_all([("file", 0, ["x"] * 9999)], lambda _: None)
     asked = Settings.__new__(Settings)
     for name, value in {"cpus_per_trial": 1, "gpus_per_trial": None, "max_concurrent": None}.items():
