@@ -72,6 +72,7 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
     assert json.loads(done.stdout)[0] == pytest.approx([row["probabilities"][name] for name in classes], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_source_of_every_model_stands_alone(tmp_path: Path) -> None:
     """The same weights in model.py and in our own network give the same logits. One process for all: torch loads slowly."""
     torch.manual_seed(0)

@@ -10,6 +10,8 @@ from scipy.special import ndtr, ndtri
 
 from analysis import chosen, comparison, spread, statistics
 
+pytestmark = pytest.mark.slow
+
 IMAGES, SEARCHES = 300, 1000
 SLOPE = 1.25  # by how much the parameter of `images_right` changes for a change of accuracy, near 0.8
 ALLOWED = 0.05 + 3 * (0.05 * 0.95 / SEARCHES) ** 0.5  # a rate of 5 % may look this high by chance

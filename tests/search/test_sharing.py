@@ -63,6 +63,7 @@ def test_there_are_no_more_than_cpus_and_trials(monkeypatch, settings, cpus, tri
     assert sharing.counts(replace(settings(), max_concurrent=at_once), trials) == expected
 
 
+@pytest.mark.slow
 def test_processes_train_side_by_side_and_none_is_left(asked, monkeypatch):
     monkeypatch.setattr(sharing, "SECONDS", 0.5)
     begun, real = [], subprocess.Popen
@@ -74,6 +75,7 @@ def test_processes_train_side_by_side_and_none_is_left(asked, monkeypatch):
     assert all(process.returncode is not None for process in begun)
 
 
+@pytest.mark.slow
 def test_what_cannot_train_is_left_out(asked):
     found = sharing.paces({**asked, "cache": "nowhere"}, [1, 2])
     assert found == {}

@@ -30,7 +30,7 @@ def points():
     for name in spaces.names():
         for entry in telling(spaces.load(name)):
             slow = cost.flops(entry["config"], len(digits.CLASSES)) > QUICK
-            marks = [pytest.mark.integration] if slow else []
+            marks = [pytest.mark.slow] if slow else []
             yield pytest.param(entry["config"], id=f"{name}-{entry['index']}", marks=marks)
 
 

@@ -39,6 +39,7 @@ print(min(seen[4:]))
 @pytest.mark.parametrize(
     ("where", "environment", "kept"), [("here", {}, True), ("thread", memory.ENVIRONMENT, True), ("thread", {}, False)]
 )
+@pytest.mark.slow
 def test_blocks_that_were_freed_are_used_again(where, environment, kept):
     command = [sys.executable, "-c", FAULTS, where]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}

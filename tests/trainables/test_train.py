@@ -110,7 +110,9 @@ def test_a_loss_that_is_not_finite_ends_the_trial(toy, small):
     assert caught.value.epoch == 1
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=pytest.mark.slow if name == "resnet18" else ()) for name in MODELS]
+)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_every_model_trains_in_both_precisions(toy, model, precision):
     config = complete({"model": model, "lr": 0.01, "batch_size": 50, "epochs": 1, **SMALL[model]})

@@ -252,7 +252,7 @@ from pathlib import Path
 from trainables import config, data, trial
 torch.set_num_threads(1)
 trial.SAVE_EVERY = 0.2
-small = config.complete({"model": "mlp", "depth": 2, "width": 256, "optimizer": "adamw", "lr": 1e-3, "dropout": 0.2,
+small = config.complete({"model": "mlp", "depth": 2, "width": 64, "optimizer": "adamw", "lr": 1e-3, "dropout": 0.2,
                          "schedule": "cosine", "augment": "standard", "epochs": 25})
 images = data.load(data.prepare("digits", Path(sys.argv[2]) / "data", progress=False))
 for row in trial.run(Path(sys.argv[1]), small, images, seed=0, device="cpu", precision="fp32"):
