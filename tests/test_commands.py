@@ -96,7 +96,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     'pip install -e ".[test]" && pytest': '.ci/run::-e ".[test]" && pytest',
     'pip install -e ".[test]"': '.ci/run::-e ".[test]" && pytest',
     "pip install -e .": ".ci/run::-e . && python run_search.py --space lr_sweep",
-    'pytest -m "not integration"': '.ci/run::-e ".[test]" && pytest',
+    'pytest -m "not integration and not slow"': '.ci/run::-e ".[test]" && pytest',
     "pytest tests/search": '.ci/run::-e ".[test]" && pytest',
     'pytest -m "" tests/faults': ".ci/run::pytest -m slow",
     "pytest -m slow": ".ci/run::pytest -m slow",

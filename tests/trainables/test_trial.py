@@ -260,6 +260,7 @@ for row in trial.run(Path(sys.argv[1]), small, images, seed=0, device="cpu", pre
 """
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_chain_of_kills_ends_in_the_ledger_of_an_uninterrupted_trial(tmp_path):
     def start(name):
