@@ -64,7 +64,8 @@ def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
     if len(first.seeds) < 2 or first.seeds.keys() != other.seeds.keys():
         return None
     differences = np.array([first.seeds[seed] - other.seeds[seed] for seed in sorted(first.seeds)])
-    return float(statistics.paired_t(differences)), f"paired over {len(differences)} seeds"
+    least = statistics.step(np.array([*first.seeds.values(), *other.seeds.values()]))
+    return float(statistics.paired_t(differences, least)), f"paired over {len(differences)} seeds"
 
 
 def on_images(first: Winner, other: Winner) -> tuple[float, str]:

@@ -8,7 +8,7 @@ from analysis import audit, commands, majority, next_step, regions
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
-from analysis.leaderboard import standard_error
+from analysis.leaderboard import FEW_SEEDS, standard_error
 from analysis.markdown import code, count, escape, plural, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing, fresh_trials
@@ -22,7 +22,7 @@ RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
 MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
 ENOUGH = 50  # configurations; with fewer, no sign of an effect is no sign of none
-IN_THE_SPACE = "{} that case in the space: --set has no when(...)."
+IN_THE_SPACE = "{} that range in the space: --set has no when(...)."
 LONGEST = 400  # characters of a line about the images
 
 
@@ -114,7 +114,7 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     known = "" if pd.isna(error) else f", where chance moves a value by {100 * error:.2f}"
     text = f"{100 * gain:+.2f} points in the last fifth of its {len(rows)} epochs{known}"
     if gain <= error:
-        return [Finding(True, f"The best improved no more than by chance: {text}.")]
+        return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
     longer = commands.longer(
         run, -(-3 * run.totals["epochs"] // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT
     )
@@ -146,7 +146,7 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     share = f"{count(number)} of {count(len(trials))} trials diverged ({100 * number / len(trials):.0f} %)"
     found = regions.region(run, trials)
     if found is None:
-        where = "in no region of one parameter in which at least half of the trials did"
+        where = "and no part of one parameter's range holds them all and few others"
         return [Finding(False, f"{share}, {where}.", slower(run))]
     where = f"{share}, all with {found.words}; {100 * found.purity:.0f} % of the trials there did."
     if found.is_conditional:
@@ -207,7 +207,10 @@ def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
             Finding(True, f"On fresh seeds the best is ahead of {every(others)} by more than the noise of the seed.")
         ]
     apart = f"they lie within {span(finished[finished['tied']]):.2f} points"
-    return [Finding(True, f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}.")]
+    text = f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}."
+    if int(finished["seeds"].min()) > FEW_SEEDS:
+        return [Finding(True, text)]
+    return [Finding(False, f"{text} So few seeds hardly show a difference: --confirm-seeds may grow.")]
 
 
 def span(rows: pd.DataFrame) -> float:

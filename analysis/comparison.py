@@ -76,8 +76,9 @@ def compare_seeds(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
     if values.shape[-1] < 2:
         return leave(ranked)
     exact = compared_exactly(ranked[ranked["status"] == "finished"])
-    raw = statistics.paired_t(values[exact][:, None] - values[exact][None, :])
-    rest = statistics.paired_t(values - values[:1])
+    least = statistics.step(values)
+    raw = statistics.paired_t(values[exact][:, None] - values[exact][None, :], least)
+    rest = statistics.paired_t(values - values[:1], least)
     return call(ranked, exact, raw, rest, np.full(len(values), SEEDS, dtype=object))
 
 

@@ -70,12 +70,13 @@ def show_one(run: Run, form: str, where: Standing) -> str:
     if where.board.empty:
         return "No trial has been planned.\n"
     parts = described(where.board, [run], where.keys, where)
-    return "\n\n".join([*fresh_answer(run, where), *parts, *constant_answer(run, where)]) + "\n"
+    constant = [] if fresh_trials(run) else constant_answer(run, where)  # the answer of fresh seeds has it already
+    return "\n\n".join([*fresh_answer(run, where), *parts, *constant]) + "\n"
 
 
 def constant_answer(run: Run, where: Standing) -> list[str]:
-    """What always saying the most common class makes, where that matters and the answer does not stand here already."""
-    words = "" if fresh_trials(run) else majority.sentence(run, where)
+    """What always saying the most common class makes, where that matters."""
+    words = majority.sentence(run, where)
     return [as_read(words)] if words else []
 
 
@@ -204,7 +205,7 @@ def meaning(
     seeds = sorted({run.totals["seeds"] for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
-    fresh = (where.is_confirmed, where.moved) if where else ()
+    fresh = (where.is_confirmed, where.moved) if where else (is_confirmed(rows),)
     lines = (
         explanation(rows, runs[0].identity["sizes"]["val"], seeds[0], words, *fresh)
         if alike

@@ -344,8 +344,13 @@ def picked_network(ranked: pd.DataFrame) -> str:
         return ""
     return (
         f" That of the first row reaches further down: it was picked as the best of {count(number)} candidates, each epoch of "
-        f"each trial. The others do not cover the choice of their epoch.{adaptive(ranked)}"
+        f"each trial{spared(ranked)}. The others do not cover the choice of their epoch.{adaptive(ranked)}"
     )
+
+
+def spared(ranked: pd.DataFrame) -> str:
+    """That epochs which were not trained count as well, where there are any."""
+    return ", also those that early stopping spared" if (ranked["status"] == "stopped").any() else ""
 
 
 def adaptive(ranked: pd.DataFrame) -> str:
@@ -368,6 +373,8 @@ def picked_configuration(ranked: pd.DataFrame) -> str:
     """What the interval of the first row covers besides."""
     if best_value(ranked) is None or int((ranked["status"] == "finished").sum()) < 2:
         return ""
+    if ranked["low"].isna().iloc[0]:
+        return " The first row has none: its seeds came out the same."
     return (
         f" That of the first row also covers that these seeds picked it as the best of "
         f"{count(int(chosen.is_candidate(ranked).sum()))}; it takes the spread of the others into account, and may be the "

@@ -76,18 +76,26 @@ def two_proportions(first: Array, second: Array, images: int) -> Array:
     return np.minimum(1.0, 2 * ndtr(z))
 
 
-def paired_t(differences: Array) -> Array:
+def paired_t(differences: Array, least: float = 0.0) -> Array:
     """Two-sided p-values of the paired t-test, one for each row of differences, of shape (..., seeds).
 
-    Differences that are all the same number have no spread to judge by: equal values differ in nothing (1), and a constant
-    difference is not judged either (1), because rounding may have made it.
+    Args:
+        least: standard deviation to take where all differences are the same number, which show none of their own; with 0
+            such a row is not judged (1).
     """
     number = differences.shape[-1]
     if number < 2:
         return np.ones(differences.shape[:-1])
     spread = differences.std(axis=-1, ddof=1)
+    spread = np.where(spread > 1e-12, spread, least)
     t = np.divide(differences.mean(axis=-1) * np.sqrt(number), spread, out=np.zeros_like(spread), where=spread > 1e-12)
     return np.minimum(1.0, 2 * stdtr(number - 1, -np.abs(t)))
+
+
+def step(values: Array) -> float:
+    """The smallest difference between any two of these values that differ, which is one image or more; 0 if none does."""
+    gaps = np.diff(np.unique(np.asarray(values, float).round(9)))
+    return float(gaps.min()) if len(gaps) else 0.0
 
 
 def holm(p_values: Array, others: int = 0, clear: int = 0) -> Array:

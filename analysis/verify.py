@@ -191,6 +191,8 @@ def remedy(run: str, found: list[str]) -> str:
     """
     if all(problem.startswith("results.json:") for problem in found):
         return f"The ledger is sound: python -m analysis leaderboard {shlex.quote(run)} writes the results again."
+    if any("is not known" in problem for problem in found):
+        return "A later version of this program may have written it: update this one."
     return "Restore the folder from a copy."
 
 

@@ -62,7 +62,7 @@ def overall(metrics: dict[str, Any]) -> str:
         rows.append(["top-5 accuracy", f"{percent(metrics['top5_accuracy'])} %"])
     counts = images_of(metrics)
     if census.is_lopsided(counts):
-        rows.append(["always the most common class", f"{percent(census.majority(counts))} %"])
+        rows.append(["always the most common class of the test split", f"{percent(census.majority(counts))} %"])
     rows += [["macro F1", macro_f1(metrics, counts)], ["images", count(images)]]
     return table(["metric", "value"], rows, "lr")
 

@@ -109,7 +109,7 @@ def pace(progress: Progress, idle: str) -> list[str]:
     if not progress.trained:
         return [idle]
     seconds = progress.seconds_left()
-    left = [] if seconds is None else [f"at most {clock(seconds)} left"]
+    left = [] if seconds is None else [f"about {clock(seconds)} left at this pace"]
     return [f"{progress.images_per_second():,.0f} images/s", *left]
 
 

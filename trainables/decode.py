@@ -40,7 +40,8 @@ class BadImageError(DataError):
     """A file that is no good image."""
 
     def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"cannot read image: {path}: {why}. Replace or remove it.")
+        step = "Check the path." if not Path(path).exists() else "Replace or remove it."
+        super().__init__(f"cannot read image: {path}: {why}. {'Name its files.' if Path(path).is_dir() else step}")
         self.bad: Bad = path, why
 
 

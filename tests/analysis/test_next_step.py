@@ -1,5 +1,6 @@
 """What a command says that cannot do what it is asked fits the state of the run: pytest tests/analysis/test_next_step.py"""
 
+import dataclasses
 import shlex
 import shutil
 from collections.abc import Callable
@@ -19,7 +20,7 @@ Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
 Save = Callable[[Path, Run], Path]
 STATES = {  # of the trials of a run: what is said of it, and the step
-    "diverged": (["diverged"] * 3, "all 3 trials diverged", "Search lower rates, such as --set 'lr=loguniform("),
+    "diverged": (["diverged"] * 3, "all 3 trials diverged", "Search lower rates, such as --set lr="),
     "failed": (["failed"] * 2, "all 2 trials failed", "--retry-failed."),
     "one failed": (["failed"], "the only trial failed", "--retry-failed."),
     "both": (["diverged", "failed"], "no trial has finished: 1 diverged, 1 failed", "--retry-failed."),
@@ -100,7 +101,9 @@ def test_why_weights_are_not_there_depends_on_what_became_of_the_trial(
 
 def test_the_rates_that_are_proposed_lie_below_all_that_diverged_and_are_understood(trial: Make, run: MakeRun) -> None:
     found = run([trial(place, (), "diverged", epochs=3, lr=lr) for place, lr in enumerate((3.0, 0.5))])
-    assert next_step.lower_rates(found) == "lr=loguniform(0.0005, 0.05)"
+    assert next_step.lower_rates(found) == "lr=0.0005,0.05", "a grid takes values"
+    at_random = dataclasses.replace(found, identity=found.identity | {"algorithm": "random"})
+    assert next_step.lower_rates(at_random) == "lr=loguniform(0.0005, 0.05)"
     changed, _ = spaces.changed(spaces.load("lr_sweep"), [next_step.lower_rates(found)])
     assert changed.baseline["lr"] < 0.5
 

@@ -111,3 +111,13 @@ def test_the_expected_best_is_known_for_few(number: int, expected: float) -> Non
 def test_the_expected_best_of_many_is_the_mean_of_simulated_ones() -> None:
     best = np.random.default_rng(0).normal(size=(20_000, 64)).max(axis=1)
     assert statistics.expected_best(64) == pytest.approx(best.mean(), abs=4 * best.std() / 20_000**0.5)
+
+
+def test_a_steady_lead_is_judged_by_the_step_of_the_values():
+    """Thirty points on each of three seeds are no tie; one image on each of two may be chance."""
+    values = np.array([[0.90, 0.94, 0.92], [0.60, 0.64, 0.62]])
+    assert statistics.step(values) == pytest.approx(0.02)
+    assert statistics.paired_t(values[:1] - values[1:], statistics.step(values))[0] < 0.01
+    close = np.array([[0.51, 0.52], [0.50, 0.51]])
+    assert statistics.paired_t(close[:1] - close[1:], statistics.step(close))[0] > 0.3
+    assert statistics.step(np.full((2, 3), 0.5)) == 0.0

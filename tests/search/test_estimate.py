@@ -3,6 +3,7 @@
 import pytest
 
 from search import estimate, folder, ledger
+from search.display import clock
 from search.progress import Progress
 from spaces import Space, choice
 from trainables import durable, train
@@ -93,11 +94,12 @@ def progress(tmp_path, toy, settings):
 
 
 def test_in_the_end_the_search_says_how_good_the_estimate_was(guess, progress, tmp_path):
-    estimate.keep(tmp_path / "run", guess())
+    found = guess()
+    estimate.keep(tmp_path / "run", found)
     progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
-    assert "--dry-run said 0m 00s for 12 epochs; it took 0m 00s for 1" in estimate.verdict(
-        tmp_path / "run", progress, 0
-    )
+    told = estimate.verdict(tmp_path / "run", progress, 0)
+    assert f"--dry-run said {clock(found.seconds)} for 12 epochs; it took 0m 0" in told
+    assert told.endswith("s for 1")
 
 
 @pytest.mark.parametrize("other", [{"epochs": 5}, {"scheduler": "sha"}, {"seeds": 2}])
