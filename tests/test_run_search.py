@@ -186,7 +186,7 @@ def test_a_signal_stops_it_in_order_and_it_can_be_continued(search, number, code
     process.send_signal(number)
     sent = time.monotonic()
     _, err = process.communicate(timeout=60)
-    in_order = time.monotonic() - sent < DEADLINE  # else it left before the results were written
+    in_order = time.monotonic() - sent < DEADLINE - 2  # else it may have left before the results were written
     assert process.returncode == code, err
     assert "continue with: python " in err
     assert "--epochs 400" in err
@@ -221,7 +221,7 @@ def test_a_signal_before_the_first_epoch_ends_it_with_the_same_words(search, num
     assert process.returncode == code, err
     assert "interrupted; continue with: python " in err
     assert "Traceback" not in err
-    in_order = time.monotonic() - sent < DEADLINE  # else it left Ray as it was, and the next search tidies up
+    in_order = time.monotonic() - sent < DEADLINE - 2  # else it may have left Ray as it was, and the next search tidies up
     assert not (in_order and list(Path(search.temporary).iterdir()))
     shutil.rmtree(search.temporary, ignore_errors=True)
 
