@@ -221,7 +221,9 @@ def test_a_signal_before_the_first_epoch_ends_it_with_the_same_words(search, num
     assert process.returncode == code, err
     assert "interrupted; continue with: python " in err
     assert "Traceback" not in err
-    in_order = time.monotonic() - sent < DEADLINE - 2  # else it may have left Ray as it was, and the next search tidies up
+    in_order = (
+        time.monotonic() - sent < DEADLINE - 2
+    )  # else it may have left Ray as it was, and the next search tidies up
     assert not (in_order and list(Path(search.temporary).iterdir()))
     shutil.rmtree(search.temporary, ignore_errors=True)
 

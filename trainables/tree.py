@@ -108,7 +108,7 @@ def _split_folders(root: Path, unread: Unread) -> dict[str, str]:
     found: dict[str, list[str]] = {split: [] for split in SPELLINGS}
     for entry in _entries(root):
         split = next((split for split, names in SPELLINGS.items() if entry.name.casefold() in names), None)
-        if split and entry.is_dir():
+        if split and _is_folder(entry):
             found[split].append(entry.name)
         else:
             _count(entry, root, root, unread)
@@ -124,7 +124,7 @@ def _split_folders(root: Path, unread: Unread) -> dict[str, str]:
 def _list_split(folder: Path, root: Path, unread: Unread) -> Listed:
     found = {}
     for entry in _entries(folder):
-        if entry.is_dir():
+        if _is_folder(entry):
             found[entry.name] = _list_class(folder / entry.name, root, unread)
         else:
             _count(entry, folder, root, unread)
@@ -140,6 +140,20 @@ def _list_class(folder: Path, root: Path, unread: Unread) -> list[tuple[str, int
         else:
             _count(entry, folder, root, unread)
     return sorted(found)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether it may be a split or a class.
+
+    Raises:
+        DataError: a link that leads nowhere: a whole split or class may be on a disk that is not there.
+    """
+    if entry.is_dir():
+        return True
+    if entry.is_symlink() and not Path(entry.path).exists():
+        target = Path(entry.path).readlink()
+        raise DataError(f"broken link: {entry.path} -> {target}. Mount what it leads to, or remove the link.")
+    return False
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:

@@ -134,3 +134,11 @@ def test_a_link_that_leads_nowhere_is_not_read_and_one_that_leads_to_itself_is_a
     (root / "train" / "cat" / "loop.png").symlink_to("loop.png")
     with pytest.raises(DataError, match=r"^cannot list images: .*/train/cat/loop\.png: Too many levels"):
         tree.scan(root)
+
+
+@pytest.mark.parametrize("where", ["val", "train/c"])
+def test_a_link_that_leads_nowhere_is_no_split_and_no_class(make_tree, tmp_path, where):
+    root = make_tree({"train": 20, "test": 5})
+    (root / where).symlink_to(tmp_path / "not-mounted")
+    with pytest.raises(DataError, match=rf"broken link: .*{where} -> .*not-mounted\. Mount"):
+        prepare(root, tmp_path)
