@@ -48,11 +48,11 @@ def nobody() -> list[str]:
 
 
 def test_images_are_prepared_for_a_user_without_a_name_or_home(tmp_path: Path, nobody: list[str]) -> None:
-    command = [*nobody, sys.executable, "-m", "trainables.data", "digits", "--data-dir", tmp_path / "work" / "data"]
+    command = [*nobody, sys.executable, "-m", "trainables.data", "digits", "--data-dir", tmp_path / "beside" / "data"]
     environment = surroundings("HOME", "XDG_CACHE_HOME")
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert f"in {tmp_path}/work/data-cache/digits-" in done.stdout
+    assert f"in {tmp_path}/beside/data-cache/digits-" in done.stdout
 
 
 def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
