@@ -32,15 +32,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return max(1, min(len(os.sched_getaffinity(0)) + 1, memory // WORKER_BYTES))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts Ray comes first and is dealt out test by test; of the others a file stays together, with its fixtures."""
-    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
-    for item in items:
-        if not item.get_closest_marker("integration"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
     """A folder that one of the parallel processes fills and all of them read: once(name, fill)."""

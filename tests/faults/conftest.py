@@ -114,6 +114,11 @@ class Victims:
         assert code != UNCAUGHT, self.errors.read_text()[-3000:]
         return code
 
+    @staticmethod
+    def ended(process: int) -> bool:
+        """Whether it only waits to be asked for its exit code."""
+        return ") Z" in Path(f"/proc/{process}/stat").read_text()
+
     def kill(self, process: int) -> int:
         """SIGKILL; what it came to may be an exit code if it had ended before."""
         os.kill(process, signal.SIGKILL)

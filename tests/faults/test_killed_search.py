@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import a_while
+
 ROOT = Path(__file__).parents[2]
 FILES = ("results.md", "results.csv", "results.json", "trials.jsonl", "decisions.jsonl")
-LONGEST = 12.0  # seconds from the start of the command to the signal, at most
+START = 8.0  # seconds: a signal may come while the command starts
 
 
 class Command:
@@ -92,9 +94,8 @@ def test_killed_once_a_search_goes_on_and_ends_in_the_same_bytes(search, whole_s
 def end_once(search: Command, number: signal.Signals, dice: random.Random) -> tuple[int, float, str] | None:
     """Send the signal at some moment: exit code, seconds until it was gone and its last line; none if it was done before."""
     before, process = search.ledgers(), search.start()
-    try:
-        process.wait(dice.uniform(0, LONGEST))
-    except subprocess.TimeoutExpired:
+    a_while(dice, search.run, lambda: process.poll() is not None, START)
+    if process.poll() is None:
         sent = time.monotonic()
         process.send_signal(number)
         _, err = process.communicate(timeout=60)

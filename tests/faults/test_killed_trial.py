@@ -1,13 +1,13 @@
 """A trial that is cut or killed again and again ends in the bytes of one that never was."""
 
 import random
-import time
 from pathlib import Path
 
 import pytest
 
 from analysis.verify import verify
 from search import ledger
+from tests.waiting import a_while
 from trainables import durable
 
 EVERYTHING = {"num_samples": 4, "audit": 0.6, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
@@ -33,23 +33,22 @@ def test_a_new_process_for_every_epoch(victims, content, memory, tiny, whole):
 def test_killed_at_random_moments(victims, content, memory, tiny, times, tally):
     """Trials of ten epochs, each killed until it ends, one after the other until there were enough kills."""
     config, dice, kills, wanted = tiny | {"epochs": 10}, random.Random(0), 0, times("FAULT_KILLS", 20)
-    started = time.monotonic()
     assert victims.run("train", memory / "whole", config) == 0
-    seconds, whole = time.monotonic() - started, content(memory / "whole")
+    whole = content(memory / "whole")
     while kills < wanted:
         folder = memory / f"{kills}"
-        for before in lives(victims, "train", folder, config, patience=lambda: dice.uniform(0, seconds / 2)):
+        for before in lives(victims, dice, "train", folder, config):
             assert before in whole["epochs.jsonl"]
             kills += 1
         assert content(folder) == whole
     tally("kills of a trial", kills)
 
 
-def lives(victims, action, folder, *arguments, patience):
+def lives(victims, dice, action, folder, *arguments):
     """Kill an action after a while, again and again until it ended before; yield what the ledger held after each kill."""
     while True:
         process = victims.start(action, folder, *arguments)
-        time.sleep(patience())
+        a_while(dice, folder, lambda: victims.ended(process))  # noqa: B023, it is called at once
         if victims.kill(process) == 0:
             return
         yield committed(folder / "epochs.jsonl")
@@ -66,13 +65,12 @@ def committed(path: Path) -> bytes:
 def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, memory, times, tally, scheduler, more):
     """Without Ray: identity, plan, ledgers, decisions and weights are those of the uninterrupted search, and all is well."""
     dice, kills, wanted = random.Random(1), 0, times("FAULT_KILLS", 20) // 2
-    started = time.monotonic()
     assert victims.run("search", memory / "whole", scheduler, more) == 0
-    seconds, whole = time.monotonic() - started, run_files(memory / "whole")
+    whole = run_files(memory / "whole")
     assert verify(memory / "whole") == []
     while kills < wanted:
         folder = memory / f"{kills}"
-        for _ in lives(victims, "search", folder, scheduler, more, patience=lambda: dice.uniform(0, seconds)):
+        for _ in lives(victims, dice, "search", folder, scheduler, more):
             kills += 1
             assert before_tidying(verify(folder)) == []
         assert run_files(folder) == whole

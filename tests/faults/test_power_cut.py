@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from analysis.verify import verify
+from tests.waiting import a_while
 from trainables import durable
 from trainables.errors import RunError
 
@@ -128,7 +129,7 @@ def test_a_trial_whose_disk_was_cut_off_ends_in_the_same_bytes(victims, content,
     whole = content(tmp_path / "whole")
     for cut in range(number):
         trainer = victims.start("train", disk / f"{cut}", config)
-        time.sleep(dice.uniform(0.05, 0.4))
+        a_while(dice, disk / f"{cut}", lambda: victims.ended(trainer))  # noqa: B023, it is called at once
         os.kill(trainer, signal.SIGSTOP)
         committed = len(durable.read_lines(disk / f"{cut}/epochs.jsonl"))
         with power_cut(disk) as after:
@@ -147,7 +148,7 @@ def test_a_search_whose_disk_was_cut_off_keeps_every_invariant(victims, disk, ti
     dice, number = random.Random(2), times("FAULT_CUTS", 12) // 4
     for cut in range(number):
         searcher = victims.start("search", disk / f"{cut}", "asha")
-        time.sleep(dice.uniform(0.1, 0.8))
+        a_while(dice, disk / f"{cut}", lambda: victims.ended(searcher))  # noqa: B023
         os.kill(searcher, signal.SIGSTOP)
         with power_cut(disk) as after:
             assert victims.run("search", after / f"{cut}", "asha") == 0

@@ -394,7 +394,6 @@ def searched(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f35_folders_and_token_are_for_their_owner_alone(searched):
     work, _, modes, left = searched
@@ -404,7 +403,6 @@ def test_f35_folders_and_token_are_for_their_owner_alone(searched):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f34_a_search_connects_to_this_machine_alone(searched):
     work, *_ = searched
@@ -417,7 +415,6 @@ def test_f34_a_search_connects_to_this_machine_alone(searched):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f35_nothing_listens_beyond_loopback(searched):
     work, *_ = searched
@@ -428,7 +425,6 @@ def test_f35_nothing_listens_beyond_loopback(searched):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("traced search")
 @pytest.mark.integration
 def test_f31_a_search_leaves_no_secret_and_no_host_name(searched):
     work, said, *_ = searched

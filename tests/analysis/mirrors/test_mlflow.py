@@ -8,11 +8,7 @@ pytest.importorskip("mlflow", reason='needs pip install -e ".[mlflow]"')
 
 from mlflow import MlflowClient
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.slow,
-    pytest.mark.xdist_group(__name__),
-]  # making its tables takes half a minute
+pytestmark = [pytest.mark.integration, pytest.mark.slow]  # making its tables takes half a minute
 
 
 @pytest.fixture(scope="module")
