@@ -40,6 +40,7 @@ def test_another_process_draws_the_same(run):
     assert len(theirs) == 6
 
 
+@pytest.mark.slow
 def test_what_another_process_has_drawn_is_not_drawn_again(run, monkeypatch):
     with plotter.another_process() as ask:
         monkeypatch.setattr(plotter, "draw", lambda *_: pytest.fail("drawn twice"))
@@ -47,6 +48,7 @@ def test_what_another_process_has_drawn_is_not_drawn_again(run, monkeypatch):
     assert len(drawn(run)) == 6
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_draw_is_made_up_for(run, monkeypatch):
     monkeypatch.setattr(plotter.sys, "executable", "/bin/false")
     with plotter.another_process() as ask:
@@ -89,6 +91,7 @@ def draw_elsewhere(folder, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no such backend"])
 def test_the_backend_of_a_notebook_is_none_of_ours(tmp_path, backend):
     done = draw_elsewhere(tmp_path, MPLBACKEND=backend)
@@ -115,6 +118,7 @@ def test_a_plot_that_fails_is_a_note_and_leaves_no_older_one(run, monkeypatch, c
     assert told.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_plots_that_have_no_folder_cost_no_results(run, capsys):
     (run.folder / "plots").write_text("")
     write.write_files(run)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -48,6 +49,7 @@ def numbers(value: Any) -> list[float]:
     return [value] if isinstance(value, float) else []
 
 
+@pytest.mark.slow
 @few
 @given(drawn=trials, seeds=st.sampled_from([1, 1, 2, 3]), dice=st.randoms(use_true_random=False))
 def test_a_run_renders_the_same_in_any_order_of_lines(

@@ -31,6 +31,7 @@ def fastest(work, repeat=ROUNDS):
     return min(taken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augmentation", ["none", "standard"])
 def test_the_epoch_loop_keeps_half_the_pace_of_its_floor(augmentation, toy, one_thread):
     images = Split(toy.train.images.repeat(6, 0), toy.train.labels.repeat(6))  # 606
@@ -74,6 +75,7 @@ def test_the_memory_map_is_the_training_set_itself(toy):
     assert as_tensor(toy.train.images).data_ptr() == toy.train.images.ctypes.data
 
 
+@pytest.mark.slow
 def test_reading_and_ranking_ten_times_as_many_trials_is_not_a_hundred_times_as_slow(tmp_path):
     from analysis import standing
 

@@ -88,6 +88,7 @@ def test_both_lengths_of_each_network_with_and_without_augmentation_are_there():
     assert all(1e-3 in each.rates for each in WORKLOADS.values()), "the baseline of lr_sweep"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp-short", "convnet-augmented-long"])
 def test_our_command_asks_for_the_networks_that_the_peers_have(name, tmp_path):
     from benchmarks.peers.textbook import NETWORKS

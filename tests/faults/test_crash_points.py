@@ -173,6 +173,7 @@ def noted(victims, example, tmp_path) -> tuple[Path, dict[str, list[bytes]]]:
     return tmp_path / "noted", versions
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_results_are_whole_old_or_whole_new(crash, victims, noted):
     template, versions = noted

@@ -75,6 +75,7 @@ def chain(tmp_path, times, tally):
     return run_chain
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_killed_once_a_search_goes_on_and_ends_in_the_same_bytes(search, whole_search, check):
     process = search.start()

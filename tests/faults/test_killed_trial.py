@@ -78,7 +78,9 @@ def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, mem
     tally("kills of a search without Ray", kills)
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "median", "epochs:2"])
+@pytest.mark.parametrize(
+    "scheduler", ["asha", *(pytest.param(one, marks=pytest.mark.slow) for one in ("median", "epochs:2"))]
+)
 def test_a_search_with_everything_is_a_good_run(victims, memory, scheduler):
     """Audit, several seeds and a confirmation; then it is asked for more of each."""
     folder = memory / "run"

@@ -57,6 +57,7 @@ def is_storage(search, code, errors):
     assert not any(trial.status == "failed" for trial in ledger.read(search.run).trials)
 
 
+@pytest.mark.slow
 def test_a_full_disk(search, check):
     """There is room for the ledger, but not for the first state; then more room is made."""
     runs = search.folder / "runs"

@@ -19,6 +19,7 @@ def outcomes(search):
     }
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_nothing(search, check):
     """Two kills of the same trial, with an epoch in between; it goes on from its last epoch within the same search."""
     process = search.start()

@@ -33,7 +33,7 @@ def complete(shell: str, line: str, **environment: str) -> list[str]:
     return re.findall(r'"([^"]+)"', text) if shell == "zsh" else text.split()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", ["bash", *(pytest.param(name, marks=pytest.mark.slow) for name in ("zsh", "fish"))])
 def test_a_shell_is_told_spaces_runs_and_data_sets(shell, tmp_path):
     assert complete(shell, "cifar-search --space ") == spaces.names()
     assert complete(shell, "cifar-search --space lr") == ["lr_sweep"]

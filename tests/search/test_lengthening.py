@@ -65,7 +65,12 @@ def remove_all_but_the_ledger(trial: ledger.Trial) -> None:
 
 
 @pytest.mark.parametrize(
-    "lose", [keep_everything, remove_states, remove_weights, damage_states, remove_all_but_the_ledger]
+    "lose",
+    [
+        keep_everything,
+        remove_all_but_the_ledger,
+        *(pytest.param(lose, marks=pytest.mark.slow) for lose in (remove_states, remove_weights, damage_states)),
+    ],
 )
 def test_lengthened_trials_equal_those_of_that_length(search, lose):
     at_once = search("once", epochs=5)

@@ -116,7 +116,10 @@ def test_threads_are_counted_as_the_kernel_counts_them():
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(("limit", "named"), [("ulimit -v 6000000", "ulimit -v"), ("ulimit -f 1000000", "ulimit -f")])
+@pytest.mark.parametrize(
+    ("limit", "named"),
+    [("ulimit -v 6000000", "ulimit -v"), pytest.param("ulimit -f 1000000", "ulimit -f", marks=pytest.mark.slow)],
+)
 def test_a_search_under_a_limit_names_it_and_starts_no_ray(tmp_path, limit, named):
     words = "--space lr_sweep --dataset digits --fraction 0.2 --epochs 1 --name t"
     done = subprocess.run(

@@ -67,7 +67,10 @@ def play(run, curves, dice, slots, deaths=0.0, broken=()):
     return ledger.read(run.folder)
 
 
-@pytest.mark.parametrize(("scheduler", "audit"), [("sha", 0.0), ("sha", 0.5), ("epochs:2", 0.0), ("epochs:2", 0.5)])
+@pytest.mark.parametrize(
+    ("scheduler", "audit"),
+    [("sha", 0.5), ("epochs:2", 0.5), *(pytest.param(one, 0.0, marks=pytest.mark.slow) for one in ("sha", "epochs:2"))],
+)
 @hypothesis_settings(max_examples=10)
 @given(curves=curves, seed=st.integers(0, 1000), slots=st.integers(1, 4), broken=diverging)
 def test_a_wave_ends_the_same_whatever_the_order_of_arrival_and_the_kills(

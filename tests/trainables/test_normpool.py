@@ -250,6 +250,7 @@ def test_a_slope_of_zero_strides_is_understood():
     assert all(torch.equal(*pair) for pair in zip(spread, expected, strict=True))
 
 
+@pytest.mark.slow
 def test_the_loops_are_loaded_only_where_they_are_used():
     code = "import sys, trainables.models; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -30,6 +30,7 @@ def test_the_plain_step_changes_the_weights_as_torch_does(name):
     assert not torch.equal(ours.weight, copy.deepcopy(torch.nn.Linear(4, 3)).weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "muon"])
 def test_training_does_not_import_the_compiler_of_torch(name):
     code = (

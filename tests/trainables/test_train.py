@@ -158,6 +158,7 @@ print(seen[1] - seen[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_memory_does_not_grow_from_batch_to_batch():
     """Small tensors that lived through an epoch once kept every freed gradient from being used again: 5 MiB a batch."""
