@@ -60,7 +60,9 @@ def test_the_report_goes_into_a_folder_that_one_names(run: Path, tmp_path: Path)
     assert "<table" in (tmp_path / "mine/too/report.html").read_text()
 
 
-@pytest.mark.parametrize("command", ["show", "verify", "watch"])
+@pytest.mark.parametrize(
+    "command", ["verify", *(pytest.param(one, marks=pytest.mark.slow) for one in ("show", "watch"))]
+)
 def test_what_only_reads_needs_no_more(run: Path, tmp_path: Path, command: str) -> None:
     done = call(tmp_path, "-m", "analysis", command, run)
     assert "Permission denied" not in done.stderr

@@ -170,7 +170,8 @@ def test_a_decision_that_cannot_be_written_down_is_not_taken(failing, victims, m
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("start", [pytest.param("fresh", marks=pytest.mark.slow), "resumed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["fresh", "resumed"])
 def test_a_fault_in_a_trial_is_a_storage_error_and_never_an_outcome(
     failing, victims, content, memory, tiny, whole, times, start
 ):
