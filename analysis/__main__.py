@@ -26,7 +26,7 @@ from typing import Annotated
 import typer
 
 from trainables.commandline import check_choice, execute, option, tell
-from trainables.errors import DeniedError, RunError, UsageError
+from trainables.errors import DataError, DeniedError, RunError, UsageError
 
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie [runs]")]
@@ -180,6 +180,18 @@ def export(
         tell(f"{folder}: {trials.label(chosen)} of {run.name}\n", sys.stderr)
     if ensemble is not None:
         tell(score(run, ensemble, images.cache_of(run, dataset, data_dir), format))
+        bring_up_to_date(run.folder)
+
+
+def bring_up_to_date(folder: Path) -> None:
+    """Write the results of a run again if its ledger has gone on since: the test split was read once more."""
+    from analysis import write
+    from search import ledger
+
+    run = ledger.read(folder)
+    if write.is_stale(run):
+        write_if_allowed(lambda: write.write_files(run))
+        tell(f"{folder / 'results.md'}: written again, because the test split was read once more\n", sys.stderr)
 
 
 @app.command()
@@ -192,7 +204,10 @@ def predict(
     check_choice("format", format, FORMATS)
     from analysis import predict
 
-    tell(predict.predict(folder, images, format))
+    text, refused = predict.predict(folder, images, format)
+    tell(text)
+    if refused:
+        raise DataError("; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""))
 
 
 @app.command()

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from analysis import commands, statistics
-from analysis.markdown import NOTHING, count, escape, fence, interval, percent, plural, setting, table
+from analysis import commands, majority, statistics
+from analysis.markdown import NOTHING, count, escape, fence, interval, percent, plural, sentence, setting, table
 from analysis.standing import confirmed_values, fresh_trials, stand
 from analysis.testing import evaluation
 from analysis.trials import label
@@ -32,6 +32,7 @@ def card(run: Run, trial: Trial, facts: Record) -> str:
         about(run, facts, again),
         f"## How good it is\n\n{table(['accuracy of', 'on', '%'], numbers(run, trial), 'llr')}",
         caution(again),
+        warnings(run, trial),
         f"## Use it\n\nWith torch and safetensors, nothing else:\n\n```python\n{SNIPPET}\n```",
         f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
         f"## Where it comes from\n\n{fence(commands.train_again(run, trial))}",
@@ -59,14 +60,9 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
     told = with_bounds(value, *bounds[0]) if bounds else with_interval(value, images)
     own = f"the network of trial {escape(label(trial))}"
     rows = [[own, f"{count(images)} validation images", told]]
-    counts = run.identity.get("census", {}).get("counts", {}).get("val")
-    if counts and census.is_lopsided(counts):
+    if (constant := beside(run, trial)) and constant.matters:
         rows.append(
-            [
-                "always saying the most common class",
-                f"{count(images)} validation images",
-                percent(census.majority(counts)),
-            ]
+            ["always saying the most common class", f"{count(images)} validation images", percent(constant.share)]
         )
     fresh = confirmed_values(run, trial)
     if fresh:
@@ -80,6 +76,22 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
         on = f"{count(metrics['count'])} test images"
         rows.append([own, on, with_interval(metrics["accuracy"], metrics["count"])])
     return rows
+
+
+def beside(run: Run, trial: Trial) -> majority.Majority | None:
+    """How this network compares with always saying the most common class."""
+    where = stand(run)
+    own = where.trials[where.trials["index"] == trial.index]
+    return None if own.empty else majority.beside(run, where, own.iloc[0])
+
+
+def warnings(run: Run, trial: Trial) -> str:
+    """What makes these numbers worth less: a constant answer that is as good, classes without images, copies."""
+    constant, about_images = beside(run, trial), run.identity.get("census", {})
+    remarks = census.remarks(about_images, run.identity["classes"])
+    if constant and not constant.is_beaten:
+        remarks.insert(0, f"it is not shown to do better than always saying {constant.name}.")
+    return "\n".join(f"- {sentence(remark)}" for remark in remarks)
 
 
 def lost_seeds(run: Run, trial: Trial) -> int:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from analysis import audit, commands, majority, next_step, regions
@@ -9,10 +10,10 @@ from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import FEW_SEEDS, standard_error
-from analysis.markdown import code, count, escape, plural, setting
+from analysis.markdown import code, count, escape, plural, sentence, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing, fresh_trials
-from analysis.statistics import LEVEL
+from analysis.statistics import LEVEL, mcnemar
 from search.ledger import Run, Trial
 from trainables import census
 from trainables.config import LENGTH_DEPENDENT
@@ -21,9 +22,9 @@ TOP = 5  # rows whose spread and places are looked at
 RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
 MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
+TWO_SIDED = 1.96  # standard deviations that a normal value exceeds in 5 % of cases, up or down
 ENOUGH = 50  # configurations; with fewer, no sign of an effect is no sign of none
 IN_THE_SPACE = "{} that range in the space: --set has no when(...)."
-LONGEST = 400  # characters of a line about the images
 
 
 class Finding(NamedTuple):
@@ -56,7 +57,7 @@ def line(found: Finding) -> str:
 def images(run: Run) -> list[Finding]:
     """What makes values on these images worth less: too few, absent classes, copies across the splits."""
     remarks = census.remarks(run.identity.get("census", {}), run.identity["classes"])
-    return [Finding(False, escape(f"{remark[0].upper()}{remark[1:]}", LONGEST)) for remark in remarks]
+    return [Finding(False, sentence(remark)) for remark in remarks]
 
 
 def constant(run: Run, where: Standing) -> list[Finding]:
@@ -67,7 +68,7 @@ def constant(run: Run, where: Standing) -> list[Finding]:
 
 def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
     """Parameters whose best value is at an end of its range, while none tied with it is inside."""
-    found, inside, (chosen,) = [], [], rows_of(best.to_frame().T)
+    found, inside, undecided, (chosen,) = [], [], [], rows_of(best.to_frame().T)
     tied = rows_of(where.board[where.board["tied"]].iloc[:TOP])
     for key, own in searched(run).items():
         range_ = own.of(chosen)
@@ -75,9 +76,14 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
         proposed = wider(key, range_, side) if range_ and side else ""
         if proposed and all(edge_of(key, own, row) == side for row in tied):
             found.append(at_edge(run, own, key, chosen, side, proposed))
+        elif proposed:
+            undecided.append(f"{escape(key)} ({setting(key, chosen[key])}, {side} edge)")
         elif range_ and not side and has_inside(range_):
             inside.append(escape(key))
     well = [Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges.")] if inside else []
+    if undecided:
+        text = f"The best is at an edge of what was searched, but not all tied with it are: {', '.join(undecided)}."
+        well.append(Finding(True, text))
     return found + well
 
 
@@ -108,17 +114,37 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     if len(rows) < 3 or best is None:
         return []
     before = max(row["val_accuracy"] for row in rows[: max(1, int(0.8 * len(rows)))])
-    gain, error = best["val_accuracy"] - before, noise(run, where)
+    gain, moves = best["val_accuracy"] - before, between_epochs([row["val_accuracy"] for row in rows])
     if best["epoch"] < len(rows):
         return [Finding(True, f"The best did not improve after epoch {best['epoch']} of {len(rows)}.")]
-    known = "" if pd.isna(error) else f", where chance moves a value by {100 * error:.2f}"
+    known = "" if moves is None else f", where chance moves its value by {100 * moves:.2f} from epoch to epoch"
     text = f"{100 * gain:+.2f} points in the last fifth of its {len(rows)} epochs{known}"
-    if gain <= error:
+    if is_chance(gain, moves, run.identity["sizes"]["val"]):
         return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
     longer = commands.longer(
         run, -(-3 * run.totals["epochs"] // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT
     )
     return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
+
+
+def between_epochs(values: list[float]) -> float | None:
+    """How far chance moves the value of one network from epoch to epoch, as a standard deviation; none of too few epochs.
+
+    From the second differences of the later half, in which a steady rise cancels out (von Neumann 1941, "Distribution of the
+    Ratio of the Mean Square Successive Difference to the Variance", with one difference more).
+    """
+    later = np.array(values[-max(5, len(values) // 2) :])
+    if len(later) < 5:
+        return None
+    return float((np.diff(later, 2) ** 2 / 3).mean() ** 0.5)  # of a difference of two: 2 of the 6 variances
+
+
+def is_chance(gain: float, moves: float | None, images: int) -> bool:
+    """Whether a gain between two epochs is within what chance does: by their own ups and downs, or as too few images."""
+    few = float(
+        mcnemar(np.array(round(gain * images)), np.array(0))
+    )  # if none was lost: the smallest p-value there can be
+    return few > LEVEL or (moves is not None and gain <= TWO_SIDED * moves)
 
 
 def overfitting(run: Run, where: Standing) -> list[Finding]:
@@ -146,9 +172,11 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     share = f"{count(number)} of {count(len(trials))} trials diverged ({100 * number / len(trials):.0f} %)"
     found = regions.region(run, trials)
     if found is None:
-        where = "and no part of one parameter's range holds them all and few others"
-        return [Finding(False, f"{share}, {where}.", slower(run))]
-    where = f"{share}, all with {found.words}; {100 * found.purity:.0f} % of the trials there did."
+        where = "and no part of one parameter's range holds most of them and few others"
+        is_rare = number < regions.PURE * len(trials)
+        return [Finding(False, f"{share}, {where}.", "" if is_rare else slower_than_all(run))]
+    held = "all" if found.held == number else f"{count(found.held)} of them"
+    where = f"{share}, {held} with {found.words}; {100 * found.purity:.0f} % of the trials there did."
     if found.is_conditional:
         return [Finding(False, f"{where} {IN_THE_SPACE.format('Narrow')}")]
     return [Finding(False, where, commands.changed(run, found.change) if found.change else "")]
@@ -159,23 +187,17 @@ def slower_than_all(run: Run) -> str:
     return commands.changed(run, next_step.lower_rates(run))
 
 
-def slower(run: Run) -> str:
-    """Searches smaller rates, which diverge less; nothing where no rate is searched, or each case has a range of its own."""
-    own = searched(run).get("lr")
-    smaller = wider("lr", own.cases[""], "lower") if own and not own.decider else ""
-    return commands.changed(run, smaller) if smaller else ""
-
-
 def spread(run: Run, where: Standing) -> list[Finding]:
     """Whether the best can be told from the others; by their fresh seeds where they have been confirmed."""
     if where.is_confirmed:
-        return confirmed_spread(where.confirmed)
+        return confirmed_spread(run, where.confirmed)
     finished = where.board[where.board["status"] == "finished"]
     error, others, tied = noise(run, where), len(finished) - 1, int(finished["tied"].sum()) - 1
     if not others or not error > 0:
         return []
-    over_seeds, chance = SEEDS in set(finished["test"]), f"where chance moves each by {100 * error:.2f}"
+    over_seeds = SEEDS in set(finished["test"])
     best, source = ("The best", "seed") if over_seeds else ("The best network", "validation images")
+    chance = f"where the {source} {'moves' if over_seeds else 'drawn move'} the difference of two by {100 * 2**0.5 * error:.2f}"
     if tied:
         apart = f"they lie within {span(finished[finished['tied']]):.2f} points, {chance}"
         text = f"{best} cannot be told from {some(tied, others)} once all pairs are compared: {apart}."
@@ -196,7 +218,7 @@ def unsure(run: Run, text: str, advice: str, rows: int) -> list[Finding]:
     return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals["trials"], TOP)))]
 
 
-def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
+def confirmed_spread(run: Run, confirmed: pd.DataFrame) -> list[Finding]:
     """The same of what fresh seeds say, where there are enough of them for a test."""
     finished = confirmed[confirmed["status"] == "finished"]
     if len(finished) < 2 or finished["p_value"].isna().all():
@@ -210,7 +232,8 @@ def confirmed_spread(confirmed: pd.DataFrame) -> list[Finding]:
     text = f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}."
     if int(finished["seeds"].min()) > FEW_SEEDS:
         return [Finding(True, text)]
-    return [Finding(False, f"{text} So few seeds hardly show a difference: --confirm-seeds may grow.")]
+    more = commands.confirm(run, run.totals["confirm"], 2 * run.totals["confirm_seeds"])
+    return [Finding(False, f"{text} So few seeds hardly show a difference; more may.", more)]
 
 
 def span(rows: pd.DataFrame) -> float:
@@ -292,7 +315,7 @@ def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:
 
 
 def noise(run: Run, where: Standing) -> float:
-    """How far chance moves a value of this run, as a standard deviation."""
+    """How far the images or the seeds move a value of this run, as a standard deviation."""
     finished = where.board[where.board["status"] == "finished"]
     return standard_error(finished, run.identity["sizes"]["val"], run.totals["seeds"])
 

@@ -69,9 +69,9 @@ def longer(run: Run, epochs: int, is_new: bool) -> str:
     return search(run, asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
 
 
-def confirm(run: Run, top: int) -> str:
-    """Trains the best again on fresh seeds."""
-    return go_on(run, confirm=top, confirm_seeds=5)
+def confirm(run: Run, top: int, seeds: int = 5) -> str:
+    """Trains the best again on so many fresh seeds."""
+    return go_on(run, confirm=top, confirm_seeds=seeds)
 
 
 def changed(run: Run, *changes: str, **settings: Any) -> str:

@@ -95,8 +95,8 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
         ),
     ]
     if pairs and seeds > 1:
-        family = f"adjusted by Holm for all {plural(pairs, 'pair')} of finished rows"
-        lines.append(f"p: paired t-test over the seeds, {family}. `1=`: p is above 5 %.")
+        family = f", adjusted by Holm for all {pairs:,} pairs of finished rows" if pairs > 1 else ""
+        lines.append(f"p: paired t-test over the seeds{family}. `1=`: p is above 5 %.")
     return lines
 
 

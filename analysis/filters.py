@@ -92,6 +92,31 @@ def meant(column: str, value: Any) -> Any:
     return value
 
 
+def check_kinds(text: str, rows: Sequence[Row]) -> None:
+    """Refuse to compare a column of texts with a number, or one of numbers with a text: no row could ever be equal.
+
+    Raises:
+        UsageError: it says how the text has to be written.
+    """
+    columns = tuple(dict.fromkeys(str(key) for row in rows for key in row))
+    for node in ast.walk(parsed(text)):
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name):
+            comparison(node, text, columns)
+            written = ast.get_source_segment(text.strip(), node.comparators[0])
+            check_kind(node.left.id, constant(node.comparators[0], text), str(written), rows)
+
+
+def check_kind(column: str, value: Any, written: str, rows: Sequence[Row]) -> None:
+    """One comparison of `check_kinds`; `written` is the value as it was typed."""
+    texts = {isinstance(row[column], str) for row in rows if row.get(column) is not None}
+    if texts == {True} and not isinstance(value, str):
+        raise UsageError(
+            f"--filter: {column} holds texts, and {written} is a number. Quote it: {column} == '{written}'."
+        )
+    if texts == {False} and isinstance(value, str):
+        raise UsageError(f"--filter: {column} holds numbers, and {written} is none.")
+
+
 def is_fraction(column: str) -> bool:
     """Whether tables show a column in per cent."""
     return "accuracy" in column

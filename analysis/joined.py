@@ -180,7 +180,10 @@ def as_markdown(runs: Sequence[Run]) -> str:
     parts = [apart] if len(ranked) > 1 else []
     for rows in ranked:
         own = [run for run in runs if run.identity["fingerprint"] == rows["fingerprint"].iloc[0]]
-        parts += described(rows, own, keys)
+        parts += [
+            *described(rows, own, keys),
+            *(f"{escape(run.name)}: {words}" for run in own for words in constant_answer(run, stand(run))),
+        ]
     return "\n\n".join(parts or ["No trial has been planned."]) + "\n"
 
 

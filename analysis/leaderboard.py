@@ -273,9 +273,17 @@ def p_words(finished: pd.DataFrame) -> str:
     pairs = len(finished) * (len(finished) - 1) // 2
     what = "configurations" if of_configurations(finished) else "trained networks"
     return (
-        f"p: chance of so large a difference from the best between two {what} that are equally good ({method(finished)}), "
-        f"adjusted by Holm for all {plural(pairs, 'pair')} of finished rows, because the best was picked for being best. `1=`: p "
-        "is above 5 %."
+        f"p: chance of so large a difference from the best between two {what} that are equally good ({method(finished)})"
+        f"{adjusted(pairs)}. `1=`: p is above 5 %."
+    )
+
+
+def adjusted(pairs: int) -> str:
+    """What was done about so many tests at once; of a single one there is nothing to do."""
+    if pairs == 1:
+        return ""
+    return (
+        f", adjusted by Holm for all {count(pairs)} pairs of finished rows, because the best was picked for being best"
     )
 
 
@@ -401,8 +409,9 @@ def luck(finished: pd.DataFrame, images: int, seeds: int) -> str:
     gain = expected_best(len(finished)) * error
     what = "the seed" if seeds > 1 else "the images drawn"
     who = "" if seeds > 1 else " networks"
+    every = "both" if len(finished) == 2 else f"all {count(len(finished))}"
     return (
-        f"Luck of the best: were all {count(len(finished))}{who} equally good, the one on top would still be expected to lie "
+        f"Luck of the best: were {every}{who} equally good, the one on top would still be expected to lie "
         f"{100 * gain:.2f} points above its true value, by {what} alone."
     )
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import predictions, statistics
+from analysis import chosen, predictions, statistics
 from analysis.leaderboard import chance
 from analysis.markdown import escape, percent, plural
 from analysis.standing import Standing
@@ -32,20 +32,19 @@ class Majority(NamedTuple):
 
 
 def majority(run: Run, where: Standing) -> Majority | None:
-    """None without a winner, and of runs that did not record how many images each class has."""
+    """Of the best; none without one, and of runs that did not record how many images each class has."""
+    return beside(run, where, where.best)
+
+
+def beside(run: Run, where: Standing, best: pd.Series | None) -> Majority | None:
+    """Of any network of a run, a row of `where.trials`, as if it had been chosen for being the best."""
     counts = run.identity.get("census", {}).get("counts", {}).get("val")
-    best = where.best
     if best is None or not counts:
         return None
     place = int(np.argmax(counts))
-    p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * candidates(where))
+    p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * chosen.networks(where.trials))
     name = run.identity["classes"][place]
     return Majority(name, census.majority(counts), p_value, census.is_lopsided(counts))
-
-
-def candidates(where: Standing) -> int:
-    """Of how many trained networks the best was chosen."""
-    return max(1, int((where.trials["status"] == "finished").sum()))
 
 
 def compared(best: pd.Series, place: int, there: int, images: int) -> float:
@@ -84,6 +83,8 @@ def sentence(run: Run, where: Standing) -> str:
     found = majority(run, where)
     if found is None or not found.matters:
         return ""
+    if found.share == 1:
+        return alone(found)
     beaten = "" if found.is_beaten else ", and the best network is not shown to do better"
     return (
         f"Always saying the most common class, {escape(found.name)}, is right about {percent(found.share)} % of these images"
@@ -96,11 +97,18 @@ def check(run: Run, where: Standing) -> tuple[bool, str] | None:
     found = majority(run, where)
     if found is None or not found.matters:
         return None
+    if found.share == 1:
+        return False, f"{alone(found)} Add some of the others."
     constant = f"the {percent(found.share)} % of always saying {escape(found.name)}"
-    among = f"adjusted for the {plural(candidates(where), 'network')} it was chosen from"
+    among = f"adjusted for the {plural(chosen.networks(where.trials), 'network')} it was chosen from, each epoch one"
     if found.is_beaten:
         return True, f"The best is above {constant} by more than chance ({among})."
     return False, (
         f"The best is not shown to be above {constant}, the most common class (p {chance(found.p_value)}, {among}): "
         "its accuracy may say nothing. Look at the accuracy of each class."
     )
+
+
+def alone(found: Majority) -> str:
+    """Where there is no other class."""
+    return f"All validation images are of one class, {escape(found.name)}: no accuracy on them says anything."

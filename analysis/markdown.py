@@ -13,6 +13,7 @@ from trainables.streams import with_bytes
 # Else a table is as wide as a package says that is there on one machine and not on another.
 tables.WIDE_CHARS_MODE = False
 LONGEST = 120  # characters of a foreign text that are shown
+LONGEST_SENTENCE = 400  # the same of one in which names of classes or files stand
 RATES = ("lr", "weight_decay")  # span decades, so they are written as 3.2e-2
 NOTHING = "–"
 
@@ -45,6 +46,11 @@ def escape(value: object, longest: int = LONGEST) -> str:
     text = text if len(text) <= longest else text[: longest - 1] + "…"
     text = _MARKUP.sub(r"\\\1", text).translate(_ENTITIES)
     return _ADDRESS.sub(lambda match: match[0].replace("://", ":&#47;/").replace(".", "&#46;"), text)
+
+
+def sentence(text: str) -> str:
+    """A remark that begins in small letters, as a sentence of its own."""
+    return escape(text[0].upper() + text[1:], LONGEST_SENTENCE)
 
 
 def link(text: str, target: str) -> str:

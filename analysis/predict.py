@@ -3,35 +3,55 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from analysis.export import CONFIG, FORMAT, WEIGHTS
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
 from analysis.markdown import escape, percent, table
 from trainables import durable
 from trainables.durable import Record
-from trainables.errors import RunError
+from trainables.errors import DataError, RunError
 
 SHOWN = 3  # classes in the table, the likeliest first
 
 
-def predict(folder: Path, paths: Sequence[Path], form: str) -> str:
-    """The prediction for each image: a table, or every class with its probability as csv or json.
+def predict(folder: Path, paths: Sequence[Path], form: str) -> tuple[str, list[str]]:
+    """The prediction for each image: a table, or every class with its probability as csv or json; and what could not be read.
 
     Raises:
         RunError: the folder is no export, or its weights are damaged.
-        DataError: an image cannot be read.
     """
     facts = read_config(folder)
-    chances = probabilities(folder, facts, paths)
-    rows = [row(path, facts["classes"], each) for path, each in zip(paths, chances, strict=True)]
+    images, refused = decoded(paths)
+    chances = probabilities(folder, facts, list(images.values())) if images else []
+    rows = [row(path, facts["classes"], each) for path, each in zip(images, chances, strict=True)]
+    return (printed(rows, facts["classes"], form) if rows else ""), refused
+
+
+def printed(rows: list[Row], classes: Sequence[str], form: str) -> str:
+    """The predictions as md, csv or json."""
     if form == "json":
         return as_json(rows)
     if form == "csv":
         return as_csv([{"image": each["image"], "class": name, "probability": value}
                        for each in rows for name, value in each["probabilities"].items()])  # fmt: skip
-    shown = min(SHOWN, len(facts["classes"]))
+    shown = min(SHOWN, len(classes))
     header = ["image", *(part for place in range(1, shown + 1) for part in (f"class {place}", "%"))]
     return table(header, [cells(each, shown) for each in rows], "l" + "lr" * shown) + "\n"
+
+
+def decoded(paths: Sequence[Path]) -> tuple[dict[Path, np.ndarray], list[str]]:
+    """The images that can be read, uint8 (H, W, 3), and what is wrong with the others."""
+    from trainables import decode
+
+    images, refused = {}, []
+    for path in dict.fromkeys(paths):
+        try:
+            images[path] = decode.decode(str(path))
+        except DataError as error:
+            refused.append(error.message)
+    return images, refused
 
 
 def read_config(folder: Path) -> Record:
@@ -44,23 +64,21 @@ def read_config(folder: Path) -> Record:
     return facts
 
 
-def probabilities(folder: Path, facts: Record, paths: Sequence[Path]) -> list[list[float]]:
-    """Softmax of the logits, (images, classes), in float32 on the CPU.
+def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -> list[list[float]]:
+    """Softmax of the logits, (images, classes), of uint8 (H, W, 3) each, in float32 on the CPU.
 
     The network is built from our own sources: no code in the folder is run.
     """
-    import numpy as np
     import safetensors.torch
     import torch
 
-    from trainables import decode
     from trainables.models import build
     from trainables.train import predict_resident
 
     weights = (folder / WEIGHTS).read_bytes() if (folder / WEIGHTS).is_file() else b""
     if durable.sha256(weights) != facts["weights_sha256"]:
         raise RunError(f"damaged export: {folder / WEIGHTS}: not the weights that {CONFIG} names. Export it again.")
-    images = torch.from_numpy(np.stack([decode.decode(str(path)) for path in paths]))
+    images = torch.from_numpy(np.stack(pictures))
     model = build(facts["config"], len(facts["classes"]))
     model.load_state_dict(safetensors.torch.load(weights))
     pixels = images.shape[1] * images.shape[2]

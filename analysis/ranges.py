@@ -7,7 +7,7 @@ import bisect
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -164,17 +164,28 @@ def edge(own: Range, value: Any) -> str:
 
 def wider(key: str, own: Range, side: str) -> str:
     """The range that goes on beyond this end, as --set wants it; nothing where no value beyond is allowed."""
+    new = goes_on(key, own, side)
+    if new == own:
+        return ""
+    return f"{key}=choice({', '.join(new.values)})" if new.values else f"{key}={name(new)}({bounds(new)})"
+
+
+def goes_on(key: str, own: Range, side: str) -> Range:
+    """The range that goes on beyond this end; the same where no value beyond is allowed."""
     whole = own.whole or bool(own.values and all(number.is_integer() for number in own.numbers))
     new = text(beyond(own, side), whole)
     try:
         check_value(key, int(new) if whole else float(new))
     except SpaceError:
-        return ""
+        return own
     if own.values:
-        values = [new, *own.values] if side == "lower" else [*own.values, new]
-        return f"{key}=choice({', '.join(values)})"
-    low, high = (new, text(own.high, whole)) if side == "lower" else (text(own.low, whole), new)
-    return f"{key}={name(own)}({low}, {high})"
+        return replace(own, values=(new, *own.values) if side == "lower" else (*own.values, new))
+    return replace(own, low=float(new)) if side == "lower" else replace(own, high=float(new))
+
+
+def bounds(own: Range) -> str:
+    """The ends of an interval, as --set wants them."""
+    return f"{text(own.low, own.whole)}, {text(own.high, own.whole)}"
 
 
 def beyond(own: Range, side: str) -> float:

@@ -1,5 +1,6 @@
-"""Where trials diverged: the values of one parameter that all of them had, and few others."""
+"""Where trials diverged: the values of one parameter that most of them had, and few others."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -7,10 +8,13 @@ import pandas as pd
 
 from analysis.frame import Row, rows_of
 from analysis.markdown import escape, setting
-from analysis.ranges import Range, Searched, searched
+from analysis.ranges import Range, Searched, goes_on, searched
 from search.ledger import Run
 
 PURE = 0.5  # share of diverged trials in a region that deserves its name
+FEW = 0.5  # share of the other trials that it may hold
+LITTLE = 1 / 3  # of a range
+MOST = 0.8  # share of the diverged trials that it has to hold
 
 
 class Region(NamedTuple):
@@ -21,53 +25,51 @@ class Region(NamedTuple):
         words: lr ≥ 5.0e-2.
         change: the rest of the range as --set wants it, KEY=VALUE; empty if there is none, or --set cannot say it.
         is_conditional: whether the range depends on another parameter.
+        held: how many of the diverged trials lie there.
     """
 
     purity: float
     words: str
     change: str
     is_conditional: bool
+    held: int
 
 
 def region(run: Run, trials: pd.DataFrame) -> Region | None:
-    """The purest region that holds all diverged trials; none if it holds more others than those, or all others."""
+    """The region that tells the diverged trials from the others best (F1); none if it has many of those."""
     bad = rows_of(trials[trials["status"] == "diverged"])
     good = rows_of(trials[(trials["status"] != "diverged") & (trials["epochs"] > 0)])
     known = {key: own for key, own in searched(run).items() if key in trials}
     every = [found for key, own in known.items() for found in regions(key, own, bad, good)]
-    best = max(every, key=lambda each: each.purity, default=None)
-    return best if best and best.purity >= PURE else None
+    pure = [each for each in every if each.purity >= PURE and each.held >= MOST * len(bad)]
+    return max(pure, key=lambda each: each.held / (len(bad) + each.held / each.purity), default=None)
 
 
 def regions(key: str, own: Searched, bad: Sequence[Row], good: Sequence[Row]) -> Iterator[Region]:
-    """Those of one parameter; of one with cases also those within the case that all diverged trials share."""
+    """Those of one parameter; of one with cases also those within the case that most diverged trials share."""
     if not own.decider:
         yield from parts(key, own.cases[""], bad, good)
         return
     yield from parts(key, None, bad, good)
-    held = {own.case(row) for row in bad}
-    if len(held) == 1:
-        (case,) = held
-        with_case = [row if own.case(row) == case else row | {key: None} for row in good]
-        for found in parts(key, None, bad, with_case):
-            yield found._replace(words=f"{found.words} and {escape(own.decider)} {escape(case)}")
+    case = Counter(map(own.case, bad)).most_common(1)[0][0]
+    within = [[row if own.case(row) == case else row | {key: None} for row in rows] for rows in (bad, good)]
+    for found in parts(key, None, *within):
+        yield found._replace(words=f"{found.words} and {escape(own.decider)} {escape(case)}")
 
 
 def parts(key: str, own: Range | None, bad: Sequence[Row], good: Sequence[Row]) -> Iterator[Region]:
-    """The values from the smallest or up to the largest one that diverged, or the one name that did; `own` is free to change."""
-    values = [row[key] for row in bad]
-    if not values or None in values:
-        return
-    if not all(type(value) in (int, float) for value in values):
-        bounds = [("", values[0])] if len(set(map(str, values))) == 1 else []
+    """From each value that diverged upwards and downwards, or the name that most had; `own` is free to change."""
+    values = [row[key] for row in bad if row[key] is not None]
+    if all(type(value) in (int, float) for value in values):
+        bounds = [(sign, bound) for bound in set(values) for sign in ("≥ ", "≤ ")]
     else:
-        bounds = [("≥ ", min(values)), ("≤ ", max(values))]
+        bounds = [("", Counter(map(str, values)).most_common(1)[0][0])]
     for sign, bound in bounds:
-        inside = sum(lies(row[key], sign, bound) for row in good)
-        if inside < len(good):
+        held, inside = (sum(lies(row[key], sign, bound) for row in rows) for rows in (bad, good))
+        if inside <= FEW * len(good) and inside < len(good):
             words = f"{escape(key)} {sign}{setting(key, bound)}"
             left = rest(key, own, sign, bound) if own else ""
-            yield Region(len(bad) / (len(bad) + inside), words, left, own is None)
+            yield Region(held / (held + inside), words, left, own is None, held)
 
 
 def lies(value: Any, sign: str, bound: Any) -> bool:
@@ -78,9 +80,14 @@ def lies(value: Any, sign: str, bound: Any) -> bool:
 
 
 def rest(key: str, own: Range, sign: str, bound: Any) -> str:
-    """What is left of a range outside of the region, as --set wants it; nothing if that is empty."""
+    """What is left of a range outside of the region, as --set wants it; nothing if that is empty.
+
+    Where that is little it goes on beyond the end of the range, if values are allowed there.
+    """
     if not own.values:
-        left = own.below(bound) if sign == "≥ " else own.above(bound)
-        return f"{key}={left}" if left else ""
-    kept = [text for text in own.values if not lies(float(text) if sign else text, sign, bound)]
-    return f"{key}={kept[0] if len(kept) == 1 else 'choice(' + ', '.join(kept) + ')'}" if kept else ""
+        side, left = ("lower", own.position(bound)) if sign == "≥ " else ("upper", 1 - own.position(bound))
+        own = goes_on(key, own, side) if left < LITTLE else own
+        kept = own.below(bound) if sign == "≥ " else own.above(bound)
+        return f"{key}={kept}" if kept else ""
+    others = [text for text in own.values if not lies(float(text) if sign else text, sign, bound)]
+    return f"{key}={others[0] if len(others) == 1 else 'choice(' + ', '.join(others) + ')'}" if others else ""

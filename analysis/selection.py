@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis import frame, joined
-from analysis.filters import condition, is_fraction, unfulfilled
+from analysis.filters import check_kinds, condition, is_fraction, unfulfilled
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, worded
 from analysis.markdown import escape, one_line, percent, setting, table
@@ -58,6 +58,7 @@ def fulfilling(text: str, rows: list[Row], known: Sequence[str]) -> list[Row]:
         UsageError: as `analysis.filters.condition`.
     """
     fulfils = condition(text, known)
+    check_kinds(text, rows)
     found = [row for row in rows if fulfils(row)]
     if not found and (why := unfulfilled(text, rows)):
         tell(f"note: {one_line(why)}\n", sys.stderr)

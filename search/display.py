@@ -71,7 +71,7 @@ def summary(progress: Progress, idle: str = "starting") -> str:
     done = sum(trial.epochs for trial in progress.trials.values())
     leader = progress.leader()
     best = f"best {percent(leader.best)} ({parameters(leader)})" if leader else "no epoch yet"
-    count = f"{progress.ended()}/{plural(progress.asked(), 'trial')}"
+    count = f"{progress.ended()}/{plural(progress.total(), 'trial')}"
     return "  ".join([count, plural(done, "epoch"), best, *pace(progress, idle)])
 
 

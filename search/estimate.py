@@ -25,6 +25,7 @@ from trainables.errors import ExpectedError, RayError, TrialsError
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic
 BATCHES = 4  # of each; the first one warms up
+START = "10 to 20 s"  # of Ray and of the first worker
 PATIENCE = 15.0  # seconds after which a slow probe has seen enough
 KIND = ("model", "depth", "width", "augment", "batch_size", "optimizer")  # what decides the time of an epoch
 
@@ -220,7 +221,7 @@ def sentences(found: Estimate) -> list[str]:
         f"trials: {plural(totals['trials'], 'configuration')}{seeds} = {trials}, of {plural(totals['epochs'], 'epoch')}",
         f"epochs: {found.full} without early stopping{saved(found)}",
         f"disk: at most about {size(found.disk)} for states and weights",
-        f"time: about {clock(found.seconds)}, and 10 to 20 s to start, for {plural(found.epochs, 'epoch')} of "
+        f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
         f"{found.epoch_seconds:.2g} s, {found.slots} at a time; an epoch was measured alone, on {BATCHES} batches of each "
         f"of {plural(found.kinds, 'kind')} of trial",
     ]
@@ -276,6 +277,6 @@ def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None
     if kept.get("of") != what(progress.run.totals, progress.run.identity["scheduler"], trained_before):
         return None
     return (
-        f"estimate: --dry-run said {clock(kept['seconds'])} for {plural(kept['epochs'], 'epoch')}; it took "
-        f"{clock(time.monotonic() - progress.started)} for {progress.trained}"
+        f"estimate: --dry-run said {clock(kept['seconds'])}, and {START} to start, for {plural(kept['epochs'], 'epoch')}; "
+        f"it took {clock(time.monotonic() - progress.started)} for {progress.trained}"
     )

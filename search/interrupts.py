@@ -16,6 +16,7 @@ POLL = 0.1  # seconds between two looks at whether there is still something to w
 DEADLINE = 9.5  # seconds from the first signal to the end, whatever hangs; whoever sends SIGTERM mostly waits for ten
 # A terminal that is closed sends one by its shell and one by itself; the others are sent by clocks.
 UNHURRIED = (signal.SIGALRM, signal.SIGHUP, signal.SIGXCPU)
+HEARD = b"\nstopping, which takes up to ten seconds; Ctrl-C again stops at once, and nothing is lost\n"
 BUDGET_EXIT = 75  # "try again later" among the exit codes of sysexits.h
 
 
@@ -108,6 +109,7 @@ class Interrupts:
                 return  # it is ending already
             self._end()
         self.number = number
+        self._acknowledge()
         if number != signal.SIGALRM:  # nobody waits for the end of a budget with a SIGKILL in hand
             after(DEADLINE, self._end)
         if self._marker is None:
@@ -115,6 +117,12 @@ class Interrupts:
         with contextlib.suppress(OSError):  # a disk that refuses: then Tune's loop ends without the workers' help
             self._marker.touch()
         self._impatience = after(PATIENCE, os.kill, os.getpid(), signal.SIGUSR1)  # ends Tune's loop
+
+    def _acknowledge(self) -> None:
+        """Tell whoever pressed Ctrl-C that it was heard."""
+        if self.number == signal.SIGINT:
+            with contextlib.suppress(OSError):
+                os.write(self._stderr, HEARD)
 
     def _end(self) -> None:
         """End now; a run is whole at any moment."""

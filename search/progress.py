@@ -81,6 +81,10 @@ class Progress:
         confirming = self._confirming()
         return max(len(self.trials) - confirming, self._searched() * self.run.totals.get("seeds", 1)) + confirming
 
+    def total(self) -> int:
+        """The same with those that a confirmation may have."""
+        return self.asked() + (0 if self.is_over() else self._to_confirm())
+
     def _searched(self) -> int:
         found: int = self.run.totals["trials"]
         return found

@@ -26,7 +26,7 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], cl
         source: what only the source knows: `validation`, the folder of these images; `skipped`, files left out.
     """
     counts = {split: of_classes(own, classes) for split, own in labels.items()}
-    return {"counts": counts, "duplicates": duplicates.count(images), **source}
+    return {"counts": counts, "duplicates": duplicates.count(images, labels), **source}
 
 
 def of_classes(labels: np.ndarray, classes: int) -> list[int]:
@@ -63,11 +63,25 @@ def without(split: str, counts: Sequence[int], classes: Sequence[str], remedy: s
 
 
 def copied(line: Record, counts: Mapping[str, Sequence[int]]) -> str:
-    """Of images that stand in two splits."""
+    """Of images that stand in two splits, perhaps as another class."""
     split, also = (FULL_NAMES[line[key]] for key in ("split", "also"))
+    number, of = line["images"], f"of {sum(counts[line['split']]):,} {split} images also"
+    told = (
+        f"1 {of} stands among the {also} images, pixel by pixel: it says nothing of new ones. Remove it from one of the two."
+        if number == 1
+        else f"{number:,} {of} stand among the {also} images, pixel by pixel: they say nothing of new ones. Remove them from one "
+        "of the two."
+    )
+    unlike = line.get("relabelled", 0)  # not counted where images were decoded before it was
+    return f"{told} {relabelled(unlike, number)}" if unlike else told
+
+
+def relabelled(unlike: int, number: int) -> str:
+    """Of those of them that are of another class there."""
+    if number == 1:
+        return "It is of another class there: one of the two labels is wrong."
     return (
-        f"{line['images']:,} of {sum(counts[line['split']]):,} {split} images also stand among the {also} images, pixel by "
-        f"pixel: they say nothing of new ones. Remove them from one of the two."
+        f"{f'{unlike:,} of them are' if unlike > 1 else '1 of them is'} of another class there: some labels are wrong."
     )
 
 

@@ -51,7 +51,12 @@ def test_a_best_at_the_edge_asks_for_a_wider_range(trial: Make, run: MakeRun) ->
 def test_a_tied_row_inside_the_range_answers_for_the_edge(trial: Make, run: MakeRun) -> None:
     found = run(at_rates(trial, (0.09, FLAT), (0.01, (0.9,) * 10)), space_params=LOG)
     where = stand(found)
-    assert checks.edges(found, where, where.best) == []
+    one = only(checks.edges(found, where, where.best))
+    assert one.is_well
+    assert (
+        one.text
+        == "The best is at an edge of what was searched, but not all tied with it are: lr (9.0e-2, upper edge)."
+    )
 
 
 def test_still_improving_asks_for_more_epochs(trial: Make, run: MakeRun) -> None:
@@ -59,7 +64,10 @@ def test_still_improving_asks_for_more_epochs(trial: Make, run: MakeRun) -> None
     one = only(checks.lengths(found, stand(found)))
     assert not one.is_well
     assert "may still have been improving" in one.text
-    assert "+15.00 points in the last fifth of its 10 epochs, where chance moves a value by 1.73" in one.text
+    assert (
+        "+15.00 points in the last fifth of its 10 epochs, where chance moves its value by 1.67 from epoch to epoch"
+        in one.text
+    )
     assert arguments(one.command)["--epochs"] == "15"
     assert "--name" not in arguments(one.command)
 
@@ -313,6 +321,28 @@ def test_a_gain_at_the_end_within_noise_is_called_that(trial: Make, run: MakeRun
     assert one.text.startswith("The best is not shown to have improved beyond chance: +1.00 points in the last fifth")
     flat = run([trial(0, FLAT)])
     assert only(checks.lengths(flat, stand(flat))).text == "The best did not improve after epoch 3 of 10."
+
+
+def test_the_same_curve_has_the_same_verdict_whatever_stands_beside_it(trial: Make, run: MakeRun) -> None:
+    """What the images do to the difference of two networks says nothing of two epochs of one of them."""
+    bumpy = tuple(0.5 + place / 100 + (0.03 if place % 2 else 0) for place in range(10))
+    others = [(), ((0.1,) * 10,), (tuple(value - 0.001 for value in bumpy), (0.2,) * 10)]
+    boards = [run([trial(0, bumpy), *(trial(1 + place, other) for place, other in enumerate(more))]) for more in others]
+    texts = {only(checks.lengths(board, stand(board))).text for board in boards}
+    assert len(texts) == 1
+    assert "not shown to have improved beyond chance" in texts.pop()
+
+
+def test_a_steady_rise_is_no_chance_however_many_epochs_it_takes(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, tuple(0.5 + place / 100 for place in range(10)))])
+    assert only(checks.lengths(found, stand(found))).text.startswith("The best may still have been improving")
+    assert checks.between_epochs([0.5 + place / 100 for place in range(10)]) == pytest.approx(0)
+
+
+def test_noise_between_epochs_is_what_it_was_made_with() -> None:
+    dice = np.random.default_rng(0)
+    found = [checks.between_epochs(list(np.arange(40) / 100 + dice.normal(0, 0.02, 40))) for _ in range(200)]
+    assert np.mean(np.square(found)) ** 0.5 == pytest.approx(2**0.5 * 0.02, rel=0.1)
 
 
 def test_a_search_in_which_everything_diverged_is_told_to_go_slower(trial: Make, run: MakeRun) -> None:

@@ -229,6 +229,27 @@ def test_damaged_weights_predict_nothing(call: Call) -> None:
     assert "damaged export" in err
 
 
+def test_an_ensemble_brings_the_results_up_to_date(call: Call) -> None:
+    """It reads the test split, and results.md says how often that was read; the same networks again are not read again."""
+    assert call("leaderboard", "lr_sweep-digits")[0] == 0
+    code, out, err = call("export", "lr_sweep-digits", "--ensemble", "2")
+    assert code == 0 and out.startswith("| network")
+    assert "results.md: written again, because the test split was read once more" in err
+    assert "for winners and for ensembles of the best" in Path("runs/lr_sweep-digits/results.md").read_text()
+    assert "written again" not in call("export", "lr_sweep-digits", "--ensemble", "2")[2]
+
+
+def test_one_bad_file_does_not_cost_the_answers_about_the_others(call: Call) -> None:
+    call("export", "lr_sweep-digits/0", "net")
+    Image.new("RGB", (40, 40)).save("one.png")
+    for name in ("a", "b", "c", "d"):
+        Path(f"{name}.png").write_text("no image")
+    code, out, err = call("predict", "net", "a.png", "one.png", "b.png", "c.png", "d.png")
+    assert code == 4
+    assert [line.split()[1] for line in out.splitlines()[2:]] == ["one.png"]
+    assert "a.png" in err and "b.png" in err and "and 1 more" in err
+
+
 def test_a_file_that_is_no_image_is_named(call: Call) -> None:
     call("export", "lr_sweep-digits/0", "net")
     Path("no.png").write_text("no image")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.filters import LONGEST, condition, unfulfilled
+from analysis.filters import LONGEST, check_kinds, condition, unfulfilled
 from trainables.errors import UsageError
 
 COLUMNS = ("lr", "model", "status", "val_accuracy")
@@ -46,6 +46,23 @@ def test_a_condition_means_what_it_says(text: str, expected: bool) -> None:
 def test_anything_else_is_refused_with_the_rule(text: str) -> None:
     with pytest.raises(UsageError, match="COLUMN OP VALUE"):
         condition(text, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("id == 60e619", "id holds texts, and 60e619 is a number. Quote it: id == '60e619'."),
+     ("lr > 0 and id != 1234", "id holds texts, and 1234 is a number. Quote it: id == '1234'."),
+     ("lr != abc", "lr holds numbers, and abc is none."), ("lr == '0.1'", "lr holds numbers, and '0.1' is none.")],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_told_instead_of_silently_unequal(text: str, words: str) -> None:
+    """60e619 is infinity to a parser, and no id."""
+    with pytest.raises(UsageError, match=re.escape(words)):
+        check_kinds(text, [{"id": "60e619", "lr": 0.1}, {"id": "7f3a9c", "lr": None}])
+
+
+def test_a_column_of_both_kinds_is_compared_with_either() -> None:
+    for text in ("size == 3", "size == big", "id == '60e619'", "lr != 1"):
+        check_kinds(text, [{"id": "a", "size": "big", "lr": None}, {"id": "b", "size": 3, "lr": None}])
 
 
 def test_an_unknown_column_is_named_with_the_closest_one() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import answer, checks, joined, majority, statistics
+from analysis import answer, card, checks, joined, majority, statistics
 from analysis.card import numbers
 from analysis.standing import stand
 from search.ledger import Run, Trial
@@ -60,6 +60,7 @@ def test_fifty_to_one_is_told_and_warned_of(searched: Callable[..., Run]) -> Non
         "- ⚠ The best is not shown to be above the 98.04 % of always saying big, the most common class"
     )
     assert sentence in joined.show([found], "md")
+    assert f"\n{found.name}: {sentence}\n" in joined.show([found, found], "md")
     assert ["always saying the most common class", "51 validation images", "98.04"] in numbers(found, found.trials[0])
 
 
@@ -81,6 +82,30 @@ def test_a_network_that_is_above_it_is_said_to_be(searched: Callable[..., Run]) 
     )
 
 
+def test_an_export_says_when_a_constant_answer_is_as_good(searched: Callable[..., Run]) -> None:
+    """Of about equal classes, too, where no share is lopsided; and what makes its numbers worth less."""
+    labels = [0] * 58 + [1] * 42
+    found = searched(labels, [0] * 54 + [1] * 12 + [0] * 34)
+    found.identity["census"]["counts"]["test"] = [5, 0]
+    found.identity["census"]["duplicates"] = [{"split": "test", "also": "train", "images": 1}]
+    assert ["always saying the most common class", "100 validation images", "58.00"] in numbers(found, found.trials[0])
+    said = card.warnings(found, found.trials[0]).splitlines()
+    assert said[0] == "- It is not shown to do better than always saying big."
+    assert said[1] == "- One class has no test images: small; no accuracy tells of them. Add some."
+    assert said[2].startswith("- 1 of 5 test images also stands among the training images")
+    good = searched([0, 1, 2] * 30, [0, 1, 2] * 30)
+    assert card.warnings(good, good.trials[0]) == ""
+
+
+def test_validation_images_of_one_class_measure_nothing(searched: Callable[..., Run]) -> None:
+    sentence, (warned,) = said(searched([0] * 50, [0] * 50))
+    assert sentence == "All validation images are of one class, big: no accuracy on them says anything."
+    assert (
+        warned
+        == "- ⚠ All validation images are of one class, big: no accuracy on them says anything. Add some of the others."
+    )
+
+
 def test_nothing_is_said_of_equal_classes_that_are_told_apart(searched: Callable[..., Run]) -> None:
     labels = [0, 1, 2] * 30
     assert said(searched(labels, labels)) == ("", [])
@@ -92,7 +117,7 @@ def test_the_more_networks_the_best_was_chosen_from_the_more_it_takes(searched: 
     assert "not shown" not in said(searched(labels, good))[0]
     sentence, (warned,) = said(searched(labels, good, *[constant] * 9))
     assert "not shown" in sentence
-    assert "(p 0.156, adjusted for the 10 networks it was chosen from)" in warned
+    assert "(p 0.156, adjusted for the 10 networks it was chosen from, each epoch one)" in warned
 
 
 def test_without_predictions_the_counts_alone_decide_and_never_more_boldly(searched: Callable[..., Run]) -> None:

@@ -212,12 +212,19 @@ def test_sigterm_while_it_starts_a_process_of_ray_is_not_lost(start, tmp_path):
     assert "interrupted; continue with: python " in said
 
 
-def test_a_search_that_hangs_ends_all_the_same(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "heard"),
+    [
+        ("SIGTERM", ""),
+        ("SIGINT", "\nstopping, which takes up to ten seconds; Ctrl-C again stops at once, and nothing is lost\n"),
+    ],
+)
+def test_a_search_that_hangs_ends_all_the_same(tmp_path, name, heard):
     """Whatever does not return, the deadline ends the process, with the same words and code. No Ray."""
     code = (
         "import os, signal, time, pathlib; from search import interrupts as i; i.DEADLINE = 0.5\n"
         "search = i.Interrupts('continue with: it'); search.listen(); search.stop_softly_by(pathlib.Path('stop'))\n"
-        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"os.kill(os.getpid(), signal.{name})\n"
         "while True: time.sleep(1)"
     )
     done = subprocess.run(
@@ -227,5 +234,5 @@ def test_a_search_that_hangs_ends_all_the_same(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (143, "\ncontinue with: it\n")
+    assert (done.returncode, done.stderr) == (128 + signal.Signals[name], f"{heard}\ncontinue with: it\n")
     assert interrupts.PATIENCE < interrupts.DEADLINE < SOON

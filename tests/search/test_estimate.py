@@ -98,7 +98,7 @@ def test_in_the_end_the_search_says_how_good_the_estimate_was(guess, progress, t
     estimate.keep(tmp_path / "run", found)
     progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
     told = estimate.verdict(tmp_path / "run", progress, 0)
-    assert f"--dry-run said {clock(found.seconds)} for 12 epochs; it took 0m 0" in told
+    assert f"--dry-run said {clock(found.seconds)}, and 10 to 20 s to start, for 12 epochs; it took 0m 0" in told
     assert told.endswith("s for 1")
 
 

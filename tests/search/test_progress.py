@@ -100,7 +100,10 @@ def test_a_search_is_over_when_there_is_nothing_left_to_confirm(tmp_path, toy, s
         trial.folder.mkdir(parents=True)
         rows = [row(epoch, 0.5) for epoch in range(1, 5)]
         durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": outcome, "epoch": 5})
-    assert Progress(ledger.read(tmp_path)).is_over() is over
+    progress = Progress(ledger.read(tmp_path))
+    assert progress.is_over() is over
+    count = "3/3 trials" if over else "3/7 trials"  # four may confirm: the best and the baseline, twice
+    assert display.summary(progress).startswith(count)
 
 
 def test_off_a_terminal_there_is_no_animation_and_an_ending_is_one_line(run):

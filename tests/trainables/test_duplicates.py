@@ -34,12 +34,27 @@ def test_so_are_those_in_any_other_two_splits_whatever_their_name_class_and_form
     copy(root, "train/cat", "val/dog", {"train005": "another"})
     Image.open(root / "val/cat/val001.png").save(root / "test/cat/again.png", compress_level=9)
     assert prepare(root, tmp_path).census["duplicates"] == [
-        {"split": "val", "also": "train", "images": 1},
+        {"split": "val", "also": "train", "images": 1, "relabelled": 1},
         {"split": "test", "also": "val", "images": 1},
     ]
     said = capsys.readouterr().err
-    assert "1 of 7 validation images also stand among the training images" in said
-    assert "1 of 11 test images also stand among the validation images" in said
+    assert "Remove it from one of the two. It is of another class there: one of the two labels is wrong." in said
+    assert "1 of 7 validation images also stands among the training images" in said
+    assert "1 of 11 test images also stands among the validation images" in said
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"), [(("dog", "cat"), "1 of them is of another"), (("dog", "dog"), "2 of them are of another")]
+)
+def test_copies_under_another_name_are_counted_by_themselves(make_tree, tmp_path, capsys, classes, words):
+    """Also beside a copy of the same class, and where both classes have the picture there is nothing wrong with that one."""
+    root = make_tree({"train": 20, "val": 3, "test": 5})
+    for place, name in enumerate(classes):
+        copy(root, "train/cat", f"test/{name}", {f"train00{place}": f"again{place}"})
+    copy(root, "train/dog", "train/cat", {"train003": "both"})
+    copy(root, "train/dog", "test/cat", {"train003": "both"})
+    prepare(root, tmp_path)
+    assert words in capsys.readouterr().err
 
 
 def test_a_held_out_tenth_can_hold_copies_of_what_is_trained_on(make_tree, tmp_path):
