@@ -16,6 +16,7 @@ from analysis.markdown import NOTHING, count, escape, interval, percent, plural,
 from analysis.selection import Selection, as_table, select
 from analysis.standing import CONFIRM
 from search.ledger import Run, Trial
+from trainables.config import canonical, key_of
 from trainables.errors import RunError, UsageError
 
 BUDGETS = 8  # lines of the table
@@ -124,9 +125,7 @@ def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     groups: dict[str, list[Trial]] = {}
     for trial in searched(run):
         if trial.epochs:
-            groups.setdefault(
-                repr({key: trial.config[key] for key in sorted(trial.config) if key != "epochs"}), []
-            ).append(trial)
+            groups.setdefault(key_of(trial.config), []).append(trial)
     values = [np.mean([value_of(trial) for trial in group]) for group in groups.values()]
     costs = [sum(len(trial.epochs) for trial in group) for group in groups.values()]
     given = [group[0].source in GIVEN for group in groups.values()]
@@ -295,8 +294,8 @@ def setting_in(run: Run, key: str) -> str:
     """The range that is searched, or the value that all trials have."""
     if key in run.identity["space_params"]:
         return escape(run.identity["space_params"][key])
-    values = {repr(trial.config.get(key)): trial.config.get(key) for trial in searched(run)}
-    return setting(key, next(iter(values.values()))) if len(values) == 1 else f"{len(values)} values"
+    values = {canonical(trial.config.get(key)) for trial in searched(run)}
+    return setting(key, values.pop()) if len(values) == 1 else f"{len(values)} values"
 
 
 def unlike(runs: Sequence[Run]) -> list[str]:

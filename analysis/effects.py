@@ -15,6 +15,7 @@ from analysis.same_epoch import Compared, Entry, compare
 from analysis.standing import Standing
 from analysis.statistics import LEVEL
 from search.ledger import Run
+from trainables.config import canonical
 
 THIRDS = ("lowest third", "middle third", "highest third")
 MOST = 8  # levels of a choice that are shown
@@ -62,7 +63,7 @@ def order(run: Run, importance: Mattered | None) -> list[str]:
 
 
 def is_varied(key: str, entries: Sequence[Entry]) -> bool:
-    return len({repr(entry.config.get(key)) for entry in entries}) > 1
+    return len({canonical(entry.config.get(key)) for entry in entries}) > 1
 
 
 def cases_of(run: Run, key: str, entries: Sequence[Entry]) -> Iterator[Case]:

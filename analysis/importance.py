@@ -15,6 +15,7 @@ from analysis import pedanova, statistics
 from analysis.ranges import Searched, searched, tried
 from analysis.same_epoch import Entry, compare
 from search.ledger import Run, Trial
+from trainables.config import canonical
 
 FEWEST = 10  # configurations; with less, chance explains anything
 SHUFFLES = 999  # the smallest p-value is 0.001: enough for Holm over fifty parameters
@@ -64,7 +65,9 @@ def mattered(run: Run, trials: Sequence[Trial]) -> Mattered | None:
     """
     epoch, entries, _ = compare(trials)
     known = searched(run)
-    keys = [key for key in run.identity["space_params"] if len({repr(each.config.get(key)) for each in entries}) > 1]
+    keys = [
+        key for key in run.identity["space_params"] if len({canonical(each.config.get(key)) for each in entries}) > 1
+    ]
     if len(entries) < FEWEST or not keys:
         return None
     found = {key: importances(key, known.get(key), entries) for key in keys}

@@ -37,7 +37,7 @@ def facts(run: Run) -> str:
         ("images", ", ".join(f"{count(number)} {split}" for split, number in identity["sizes"].items())),
         ("fraction of the training images", identity["fraction"]),
         ("precision, threads", f"{identity['precision']}, {identity['threads']}"),
-        ("hash of trainables/", identity["code"]),
+        ("hash of the code that computes", identity["code"]),
         ("git revision", identity["git"] or "none"),
         *((f"version of {name}", version) for name, version in sorted(identity["versions"].items())),
         *(("change of identity that was allowed", change) for change in allowed(run)),

@@ -1,6 +1,5 @@
 """Trials of one configuration on several seeds as one row: its mean, and how much the seed moves it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,11 +52,6 @@ def interval(mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finish
     low, high = statistics.t_interval(mean, deviation, number)
     known = finished & (deviation > 0)
     return np.where(known, np.clip(low, 0, 1), np.nan), np.where(known, np.clip(high, 0, 1), np.nan)
-
-
-def configuration_of(trials: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """What tells configurations apart."""
-    return [repr(values) for values in trials[list(keys)].itertuples(index=False, name=None)]
 
 
 def status(group: pd.DataFrame, seeds: int) -> str:

@@ -5,6 +5,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from search.ledger import Trial
+from trainables.config import key_of
 
 LOST = ("diverged", "failed")  # these end where they end, however long the others are
 
@@ -40,8 +41,7 @@ def compare(trials: Sequence[Trial]) -> Compared:
     shorter = 0
     for trial in trials:
         if trial.status == "diverged" or (len(trial.epochs) >= epoch and trial.status != "failed"):
-            config = {key: trial.config[key] for key in sorted(trial.config) if key != "epochs"}
-            groups.setdefault(repr(config), []).append(trial)
+            groups.setdefault(key_of(trial.config), []).append(trial)
         elif trial.epochs:
             shorter += trial.status != "failed"
     return Compared(epoch, [entry(group, epoch) for group in groups.values()], shorter)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis import chosen, comparison, frame, ranking, replicates, spread
 from search.ledger import Run, Trial
+from trainables.config import key_of
 
 CONFIRM = "confirm"
 
@@ -67,8 +68,7 @@ class Standing:
 def stand(run: Run) -> Standing:
     """Rank a run."""
     everything = frame.load([run])
-    keys = frame.config_keys([run])
-    everything.insert(0, "group", replicates.configuration_of(everything, keys))
+    everything.insert(0, "group", [key_of(trial.config) for trial in frame.planned(run)])
     is_fresh = everything["source"] == CONFIRM
     trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity["sizes"]["val"])
     if run.totals["seeds"] == 1:

@@ -17,7 +17,7 @@ from analysis.verify_trial import TrialFiles, read_trial
 from search import confirmation, ledger
 from search.folder import GROWING
 from search.identity import ALLOWABLE
-from search.ledger import SCHEMA, TOTALS, UNSAID, Shape
+from search.ledger import SCHEMA, SCHEMAS, TOTALS, UNSAID, Shape
 from search.lock import held
 from trainables.durable import Record
 
@@ -46,7 +46,7 @@ def verify(run_folder: Path) -> list[str]:
     is_held = bool(held(run_folder))
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
     totals = check_totals(evidence)
-    plan = check_plan(evidence, totals, identity["seed"])
+    plan = check_plan(evidence, totals, identity["seed"], identity["schema"])
     is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
     asked = [line.record["epochs"] for line in totals]
     trials = {
@@ -82,7 +82,7 @@ def check_identity(evidence: Evidence) -> Record | None:
         return None
     if not evidence.has_shape("run.json:1", identity["sizes"], SIZES):
         return None
-    if identity["schema"] != SCHEMA:
+    if identity["schema"] not in SCHEMAS:
         evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
         return None
     return identity if is_rule(evidence, "run.json:1", identity["scheduler"]) else None
@@ -117,7 +117,8 @@ def check_allowed(evidence: Evidence, line: Line) -> None:
             else "allowed without a change of identity"
         )
         evidence.wrong(line.where, what)
-    for key in changed.keys() - set(ALLOWABLE):
+    renamed = {"space_hash"} if "schema" in changed else set()  # a schema has its own way to write a space
+    for key in changed.keys() - set(ALLOWABLE) - renamed:
         evidence.wrong(line.where, f"{key} may not change")
     known = {key: IDENTITY[key] for key in changed if key in ALLOWABLE}
     if evidence.has_shape(line.where, changed, known) and "scheduler" in known:

@@ -1,39 +1,39 @@
 """trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
 
-import json
-
 from analysis.evidence import Evidence, Line
 from search import confirmation, plan
 from search.ledger import PLANNED
 from spaces import MAX_GRID
-from trainables.config import trial_id
+from trainables.config import key_of, trial_id, trial_id_of_schema_1
 from trainables.durable import Record
 
 
-def check_plan(evidence: Evidence, totals: list[Line], seed: int) -> list[Line]:
+def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int) -> list[Line]:
     """Indices count from 0, ids are those of the configurations, none twice, none too many, each with its seed.
 
     Args:
         seed: of the run.
+        schema: in which it was begun.
 
     Returns:
         the lines whose id may become a path.
     """
     lines = evidence.lines(evidence.run / "trials.jsonl", PLANNED)
+    ids = [trial_id] if schema > 1 else [trial_id, trial_id_of_schema_1]  # what was added since has the ids of now
     names: set[str] = set()
     seen: dict[str, str] = {}  # by content: among thousands of trials two may well have the same six digits
     for position, line in enumerate(lines):
         record = line.record
-        name = trial_id(record["config"], record["seed"])
+        known = [name(record["config"], record["seed"]) for name in ids]
         if record["index"] != position:
             evidence.wrong(line.where, f"index is {record['index']}, not {position}")
-        if record["id"] != name:
-            evidence.wrong(line.where, f"id is {record['id']!r}, but that of its configuration and seed is {name}")
-        content = json.dumps([record["config"], record["seed"]], sort_keys=True)
+        if record["id"] not in known:
+            evidence.wrong(line.where, f"id is {record['id']!r}, but that of its configuration and seed is {known[0]}")
+        content = f"{key_of(record['config'])} {record['seed']}"
         if content in seen:
             evidence.wrong(line.where, f"the same configuration and seed as {seen[content]}")
         seen.setdefault(content, line.where)
-        names.add(name)
+        names |= set(known)
     if totals and is_possible(evidence, totals[-1]):
         searched = [line for line in lines if line.record["source"] != confirmation.SOURCE]
         check_search(evidence, searched, [line.record for line in totals], seed)
@@ -68,9 +68,9 @@ def check_search(evidence: Evidence, lines: list[Line], history: list[Record], s
 def check_confirmation(evidence: Evidence, lines: list[Line], searched: list[Line], totals: Record, seed: int) -> None:
     """Configurations of the search on fresh seeds, if that was asked for."""
     seeds = {confirmation.seed_of(seed, replicate) for replicate in range(totals["confirm_seeds"])}
-    configs = {trial_id(line.record["config"], 0) for line in searched}
+    configs = {key_of(line.record["config"]) for line in searched}
     for line in lines:
         if line.record["seed"] not in seeds:
             evidence.wrong(line.where, f"seed {line.record['seed']} is none of the confirmation")
-        if trial_id(line.record["config"], 0) not in configs:
+        if key_of(line.record["config"]) not in configs:
             evidence.wrong(line.where, "confirms a configuration that was not searched")

@@ -14,7 +14,8 @@ from analysis.evidence import Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import growth, plan
 from search.tpe import suggest
-from spaces import Point, Space, key_of
+from spaces import Point, Space
+from trainables.config import key_of
 from trainables.durable import Record
 from trainables.errors import SpaceError
 
@@ -62,7 +63,7 @@ def rebuilt(identity: Record) -> Space | None:
             space = replace(space, max_params=limit, classes=len(identity["classes"]))
     except SpaceError:
         return None
-    return space if space.digest() == identity["space_hash"] else None
+    return space if identity["space_hash"] in (space.digest(), space.digest_of_schema_1()) else None
 
 
 def warm_points(identity: Record, space: Space) -> list[Point] | None:

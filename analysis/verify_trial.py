@@ -12,6 +12,7 @@ from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from search import confirmation
 from search.ledger import OUTCOMES, Shape
 from trainables import timing
+from trainables.config import trial_id
 from trainables.durable import Record, states
 
 METRICS: Shape = {
@@ -31,6 +32,7 @@ class TrialFiles:
     """What the folder of one planned trial holds."""
 
     id: str
+    id_now: str  # of the same configuration in the schema of now, which states have that are written now
     folder: Path
     is_confirmation: bool = False
     rows: list[Line] = field(default_factory=list)  # epochs 1, 2, 3 ...
@@ -79,7 +81,8 @@ def read_trial(evidence: Evidence, planned: Line, asked: Sequence[int], images: 
     """
     record = planned.record
     folder = evidence.run / "trials" / f"{record['index']:04d}-{record['id']}"
-    trial = TrialFiles(record["id"], folder, record["source"] == confirmation.SOURCE)
+    id_now = trial_id(record["config"], record["seed"])
+    trial = TrialFiles(record["id"], id_now, folder, record["source"] == confirmation.SOURCE)
     read_ledger(evidence, trial, asked)
     for line in trial.rows:
         check_row(evidence, line, images)
@@ -154,7 +157,7 @@ def check_states(evidence: Evidence, trial: TrialFiles) -> None:
         if facts is None:
             continue
         check_hash(evidence, sidecar.with_suffix(".pt"), facts["sha256"])
-        if facts["trial"] != trial.id:
+        if facts["trial"] not in (trial.id, trial.id_now):
             evidence.wrong(where, f"of trial {facts['trial']}, not {trial.id}")
         if sidecar.name != f"state-{facts['epoch']:06d}.json" or not 1 <= facts["epoch"] <= len(trial.rows):
             evidence.wrong(where, f"of epoch {facts['epoch']}, where the ledger has {len(trial.rows)} epochs")

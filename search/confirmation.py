@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from trainables import durable
-from trainables.config import derive, trial_id
+from trainables.config import key_of, trial_id
 from trainables.durable import Record
+from trainables.seeds import derive
 
 if TYPE_CHECKING:
     from search.ledger import Run, Trial
@@ -41,15 +42,16 @@ def missing(run: "Run") -> list[Record]:
     """
     if not (run.totals.get("confirm") and run.search_ended):
         return []
-    there = {(trial.seed, trial.id) for trial in run.trials if trial.source == SOURCE}
+    there = {(trial.seed, key_of(trial.config)) for trial in run.trials if trial.source == SOURCE}
     lines: list[Record] = []
     for config in chosen(run):
         for replicate in range(run.totals["confirm_seeds"]):
             seed = seed_of(run.identity["seed"], replicate)
-            name = trial_id(config, seed)
-            if (seed, name) not in there:
+            if (seed, key_of(config)) not in there:
                 index = len(run.trials) + len(lines)
-                lines.append({"index": index, "id": name, "config": config, "seed": seed, "source": SOURCE})
+                lines.append(
+                    {"index": index, "id": trial_id(config, seed), "config": config, "seed": seed, "source": SOURCE}
+                )
     return lines
 
 
@@ -58,7 +60,7 @@ def chosen(run: "Run") -> list[Record]:
     confirmed = [trial for trial in run.trials if trial.source == SOURCE]
     best = leaders(run.search_trials)[: run.totals["confirm"]]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
-    configs = {trial_id(trial.config, 0): planned_config(trial) for trial in (*confirmed, *best, *baseline)}
+    configs = {key_of(trial.config): planned_config(trial) for trial in (*confirmed, *best, *baseline)}
     return list(configs.values())
 
 
@@ -70,7 +72,7 @@ def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
     """
     groups: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
-        groups[trial_id(trial.config, 0)].append(trial)
+        groups[key_of(trial.config)].append(trial)
     finished = [[trial for trial in group if trial.status == "finished"] for group in groups.values()]
     whole = [len(done) == len(group) for done, group in zip(finished, groups.values(), strict=True)]
     ranked = sorted(

@@ -10,7 +10,7 @@ from search.settings import Settings, plural
 from search.stopping import WAITING, continued, decisive, is_known, label, version_of
 from spaces import MAX_GRID, Space, When
 from trainables import durable
-from trainables.config import DEFAULTS, LENGTH_DEPENDENT
+from trainables.config import DEFAULTS, LENGTH_DEPENDENT, key_of
 from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
@@ -86,9 +86,14 @@ def unplanned(folder: Path, wanted: list[Record]) -> list[Record]:
     """
     planned = durable.read_lines(folder / "trials.jsonl")
     there = searched_lines(folder)
-    if [{**line, "index": old["index"]} for line, old in zip(wanted, there, strict=False)] != there:
+    if list(map(content, wanted[: len(there)])) != list(map(content, there)):
         raise RunError(f"another plan: {folder}/trials.jsonl: its points are drawn differently now. Use --name NEW.")
     return [{**line, "index": index} for index, line in enumerate(wanted[len(there) :], len(planned))]
+
+
+def content(line: Record) -> Record:
+    """What a line of the plan says, whichever its place and however its numbers and so its id were written."""
+    return {**line, "index": None, "id": None, "config": key_of(line["config"])}
 
 
 def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
@@ -105,6 +110,11 @@ def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
         found = f"version {version_of(asked['scheduler'])!r} of {asked['scheduler']['name']}"
         raise RunError(f"unknown rule: {folder}/run.json: {found}, which is not known here. Update this program.")
     changed = identity.differences(recorded, asked)
+    renamed = {}
+    if "schema" in changed and recorded.get("space_hash") == settings.space.digest_of_schema_1():
+        renamed = {
+            key: changed.pop(key) for key in ("space_hash",) if key in changed
+        }  # it is that space under its new hash
     told = changed if not changed.keys() & identity.EXPLAINING else changed.keys() - {"space_hash"}
     words = [identity.sentence(recorded, key, value) for key, value in changed.items() if key in told]
     final = [key for key in changed if key not in identity.ALLOWABLE]
@@ -113,7 +123,7 @@ def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
         raise RunError(
             f"not the same search: {folder}: what follows differs. Start another with --name NEW{way_out}.", words
         )
-    return {"allowed": words, "identity": changed} if changed else {}
+    return {"allowed": words, "identity": changed | renamed} if changed else {}
 
 
 def ask(folder: Path, settings: Settings, before: Record | None) -> Record:

@@ -9,7 +9,7 @@ import itertools
 import random
 from collections.abc import Iterator
 
-from trainables.config import derive
+from trainables.seeds import derive
 
 SMALLEST = 2.0**-40  # digits that are worth less than this change no value
 

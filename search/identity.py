@@ -1,5 +1,6 @@
 """What makes a run this run: written once into run.json, compared whenever the run is continued."""
 
+import ast
 import hashlib
 import importlib.metadata
 import json
@@ -13,18 +14,24 @@ from search import stopping
 from search.ledger import SCHEMA
 from search.settings import Settings
 from trainables import precision
+from trainables.config import canonical
 from trainables.data import Dataset
 from trainables.durable import Record
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
+NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
+    "augment", "dropout", "kernels", "models", "normpool", "optimizers", "precision", "schedule", "seeds", "split", "train",
+)  # fmt: skip
 OF_GIT = (  # where a shell or a hook says that another repository lies
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
 )  # fmt: skip
 COMPARED = (  # the name of the data set is not: moved images are the same images
-    "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "torch",
+    "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code",
+    "torch",
 )  # fmt: skip
 ALLOWABLE = (
+    "schema",
     "scheduler",
     "precision",
     "threads",
@@ -85,7 +92,7 @@ def libraries(settings: Settings) -> tuple[str, ...]:
 
 def differences(recorded: Record, asked: Record) -> Record:
     """The parts of the identity that are not what they were, as they are now."""
-    found = {key: asked[key] for key in COMPARED if recorded.get(key) != asked[key]}
+    found = {key: asked[key] for key in COMPARED if canonical(recorded.get(key)) != canonical(asked[key])}
     why = ("set", "max_params", "constraint") if "space_hash" in found else ()
     return found | {key: asked.get(key) for key in why if recorded.get(key) != asked.get(key)}
 
@@ -100,8 +107,39 @@ def shown(value: Any) -> str:
 
 
 def code_hash() -> str:
-    """A hash of the sources that decide what a trial computes."""
-    return sources("trainables")
+    """A hash of what the modules of NUMBERS do: of their syntax, without what is there for people to read."""
+    folder = Path(trainables.__file__).parent
+    found = {name: syntax((folder / f"{name}.py").read_text("utf-8")) for name in NUMBERS}
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+
+
+def syntax(source: str) -> str:
+    """The syntax tree of a module without docstrings, comments, annotations and messages.
+
+    A message is a text with a space in it, or a part of a formatted text: no name of a knob, layer or file has one.
+    """
+    return ast.dump(Speechless().visit(ast.parse(source)))
+
+
+class Speechless(ast.NodeTransformer):
+    """Drops what is there for people to read."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_docstring = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_docstring else self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("") if isinstance(node.value, str) and " " in node.value else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        return ast.JoinedStr([self.visit(each) for each in node.values if not isinstance(each, ast.Constant)])
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg(node.arg)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
 
 
 def sources(*packages: str) -> str:

@@ -14,7 +14,8 @@ from search import confirmation
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
 
-SCHEMA = 1  # version of the run folder's format
+SCHEMA = 2  # version of the run folder's format
+SCHEMAS = (1, SCHEMA)  # those that can be read
 IDENTITY = (  # what its readers need of run.json
     "space", "space_params", "constants", "baseline", "dataset", "dataset_title", "fallback", "fingerprint", "sizes",
     "classes", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "versions", "git",
@@ -134,7 +135,7 @@ def read_identity(folder: Path) -> Record:
     if not (folder / "run.json").exists():
         raise RunError(f"no run: {folder}: run.json is missing. See the names under {folder.parent}.")
     identity = effective_identity(folder)
-    if identity.get("schema") != SCHEMA:
+    if identity.get("schema") not in SCHEMAS:
         raise RunError(
             f"unknown format: {folder}/run.json: schema {identity.get('schema')!r}, not {SCHEMA}. Update this program."
         )

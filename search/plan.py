@@ -7,13 +7,13 @@ depend on what earlier ones came to as well; those are drawn while the search ru
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from search.halton import halton
-from spaces import Point, Space, key_of
-from trainables.config import derive, trial_id
+from spaces import Point, Space
+from trainables.config import key_of, trial_id
 from trainables.durable import Record
 from trainables.errors import SpaceError
+from trainables.seeds import derive
 
 ALGORITHMS = ("grid", "random", "qmc", "tpe")
 ATTEMPTS = 1000  # draws of one point before a space counts as used up
@@ -97,7 +97,7 @@ def replica(line: Record, index: int, seed: int, replicate: int) -> Record:
 
 def distinct(space: Space, algorithm: str, seed: int, warm: Sequence[Point]) -> Iterator[tuple[Point, str]]:
     """Points that may be trained and their source, no configuration twice."""
-    seen: set[frozenset[tuple[str, Any]]] = set()
+    seen: set[str] = set()
 
     def is_new(point: Point) -> bool:
         config = space.config(point)

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from trainables.config import derive
 from trainables.durable import Record
+from trainables.seeds import derive
 
 ARRIVING = ("asha", "median")  # these decide about a trial when it arrives, in the order of arrival
 WAITING = ("sha", "epochs")  # these decide about a whole rung

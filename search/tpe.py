@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from search import plan
-from spaces import Choice, Point, Range, Space, by_axis, key_of, rows
-from trainables.config import derive
+from spaces import Choice, Point, Range, Space, by_axis, rows
+from trainables.config import key_of
+from trainables.seeds import derive
 
 if TYPE_CHECKING:
     import optuna

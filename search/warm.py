@@ -9,8 +9,8 @@ from search import ledger
 from search.confirmation import SOURCE
 from search.resuming import names
 from search.settings import Settings
-from spaces import Point, Space, by_axis, fits, key_of
-from trainables.config import Config, unknown
+from spaces import Point, Space, by_axis, fits
+from trainables.config import Config, key_of, unknown
 from trainables.durable import Record
 from trainables.errors import RunError
 
@@ -60,7 +60,7 @@ def best(run: ledger.Run) -> list[ledger.Trial]:
     Those that fresh seeds confirmed come first, in the order of these; then finished ones by their mean over the seeds of the
     search, then those that came furthest.
     """
-    seeds: dict[frozenset[tuple[str, Any]], list[ledger.Trial]] = {}
+    seeds: dict[str, list[ledger.Trial]] = {}
     for trial in sorted(run.trials, key=lambda trial: trial.index):
         if trial.best and trial.status != "diverged":
             seeds.setdefault(key_of(trial.config), []).append(trial)

@@ -5,7 +5,8 @@ from typing import Any
 
 from spaces._ranges import Choice, Interval, When
 from spaces._space import Space
-from trainables.config import DEFAULTS, derive
+from trainables.config import DEFAULTS
+from trainables.seeds import derive
 
 DECADES = 2  # from here on a range is one over several decades
 RATES = ("lr", "adamw_lr", "weight_decay")  # act by their order of magnitude

@@ -7,9 +7,10 @@ Every range turns a number u from [0, 1) into a value, so that random and quasi-
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from trainables.config import canonical
 from trainables.errors import SpaceError
 
 MAX_LISTED = 100_000  # values of one range in a grid; more is a mistake, not a search
@@ -196,6 +197,15 @@ class When:
 
     def __str__(self) -> str:
         return f"when({self.decider}: {', '.join(f'{value}={case}' for value, case in self.cases)})"
+
+
+def canonical_range(value: Any) -> Any:
+    """The same range or value, with one spelling for each number."""
+    if isinstance(value, When):
+        return replace(value, cases=tuple((name, canonical_range(case)) for name, case in value.cases))
+    if isinstance(value, Choice):
+        return replace(value, values=tuple(map(canonical, value.values)))
+    return replace(value, step=canonical(value.step)) if isinstance(value, Interval) else canonical(value)
 
 
 def choice(*values: Any) -> Choice:

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from spaces._parameters import ParameterError, Parameters, Point, by_axis, fits
-from trainables.config import Config, complete
+from spaces._ranges import canonical_range
+from trainables.config import Config, canonical, complete, key_of
 from trainables.errors import SpaceError
 
 SCHEDULER = re.compile(r"asha|sha|median|epochs:[1-9][0-9]{0,6}|none")
@@ -106,7 +107,7 @@ class Space(Parameters):
     @cached_property
     def grid(self) -> list[Point]:
         """Every different combination that may be trained; none if they cannot be listed."""
-        points: dict[frozenset[tuple[str, Any]], Point] = {}
+        points: dict[str, Point] = {}
         for point in self.combined() if self.is_listed else ():
             config = self.config(point)
             if key_of(config) not in points and self.refusal(config) is None:
@@ -114,11 +115,20 @@ class Space(Parameters):
         return list(points.values())
 
     def digest(self) -> str:
-        """A hash of everything that decides which configurations are tried."""
+        """A hash of everything that decides which configurations are tried; numbers count by their value."""
+        params = {key: canonical_range(value) for key, value in self.params.items()}
+        facts = [(key, str(value) if key in self.searched else value) for key, value in params.items()]
+        exact = [
+            (key, *map(canonical, params[key].bounds())) for key in self.searched
+        ]  # in order: it decides the points
+        baseline = sorted((key, canonical(value)) for key, value in self.baseline.items())
+        return hashed([facts, exact, baseline, *self._limits()])
+
+    def digest_of_schema_1(self) -> str:
+        """The same as it was in runs of schema 1, where 1 and 1.0 were two values."""
         facts = [(key, str(value) if key in self.searched else value) for key, value in self.params.items()]
-        exact = [(key, value.bounds()) for key, value in self.searched.items()]  # in order: it decides the points
-        text = json.dumps([facts, exact, sorted(self.baseline.items()), *self._limits()])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        exact = [(key, value.bounds()) for key, value in self.searched.items()]
+        return hashed([facts, exact, sorted(self.baseline.items()), *self._limits()])
 
     def _limits(self) -> list[Any]:
         """What the hash of a space holds only where it is used, so that a space without limits keeps its hash."""
@@ -133,6 +143,6 @@ class Space(Parameters):
             return str(getattr(self.constraint, "__qualname__", type(self.constraint).__qualname__))
 
 
-def key_of(config: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
-    """Equal for configurations that train the same network, however long: 1 and 1.0 are the same."""
-    return frozenset((key, value) for key, value in config.items() if key != "epochs")
+def hashed(facts: list[Any]) -> str:
+    """Sixteen hex digits of a hash of plain values."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -153,6 +153,27 @@ def test_what_is_set_is_part_of_what_the_run_is(command, tmp_path):
     assert 'set: ["lr=loguniform(1e-4,1)", "depth=2"] is now null' in err
 
 
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [(("lr=loguniform(1e-4,1)", "dropout=0,0.3"), ("lr=loguniform(0.0001,1.0)", "dropout=0.0,0.3")),
+     (("lr=1e-3,0.30",), ("lr=0.001,3e-1",)), (("width=16,32", "label_smoothing=0"), ("width=16.0,32", "label_smoothing=-0.0")),
+     (("dropout=uniform(0,0.5,step=0.10)",), ("dropout=uniform(0.0,5e-1,step=1e-1)",))],
+)  # fmt: skip
+def test_a_number_may_be_written_in_another_way(command, tmp_path, first, again):
+    """They were two searches, with other ids for the same configurations."""
+
+    def words(changes):
+        return [part for change in changes for part in ("--set", change)]
+
+    assert command(*SEARCH, *words(first))[0] == 0
+    before = [trial.id for trial in ledger.read(tmp_path / "runs" / "t").trials]
+    code, _, err = command(*SEARCH, *words(again))
+    assert code == 0, err
+    assert [trial.id for trial in ledger.read(tmp_path / "runs" / "t").trials] == before
+    assert command(*SEARCH, *words(again), "--name", "other")[0] == 0
+    assert [trial.id for trial in ledger.read(tmp_path / "runs" / "other").trials] == before
+
+
 def test_a_moved_baseline_and_the_warnings_are_said(command):
     _, _, err = command(*SEARCH, "--set", "lr=uniform(1e-2, 1e1)")
     assert "note: baseline lr=" in err

@@ -57,6 +57,7 @@ REALS = {  # smallest allowed, largest allowed, whether the smallest itself is
     "label_smoothing": (0.0, 0.9999, True),
 }
 OWN_KEYS = ("depth", "width", "adamw_lr")  # of some model or optimizer
+NEUTRAL: Config = {"dropout": 0, "label_smoothing": 0}  # optional knobs at the value at which they do nothing
 KEYS = (*DEFAULTS, *OWN_KEYS)
 MOST_BLOCKS = 16  # of an mlp or a convnet
 
@@ -75,6 +76,7 @@ def complete(given: Mapping[str, Any]) -> Config:
     check_value("optimizer", config["optimizer"])
     own = MODELS[config["model"]] | OPTIMIZERS[config["optimizer"]]
     config = {**own, **config}
+    config = {key: typed(key, value) for key, value in config.items()}
     for key, value in config.items():
         check_value(key, value)
         if key in OWN_KEYS and key not in own:
@@ -82,6 +84,13 @@ def complete(given: Mapping[str, Any]) -> Config:
     if "depth" in config:
         check_depth(config["model"], config["depth"])
     return {key: config[key] for key in KEYS if key in config}
+
+
+def typed(key: str, value: Any) -> Any:
+    """A number in the type that its knob has, however it was written: 2 for a width of 2.0, 1.0 for a rate of 1."""
+    if key in INTEGERS and type(value) is float and value.is_integer():
+        return int(value)
+    return float(value) + 0.0 if key in REALS and type(value) in (int, float) else value  # + 0.0: no zero below zero
 
 
 def unread(key: str, config: Mapping[str, Any]) -> str:
@@ -113,6 +122,7 @@ def check_value(key: str, value: Any) -> None:
     """
     if key not in KEYS:
         raise SpaceError(unknown("hyperparameter", key, KEYS))
+    value = typed(key, value)
     if key in CHOICES:
         if value not in CHOICES[key]:
             raise SpaceError(unknown(key, value, CHOICES[key]))
@@ -149,14 +159,37 @@ def closest(given: object, known: Iterable[str], most: int = 1, cutoff: float = 
     return [name for fold in alike for name in by_fold[fold]][:most]
 
 
+def canonical(value: Any) -> Any:
+    """One number for all numbers that are equal: 1 for 1.0 and 1e0, 0 for -0.0. What is no number stays as it is."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def key_of(config: Mapping[str, Any]) -> str:
+    """The same text for the same configuration, and for no other: THE equality of configurations.
+
+    Numbers count by their value, keys in any order, knobs that do nothing not at all, and however long it is trained.
+    """
+    facts = {key: canonical(value) for key, value in config.items() if key != "epochs"}
+    told = {key: value for key, value in facts.items() if not (key in NEUTRAL and is_same(value, NEUTRAL[key]))}
+    return json.dumps(told, sort_keys=True, allow_nan=False)
+
+
+def is_same(first: Any, second: Any) -> bool:
+    """Whether two canonical values are one: True is not 1."""
+    return type(first) is type(second) and bool(first == second)
+
+
 def trial_id(config: Mapping[str, Any], seed: int) -> str:
-    """Six hex digits that name a configuration and its seed, whatever the number of epochs and the order of keys."""
+    """Six hex digits that name a configuration and its seed."""
+    return short(f"{key_of(config)} {seed}")
+
+
+def trial_id_of_schema_1(config: Mapping[str, Any], seed: int) -> str:
+    """The same as it was in runs of schema 1, where 1 and 1.0 were two configurations."""
     facts = {key: value for key, value in config.items() if key != "epochs"}
-    text = json.dumps([facts, seed], sort_keys=True, allow_nan=False)
+    return short(json.dumps([facts, seed], sort_keys=True, allow_nan=False))
+
+
+def short(text: str) -> str:
+    """Six hex digits of its hash."""
     return hashlib.sha256(text.encode()).hexdigest()[:6]
-
-
-def derive(*parts: int | str) -> int:
-    """A seed (63 bits) hashed from parts: unlike a sum, no two different lists of parts meet."""
-    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.augment import Batch, augment, normalise
-from trainables.config import derive
 from trainables.data import Dataset, Split
 from trainables.models import Whitening, build
 from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
 from trainables.schedule import learning_rate
+from trainables.seeds import derive
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
 

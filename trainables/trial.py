@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 
 from trainables import durable, timing
-from trainables.config import trial_id
+from trainables.config import trial_id, trial_id_of_schema_1
 from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
@@ -71,7 +71,8 @@ def run(
         yield from committed[heard:] if heard is not None else ()
         if has_ended(folder, config["epochs"]):
             return
-        state = load_state(folder, trial_id(config, seed), at_most=config["epochs"])
+        names = trial_id(config, seed), trial_id_of_schema_1(config, seed)
+        state = load_state(folder, *names, at_most=config["epochs"])
         if until and state and until <= min(state["epoch"], len(committed)) < config["epochs"]:
             return
         known = {row["epoch"]: row["val_accuracy"] for row in committed}
@@ -192,8 +193,8 @@ def save_state(folder: Path, epoch: Epoch, identity: str) -> None:
         durable.remove_checked(old)
 
 
-def load_state(folder: Path, identity: str, *, at_most: int) -> dict[str, Any] | None:
-    """The newest good state of this trial, of epoch `at_most` or before; none if there is none.
+def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None:
+    """The newest good state of a trial with one of these ids, of epoch `at_most` or before; none if there is none.
 
     A damaged state is noted and the one before it taken: its epochs are trained again, with the same result.
     """
@@ -204,7 +205,7 @@ def load_state(folder: Path, identity: str, *, at_most: int) -> dict[str, Any] |
         except RunError as error:
             timing.note(folder, {"note": str(error)})
             continue
-        if sidecar.get("trial") == identity and sidecar.get("epoch", at_most + 1) <= at_most:
+        if sidecar.get("trial") in names and sidecar.get("epoch", at_most + 1) <= at_most:
             state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
             return state
     return None

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from trainables import durable, trial
-from trainables.config import derive, trial_id
+from trainables.config import trial_id
 from trainables.models import build
 from trainables.optimizers import make_optimizer
+from trainables.seeds import derive
 
 
 @pytest.fixture

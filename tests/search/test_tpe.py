@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from search import plan
 from search.tpe import Told, define, frozen, suggest
-from spaces import Space, choice, integers, key_of, linked, logintegers, loguniform, uniform, when
+from spaces import Space, choice, integers, linked, logintegers, loguniform, uniform, when
+from trainables.config import key_of
 from trainables.errors import SpaceError
 
 PLAIN = Space(

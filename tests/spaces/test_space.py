@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces import Space, choice, integers, key_of, linked, logintegers, loguniform, uniform, warnings, when
+from spaces import Space, choice, integers, linked, logintegers, loguniform, uniform, warnings, when
+from trainables.config import key_of
 from trainables.errors import SpaceError
 
 FAMILY = Space(

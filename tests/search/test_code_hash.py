@@ -1,0 +1,101 @@
+"""The hash of the code covers what computes numbers, and nothing that is there for people to read."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import trainables
+from search import identity
+
+SOURCES = Path(trainables.__file__).parent
+LOADING = {
+    "config",
+    "data",
+}  # what training reads besides: names and defaults, which a plan has in full, and decoded images
+SMALL = '''
+"""About a module."""
+LIMIT = 3  # of something
+
+def half(value: float) -> float:
+    """Half of it."""
+    if value < 0:
+        raise ValueError(f"value must not be negative, but got {value}.")
+    return value / 2
+'''
+
+
+def hashed(source: str) -> str:
+    return identity.syntax(source)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("About a module.", "Of another kind."), ("# of something", "# of something else"), ("Half of it.", "The half."),
+     ("value must not be negative, but got", "no value below zero, not"), ("value: float) -> float", "value)"),
+     ('    """Half of it."""\n', ""), ("{value}.", "{value}!")],
+)  # fmt: skip
+def test_what_people_read_may_change(old, new):
+    assert old in SMALL
+    assert hashed(SMALL.replace(old, new)) == hashed(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("/ 2", "/ 3"), ("LIMIT = 3", "LIMIT = 4"), ("value < 0", "value <= 0"), ("return value", "return -value"),
+     ("ValueError", "TypeError"), ("{value}.", "{value + 1}.")],
+)  # fmt: skip
+def test_what_computes_may_not(old, new):
+    assert old in SMALL
+    assert hashed(SMALL.replace(old, new)) != hashed(SMALL)
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """The sources, to be edited."""
+    for path in SOURCES.glob("*.py"):
+        (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(trainables, "__file__", str(tmp_path / "__init__.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_edited_docstring_or_message_anywhere_orphans_no_run(copy, path):
+    before = identity.code_hash()
+    edited = Louder().visit(ast.parse(path.read_text("utf-8")))
+    (copy / path.name).write_text(
+        f'"""Another docstring."""\n{ast.unparse(ast.fix_missing_locations(edited))}', "utf-8"
+    )
+    assert identity.code_hash() == before
+
+
+class Louder(ast.NodeTransformer):
+    """Changes every text that has a space in it."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant(f"{node.value} Really.") if isinstance(node.value, str) and " " in node.value else node
+
+
+@pytest.mark.parametrize("name", identity.NUMBERS)
+def test_an_edit_of_what_computes_is_noticed(copy, name):
+    before = identity.code_hash()
+    path = copy / f"{name}.py"
+    path.write_text(path.read_text("utf-8") + "\nLOUDER = 11\n", "utf-8")
+    assert identity.code_hash() != before
+
+
+def test_every_module_that_training_uses_is_hashed_or_known_to_compute_nothing():
+    seen, todo = set(), ["train"]
+    while todo:
+        name = todo.pop()
+        if name not in seen | LOADING:
+            seen.add(name)
+            todo += imported(SOURCES / f"{name}.py")
+    assert seen - {"errors"} <= set(identity.NUMBERS)
+
+
+def imported(path: Path) -> list[str]:
+    """The modules of trainables/ that a module imports, wherever it does so."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+    inside = [node.module.removeprefix("trainables.") for node in nodes if str(node.module).startswith("trainables.")]
+    return inside + [each.name for node in nodes if node.module == "trainables" for each in node.names]
