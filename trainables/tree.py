@@ -134,8 +134,9 @@ def _list_split(folder: Path, root: Path, unread: Unread) -> Listed:
 def _list_class(folder: Path, root: Path, unread: Unread) -> list[tuple[str, int, int]]:
     found = []
     for entry in _entries(folder):
-        if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-            status = entry.stat()
+        is_there = entry.is_file()
+        if entry.name.lower().endswith(SUFFIXES) and (is_there or entry.is_symlink()):
+            status = entry.stat(follow_symlinks=is_there)  # a link that leads nowhere is named with the other bad files
             found.append((entry.name, status.st_size, status.st_mtime_ns))
         else:
             _count(entry, folder, root, unread)

@@ -41,6 +41,17 @@ def test_all_bad_files_are_named_at_once(make_tree, tmp_path, monkeypatch, proce
     assert [line.split(": ")[0] for line in refused.value.details] == sorted(str(root / name) for name in SPOILT)
 
 
+def test_a_link_of_an_image_that_leads_nowhere_is_named_with_them(make_tree, tmp_path):
+    root = make_tree({"train": 20, "test": 5})
+    spoil(root, SPOILT[0])
+    link = root / "train/cat/elsewhere.png"
+    link.symlink_to("/not-mounted/elsewhere.png")
+    with pytest.raises(DataError, match="cannot read 2 images") as refused:
+        prepare(root, tmp_path)
+    assert any(line.startswith(f"{link}: ") and "No such file" in line for line in refused.value.details)
+    assert prepare(root, tmp_path, skip_bad=True).census["skipped"] == 2
+
+
 def test_of_many_the_first_are_named_and_the_others_counted(make_tree, tmp_path):
     root = make_tree({"train": 20, "test": 5})
     spoil(root, *(f"train/cat/train{number:03}.png" for number in range(12)))

@@ -127,10 +127,13 @@ def test_what_is_left_without_some_images_is_held_to_the_same_rules(make_tree):
         found.without({path for path in found.splits["train"].paths if "/cat/" in path})
 
 
-def test_a_link_that_leads_nowhere_is_not_read_and_one_that_leads_to_itself_is_an_error(make_tree):
+def test_a_link_that_leads_nowhere_is_an_image_that_cannot_be_read_and_one_that_leads_to_itself_is_an_error(make_tree):
     root = make_tree({"train": 20, "val": 3, "test": 5})
     (root / "train" / "cat" / "gone.png").symlink_to("nowhere.png")
-    assert f"1 file not read: 1 in {root}/train/cat. " in tree.unread_words(tree.scan(root))
+    (root / "train" / "cat" / "gone.txt").symlink_to("nowhere.txt")
+    found = tree.scan(root)
+    assert f"1 file not read: 1 in {root}/train/cat. " in tree.unread_words(found)
+    assert "gone.png" in [name for name, *_ in found.listed["train"]["cat"]]
     (root / "train" / "cat" / "loop.png").symlink_to("loop.png")
     with pytest.raises(DataError, match=r"^cannot list images: .*/train/cat/loop\.png: Too many levels"):
         tree.scan(root)
