@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from search.interrupts import Interrupts
     from search.ledger import Run
     from search.progress import Progress
+    from search.recorded import Totals
     from search.runner import Notify
     from search.settings import Settings
     from spaces import Space
@@ -353,7 +354,7 @@ def run(
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
-        remark(found.identity["scheduler"], found.totals, settings, is_over=progress.run.complete)
+        remark(found.identity.scheduler, found.totals, settings, is_over=progress.run.complete)
         settings, measured = sharing.settled(settings, found)
         if measured:
             tell(f"{measured}\n", sys.stderr)
@@ -394,7 +395,7 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
     from search.settings import plural
     from search.stopping import label
 
-    rule = label(progress.run.identity["scheduler"])
+    rule = label(progress.run.identity.scheduler)
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     begun = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
     verb = "finished already" if progress.run.complete else begun
@@ -405,7 +406,7 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
     )  # fmt: skip
 
 
-def remark(rule: "Record", totals: "Record", settings: "Settings", is_over: bool = False) -> None:
+def remark(rule: "Record", totals: "Totals", settings: "Settings", is_over: bool = False) -> None:
     """A note for each thing that somebody should know about what was asked for: also with --quiet and --dry-run."""
     from search import folder
 

@@ -19,10 +19,10 @@ NAMED = 5  # tied trials that are named; of more the number is told
 
 def title(run: Run) -> str:
     """The space and the data set; the fallback is never out of sight."""
-    heading = f"# {escape(run.identity['space'])} on {escape(run.identity['dataset_title'])}"
-    if not run.identity["fallback"]:
+    heading = f"# {escape(run.identity.space)} on {escape(run.identity.dataset_title)}"
+    if not run.identity.fallback:
         return heading
-    why = escape(without_folders(run.identity["fallback"]), LONGEST_REASON)
+    why = escape(without_folders(run.identity.fallback), LONGEST_REASON)
     return f"{heading}, not CIFAR-10\n\n> **Not CIFAR-10:** {why}"
 
 
@@ -31,7 +31,7 @@ def banner(run: Run) -> str:
     if run.complete:
         return ""
     ended = sum(trial.ended for trial in run.trials)
-    planned = max(run.totals["trials"], len(run.trials))
+    planned = max(run.totals.trials, len(run.trials))
     text = f"> **Incomplete: {ended} of {plural(planned, 'trial')} ended**, so what follows may change. To go on:"
     return f"{text}\n\n{fence(commands.resume(run.name))}"
 
@@ -69,7 +69,7 @@ def sentence(run: Run, where: Standing) -> str:
 
 def lead(run: Run, best: Row, keys: list[str], finished: int) -> str:
     """The winner: what it is, its value and the interval around it."""
-    images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
+    images, seeds = run.identity.sizes["val"], run.totals.seeds
     over = f"{count(images)} images, 1 seed" if seeds == 1 else f"mean of {seeds} seeds"
     noun = "finished trial" if seeds == 1 else "finished configuration"
     around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
@@ -164,33 +164,33 @@ def on_test(run: Run, where: Standing) -> str:
     metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
     if metrics is None:
         return ""
-    is_alone = run.totals["seeds"] == 1 and not where.is_confirmed
+    is_alone = run.totals.seeds == 1 and not where.is_confirmed
     whose = "this network" if is_alone else network(run, where)
     return f"On the test split: {percent(metrics['accuracy'])} %, by {whose}."
 
 
 def protocol(run: Run) -> str:
     """How the numbers came about, in one sentence."""
-    identity, sizes = run.identity, run.identity["sizes"]
-    fraction = "" if identity["fraction"] == 1 else f" ({100 * identity['fraction']:g} % of those there are)"
+    identity, sizes = run.identity, run.identity.sizes
+    fraction = "" if identity.fraction == 1 else f" ({100 * identity.fraction:g} % of those there are)"
     return (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
-        f"{plural(run.totals['epochs'], 'epoch')} with {plural(run.totals['seeds'], 'seed')}, "
-        f"{stopping(identity['scheduler'])}; its value is {value(run)} on {count(sizes['val'])} validation images"
+        f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, "
+        f"{stopping(identity.scheduler)}; its value is {value(run)} on {count(sizes['val'])} validation images"
         f"{held_out(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; "
-        f"data fingerprint `{escape(identity['fingerprint'][:12])}`{left_out(run)}."
+        f"data fingerprint `{escape(identity.fingerprint[:12])}`{left_out(run)}."
     )
 
 
 def value(run: Run) -> str:
     """What a configuration is ranked by."""
-    return "the accuracy" if run.totals["seeds"] == 1 else "the mean over its seeds of the accuracy"
+    return "the accuracy" if run.totals.seeds == 1 else "the mean over its seeds of the accuracy"
 
 
 def held_out(run: Run) -> str:
     """Where the validation images of a folder come from; nothing of a data set that has a name of its own."""
-    census = run.identity.get("census", {})
+    census = run.identity.census
     if "validation" not in census:
         return ""
     return f" (of {escape(census['validation'])}/)" if census["validation"] else " (a tenth of those in train/)"
@@ -198,13 +198,13 @@ def held_out(run: Run) -> str:
 
 def left_out(run: Run) -> str:
     """How many damaged images --skip-bad left out."""
-    number = run.identity.get("census", {}).get("skipped", 0)
+    number = run.identity.census.get("skipped", 0)
     return f", without {plural(number, 'image')} that cannot be read" if number else ""
 
 
 def confirming(run: Run) -> str:
     """Who chooses the winner, where it is not the search alone."""
-    top, seeds = run.totals.get("confirm", 0), run.totals.get("confirm_seeds", 0)
+    top, seeds = run.totals.confirm, run.totals.confirm_seeds
     if not top or not seeds:
         return ""
     return (

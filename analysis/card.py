@@ -28,7 +28,7 @@ def card(run: Run, trial: Trial, facts: Record) -> str:
     rows = [[escape(key), setting(key, value)] for key, value in trial.config.items()]
     again = facts["trained_on"] != "train"
     parts = [
-        f"# {escape(trial.config['model'])} for {escape(run.identity['dataset_title'])}",
+        f"# {escape(trial.config['model'])} for {escape(run.identity.dataset_title)}",
         about(run, facts, again),
         f"## How good it is\n\n{table(['accuracy of', 'on', '%'], numbers(run, trial), 'llr')}",
         caution(again),
@@ -41,7 +41,7 @@ def card(run: Run, trial: Trial, facts: Record) -> str:
 
 
 def about(run: Run, facts: Record, again: bool) -> str:
-    sizes, classes = run.identity["sizes"], facts["classes"]
+    sizes, classes = run.identity.sizes, facts["classes"]
     images = sizes["train"] + (sizes["val"] if again else 0)
     what = f"{count(images)} images (training{' and validation' if again else ''})"
     return (
@@ -54,7 +54,7 @@ def about(run: Run, facts: Record, again: bool) -> str:
 def numbers(run: Run, trial: Trial) -> list[list[str]]:
     """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
     assert trial.best is not None, "an exported trial has epochs"
-    images, value = run.identity["sizes"]["val"], trial.best["val_accuracy"]
+    images, value = run.identity.sizes["val"], trial.best["val_accuracy"]
     ranked = stand(run).trials  # the best of many has an interval that knows of it
     bounds = [tuple(pair) for pair in ranked.loc[ranked["index"] == trial.index, ["low", "high"]].to_numpy()]
     told = with_bounds(value, *bounds[0]) if bounds else with_interval(value, images)
@@ -87,8 +87,8 @@ def beside(run: Run, trial: Trial) -> majority.Majority | None:
 
 def warnings(run: Run, trial: Trial) -> str:
     """What makes these numbers worth less: a constant answer that is as good, classes without images, copies."""
-    constant, about_images = beside(run, trial), run.identity.get("census", {})
-    remarks = census.remarks(about_images, run.identity["classes"])
+    constant, about_images = beside(run, trial), run.identity.census
+    remarks = census.remarks(about_images, run.identity.classes)
     if constant and not constant.is_beaten:
         remarks.insert(0, f"it is not shown to do better than always saying {constant.name}.")
     return "\n".join(f"- {sentence(remark)}" for remark in remarks)

@@ -56,7 +56,7 @@ def line(found: Finding) -> str:
 
 def images(run: Run) -> list[Finding]:
     """What makes values on these images worth less: too few, absent classes, copies across the splits."""
-    remarks = census.remarks(run.identity.get("census", {}), run.identity["classes"])
+    remarks = census.remarks(run.identity.census, run.identity.classes)
     return [Finding(False, sentence(remark)) for remark in remarks]
 
 
@@ -119,11 +119,9 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
         return [Finding(True, f"The best did not improve after epoch {best['epoch']} of {len(rows)}.")]
     known = "" if moves is None else f", where chance moves its value by {100 * moves:.2f} from epoch to epoch"
     text = f"{100 * gain:+.2f} points in the last fifth of its {len(rows)} epochs{known}"
-    if is_chance(gain, moves, run.identity["sizes"]["val"]):
+    if is_chance(gain, moves, run.identity.sizes["val"]):
         return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
-    longer = commands.longer(
-        run, -(-3 * run.totals["epochs"] // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT
-    )
+    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT)
     return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
 
 
@@ -215,7 +213,7 @@ def unsure(run: Run, text: str, advice: str, rows: int) -> list[Finding]:
     """What calls for fresh seeds; without the advice where they are on their way."""
     if fresh_trials(run):
         return [Finding(False, text)]
-    return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals["trials"], TOP)))]
+    return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals.trials, TOP)))]
 
 
 def confirmed_spread(run: Run, confirmed: pd.DataFrame) -> list[Finding]:
@@ -232,7 +230,7 @@ def confirmed_spread(run: Run, confirmed: pd.DataFrame) -> list[Finding]:
     text = f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}."
     if int(finished["seeds"].min()) > FEW_SEEDS:
         return [Finding(True, text)]
-    more = commands.confirm(run, run.totals["confirm"], 2 * run.totals["confirm_seeds"])
+    more = commands.confirm(run, run.totals.confirm, 2 * run.totals.confirm_seeds)
     return [Finding(False, f"{text} So few seeds hardly show a difference; more may.", more)]
 
 
@@ -291,13 +289,11 @@ def stopping(run: Run) -> list[Finding]:
         return [of_a_choice(run, facts, unseen, agreement >= AGREEMENT)]
     if agreement >= AGREEMENT:
         return [Finding(True, f"Early stopping agrees with the final order ({facts} at the least).")]
-    grace = run.identity["scheduler"].get("grace_period", 1)
-    waiting = grace * run.identity["scheduler"].get("reduction_factor", 3)
-    has_rungs = waiting < run.totals["epochs"]
+    grace = run.identity.scheduler.get("grace_period", 1)
+    waiting = grace * run.identity.scheduler.get("reduction_factor", 3)
+    has_rungs = waiting < run.totals.epochs
     longer = (
-        {"scheduler": f"epochs:{waiting}"}
-        if run.identity["scheduler"]["name"] == "epochs"
-        else {"grace_period": waiting}
+        {"scheduler": f"epochs:{waiting}"} if run.identity.scheduler["name"] == "epochs" else {"grace_period": waiting}
     )
     later = commands.changed(run, **(longer if has_rungs else {"scheduler": "none"}))
     return [Finding(False, f"Early stopping disagrees with the final order: {facts}. Let it wait longer.", later)]
@@ -310,14 +306,14 @@ def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:
         text = f"Early stopping agrees with the final order of the trials that went on ({facts} at the least); {rest}."
         return Finding(True, text)
     text = f"Early stopping disagrees with the final order of the trials that went on: {facts}. That may be because it chose them"
-    more = min(1.0, 2 * run.identity["scheduler"].get("audit", 0.05))
+    more = min(1.0, 2 * run.identity.scheduler.get("audit", 0.05))
     return Finding(False, f"{text}; {rest}. An audit looks at those.", commands.changed(run, audit=more))
 
 
 def noise(run: Run, where: Standing) -> float:
     """How far the images or the seeds move a value of this run, as a standard deviation."""
     finished = where.board[where.board["status"] == "finished"]
-    return standard_error(finished, run.identity["sizes"]["val"], run.totals["seeds"])
+    return standard_error(finished, run.identity.sizes["val"], run.totals.seeds)
 
 
 def best_trial(run: Run, where: Standing) -> Trial:

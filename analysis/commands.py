@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.markdown import one_line
-from search.ledger import Run, Trial, skips_bad
+from search.ledger import Run, Trial
 from search.resuming import OF_A_RULE
 
 UNSAID = ("name", "budget", "version")  # of an early-stopping rule: in the value of --scheduler, or in no flag
@@ -20,20 +20,20 @@ def flags(settings: Mapping[str, Any]) -> list[str]:
 
 def dataset(run: Run) -> str:
     """The data set as it is named on the command line; where a folder of images lies is not known to a run."""
-    name = run.identity["dataset"]
-    return name if name in NAMED else f"folder:/path/to/{run.identity['dataset_title']}"
+    name = run.identity.dataset
+    return name if name in NAMED else f"folder:/path/to/{run.identity.dataset_title}"
 
 
 def skipping(run: Run) -> list[str]:
     """The flag of a run that left out damaged images."""
-    return ["--skip-bad"] if skips_bad(run.identity) else []
+    return ["--skip-bad"] if run.identity.skips_bad else []
 
 
 def train_again(run: Run, trial: Trial) -> str:
     """Trains the configuration of one row by itself."""
     identity = run.identity
-    setup = {"dataset": dataset(run), "fraction": identity["fraction"], "seed": trial.seed}
-    setup |= {"threads": identity["threads"], "precision": identity["precision"]}
+    setup = {"dataset": dataset(run), "fraction": identity.fraction, "seed": trial.seed}
+    setup |= {"threads": identity.threads, "precision": identity.precision}
     return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup), *skipping(run)])
 
 
@@ -90,27 +90,27 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
 
 def search(run: Run, settings: Mapping[str, Any], *more: str) -> str:
     """run_search.py with these settings, in the space as the run had changed it; of two changes of a key the last counts."""
-    own = [part for change in run.identity.get("set", []) for part in ("--set", one_line(change))]
+    own = [part for change in run.identity.set for part in ("--set", one_line(change))]
     return shlex.join(["python", "run_search.py", *flags(settings), *skipping(run), *own, *more])
 
 
 def asked(run: Run) -> dict[str, Any]:
     """The settings of a search, as its command line has them."""
     identity = run.identity
-    setup = {"space": identity["space"], "dataset": dataset(run), "epochs": run.totals["epochs"]}
-    if run.name != f"{identity['space']}-{identity['dataset']}":
+    setup = {"space": identity.space, "dataset": dataset(run), "epochs": run.totals.epochs}
+    if run.name != f"{identity.space}-{identity.dataset}":
         setup |= {"name": run.name}
-    if identity["algorithm"] != "grid":  # a grid knows its own size
-        setup |= {"num_samples": run.totals["trials"]}
-    setup |= {"algo": identity["algorithm"], "seed": identity["seed"]}
-    if run.totals["seeds"] > 1:
-        setup |= {"seeds": run.totals["seeds"]}
-    if "max_params" in identity:
-        setup |= {"max_params": identity["max_params"]}
-    return setup | scheduler(identity["scheduler"]) | {
-        "fraction": identity["fraction"],
-        "precision": identity["precision"],
-        "cpus_per_trial": identity["threads"],
+    if identity.algorithm != "grid":  # a grid knows its own size
+        setup |= {"num_samples": run.totals.trials}
+    setup |= {"algo": identity.algorithm, "seed": identity.seed}
+    if run.totals.seeds > 1:
+        setup |= {"seeds": run.totals.seeds}
+    if identity.max_params is not None:
+        setup |= {"max_params": identity.max_params}
+    return setup | scheduler(identity.scheduler) | {
+        "fraction": identity.fraction,
+        "precision": identity.precision,
+        "cpus_per_trial": identity.threads,
     }  # fmt: skip
 
 

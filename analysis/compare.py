@@ -70,13 +70,13 @@ def searched(run: Run) -> list[Trial]:
 def row_of(run: Run, best: Winner | None) -> Row:
     """One run: its winner and what it cost."""
     own = searched(run)
-    row: Row = {"id": best.trial.id if best else None, "run": run.name, "dataset": run.identity["dataset_title"]}
+    row: Row = {"id": best.trial.id if best else None, "run": run.name, "dataset": run.identity.dataset_title}
     row |= {"val_accuracy": best.value if best else None}
     row |= {"val_accuracy_low": best.low if best else None, "val_accuracy_high": best.high if best else None}
     row |= {"seeds": len(best.seeds) if best else None, "confirmed": best.is_confirmed if best else None}
     row |= {"trials": len(own), "epochs": sum(len(trial.epochs) for trial in own)}
-    row |= {"algorithm": run.identity["algorithm"]}
-    row |= {"scheduler": run.identity["scheduler"]["name"], "seed": run.identity["seed"], "complete": run.complete}
+    row |= {"algorithm": run.identity.algorithm}
+    row |= {"scheduler": run.identity.scheduler["name"], "seed": run.identity.seed, "complete": run.complete}
     return row | {key: best.trial.config.get(key) if best else None for key in frame.config_keys([run])}
 
 
@@ -179,7 +179,7 @@ def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> 
 
 def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
     """Whether the winners are one configuration, and if not, whether they can be told apart."""
-    if len({run.identity["fingerprint"] for run in runs}) > 1:
+    if len({run.identity.fingerprint for run in runs}) > 1:
         return "**The runs are of different images, so their accuracies cannot be compared.**"
     best = [each for each in winners if each is not None]
     if len(best) < len(runs):
@@ -268,15 +268,15 @@ def explanation(runs: Sequence[Run]) -> str:
         "mean over all ways to draw them; the band is distribution-free and holds for all lines at once (Lourie, Choi and He "
         "2024), for trials that are independent draws, as those of a random search are.",
     ]
-    if chosen := sorted({run.identity["algorithm"] for run in runs} - {"random"}):
+    if chosen := sorted({run.identity.algorithm for run in runs} - {"random"}):
         lines.append(
             f"- The points of {' and '.join(map(escape, chosen))} are no independent draws: the band is no promise there."
         )
-    if any(run.totals["seeds"] > 1 for run in runs):
+    if any(run.totals.seeds > 1 for run in runs):
         lines.append(
             "- All seeds of a configuration are one draw: its value is their mean, its cost the epochs of all."
         )
-    if any(run.identity["scheduler"]["name"] != "none" for run in runs):
+    if any(run.identity.scheduler["name"] != "none" for run in runs):
         lines.append("- A trial that was stopped early counts with what it had reached.")
     if any(trial.status in ("diverged", "failed") for run in runs for trial in searched(run)):
         lines.append("- A trial that diverged or failed counts as nothing.")
@@ -287,13 +287,13 @@ def explanation(runs: Sequence[Run]) -> str:
 
 
 def varied_in(runs: Sequence[Run]) -> set[str]:
-    return {key for run in runs for key in run.identity["space_params"]}
+    return {key for run in runs for key in run.identity.space_params}
 
 
 def setting_in(run: Run, key: str) -> str:
     """The range that is searched, or the value that all trials have."""
-    if key in run.identity["space_params"]:
-        return escape(run.identity["space_params"][key])
+    if key in run.identity.space_params:
+        return escape(run.identity.space_params[key])
     values = {canonical(trial.config.get(key)) for trial in searched(run)}
     return setting(key, values.pop()) if len(values) == 1 else f"{len(values)} values"
 
@@ -313,11 +313,12 @@ def common(runs: Sequence[Run]) -> str:
 
 def different(runs: Sequence[Run]) -> str:
     """The others, run by run: a range where it was searched, a value where it was not."""
-    facts = {"epochs": [str(run.totals["epochs"]) for run in runs]}
+    facts = {"epochs": [str(run.totals.epochs) for run in runs]}
     facts |= {
-        name: [escape(run.identity[name]) for run in runs] for name in ("seed", "fraction", "precision", "threads")
+        name: [escape(getattr(run.identity, name)) for run in runs]
+        for name in ("seed", "fraction", "precision", "threads")
     }
-    facts |= {"early stopping": [escape(run.identity["scheduler"]["name"]) for run in runs]}
+    facts |= {"early stopping": [escape(run.identity.scheduler["name"]) for run in runs]}
     rows = [[escape(key), *(setting_in(run, key) for run in runs)] for key in unlike(runs)]
     rows += [[name, *values] for name, values in facts.items() if len(set(values)) > 1]
     header = ["differs or searched", *(escape(run.name) for run in runs)]

@@ -81,7 +81,7 @@ def drop(row: Row) -> str:
 
 def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
     """What the numbers are."""
-    seeds = run.totals.get("confirm_seeds", 1)
+    seeds = run.totals.confirm_seeds
     finished = int((confirmed["status"] == "finished").sum())
     pairs = finished * (finished - 1) // 2
     lines = [

@@ -59,7 +59,7 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> str:
 
 def order(run: Run, importance: Mattered | None) -> list[str]:
     """The searched parameters, those that mattered most first."""
-    return [*importance.parameters, *importance.untold] if importance else list(run.identity["space_params"])
+    return [*importance.parameters, *importance.untold] if importance else list(run.identity.space_params)
 
 
 def is_varied(key: str, entries: Sequence[Entry]) -> bool:
@@ -161,7 +161,7 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
     """What importance is."""
     if importance is None:
         return ""
-    seeds = run.totals["seeds"]
+    seeds = run.totals.seeds
     what = "trials by their best accuracy" if seeds == 1 else "configurations by the mean of their seeds' best accuracy"
     told, conditional = len(importance.parameters), [key for key, own in searched(run).items() if own.decider]
     parts = [
@@ -176,7 +176,7 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
         "parameter in bold. What is not in bold may be nothing, or too little for so few.",
         untold_words(importance),
         "TPE chose its points by earlier results, which the shuffles do not know: p is no more than a guide."
-        if run.identity["algorithm"] == "tpe"
+        if run.identity.algorithm == "tpe"
         else "",
     ]
     return " ".join(filter(None, parts))

@@ -79,7 +79,7 @@ def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cach
     """The metrics on validation and on test."""
     from trainables import data, metrics
 
-    images = data.load(cache, fraction=run.identity["fraction"])
+    images = data.load(cache, fraction=run.identity.fraction)
     on_val = metrics.evaluate(average(run, trials, weights, images, images.val.images), images.val.labels)
     tests = durable.read_lines(run.folder / "tests.jsonl")
     known = [line for line in tests if line["weights"] == key and line["state"] == "done"]
@@ -103,13 +103,13 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     from trainables.models import build
     from trainables.train import predict
 
-    torch.set_num_threads(run.identity["threads"])  # as while it was trained
+    torch.set_num_threads(run.identity.threads)  # as while it was trained
     total = np.zeros((len(pixels), len(images.classes)))
     for trial, data in zip(trials, weights, strict=True):
         device = testing.device_of(trial)
         model = build(trial.config, len(images.classes)).to(device)
         model.load_state_dict(safetensors.torch.load(data))
-        logits = predict(model, pixels, images, device, run.identity["precision"])
+        logits = predict(model, pixels, images, device, run.identity.precision)
         total += torch.from_numpy(logits).double().softmax(1).numpy()
     return total / len(trials)
 

@@ -55,7 +55,7 @@ def refuse_foreign(folder: Path) -> None:
 
 def normalisation(run: Run, images: "retrain.Images") -> Record:
     """Mean and standard deviation of the training pixels, as the run recorded them, or from its images."""
-    known: Record | None = run.identity.get("normalisation")
+    known: Record | None = run.identity.normalisation
     if known:
         return known
     found = images()
@@ -67,7 +67,7 @@ def describe(run: Run, trial: Trial, scale: Record, again: bool) -> dict[str, An
     assert trial.best is not None, "only what was trained is exported"
     return {
         "format": FORMAT,
-        "classes": run.identity["classes"],
+        "classes": run.identity.classes,
         "mean": scale["mean"],
         "std": scale["std"],
         "image": {"width": 32, "height": 32, "channels": "RGB", "values": "0 to 1, less mean, divided by std"},
@@ -77,6 +77,6 @@ def describe(run: Run, trial: Trial, scale: Record, again: bool) -> dict[str, An
         "seed": trial.seed,
         "epoch": trial.best["epoch"],
         "trained_on": "train and validation" if again else "train",
-        "dataset": run.identity["dataset_title"],
-        "fingerprint": run.identity["fingerprint"],
+        "dataset": run.identity.dataset_title,
+        "fingerprint": run.identity.fingerprint,
     }

@@ -48,7 +48,7 @@ def load(runs: Sequence[Run]) -> pd.DataFrame:
 
 def origin(runs: Sequence[Run]) -> Columns:
     """Where each trial comes from, given its run."""
-    titles = [(run.name, run.identity["dataset_title"], run.identity["fingerprint"]) for run in runs]
+    titles = [(run.name, run.identity.dataset_title, run.identity.fingerprint) for run in runs]
     return {name: [title[place] for title in titles] for place, name in enumerate(ORIGIN)}
 
 
@@ -65,7 +65,7 @@ def facts(trials: Sequence[Trial]) -> Columns:
 
 def costs(runs: Sequence[Run]) -> Columns:
     """What the network of each trial costs."""
-    found = [pair for run in runs for pair in cost.of_trials(planned(run), len(run.identity["classes"]))]
+    found = [pair for run in runs for pair in cost.of_trials(planned(run), len(run.identity.classes))]
     return {name: [pair[place] for pair in found] for place, name in enumerate(COSTS)}
 
 
@@ -93,5 +93,5 @@ def keys_of(records: Iterable[Mapping[Any, Any]]) -> list[Any]:
 
 def varied(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
     """The hyperparameters that differ between trials or that a space searches: what a table has to show."""
-    searched = {key for run in runs for key in run.identity["space_params"]}
+    searched = {key for run in runs for key in run.identity.space_params}
     return [key for key in config_keys(runs) if key in searched or len(set(frame[key])) > 1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis import commands
 from search import local
-from search.ledger import Run, skips_bad
+from search.ledger import Run
 from trainables import data
 from trainables.errors import DataError, UsageError
 from trainables.sources import FOLDER
@@ -22,8 +22,8 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else data.resolve(dataset, data_dir)[0]
-    cache = data.prepare(name, data_dir, skip_bad=skips_bad(run.identity), progress=not quiet)
-    found, expected = data.load(cache).fingerprint, run.identity["fingerprint"]
+    cache = data.prepare(name, data_dir, skip_bad=run.identity.skips_bad, progress=not quiet)
+    found, expected = data.load(cache).fingerprint, run.identity.fingerprint
     if found != expected:
         raise DataError(
             f"other images: {name}: fingerprint {found[:12]}, but {run.name} was made with {expected[:12]}. "
@@ -35,7 +35,7 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
 
 def load(run: Run, dataset: str, data_dir: Path) -> data.Dataset:
     """Training and validation images of a run, as `cache_of` finds them."""
-    return data.load(cache_of(run, dataset, data_dir), fraction=run.identity["fraction"])
+    return data.load(cache_of(run, dataset, data_dir), fraction=run.identity.fraction)
 
 
 def recorded(run: Run) -> str:
@@ -47,7 +47,7 @@ def recorded(run: Run) -> str:
     """
     name = commands.dataset(run)
     if name.startswith(FOLDER):
-        if here := local.dataset(run.folder, run.identity["dataset_title"]):
+        if here := local.dataset(run.folder, run.identity.dataset_title):
             return here
         raise UsageError(
             f"--dataset is missing: {run.name} was made with a folder of images. Name it: --dataset {name}."

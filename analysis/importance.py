@@ -65,9 +65,7 @@ def mattered(run: Run, trials: Sequence[Trial]) -> Mattered | None:
     """
     epoch, entries, _ = compare(trials)
     known = searched(run)
-    keys = [
-        key for key in run.identity["space_params"] if len({canonical(each.config.get(key)) for each in entries}) > 1
-    ]
+    keys = [key for key in run.identity.space_params if len({canonical(each.config.get(key)) for each in entries}) > 1]
     if len(entries) < FEWEST or not keys:
         return None
     found = {key: importances(key, known.get(key), entries) for key in keys}

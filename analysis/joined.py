@@ -125,7 +125,7 @@ def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
     """
     by_images: dict[str, list[Run]] = {}
     for run in runs:
-        by_images.setdefault(run.identity["fingerprint"], []).append(run)
+        by_images.setdefault(run.identity.fingerprint, []).append(run)
     return [ranked for alike in by_images.values() if not (ranked := rank_alike(alike)).empty]
 
 
@@ -138,14 +138,14 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
     rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
     ranked = ranking.rank(rows.drop(columns="rank"))
     if set(ranked["seeds_asked"]) <= {1}:
-        images, stops = runs[0].identity["sizes"]["val"], any(stops_early(run) for run in runs)
+        images, stops = runs[0].identity.sizes["val"], any(stops_early(run) for run in runs)
         return chosen.best_network(comparison.compare(ranked, images), images, stops=stops)
     return compare_seeds(ranked, standings)
 
 
 def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
     """The configurations of one run with what fresh seeds made of them; `place` says which run it is."""
-    seeds = run.totals["seeds"]
+    seeds = run.totals.seeds
     rows = where.board.assign(run_place=place, seeds_asked=seeds, seed=where.board["seed"] if seeds == 1 else None)
     known = where.confirmed[where.confirmed["status"] == "finished"].set_index("group")
     fresh = {"confirmed": "val_accuracy", "confirmed_low": "low", "confirmed_high": "high"}
@@ -179,7 +179,7 @@ def as_markdown(runs: Sequence[Run]) -> str:
     apart = "Runs on different images are ranked apart: their accuracies cannot be compared."
     parts = [apart] if len(ranked) > 1 else []
     for rows in ranked:
-        own = [run for run in runs if run.identity["fingerprint"] == rows["fingerprint"].iloc[0]]
+        own = [run for run in runs if run.identity.fingerprint == rows["fingerprint"].iloc[0]]
         parts += [
             *described(rows, own, keys),
             *(f"{escape(run.name)}: {words}" for run in own for words in constant_answer(run, stand(run))),
@@ -192,7 +192,7 @@ def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], where: S
     shown = best_rows(rows)
     costs = cost.cells(rows, shown) if len(runs) == 1 else {}
     cut = f" The best {count(len(shown))} are shown." if len(shown) < len(rows) else ""
-    noun = "configuration" if any(run.totals["seeds"] > 1 for run in runs) else "trial"
+    noun = "configuration" if any(run.totals.seeds > 1 for run in runs) else "trial"
     return [
         f"{escape(rows['dataset'].iloc[0])}: {tally(rows, noun)}.{cut}",
         leaderboard(shown, keys, links=False, costs=costs),
@@ -205,12 +205,12 @@ def meaning(
 ) -> list[str]:
     """What the numbers of a table are."""
     words = cost.words(rows, costs) if len(runs) == 1 else ""
-    seeds = sorted({run.totals["seeds"] for run in runs})
+    seeds = sorted({run.totals.seeds for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
     fresh = (where.is_confirmed, where.moved) if where else (is_confirmed(rows),)
     lines = (
-        explanation(rows, runs[0].identity["sizes"]["val"], seeds[0], words, *fresh)
+        explanation(rows, runs[0].identity.sizes["val"], seeds[0], words, *fresh)
         if alike
         else of_other_seeds(rows, seeds)
     )

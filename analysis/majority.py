@@ -38,12 +38,12 @@ def majority(run: Run, where: Standing) -> Majority | None:
 
 def beside(run: Run, where: Standing, best: pd.Series | None) -> Majority | None:
     """Of any network of a run, a row of `where.trials`, as if it had been chosen for being the best."""
-    counts = run.identity.get("census", {}).get("counts", {}).get("val")
+    counts = run.identity.census.get("counts", {}).get("val")
     if best is None or not counts:
         return None
     place = int(np.argmax(counts))
     p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * chosen.networks(where.trials))
-    name = run.identity["classes"][place]
+    name = run.identity.classes[place]
     return Majority(name, census.majority(counts), p_value, census.is_lopsided(counts))
 
 

@@ -38,7 +38,7 @@ def lower_rates(run: Run) -> str:
     """Learning rates below all that were tried, as --set wants them."""
     lowest = min(trial.config["lr"] for trial in run.search_trials)
     low, high = text(lowest / FAR, False), text(lowest / NEAR, False)
-    return f"lr={low},{high}" if run.identity["algorithm"] == "grid" else f"lr=loguniform({low}, {high})"
+    return f"lr={low},{high}" if run.identity.algorithm == "grid" else f"lr=loguniform({low}, {high})"
 
 
 def without_epoch(run: Run, trial: Trial) -> str:

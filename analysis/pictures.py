@@ -185,10 +185,10 @@ def confusion(run: Run, where: Standing) -> Picture:
     """For each true class the shares of the predicted ones in percent, None where it has no images."""
     best = where.best
     metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
-    if metrics is None or not 1 < len(run.identity["classes"]) <= MOST_CLASSES:
+    if metrics is None or not 1 < len(run.identity.classes) <= MOST_CLASSES:
         return {}
     shares = [row_shares(row) for row in metrics["confusion_matrix"]]
-    return {"classes": [one_line(name)[:20] for name in run.identity["classes"]], "shares": shares}
+    return {"classes": [one_line(name)[:20] for name in run.identity.classes], "shares": shares}
 
 
 def row_shares(counts: list[int]) -> list[float | None]:
@@ -201,4 +201,4 @@ def rungs(run: Run) -> Picture:
     """How many trials were stopped at each rung, went on and went on for the audit alone; and how many finished."""
     found = [(rung.epoch, rung.stopped, rung.went_on - rung.audited, rung.audited) for rung in audit.passages(run)]
     finished = sum(trial.status == "finished" and trial.source != CONFIRM for trial in run.trials)
-    return {"rungs": found, "finished": finished, "epochs": run.totals["epochs"]} if found else {}
+    return {"rungs": found, "finished": finished, "epochs": run.totals.epochs} if found else {}

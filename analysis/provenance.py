@@ -17,7 +17,7 @@ def provenance(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> str:
 
 def fixed_parameters(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> str:
     rows = [[escape(key), setting(key, ranked[key].iloc[0])] for key in fixed]
-    return table(["parameter", "value"], [*rows, ["epochs", str(run.totals["epochs"])]], "ll")
+    return table(["parameter", "value"], [*rows, ["epochs", str(run.totals.epochs)]], "ll")
 
 
 def allowed(run: Run) -> list[str]:
@@ -28,18 +28,18 @@ def allowed(run: Run) -> list[str]:
 def facts(run: Run) -> str:
     identity = run.identity
     rows: list[tuple[str, Any]] = [
-        ("space", f"{identity['space']} ({identity['space_hash']})"),
-        *((f"searched: {key}", value) for key, value in identity["space_params"].items()),
-        ("algorithm", identity["algorithm"]),
-        ("early stopping", ", ".join(f"{key} {value}" for key, value in identity["scheduler"].items())[len("name ") :]),
-        ("seed", identity["seed"]),
-        ("data set", f"{identity['dataset_title']}, fingerprint {identity['fingerprint']}"),
-        ("images", ", ".join(f"{count(number)} {split}" for split, number in identity["sizes"].items())),
-        ("fraction of the training images", identity["fraction"]),
-        ("precision, threads", f"{identity['precision']}, {identity['threads']}"),
-        ("hash of the code that computes", identity["code"]),
-        ("git revision", identity["git"] or "none"),
-        *((f"version of {name}", version) for name, version in sorted(identity["versions"].items())),
+        ("space", f"{identity.space} ({identity.space_hash})"),
+        *((f"searched: {key}", value) for key, value in identity.space_params.items()),
+        ("algorithm", identity.algorithm),
+        ("early stopping", ", ".join(f"{key} {value}" for key, value in identity.scheduler.items())[len("name ") :]),
+        ("seed", identity.seed),
+        ("data set", f"{identity.dataset_title}, fingerprint {identity.fingerprint}"),
+        ("images", ", ".join(f"{count(number)} {split}" for split, number in identity.sizes.items())),
+        ("fraction of the training images", identity.fraction),
+        ("precision, threads", f"{identity.precision}, {identity.threads}"),
+        ("hash of the code that computes", identity.code),
+        ("git revision", identity.git or "none"),
+        *((f"version of {name}", version) for name, version in sorted(identity.versions.items())),
         *(("change of identity that was allowed", change) for change in allowed(run)),
     ]
     return table(["fact", "value"], [[escape(name), escape(value)] for name, value in rows], "ll")

@@ -108,7 +108,7 @@ class Searched:
 
 def searched(run: Run) -> dict[str, Searched]:
     """What each searched parameter could be, of those that can be read."""
-    found = {key: parse_searched(str(text)) for key, text in run.identity["space_params"].items()}
+    found = {key: parse_searched(str(text)) for key, text in run.identity.space_params.items()}
     return {key: each for key, each in found.items() if each}
 
 

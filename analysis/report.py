@@ -65,7 +65,7 @@ def page(run: Run) -> str:
     style, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
     head, tail = parts(results.render(run, where), run)
-    title = shown(f"{run.name}: {run.identity['space']} on {run.identity['dataset_title']}")
+    title = shown(f"{run.name}: {run.identity.space} on {run.identity.dataset_title}")
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -113,9 +113,9 @@ def parts(text: str, run: Run) -> tuple[str, str]:
         for line in section.splitlines()[1:]
         if not line.startswith(("|", *ELSEWHERE, f"![Validation accuracy by epoch]({results.CURVES})"))
     ]
-    if run.totals["seeds"] > 1:
-        kept = [f"- {over_images(run.identity['sizes']['val'])}" if row.startswith("- val %:") else row for row in kept]
-        kept.append(f"- #: of the configuration, by the mean over its {run.totals['seeds']} seeds.")
+    if run.totals.seeds > 1:
+        kept = [f"- {over_images(run.identity.sizes['val'])}" if row.startswith("- val %:") else row for row in kept]
+        kept.append(f"- #: of the configuration, by the mean over its {run.totals.seeds} seeds.")
     kept = [row.removeprefix(f"The table has the best {TOP} and the baseline. ") for row in kept]
     words = "\n".join(["", "## How to read the table", *kept]) if mark else ""
     return head, words + more + rest + heading + notes

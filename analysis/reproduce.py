@@ -49,7 +49,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
             print(f"interrupted; {again}", file=sys.stderr)
             raise
         rows, outcome = read_epochs(folder / "epochs.jsonl")
-        verdict = compare(trial, rows, outcome, folder, run.identity["sizes"]["val"])
+        verdict = compare(trial, rows, outcome, folder, run.identity.sizes["val"])
     print("\n".join(report(run, trial, rows, verdict)))
     return int(verdict.word == DIFFERENT)
 
@@ -62,15 +62,15 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
 
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in ("diverged", "failed")  # how it ended is to be seen again
-    torch.set_num_threads(facts["threads"])
+    torch.set_num_threads(facts.threads)
     device = testing.device_of(trial)
     single.claim(folder, {"config": {key: value for key, value in trial.config.items() if key != "epochs"},
-                          "dataset": dataset(run), "fingerprint": facts["fingerprint"], "fraction": facts["fraction"],
-                          "seed": trial.seed, "precision": facts["precision"], "threads": facts["threads"]},
+                          "dataset": dataset(run), "fingerprint": facts.fingerprint, "fraction": facts.fraction,
+                          "seed": trial.seed, "precision": facts.precision, "threads": facts.threads},
                  trial.config)  # fmt: skip
-    images_of_run = data.load(cache, fraction=facts["fraction"])
+    images_of_run = data.load(cache, fraction=facts.fraction)
     single.follow(
-        folder, trial.config, images_of_run, trial.seed, device, facts["precision"], quiet,
+        folder, trial.config, images_of_run, trial.seed, device, facts.precision, quiet,
         until=None if whole else epochs,
     )  # fmt: skip
 
@@ -128,5 +128,5 @@ def reasons(run: Run) -> list[str]:
     import torch
 
     found = {"code": identity.code_hash(), "torch": torch.__version__.partition("+")[0]}
-    known = {"code": run.identity["code"], "torch": run.identity["versions"].get("torch", "").partition("+")[0]}
+    known = {"code": run.identity.code, "torch": run.identity.versions.get("torch", "").partition("+")[0]}
     return [f"{key} was {one_line(known[key])} and is now {found[key]}" for key in found if found[key] != known[key]]

@@ -68,7 +68,7 @@ def board(run: Run, where: Standing, names: Collection[str], order: Sequence[str
     files = f"{more}{every} with all metrics: [results.csv](results.csv), [results.json](results.json)."
     curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
     costs = cost.cells(where.board, rows)
-    images, seeds = run.identity["sizes"]["val"], run.totals["seeds"]
+    images, seeds = run.identity.sizes["val"], run.totals.seeds
     lines = explanation(where.board, images, seeds, cost.words(where.board, costs), where.is_confirmed, where.moved)
     words = "\n".join(f"- {line}" for line in lines)
     ranking = leaderboard(rows, where.keys, costs=costs, order=order)
@@ -85,9 +85,9 @@ def shown(name: str) -> str:
 
 def heading(run: Run, where: Standing) -> str:
     """How many of what."""
-    if run.totals["seeds"] == 1:
+    if run.totals.seeds == 1:
         return tally(where.board)
-    return f"{tally(where.board, 'configuration')}, on {run.totals['seeds']} seeds each"
+    return f"{tally(where.board, 'configuration')}, on {run.totals.seeds} seeds each"
 
 
 def notes(run: Run) -> str:

@@ -36,16 +36,16 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
 
     assert trial.best is not None, "a trial that is exported has epochs"
     scratch, facts, epoch = folder / SCRATCH, run.identity, trial.best["epoch"]
-    torch.set_num_threads(facts["threads"])
+    torch.set_num_threads(facts.threads)
     device = single.choose_device("auto")
     data = joined(images())
     claim(
         scratch,
         trial,
-        {"fingerprint": data.fingerprint, **{key: facts[key] for key in ("fraction", "precision", "threads")}},
+        {"fingerprint": data.fingerprint, **{key: getattr(facts, key) for key in ("fraction", "precision", "threads")}},
     )
     print("training on validation images too: what follows says nothing about their accuracy", file=sys.stderr)
-    single.follow(scratch, trial.config, data, trial.seed, device, facts["precision"], False, until=epoch)
+    single.follow(scratch, trial.config, data, trial.seed, device, facts.precision, False, until=epoch)
     state = trials.load_state(scratch, trial_id(trial.config, trial.seed), at_most=epoch)
     if state is None or state["epoch"] != epoch:
         raise RunError(f"not trained: {scratch}: it ended before epoch {epoch}. See {scratch}/epochs.jsonl.")

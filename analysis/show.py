@@ -43,7 +43,7 @@ def placed(run: Run, trial: Trial) -> tuple[Row, int]:
 
 def head(run: Run, trial: Trial, row: Row, ranks: int) -> str:
     """Name, outcome and value."""
-    noun = "trial" if run.totals["seeds"] == 1 else "configuration"
+    noun = "trial" if run.totals.seeds == 1 else "configuration"
     place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
     lines = [f"# {escape(label(trial))} of {escape(run.name)}: {worded(trial.status)}{place}"]
     best = trial.best

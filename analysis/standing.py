@@ -70,18 +70,18 @@ def stand(run: Run) -> Standing:
     everything = frame.load([run])
     everything.insert(0, "group", [key_of(trial.config) for trial in frame.planned(run)])
     is_fresh = everything["source"] == CONFIRM
-    trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity["sizes"]["val"])
-    if run.totals["seeds"] == 1:
-        board = trials = chosen.best_network(trials, run.identity["sizes"]["val"], stops=stops_early(run))
+    trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity.sizes["val"])
+    if run.totals.seeds == 1:
+        board = trials = chosen.best_network(trials, run.identity.sizes["val"], stops=stops_early(run))
     else:
-        board = replicates.configurations(trials, run.totals["seeds"])
+        board = replicates.configurations(trials, run.totals.seeds)
         trials = replicates.in_their_order(trials, board)
     confirmed = confirm(run, everything[is_fresh], board)
-    fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity["sizes"]["val"])
+    fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity.sizes["val"])
     fresh = fresh.sort_values("index").assign(rank=None, tied=None)
     moved = moved_by_seeds(confirmed, fresh)
-    if moved and run.totals["seeds"] == 1:
-        board = trials = comparison.allow_for_seeds(trials, run.identity["sizes"]["val"], moved)
+    if moved and run.totals.seeds == 1:
+        board = trials = comparison.allow_for_seeds(trials, run.identity.sizes["val"], moved)
     return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
 
 
@@ -97,13 +97,13 @@ def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float,
 
 def stops_early(run: Run) -> bool:
     """Whether a rule may have stopped trials before their end."""
-    return bool(run.identity["scheduler"]["name"] != "none")
+    return bool(run.identity.scheduler["name"] != "none")
 
 
 def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     """What the fresh seeds say, as rows of the board with its id, folder and `search_value`."""
     over = all(trial.ended for trial in fresh_trials(run))
-    rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.get("confirm_seeds", 1)))
+    rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.confirm_seeds))
     rows = rows.iloc[: None if over else 0]
     known = board[board["group"].isin(rows["group"])].set_index("group")
     rows = rows[rows["group"].isin(known.index)]

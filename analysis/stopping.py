@@ -12,7 +12,7 @@ NAMED = 5  # rungs that are named; of more the number is told
 
 def early_stopping(run: Run) -> str:
     """Rungs with the trials that reached them, and the epochs trained of those without early stopping."""
-    scheduler = run.identity["scheduler"]
+    scheduler = run.identity.scheduler
     if scheduler["name"] == "none":
         return ""
     found = audit.rungs(run)
@@ -26,7 +26,7 @@ def saved(run: Run, scheduler: Record) -> str:
     """The epochs trained, of all that there could have been."""
     searched = [trial for trial in run.trials if trial.source != CONFIRM]
     trained = sum(len(trial.epochs) for trial in searched)
-    full = run.totals["epochs"] * max(run.totals["trials"] * run.totals["seeds"], len(searched))
+    full = run.totals.epochs * max(run.totals.trials * run.totals.seeds, len(searched))
     return (
         f"With {escape(scheduler['name']).upper()} the search has trained {count(trained)} of the {count(full)} "
         f"epochs that all trials in full would take ({100 * trained / full:.1f} %)."
@@ -50,11 +50,11 @@ def rung_table(found: list[audit.Rung]) -> str:
 
 def unfilled(run: Run, found: list[audit.Rung]) -> str:
     """Where sha or epochs:K stopped nothing because so many trials had diverged or failed before the rung."""
-    rule, planned, spared = run.identity["scheduler"], len(run.search_trials), set(audit.spared_at(run).values())
+    rule, planned, spared = run.identity.scheduler, len(run.search_trials), set(audit.spared_at(run).values())
     if rule["name"] not in WAITING or version_of(rule) == 1 or not run.is_planned:
         return ""
     told, expected = [], planned
-    for rung in (rung for rung in found if rung.epoch in decisive(rule, run.totals["epochs"])):
+    for rung in (rung for rung in found if rung.epoch in decisive(rule, run.totals.epochs)):
         arrived = rung.reached - rung.audited
         keeps = quota(rule, rung.epoch, planned, arrived)
         is_open = any(not trial.ended and len(trial.epochs) < rung.epoch for trial in run.search_trials)

@@ -82,17 +82,17 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
     from trainables.models import build
     from trainables.train import predict
 
-    images = data.load(cache, fraction=run.identity["fraction"])
-    if images.fingerprint != run.identity["fingerprint"]:
+    images = data.load(cache, fraction=run.identity.fraction)
+    if images.fingerprint != run.identity.fingerprint:
         raise RunError(
             f"other images: {cache}: fingerprint {images.fingerprint} is not that of {run.folder}. Restore the data."
         )
     device = device_of(trial)
-    torch.set_num_threads(run.identity["threads"])  # the last bit of bfloat16 depends on it
+    torch.set_num_threads(run.identity.threads)  # the last bit of bfloat16 depends on it
     model = build(trial.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
     split = data.load_test(cache)
-    logits = predict(model, split.images, images, device, run.identity["precision"])
+    logits = predict(model, split.images, images, device, run.identity.precision)
     return metrics.evaluate(logits, split.labels)
 
 

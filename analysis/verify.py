@@ -15,10 +15,9 @@ from analysis.verify_plan import check_plan
 from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
 from search import confirmation, ledger
-from search.folder import GROWING
-from search.identity import ALLOWABLE
-from search.ledger import SCHEMA, SCHEMAS, TOTALS, UNSAID, Shape
+from search.ledger import TOTALS, Shape
 from search.lock import held
+from search.recorded import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Totals
 from trainables.durable import Record
 
 NONE = type(None)
@@ -46,19 +45,17 @@ def verify(run_folder: Path) -> list[str]:
     is_held = bool(held(run_folder))
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
     totals = check_totals(evidence)
-    plan = check_plan(evidence, totals, identity["seed"], identity["schema"])
+    plan = check_plan(evidence, totals, identity.seed, identity.schema)
     is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
     asked = [line.record["epochs"] for line in totals]
-    trials = {
-        line.record["index"]: read_trial(evidence, line, asked, identity["sizes"]["val"], is_held) for line in plan
-    }
+    trials = {line.record["index"]: read_trial(evidence, line, asked, identity.sizes["val"], is_held) for line in plan}
     searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
     if is_readable:
-        check_points(evidence, identity, [line.record for line in totals], searched, trials)
+        check_points(evidence, identity, [asked_by(line) for line in totals], searched, trials)
     check_folders(evidence, trials)
-    scheduler = None if was_changed("scheduler", totals) else identity["scheduler"]
+    scheduler = None if was_changed("scheduler", totals) else identity.scheduler
     counts = sorted({line.record["trials"] * line.record["seeds"] for line in totals})
-    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0), identity["seed"], counts)
+    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0), identity.seed, counts)
     check_tests(evidence, tests, trials)
     if not is_held:
         check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})
@@ -70,22 +67,22 @@ def verify(run_folder: Path) -> list[str]:
 LEDGERS = (("decisions", DECISION), ("tests", TEST))  # read before the trials, which may grow meanwhile
 
 
-def check_identity(evidence: Evidence) -> Record | None:
+def check_identity(evidence: Evidence) -> Identity | None:
     """run.json: there, of a known format, with everything that a continuation compares."""
     path = evidence.run / "run.json"
     if evidence.content(path) is None:
         evidence.wrong("run.json", "missing, so this is no run")
         return None
-    identity = evidence.object(path, IDENTITY)
-    since = {key: types for key, types in SINCE.items() if key in (identity or {})}
-    if identity is None or not evidence.has_shape("run.json:1", identity, since):
+    record = evidence.object(path, IDENTITY)
+    since = {key: types for key, types in SINCE.items() if key in (record or {})}
+    if record is None or not evidence.has_shape("run.json:1", record, since):
         return None
-    if not evidence.has_shape("run.json:1", identity["sizes"], SIZES):
+    if not evidence.has_shape("run.json:1", record["sizes"], SIZES):
         return None
-    if identity["schema"] not in SCHEMAS:
-        evidence.wrong("run.json:1", f"schema is {identity['schema']}, not {SCHEMA}")
+    if record["schema"] not in SCHEMAS:
+        evidence.wrong("run.json:1", f"schema is {record['schema']}, not {SCHEMA}")
         return None
-    return identity if is_rule(evidence, "run.json:1", identity["scheduler"]) else None
+    return Identity.read(record, "run.json") if is_rule(evidence, "run.json:1", record["scheduler"]) else None
 
 
 def check_totals(evidence: Evidence) -> list[Line]:
@@ -102,6 +99,11 @@ def check_totals(evidence: Evidence) -> list[Line]:
     for line in totals:
         check_allowed(evidence, line)
     return totals
+
+
+def asked_by(line: Line) -> Totals:
+    """What a line that has its shape asks for."""
+    return Totals.read(line.record, line.where)
 
 
 def check_allowed(evidence: Evidence, line: Line) -> None:

@@ -3,6 +3,7 @@
 from analysis.evidence import Evidence, Line
 from search import confirmation, plan
 from search.ledger import PLANNED
+from search.recorded import Totals
 from spaces import MAX_GRID
 from trainables.config import key_of, trial_id, trial_id_of_schema_1
 from trainables.durable import Record
@@ -36,7 +37,7 @@ def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int) -
         names |= set(known)
     if totals and is_possible(evidence, totals[-1]):
         searched = [line for line in lines if line.record["source"] != confirmation.SOURCE]
-        check_search(evidence, searched, [line.record for line in totals], seed)
+        check_search(evidence, searched, [Totals.read(line.record, line.where) for line in totals], seed)
         confirming = [line for line in lines if line.record["source"] == confirmation.SOURCE]
         check_confirmation(evidence, confirming, searched, totals[-1].record, seed)
     return [line for line in lines if line.record["id"] in names]
@@ -51,7 +52,7 @@ def is_possible(evidence: Evidence, totals: Line) -> bool:
     return False
 
 
-def check_search(evidence: Evidence, lines: list[Line], history: list[Record], seed: int) -> None:
+def check_search(evidence: Evidence, lines: list[Line], history: list[Totals], seed: int) -> None:
     """Points and seeds in the order in which they were asked for."""
     order = plan.order(history)
     points: dict[int, Record] = {}

@@ -13,6 +13,7 @@ import spaces
 from analysis.evidence import Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import growth, plan
+from search.recorded import Identity, Totals
 from search.tpe import suggest
 from spaces import Point, Space
 from trainables.config import key_of
@@ -24,8 +25,8 @@ STATUSES = ("finished", "stopped", "diverged", "failed")
 
 def check_points(
     evidence: Evidence,
-    identity: Record,
-    history: Sequence[Record],
+    identity: Identity,
+    history: Sequence[Totals],
     lines: Sequence[Line],
     trials: Mapping[int, TrialFiles],
 ) -> None:
@@ -37,38 +38,38 @@ def check_points(
     """
     space = rebuilt(identity)
     warm = warm_points(identity, space) if space else None
-    if space is None or warm is None or identity["algorithm"] not in plan.ALGORITHMS:
+    if space is None or warm is None or identity.algorithm not in plan.ALGORITHMS:
         return
     firsts = [line for line, (_, replicate) in zip(lines, plan.order(history), strict=False) if not replicate]
     try:
-        expected = plan.draw(space, identity["algorithm"], len(firsts), identity["seed"], warm)
+        expected = plan.draw(space, identity.algorithm, len(firsts), identity.seed, warm)
     except SpaceError as error:
         evidence.wrong("trials.jsonl:1", f"more points than there are: {error}")
         return
     for line, point in zip(firsts, expected, strict=False):
         if line.record["config"] != point["config"] or line.record["source"] != point["source"]:
-            evidence.wrong(line.where, f"another point than the one that {identity['algorithm']} draws")
-    if identity["algorithm"] == "tpe":
+            evidence.wrong(line.where, f"another point than the one that {identity.algorithm} draws")
+    if identity.algorithm == "tpe":
         check_grown(evidence, identity, space, firsts[len(expected) :], len(expected), lines, trials)
 
 
-def rebuilt(identity: Record) -> Space | None:
+def rebuilt(identity: Identity) -> Space | None:
     """The space as it was searched; none if its file has changed since, or is not here."""
-    texts, limit = identity.get("set", []), identity.get("max_params")
+    texts, limit = identity.set, identity.max_params
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return None
     try:
-        space, _ = spaces.changed(spaces.load(identity["space"]), texts)
+        space, _ = spaces.changed(spaces.load(identity.space), texts)
         if limit is not None:
-            space = replace(space, max_params=limit, classes=len(identity["classes"]))
+            space = replace(space, max_params=limit, classes=len(identity.classes))
     except SpaceError:
         return None
-    return space if identity["space_hash"] in (space.digest(), space.digest_of_schema_1()) else None
+    return space if identity.space_hash in (space.digest(), space.digest_of_schema_1()) else None
 
 
-def warm_points(identity: Record, space: Space) -> list[Point] | None:
+def warm_points(identity: Identity, space: Space) -> list[Point] | None:
     """The points that the search started from; none if what run.json says there is not understood."""
-    warm = identity.get("warm_start") or {"points": []}
+    warm = identity.warm_start or {"points": []}
     points = warm.get("points") if isinstance(warm, dict) else None
     if not isinstance(points, list) or not all(is_point(point, space) for point in points):
         return None
@@ -83,7 +84,7 @@ def is_point(point: Any, space: Space) -> bool:
 
 
 def check_grown(
-    evidence: Evidence, identity: Record, space: Space, drawn: Sequence[Line], first: int, lines: Sequence[Line],
+    evidence: Evidence, identity: Identity, space: Space, drawn: Sequence[Line], first: int, lines: Sequence[Line],
     trials: Mapping[int, TrialFiles],
 ) -> None:  # fmt: skip
     """The points of TPE, each from what its line says it was told.
@@ -96,7 +97,7 @@ def check_grown(
     if strangers := [line for line in lines if "told" in line.record and line.where not in where]:
         evidence.wrong(strangers[0].where, "told, but no point of tpe was drawn here")
         return
-    is_same = identity["versions"].get("optuna") == importlib.metadata.version("optuna")
+    is_same = identity.versions.get("optuna") == importlib.metadata.version("optuna")
     records = [line.record for line in lines]
     curves = {
         line.record["index"]: (line.record["config"], [row.record["val_accuracy"] for row in trial.rows])
@@ -111,7 +112,7 @@ def check_grown(
             return  # nothing after it can be drawn
         told = growth.to_tell(growth.trials_told([*before, line.record]), curves)
         if line.record["source"] != "tpe" or (
-            is_same and not is_drawn(space, identity["seed"], number, told, line.record)
+            is_same and not is_drawn(space, identity.seed, number, told, line.record)
         ):
             evidence.wrong(line.where, "another point than the one that tpe draws from what it was told")
 

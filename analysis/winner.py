@@ -31,7 +31,7 @@ def winner_on_test(run: Run, where: Standing) -> str:
         )
         return f"{heading}\n\nNot evaluated: {when}. {read}"
     tested = f"Tested: {network(run, where)}. {read}"
-    return "\n\n".join([heading, overall(metrics), tested, by_class(metrics, run.identity["classes"])])
+    return "\n\n".join([heading, overall(metrics), tested, by_class(metrics, run.identity.classes)])
 
 
 def network(run: Run, where: Standing) -> str:
@@ -45,8 +45,8 @@ def network(run: Run, where: Standing) -> str:
 def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     """How the network was chosen among those of the winner; nothing where there is one."""
     if is_fresh:
-        return "the best on validation of its fresh seeds" if run.totals["confirm_seeds"] > 1 else "of its fresh seed"
-    if run.totals["seeds"] == 1:
+        return "the best on validation of its fresh seeds" if run.totals.confirm_seeds > 1 else "of its fresh seed"
+    if run.totals.seeds == 1:
         return "the search's own and none of the fresh seeds" if where.is_confirmed else ""
     return (
         f"the best on validation of its seeds{' in the search, none of the fresh ones' if where.is_confirmed else ''}"

@@ -118,11 +118,11 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
     return Job(
         run=run.folder.resolve(),
         cache=settings.cache.resolve(),
-        epochs=run.totals["epochs"],
-        fraction=run.identity["fraction"],
-        precision=run.identity["precision"],
-        threads=run.identity["threads"],
+        epochs=run.totals.epochs,
+        fraction=run.identity.fraction,
+        precision=run.identity.precision,
+        threads=run.identity.threads,
         device=device_of(resources),
         shares_gpu=0 < resources.gpus < 1,
-        exact=not any(NUMERIC & line.get("identity", {}).keys() for line in ledger.read_totals(run.folder)),
+        exact=not any(NUMERIC & line.identity.keys() for line in ledger.read_totals(run.folder)),
     )

@@ -40,13 +40,13 @@ def missing(run: "Run") -> list[Record]:
 
     A configuration that is confirmed stays so when the search grows and others pass it: all have the same seeds.
     """
-    if not (run.totals.get("confirm") and run.search_ended):
+    if not (run.totals.confirm and run.search_ended):
         return []
     there = {(trial.seed, key_of(trial.config)) for trial in run.trials if trial.source == SOURCE}
     lines: list[Record] = []
     for config in chosen(run):
-        for replicate in range(run.totals["confirm_seeds"]):
-            seed = seed_of(run.identity["seed"], replicate)
+        for replicate in range(run.totals.confirm_seeds):
+            seed = seed_of(run.identity.seed, replicate)
             if (seed, key_of(config)) not in there:
                 index = len(run.trials) + len(lines)
                 lines.append(
@@ -58,7 +58,7 @@ def missing(run: "Run") -> list[Record]:
 def chosen(run: "Run") -> list[Record]:
     """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
     confirmed = [trial for trial in run.trials if trial.source == SOURCE]
-    best = leaders(run.search_trials)[: run.totals["confirm"]]
+    best = leaders(run.search_trials)[: run.totals.confirm]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
     configs = {key_of(trial.config): planned_config(trial) for trial in (*confirmed, *best, *baseline)}
     return list(configs.values())

@@ -54,7 +54,7 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
 
 
 def ending(progress: Progress, trial: TrialProgress) -> str:
-    waits = progress.run.identity["scheduler"]["name"] in WAITING
+    waits = progress.run.identity.scheduler["name"] in WAITING
     status = "interrupted" if trial.status == "waiting" and not waits else trial.status
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
@@ -78,7 +78,7 @@ def summary(progress: Progress, idle: str = "starting") -> str:
 def render(progress: Progress, idle: str = "starting") -> Group:
     """The live table: running trials first, then the best of those that ended; `idle` as in `summary`."""
     table = Table(box=None, pad_edge=False)
-    for name in ("trial", *progress.run.identity["space_params"], "epochs", "best val", "status"):
+    for name in ("trial", *progress.run.identity.space_params, "epochs", "best val", "status"):
         table.add_column(name, justify="right" if name in ("epochs", "best val") else "left", no_wrap=True)
     order = sorted(
         progress.trials.values(), key=lambda trial: (trial.status != "running", -(trial.best or -1.0), trial.index)

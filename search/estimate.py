@@ -12,9 +12,10 @@ from typing import Any
 
 from search import identity, ledger, plan
 from search.display import clock
-from search.folder import GROWING, ask, check_identity
+from search.folder import ask, check_identity
 from search.folder import kept as kept_best
 from search.progress import Progress
+from search.recorded import GROWING, Totals
 from search.settings import Settings, plural
 from search.stopping import ideal_course, ideal_epochs, label
 from trainables import durable
@@ -34,7 +35,7 @@ KIND = ("model", "depth", "width", "augment", "batch_size", "optimizer")  # what
 class Estimate:
     """What is left to do of a search, and what it takes."""
 
-    totals: Record  # what is asked for
+    totals: Totals
     rule: Record  # of early stopping
     trained: int  # epochs that are there already
     full: int  # epochs without early stopping
@@ -54,7 +55,7 @@ class Estimate:
     @property
     def seconds(self) -> float:
         """At least as long as the longest trial takes."""
-        longest = min(self.epochs, self.totals["epochs"])
+        longest = min(self.epochs, self.totals.epochs)
         return self.epoch_seconds * max(self.epochs / self.slots, longest)
 
 
@@ -71,11 +72,11 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
         before = ledger.read(folder)
     totals = ask(folder, settings, before.totals if before else None)
     configs = configurations(settings, totals)
-    rule, trials, epochs = asked["scheduler"], totals["trials"] * totals["seeds"], totals["epochs"]
-    confirming = min(totals["confirm"] + 1, len(configs)) * totals["confirm_seeds"]
+    rule, trials, epochs = asked.scheduler, totals.trials * totals.seeds, totals.epochs
+    confirming = min(totals.confirm + 1, len(configs)) * totals.confirm_seeds
     finishing = ideal_course(rule, trials, epochs)[-1][0]
-    kept = min(finishing, kept_best(totals) + totals["seeds"])
-    seconds, kinds, unmeasured = mean_seconds(configs, data, settings, on_gpu, asked["precision"])
+    kept = min(finishing, kept_best(totals) + totals.seeds)
+    seconds, kinds, unmeasured = mean_seconds(configs, data, settings, on_gpu, asked.precision)
     return Estimate(
         totals=totals,
         rule=rule,
@@ -91,11 +92,11 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
     )
 
 
-def configurations(settings: Settings, totals: Record) -> list[Record]:
+def configurations(settings: Settings, totals: Totals) -> list[Record]:
     """The configurations of the plan; random ones stand for those that will depend on what came out."""
     algorithm = "random" if settings.algorithm == "tpe" else settings.algorithm
-    lines = plan.draw(settings.space, algorithm, totals["trials"], settings.seed, settings.warm_points)
-    return [{**line["config"], "epochs": totals["epochs"]} for line in lines]
+    lines = plan.draw(settings.space, algorithm, totals.trials, settings.seed, settings.warm_points)
+    return [{**line["config"], "epochs": totals.epochs} for line in lines]
 
 
 def disk(configs: Sequence[Record], classes: int, finishing: int, kept: int, confirming: int, slots: int) -> float:
@@ -215,10 +216,10 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
 def sentences(found: Estimate) -> list[str]:
     """The estimate in words, a line each."""
     totals = found.totals
-    seeds = f" x {totals['seeds']} seeds" if totals["seeds"] > 1 else ""
-    trials = totals["trials"] * totals["seeds"]
+    seeds = f" x {totals.seeds} seeds" if totals.seeds > 1 else ""
+    trials = totals.trials * totals.seeds
     lines = [
-        f"trials: {plural(totals['trials'], 'configuration')}{seeds} = {trials}, of {plural(totals['epochs'], 'epoch')}",
+        f"trials: {plural(totals.trials, 'configuration')}{seeds} = {trials}, of {plural(totals.epochs, 'epoch')}",
         f"epochs: {found.full} without early stopping{saved(found)}",
         f"disk: at most about {size(found.disk)} for states and weights",
         f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
@@ -264,9 +265,9 @@ def keep(folder: Path, found: Estimate) -> None:
     durable.write_json(note_of(folder), facts)
 
 
-def what(totals: Record, rule: Record, trained: int) -> Record:
+def what(totals: Totals, rule: Record, trained: int) -> Record:
     """What an estimate is of: what is asked for, how trials are stopped, and how many epochs are there already."""
-    return {"totals": {key: totals[key] for key in GROWING}, "scheduler": rule, "trained": trained}
+    return {"totals": {key: getattr(totals, key) for key in GROWING}, "scheduler": rule, "trained": trained}
 
 
 def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None:
@@ -274,7 +275,7 @@ def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None
     if not progress.trained or not note_of(folder).exists():
         return None
     kept = durable.read_json(note_of(folder))
-    if kept.get("of") != what(progress.run.totals, progress.run.identity["scheduler"], trained_before):
+    if kept.get("of") != what(progress.run.totals, progress.run.identity.scheduler, trained_before):
         return None
     return (
         f"estimate: --dry-run said {clock(kept['seconds'])}, and {START} to start, for {plural(kept['epochs'], 'epoch')}; "

@@ -1,11 +1,13 @@
 """Starting and continuing a run folder: identity once, totals that may grow, a plan that is only appended to."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from search import confirmation, identity, plan
-from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
+from search.ledger import Run, Trial, read, read_identity, read_totals
+from search.recorded import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.settings import Settings, plural
 from search.stopping import WAITING, continued, decisive, is_known, label, version_of
 from spaces import MAX_GRID, Space, When
@@ -17,10 +19,6 @@ from trainables.errors import RunError, UsageError
 
 CONFIRM_SEEDS = 3  # unless --confirm-seeds says otherwise
 KEEP_BEST = 5  # unless --keep-best does; 0 in a run's totals is that nothing was said
-GROWING = {  # totals that may grow and never shrink, and the flag that says them
-    "trials": "--num-samples", "epochs": "--epochs", "seeds": "--seeds", "confirm": "--confirm",
-    "confirm_seeds": "--confirm-seeds", "keep_best": "--keep-best",
-}  # fmt: skip
 
 
 def refuse_link(folder: Path) -> None:
@@ -50,22 +48,22 @@ def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> R
     points = drawn(folder, settings, [*history, totals])
     new = unplanned(folder, plan.replicates(points, [*history, totals], settings.seed))
     if is_new:
-        durable.write_json(folder / "run.json", asked)
-    totals |= changes
-    if not history or changes or any(totals[key] != history[-1][key] for key in GROWING):
-        durable.append(folder / "totals.jsonl", totals)
+        durable.write_json(folder / "run.json", asked.record())
+    totals = replace(totals, **changes)
+    if not history or changes or any(getattr(totals, key) != getattr(history[-1], key) for key in GROWING):
+        durable.append(folder / "totals.jsonl", totals.record())
     if new:
         durable.append(folder / "trials.jsonl", *new)
     return read(folder)
 
 
-def drawn(folder: Path, settings: Settings, history: list[Record]) -> list[Record]:
+def drawn(folder: Path, settings: Settings, history: list[Totals]) -> list[Record]:
     """The points that are known: all that were asked for, or with TPE those that were drawn so far.
 
     Raises:
         SpaceError: the space has fewer points than asked for.
     """
-    count = history[-1]["trials"]
+    count = history[-1].trials
     points = plan.draw(settings.space, settings.algorithm, count, settings.seed, settings.warm_points)
     if settings.algorithm == "tpe":
         plan.draw(settings.space, "random", count, settings.seed)  # finds out now whether there are so many
@@ -96,28 +94,23 @@ def content(line: Record) -> Record:
     return {**line, "index": None, "id": None, "config": key_of(line["config"])}
 
 
-def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
+def check_identity(folder: Path, asked: Identity, settings: Settings) -> Record:
     """What totals.jsonl has to say about allowed changes: in words, and the parts that hold from now on.
 
     Raises:
         RunError: there are changes that were not allowed, or that cannot be.
     """
-    recorded = effective_identity(folder)
-    if settings.precision == "auto":  # decided once, when the run was started
-        asked["precision"] = recorded.get("precision")
-    asked["scheduler"] = continued(asked["scheduler"], recorded.get("scheduler"))  # so is the version of its rule
-    if not is_known(asked["scheduler"]):
-        found = f"version {version_of(asked['scheduler'])!r} of {asked['scheduler']['name']}"
-        raise RunError(f"unknown rule: {folder}/run.json: {found}, which is not known here. Update this program.")
-    changed = identity.differences(recorded, asked)
+    recorded = read_identity(folder)
+    asked = as_begun(folder, asked, recorded, settings)
+    changed = recorded.differences(asked)
     renamed = {}
-    if "schema" in changed and recorded.get("space_hash") == settings.space.digest_of_schema_1():
+    if "schema" in changed and recorded.space_hash == settings.space.digest_of_schema_1():
         renamed = {
             key: changed.pop(key) for key in ("space_hash",) if key in changed
         }  # it is that space under its new hash
-    told = changed if not changed.keys() & identity.EXPLAINING else changed.keys() - {"space_hash"}
-    words = [identity.sentence(recorded, key, value) for key, value in changed.items() if key in told]
-    final = [key for key in changed if key not in identity.ALLOWABLE]
+    told = changed.keys() - {"space_hash"} if changed.keys() & {"space", *EXPLAINING} else changed
+    words = [recorded.sentence(key, value) for key, value in changed.items() if key in told]
+    final = [key for key in changed if key not in ALLOWABLE]
     if final or (changed and not settings.allow_changes):
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
         raise RunError(
@@ -126,45 +119,56 @@ def check_identity(folder: Path, asked: Record, settings: Settings) -> Record:
     return {"allowed": words, "identity": changed | renamed} if changed else {}
 
 
-def ask(folder: Path, settings: Settings, before: Record | None) -> Record:
+def as_begun(folder: Path, asked: Identity, recorded: Identity, settings: Settings) -> Identity:
+    """What is asked, with what was decided once, when the run was started: the precision, and the version of the rule.
+
+    Raises:
+        RunError: the rule is of a version that is not known.
+    """
+    rule = continued(asked.scheduler, recorded.scheduler)
+    if not is_known(rule):
+        found = f"version {version_of(rule)!r} of {rule['name']}"
+        raise RunError(f"unknown rule: {folder}/run.json: {found}, which is not known here. Update this program.")
+    precision = recorded.precision if settings.precision == "auto" else asked.precision
+    return replace(asked, scheduler=rule, precision=precision)
+
+
+def ask(folder: Path, settings: Settings, before: Totals | None) -> Totals:
     """What is asked now: what the settings say, else what was asked before, else what the space says.
 
     Raises:
         RunError: less is asked than before, or a longer training that the schedule does not allow.
         UsageError: --confirm-seeds without anything to confirm, or more trials than can be planned.
     """
-    said = before or UNSAID
-    trials_asked = settings.num_samples or (before["trials"] if before else None)
-    trials = plan.size(settings.space, settings.algorithm, trials_asked)
-    epochs = settings.epochs or (before["epochs"] if before else settings.space.epochs)
-    confirm = said["confirm"] if settings.confirm is None else settings.confirm
-    confirm_seeds = settings.confirm_seeds or said["confirm_seeds"] or CONFIRM_SEEDS
+    said = before or Totals(trials=0, epochs=settings.space.epochs)
+    trials = plan.size(settings.space, settings.algorithm, settings.num_samples or said.trials or None)
+    confirm = said.confirm if settings.confirm is None else settings.confirm
     if settings.confirm_seeds and not confirm:
         raise UsageError("--confirm-seeds says how often, but nothing is confirmed. Add --confirm K.")
-    totals: Record = {
-        "trials": trials, "epochs": epochs, "seeds": settings.seeds or said["seeds"],
-        "confirm": confirm, "confirm_seeds": confirm_seeds if confirm else 0,
-        "keep_best": settings.keep_best or said["keep_best"], "allowed": [],
-    }  # fmt: skip
-    if (count := trials * totals["seeds"] + confirm * totals["confirm_seeds"]) > MAX_GRID:
+    confirm_seeds = settings.confirm_seeds or said.confirm_seeds or CONFIRM_SEEDS
+    totals = Totals(
+        trials=trials, epochs=settings.epochs or said.epochs, seeds=settings.seeds or said.seeds, confirm=confirm,
+        confirm_seeds=confirm_seeds if confirm else 0, keep_best=settings.keep_best or said.keep_best,
+    )  # fmt: skip
+    if (count := trials * totals.seeds + confirm * totals.confirm_seeds) > MAX_GRID:
         raise UsageError(f"--num-samples, --seeds and --confirm make {count} trials; at most {MAX_GRID} are planned.")
     if before:
         check_growth(folder, settings, before, totals)
     return totals
 
 
-def check_growth(folder: Path, settings: Settings, before: Record, totals: Record) -> None:
+def check_growth(folder: Path, settings: Settings, before: Totals, totals: Totals) -> None:
     """Totals only grow, and the length only where no schedule depends on it."""
     for key, name in GROWING.items():
-        if totals[key] < before[key]:
+        was, now = getattr(before, key), getattr(totals, key)
+        if now < was:
             raise RunError(
-                f"{name} cannot shrink: {folder}: it was {before[key]} and is now {totals[key]}. "
-                "Start another with --name NEW."
+                f"{name} cannot shrink: {folder}: it was {was} and is now {now}. Start another with --name NEW."
             )
     depends = sized_schedules(settings.space)
-    if totals["epochs"] > before["epochs"] and depends:
+    if totals.epochs > before.epochs and depends:
         raise RunError(
-            f"--epochs cannot grow: {folder}: the {depends[0]} schedule is sized for {before['epochs']} epochs. "
+            f"--epochs cannot grow: {folder}: the {depends[0]} schedule is sized for {before.epochs} epochs. "
             "Start another with --name NEW."
         )
 
@@ -181,7 +185,7 @@ def possible(space: Space, knob: str) -> list[Any]:
     return values + [DEFAULTS[knob]] * (isinstance(given, When) and not space.decides_all(given))
 
 
-def remarks(rule: Record, totals: Record, settings: Settings, *, is_over: bool = False) -> list[str]:
+def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool = False) -> list[str]:
     """What somebody should know about a search as it was asked for, whether it is started or only counted.
 
     Args:
@@ -195,7 +199,7 @@ def remarks(rule: Record, totals: Record, settings: Settings, *, is_over: bool =
     )
     if settings.algorithm == "grid" and (settings.num_samples or 0) > (points := len(settings.space.grid)):
         found.append(f"the grid has {plural(points, 'point')}, so no more are tried")
-    confirm, there = totals.get("confirm", 0), totals["trials"]
+    confirm, there = totals.confirm, totals.trials
     if confirm > there:
         found.append(
             f"--confirm {confirm}: the search has {plural(there, 'configuration')}, so no more than that can be confirmed"
@@ -203,9 +207,9 @@ def remarks(rule: Record, totals: Record, settings: Settings, *, is_over: bool =
     return found
 
 
-def of_stopping(rule: Record, totals: Record, settings: Settings) -> list[str]:
+def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
     """What the early stopping that was asked for cannot do."""
-    epochs, found = totals["epochs"], []
+    epochs, found = totals.epochs, []
     if settings.algorithm == "tpe" and rule["name"] in WAITING and decisive(rule, epochs):
         found.append(
             f"tpe has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so they are random; "
@@ -213,21 +217,21 @@ def of_stopping(rule: Record, totals: Record, settings: Settings) -> list[str]:
         )
     if rule["name"] != "none" and not decisive(rule, epochs):
         found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
-    elif rule["name"] != "none" and totals["seeds"] > 1:
+    elif rule["name"] != "none" and totals.seeds > 1:
         found.append(
             "early stopping judges each seed by itself, and a configuration has finished when all its seeds have"
         )
     return found
 
 
-def of_schedule(rule: Record, totals: Record, settings: Settings) -> list[str]:
+def of_schedule(rule: Record, totals: Totals, settings: Settings) -> list[str]:
     """That values at rungs are of an unfinished schedule, if they are."""
     sized = sized_schedules(settings.space)
     if rule["name"] == "none" or not sized:
         return []
     names = f"the {' and '.join(sized)} {'schedule is' if len(sized) == 1 else 'schedules are'}"
     return [
-        f"{names} sized for all {totals['epochs']} epochs: early stopping sees values from the middle, and --epochs cannot "
+        f"{names} sized for all {totals.epochs} epochs: early stopping sees values from the middle, and --epochs cannot "
         "grow later, because every epoch would have had another rate"
     ]
 
@@ -250,9 +254,9 @@ def retry_failed(run: Run) -> Run:
     return read(run.folder)
 
 
-def kept(totals: Record) -> int:
+def kept(totals: Totals) -> int:
     """Trials whose weights are kept."""
-    return int(totals["keep_best"] or KEEP_BEST)
+    return int(totals.keep_best or KEEP_BEST)
 
 
 def tidy(run: Run) -> None:

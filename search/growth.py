@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from search import ledger, plan
+from search.recorded import Totals
 from search.tpe import Told, suggest
 from spaces import Space
 from trainables import durable
@@ -32,12 +33,12 @@ def extend(folder: Path, space: Space) -> int | None:
     return int(line["index"])
 
 
-def next_line(run: ledger.Run, space: Space, history: Sequence[Record], lines: Sequence[Record]) -> Record:
+def next_line(run: ledger.Run, space: Space, history: Sequence[Totals], lines: Sequence[Record]) -> Record:
     """The line of the next trial: one more seed of a point, or a new point."""
     trials = run.search_trials
     order = plan.order(history)
     point, replicate = order[len(trials)]
-    seed: int = run.identity["seed"]
+    seed: int = run.identity.seed
     if replicate:
         first = lines[trials[order.index((point, 0))].index]
         return plan.replica(first, len(run.trials), seed, replicate)

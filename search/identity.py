@@ -7,14 +7,12 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import trainables
 from search import stopping
-from search.ledger import SCHEMA
+from search.recorded import SCHEMA, Identity
 from search.settings import Settings
 from trainables import precision
-from trainables.config import canonical
 from trainables.data import Dataset
 from trainables.durable import Record
 
@@ -26,58 +24,41 @@ NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; image
 OF_GIT = (  # where a shell or a hook says that another repository lies
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
 )  # fmt: skip
-COMPARED = (  # the name of the data set is not: moved images are the same images
-    "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code",
-    "torch",
-)  # fmt: skip
-ALLOWABLE = (
-    "schema",
-    "scheduler",
-    "precision",
-    "threads",
-    "code",
-    "torch",
-)  # any other change would mix two searches in one table
-EXPLAINING = {"space", "set", "max_params", "constraint"}  # say why space_hash differs, which says nothing by itself
 
 
-def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
-    """The content of run.json. No path of this machine is in it, so that a copied run is a whole run."""
+def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Identity:
+    """What a run of these settings would be."""
     space = settings.space
-    return {
-        "schema": SCHEMA,
-        "space": settings.space_name,
-        "space_hash": space.digest(),
-        "space_params": {key: str(value) for key, value in space.searched.items()},
-        "constants": dict(space.constants),
-        "baseline": dict(space.baseline),
-        "dataset": settings.dataset_short,
-        "dataset_title": data.name,
-        "fallback": settings.fallback,
-        "fingerprint": data.fingerprint,
-        "sizes": dict(data.sizes),
-        "classes": list(data.classes),
-        "normalisation": {"mean": list(data.mean), "std": list(data.std)},  # what an export needs of the images
-        "fraction": settings.fraction,
-        "seed": settings.seed,
-        "algorithm": settings.algorithm,
-        "scheduler": scheduler(settings),
-        "precision": precision.resolve(settings.precision, on_gpu),
-        "threads": settings.threads,
-        "code": code_hash(),
-        "torch": importlib.metadata.version("torch"),
-        "versions": {name: importlib.metadata.version(name) for name in libraries(settings)},
-        "git": git_revision(),
-        **({"census": dict(data.census)} if data.census else {}),
-        **where_used(settings),
-    }
-
-
-def where_used(settings: Settings) -> Record:
-    """What run.json holds only of searches that use it: how the space was changed, and where the search started."""
-    space = settings.space
-    found = {"set": list(settings.set), "max_params": space.max_params, "constraint": space.constraint_text()}
-    return {key: value for key, value in {**found, "warm_start": settings.warm}.items() if value}
+    return Identity(
+        schema=SCHEMA,
+        space=settings.space_name,
+        space_hash=space.digest(),
+        space_params={key: str(value) for key, value in space.searched.items()},
+        constants=dict(space.constants),
+        baseline=dict(space.baseline),
+        dataset=settings.dataset_short,
+        dataset_title=data.name,
+        fallback=settings.fallback,
+        fingerprint=data.fingerprint,
+        sizes=dict(data.sizes),
+        classes=list(data.classes),
+        normalisation={"mean": list(data.mean), "std": list(data.std)},  # what an export needs of the images
+        fraction=settings.fraction,
+        seed=settings.seed,
+        algorithm=settings.algorithm,
+        scheduler=scheduler(settings),
+        precision=precision.resolve(settings.precision, on_gpu),
+        threads=settings.threads,
+        code=code_hash(),
+        torch=importlib.metadata.version("torch"),
+        versions={name: importlib.metadata.version(name) for name in libraries(settings)},
+        git=git_revision(),
+        census=dict(data.census),
+        set=list(settings.set),
+        max_params=space.max_params,
+        constraint=space.constraint_text(),
+        warm_start=settings.warm,
+    )
 
 
 def scheduler(settings: Settings) -> Record:
@@ -88,22 +69,6 @@ def scheduler(settings: Settings) -> Record:
 def libraries(settings: Settings) -> tuple[str, ...]:
     """Those whose version is recorded."""
     return ("ray", "torch", "numpy", "numba", *(["optuna"] if settings.algorithm == "tpe" else []))
-
-
-def differences(recorded: Record, asked: Record) -> Record:
-    """The parts of the identity that are not what they were, as they are now."""
-    found = {key: asked[key] for key in COMPARED if canonical(recorded.get(key)) != canonical(asked[key])}
-    why = ("set", "max_params", "constraint") if "space_hash" in found else ()
-    return found | {key: asked.get(key) for key in why if recorded.get(key) != asked.get(key)}
-
-
-def sentence(recorded: Record, key: str, value: Any) -> str:
-    """One difference in words."""
-    return f"{key}: {shown(recorded.get(key))} is now {shown(value)}"
-
-
-def shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def code_hash() -> str:

@@ -11,22 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search import confirmation
+from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Totals
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
 
-SCHEMA = 2  # version of the run folder's format
-SCHEMAS = (1, SCHEMA)  # those that can be read
-IDENTITY = (  # what its readers need of run.json
-    "space", "space_params", "constants", "baseline", "dataset", "dataset_title", "fallback", "fingerprint", "sizes",
-    "classes", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code", "versions", "git",
-)  # fmt: skip
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 TOTALS: Shape = {
     "trials": (int,), "epochs": (int,), "seeds": (int,), "confirm": (int,), "confirm_seeds": (int,), "keep_best": (int,),
     "allowed": (list,),
 }  # fmt: skip
-# What a line of totals.jsonl means that lacks these.
-UNSAID: Record = {"seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 0}
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
@@ -77,8 +70,8 @@ class Run:
     """A whole run folder."""
 
     folder: Path
-    identity: Record  # run.json, and what was allowed to change since
-    totals: Record  # the last line of totals.jsonl: what is asked for now
+    identity: Identity
+    totals: Totals
     trials: list[Trial]
     decisions: list[Record]
     tests: list[Record]
@@ -96,7 +89,7 @@ class Run:
     @property
     def is_planned(self) -> bool:
         """Whether every trial of the search is planned; with TPE the plan grows while the search runs."""
-        return len(self.search_trials) >= self.totals["trials"] * self.totals.get("seeds", 1)
+        return len(self.search_trials) >= self.totals.trials * self.totals.seeds
 
     @property
     def search_ended(self) -> bool:
@@ -122,11 +115,11 @@ def read(folder: Path) -> Run:
     if not totals:
         raise RunError(f"damaged run: {folder}/totals.jsonl: no line in it. Restore the file from a copy.")
     plan = checked(folder / "trials.jsonl", PLANNED)
-    trials = [read_trial(folder, record, totals[-1]["epochs"], stops.get(record["index"])) for record in plan]
+    trials = [read_trial(folder, record, totals[-1].epochs, stops.get(record["index"])) for record in plan]
     return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
 
 
-def read_identity(folder: Path) -> Record:
+def read_identity(folder: Path) -> Identity:
     """run.json of a known format, and what was allowed to change since.
 
     Raises:
@@ -134,19 +127,12 @@ def read_identity(folder: Path) -> Record:
     """
     if not (folder / "run.json").exists():
         raise RunError(f"no run: {folder}: run.json is missing. See the names under {folder.parent}.")
-    identity = effective_identity(folder)
-    if identity.get("schema") not in SCHEMAS:
+    record = effective_identity(folder)
+    if record.get("schema") not in SCHEMAS:
         raise RunError(
-            f"unknown format: {folder}/run.json: schema {identity.get('schema')!r}, not {SCHEMA}. Update this program."
+            f"unknown format: {folder}/run.json: schema {record.get('schema')!r}, not {SCHEMA}. Update this program."
         )
-    if missing := [key for key in IDENTITY if key not in identity]:
-        raise RunError(f"damaged run: {folder}/run.json: it lacks {', '.join(missing)}. Restore the file from a copy.")
-    return identity
-
-
-def skips_bad(identity: Record) -> bool:
-    """Whether the images of a run are those that were left after --skip-bad."""
-    return bool(identity.get("census", {}).get("skipped"))
+    return Identity.read(record, f"{folder}/run.json")
 
 
 def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Record]:
@@ -163,9 +149,10 @@ def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Reco
     return records
 
 
-def read_totals(folder: Path) -> list[Record]:
+def read_totals(folder: Path) -> list[Totals]:
     """Every line of totals.jsonl, with what older ones left unsaid."""
-    return checked(folder / "totals.jsonl", TOTALS, UNSAID)
+    path = folder / "totals.jsonl"
+    return [Totals.read(record, str(path)) for record in checked(path, TOTALS, UNSAID)]
 
 
 def damaged(path: Path, number: int, what: str) -> RunError:
@@ -188,7 +175,7 @@ def reread(run: Run, index: int) -> Trial:
     decision = read_last_with(run.folder / "decisions.jsonl", "trial", index)  # after a stop nothing is decided
     stopped_at = decision["epoch"] if decision and decision["decision"] == "stop" else None
     if index >= len(run.trials):  # planned since
-        return read_trial(run.folder, planned(run.folder, index), run.totals["epochs"], stopped_at)
+        return read_trial(run.folder, planned(run.folder, index), run.totals.epochs, stopped_at)
     known = run.trials[index]  # a line of the plan never changes
     epochs, outcome = read_epochs(known.folder / "epochs.jsonl")
     return replace(known, epochs=epochs, outcome=outcome, stopped_at=stopped_at)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from search import identity, ledger
+from search.recorded import Identity
 from search.resuming import names
 from search.settings import Settings
 from trainables.data import Dataset
-from trainables.durable import Record
 from trainables.errors import ExpectedError
 from trainables.sources import FOLDER
 
@@ -35,21 +35,19 @@ def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings,
     return settings, ""
 
 
-def on_the_same_images(settings: Settings, asked: Record) -> Iterator[tuple[str, Record]]:
+def on_the_same_images(settings: Settings, asked: Identity) -> Iterator[tuple[str, Identity]]:
     """Name and identity of each run of this space on these images that is named after its images."""
     for name in names(settings.runs_dir):
         try:
             recorded = ledger.read_identity(settings.runs_dir / name)
         except ExpectedError:  # damaged, or of a newer version: nothing to go on with
             continue
-        is_named_so = name == f"{recorded['space']}-{recorded['dataset']}"
-        if is_named_so and all(recorded[key] == asked[key] for key in ("space", "fingerprint")):
+        is_named_so = name == f"{recorded.space}-{recorded.dataset}"
+        if is_named_so and (recorded.space, recorded.fingerprint) == (asked.space, asked.fingerprint):
             yield name, recorded
 
 
-def is_same(recorded: Record, asked: Record, settings: Settings) -> bool:
+def is_same(recorded: Identity, asked: Identity, settings: Settings) -> bool:
     """Whether a run would be continued by these settings as they are."""
-    precision = (
-        recorded["precision"] if settings.precision == "auto" else asked["precision"]
-    )  # decided when it was started
-    return not identity.differences(recorded, asked | {"precision": precision}) and "warm_start" not in recorded
+    precision = recorded.precision if settings.precision == "auto" else asked.precision  # decided when it was started
+    return not recorded.differences(replace(asked, precision=precision)) and recorded.warm_start is None

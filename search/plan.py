@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from search.halton import halton
+from search.recorded import Totals
 from spaces import Point, Space
 from trainables.config import key_of, trial_id
 from trainables.durable import Record
@@ -57,13 +58,13 @@ def entry(index: int, space: Space, point: Point, source: str, seed: int) -> Rec
     return {"index": index, "id": trial_id(config, seed), "config": config, "seed": seed, "source": source}
 
 
-def order(history: Sequence[Record]) -> list[tuple[int, int]]:
+def order(history: Sequence[Totals]) -> list[tuple[int, int]]:
     """Point and replicate of each trial of a search, in the order in which they are planned.
 
     Each line of totals.jsonl adds, point by point, what it asks for and the lines before it did not. So a search that grows
     only appends, and which of --num-samples and --seeds grew first changes the order of the trials and nothing else.
     """
-    asked = (itertools.product(range(line["trials"]), range(line["seeds"])) for line in history)
+    asked = (itertools.product(range(line.trials), range(line.seeds)) for line in history)
     return list(dict.fromkeys(itertools.chain.from_iterable(asked)))
 
 
@@ -72,7 +73,7 @@ def replicate_seed(seed: int, replicate: int) -> int:
     return derive(seed, "replicate", replicate) if replicate else seed
 
 
-def replicates(points: Sequence[Record], history: Sequence[Record], seed: int) -> list[Record]:
+def replicates(points: Sequence[Record], history: Sequence[Totals], seed: int) -> list[Record]:
     """The lines of trials.jsonl for these points, each on as many seeds as were asked for.
 
     They end before the first point that is not among these: TPE has not drawn it yet.
@@ -81,7 +82,7 @@ def replicates(points: Sequence[Record], history: Sequence[Record], seed: int) -
     return [replica(points[point], index, seed, replicate) for index, (point, replicate) in enumerate(known)]
 
 
-def first_lines(lines: Sequence[Record], history: Sequence[Record]) -> list[Record]:
+def first_lines(lines: Sequence[Record], history: Sequence[Totals]) -> list[Record]:
     """Of the lines of a search, the first one of each point."""
     return [line for line, (_, replicate) in zip(lines, order(history), strict=False) if not replicate]
 

@@ -25,15 +25,15 @@ class Progress:
 
     def __init__(self, run: ledger.Run) -> None:
         self.run = run
-        self.epochs_each: int = run.totals["epochs"]
-        self.images: int = run.identity["sizes"]["train"]
+        self.epochs_each: int = run.totals.epochs
+        self.images: int = run.identity.sizes["train"]
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
         self.first_row_at: float | None = None  # what came before was starting, and says nothing about the rest
         self.trials = {trial.index: self._summary(trial) for trial in run.trials}
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
-        searched = {key: trial.config.get(key, "") for key in self.run.identity["space_params"]}
+        searched = {key: trial.config.get(key, "") for key in self.run.identity.space_params}
         best = trial.best["val_accuracy"] if trial.best else None
         status = "waiting" if trial.status == "running" else trial.status  # it runs when its first row comes
         confirms = trial.source == confirmation.SOURCE
@@ -79,14 +79,14 @@ class Progress:
     def asked(self) -> int:
         """The number of trials: those that are planned, and those that TPE will plan."""
         confirming = self._confirming()
-        return max(len(self.trials) - confirming, self._searched() * self.run.totals.get("seeds", 1)) + confirming
+        return max(len(self.trials) - confirming, self._searched() * self.run.totals.seeds) + confirming
 
     def total(self) -> int:
         """The same with those that a confirmation may have."""
         return self.asked() + (0 if self.is_over() else self._to_confirm())
 
     def _searched(self) -> int:
-        found: int = self.run.totals["trials"]
+        found: int = self.run.totals.trials
         return found
 
     def _confirming(self) -> int:
@@ -95,10 +95,10 @@ class Progress:
 
     def _to_confirm(self) -> int:
         """The trials that a confirmation will have at most, before it is planned."""
-        best = self.run.totals.get("confirm", 0)
+        best = self.run.totals.confirm
         if not best or self._confirming():
             return 0
-        found: int = min(best + 1, self._searched()) * self.run.totals["confirm_seeds"]
+        found: int = min(best + 1, self._searched()) * self.run.totals.confirm_seeds
         return found
 
     def seconds_left(self) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger, local
+from search.recorded import Identity
 from trainables import config
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
@@ -55,7 +56,7 @@ def find(runs_dir: Path, name: str) -> Path:
     )
 
 
-def places(folder: Path, identity: Record, given: Set[str]) -> Record:
+def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
     """Where archives, cache and a folder of images lie, as far as this machine knows and nothing else was given.
 
     Raises:
@@ -64,9 +65,9 @@ def places(folder: Path, identity: Record, given: Set[str]) -> Record:
     """
     data_dir = local.known(folder).get("data_dir")
     found: Record = {"data_dir": Path(data_dir)} if data_dir and Path(data_dir).is_dir() else {}
-    if identity["dataset"] in NAMED or "dataset" in given:
+    if identity.dataset in NAMED or "dataset" in given:
         return found
-    title = identity["dataset_title"]
+    title = identity.dataset_title
     dataset = local.dataset(folder, title)
     if dataset is None:
         raise UsageError(
@@ -76,25 +77,26 @@ def places(folder: Path, identity: Record, given: Set[str]) -> Record:
     return found | {"dataset": dataset}
 
 
-def flags(identity: Record) -> Record:
+def flags(identity: Identity) -> Record:
     """The flags of class identity that lead to this identity; early stopping has only those that its rule reads.
 
     The points of a warm start are in the run, so the run that they came from is not needed again.
     """
-    scheduler = {key: value for key, value in identity["scheduler"].items() if key != "version"}  # no flag says it
+    scheduler = {key: value for key, value in identity.scheduler.items() if key != "version"}  # no flag says it
     rule, budget = scheduler.pop("name"), scheduler.pop("budget", None)
     return {
-        "space": identity["space"],
-        **{flag: identity[key] for flag, key in (("set_", "set"), ("max_params", "max_params")) if key in identity},
-        "dataset": identity["dataset"],
-        **({"skip_bad": True} if ledger.skips_bad(identity) else {}),
-        "algo": identity["algorithm"],
-        "seed": identity["seed"],
+        "space": identity.space,
+        **({"set_": identity.set} if identity.set else {}),
+        **({"max_params": identity.max_params} if identity.max_params else {}),
+        "dataset": identity.dataset,
+        **({"skip_bad": True} if identity.skips_bad else {}),
+        "algo": identity.algorithm,
+        "seed": identity.seed,
         "scheduler": rule if budget is None else f"{rule}:{budget}",  # epochs:K
         **scheduler,
-        "fraction": identity["fraction"],
-        "precision": identity["precision"],
-        "cpus_per_trial": identity["threads"],
+        "fraction": identity.fraction,
+        "precision": identity.precision,
+        "cpus_per_trial": identity.threads,
     }
 
 

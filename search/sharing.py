@@ -40,9 +40,9 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
         )
     if not left or not resources.local_gpus():
         return replace(settings, gpus_per_trial=None), "no GPU on this machine to share" if left else None
-    classes = len(run.identity["classes"])
+    classes = len(run.identity.classes)
     config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # that takes the most memory
-    planned = run.totals["trials"] * run.totals["seeds"] - len(run.trials) + len(left)  # TPE plans them one by one
+    planned = run.totals.trials * run.totals.seeds - len(run.trials) + len(left)  # TPE plans them one by one
     found = paces(task(config, settings, run, "cuda"), counts(settings, max(planned, len(left))))
     return replace(settings, gpus_per_trial=1 / best(found)), said(found)
 
@@ -56,7 +56,7 @@ def counts(settings: Settings, trials: int) -> list[int]:
 
 def task(config: Record, settings: Settings, run: Run, device: str) -> Record:
     """What trainables/pace.py is to train."""
-    known = {key: run.identity[key] for key in ("fraction", "precision", "threads")}
+    known = {key: getattr(run.identity, key) for key in ("fraction", "precision", "threads")}
     return {"config": config, "cache": str(settings.cache.resolve()), "device": device, **known}
 
 

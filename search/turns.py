@@ -90,7 +90,7 @@ class Turns:
         """Give a new trial the turn to its end, or to the first rung."""
         trial = self._grow()
         if trial is not None:
-            self._ready.append(Turn(trial, min([*rungs(self._run), self._run.totals["epochs"]])))
+            self._ready.append(Turn(trial, min([*rungs(self._run), self._run.totals.epochs])))
             return
         self._is_planned = True
         if not self._running and not self._ready:
@@ -123,9 +123,9 @@ def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read)
             }
             path, identity = run.folder / "decisions.jsonl", run.identity
             planned = len(run.search_trials)
-            halve(path, run.decisions, rung, values, planned, identity["scheduler"], identity["seed"])
+            halve(path, run.decisions, rung, values, planned, identity.scheduler, identity.seed)
             run = read(run.folder)
-    return [Turn(trial.index, run.totals["epochs"]) for trial in run.trials if not trial.ended]
+    return [Turn(trial.index, run.totals.epochs) for trial in run.trials if not trial.ended]
 
 
 def reached(trial: ledger.Trial, rung: int) -> bool:
@@ -134,5 +134,5 @@ def reached(trial: ledger.Trial, rung: int) -> bool:
 
 def rungs(run: ledger.Run) -> Sequence[int]:
     """The epochs at which trials wait for each other; none unless the scheduler is sha or epochs:K."""
-    scheduler = run.identity["scheduler"]
-    return decisive(scheduler, run.totals["epochs"]) if scheduler["name"] in WAITING else ()
+    scheduler = run.identity.scheduler
+    return decisive(scheduler, run.totals.epochs) if scheduler["name"] in WAITING else ()

@@ -46,7 +46,7 @@ def start(folder: Path, settings: Settings, name: str | None) -> tuple[Record | 
 
 def recorded(folder: Path, name: str | None) -> Record | None:
     """What an existing run was started from."""
-    warm: Record | None = ledger.effective_identity(folder).get("warm_start")
+    warm: Record | None = ledger.read_identity(folder).warm_start
     started = warm["run"] if warm else None
     if name is not None and Path(name).resolve().name != started:
         was = f"from {started}" if started else "without --warm-start"
@@ -87,7 +87,7 @@ def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]
     for trial in best(earlier):
         if len(points) == BEST:
             break
-        known = translated(space, trial.config, earlier.identity["space_params"])
+        known = translated(space, trial.config, earlier.identity.space_params)
         ranges = space.ranges(known)
         outside = [", ".join(members) for members in by_axis(ranges) if not fits(members, known)]
         refusal = None if outside else space.refusal(space.config({key: known[key] for key in ranges}))

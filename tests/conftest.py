@@ -106,7 +106,7 @@ def without_ray() -> Callable[[Path, Settings, Dataset], ledger.Run]:
         durable.make_folder(path)
         run = folder.open_run(path, asked, images, on_gpu=False)
         folder.tidy(run)
-        decisions = Decisions(path / "decisions.jsonl", run.identity["scheduler"], run.totals["epochs"], run.decisions)
+        decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions)
         turns = Turns(run)
         while turn := turns.take():
             train_turn(ledger.reread(run, turn.trial), turn, images, decisions)

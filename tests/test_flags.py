@@ -166,7 +166,7 @@ def test_a_total_grows_and_does_not_shrink(command, name):
     assert (code, "cannot shrink" in said) == (5, True)
     value, key = LARGER[name]
     assert command(*START, flag(name, value))[0] == 0
-    assert ledger.read(Path("runs/t")).totals[key] == int(value)
+    assert getattr(ledger.read(Path("runs/t")).totals, key) == int(value)
     code, said = command(*START)
     assert (code, "cannot shrink" in said) == (5, True)
 
@@ -203,7 +203,7 @@ def test_totals_grow_beside_a_name(command):
     assert command(*START)[0] == 0
     assert command("--resume=t", "--num-samples=5")[0] == 0
     run = ledger.read(Path("runs/t"))
-    assert (run.totals["trials"], run.totals["epochs"], len(run.trials)) == (5, 3, 10)
+    assert (run.totals.trials, run.totals.epochs, len(run.trials)) == (5, 3, 10)
 
 
 def test_an_unknown_name_lists_the_runs_that_are_not_finished(command, tmp_path):
@@ -355,7 +355,7 @@ def test_what_skip_bad_left_out_is_part_of_what_the_run_is(command, images, tmp_
     code, said = command(*run_of_images(f"--dataset={images}", "--name=t"))
     assert (code, "error[data]: cannot read 3 images: " in said) == (4, True)
     assert command(*run_of_images(f"--dataset={images}", "--name=t", "--skip-bad"))[0] == 0
-    assert ledger.read(Path("runs/t")).identity["census"]["skipped"] == 3
+    assert ledger.read(Path("runs/t")).identity.census["skipped"] == 3
     before = files()
     code, said = command("--resume=t", f"--dataset={images}")  # the flag is read back from the run
     assert (code, files()) == (0, before), said
@@ -428,7 +428,7 @@ def test_nobody_has_to_watch_a_search(command):
     finally:
         os.dup2(kept, 2)
     assert code == 0
-    assert ledger.read(Path("runs/t")).totals["trials"] == 3
+    assert ledger.read(Path("runs/t")).totals.trials == 3
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from analysis import verify, write
-from search import ledger
+from search import ledger, recorded
 from search.settings import Settings
 from trainables import data, durable
 from trainables.errors import RunError
@@ -49,14 +49,14 @@ def settings(run: Path, cache: Path, **more) -> Settings:
     """What the command of a released run says."""
     identity = ledger.read_identity(run)
     asked = {
-        "scheduler": identity["scheduler"]["name"],
-        "fraction": identity["fraction"],
+        "scheduler": identity.scheduler["name"],
+        "fraction": identity.fraction,
         "allow_changes": True,
         **more,
     }
     return Settings(
         space_name="released", space=space(), dataset="digits", dataset_short="digits", fallback=None, cache=cache,
-        algorithm=identity["algorithm"], precision="fp32", **asked,
+        algorithm=identity.algorithm, precision="fp32", **asked,
     )  # fmt: skip
 
 
@@ -80,7 +80,9 @@ def statuses(run: ledger.Run) -> list[str]:
 
 
 def test_every_format_has_its_three_runs():
-    released = [schema for schema in ledger.SCHEMAS if schema < ledger.SCHEMA]  # that of now gets its runs when it is
+    released = [
+        schema for schema in recorded.SCHEMAS if schema < recorded.SCHEMA
+    ]  # that of now gets its runs when it is
     assert {f"schema-{schema}" for schema in released} <= set(FORMATS)
     ends = ("finished", "interrupted", "stopped")
     assert {path.name for path in RUNS} == {f"{released}-{end}" for released in FORMATS for end in ends}
@@ -139,7 +141,7 @@ def test_a_run_of_schema_1_goes_on_only_where_that_is_allowed(copy, cache, go_on
     assert "schema: 1 is now 2" in caught.value.details
     assert not any("space_hash" in line for line in caught.value.details), "it is the same space"
     assert go_on(run, epochs=60).complete
-    assert ledger.read(run).identity["schema"] == 2
+    assert ledger.read(run).identity.schema == 2
     assert go_on(run, allow_changes=False, epochs=61).complete, "what was allowed holds"
     assert verify.verify(run) == []
 

@@ -145,7 +145,7 @@ def test_what_is_set_is_part_of_what_the_run_is(command, tmp_path):
     changes = ("--set", "lr=loguniform(1e-4,1)", "--set", "depth=2")
     assert command(*SEARCH, *changes)[0] == 0
     run = ledger.read(tmp_path / "runs" / "t")
-    assert run.identity["set"] == ["lr=loguniform(1e-4,1)", "depth=2"]
+    assert run.identity.set == ["lr=loguniform(1e-4,1)", "depth=2"]
     assert {trial.config["depth"] for trial in run.trials} == {2}
     assert command(*SEARCH, "--set", "depth=2", "--set", "lr = loguniform(1e-4, 1)")[0] == 0  # the same space
     code, _, err = command(*SEARCH)
@@ -191,7 +191,7 @@ def test_no_network_is_planned_with_more_weights_than_allowed(command, tmp_path)
     narrow = ("--set", "width=logintegers(16, 300)")
     assert command(*SEARCH, "--max-params", "700000", *narrow)[0] == 0
     run = ledger.read(tmp_path / "runs" / "t")
-    assert run.identity["max_params"] == 700_000
+    assert run.identity.max_params == 700_000
     assert all(parameters(trial.config, classes=10) <= 700_000 for trial in run.trials)
     assert command(*SEARCH, *narrow)[0] == 5
 
@@ -200,7 +200,7 @@ def test_points_of_tpe_and_qmc_can_be_asked_for(command, tmp_path):
     assert command(*SEARCH, "--algo", "tpe")[0] == 0
     run = ledger.read(tmp_path / "runs" / "t")
     assert len(run.trials) == 1
-    assert "optuna" in run.identity["versions"]
+    assert "optuna" in run.identity.versions
     assert command(*SEARCH[:-1], "q", "--algo", "qmc")[0] == 0
     lines = (tmp_path / "runs" / "q" / "trials.jsonl").read_text().splitlines()
     assert [json.loads(line)["source"] for line in lines] == ["baseline", *["qmc"] * 15]

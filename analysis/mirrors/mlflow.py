@@ -34,7 +34,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
     experiment, key = open_experiment(client, run), key_of(run)
     there = known(client, experiment, key)
     parent = there.get("") or create(
-        client, experiment, run.name, {SEARCH: key, TRIAL: "", "space": run.identity["space"]}
+        client, experiment, run.name, {SEARCH: key, TRIAL: "", "space": run.identity.space}
     )
     for trial in changed(run, before):
         if trial.epochs or trial.ended:

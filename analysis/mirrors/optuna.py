@@ -8,6 +8,7 @@ tried again), the study is written anew.
 
 import ast
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,7 +48,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
     storage = RDBStorage(f"sqlite:///{run.folder.resolve() / FILE}")
     try:
         searched = run.search_trials
-        wanted = [frozen(trial, run.identity["space_params"]) for trial in searched]
+        wanted = [frozen(trial, run.identity.space_params) for trial in searched]
         study = open_study(storage, run)
         there = storage.get_all_trials(study)
         if len(there) > len(wanted) or not all(map(can_become, there, wanted)):
@@ -69,11 +70,11 @@ def open_study(storage: RDBStorage, run: Run) -> int:
     number = storage.create_new_study([StudyDirection.MAXIMIZE], study_name=run.name)
     storage.set_study_system_attr(number, "study:metric_names", ["val_accuracy"])
     for key in ("space", "dataset_title", "seed", "algorithm"):
-        storage.set_study_user_attr(number, key, run.identity[key])
+        storage.set_study_user_attr(number, key, getattr(run.identity, key))
     return number
 
 
-def frozen(trial: Trial, space_params: dict[str, str]) -> FrozenTrial:
+def frozen(trial: Trial, space_params: Mapping[str, str]) -> FrozenTrial:
     """One trial as Optuna has it, but for its times; its number is given when it is stored."""
     state, known = STATES[trial.status], {key: distribution(text, trial.config) for key, text in space_params.items()}
     ranges = {key: range for key, range in known.items() if range and contains(range, trial.config.get(key))}

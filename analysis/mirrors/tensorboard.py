@@ -38,7 +38,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
     start = started(run)
     for trial in changed(run, before):
         if trial.epochs or trial.ended:
-            grow(trial.folder / FILE, encode(trial, list(run.identity["space_params"]), start))
+            grow(trial.folder / FILE, encode(trial, list(run.identity.space_params), start))
 
 
 def grow(path: Path, content: bytes) -> None:

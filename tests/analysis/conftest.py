@@ -14,6 +14,7 @@ import torch
 import spaces
 from analysis.write import write_results
 from search.ledger import Run, Trial
+from search.recorded import Identity, Totals
 from trainables import data, train
 from trainables import trial as trials
 from trainables.config import complete, trial_id
@@ -87,7 +88,7 @@ def make_run(trials: Sequence[Trial], *, total: int | None = None, **identity: A
     """A run of these trials; `total` is how many were asked for."""
     epochs = max((trial.config["epochs"] for trial in trials), default=1)
     asked = len(trials) if total is None else total
-    totals: dict[str, Any] = {"trials": asked, "epochs": epochs, "seeds": 1, "allowed": []}
+    totals = Totals(trials=asked, epochs=epochs)
     decisions = [
         {
             "sequence": place,
@@ -100,14 +101,21 @@ def make_run(trials: Sequence[Trial], *, total: int | None = None, **identity: A
         for place, trial in enumerate(trials)
         if trial.stopped_at is not None
     ]
-    return Run(Path("runs/lr_sweep-digits"), IDENTITY | identity, totals, list(trials), decisions, [])
+    return Run(
+        Path("runs/lr_sweep-digits"),
+        Identity.read(IDENTITY | identity, "run.json"),
+        totals,
+        list(trials),
+        decisions,
+        [],
+    )
 
 
 def write_run(folder: Path, run: Run) -> Path:
     """The run as a folder, in the format that the search writes."""
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(run.identity))
-    write_lines(folder / "totals.jsonl", [run.totals])
+    (folder / "run.json").write_text(json.dumps(run.identity.record()))
+    write_lines(folder / "totals.jsonl", [run.totals.record()])
     write_lines(folder / "decisions.jsonl", run.decisions)
     write_lines(folder / "tests.jsonl", run.tests)
     write_lines(folder / "trials.jsonl", [plan_line(trial) for trial in run.trials])
@@ -178,7 +186,7 @@ def on_seeds(source: str = "random", start: int = 0, values: Any = VALUES, seed:
 def seeded() -> Run:
     """Three configurations on three seeds each."""
     found = make_run(on_seeds())
-    return dataclasses.replace(found, totals=found.totals | {"seeds": 3})
+    return dataclasses.replace(found, totals=dataclasses.replace(found.totals, seeds=3))
 
 
 @pytest.fixture
@@ -187,7 +195,7 @@ def confirmed() -> Run:
     search = on_seeds(values={lr: each[-1:] for lr, each in VALUES.items()} | {2e-3: (0.97,)})
     fresh = on_seeds("confirm", 4, {2e-3: (0.90, 0.91, 0.905), 5e-4: (0.94, 0.95, 0.945), 1e-3: (0.9, 0.91, 0.9)}, 70)
     found = make_run([*search, *fresh])
-    return dataclasses.replace(found, totals=found.totals | {"trials": 4, "confirm": 2, "confirm_seeds": 3})
+    return dataclasses.replace(found, totals=dataclasses.replace(found.totals, trials=4, confirm=2, confirm_seeds=3))
 
 
 @pytest.fixture

@@ -117,14 +117,16 @@ def sayings(run: Run) -> tuple[str, str]:
         "confusion_matrix": [[300]],
         "per_class_accuracy": [1],
     }
-    one = dataclasses.replace(run, tests=[{**line, "metrics": metrics}], identity=run.identity | {"classes": ["a"]})
+    one = dataclasses.replace(
+        run, tests=[{**line, "metrics": metrics}], identity=dataclasses.replace(run.identity, classes=["a"])
+    )
     return told(one), winner_on_test(one, stand(one))
 
 
 def test_with_several_seeds_the_network_that_was_tested_is_named(seeded: Run, confirmed: Run) -> None:
     """Its value on validation is not the mean that stands beside the test score."""
     both = dataclasses.replace(seeded, trials=[*seeded.trials, *fresh_of(seeded)])
-    both = dataclasses.replace(both, totals=both.totals | {"confirm": 1, "confirm_seeds": 2})
+    both = dataclasses.replace(both, totals=dataclasses.replace(both.totals, confirm=1, confirm_seeds=2))
     for found, which, value in (
         (seeded, ", the best on validation of its seeds", "95.50"),
         (confirmed, ", the search's own and none of the fresh seeds", "95.50"),
@@ -198,7 +200,7 @@ def test_the_protocol_tells_splits_selection_and_the_reading_of_test(rates: Rate
         "`0123456789ab`",
     ):
         assert part in text
-    seeded = dataclasses.replace(run(rates()), totals=run(rates()).totals | {"seeds": 3})
+    seeded = dataclasses.replace(run(rates()), totals=dataclasses.replace(run(rates()).totals, seeds=3))
     assert "its value is the mean over its seeds of the accuracy on" in answer.protocol(seeded)
 
 

@@ -247,7 +247,7 @@ def test_a_rung_that_disagrees_with_the_end_should_wait(trial: Make, run: MakeRu
     assert rung.agreement == pytest.approx(-1)
     command = only(checks.stopping(found)).command
     assert arguments(command)["--scheduler"] == "none", "the next rung would be no rung of so few epochs"
-    longer = dataclasses.replace(found, totals=found.totals | {"epochs": 9})
+    longer = dataclasses.replace(found, totals=dataclasses.replace(found.totals, epochs=9))
     assert arguments(only(checks.stopping(longer)).command)["--grace-period"] == "3"
     assert not checks.stopping(rungs_run(trial, run, [3, 2, 1, 0])), "so few would disagree by chance"
     assert only(checks.stopping(rungs_run(trial, run, list(range(8))))).is_well
@@ -266,7 +266,7 @@ def test_an_order_among_trials_that_were_chosen_by_it_is_not_held_against_the_ru
         if audited:  # at another rung
             decisions.append({"trial": 0, "epoch": 2, "value": 0.1, "decision": "continue", "audit": True})
             found = dataclasses.replace(
-                found, identity=found.identity | {"scheduler": found.identity["scheduler"] | {"audit": 0.2}}
+                found, identity=dataclasses.replace(found.identity, scheduler=found.identity.scheduler | {"audit": 0.2})
             )
         one = only(checks.stopping(dataclasses.replace(found, decisions=decisions)))
         assert one.is_well == is_well
@@ -376,7 +376,9 @@ def test_a_single_rung_waits_longer_by_another_number_of_epochs(trial: Make, run
     found = rungs_run(trial, run, [7, 6, 5, 4, 3, 2, 1, 0])
     rule = {"name": "epochs", "budget": 1, "grace_period": 1, "reduction_factor": 3}
     longer = dataclasses.replace(
-        found, identity=found.identity | {"scheduler": rule}, totals=found.totals | {"epochs": 9}
+        found,
+        identity=dataclasses.replace(found.identity, scheduler=rule),
+        totals=dataclasses.replace(found.totals, epochs=9),
     )
     asked = arguments(only(checks.stopping(longer)).command)
     assert (asked["--scheduler"], "--grace-period" in asked) == ("epochs:3", False)

@@ -1,5 +1,6 @@
 """The average of several networks: right, on record before the test split is read, and read once."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_each_member_computes_with_as_many_threads_as_trained_it(
 ) -> None:
     run = ledger.read(trained_run)
     ensemble.score(run, 2, cache, "json")
-    assert set(threads_seen) == {run.identity["threads"]}
+    assert set(threads_seen) == {run.identity.threads}
 
 
 def test_the_test_split_is_read_once_and_the_intent_comes_first(
@@ -84,5 +85,8 @@ def test_an_unfinished_search_leaves_the_test_split_closed(trained_run: Path, ca
     run = ledger.read(trained_run)
     with pytest.raises(RunError, match="not complete"):
         ensemble.score(
-            ledger.Run(run.folder, run.identity, run.totals | {"trials": 9}, run.trials, [], []), 2, cache, "md"
+            ledger.Run(run.folder, run.identity, dataclasses.replace(run.totals, trials=9), run.trials, [], []),
+            2,
+            cache,
+            "md",
         )

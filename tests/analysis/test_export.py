@@ -117,7 +117,7 @@ def test_the_weights_and_facts_are_those_of_the_trial(call: Call, trained_run: P
     assert Path("net/model.safetensors").read_bytes() == (trial.folder / "best.safetensors").read_bytes()
     facts = json.loads(Path("net/config.json").read_text())
     assert (facts["config"], facts["trial"]) == (trial.config, trials.label(trial))
-    assert facts["mean"] == run.identity["normalisation"]["mean"]
+    assert facts["mean"] == run.identity.normalisation["mean"]
     assert sorted(path.name for path in Path("net").iterdir()) == [
         "README.md", "config.json", "model.py", "model.safetensors",
     ]  # fmt: skip
@@ -168,7 +168,12 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
     tested = {"weights": "w", "trial": 0, "epoch": best["epoch"], "state": "done"}
     tests = [tested | {"metrics": {"accuracy": 0.75, "count": 300}}]
     whole = ledger.Run(
-        run.folder, run.identity, run.totals | {"confirm_seeds": 2}, [*run.trials, *fresh], run.decisions, tests
+        run.folder,
+        run.identity,
+        dataclasses.replace(run.totals, confirm_seeds=2),
+        [*run.trials, *fresh],
+        run.decisions,
+        tests,
     )
     facts = {"classes": ["a", "b|c"], "trained_on": "train", "epoch": 2, "trial": "x", "run": "r"}
     text = card.card(whole, whole.trials[0], facts)

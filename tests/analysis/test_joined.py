@@ -89,7 +89,7 @@ def test_without_any_run_the_folder_is_named(tmp_path: Path) -> None:
 
 
 def called(run: Run, name: str, **totals: int) -> Run:
-    return dataclasses.replace(run, folder=Path("runs") / name, totals=run.totals | totals)
+    return dataclasses.replace(run, folder=Path("runs") / name, totals=dataclasses.replace(run.totals, **totals))
 
 
 def test_a_configuration_on_several_seeds_is_one_row(seeded: Run) -> None:

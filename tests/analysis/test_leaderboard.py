@@ -209,7 +209,7 @@ def test_operations_have_a_column_only_where_they_say_more_than_the_parameters(t
 
 def test_where_all_networks_cost_the_same_that_is_said_in_words(trial: Make, run: MakeRun) -> None:
     alike = run([trial(0, (0.5,), lr=0.1), trial(1, (0.5,), lr=0.2)])
-    number = cost_of.parameters(alike.trials[0].config, len(alike.identity["classes"]))
+    number = cost_of.parameters(alike.trials[0].config, len(alike.identity.classes))
     assert f"Every network has {count(number)} parameters" in results.render(alike)
 
 

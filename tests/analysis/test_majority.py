@@ -86,8 +86,8 @@ def test_an_export_says_when_a_constant_answer_is_as_good(searched: Callable[...
     """Of about equal classes, too, where no share is lopsided; and what makes its numbers worth less."""
     labels = [0] * 58 + [1] * 42
     found = searched(labels, [0] * 54 + [1] * 12 + [0] * 34)
-    found.identity["census"]["counts"]["test"] = [5, 0]
-    found.identity["census"]["duplicates"] = [{"split": "test", "also": "train", "images": 1}]
+    found.identity.census["counts"]["test"] = [5, 0]
+    found.identity.census["duplicates"] = [{"split": "test", "also": "train", "images": 1}]
     assert ["always saying the most common class", "100 validation images", "58.00"] in numbers(found, found.trials[0])
     said = card.warnings(found, found.trials[0]).splitlines()
     assert said[0] == "- It is not shown to do better than always saying big."
@@ -154,7 +154,9 @@ def about(run: Run, **census: Any) -> Run:
     counts = {"train": [20, 20], "val": [30, 30], "test": [5, 0]}
     whole = {"counts": counts, "duplicates": [], **census}
     sizes = {split: sum(own) for split, own in counts.items()}
-    return dataclasses.replace(run, identity=run.identity | {"census": whole, "sizes": sizes, "classes": ["a_b", "c"]})
+    return dataclasses.replace(
+        run, identity=dataclasses.replace(run.identity, census=whole, sizes=sizes, classes=["a_b", "c"])
+    )
 
 
 def test_what_makes_values_worth_less_is_called_for(rates: Callable[[], list[Trial]], run: MakeRun) -> None:

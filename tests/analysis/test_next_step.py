@@ -102,7 +102,7 @@ def test_why_weights_are_not_there_depends_on_what_became_of_the_trial(
 def test_the_rates_that_are_proposed_lie_below_all_that_diverged_and_are_understood(trial: Make, run: MakeRun) -> None:
     found = run([trial(place, (), "diverged", epochs=3, lr=lr) for place, lr in enumerate((3.0, 0.5))])
     assert next_step.lower_rates(found) == "lr=0.0005,0.05", "a grid takes values"
-    at_random = dataclasses.replace(found, identity=found.identity | {"algorithm": "random"})
+    at_random = dataclasses.replace(found, identity=dataclasses.replace(found.identity, algorithm="random"))
     assert next_step.lower_rates(at_random) == "lr=loguniform(0.0005, 0.05)"
     changed, _ = spaces.changed(spaces.load("lr_sweep"), [next_step.lower_rates(found)])
     assert changed.baseline["lr"] < 0.5

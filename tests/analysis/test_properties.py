@@ -40,7 +40,7 @@ def build(trial: Make, run: MakeRun, drawn: list[tuple[str, list[float], float]]
         one = trial(place, own, status, epochs=4, lr=drawn[place - place % seeds][2])
         made.append(dataclasses.replace(one, seed=place % seeds, id=f"{one.id}{place}"))
     found = run(made, total=len(made), space_params={"lr": "loguniform(0.0001, 0.1)"})
-    return dataclasses.replace(found, totals=found.totals | {"seeds": seeds, "epochs": 4})
+    return dataclasses.replace(found, totals=dataclasses.replace(found.totals, seeds=seeds, epochs=4))
 
 
 def numbers(value: Any) -> list[float]:
@@ -80,7 +80,9 @@ def test_any_unicode_keeps_every_table_in_shape(trial: Make, run: MakeRun, name:
     for place, one in enumerate(found.trials):
         one.config["augment"] = f"{value}{place}"
     found.trials[2].outcome.update(error=error, where=error)  # type: ignore[union-attr]
-    text = results.render(dataclasses.replace(found, identity=found.identity | {"space": name, "classes": [name] * 10}))
+    text = results.render(
+        dataclasses.replace(found, identity=dataclasses.replace(found.identity, space=name, classes=[name] * 10))
+    )
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     widths: list[list[int]] = []
     for token in tokens:

@@ -112,7 +112,7 @@ def test_predictions_on_the_same_images_are_compared_in_pairs(trained_run: Path)
 
     run = ledger.read(trained_run)
     trial = run.trials[0]
-    images = run.identity["sizes"]["val"]
+    images = run.identity.sizes["val"]
     assert reproduce.is_noise(trial, trial.epochs, trial.folder, images)
     assert trial.best is not None
     hits = round(trial.best["val_accuracy"] * images)

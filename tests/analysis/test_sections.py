@@ -213,7 +213,9 @@ def answered(run: Run, matrix: list[list[int]], recorded_f1: float) -> Run:
     metrics: dict[str, Any] = {"count": sum(images), "accuracy": sum(right) / sum(images), "macro_f1": recorded_f1}
     metrics |= {"per_class_accuracy": shares, "confusion_matrix": matrix}
     line = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": metrics}
-    return dataclasses.replace(run, tests=[line], identity=run.identity | {"classes": list("abc")[: len(matrix)]})
+    return dataclasses.replace(
+        run, tests=[line], identity=dataclasses.replace(run.identity, classes=list("abc")[: len(matrix)])
+    )
 
 
 def test_a_class_without_test_images_is_in_no_mean_also_of_early_runs(rates: Rates, run: MakeRun) -> None:

@@ -138,7 +138,7 @@ def test_where_no_configuration_survives_its_fresh_seeds_the_search_answers_and_
 
 
 def test_the_protocol_says_who_chooses(confirmed: Run, seeded: Run) -> None:
-    asked = dataclasses.replace(confirmed, totals=confirmed.totals | {"confirm": 2, "confirm_seeds": 3})
+    asked = dataclasses.replace(confirmed, totals=dataclasses.replace(confirmed.totals, confirm=2, confirm_seeds=3))
     text = results.render(asked)
     assert "the best 2 and the baseline are trained again in full on 3 fresh seeds each" in text
     assert "**One seed each.**" in text
@@ -210,13 +210,13 @@ def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(c
 
 
 def test_without_fresh_seeds_it_is_not_known(seeded: Run) -> None:
-    alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=seeded.totals | {"seeds": 1})
+    alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=dataclasses.replace(seeded.totals, seeds=1))
     assert stand(alone).moved is None
     assert "how far it moves a value is not known from one" in results.render(alone)
 
 
 def test_on_one_seed_every_sentence_of_a_test_is_about_trained_networks(seeded: Run) -> None:
-    alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=seeded.totals | {"seeds": 1})
+    alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=dataclasses.replace(seeded.totals, seeds=1))
     text = results.render(alone)
     for words in ("between two trained networks that are equally good", "Wilson's, of one trained network"):
         assert words in text
@@ -237,7 +237,7 @@ def test_one_fresh_seed_each_is_called_no_test(confirmed: Run) -> None:
     """There is a p-value of 1 for it, which is no tie."""
     seeds = [trial.seed for trial in confirmed.trials if trial.source == "confirm"]
     trials = [trial for trial in confirmed.trials if trial.source != "confirm" or trial.seed == min(seeds)]
-    one = dataclasses.replace(confirmed, trials=trials, totals=confirmed.totals | {"confirm_seeds": 1})
+    one = dataclasses.replace(confirmed, trials=trials, totals=dataclasses.replace(confirmed.totals, confirm_seeds=1))
     text = results.render(one)
     assert "one seed each is no test" in text.split("Protocol")[0]
     assert "noise of the seed" not in text

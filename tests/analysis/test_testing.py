@@ -94,12 +94,12 @@ def test_it_is_scored_by_as_many_threads_as_trained_it(folder: Path, cache: Path
     """A network's last bit of bfloat16 depends on them."""
     run = ledger.read(folder)
     testing.test_winner(run, cache)
-    assert threads_seen == [run.identity["threads"]]
+    assert threads_seen == [run.identity.threads]
 
 
 def test_an_unfinished_search_leaves_the_test_split_closed(folder: Path, cache: Path) -> None:
     run = ledger.read(folder)
-    testing.test_winner(dataclasses.replace(run, totals=run.totals | {"trials": 3}), cache)
+    testing.test_winner(dataclasses.replace(run, totals=dataclasses.replace(run.totals, trials=3)), cache)
     assert lines(folder) == []
 
 
@@ -113,7 +113,7 @@ def test_without_a_winner_the_test_split_stays_closed(
 
 def test_other_images_are_refused(folder: Path, cache: Path) -> None:
     run = ledger.read(folder)
-    other = dataclasses.replace(run, identity=run.identity | {"fingerprint": "another"})
+    other = dataclasses.replace(run, identity=dataclasses.replace(run.identity, fingerprint="another"))
     with pytest.raises(RunError, match="other images"):
         testing.test_winner(other, cache)
 

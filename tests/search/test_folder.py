@@ -24,8 +24,8 @@ def start(tmp_path, toy):
 
 def test_a_new_run_holds_its_identity_its_totals_and_its_plan(start, settings):
     run = start(settings())
-    assert run.identity["space_params"] == {"lr": "choice(0.1, 0.2, 0.3)"}
-    assert run.totals == {
+    assert run.identity.space_params == {"lr": "choice(0.1, 0.2, 0.3)"}
+    assert run.totals.record() == {
         "trials": 3, "epochs": 4, "seeds": 1, "confirm": 0, "confirm_seeds": 0, "keep_best": 0,
         "allowed": [],
     }  # fmt: skip
@@ -96,8 +96,8 @@ def test_a_change_that_can_be_allowed_is_refused_first_then_recorded_and_made(st
         start(settings(**{**FP32, **change}))
     assert "--allow-changes" in str(caught.value)
     run = start(settings(**{**FP32, "allow_changes": True, **change}))
-    assert [entry.startswith(line) for entry in run.totals["allowed"]] == [True]
-    assert run.identity[part[0]] == part[1], "it was recorded and not made"
+    assert [entry.startswith(line) for entry in run.totals.allowed] == [True]
+    assert getattr(run.identity, part[0]) == part[1], "it was recorded and not made"
     assert start(settings(**{**FP32, **change})) == run
 
 
@@ -110,24 +110,24 @@ def record(folder_of_run, **scheduler):
 @pytest.mark.parametrize("name", ["sha", "epochs:2"])
 def test_a_run_keeps_the_version_of_its_rule(start, settings, name):
     run = start(settings(**FP32, scheduler=name))
-    old = {key: value for key, value in run.identity["scheduler"].items() if key != "version"}
-    assert run.identity["scheduler"] == old | {"version": 2}
+    old = {key: value for key, value in run.identity.scheduler.items() if key != "version"}
+    assert run.identity.scheduler == old | {"version": 2}
     record(run.folder, **old)
-    assert start(settings(**FP32, scheduler=name)).identity["scheduler"] == old
+    assert start(settings(**FP32, scheduler=name)).identity.scheduler == old
     with pytest.raises(RunError, match="scheduler: "):
         start(settings(**FP32, scheduler=name, reduction_factor=5))
     changed = start(settings(**FP32, scheduler=name, reduction_factor=5, allow_changes=True))
-    assert changed.identity["scheduler"] == old | {"reduction_factor": 5}
+    assert changed.identity.scheduler == old | {"reduction_factor": 5}
     other = start(settings(**FP32, scheduler="median", allow_changes=True))
-    assert "version" not in other.identity["scheduler"]
+    assert "version" not in other.identity.scheduler
     new = start(settings(**FP32, scheduler=name, allow_changes=True))
-    assert new.identity["scheduler"] == old | {"version": 2}
+    assert new.identity.scheduler == old | {"version": 2}
 
 
 @pytest.mark.parametrize(("name", "version"), [("sha", 3), ("asha", 2), ("sha", "2"), ("epochs:2", None)])
 def test_a_rule_of_a_later_version_is_not_gone_on_with(start, settings, name, version):
     run = start(settings(**FP32, scheduler=name))
-    record(run.folder, **{**run.identity["scheduler"], "version": version})
+    record(run.folder, **{**run.identity.scheduler, "version": version})
     with pytest.raises(RunError, match=rf"run.json: version {version!r} of .* Update this program"):
         start(settings(**FP32, scheduler=name))
 
@@ -186,7 +186,7 @@ def test_totals_grow_and_what_is_not_said_stays(start, settings):
     start(settings(num_samples=1, epochs=2))
     assert len(start(settings(num_samples=2)).trials) == 2
     run = start(settings(epochs=6))
-    assert (len(run.trials), run.totals["epochs"], run.trials[0].config["epochs"]) == (2, 6, 6)
+    assert (len(run.trials), run.totals.epochs, run.trials[0].config["epochs"]) == (2, 6, 6)
     assert start(settings()).totals == run.totals
 
 
@@ -196,7 +196,7 @@ def test_seeds_and_confirmation_may_grow_later(start, settings):
     assert [trial.config["lr"] for trial in run.trials] == [0.2, 0.1, 0.2, 0.1]
     run = start(settings(num_samples=3, confirm_seeds=5))
     assert [trial.config["lr"] for trial in run.trials] == [0.2, 0.1, 0.2, 0.1, 0.3, 0.3]
-    assert {key: run.totals[key] for key in ("seeds", "confirm", "confirm_seeds")} == {
+    assert {key: getattr(run.totals, key) for key in ("seeds", "confirm", "confirm_seeds")} == {
         "seeds": 2, "confirm": 1, "confirm_seeds": 5
     }  # fmt: skip
     assert start(settings()) == run
@@ -279,25 +279,25 @@ def test_tpe_with_a_rung_that_all_wait_for_is_said_to_learn_nothing(start, setti
     """No trial ends before all points are drawn, so each of them is random."""
     asked = settings(algorithm="tpe", num_samples=3, scheduler="asha", name="a")
     run = start(asked)
-    assert not any("tpe" in line for line in folder.remarks(run.identity["scheduler"], run.totals, asked))
+    assert not any("tpe" in line for line in folder.remarks(run.identity.scheduler, run.totals, asked))
 
 
 @pytest.mark.parametrize("scheduler", ["sha", "epochs:2"])
 def test_tpe_and_waiting(tmp_path, toy, settings, scheduler):
     asked = settings(algorithm="tpe", num_samples=3, scheduler=scheduler)
     run = folder.open_run(tmp_path, asked, toy, on_gpu=False)
-    assert "tpe has nothing to learn from" in folder.remarks(run.identity["scheduler"], run.totals, asked)[0]
+    assert "tpe has nothing to learn from" in folder.remarks(run.identity.scheduler, run.totals, asked)[0]
 
 
 def test_of_a_search_that_is_over_nothing_is_said_about_trials_to_come(start, settings):
     asked = settings(scheduler="asha", grace_period=9, num_samples=10)
     run = start(asked)
-    said = folder.remarks(run.identity["scheduler"], run.totals, asked)
+    said = folder.remarks(run.identity.scheduler, run.totals, asked)
     assert said == [
         "no trial will be stopped early: there is no rung before the last of 4 epochs",
         "the grid has 3 points, so no more are tried",
     ]
-    assert folder.remarks(run.identity["scheduler"], run.totals, asked, is_over=True) == said[1:]
+    assert folder.remarks(run.identity.scheduler, run.totals, asked, is_over=True) == said[1:]
 
 
 @pytest.mark.parametrize(

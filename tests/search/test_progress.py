@@ -1,5 +1,6 @@
 """How far a search is, and what a terminal shows of it: pytest tests/search/test_progress.py"""
 
+import dataclasses
 import fcntl
 import io
 import os
@@ -177,5 +178,7 @@ def test_trials_that_confirm_are_not_taken_for_those_of_a_search_that_grew(run):
     durable.append(run.folder / "trials.jsonl", line | {"index": 3, "seed": 5, "id": "abcdef", "source": "confirm"})
     grown = ledger.read(run.folder)
     assert Progress(grown).asked() == 4
-    grown.totals["trials"] = 5  # TPE has yet to draw two points
-    assert Progress(grown).asked() == 6
+    more = dataclasses.replace(
+        grown, totals=dataclasses.replace(grown.totals, trials=5)
+    )  # TPE has yet to draw two points
+    assert Progress(more).asked() == 6

@@ -1,5 +1,6 @@
 """How many trials should share a GPU: pytest tests/search/test_sharing.py. The processes are real, their device is the CPU."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_trials_that_tpe_has_not_planned_yet_count(monkeypatch, settings, run):
     monkeypatch.setattr(resources, "local_gpus", lambda: 1)
     monkeypatch.setattr(resources, "local_cpus", lambda: 16)
     monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(numbers) or {})
-    begun = replace(run, trials=run.trials[:1], totals={**run.totals, "trials": 30, "seeds": 2})
+    begun = replace(run, trials=run.trials[:1], totals=dataclasses.replace(run.totals, trials=30, seeds=2))
     sharing.settled(replace(settings(), gpus_per_trial="auto"), begun)
     assert tried == [[1, 2, 4, 8]]
 

@@ -1,5 +1,6 @@
 """Starting from the best points of an earlier run: pytest tests/search/test_warm.py"""
 
+import dataclasses
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -137,7 +138,9 @@ def test_points_outside_make_room_for_the_next_best_inside(earlier):
 
 
 def test_another_data_set_starts_from_it_all_the_same(earlier, asked, toy):
-    points, _ = warm.take_over(LATER, replace(earlier, identity={**earlier.identity, "fingerprint": "f" * 64}))
+    points, _ = warm.take_over(
+        LATER, replace(earlier, identity=dataclasses.replace(earlier.identity, fingerprint="f" * 64))
+    )
     assert points == warm.take_over(LATER, earlier)[0]
     run, _ = open_later(asked, replace(toy, name="others", fingerprint="f" * 64), "earlier")
     assert [trial.source for trial in run.trials].count("warm") == len(points) > 0

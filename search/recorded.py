@@ -1,0 +1,156 @@
+"""What run.json and totals.jsonl say, as frozen values: what makes a run this run, and how much is asked of it.
+
+They know how they are read, written and compared. Loads nothing but plain values.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Self
+
+from trainables.config import canonical
+from trainables.durable import Record
+from trainables.errors import RunError
+
+SCHEMA = 2  # version of the run folder's format
+SCHEMAS = (1, SCHEMA)  # those that can be read
+ALLOWABLE = ("schema", "scheduler", "precision", "threads", "code", "torch")  # any other change would mix two searches
+COMPARED = (  # the name of the data set is not: moved images are the same images
+    "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code",
+    "torch",
+)  # fmt: skip
+EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
+
+
+class Recorded:
+    """A value that is written as a plain record: fields in order, without those at their defaults unless `ALWAYS` has them."""
+
+    ALWAYS: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def read(cls, record: Record, where: str) -> Self:
+        """The value of a record; keys that are not known are left out, those without which nothing can be read are named.
+
+        Raises:
+            RunError: the record lacks something.
+        """
+        known = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]
+        given = {key: value for key, value in record.items() if key in known}
+        needed = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
+        if missing := [name for name in needed if name not in given]:
+            raise RunError(f"damaged run: {where}: it lacks {', '.join(missing)}. Restore the file from a copy.")
+        return cls(**given)
+
+    def record(self) -> Record:
+        """As it is written."""
+        told = [each for each in fields(self) if each.name in self.ALWAYS or getattr(self, each.name) != default(each)]  # type: ignore[arg-type]
+        return {each.name: getattr(self, each.name) for each in told}
+
+
+def default(of: Any) -> Any:
+    """The default of a field; MISSING, which equals no value, where it has none."""
+    return of.default_factory() if of.default_factory is not MISSING else of.default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(Recorded):
+    """run.json, and what was allowed to change since. No path of a machine is in it, so that a copied run is a whole run.
+
+    Attributes:
+        space_params: each searched parameter with its range, as text.
+        dataset: the name of the images in the name of a run; `dataset_title` is that for people.
+        fallback: why the images are not those that were hoped for.
+        fingerprint: hash of the decoded images.
+        sizes: images of train, val and test.
+        normalisation: mean and std per channel, 0 to 1; not in runs from before it was recorded.
+        scheduler: the early-stopping rule with the settings that it reads.
+        threads: of torch in a trial; they decide the last bits of every number.
+        code: hash of what computes numbers.
+        git: commit of the sources, for the record only.
+        census: what the data set holds; empty in runs from before it was counted.
+        set, max_params, constraint: how the space was changed or limited.
+        warm_start: {"run": name, "points": [...]}.
+    """
+
+    schema: int
+    space: str
+    space_hash: str = ""
+    space_params: Mapping[str, str]
+    constants: Mapping[str, Any]
+    baseline: Mapping[str, Any]
+    dataset: str
+    dataset_title: str
+    fallback: str | None
+    fingerprint: str
+    sizes: Mapping[str, int]
+    classes: list[str]
+    normalisation: Record | None = None
+    fraction: float
+    seed: int
+    algorithm: str
+    scheduler: Record
+    precision: str
+    threads: int
+    code: str
+    torch: str = ""
+    versions: Mapping[str, str]
+    git: str | None
+    census: Record = field(default_factory=dict)
+    set: list[str] = field(default_factory=list)
+    max_params: int | None = None
+    constraint: str = ""
+    warm_start: Record | None = None
+
+    @property
+    def skips_bad(self) -> bool:
+        """Whether the images are those that were left after --skip-bad."""
+        return bool(self.census.get("skipped"))
+
+    def differences(self, asked: "Identity") -> Record:
+        """The parts that would make it another search, as they are asked for now."""
+        unlike = [key for key in COMPARED if canonical(getattr(self, key)) != canonical(getattr(asked, key))]
+        why = EXPLAINING if "space_hash" in unlike else ()
+        unlike += [key for key in why if getattr(self, key) != getattr(asked, key)]
+        return {key: asked.record().get(key) for key in unlike}
+
+    def sentence(self, key: str, value: Any) -> str:
+        """One difference in words."""
+        return f"{key}: {shown(self.record().get(key))} is now {shown(value)}"
+
+
+def shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals(Recorded):
+    """A line of totals.jsonl: what is asked for now. All may grow.
+
+    Attributes:
+        trials: configurations of the search.
+        epochs: of each trial, at most.
+        seeds: of each configuration.
+        confirm: best configurations that are trained again, on `confirm_seeds` fresh seeds each.
+        keep_best: trials whose weights are kept; 0 for as many as the program keeps.
+        allowed: changes of the identity that were allowed, in words; `identity` has the values from then on.
+    """
+
+    ALWAYS: ClassVar[frozenset[str]] = frozenset({"seeds", "confirm", "confirm_seeds", "keep_best", "allowed"})
+
+    trials: int
+    epochs: int
+    seeds: int = 1
+    confirm: int = 0
+    confirm_seeds: int = 0
+    keep_best: int = 0
+    allowed: list[str] = field(default_factory=list)
+    identity: Record = field(default_factory=dict)
+
+
+UNSAID = {
+    each.name: default(each) for each in fields(Totals) if each.name != "identity" and default(each) is not MISSING
+}
+GROWING = {  # totals that may grow and never shrink, and the flag that says them
+    "trials": "--num-samples", "epochs": "--epochs", "seeds": "--seeds", "confirm": "--confirm",
+    "confirm_seeds": "--confirm-seeds", "keep_best": "--keep-best",
+}  # fmt: skip
