@@ -1,9 +1,7 @@
 """What the three commands share: help, underscores as dashes, and every error as one line with its exit code."""
 
-import importlib.metadata
 import re
 import sys
-import tomllib
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +70,9 @@ def in_brackets(text: str) -> str:
 
 def version() -> str:
     """That of the sources, which may be another than the installed one where they are run from a checkout."""
+    import importlib.metadata
+    import tomllib
+
     if PROJECT.exists():
         return str(tomllib.loads(PROJECT.read_text("utf-8"))["project"]["version"])
     return importlib.metadata.version(PACKAGE)

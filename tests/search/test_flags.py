@@ -76,6 +76,15 @@ def test_only_what_has_no_default_says_what_none_comes_to():
     assert [name for name, entry in FLAGS.items() if entry.unset and getattr(Flags, name) is not None] == []
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_text_repeats_a_default(name):
+    """The help adds it, so that a text cannot go on naming another."""
+    command = get_command(COMMANDS[name])
+    options = [param for each in (command, *getattr(command, "commands", {}).values()) for param in each.params]
+    repeated = [param.name for param in options if f"[{commandline.shown(param.default)}]" in (param.help or "")]
+    assert (len(options) > 10, repeated) == (True, [])
+
+
 def test_settings_have_the_defaults_of_the_flags():
     shared = [each for each in fields(Settings) if each.name in FLAGS and each.name not in OWN_FORM]
     assert len(shared) > 15
