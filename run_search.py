@@ -24,8 +24,9 @@ import typer
 from search import options
 from search.flags import Flags, check_least, spellings
 from trainables import signals
-from trainables.commandline import application, check_choice, execute, tell, with_examples
+from trainables.commandline import check_choice, execute, tell
 from trainables.errors import StorageError, UsageError
+from trainables.options import application, with_examples
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,17 +27,9 @@ from typing import Annotated
 import typer
 
 from search.flags import Flags
-from trainables.commandline import (
-    Command,
-    Version,
-    application,
-    check_choice,
-    execute,
-    option,
-    tell,
-    with_examples,
-)  # fmt: skip
+from trainables.commandline import check_choice, execute, tell
 from trainables.errors import DataError, DeniedError, RunError, UsageError
+from trainables.options import Command, Version, application, option, with_examples
 
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie")]

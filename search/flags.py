@@ -22,8 +22,8 @@ class Kind(Enum):
 
     IDENTITY = "is another search: refused"
     TOTAL = "may grow, never shrinks"
-    FREE = "is always allowed, and changes nothing that was or will be measured"
-    SELECTS = "selects the run, or something else than a search"
+    FREE = "changes nothing that was or will be measured"
+    SELECTS = "selects the run, or asks for something else than a search"
 
 
 IDENTITY, TOTAL, FREE, SELECTS = Kind

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from search.flags import FLAGS, INSTEAD, Flags, described, spellings
-from trainables.commandline import Command, Version, in_brackets, option
+from trainables.options import Command, Version, in_brackets, option
 
 Search = Callable[[Flags, Set[str]], int]
 

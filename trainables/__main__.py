@@ -13,18 +13,9 @@ from typing import Annotated, Any
 
 from trainables import config as settings
 from trainables import signals
-from trainables.commandline import (
-    Command,
-    Version,
-    application,
-    check_choice,
-    execute,
-    in_brackets,
-    option,
-    shown,
-    with_examples,
-)  # fmt: skip
+from trainables.commandline import check_choice, execute
 from trainables.errors import SpaceError, UsageError
+from trainables.options import Command, Version, application, in_brackets, option, shown, with_examples
 from trainables.paths import DATA_DIR
 
 HELP = "Train one configuration without Ray, and print its validation metrics."

@@ -186,7 +186,8 @@ if __name__ == "__main__":
 
     import typer
 
-    from trainables.commandline import Command, Version, application, execute, option
+    from trainables.commandline import execute
+    from trainables.options import Command, Version, application, option
     from trainables.paths import DATA_DIR
 
     app = application(add_completion=False)

@@ -15,7 +15,7 @@ import run_search
 from search import flags, folder, reference
 from search.flags import FLAGS, Flags, Kind, check_least, described, spellings
 from search.settings import Settings
-from trainables import commandline
+from trainables import commandline, options
 from trainables.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -50,18 +50,18 @@ def sections(say):
 
 
 def test_every_option_comes_from_an_entry_and_has_its_default():
-    options = {each.name: each for each in get_command(run_search.app).params}
-    assert list(options) == [*FLAGS, "version"]
+    params = {each.name: each for each in get_command(run_search.app).params}
+    assert list(params) == [*FLAGS, "version"]
     for name, entry in FLAGS.items():
-        assert options[name].default == getattr(Flags, name)
-        assert tuple(options[name].opts) == spellings(name)
-        assert options[name].help.startswith(entry.text)
+        assert params[name].default == getattr(Flags, name)
+        assert tuple(params[name].opts) == spellings(name)
+        assert params[name].help.startswith(entry.text)
 
 
 @pytest.mark.parametrize("name", FLAGS)
 def test_an_entry_stands_in_the_help_under_its_group(sections, name):
     """With what may grow, and with its default, or else what a default of none comes to."""
-    default = commandline.shown(getattr(Flags, name)) or FLAGS[name].unset
+    default = options.shown(getattr(Flags, name)) or FLAGS[name].unset
     ending = f" [{default}]" if default else ""
     section = sections[FLAGS[name].group]
     assert re.search(rf"{re.escape(', '.join(spellings(name)))} (\S+ )?{re.escape(described(name) + ending)}", section)
@@ -80,9 +80,9 @@ def test_only_what_has_no_default_says_what_none_comes_to():
 def test_no_help_text_repeats_a_default(name):
     """The help adds it, so that a text cannot go on naming another."""
     command = get_command(COMMANDS[name])
-    options = [param for each in (command, *getattr(command, "commands", {}).values()) for param in each.params]
-    repeated = [param.name for param in options if f"[{commandline.shown(param.default)}]" in (param.help or "")]
-    assert (len(options) > 10, repeated) == (True, [])
+    params = [param for each in (command, *getattr(command, "commands", {}).values()) for param in each.params]
+    repeated = [param.name for param in params if f"[{options.shown(param.default)}]" in (param.help or "")]
+    assert (len(params) > 10, repeated) == (True, [])
 
 
 def test_settings_have_the_defaults_of_the_flags():
@@ -119,7 +119,7 @@ def test_a_command_of_python_m_analysis_answers_h_as_well(say):
 def test_the_command_that_fetches_images_answers_h_and_version_as_well():
     command = [sys.executable, "-m", "trainables.data"]
     said = [subprocess.run([*command, flag], cwd=ROOT, capture_output=True, text=True).stdout for flag in ASKING]
-    assert said[0] == f"cifar-search {commandline.version()}\n"
+    assert said[0] == f"cifar-search {options.version()}\n"
     assert "where archives lie or are downloaded to [data]" in " ".join(said[1].split())
 
 
@@ -130,9 +130,9 @@ def test_the_version_is_that_of_the_sources(say, name):
 
 
 def test_where_there_is_no_checkout_the_version_is_the_installed_one(monkeypatch, tmp_path):
-    monkeypatch.setattr(commandline, "PROJECT", tmp_path / "pyproject.toml")
+    monkeypatch.setattr(options, "PROJECT", tmp_path / "pyproject.toml")
     monkeypatch.setattr("importlib.metadata.version", {"cifar-search": "7.8"}.get)
-    assert commandline.version() == "7.8"
+    assert options.version() == "7.8"
 
 
 def test_the_tables_in_the_documentation_are_up_to_date():
