@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search import confirmation, identity, plan
+from search.flags import CONFIRM_SEEDS, KEEP_BEST, TOTAL, of_kind, spellings
 from search.ledger import UNSAID, Run, Trial, effective_identity, read, read_totals
 from search.settings import Settings, plural
 from search.stopping import WAITING, continued, decisive, is_known, label, version_of
@@ -15,12 +16,9 @@ from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
 
-CONFIRM_SEEDS = 3  # unless --confirm-seeds says otherwise
-KEEP_BEST = 5  # unless --keep-best does; 0 in a run's totals is that nothing was said
 GROWING = {  # totals that may grow and never shrink, and the flag that says them
-    "trials": "--num-samples", "epochs": "--epochs", "seeds": "--seeds", "confirm": "--confirm",
-    "confirm_seeds": "--confirm-seeds", "keep_best": "--keep-best",
-}  # fmt: skip
+    "trials" if name == "num_samples" else name: spellings(name)[0] for name in of_kind(TOTAL)
+}
 
 
 def refuse_link(folder: Path) -> None:
