@@ -13,18 +13,20 @@ out in analysis/.
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from search import completion
+from search import options
+from search.flags import Flags, check_least, spellings
 from trainables import signals
-from trainables.commandline import check_choice, execute, option, tell
+from trainables.commandline import check_choice, execute, tell
 from trainables.errors import StorageError, UsageError
+from trainables.options import application, with_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
     from spaces import Space
     from trainables.durable import Record
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
+SCRIPT, INSTALLED = "python run_search.py", "cifar-search"  # how this command is called
+HELP = "Train one image classifier per point of a search space, and leave a leaderboard in results.md."
 INTERRUPTED, TIME_IS_UP = "interrupted", "the time budget is used up"
 BESIDE_REPRODUCE = {"reproduce", "runs_dir", "dataset", "data_dir", "out", "quiet"}
 EPILOG = (
@@ -49,110 +51,45 @@ EPILOG = (
 )
 
 
-@app.command(epilog=EPILOG)
-def main(
-    ctx: typer.Context,
-    space: Annotated[
-        str | None, option("what to search: a file of spaces/ without .py", complete=completion.spaces)
-    ] = None,
-    list_spaces: Annotated[bool, option("name every space in one line and stop", "--list-spaces")] = False,
-    show_space: Annotated[
-        str | None, option("print this space with its first points and stop", complete=completion.spaces)
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        option("KEY=VALUE, values with commas, or a range: lr=loguniform(1e-4,1); repeatable", "--set"),
-    ] = None,
-    max_params: Annotated[int | None, option("train no network with more weights")] = None,
-    warm_start: Annotated[
-        str | None, option("a run whose best points are tried right after the baseline", complete=completion.runs)
-    ] = None,
-    algo: Annotated[str | None, option("grid, random, qmc or tpe [grid if the space has only choices]")] = None,
-    num_samples: Annotated[int | None, option("trials; may grow later [the whole grid, or the space's number]")] = None,
-    seed: Annotated[int, option("of points and trials [0]")] = 0,
-    dataset: Annotated[
-        str, option("auto, digits, cifar10, cifar100 or folder:PATH [auto]", complete=completion.datasets)
-    ] = "auto",
-    data_dir: Annotated[Path, option("where archives lie or are downloaded to [data]")] = Path("data"),
-    skip_bad: Annotated[bool, option("leave out files of a folder that are no good images", "--skip-bad")] = False,
-    epochs: Annotated[int | None, option("per trial; may grow later [the space's]", "--epochs", "--num-epochs")] = None,
-    fraction: Annotated[float, option("of the training images, 0 to 1 [1]")] = 1.0,
-    precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
-    seeds: Annotated[int | None, option("each configuration on so many seeds; may grow later [1]")] = None,
-    confirm: Annotated[
-        int | None, option("train so many of the best, and the baseline, again on fresh seeds; may grow later [0]")
-    ] = None,
-    confirm_seeds: Annotated[int | None, option("fresh seeds of each; may grow later [3]")] = None,
-    scheduler: Annotated[
-        str | None,
-        option(
-            "early stopping: asha, sha (all wait at a rung), median, epochs:K (the best after K) or none [the space's]"
-        ),
-    ] = None,
-    grace_period: Annotated[int, option("epochs before the first decision [1]")] = 1,
-    reduction_factor: Annotated[int, option("of trials at each decision, one in this many goes on [3]")] = 3,
-    audit: Annotated[float, option("share of the trials that would be stopped that run on, as a check [0]")] = 0.0,
-    time_budget: Annotated[
-        str | None, option("stop in order after this time, such as 2h, 90m or 1h30m; can be continued")
-    ] = None,
-    dry_run: Annotated[
-        bool, option("print trials, epochs, disk and time, measured on a few batches, and stop", "--dry-run")
-    ] = False,
-    cpus_per_trial: Annotated[int, option("also the threads of a trial [1]")] = 1,
-    gpus_per_trial: Annotated[
-        str | None, option("fractions share a GPU; auto measures which pays [1 where there is one]")
-    ] = None,
-    max_concurrent: Annotated[int | None, option("trials at once [as many as fit]")] = None,
-    address: Annotated[str | None, option("of a Ray cluster to run on [Ray is started here]")] = None,
-    epoch_timeout: Annotated[int | None, option("seconds without a trained batch: a worker hangs [600]")] = None,
-    name: Annotated[str | None, option("of the run [SPACE-DATASET]")] = None,
-    runs_dir: Annotated[Path, option("where runs are kept [runs]")] = Path("runs"),
-    results: Annotated[Path, option("a copy of the leaderboard [results.md]")] = Path("results.md"),
-    keep_best: Annotated[int | None, option("trials whose weights are kept; may grow later [5]")] = None,
-    resume: Annotated[
-        str | None,
-        option("continue this run, a name or a path, with the settings it has recorded", complete=completion.runs),
-    ] = None,
-    retry_failed: Annotated[bool, option("try failed configurations again", "--retry-failed")] = False,
-    allow_changes: Annotated[
-        bool, option("continue although the search was changed; recorded", "--allow-changes")
-    ] = False,
-    reproduce: Annotated[str | None, option("RUN/ID: train that row again, without Ray, and compare")] = None,
-    out: Annotated[Path | None, option("with --reproduce: keep the trial in this folder [a temporary one]")] = None,
-    log_to: Annotated[
-        list[str] | None, option("tensorboard, optuna, mlflow or dvc, while it runs; may be given several times")
-    ] = None,
-    notify: Annotated[
-        str | None, option("address or command that gets the first failure, each new best and the end as JSON")
-    ] = None,
-    quiet: Annotated[bool, option("no progress", "--quiet")] = False,
-) -> int:
-    """Train one image classifier per point of a search space, and leave a leaderboard in results.md."""
-    for flag, number in (("max-params", max_params), ("keep-best", keep_best)):
-        if number is not None and number < 1:
-            raise UsageError(f"--{flag} must be at least 1, but got {number}.")
-    if list_spaces:
+def main(asked: Flags, given: Set[str]) -> int:
+    """A search, or what is asked for instead of one. Returns the exit code.
+
+    Args:
+        given: the flags that stand on the command line.
+    """
+    check_least(asked)
+    if asked.list_spaces:
         return print_spaces()
-    if show_space is not None:
-        return print_space(show_space, tuple(set_ or ()), max_params, algo, seed)
-    if reproduce is not None:
-        refuse_beside_reproduce(given(ctx))
-        return train_row_again(reproduce, runs_dir, dataset, data_dir, out, quiet)
-    if out is not None:
+    if asked.show_space is not None:
+        return print_space(asked.show_space, asked)
+    if asked.reproduce is not None:
+        refuse_beside_reproduce(given)
+        return train_row_again(asked.reproduce, asked)
+    if asked.out is not None:
         raise UsageError(
             "--out keeps a trial of --reproduce, and this is a search. Leave it out, or add --reproduce RUN/ID."
         )
-    asked = ctx.params
-    if resume is not None:
+    if asked.resume is not None:
         from search import resuming
 
-        asked = asked | resuming.recorded(runs_dir, resume, given(ctx), scheduler)
-    if asked["space"] is None:
+        asked = replace(asked, **resuming.recorded(asked.runs_dir, asked.resume, given, asked.scheduler))
+    if asked.space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
     from analysis import mirrors
 
-    mirrors.check(log_to or [])
+    mirrors.check(asked.log_to or [])
     return interruptible(lambda interrupts: search_space(asked, interrupts))
+
+
+def command_line(name: str, **how: Any) -> typer.Typer:
+    """This command under a name, which its examples have."""
+    found = application(**how)
+    text = with_examples(HELP, __doc__).replace(SCRIPT, name)
+    found.command(cls=options.Searching, help=text, epilog=EPILOG)(options.command(main))
+    return found
+
+
+app = command_line(SCRIPT, add_completion=False)
 
 
 def interruptible(work: "Callable[[Interrupts], int]") -> int:
@@ -170,40 +107,39 @@ def interruptible(work: "Callable[[Interrupts], int]") -> int:
         interrupts.end_in(None)
 
 
-def search_space(asked: Mapping[str, Any], interrupts: "Interrupts") -> int:
-    """The search that the parameters of main ask for, or with --dry-run what it would cost. Returns the exit code."""
+def search_space(asked: Flags, interrupts: "Interrupts") -> int:
+    """The search that is asked for, or with --dry-run what it would cost. Returns the exit code."""
     from analysis.mirrors import started
     from search.settings import duration
 
-    budget = asked["time_budget"]
-    interrupts.end_in(duration(budget) if budget is not None else None)
-    settings = start_warm(settings_of(asked), asked["warm_start"])
-    if asked["dry_run"]:
+    interrupts.end_in(duration(asked.time_budget) if asked.time_budget is not None else None)
+    settings = start_warm(settings_of(asked), asked.warm_start)
+    if asked.dry_run:
         return print_estimate(settings)
-    followers = started.following(settings.runs_dir / settings.run_name, asked["log_to"] or [], asked["notify"])
-    how = {key: asked[key] for key in ("results", "retry_failed", "quiet")}
-    return run(settings, interrupts, followers=followers, **how)
+    followers = started.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
+    return run(settings, interrupts, asked.results, asked.retry_failed, asked.quiet, followers)
 
 
-def settings_of(asked: Mapping[str, Any]) -> "Settings":
-    """The parameters of main, checked, with the images decoded; what the space and the data set came to be is said."""
+def settings_of(asked: Flags) -> "Settings":
+    """What is asked for, checked, with the images decoded; what the space and the data set came to be is said."""
     import spaces
     from search import plan, stopping
     from search.settings import Settings, gpus
     from trainables import data
 
-    texts = tuple(asked["set_"] or ())
-    space = change_space(spaces.load(asked["space"]), texts)
-    as_given = {field.name: asked[field.name] for field in fields(Settings) if field.name in asked}
+    assert asked.space is not None, "main refuses a search without"
+    texts = tuple(asked.set_ or ())
+    space = change_space(spaces.load(asked.space), texts)
+    as_given = {field.name: getattr(asked, field.name) for field in fields(Settings) if hasattr(asked, field.name)}
     found = {
-        "space_name": asked["space"], "space": space, "set": texts, "dataset": asked["dataset"], "dataset_short": "images",
-        "fallback": None, "cache": Path(), "algorithm": asked["algo"] or plan.default_algorithm(space),
-        "scheduler": asked["scheduler"] or space.scheduler, "gpus_per_trial": gpus(asked["gpus_per_trial"]),
+        "space_name": asked.space, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
+        "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
+        "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
-    dataset, fallback = data.resolve(asked["dataset"], asked["data_dir"])
-    cache = data.prepare(dataset, asked["data_dir"], skip_bad=asked["skip_bad"], progress=not asked["quiet"])
-    if limit := asked["max_params"] or space.max_params:
+    dataset, fallback = data.resolve(asked.dataset, asked.data_dir)
+    cache = data.prepare(dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=not asked.quiet)
+    if limit := asked.max_params or space.max_params:
         space = replace(space, max_params=limit, classes=len(data.load(cache).classes))
     for line in spaces.warnings(space):
         print(f"warning: {line}", file=sys.stderr)
@@ -211,10 +147,10 @@ def settings_of(asked: Mapping[str, Any]) -> "Settings":
         settings, space=space, dataset=dataset, dataset_short=data.short_name(dataset), fallback=fallback, cache=cache
     )
     for key in stopping.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
-        print(f"note: --{key.replace('_', '-')} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
+        print(f"note: {spellings(key)[0]} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
-    return follow_images(settings) if asked["warm_start"] is None else settings
+    return follow_images(settings) if asked.warm_start is None else settings
 
 
 def follow_images(settings: "Settings") -> "Settings":
@@ -230,18 +166,13 @@ def follow_images(settings: "Settings") -> "Settings":
     return settings
 
 
-def given(ctx: typer.Context) -> set[str]:
-    """The parameters of main that stand on the command line."""
-    return {key for key in ctx.params if getattr(ctx.get_parameter_source(key), "name", "") == "COMMANDLINE"}
-
-
-def refuse_beside_reproduce(names: set[str]) -> None:
+def refuse_beside_reproduce(names: Set[str]) -> None:
     """A row is trained again as its run recorded it, so a flag of a search would change nothing.
 
     Raises:
         UsageError: with these flags.
     """
-    flags = [f"--{name.rstrip('_').replace('_', '-')}" for name in sorted(names - BESIDE_REPRODUCE)]
+    flags = [spellings(name)[0] for name in sorted(names - BESIDE_REPRODUCE)]
     if flags:
         raise UsageError(
             f"{', '.join(flags)}: not with --reproduce, which takes every setting from the run. Leave that out, or search "
@@ -267,17 +198,17 @@ def print_spaces() -> int:
     return 0
 
 
-def print_space(name: str, texts: tuple[str, ...], max_params: int | None, algo: str | None, seed: int) -> int:
+def print_space(name: str, asked: Flags) -> int:
     """What a search of this space would look like, on stdout. --max-params counts with ten classes."""
     import spaces
     from search import plan, preview
 
-    space = change_space(spaces.load(name), texts)
-    if max_params is not None:
-        space = replace(space, max_params=max_params)
-    algorithm = algo or plan.default_algorithm(space)
+    space = change_space(spaces.load(name), tuple(asked.set_ or ()))
+    if asked.max_params is not None:
+        space = replace(space, max_params=asked.max_params)
+    algorithm = asked.algo or plan.default_algorithm(space)
     check_choice("algo", algorithm, plan.ALGORITHMS)
-    print(preview.show(name, space, algorithm, seed), end="")
+    print(preview.show(name, space, algorithm, asked.seed), end="")
     return 0
 
 
@@ -313,12 +244,12 @@ def start_warm(settings: "Settings", name: str | None) -> "Settings":
     return replace(settings, warm=found)
 
 
-def train_row_again(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path | None, quiet: bool) -> int:
+def train_row_again(name: str, asked: Flags) -> int:
     """--reproduce: one row of a run again; 1 if it came out differently."""
     from analysis.reproduce import reproduce
 
     signals.exit_when_asked()  # saves nothing, but leaves no folder
-    return reproduce(name, runs_dir, dataset, data_dir, out, quiet)
+    return reproduce(name, asked.runs_dir, asked.dataset, asked.data_dir, asked.out, asked.quiet)
 
 
 def run(
@@ -452,9 +383,7 @@ def continuation() -> str:
 
 def installed() -> None:
     """The command `cifar-search`: the same, and what a shell asks to complete it."""
-    command = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
-    command.command(epilog=EPILOG)(main)
-    end(execute(command, "cifar-search", sys.argv[1:]))
+    end(execute(command_line(INSTALLED), INSTALLED, sys.argv[1:]))
 
 
 def end(exit_code: int) -> None:
@@ -464,4 +393,4 @@ def end(exit_code: int) -> None:
 
 
 if __name__ == "__main__":
-    end(execute(app, "python run_search.py", sys.argv[1:]))
+    end(execute(app, SCRIPT, sys.argv[1:]))

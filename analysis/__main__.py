@@ -20,33 +20,37 @@ them, printed only. stdout is only the result.
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainables.commandline import check_choice, execute, option, tell
+from search.flags import Flags
+from trainables.commandline import check_choice, execute, tell
 from trainables.errors import DataError, DeniedError, RunError, UsageError
+from trainables.options import Command, Version, application, option, with_examples
 
 FORMATS = ("md", "csv", "json")
-RunsDir = Annotated[Path, option("where the runs lie [runs]")]
-Form = Annotated[str, option("md, csv or json [md]")]
+RunsDir = Annotated[Path, option("where the runs lie")]
+Form = Annotated[str, option("md, csv or json")]
 Filter = Annotated[str | None, option("rows that fulfil a condition: 'val_accuracy > 0.9 and status == finished'")]
 Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
 Top = Annotated[int | None, option("so many rows at most [all]")]
 Columns = Annotated[str | None, option("names with commas between; the id is always there")]
-Dataset = Annotated[str, option("the run's images, where they are not where they were: folder:PATH [auto]")]
-DataDir = Annotated[Path, option("where archives lie [data]")]
+Dataset = Annotated[str, option("the run's images, where they are not where they were: folder:PATH")]
+DataDir = Annotated[Path, option("where archives lie")]
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-@app.callback()
-def analysis() -> None:
-    """What came out of a search. A RUN is a path or a name under runs/."""
+app = application(add_completion=False)
+command = partial(app.command, cls=Command)
 
 
-@app.command()
+@app.callback(help=with_examples("What came out of a search. A RUN is a path or a name under runs/.", __doc__))
+def analysis(version: Version = False) -> None:
+    """What all commands share."""
+
+
+@command()
 def leaderboard(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="paths, or names under --runs-dir", show_default=False)
@@ -57,7 +61,7 @@ def leaderboard(
     top: Top = None,
     columns: Columns = None,
     stale: Annotated[bool, option("only say whether results.md is what the ledger says", "--stale")] = False,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> int:
     """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs.
 
@@ -98,13 +102,13 @@ def write_if_allowed(write: Callable[[], object]) -> None:
         tell(f"note: the files of the run stay as they are: {error.message}\n", sys.stderr)
 
 
-@app.command()
+@command()
 def show(
     trial: Annotated[
         str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
     ],
     format: Form = "md",
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Print one trial: configuration, curve, outcome, files, and the command that trains it again."""
     check_choice("format", format, FORMATS)
@@ -113,7 +117,7 @@ def show(
     tell(show.show(*trials.find_or_winner(trial, runs_dir), format))
 
 
-@app.command()
+@command()
 def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="two or more, paths or names", show_default=False)
@@ -123,7 +127,7 @@ def compare(
     sort: Sort = None,
     top: Top = None,
     columns: Columns = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
     check_choice("format", format, FORMATS)
@@ -137,11 +141,11 @@ def compare(
     tell(compare.show([ledger.read(folder) for folder in folders], format, asked))
 
 
-@app.command()
+@command()
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
     out: Annotated[Path | None, option("folder for report.html [RUN]")] = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
     from analysis import joined, report
@@ -150,7 +154,7 @@ def report(
     tell(f"{report.write(ledger.read(joined.find(run, runs_dir)), out)}\n")
 
 
-@app.command()
+@command()
 def export(
     trial: Annotated[
         str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
@@ -160,10 +164,10 @@ def export(
     ] = None,
     retrain: Annotated[bool, option("train on training and validation images first", "--retrain")] = False,
     ensemble: Annotated[int | None, option("score the average of the best so many, on test once; needs no DIR")] = None,
-    format: Annotated[str, option("of the scores: md, csv or json [md]")] = "md",
-    dataset: Dataset = "auto",
-    data_dir: DataDir = Path("data"),
-    runs_dir: RunsDir = Path("runs"),
+    format: Annotated[str, option("of the scores: md, csv or json")] = "md",
+    dataset: Dataset = Flags.dataset,
+    data_dir: DataDir = Flags.data_dir,
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Write the network of a trial to a folder that needs torch and safetensors alone, with a model card."""
     check_choice("format", format, FORMATS)
@@ -194,7 +198,7 @@ def bring_up_to_date(folder: Path) -> None:
         tell(f"{folder / 'results.md'}: written again, because the test split was read once more\n", sys.stderr)
 
 
-@app.command()
+@command()
 def predict(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="an export", show_default=False)],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG", show_default=False)],
@@ -210,10 +214,10 @@ def predict(
         raise DataError("; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""))
 
 
-@app.command()
+@command()
 def verify(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
     from analysis import joined
@@ -227,10 +231,10 @@ def verify(
     tell(f"{folder}: sound\n")
 
 
-@app.command()
+@command()
 def watch(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
-    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Follow a search from another terminal until it is complete; printed once where stdout is no terminal."""
     from rich.console import Console
@@ -241,11 +245,11 @@ def watch(
     show(joined.find(run, runs_dir), Console())
 
 
-@app.command()
+@command()
 def mirror(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
     to: Annotated[list[str], option("tensorboard, optuna, mlflow or dvc; may be given several times", "--to")],
-    runs_dir: Annotated[Path, option("where the runs lie [runs]")] = Path("runs"),
+    runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Show a run in another tool: convert its ledger, adding what is new."""
     from analysis import joined, mirrors
@@ -253,7 +257,7 @@ def mirror(
     mirrors.mirror(joined.find(run, runs_dir), to)
 
 
-@app.command(hidden=True)
+@command(hidden=True)
 def follow(
     run: Annotated[Path, typer.Argument(metavar="FOLDER", show_default=False)],
     to: Annotated[list[str] | None, option("mirrors", "--to")] = None,

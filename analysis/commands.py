@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.markdown import one_line
+from search.flags import Flags
 from search.ledger import Run, Trial
 from search.resuming import OF_A_RULE
 
@@ -53,7 +54,7 @@ def resume(where: str) -> str:
 
 def shortest(run: Path) -> str:
     """A run by its name where that is enough, else its folder."""
-    return run.name if run.parent == Path("runs") else str(run)
+    return run.name if run.parent == Flags.runs_dir else str(run)
 
 
 def scheduler(rule: Mapping[str, Any]) -> dict[str, Any]:

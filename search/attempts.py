@@ -9,9 +9,10 @@ from search.budgets import Budgets
 from search.casualties import Casualties
 from search.decisions import of_run
 from search.faults import Fault, fault_behind
+from search.flags import EPOCH_TIMEOUT
 from search.folder import tidy
 from search.interrupts import Interrupts
-from search.pulse import PATIENCE, START_HERE, START_ON_CLUSTER, Watchdog
+from search.pulse import START_HERE, START_ON_CLUSTER, Watchdog
 from search.resources import Resources, check_disk, local
 from search.runner import Notify
 from search.settings import Settings
@@ -103,7 +104,7 @@ def attempt_once(
     job = make_job(run, settings, resources)
     shutil.rmtree(job.pulses, ignore_errors=True)  # of workers that the attempt before did not see end
     start = max(START_ON_CLUSTER if settings.address else START_HERE, settings.epoch_timeout or 0)
-    watchdog = Watchdog(job.pulses, settings.epoch_timeout or PATIENCE, start, runner.kill)
+    watchdog = Watchdog(job.pulses, settings.epoch_timeout or EPOCH_TIMEOUT, start, runner.kill)
     turns = Turns(run, grow=functools.partial(growth.extend, run.folder, settings.space), aside=budgets.aside)
     casualties = Casualties(run, turns, watchdog, budgets)
     try:

@@ -1,8 +1,7 @@
 """What a shell may complete: names of spaces, runs and data sets. The shell asks for them at every Tab."""
 
 from pathlib import Path
-
-import typer
+from typing import Any
 
 
 def spaces() -> list[str]:
@@ -17,11 +16,16 @@ def datasets() -> list[str]:
     return [name if not name.startswith(FOLDER) else FOLDER for name in NAMES]
 
 
-def runs(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The runs in --runs-dir, finished ones too, because they may grow; of a path that has been begun, those in its folder."""
+def runs(ctx: Any, incomplete: str) -> list[str]:
+    """The runs in --runs-dir, finished ones too, because they may grow; of a path that has been begun, those in its folder.
+
+    Args:
+        ctx: the typer.Context of the line so far; typer knows it by its name.
+    """
     from search import resuming
+    from search.flags import Flags
 
     folder, slash, _ = incomplete.rpartition("/")
     if slash:
         return [f"{folder}/{name}" for name in resuming.names(Path(f"{folder}/"))]
-    return resuming.names(Path(ctx.params.get("runs_dir") or "runs"))
+    return resuming.names(Path(ctx.params.get("runs_dir") or Flags.runs_dir))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from search import confirmation, identity, plan
+from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.ledger import Run, Trial, read, read_identity, read_totals
 from search.recorded import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.settings import Settings, plural
@@ -16,9 +17,6 @@ from trainables.config import DEFAULTS, LENGTH_DEPENDENT, key_of
 from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
-
-CONFIRM_SEEDS = 3  # unless --confirm-seeds says otherwise
-KEEP_BEST = 5  # unless --keep-best does; 0 in a run's totals is that nothing was said
 
 
 def refuse_link(folder: Path) -> None:

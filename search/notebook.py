@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from search.flags import Flags
 from trainables.errors import ExpectedError
 from trainables.paths import expanded
 
@@ -66,7 +67,7 @@ def run_search(space: str | None = None, **flags: Any) -> Path:
 
 def folder_of(name: str, flags: dict[str, Any]) -> Path:
     """The run of this name under the flag runs_dir, or what resume names by its path."""
-    under = Path(expanded(str(flags.get("runs_dir") or "runs"))) / name
+    under = Path(expanded(str(flags.get("runs_dir") or Flags.runs_dir))) / name
     resumed = Path(expanded(str(flags.get("resume") or "")))
     return resumed if not under.exists() and resumed.name and resumed.exists() else under
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from trainables.errors import RayError
 
 EVERY = 1.0  # seconds between two signs, and between two looks
-PATIENCE = 600.0  # seconds without a sign before a worker counts as hung
 START_HERE = (
     180.0  # seconds without any worker before Ray counts as hung: a message that Ray loses can cost it a slot for good
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Self
 
+from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
 from trainables.durable import Record
 from trainables.errors import RunError
@@ -151,6 +152,5 @@ UNSAID = {
     each.name: default(each) for each in fields(Totals) if each.name != "identity" and default(each) is not MISSING
 }
 GROWING = {  # totals that may grow and never shrink, and the flag that says them
-    "trials": "--num-samples", "epochs": "--epochs", "seeds": "--seeds", "confirm": "--confirm",
-    "confirm_seeds": "--confirm-seeds", "keep_best": "--keep-best",
-}  # fmt: skip
+    "trials" if name == "num_samples" else name: spellings(name)[0] for name in of_kind(TOTAL)
+}

@@ -15,7 +15,7 @@ CLOSEST = 3  # runs that are named where none has the name that was given
 
 
 def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None = None) -> Record:
-    """What --resume stands for: parameters of run_search.main, without those that were given beside it.
+    """What --resume stands for: fields of Flags, without those that were given beside it.
 
     Totals are not among them: what is not said stays as it was.
 
@@ -82,8 +82,8 @@ def flags(identity: Identity) -> Record:
 
     The points of a warm start are in the run, so the run that they came from is not needed again.
     """
-    scheduler = {key: value for key, value in identity.scheduler.items() if key != "version"}  # no flag says it
-    rule, budget = scheduler.pop("name"), scheduler.pop("budget", None)
+    scheduler = identity.scheduler
+    rule, budget = scheduler["name"], scheduler.get("budget")
     return {
         "space": identity.space,
         **({"set_": identity.set} if identity.set else {}),
@@ -93,7 +93,7 @@ def flags(identity: Identity) -> Record:
         "algo": identity.algorithm,
         "seed": identity.seed,
         "scheduler": rule if budget is None else f"{rule}:{budget}",  # epochs:K
-        **scheduler,
+        **{key: scheduler[key] for key in OF_A_RULE if key in scheduler},  # no flag says its version
         "fraction": identity.fraction,
         "precision": identity.precision,
         "cpus_per_trial": identity.threads,

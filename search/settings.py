@@ -1,4 +1,4 @@
-"""What a search is asked to do, and which of it may change when it is continued."""
+"""What a search is asked to do: the flags, with the space loaded, the images decoded and every value checked."""
 
 import math
 import re
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from search.flags import Flags, check_least
 from search.plan import ALGORITHMS
 from spaces import MAX_GRID, Space
 from trainables.config import unknown
@@ -21,25 +22,10 @@ LONGEST = 10 * 365 * 24 * 3600  # seconds of a time budget
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 
-FLAGS = {  # each flag of run_search.py: what another value means for a run that is there; docs/resume.md says it to users
-    "identity": (  # refused, because it would be another search
-        "space", "set_", "max_params", "warm_start", "dataset", "skip_bad", "algo", "seed", "scheduler", "grace_period",
-        "reduction_factor", "audit", "fraction", "precision", "cpus_per_trial",
-    ),
-    "totals": ("num_samples", "epochs", "seeds", "confirm", "confirm_seeds", "keep_best"),  # may grow
-    "free": (  # changes nothing of what was or will be measured
-        "data_dir", "gpus_per_trial", "max_concurrent", "address", "epoch_timeout", "time_budget", "results", "log_to",
-         "notify", "retry_failed", "allow_changes", "quiet",
-    ),
-    "which": (  # says which run is meant, or none
-        "name", "runs_dir", "resume", "list_spaces", "show_space", "dry_run", "reproduce", "out",
-    ),
-}  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One search, checked.
+    """One search, checked. What a flag means, and its default, stand in search/flags.py.
 
     Raises:
         UsageError: a value that no search could use.
@@ -53,28 +39,28 @@ class Settings:
     cache: Path  # the decoded images
     algorithm: str
     scheduler: str  # one of SCHEDULERS, with a number for K
-    audit: float = 0.0  # share of the trials that would be stopped and run on
-    grace_period: int = 1  # epochs
-    reduction_factor: int = 3
-    num_samples: int | None = None  # trials; none for what the run or else the space says
-    epochs: int | None = None  # per trial; likewise
-    seeds: int | None = None  # of each configuration; none for what the run says, else 1
-    confirm: int | None = None  # best configurations to train again; none for what the run says, else 0
-    confirm_seeds: int | None = None
-    keep_best: int | None = None  # trials whose weights are kept; likewise
-    seed: int = 0
-    fraction: float = 1.0
-    precision: str = "auto"
-    cpus_per_trial: int = 1
+    audit: float = Flags.audit
+    grace_period: int = Flags.grace_period
+    reduction_factor: int = Flags.reduction_factor
+    num_samples: int | None = Flags.num_samples  # trials; none for what the run or else the space says
+    epochs: int | None = Flags.epochs  # per trial; likewise
+    seeds: int | None = Flags.seeds  # of each configuration; none for what the run says, else 1
+    confirm: int | None = Flags.confirm  # best configurations to train again; none for what the run says, else 0
+    confirm_seeds: int | None = Flags.confirm_seeds
+    keep_best: int | None = Flags.keep_best  # trials whose weights are kept; likewise
+    seed: int = Flags.seed
+    fraction: float = Flags.fraction
+    precision: str = Flags.precision
+    cpus_per_trial: int = Flags.cpus_per_trial
     gpus_per_trial: float | Literal["auto"] | None = None  # none for one GPU where there is one
-    max_concurrent: int | None = None
-    address: str | None = None  # of a Ray cluster; none to start Ray here
-    epoch_timeout: int | None = None  # seconds without a trained batch before a worker counts as hung
-    runs_dir: Path = Path("runs")
-    skip_bad: bool = False  # leave out the files of a folder that are no good images
-    data_dir: Path = Path("data")  # where the nodes of a cluster look for the archives
-    name: str | None = None
-    allow_changes: bool = False
+    max_concurrent: int | None = Flags.max_concurrent
+    address: str | None = Flags.address  # of a Ray cluster; none to start Ray here
+    epoch_timeout: int | None = Flags.epoch_timeout
+    runs_dir: Path = Flags.runs_dir
+    skip_bad: bool = Flags.skip_bad
+    data_dir: Path = Flags.data_dir  # where the nodes of a cluster look for the archives
+    name: str | None = Flags.name
+    allow_changes: bool = Flags.allow_changes
     set: tuple[str, ...] = ()  # what --set changed in the space
     warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
 
@@ -93,10 +79,7 @@ class Settings:
             raise UsageError(
                 "--audit needs early stopping: without it every trial runs to its end. Add --scheduler asha."
             )
-        for field, least in LEAST.items():
-            value = getattr(self, field)
-            if value is not None and value < least:
-                raise UsageError(f"--{field.replace('_', '-')} must be at least {least}, but got {value}.")
+        check_least(self)
         if not NAME.fullmatch(self.run_name):
             raise UsageError(
                 f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}."
@@ -123,13 +106,6 @@ class Settings:
     @property
     def run_name(self) -> str:
         return self.name or f"{self.space_name}-{self.dataset_short}"
-
-
-LEAST = {
-    "num_samples": 1, "epochs": 1, "grace_period": 1, "reduction_factor": 2, "cpus_per_trial": 1, "max_concurrent": 1,
-    "seeds": 1, "confirm": 0, "confirm_seeds": 1, "keep_best": 1,
-    "epoch_timeout": 1,
-}  # fmt: skip
 
 
 def gpus(text: str | None) -> float | Literal["auto"] | None:

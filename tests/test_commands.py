@@ -128,6 +128,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "dvc metrics show": f'{DVC}::dvc("metrics", "show"',
     "dvc params diff": f'{DVC}::dvc("params", "diff")',
     "dvc plots show": f'{DVC}::dvc("plots", "show")',
+    "python -m search.reference": "tests/search/test_flags.py::def test_the_tables_in_the_documentation_are_up_to_date",
     "python -m tests.faults --kills 200": "tests/faults/test_killed_search.py::python -m tests.faults",
 }  # fmt: skip
 

@@ -1,7 +1,6 @@
 """Every flag of run_search.py has its class, and means for a run that is there what its class says. Nothing is trained."""
 
 import os
-import re
 import shutil
 import signal
 import stat
@@ -9,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 import run_search
 from search import attempts, ledger
-from search.settings import FLAGS
+from search.flags import Kind, of_kind
 from trainables import durable, signals
 from trainables.commandline import execute
 
@@ -104,24 +102,10 @@ def files(run: Path = Path("runs/t")) -> dict[str, bytes]:
     return {name: (run / name).read_bytes() for name in ("run.json", "totals.jsonl", "trials.jsonl")}
 
 
-def test_every_flag_has_exactly_one_class():
-    given = sorted(parameter.name for parameter in get_command(run_search.app).params if parameter.name != "help")
-    assert sorted(name for names in FLAGS.values() for name in names) == given
-
-
 def test_every_flag_of_a_class_is_tried_below():
-    assert set(DIFFERENT) == set(FLAGS["identity"])
-    assert set(LARGER) == set(SMALLER) == set(FLAGS["totals"])
-    assert set(FREE) == set(FLAGS["free"])
-
-
-@pytest.mark.parametrize("group", FLAGS)
-def test_the_documentation_names_every_flag_under_its_class(group):
-    text = (ROOT / "docs" / "resume.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith(f"| {group} "))
-    flags = re.findall(r"`--([a-z-]+)", row.split("|")[2])
-    named = {"set_" if name == "set" else name.replace("-", "_") for name in flags}
-    assert named == set(FLAGS[group])
+    assert set(DIFFERENT) == set(of_kind(Kind.IDENTITY))
+    assert set(LARGER) == set(SMALLER) == set(of_kind(Kind.TOTAL))
+    assert set(FREE) == set(of_kind(Kind.FREE))
 
 
 @pytest.mark.parametrize("name", [name for name in DIFFERENT if name not in NO_IDENTITY_ALONE])

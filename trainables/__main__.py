@@ -9,53 +9,69 @@ the trial is kept in a folder, and the same command continues it.
 
 import sys
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any
 
 from trainables import config as settings
 from trainables import signals
-from trainables.commandline import check_choice, execute, option
+from trainables.commandline import check_choice, execute
 from trainables.errors import SpaceError, UsageError
+from trainables.options import Command, Version, application, in_brackets, option, shown, with_examples
+from trainables.paths import DATA_DIR
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+HELP = "Train one configuration without Ray, and print its validation metrics."
+
+app = application(add_completion=False)
 
 
-@app.command()
+def knob(name: str, text: str, *names: str) -> Any:
+    """The option of a hyperparameter; trainables/config.py has its default."""
+    return option(text + in_brackets(shown(settings.DEFAULTS[name])), *names)
+
+
+def own(name: str, **texts: str) -> Any:
+    """The option of a hyperparameter that only some models or optimizers read, each with a default of its own."""
+    kinds = settings.MODELS | settings.OPTIMIZERS
+    return option(", ".join(text + in_brackets(shown(kinds[kind][name])) for kind, text in texts.items()))
+
+
+@app.command(cls=Command, help=with_examples(HELP, __doc__))
 def main(
-    dataset: Annotated[str, option("digits, cifar10, cifar100, folder:PATH or auto [auto]")] = "auto",
-    data_dir: Annotated[Path, option("where the archives lie or are downloaded to [data]")] = Path("data"),
-    skip_bad: Annotated[bool, option("leave out files of a folder that are no good images", "--skip-bad")] = False,
-    fraction: Annotated[float, option("of the training images to use, 0 to 1 [1]")] = 1.0,
-    model: Annotated[str | None, option(f"{', '.join(settings.MODELS)} [resnet18]")] = None,
+    dataset: Annotated[str, option("digits, cifar10, cifar100, folder:PATH or auto")] = "auto",
+    data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
+    skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
+    fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
+    model: Annotated[str | None, knob("model", ", ".join(settings.MODELS))] = None,
     depth: Annotated[
-        int | None, option("layers of the mlp [3], blocks of the convnet [3], 6n + 2 of the resnet [20]")
+        int | None,
+        own("depth", mlp="layers of the mlp", convnet="blocks of the convnet", resnet="6n + 2 of the resnet"),
     ] = None,
     width: Annotated[
-        int | None, option("of the first layer: mlp [1024], convnet [32], resnet [16], speed_net [64]")
+        int | None,
+        own("width", mlp="of the first layer: mlp", convnet="convnet", resnet="resnet", speed_net="speed_net"),
     ] = None,
-    dropout: Annotated[float | None, option("probability [0]")] = None,
+    dropout: Annotated[float | None, knob("dropout", "probability")] = None,
     optimizer: Annotated[
-        str | None, option("adamw, sgd (Nesterov) or muon (with AdamW for what is no matrix) [sgd]")
+        str | None, knob("optimizer", "adamw, sgd (Nesterov) or muon (with AdamW for what is no matrix)")
     ] = None,
-    lr: Annotated[float | None, option("learning rate [0.1]")] = None,
-    adamw_lr: Annotated[float | None, option("of what muon leaves to AdamW [3e-3]")] = None,
-    momentum: Annotated[float | None, option("of sgd and muon; the first beta of adamw [0.9]")] = None,
-    weight_decay: Annotated[float | None, option("[5e-4]")] = None,
-    schedule: Annotated[str | None, option("constant, cosine or onecycle [cosine]")] = None,
-    batch_size: Annotated[int | None, option("images per step [128]")] = None,
-    label_smoothing: Annotated[float | None, option("0 to 1 [0]")] = None,
-    augment: Annotated[str | None, option(f"{', '.join(settings.AUGMENTATIONS)} [standard]")] = None,
-    epochs: Annotated[int | None, option("passes over the training images [30]", "--epochs", "--num-epochs")] = None,
-    seed: Annotated[int, option("of every random choice [0]")] = 0,
-    precision: Annotated[str, option("auto, fp32 or bf16 [auto]")] = "auto",
-    threads: Annotated[int, option("of torch on the CPU; part of what makes rows identical [1]")] = 1,
-    device: Annotated[str, option("auto, cpu or cuda [auto]")] = "auto",
+    lr: Annotated[float | None, knob("lr", "learning rate")] = None,
+    adamw_lr: Annotated[float | None, own("adamw_lr", muon="learning rate of what muon leaves to AdamW")] = None,
+    momentum: Annotated[float | None, knob("momentum", "of sgd and muon; the first beta of adamw")] = None,
+    weight_decay: Annotated[float | None, knob("weight_decay", "weight decay")] = None,
+    schedule: Annotated[str | None, knob("schedule", "constant, cosine or onecycle")] = None,
+    batch_size: Annotated[int | None, knob("batch_size", "images per step")] = None,
+    label_smoothing: Annotated[float | None, knob("label_smoothing", "0 to 1")] = None,
+    augment: Annotated[str | None, knob("augment", ", ".join(settings.AUGMENTATIONS))] = None,
+    epochs: Annotated[int | None, knob("epochs", "passes over the training images", "--epochs", "--num-epochs")] = None,
+    seed: Annotated[int, option("seed of every random choice")] = 0,
+    precision: Annotated[str, option("auto, fp32 or bf16")] = "auto",
+    threads: Annotated[int, option("threads of torch on the CPU; part of what makes rows identical")] = 1,
+    device: Annotated[str, option("auto, cpu or cuda")] = "auto",
     out: Annotated[Path | None, option("keep the trial in this folder; the same command continues it")] = None,
     test: Annotated[bool, option("evaluate the best epoch on the test split at the end", "--test")] = False,
-    quiet: Annotated[bool, option("no progress", "--quiet")] = False,
+    quiet: Annotated[bool, option("print no progress", "--quiet")] = False,
+    version: Version = False,
 ) -> None:
-    """Train one configuration without Ray, and print its validation metrics."""
+    """Train one configuration as the flags have it."""
     given = {key: value for key, value in locals().items() if key in settings.KEYS and value is not None}
     try:
         config = settings.complete(given)

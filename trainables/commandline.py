@@ -1,9 +1,9 @@
-"""What the three commands share: underscores as dashes, and every error as one line with its exit code."""
+"""What the commands share: underscores as dashes, and every error as one line with its exit code."""
 
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -107,11 +107,6 @@ def as_shell(argument: str) -> str:
 def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) -> int:
     tell("\n  ".join([f"error[{kind}]: {message}", *map(one_line, details)]) + "\n", sys.stderr)
     return code
-
-
-def option(text: str, *names: str, complete: Callable[..., Sequence[str]] | None = None) -> Any:
-    """An option with its help; the default stands in the text, in brackets. `complete` names values to a shell."""
-    return typer.Option(*names, help=text, show_default=False, autocompletion=complete)
 
 
 def check_choice(name: str, value: str, known: Sequence[str]) -> None:

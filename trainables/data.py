@@ -186,15 +186,18 @@ if __name__ == "__main__":
 
     import typer
 
-    from trainables.commandline import execute, option
+    from trainables.commandline import execute
+    from trainables.options import Command, Version, application, option
+    from trainables.paths import DATA_DIR
 
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = application(add_completion=False)
 
-    @app.command(help="Fetch, verify and decode a data set, so that searches and trials find it ready.")
+    @app.command(cls=Command, help="Fetch, verify and decode a data set, so that searches and trials find it ready.")
     def prepare_one(
         dataset: Annotated[str, typer.Argument(help="digits, cifar10, cifar100 or folder:PATH")],
-        data_dir: Annotated[Path, option("where the archives lie or are downloaded to [data]")] = Path("data"),
-        skip_bad: Annotated[bool, option("leave out files of a folder that are no good images", "--skip-bad")] = False,
+        data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
+        skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
+        version: Version = False,
     ) -> None:
         _main(dataset, data_dir, skip_bad)
 

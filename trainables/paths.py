@@ -1,8 +1,11 @@
 """Paths as people type them."""
 
 import os
+from pathlib import Path
 
 from trainables.errors import UsageError
+
+DATA_DIR = Path("data")  # where archives lie, unless --data-dir says otherwise
 
 
 def expanded(text: str) -> str:

@@ -190,7 +190,9 @@ def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
         for trial in confirmed.trials
     ]
     found = dataclasses.replace(confirmed, trials=lost)
-    assert "adjusted by Holm for all 1 pair of finished rows" in confirmation.section(found, stand(found))
+    assert "- p: paired t-test over the seeds. `1=`: p is above 5 %." in confirmation.section(
+        found, stand(found)
+    )  # one pair
 
 
 def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(confirmed: Run) -> None:

@@ -1,0 +1,194 @@
+"""The flags of run_search.py: one entry each, from which its options, its help, the defaults and the tables in docs/ follow.
+
+    python -m search.reference     writes those tables anew
+
+No typer here, nor anything else that is slow to import: a search reads its defaults from here, too.
+"""
+# ruff: noqa: RUF009 (each default below is a dataclasses.field)
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from search import completion
+from trainables.errors import UsageError
+from trainables.paths import DATA_DIR
+
+
+class Kind(Enum):
+    """What another value of a flag means for a run that exists."""
+
+    IDENTITY = "is another search: refused"
+    TOTAL = "may grow, never shrinks"
+    FREE = "changes nothing that was or will be measured"
+    SELECTS = "selects the run, or asks for something else than a search"
+
+
+IDENTITY, TOTAL, FREE, SELECTS = Kind
+
+Default = TypeVar("Default")
+SPACE, IMAGES, TRAINING = "Space and points", "Images", "Training"
+STOPPING, SEEDS, MACHINE = "Early stopping", "Seeds and confirmation", "Machine"
+RUN, CONTINUING, WATCHING, INSTEAD = "Run folder", "Continuing", "Watching", "Instead of a search"
+
+CONFIRM_SEEDS, KEEP_BEST, EPOCH_TIMEOUT = 3, 5, 600  # where neither the command line nor the run says otherwise
+
+
+@dataclass(frozen=True)
+class Flag:
+    """What there is to say of a flag beside its type and its default."""
+
+    group: str  # its heading in the help and in docs/flags.md
+    kind: Kind
+    text: str
+    unset: str = ""  # what a default of none comes to
+    least: int | None = None  # the smallest value
+    names: tuple[str, ...] = ()  # how it is written, if the name of its field does not say so
+    value: str | None = None  # how its value is called, if its type does not say so
+    complete: Callable[..., Sequence[str]] | None = None  # the values that a shell offers
+
+
+def flag(default: Default, group: str, kind: Kind, text: str, **more: Any) -> Default:
+    """An entry: the default of a flag, and what there is to say of it."""
+    entry: Any = field(default=default, metadata={"flag": Flag(group, kind, text, **more)})
+    return entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What a command line asks for: an entry for each flag, in the order of the help."""
+
+    space: str | None = flag(
+        None, SPACE, IDENTITY, "what to search: a file of spaces/ without .py", complete=completion.spaces
+    )
+    set_: list[str] | None = flag(
+        None, SPACE, IDENTITY,
+        "change the space: a value, several with commas, or a range, lr=loguniform(1e-4,1); repeatable", value="KEY=VALUE",
+    )  # fmt: skip
+    max_params: int | None = flag(None, SPACE, IDENTITY, "train no network with more weights than this", least=1)
+    algo: str | None = flag(
+        None, SPACE, IDENTITY, "grid, random, qmc or tpe", unset="grid if the space has only choices, else random"
+    )
+    num_samples: int | None = flag(
+        None, SPACE, TOTAL, "number of trials", unset="the whole grid, or the space's number", least=1
+    )
+    seed: int = flag(0, SPACE, IDENTITY, "seed of points and trials")
+    warm_start: str | None = flag(
+        None, SPACE, IDENTITY, "a run whose best points are tried right after the baseline", complete=completion.runs
+    )
+
+    dataset: str = flag(
+        "auto", IMAGES, IDENTITY, "auto, digits, cifar10, cifar100 or folder:PATH", complete=completion.datasets
+    )
+    data_dir: Path = flag(DATA_DIR, IMAGES, FREE, "where archives lie or are downloaded to")
+    skip_bad: bool = flag(False, IMAGES, IDENTITY, "leave out images of a folder that cannot be read")
+    fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
+
+    epochs: int | None = flag(
+        None, TRAINING, TOTAL, "epochs per trial", unset="the space's", least=1, names=("--epochs", "--num-epochs")
+    )
+    precision: str = flag("auto", TRAINING, IDENTITY, "auto, fp32 or bf16")
+
+    scheduler: str | None = flag(
+        None, STOPPING, IDENTITY, "asha, sha (all wait at a rung), median, epochs:K (the best after K) or none",
+        unset="the space's",
+    )  # fmt: skip
+    grace_period: int = flag(1, STOPPING, IDENTITY, "epochs before the first decision", least=1)
+    reduction_factor: int = flag(3, STOPPING, IDENTITY, "of trials at each decision, one in this many goes on", least=2)
+    audit: float = flag(0.0, STOPPING, IDENTITY, "fraction of trials spared early stopping, to check the rule")
+
+    seeds: int | None = flag(
+        None, SEEDS, TOTAL, "number of seeds that each configuration is trained on", unset="1", least=1
+    )
+    confirm: int | None = flag(
+        None, SEEDS, TOTAL, "train this many of the best, and the baseline, again on fresh seeds", unset="0", least=0
+    )
+    confirm_seeds: int | None = flag(
+        None, SEEDS, TOTAL, "number of fresh seeds of each", unset=str(CONFIRM_SEEDS), least=1
+    )
+
+    cpus_per_trial: int = flag(1, MACHINE, IDENTITY, "cores and threads of a trial", least=1)
+    gpus_per_trial: str | None = flag(
+        None, MACHINE, FREE, "GPUs of a trial; fractions share one, auto measures which pays",
+        unset="1 where there is one",
+    )  # fmt: skip
+    max_concurrent: int | None = flag(None, MACHINE, FREE, "number of trials at once", unset="as many as fit", least=1)
+    address: str | None = flag(None, MACHINE, FREE, "address of a Ray cluster to run on", unset="Ray is started here")
+    epoch_timeout: int | None = flag(
+        None, MACHINE, FREE, "seconds without a trained batch before a worker counts as hung",
+        unset=str(EPOCH_TIMEOUT), least=1,
+    )  # fmt: skip
+    time_budget: str | None = flag(
+        None, MACHINE, FREE, "stop in order after this time, such as 2h, 90m or 1h30m; can be continued"
+    )
+
+    name: str | None = flag(None, RUN, SELECTS, "name of the run", unset="SPACE-DATASET")
+    runs_dir: Path = flag(Path("runs"), RUN, SELECTS, "where runs are kept")
+    results: Path = flag(Path("results.md"), RUN, FREE, "where a copy of the leaderboard is written")
+    keep_best: int | None = flag(
+        None, RUN, TOTAL, "number of trials whose weights are kept", unset=str(KEEP_BEST), least=1
+    )
+
+    resume: str | None = flag(
+        None, CONTINUING, SELECTS, "continue this run, a name or a path, with the settings it has recorded",
+        complete=completion.runs,
+    )  # fmt: skip
+    retry_failed: bool = flag(False, CONTINUING, FREE, "try failed configurations again")
+    allow_changes: bool = flag(False, CONTINUING, FREE, "continue although the search was changed; recorded")
+
+    log_to: list[str] | None = flag(
+        None, WATCHING, FREE, "show the run in tensorboard, optuna, mlflow or dvc while it is searched; repeatable",
+        value="TOOL",
+    )  # fmt: skip
+    notify: str | None = flag(
+        None, WATCHING, FREE, "address or command that gets the first failure, each new best and the end as JSON"
+    )
+    quiet: bool = flag(False, WATCHING, FREE, "print no progress")
+
+    list_spaces: bool = flag(False, INSTEAD, SELECTS, "name every space in one line and stop")
+    show_space: str | None = flag(
+        None, INSTEAD, SELECTS, "print this space with its first points and stop", complete=completion.spaces
+    )
+    dry_run: bool = flag(
+        False, INSTEAD, SELECTS, "print trials, epochs, disk and time, measured on a few batches, and stop"
+    )
+    reproduce: str | None = flag(None, INSTEAD, SELECTS, "RUN/ID: train that row again, without Ray, and compare")
+    out: Path | None = flag(
+        None, INSTEAD, SELECTS, "with --reproduce: keep the trial in this folder", unset="a temporary one"
+    )
+
+
+FLAGS: dict[str, Flag] = {entry.name: entry.metadata["flag"] for entry in fields(Flags)}
+
+
+def of_kind(kind: Kind) -> list[str]:
+    """The names of the flags of a kind."""
+    return [name for name, entry in FLAGS.items() if entry.kind is kind]
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """How a flag is written on a command line: --set for set_, and --epochs as well as --num-epochs."""
+    return FLAGS[name].names or (f"--{name.rstrip('_').replace('_', '-')}",)
+
+
+def described(name: str) -> str:
+    """What a flag is for, and whether it may grow, in one line."""
+    entry = FLAGS[name]
+    return f"{entry.text}; may grow later" if entry.kind is TOTAL else entry.text
+
+
+def check_least(asked: Any) -> None:
+    """Refuse a number that no search could use.
+
+    Args:
+        asked: has some of the flags as attributes.
+
+    Raises:
+        UsageError: a value is below the least one of its flag.
+    """
+    for name, entry in FLAGS.items():
+        value = getattr(asked, name, None)
+        if entry.least is not None and value is not None and value < entry.least:
+            raise UsageError(f"{spellings(name)[0]} must be at least {entry.least}, but got {value}.")
