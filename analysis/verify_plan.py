@@ -68,7 +68,7 @@ def check_search(evidence: Evidence, lines: list[Line], history: list[Totals], s
 
 def check_confirmation(evidence: Evidence, lines: list[Line], searched: list[Line], totals: Record, seed: int) -> None:
     """Configurations of the search on fresh seeds, if that was asked for."""
-    seeds = {confirmation.seed_of(seed, replicate) for replicate in range(totals.confirm_seeds)}
+    seeds = {confirmation.seed_of(seed, replicate) for replicate in range(totals["confirm_seeds"])}
     configs = {key_of(line.record["config"]) for line in searched}
     for line in lines:
         if line.record["seed"] not in seeds:

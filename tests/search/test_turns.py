@@ -152,7 +152,7 @@ def test_a_failed_trial_takes_no_place_either_and_one_that_comes_later_is_judged
 def forget_version(place):
     """The run as the first version of the rule would have left it."""
     identity = durable.read_json(place / "run.json")
-    del identity.scheduler["version"]
+    del identity["scheduler"]["version"]
     (place / "run.json").unlink()
     durable.write_json(place / "run.json", identity)
 
