@@ -5,8 +5,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from search.ledger import Trial
-
-LOST = ("diverged", "failed")  # these end where they end, however long the others are
+from search.status import LOST
 
 
 class Entry(NamedTuple):

@@ -26,6 +26,7 @@ import numpy as np
 
 from trainables.config import derive
 from trainables.durable import Record
+from trainables.objective import place
 
 ARRIVING = ("asha", "median")  # these decide about a trial when it arrives, in the order of arrival
 WAITING = ("sha", "epochs")  # these decide about a whole rung
@@ -194,7 +195,7 @@ def quota(scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
 
 def survivors(values: Mapping[int, float], count: int) -> set[int]:
     """The best `count` trials of a whole rung, the first planned on ties."""
-    best_first = sorted(values, key=lambda trial: (-values[trial], trial))
+    best_first = sorted(values, key=lambda trial: (place(values[trial]), trial))
     return set(best_first[:count])
 
 

@@ -21,6 +21,7 @@ from trainables.augment import Batch, augment, normalise
 from trainables.config import derive
 from trainables.data import Dataset, Split
 from trainables.models import Whitening, build
+from trainables.objective import is_better
 from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
 from trainables.schedule import learning_rate
 
@@ -113,7 +114,7 @@ def train(
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
         accuracy = (known or {}).get(epoch, metrics["val_accuracy"])
-        if best is None or accuracy > best.val_accuracy:
+        if best is None or is_better(accuracy, best.val_accuracy):
             best = Best(epoch, accuracy, logits.argmax(1).cpu(), copy_weights(model))
         yield Epoch(metrics, best, model, optimizer, device)
 
