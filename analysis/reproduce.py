@@ -61,6 +61,7 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     import torch
 
     from trainables import data, single
+    from trainables.train import Training
 
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in LOST  # how it ended is to be seen again
@@ -71,10 +72,8 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
                           "seed": trial.seed, "precision": facts["precision"], "threads": facts["threads"]},
                  trial.config)  # fmt: skip
     images_of_run = data.load(cache, fraction=facts["fraction"])
-    single.follow(
-        folder, trial.config, images_of_run, trial.seed, device, facts["precision"], quiet,
-        until=None if whole else epochs,
-    )  # fmt: skip
+    training = Training(trial.config, images_of_run, seed=trial.seed, device=device, precision=facts["precision"])
+    single.follow(folder, training, quiet, until=None if whole else epochs)
 
 
 def compare(trial: Trial, rows: list[Record], outcome: Record | None, folder: Path, images: int) -> Verdict:
