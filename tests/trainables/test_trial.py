@@ -184,7 +184,7 @@ def test_a_damaged_state_is_noted_and_the_one_before_it_taken(tmp_path, toy, sma
 def test_a_state_of_another_trial_is_not_taken(tmp_path, toy, small, save_always):
     run(tmp_path, small, toy, seed=1)
     assert trial.load_state(tmp_path, trial_id(small, 0), at_most=4) is None
-    assert trial.load_state(tmp_path, trial.trial_id(small, 1), at_most=4)["epoch"] == 4
+    assert trial.load_state(tmp_path, trial_id(small, 1), at_most=4)["epoch"] == 4
 
 
 def test_a_longer_trial_goes_on_from_the_end_and_equals_one_of_that_length(tmp_path, toy, small):
