@@ -15,6 +15,7 @@ from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing, fresh_trials
 from analysis.statistics import LEVEL, mcnemar
 from search.ledger import Run, Trial
+from spaces import Scheduler
 from trainables import census
 from trainables.config import LENGTH_DEPENDENT
 
@@ -295,7 +296,7 @@ def stopping(run: Run) -> list[Finding]:
     waiting = grace * run.identity["scheduler"].get("reduction_factor", 3)
     has_rungs = waiting < run.totals["epochs"]
     longer = (
-        {"scheduler": f"epochs:{waiting}"}
+        {"scheduler": str(Scheduler("epochs", waiting))}
         if run.identity["scheduler"]["name"] == "epochs"
         else {"grace_period": waiting}
     )

@@ -15,6 +15,7 @@ from analysis.cost import NAMES
 from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
 from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
 from analysis.statistics import expected_best, t_factor
+from search.status import LOST
 
 Column = tuple[str, str, Callable[[Row], str]]  # name, l or r, and the cell of a row
 
@@ -24,7 +25,6 @@ FEWEST = 3  # hyperparameters that have a column at any rate
 TOP = 20  # rows in the table; the baseline comes on top of them
 _TARGET = re.compile(r"(?<=\])\([^)]*\)|[\[\]*\\]")
 BEST_EPOCH = "The epoch was chosen on the same images, which flatters every row a little, most on few images."
-RANKED = ("finished", "stopped", "running", "waiting")  # what these reached is a value; a diverged trial has none
 WORDS = {"stopped": "stopped early", "planned": "not started", "running": "not ended"}
 
 
@@ -216,7 +216,7 @@ def chance(p_value: float) -> str:
 
 
 def has_value(row: Row) -> bool:
-    return row["status"] in RANKED and not pd.isna(row["val_accuracy"])
+    return row["status"] not in LOST and not pd.isna(row["val_accuracy"])
 
 
 def identifier(row: Row, links: bool = True) -> str:

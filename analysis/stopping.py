@@ -2,7 +2,7 @@
 
 from analysis import audit
 from analysis.markdown import NOTHING, count, escape, plural, table
-from analysis.standing import CONFIRM
+from search import order
 from search.ledger import Run
 from search.stopping import WAITING, decisive, quota, version_of
 from trainables.durable import Record
@@ -24,7 +24,7 @@ def early_stopping(run: Run) -> str:
 
 def saved(run: Run, scheduler: Record) -> str:
     """The epochs trained, of all that there could have been."""
-    searched = [trial for trial in run.trials if trial.source != CONFIRM]
+    searched = run.search_trials
     trained = sum(len(trial.epochs) for trial in searched)
     full = run.totals["epochs"] * max(run.totals["trials"] * run.totals["seeds"], len(searched))
     return (
@@ -98,10 +98,9 @@ def audit_result(run: Run) -> str:
     if not kept:
         return ""
     number = {trial.index for trial in kept}
-    finished = [trial for trial in run.trials if trial.status == "finished" and trial.best and trial.source != CONFIRM]
-    order = sorted(finished, key=lambda trial: (-(trial.best or {})["val_accuracy"], trial.index))
-    first = next(place for place, trial in enumerate(order, 1) if trial.index in number)
+    finished = sorted((trial for trial in run.search_trials if trial.status == "finished"), key=order.of_trial)
+    first = next(place for place, trial in enumerate(finished, 1) if trial.index in number)
     return (
         f"Audit: {plural(len(kept), 'trial')} that would have been stopped ran to the end; the best of them is number "
-        f"{first} of {plural(len(order), 'finished trial')}."
+        f"{first} of {plural(len(finished), 'finished trial')}."
     )

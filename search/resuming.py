@@ -7,8 +7,8 @@ from search import ledger, local
 from trainables import config
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
+from trainables.named import NAMED
 
-NAMED = ("digits", "cifar10", "cifar100")  # data sets that are known by their name alone
 OF_A_RULE = ("grace_period", "reduction_factor", "audit")  # another way of stopping has its own
 CLOSEST = 3  # runs that are named where none has the name that was given
 
@@ -81,8 +81,8 @@ def flags(identity: Record) -> Record:
 
     The points of a warm start are in the run, so the run that they came from is not needed again.
     """
-    scheduler = identity["scheduler"]
-    rule, budget = scheduler["name"], scheduler.get("budget")
+    from search import stopping  # numpy loads here, and a shell that completes names has no need of it
+
     return {
         "space": identity["space"],
         **{flag: identity[key] for flag, key in (("set_", "set"), ("max_params", "max_params")) if key in identity},
@@ -90,8 +90,7 @@ def flags(identity: Record) -> Record:
         **({"skip_bad": True} if ledger.skips_bad(identity) else {}),
         "algo": identity["algorithm"],
         "seed": identity["seed"],
-        "scheduler": rule if budget is None else f"{rule}:{budget}",  # epochs:K
-        **{key: scheduler[key] for key in OF_A_RULE if key in scheduler},  # no flag says its version
+        **stopping.flags(identity["scheduler"]),
         "fraction": identity["fraction"],
         "precision": identity["precision"],
         "cpus_per_trial": identity["threads"],

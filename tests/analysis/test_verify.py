@@ -23,6 +23,7 @@ from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
 from trainables import durable, timing, trial
+from trainables.train import Training
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SPACE = Space(
@@ -51,7 +52,7 @@ def search(path: Path, images, **more) -> ledger.Run:
     decisions = Decisions(path / "decisions.jsonl", run.identity["scheduler"], run.totals["epochs"], run.decisions)
     for planned in run.trials:
         if not planned.ended:
-            rows = trial.run(planned.folder, planned.config, images, seed=0, device="cpu", precision="fp32")
+            rows = trial.run(planned.folder, Training(planned.config, images, seed=0, device="cpu", precision="fp32"))
             with contextlib.closing(rows):
                 any(decisions.stops(planned.index, row["epoch"], row["val_accuracy"]) for row in rows)
     run = ledger.read(path)
@@ -67,8 +68,8 @@ def search_in_turns(path: Path, images, **more) -> ledger.Run:
     turns = Turns(run)
     while turn := turns.take():
         one = run.trials[turn.trial]
-        how = {"seed": 0, "device": "cpu", "precision": "fp32", "until": turn.until}
-        assert [*trial.run(one.folder, one.config, images, **how)]
+        training = Training(one.config, images, seed=0, device="cpu", precision="fp32")
+        assert [*trial.run(one.folder, training, until=turn.until)]
         turns.end(turn.trial)
     return ledger.read(path)
 
@@ -80,7 +81,7 @@ def search_with_seeds(path: Path, images) -> ledger.Run:
     run = folder.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
     while waiting := [one for one in run.trials if not one.ended]:
         for one in waiting:
-            assert [*trial.run(one.folder, one.config, images, seed=one.seed, device="cpu", precision="fp32")]
+            assert [*trial.run(one.folder, Training(one.config, images, seed=one.seed, device="cpu", precision="fp32"))]
         run = confirmation.extend(ledger.read(path))
     write.write_results(path)
     return run
@@ -219,7 +220,7 @@ def test_a_search_that_was_killed_in_the_middle_is_a_good_run(tmp_path, images, 
     durable.make_folder(tmp_path / "toy")
     run = folder.open_run(tmp_path / "toy", Settings(**ASKED), images, on_gpu=False)
     first = run.trials[0]
-    rows = trial.run(first.folder, first.config, images, seed=0, device="cpu", precision="fp32")
+    rows = trial.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
     decisions = Decisions(tmp_path / "toy/decisions.jsonl", run.identity["scheduler"], 4, [])
     for _ in range(epochs):
         row = next(rows)
