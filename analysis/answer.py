@@ -185,18 +185,14 @@ def protocol(run: Run) -> Blocks:
     """How the numbers came about, in one sentence."""
     identity, sizes = run.identity, run.identity["sizes"]
     fraction = "" if identity["fraction"] == 1 else f" ({100 * identity['fraction']:g} % of those there are)"
-    return paragraphs((
+    protocol = (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
-        f"{plural(run.totals['epochs'], 'epoch')} with {plural(run.totals['seeds'], 'seed')}, ",
-        stopping(identity["scheduler"]),
-        f"; its value is {value(run)} on {count(sizes['val'])} validation images",
-        held_out(run),
-        f", the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
-        f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; "
-        "data fingerprint ",
-        Code(identity["fingerprint"][:12]),
-        f"{left_out(run)}.",
-    ))  # fmt: skip
+        f"{plural(run.totals['epochs'], 'epoch')} with {plural(run.totals['seeds'], 'seed')}, "
+        f"{stopping(identity['scheduler'])}; its value is {value(run)} on {count(sizes['val'])} validation images"
+        f"{held_out(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
+        f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; data fingerprint "
+    )
+    return paragraphs((protocol, Code(identity["fingerprint"][:12]), f"{left_out(run)}."))
 
 
 def value(run: Run) -> str:
@@ -204,12 +200,12 @@ def value(run: Run) -> str:
     return "the accuracy" if run.totals["seeds"] == 1 else "the mean over its seeds of the accuracy"
 
 
-def held_out(run: Run) -> Words:
+def held_out(run: Run) -> str:
     """Where the validation images of a folder come from; nothing of a data set that has a name of its own."""
     census = run.identity.get("census", {})
     if "validation" not in census:
         return ""
-    return (" (of ", Foreign(census["validation"]), "/)") if census["validation"] else " (a tenth of those in train/)"
+    return f" (of {census['validation']}/)" if census["validation"] else " (a tenth of those in train/)"
 
 
 def left_out(run: Run) -> str:
@@ -229,12 +225,12 @@ def confirming(run: Run) -> str:
     )
 
 
-def stopping(scheduler: Record) -> Words:
+def stopping(scheduler: Record) -> str:
     if scheduler["name"] == "none":
         return "never stopped early"
     settings = {key: value for key, value in scheduler.items() if key not in ("name", "version")}
-    known = [(Foreign(key.replace("_", " ")), " ", Foreign(value)) for key, value in settings.items()]
-    return "the weaker ones stopped early (", join(", ", [Foreign(scheduler["name"].upper()), *known]), ")"
+    known = [f"{key.replace('_', ' ')} {value}" for key, value in settings.items()]
+    return f"the weaker ones stopped early ({', '.join([scheduler['name'].upper(), *known])})"
 
 
 def times_read(run: Run) -> str:

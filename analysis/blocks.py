@@ -11,7 +11,7 @@ LONGEST = 120  # characters of a foreign text that are shown
 
 @dataclass(frozen=True)
 class Foreign:
-    """Text that others wrote, or a value that they chose: a name, an error, a setting. On one line; what is too long is cut."""
+    """Text that others wrote and that may be long: an error, a name. It stands on one line, and what is too long is cut."""
 
     text: object
     longest: int = LONGEST
@@ -42,7 +42,7 @@ class Break:
     """The rest stands on a new line."""
 
 
-# A str is a text of ours. Marks in it are escaped as well, but it is not cut, and its spaces stay.
+# A str is text as well, whatever it holds, but it is not cut.
 Words: TypeAlias = str | Foreign | Bold | Code | Link | Break | tuple["Words", ...]
 
 

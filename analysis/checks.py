@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import audit, commands, majority, next_step, regions
-from analysis.blocks import Blocks, Break, Code, Foreign, Heading, Items, Words, join
+from analysis.blocks import Blocks, Break, Code, Heading, Items, Words
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     """One line: whether all is well, what was found, and the command to run if it is not."""
 
     is_well: bool
-    text: Words
+    text: str
     command: str = ""
 
 
@@ -79,14 +79,14 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
         if proposed and all(edge_of(key, own, row) == side for row in tied):
             found.append(at_edge(run, own, key, chosen, side, proposed))
         elif proposed:
-            undecided.append((Foreign(key), " (", Foreign(setting(key, chosen[key])), f", {side} edge)"))
+            undecided.append(f"{key} ({setting(key, chosen[key])}, {side} edge)")
         elif range_ and not side and has_inside(range_):
-            inside.append(Foreign(key))
+            inside.append(key)
     if inside:
-        found.append(Finding(True, ("The best values of ", join(", ", inside), " lie inside their ranges.")))
+        found.append(Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges."))
     if undecided:
-        text = "The best is at an edge of what was searched, but not all tied with it are: "
-        found.append(Finding(True, (text, join(", ", undecided), ".")))
+        text = f"The best is at an edge of what was searched, but not all tied with it are: {', '.join(undecided)}."
+        found.append(Finding(True, text))
     return found
 
 
@@ -98,12 +98,10 @@ def edge_of(key: str, own: Searched, row: Row) -> str:
 
 def at_edge(run: Run, own: Searched, key: str, row: Row, side: str, proposed: str) -> Finding:
     """What to do about a best value at an end of its range."""
-    where = f", is at the {side} edge of what was searched"
-    text = Foreign(key), ": the best value, ", Foreign(setting(key, row[key])), where
+    text = f"{key}: the best value, {setting(key, row[key])}, is at the {side} edge of what was searched"
     if own.decider:
-        case = Foreign(own.decider), " ", Foreign(own.case(row))
-        return Finding(False, (text, " with ", case, f". {IN_THE_SPACE.format('Widen')}"))
-    return Finding(False, (text, "."), commands.changed(run, proposed))
+        return Finding(False, f"{text} with {own.decider} {own.case(row)}. {IN_THE_SPACE.format('Widen')}")
+    return Finding(False, f"{text}.", commands.changed(run, proposed))
 
 
 def has_inside(own: Range) -> bool:
@@ -180,10 +178,10 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
         is_rare = number < regions.PURE * len(trials)
         return [Finding(False, f"{share}, {where}.", "" if is_rare else slower_than_all(run))]
     held = "all" if found.held == number else f"{count(found.held)} of them"
-    words = f"{share}, {held} with ", found.words, f"; {100 * found.purity:.0f} % of the trials there did."
+    where = f"{share}, {held} with {found.words}; {100 * found.purity:.0f} % of the trials there did."
     if found.is_conditional:
-        return [Finding(False, (words, f" {IN_THE_SPACE.format('Narrow')}"))]
-    return [Finding(False, words, commands.changed(run, found.change) if found.change else "")]
+        return [Finding(False, f"{where} {IN_THE_SPACE.format('Narrow')}")]
+    return [Finding(False, where, commands.changed(run, found.change) if found.change else "")]
 
 
 def slower_than_all(run: Run) -> str:
@@ -273,14 +271,13 @@ def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Findin
         return [Finding(True, "Each searched parameter showed more effect than chance.")] if is_every else []
     conditional = {key for key, own in searched(run).items() if own.decider}
     fixed = [f"{key}={best[key]}" for key in idle if key not in conditional]
-    text = "No effect beyond chance was seen: ", join(", ", map(Foreign, idle)), "."
+    text = f"No effect beyond chance was seen: {', '.join(idle)}."
     if not fixed:
         return [Finding(True, text)]
     others = "them" if len(fixed) > 1 else "it"
-    keys = join(", ", [Foreign(change.partition("=")[0]) for change in fixed])
-    named = others if len(fixed) == len(idle) else keys
-    advice = " A search with ", named, " fixed spends its trials on the rest."
-    return [Finding(False, (text, advice), commands.changed(run, *fixed))]
+    named = others if len(fixed) == len(idle) else ", ".join(change.partition("=")[0] for change in fixed)
+    text += f" A search with {named} fixed spends its trials on the rest."
+    return [Finding(False, text, commands.changed(run, *fixed))]
 
 
 def stopping(run: Run) -> list[Finding]:

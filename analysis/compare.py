@@ -190,7 +190,7 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
     config = best[0].config
     if all(each.config == config for each in best):
         found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
-        return f"**The same winner: {inline(settings(found)) or escape(best[0].trial.id)}.**"
+        return f"**The same winner: {inline(settings(found) or best[0].trial.id)}.**"
     chances = [None if other.config == config else chance(best[0], other) for other in best[1:]]
     tested = [each for each in chances if each]
     adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])

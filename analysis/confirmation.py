@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.blocks import Blocks, Foreign, Heading, Table, Words, items, paragraphs
+from analysis.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import (
     BEST_EPOCH,
@@ -29,7 +29,7 @@ from analysis.leaderboard import (
     width,
     worded,
 )
-from analysis.markdown import NOTHING, percent, plural
+from analysis.markdown import NOTHING, cut, percent, plural
 from analysis.standing import Standing, fresh_trials
 from search.ledger import Run
 
@@ -61,7 +61,7 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Column]:
         ("#", "r", lambda row: place(row, is_shared)),
         *([("place", "r", possible_places)] if shares_places(ranked) else []),
         ("id", "l", named),
-        *((Foreign(key), "r", setting_of(key)) for key in keys),
+        *((cut(key), "r", setting_of(key)) for key in keys),
         ("confirmed %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
         ("Δ pp", "r", lambda row: distance(row, best)),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, join, paragraphs
+from analysis.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
 from analysis.importance import BEST, SHUFFLES, Mattered
 from analysis.markdown import NOTHING, count, percent, plural, setting
 from analysis.ranges import Range, searched, tried
@@ -55,7 +55,7 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> Blocks:
 def levels(best: pd.Series, cases: dict[str, list[Case]], importance: Mattered | None, epoch: int) -> Table:
     """The importance and the best value of each parameter, and the accuracy at its levels if any has some."""
     header: tuple[Words, ...] = ("parameter", *(("importance", "by chance", "p") if importance else ()), "best")
-    rows = [(Foreign(key), *shares(importance, key), Foreign(setting(key, best[key]))) for key in cases]
+    rows = [(key, *shares(importance, key), setting(key, best[key])) for key in cases]
     align = "l" + "r" * (len(header) - 1)
     if any(not case.range.is_wide for own in cases.values() for case in own):
         header, align = (*header, f"best val % at each level within {plural(epoch, 'epoch')}"), align + "l"
@@ -100,9 +100,7 @@ def at_levels(cases: Sequence[Case]) -> Words:
             if not case.range.is_wide:
                 name = case.name, sortable(value), setting(case.key, value)
                 best[name] = max(entry.value, best.get(name, 0.0))
-    texts: dict[tuple[str, Any, str], Words] = {
-        name: (label(name[2], name[0]), f": {percent(value)}") for name, value in sorted(best.items())
-    }
+    texts = {name: f"{label(name[2], name[0])}: {percent(value)}" for name, value in sorted(best.items())}
     top, kept = max(best.values(), default=0.0), list(texts)[: MOST * len(cases)]
     shown = [Bold(texts[name]) if best[name] == top else texts[name] for name in kept]
     more = f"and {count(len(texts) - len(kept))} more" if len(texts) > len(kept) else ""
@@ -110,9 +108,9 @@ def at_levels(cases: Sequence[Case]) -> Words:
     return join(" · ", [*shown, more, thirds_too])
 
 
-def label(text: str, case: str) -> Words:
+def label(text: str, case: str) -> str:
     """A value or parameter, and its case if it has one."""
-    return (Foreign(text), " (", Foreign(case), ")") if case else Foreign(text)
+    return f"{text} ({case})" if case else text
 
 
 def sortable(value: Any) -> tuple[int, float, str]:
@@ -165,14 +163,14 @@ def compared_words(found: Compared) -> str:
     return f"Not counted: {left}." if left else ""
 
 
-def words(run: Run, found: Compared, importance: Mattered | None) -> Words:
+def words(run: Run, found: Compared, importance: Mattered | None) -> str:
     """What importance is."""
     if importance is None:
         return ""
     seeds = run.totals["seeds"]
     what = "trials by their best accuracy" if seeds == 1 else "configurations by the mean of their seeds' best accuracy"
     told, conditional = len(importance.parameters), [key for key, own in searched(run).items() if own.decider]
-    parts: list[Words] = [
+    parts = [
         f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of all, over "
         f"{count(importance.configurations)} {what} within {plural(importance.epoch, 'epoch')}.",
         "Where a parameter depends on another, the values are compared within each case." if conditional else "",
@@ -187,12 +185,12 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> Words:
         if run.identity["algorithm"] == "tpe"
         else "",
     ]
-    return join(" ", parts)
+    return " ".join(filter(None, parts))
 
 
-def untold_words(importance: Mattered) -> Words:
+def untold_words(importance: Mattered) -> str:
     """Why some parameters have no importance."""
     if not importance.untold:
         return ""
-    names = join(", ", map(Foreign, importance.untold))
-    return names, ": no importance, because no outcome of so few configurations at each value would be a surprise."
+    names = ", ".join(importance.untold)
+    return f"{names}: no importance, because no outcome of so few configurations at each value would be a surprise."

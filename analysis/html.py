@@ -3,57 +3,38 @@
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
-from analysis import notes
-from analysis.blocks import (
-    Block,
-    Blocks,
-    Bold,
-    Break,
-    Code,
-    Commands,
-    Details,
-    Foreign,
-    Heading,
-    Items,
-    Link,
-    Notes,
-    Paragraph,
-    Plot,
-    Quote,
-    Table,
-    Words,
-)
-from analysis.markdown import cut, visible
+from analysis import blocks, notes
+from analysis.blocks import Block, Blocks, Words
+from analysis.markdown import address, cut, visible
 
 
-def rendered(blocks: Blocks, folder: Path) -> str:
+def rendered(content: Blocks, folder: Path) -> str:
     """Blocks below each other; the plots of the run folder become part of the page."""
-    return "\n".join(_block(block, folder) for block in blocks)
+    return "\n".join(_block(block, folder) for block in content)
 
 
 def _block(block: Block, folder: Path) -> str:
     """One block."""
     match block:
-        case Heading(words, level):
+        case blocks.Heading(words, level):
             return f"<h{level}>{inline(words)}</h{level}>"
-        case Paragraph(words):
+        case blocks.Paragraph(words):
             return f"<p>{inline(words)}</p>"
-        case Quote(words):
+        case blocks.Quote(words):
             return f"<blockquote><p>{inline(words)}</p></blockquote>"
-        case Items(items):
+        case blocks.Items(items):
             return "\n".join(["<ul>", *(f"<li>{inline(words)}</li>" for words in items), "</ul>"])
-        case Table(header, rows, align):
+        case blocks.Table(header, rows, align):
             body = "\n".join(row("td", cells, align) for cells in rows)
             return f"<table>\n<thead>\n{row('th', header, align)}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-        case Commands(lines):
+        case blocks.Commands(lines):
             return f"<pre><code>{html.escape(chr(10).join(map(visible, lines)))}\n</code></pre>"
-        case Plot(name, title):
+        case blocks.Plot(name, title):
             return f"<p>{notes.picture(folder, f'plots/{name}.svg', escaped(title))}</p>"
-        case Details(summary, blocks):
-            return f"<details>\n<summary>{escaped(summary)}</summary>\n{rendered(blocks, folder)}\n</details>"
-        case Notes(markdown):
+        case blocks.Details(summary, content):
+            return f"<details>\n<summary>{escaped(summary)}</summary>\n{rendered(content, folder)}\n</details>"
+        case blocks.Notes(markdown):
             return notes.rendered(markdown, folder)
 
 
@@ -69,15 +50,15 @@ def inline(words: Words) -> str:
     match words:
         case str(text):
             return escaped(text)
-        case Foreign(text, longest):
+        case blocks.Foreign(text, longest):
             return html.escape(cut(text, longest))
-        case Bold(inner):
+        case blocks.Bold(inner):
             return f"<strong>{inline(inner)}</strong>"
-        case Code(text):
+        case blocks.Code(text):
             return f"<code>{escaped(text)}</code>"
-        case Link(inner, target):
-            return f'<a href="{html.escape(quote(target))}">{inline(inner)}</a>'
-        case Break():
+        case blocks.Link(inner, target):
+            return f'<a href="{html.escape(address(target))}">{inline(inner)}</a>'
+        case blocks.Break():
             return "<br>"
     return "".join(map(inline, words))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import answer, chosen, comparison, confirmation, cost, frame, majority, next_step, ranking
-from analysis.blocks import Blocks, Foreign, Paragraph, Words, items, paragraphs, without_links
+from analysis.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
 from analysis.frame import Row
 from analysis.leaderboard import (
     BEST_EPOCH,
@@ -182,9 +182,9 @@ def as_markdown(runs: Sequence[Run]) -> str:
     parts = paragraphs(apart if len(ranked) > 1 else "")
     for rows in ranked:
         own = [run for run in runs if run.identity["fingerprint"] == rows["fingerprint"].iloc[0]]
-        constant = [(run, majority.sentence(run, stand(run))) for run in own]
+        constant = {run.name: majority.sentence(run, stand(run)) for run in own}
         parts += described(rows, own, keys)
-        parts += paragraphs(*((Foreign(run.name), ": ", words) for run, words in constant if words))
+        parts += paragraphs(*(f"{name}: {words}" for name, words in constant.items() if words))
     return text_of(parts or paragraphs("No trial has been planned."))
 
 
@@ -198,7 +198,7 @@ def tallied(rows: pd.DataFrame, runs: Sequence[Run]) -> Paragraph:
     number = len(best_rows(rows))
     cut = f" The best {count(number)} are shown." if number < len(rows) else ""
     noun = "configuration" if any(run.totals["seeds"] > 1 for run in runs) else "trial"
-    return Paragraph((Foreign(rows["dataset"].iloc[0]), f": {tally(rows, noun)}.{cut}"))
+    return Paragraph(f"{rows['dataset'].iloc[0]}: {tally(rows, noun)}.{cut}")
 
 
 def best_table(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str]) -> Blocks:

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from analysis import chosen, comparison
-from analysis.blocks import Blocks, Bold, Code, Foreign, Link, Paragraph, Table, Words, join
+from analysis.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
 from analysis.cost import NAMES
 from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
-from analysis.markdown import NOTHING, count, interval, percent, plain, plural, setting
+from analysis.markdown import NOTHING, count, cut, interval, percent, plain, plural, setting
 from analysis.statistics import expected_best, t_factor
 
 Column = tuple[Words, str, Callable[[Row], Words]]  # name, l or r, and the cell of a row
@@ -51,8 +51,8 @@ def leaderboard(
     kept = with_room(ranked, keys, costs or {}, order)
     ranking = table(columns(ranked, kept, costs or {}), rows)
     left = [span(key, [row[key] for row in rows]) for key in keys if key not in kept]
-    more = ("Also varied, without room in the table: ", join("; ", left), ".")
-    return (ranking, Paragraph(more)) if left else (ranking,)
+    more = f"Also varied, without room in the table: {'; '.join(left)}." if left else ""
+    return ranking, *paragraphs(more)
 
 
 def table(shown: Sequence[Column], rows: Sequence[Row]) -> Table:
@@ -79,13 +79,13 @@ def width(shown: Sequence[Column], rows: Sequence[Row]) -> int:
     return 1 + sum(3 + max(len(plain(words)) for words in column) for column in texts)
 
 
-def span(key: str, values: Sequence[Any]) -> Words:
+def span(key: str, values: Sequence[Any]) -> str:
     """The name of a hyperparameter and from where to where its values go, or how many there are."""
     present = [value for value in values if value is not None]
     if present and all(type(value) in (int, float) for value in present):
         low, high = setting(key, min(present)), setting(key, max(present))
-        return Foreign(key), f" {low}" + (f" to {high}" if high != low else "")
-    return Foreign(key), f" ({plural(len(set(map(repr, present))), 'value')})"
+        return f"{key} {low}" + (f" to {high}" if high != low else "")
+    return f"{key} ({plural(len(set(map(repr, present))), 'value')})"
 
 
 def columns(ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Sequence[str]]) -> list[Column]:
@@ -96,7 +96,7 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Seque
         ("#", "r", lambda row: place(row, is_shared)),
         ("place", "r", possible_places) if shares_places(ranked) else None,
         ("id", "l", named),
-        *((Foreign(key), "l" if key == "run" else "r", setting_of(key)) for key in keys),
+        *((cut(key), "l" if key == "run" else "r", setting_of(key)) for key in keys),
         ("val %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
         ("seeds", "r", lambda row: str(row["seeds_asked"])) if says_seeds(ranked) else None,
@@ -105,7 +105,7 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Seque
         ("p", "r", lambda row: chance(row["p_value"])) if ranked["p_value"].notna().any() else None,
         *((name, "r", cost_of(costs, number)) for number, name in enumerate(NAMES[: cost_columns(costs)])),
         ("epochs", "r", used),
-        ("source", "l", lambda row: Foreign(row["source"])) if has_sources(ranked) else None,
+        ("source", "l", lambda row: cut(row["source"])) if has_sources(ranked) else None,
         ("status", "l", ended),
     ]
     return [column for column in every if column]
@@ -129,8 +129,8 @@ def confirmed(row: Row) -> str:
     return percent(row["confirmed"]) + around
 
 
-def setting_of(key: str) -> Callable[[Row], Words]:
-    return lambda row: Foreign(setting(key, row[key]))
+def setting_of(key: str) -> Callable[[Row], str]:
+    return lambda row: setting(key, row[key])
 
 
 def cost_columns(costs: Mapping[int, Sequence[str]]) -> int:
@@ -221,7 +221,7 @@ def has_value(row: Row) -> bool:
 
 def identifier(row: Row) -> Link:
     """The id of a trial, linked to its folder."""
-    return Link(Foreign(row["id"]), f"trials/{row['folder'].name}")
+    return Link(cut(row["id"]), f"trials/{row['folder'].name}")
 
 
 def named(row: Row) -> Words:

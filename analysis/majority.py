@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis import chosen, predictions, statistics
-from analysis.blocks import Foreign, Words
 from analysis.leaderboard import chance
-from analysis.markdown import percent, plural
+from analysis.markdown import cut, percent, plural
 from analysis.standing import Standing
 from search.ledger import Run
 from trainables import census
@@ -79,7 +78,7 @@ def known_of_class(best: pd.Series, place: int, right: int, images: int) -> int 
     return int((found.correct & (found.predicted == place)).sum())
 
 
-def sentence(run: Run, where: Standing) -> Words:
+def sentence(run: Run, where: Standing) -> str:
     """For the answer, where the accuracy should not stand alone."""
     found = majority(run, where)
     if found is None or not found.matters:
@@ -87,29 +86,27 @@ def sentence(run: Run, where: Standing) -> Words:
     if found.share == 1:
         return alone(found)
     beaten = "" if found.is_beaten else ", and the best network is not shown to do better"
-    right = f", is right about {percent(found.share)} % of these images{beaten}."
-    return "Always saying the most common class, ", Foreign(found.name), right
+    right = f"is right about {percent(found.share)} % of these images{beaten}."
+    return f"Always saying the most common class, {cut(found.name)}, {right}"
 
 
-def check(run: Run, where: Standing) -> tuple[bool, Words] | None:
+def check(run: Run, where: Standing) -> tuple[bool, str] | None:
     """Whether the best network is shown to be above that, in one line; nothing where that is beyond question."""
     found = majority(run, where)
     if found is None or not found.matters:
         return None
     if found.share == 1:
-        return False, (alone(found), " Add some of the others.")
-    constant = f"the {percent(found.share)} % of always saying ", Foreign(found.name)
+        return False, f"{alone(found)} Add some of the others."
+    constant = f"the {percent(found.share)} % of always saying {cut(found.name)}"
     among = f"adjusted for the {plural(chosen.networks(where.trials), 'network')} it was chosen from, each epoch one"
     if found.is_beaten:
-        return True, ("The best is above ", constant, f" by more than chance ({among}).")
+        return True, f"The best is above {constant} by more than chance ({among})."
     return False, (
-        "The best is not shown to be above ",
-        constant,
-        f", the most common class (p {chance(found.p_value)}, {among}): its accuracy may say nothing. Look at the accuracy "
-        "of each class.",
+        f"The best is not shown to be above {constant}, the most common class (p {chance(found.p_value)}, {among}): "
+        "its accuracy may say nothing. Look at the accuracy of each class."
     )
 
 
-def alone(found: Majority) -> Words:
+def alone(found: Majority) -> str:
     """Where there is no other class."""
-    return "All validation images are of one class, ", Foreign(found.name), ": no accuracy on them says anything."
+    return f"All validation images are of one class, {cut(found.name)}: no accuracy on them says anything."

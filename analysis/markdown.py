@@ -10,27 +10,8 @@ from urllib.parse import quote
 import tabulate as tables
 from tabulate import tabulate
 
-from analysis.blocks import (
-    LONGEST,
-    Block,
-    Blocks,
-    Bold,
-    Break,
-    Code,
-    Commands,
-    Details,
-    Foreign,
-    Heading,
-    Items,
-    Link,
-    Notes,
-    Paragraph,
-    Plot,
-    Quote,
-    Table,
-    Words,
-    join,
-)
+from analysis import blocks
+from analysis.blocks import LONGEST, Block, Blocks, Words
 from trainables.streams import with_bytes
 
 # Else a table is as wide as a package says that is there on one machine and not on another.
@@ -41,7 +22,7 @@ NOTHING = "–"
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "$": "&#36;"})
 _MARKUP = re.compile(r"([\\`*\[\]()|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")  # within a word _ is only itself
-_OURS = re.compile(r"([\\`*\[\]|~]|#(?=\w)|!$|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")  # what does nothing by itself stays
+_ACTIVE = re.compile(r"([\\`*\[\]|~]|#(?=\w)|!$|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _TAG = re.compile(r"<(?![0-9 ])")
 _START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=#>]))")  # of a list, a heading, a quote or a line
 _END = re.compile(r"(?<!\\)#$")  # of a heading, where it would be left out
@@ -76,15 +57,15 @@ def escape(value: object, longest: int = LONGEST) -> str:
     return _without_addresses(_MARKUP.sub(r"\\\1", cut(value, longest)).translate(_ENTITIES))
 
 
-def cut(value: object, longest: int) -> str:
+def cut(value: object, longest: int = LONGEST) -> str:
     """Visible text on one line, and no more of it than that."""
     text = one_line(value)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _ours(text: str) -> str:
-    """A text of ours, which does no more than one of others; but marks that do nothing by themselves stay as they are."""
-    text = _OURS.sub(r"\\\1", visible(text).replace("&", "&amp;"))
+def _text(text: str) -> str:
+    """A text of any length, shown as it is; marks that do nothing by themselves, such as parentheses, are not escaped."""
+    text = _ACTIVE.sub(r"\\\1", visible(text).replace("&", "&amp;"))
     return _without_addresses(_TAG.sub("&lt;", text).replace("@", "&#64;").replace("$", "&#36;"))
 
 
@@ -92,9 +73,9 @@ def _without_addresses(text: str) -> str:
     return _ADDRESS.sub(lambda match: match[0].replace("://", ":&#47;/").replace(".", "&#46;"), text)
 
 
-def sentence(text: str) -> Foreign:
+def sentence(text: str) -> str:
     """A remark that begins in small letters, as a sentence of its own."""
-    return Foreign(text[0].upper() + text[1:], LONGEST_SENTENCE)
+    return cut(text[0].upper() + text[1:], LONGEST_SENTENCE)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
@@ -125,32 +106,32 @@ def longest_marks(text: str) -> int:
 # Blocks -----------------------------------------------------------------------------------------------------------------
 
 
-def rendered(blocks: Blocks) -> str:
+def rendered(content: Blocks) -> str:
     """Blocks with an empty line between them; links and plots are relative to the run folder."""
-    return "\n\n".join(map(_block, blocks))
+    return "\n\n".join(map(_block, content))
 
 
 def _block(block: Block) -> str:
     """One block."""
     match block:
-        case Heading(words, level):
+        case blocks.Heading(words, level):
             return "#" * level + " " + _END.sub(r"\\#", line(words))
-        case Paragraph(words):
+        case blocks.Paragraph(words):
             return line(words)
-        case Quote(words):
+        case blocks.Quote(words):
             return f"> {line(words)}"
-        case Items(items):
+        case blocks.Items(items):
             return "\n".join(f"- {line(words)}" for words in items)
-        case Table(header, rows, align):
+        case blocks.Table(header, rows, align):
             return table([*map(inline, header)], [[*map(inline, row)] for row in rows], align)
-        case Commands(lines):
+        case blocks.Commands(lines):
             return fence(*map(visible, lines))
-        case Plot(name, title):
-            return f"![{inline(title)}](plots/{quote(name)}.svg)"
-        case Details(summary, blocks):
+        case blocks.Plot(name, title):
+            return f"![{inline(title)}]({address(f'plots/{name}.svg')})"
+        case blocks.Details(summary, content):
             head = f"<summary>{html.escape(visible(summary), quote=False)}</summary>"
-            return f"<details>\n{head}\n\n{rendered(blocks)}\n\n</details>"
-        case Notes(markdown):
+            return f"<details>\n{head}\n\n{rendered(content)}\n\n</details>"
+        case blocks.Notes(markdown):
             return markdown
 
 
@@ -163,18 +144,23 @@ def inline(words: Words) -> str:
     """Words within a line."""
     match words:
         case str(text):
-            return _ours(text)
-        case Foreign(text, longest):
+            return _text(text)
+        case blocks.Foreign(text, longest):
             return escape(text, longest)
-        case Bold(inner):
+        case blocks.Bold(inner):
             return f"**{inline(inner).strip()}**"
-        case Code(text):
+        case blocks.Code(text):
             return code(visible(text)) if text.strip() else ""
-        case Link(inner, target):
-            return f"[{inline(inner)}]({quote(target)})"
-        case Break():
+        case blocks.Link(inner, target):
+            return f"[{inline(inner)}]({address(target)})"
+        case blocks.Break():
             return "<br>"
     return "".join(map(inline, words))
+
+
+def address(path: str) -> str:
+    """A relative path as the target of a link: no scheme, space or mark is left in it."""
+    return quote(path, errors="replace")
 
 
 def plain(words: Words) -> str:
@@ -182,13 +168,13 @@ def plain(words: Words) -> str:
     match words:
         case str(text):
             return visible(text)
-        case Foreign(text, longest):
+        case blocks.Foreign(text, longest):
             return cut(text, longest)
-        case Bold(inner) | Link(inner, _):
+        case blocks.Bold(inner) | blocks.Link(inner, _):
             return plain(inner)
-        case Code(text):
+        case blocks.Code(text):
             return visible(text)
-        case Break():
+        case blocks.Break():
             return " "
     return "".join(map(plain, words))
 
@@ -225,7 +211,7 @@ def setting(key: str, value: Any) -> str:
         return NOTHING
     if isinstance(value, int | float) and not isinstance(value, bool):
         return rate(value) if key in RATES else short(value)
-    return one_line(value)
+    return cut(value)
 
 
 def short(value: float) -> str:
@@ -233,9 +219,9 @@ def short(value: float) -> str:
     return f"{value:.4g}" if float(f"{value:.4g}") == value else f"{value:.3g}"
 
 
-def settings(config: dict[str, Any]) -> Words:
+def settings(config: dict[str, Any]) -> str:
     """Several hyperparameters as text: lr 3.2e-2, depth 3."""
-    return join(", ", [(Foreign(key), " ", Foreign(setting(key, value))) for key, value in config.items()])
+    return ", ".join(f"{key} {setting(key, value)}" for key, value in config.items())
 
 
 def plural(number: int, noun: str) -> str:

@@ -18,7 +18,7 @@ def provenance(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Blocks:
 
 def fixed_parameters(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Table:
     settings = {key: setting(key, ranked[key].iloc[0]) for key in fixed} | {"epochs": str(run.totals["epochs"])}
-    return Table(("parameter", "value"), tuple((Foreign(key), Foreign(value)) for key, value in settings.items()), "ll")
+    return Table(("parameter", "value"), tuple(settings.items()), "ll")
 
 
 def allowed(run: Run) -> list[str]:

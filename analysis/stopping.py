@@ -3,7 +3,7 @@
 from itertools import compress
 
 from analysis import audit
-from analysis.blocks import Blocks, Code, Foreign, Heading, Table, Words, paragraphs
+from analysis.blocks import Blocks, Code, Heading, Table, Words, paragraphs
 from analysis.markdown import NOTHING, count, plural
 from analysis.standing import CONFIRM
 from search.ledger import Run
@@ -23,16 +23,14 @@ def early_stopping(run: Run) -> Blocks:
     return Heading("Early stopping"), *paragraphs(saved(run, scheduler)), *rung_table(found), *below
 
 
-def saved(run: Run, scheduler: Record) -> Words:
+def saved(run: Run, scheduler: Record) -> str:
     """The epochs trained, of all that there could have been."""
     searched = [trial for trial in run.trials if trial.source != CONFIRM]
     trained = sum(len(trial.epochs) for trial in searched)
     full = run.totals["epochs"] * max(run.totals["trials"] * run.totals["seeds"], len(searched))
     return (
-        "With ",
-        Foreign(scheduler["name"].upper()),
-        f" the search has trained {count(trained)} of the {count(full)} epochs that all trials in full would take "
-        f"({100 * trained / full:.1f} %).",
+        f"With {scheduler['name'].upper()} the search has trained {count(trained)} of the {count(full)} "
+        f"epochs that all trials in full would take ({100 * trained / full:.1f} %)."
     )
 
 
