@@ -87,7 +87,7 @@ def from_html(blocks: Blocks) -> Seen:
 
 
 KINDS: dict[str, Callable[[str, str], Block]] = {
-    "heading": lambda one, other: Heading((one, Foreign(other))),
+    "heading": lambda one, other: Heading((Foreign(other), " ", one)),
     "paragraph": lambda one, other: Paragraph((one, " ", Bold((Foreign(other), one)), " ", Foreign(other))),
     "bold": lambda one, other: Paragraph((Bold(one), " ", Bold(Foreign(other)))),
     "code": lambda one, other: Paragraph((Foreign(one), " ", Code(other), " ", one)),
