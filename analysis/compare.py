@@ -12,7 +12,7 @@ from analysis import frame, next_step, statistics, tuning_curve
 from analysis.best import Winner, chance, winner
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
-from analysis.markdown import NOTHING, count, escape, interval, percent, plural, setting, settings, table
+from analysis.markdown import NOTHING, count, escape, inline, interval, percent, plural, setting, settings, table
 from analysis.selection import Selection, as_table, select
 from analysis.standing import CONFIRM
 from search.ledger import Run, Trial
@@ -187,7 +187,7 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
     config = best[0].config
     if all(each.config == config for each in best):
         found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
-        return f"**The same winner: {settings(found) or escape(best[0].trial.id)}.**"
+        return f"**The same winner: {inline(settings(found) or best[0].trial.id)}.**"
     chances = [None if other.config == config else chance(best[0], other) for other in best[1:]]
     tested = [each for each in chances if each]
     adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])
@@ -293,7 +293,7 @@ def setting_in(run: Run, key: str) -> str:
     if key in run.identity["space_params"]:
         return escape(run.identity["space_params"][key])
     values = {canonical(trial.config.get(key)) for trial in searched(run)}
-    return setting(key, values.pop()) if len(values) == 1 else f"{len(values)} values"
+    return escape(setting(key, values.pop())) if len(values) == 1 else f"{len(values)} values"
 
 
 def unlike(runs: Sequence[Run]) -> list[str]:
