@@ -7,9 +7,8 @@ from typing import Any
 
 from analysis.markdown import one_line
 from search import stopping
-from search.flags import Flags
+from search.flags import OF_A_RULE, Flags
 from search.ledger import Run, Trial, skips_bad
-from search.resuming import OF_A_RULE
 from trainables.named import NAMED
 
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger, local
+from search.flags import OF_A_RULE
 from trainables import config
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
 from trainables.named import NAMED
 
-OF_A_RULE = ("grace_period", "reduction_factor", "audit")  # another way of stopping has its own
 CLOSEST = 3  # runs that are named where none has the name that was given
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from search.flags import OF_A_RULE
 from spaces import Scheduler
 from trainables.durable import Record
 from trainables.objective import place
@@ -87,7 +88,7 @@ def label(scheduler: Record) -> str:
 
 def flags(scheduler: Record) -> Record:
     """The flags that lead to a scheduler of run.json, by their names in Settings; its version is in none."""
-    read = {key: value for key, value in scheduler.items() if key not in ("name", "budget", "version")}
+    read = {key: scheduler[key] for key in OF_A_RULE if key in scheduler}
     return {"scheduler": label(scheduler), **read}
 
 

@@ -110,7 +110,7 @@ def test_what_has_no_value_comes_last_in_its_stage(rows):
 def test_everybody_has_the_same_best_epoch_the_earliest_of_equal_ones(trial, values):
     one = trial(0, values)
     first = 1 + values.index(max(values))
-    files = TrialFiles(one.id, one.folder, rows=[Line("", row) for row in one.epochs])
+    files = TrialFiles(one.id, one.id, one.folder, rows=[Line("", row) for row in one.epochs])
     found = [one.best, best_epoch(one.epochs), files.best(len(values))]
     assert [best["epoch"] for best in found] == [first] * 3
     assert one.value == files.best_value() == max(values)
