@@ -3,10 +3,24 @@
 import pandas as pd
 
 from analysis import commands, majority, next_step
+from analysis.blocks import (
+    Blocks,
+    Bold,
+    Code,
+    Commands,
+    Details,
+    Foreign,
+    Heading,
+    Paragraph,
+    Quote,
+    Words,
+    join,
+    paragraphs,
+)
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import identifier, points, worded
-from analysis.markdown import count, details, escape, fence, interval, percent, plural, settings, without_folders
+from analysis.markdown import count, interval, percent, plural, settings, without_folders
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from analysis.winner import network
@@ -17,76 +31,74 @@ LONGEST_REASON = 600  # characters of why the data set is not the one that was h
 NAMED = 5  # tied trials that are named; of more the number is told
 
 
-def title(run: Run) -> str:
+def title(run: Run) -> Blocks:
     """The space and the data set; the fallback is never out of sight."""
-    heading = f"# {escape(run.identity.space)} on {escape(run.identity.dataset_title)}"
+    what = Foreign(run.identity.space), " on ", Foreign(run.identity.dataset_title)
     if not run.identity.fallback:
-        return heading
-    why = escape(without_folders(run.identity.fallback), LONGEST_REASON)
-    return f"{heading}, not CIFAR-10\n\n> **Not CIFAR-10:** {why}"
+        return (Heading(what, 1),)
+    why = Foreign(without_folders(run.identity.fallback), LONGEST_REASON)
+    return Heading((what, ", not CIFAR-10"), 1), Quote((Bold("Not CIFAR-10:"), " ", why))
 
 
-def banner(run: Run) -> str:
+def banner(run: Run) -> Blocks:
     """What is missing, while something is."""
     if run.complete:
-        return ""
+        return ()
     ended = sum(trial.ended for trial in run.trials)
     planned = max(run.totals.trials, len(run.trials))
-    text = f"> **Incomplete: {ended} of {plural(planned, 'trial')} ended**, so what follows may change. To go on:"
-    return f"{text}\n\n{fence(commands.resume(run.name))}"
+    missing = Bold(f"Incomplete: {ended} of {plural(planned, 'trial')} ended")
+    return Quote((missing, ", so what follows may change. To go on:")), Commands((commands.resume(run.name),))
 
 
-def answer(run: Run, where: Standing) -> str:
+def answer(run: Run, where: Standing) -> Blocks:
     """The winner and how sure it is, then the commands."""
+    told, rebuild = Paragraph(sentence(run, where)), commands.rebuild(run)
     if where.best is None:
-        return f"{sentence(run, where)}\n\n{fence(commands.rebuild(run))}"
+        return told, Commands((rebuild,))
     winner = where.winner
     trial = next(trial for trial in run.trials if trial.index == winner)
-    block = fence(
+    steps = (
         f"{commands.reproduce(run, trial, run.name)}  # trains the best again and compares; any other row likewise",
         f"{commands.export(run, trial)}  # its weights, to use elsewhere",
-        f"{commands.rebuild(run)}  # writes this file again",
+        f"{rebuild}  # writes this file again",
     )
-    alone = details(
-        "The best configuration trained by itself, with every setting", fence(commands.train_again(run, trial))
-    )
-    return f"{sentence(run, where)}\n\n{block}\n\n{alone}"
+    alone = Commands((commands.train_again(run, trial),))
+    return told, Commands(steps), Details("The best configuration trained by itself, with every setting", (alone,))
 
 
-def sentence(run: Run, where: Standing) -> str:
+def sentence(run: Run, where: Standing) -> Words:
     """The winner, how sure it is, and what it is held against."""
     if where.best is None:
-        return f"**There is no best configuration: {next_step.came_to(run)}.**"
+        return Bold(f"There is no best configuration: {next_step.came_to(run)}.")
     ranked = where.confirmed if where.is_confirmed else where.board
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]
     told = confirmed_lead(first, where.keys) if where.is_confirmed else lead(run, first, where.keys, len(finished))
     baseline = of_the_baseline(run, where, first) or against_baseline(ranked)
     told_majority = majority.sentence(run, where)
-    sentences = [told, told_majority, lost(where), ties(finished), baseline, on_test(run, where)]
-    return " ".join(filter(None, sentences))
+    return join(" ", [told, told_majority, lost(where), ties(finished), baseline, on_test(run, where)])
 
 
-def lead(run: Run, best: Row, keys: list[str], finished: int) -> str:
+def lead(run: Run, best: Row, keys: list[str], finished: int) -> Words:
     """The winner: what it is, its value and the interval around it."""
     images, seeds = run.identity.sizes["val"], run.totals.seeds
     over = f"{count(images)} images, 1 seed" if seeds == 1 else f"mean of {seeds} seeds"
     noun = "finished trial" if seeds == 1 else "finished configuration"
     around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
-    return (
-        f"**Best of {plural(finished, noun)}{'' if run.complete else ' so far'}: {named(best, keys)}: "
-        f"{percent(best['val_accuracy'])} % validation accuracy** "
-        f"({around}{over}, unconfirmed)."
-    )
+    what = f"Best of {plural(finished, noun)}{'' if run.complete else ' so far'}: "
+    return reached(what, best, keys), f" ({around}{over}, unconfirmed)."
 
 
-def confirmed_lead(best: Row, keys: list[str]) -> str:
+def confirmed_lead(best: Row, keys: list[str]) -> Words:
     """The winner by its fresh seeds, and what the search had said."""
     around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
-    return (
-        f"**Best: {named(best, keys)}: {percent(best['val_accuracy'])} % validation accuracy** ({around}mean of "
-        f"{plural(best['seeds'], 'fresh seed')}, confirmed).{promised(best)}"
-    )
+    over = f" ({around}mean of {plural(best['seeds'], 'fresh seed')}, confirmed).{promised(best)}"
+    return reached("Best: ", best, keys), over
+
+
+def reached(what: str, best: Row, keys: list[str]) -> Bold:
+    """The winner and its value."""
+    return Bold((what, named(best, keys), f": {percent(best['val_accuracy'])} % validation accuracy"))
 
 
 def promised(best: Row) -> str:
@@ -105,13 +117,13 @@ def lost(where: Standing) -> str:
     return "No configuration that was to be confirmed finished on every fresh seed." if came_to_nothing else ""
 
 
-def named(best: Row, keys: list[str]) -> str:
+def named(best: Row, keys: list[str]) -> Words:
     """Id and settings."""
     what = settings({key: best[key] for key in keys if best[key] is not None})
-    return identifier(best) + (f" with {what}" if what else "")
+    return (identifier(best), " with ", what) if what else identifier(best)
 
 
-def ties(finished: pd.DataFrame) -> str:
+def ties(finished: pd.DataFrame) -> Words:
     """Who cannot be told apart from the winner: over seeds a configuration, over images a trained network."""
     tied = rows_of(finished[finished["tied"]].iloc[1:])
     if len(finished) == 1:
@@ -126,11 +138,11 @@ def ties(finished: pd.DataFrame) -> str:
             "This network is ahead of every other finished one by more than the noise of the validation images; what another "
             "seed would make of its configuration is not known."
         )
-    names = ", ".join(identifier(row) for row in tied[:NAMED])
+    names = join(", ", [identifier(row) for row in tied[:NAMED]])
     more = f" and {count(len(tied) - NAMED)} more" if len(tied) > NAMED else ""
     if over_seeds:
-        return f"Tied with it, the difference being within the noise of the seed: {names}{more}."
-    return f"Networks that the validation images cannot tell from it: {names}{more}."
+        return "Tied with it, the difference being within the noise of the seed: ", names, f"{more}."
+    return "Networks that the validation images cannot tell from it: ", names, f"{more}."
 
 
 def against_baseline(ranked: pd.DataFrame) -> str:
@@ -158,7 +170,7 @@ def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
     return f"It is the baseline; {shown}{untried}."
 
 
-def on_test(run: Run, where: Standing) -> str:
+def on_test(run: Run, where: Standing) -> Words:
     """The accuracy of the one network that was tested; the value beside it may be a mean over others."""
     best = where.best
     metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
@@ -166,21 +178,21 @@ def on_test(run: Run, where: Standing) -> str:
         return ""
     is_alone = run.totals.seeds == 1 and not where.is_confirmed
     whose = "this network" if is_alone else network(run, where)
-    return f"On the test split: {percent(metrics['accuracy'])} %, by {whose}."
+    return f"On the test split: {percent(metrics['accuracy'])} %, by ", whose, "."
 
 
-def protocol(run: Run) -> str:
+def protocol(run: Run) -> Blocks:
     """How the numbers came about, in one sentence."""
     identity, sizes = run.identity, run.identity.sizes
     fraction = "" if identity.fraction == 1 else f" ({100 * identity.fraction:g} % of those there are)"
-    return (
+    protocol = (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
         f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, "
         f"{stopping(identity.scheduler)}; its value is {value(run)} on {count(sizes['val'])} validation images"
         f"{held_out(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
-        f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; "
-        f"data fingerprint `{escape(identity.fingerprint[:12])}`{left_out(run)}."
+        f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; data fingerprint "
     )
+    return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
 
 
 def value(run: Run) -> str:
@@ -193,7 +205,7 @@ def held_out(run: Run) -> str:
     census = run.identity.census
     if "validation" not in census:
         return ""
-    return f" (of {escape(census['validation'])}/)" if census["validation"] else " (a tenth of those in train/)"
+    return f" (of {census['validation']}/)" if census["validation"] else " (a tenth of those in train/)"
 
 
 def left_out(run: Run) -> str:
@@ -216,13 +228,9 @@ def confirming(run: Run) -> str:
 def stopping(scheduler: Record) -> str:
     if scheduler["name"] == "none":
         return "never stopped early"
-    name = escape(scheduler["name"]).upper()
-    known = ", ".join(
-        f"{escape(key).replace('_', ' ')} {escape(value)}"
-        for key, value in scheduler.items()
-        if key not in ("name", "version")
-    )
-    return f"the weaker ones stopped early ({name}{', ' if known else ''}{known})"
+    settings = {key: value for key, value in scheduler.items() if key not in ("name", "version")}
+    known = [f"{key.replace('_', ' ')} {value}" for key, value in settings.items()]
+    return f"the weaker ones stopped early ({', '.join([scheduler['name'].upper(), *known])})"
 
 
 def times_read(run: Run) -> str:

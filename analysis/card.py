@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis import commands, majority, statistics
-from analysis.markdown import NOTHING, count, escape, fence, interval, percent, plural, sentence, setting, table
+from analysis.markdown import NOTHING, count, escape, fence, inline, interval, percent, plural, sentence, setting, table
 from analysis.standing import confirmed_values, fresh_trials, stand
 from analysis.testing import evaluation
 from analysis.trials import label
@@ -25,7 +25,7 @@ print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 def card(run: Run, trial: Trial, facts: Record) -> str:
     """The text of README.md; `facts` is the content of config.json."""
-    rows = [[escape(key), setting(key, value)] for key, value in trial.config.items()]
+    rows = [[escape(key), escape(setting(key, value))] for key, value in trial.config.items()]
     again = facts["trained_on"] != "train"
     parts = [
         f"# {escape(trial.config['model'])} for {escape(run.identity.dataset_title)}",
@@ -91,7 +91,7 @@ def warnings(run: Run, trial: Trial) -> str:
     remarks = census.remarks(about_images, run.identity.classes)
     if constant and not constant.is_beaten:
         remarks.insert(0, f"it is not shown to do better than always saying {constant.name}.")
-    return "\n".join(f"- {sentence(remark)}" for remark in remarks)
+    return "\n".join(f"- {inline(sentence(remark))}" for remark in remarks)
 
 
 def lost_seeds(run: Run, trial: Trial) -> int:

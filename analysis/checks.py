@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 
 from analysis import audit, commands, majority, next_step, regions
+from analysis.blocks import Blocks, Break, Code, Heading, Items, Words
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import FEW_SEEDS, standard_error
-from analysis.markdown import code, count, escape, plural, sentence, setting
+from analysis.markdown import count, plural, sentence, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing, fresh_trials
 from analysis.statistics import LEVEL, mcnemar
 from search.ledger import Run, Trial
+from spaces import Scheduler
 from trainables import census
 from trainables.config import LENGTH_DEPENDENT
 
@@ -35,7 +37,7 @@ class Finding(NamedTuple):
     command: str = ""
 
 
-def section(run: Run, where: Standing, importance: Mattered | None) -> str:
+def section(run: Run, where: Standing, importance: Mattered | None) -> Blocks:
     """All checks that can be made, those that call for something first."""
     best = where.best
     of_best = [] if best is None else [
@@ -44,14 +46,14 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> str:
     ]  # fmt: skip
     found = [*images(run), *of_best, *divergence(run, where.trials), *spread(run, where), *stopping(run)]
     ordered = [each for each in found if not each.is_well] + [each for each in found if each.is_well]
-    return "\n\n".join(["## What to do next", "\n".join(map(line, ordered))]) if ordered else ""
+    return (Heading("What to do next"), Items(tuple(map(line, ordered)))) if ordered else ()
 
 
-def line(found: Finding) -> str:
+def line(found: Finding) -> Words:
     """One item of the list."""
     if found.is_well:
-        return f"- ✔ {found.text}"
-    return f"- ⚠ {found.text}" + (f"<br>{code(found.command)}" if found.command else "")
+        return "✔ ", found.text
+    return ("⚠ ", found.text, Break(), Code(found.command)) if found.command else ("⚠ ", found.text)
 
 
 def images(run: Run) -> list[Finding]:
@@ -68,7 +70,8 @@ def constant(run: Run, where: Standing) -> list[Finding]:
 
 def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
     """Parameters whose best value is at an end of its range, while none tied with it is inside."""
-    found, inside, undecided, (chosen,) = [], [], [], rows_of(best.to_frame().T)
+    found: list[Finding] = []
+    inside, undecided, (chosen,) = [], [], rows_of(best.to_frame().T)
     tied = rows_of(where.board[where.board["tied"]].iloc[:TOP])
     for key, own in searched(run).items():
         range_ = own.of(chosen)
@@ -77,14 +80,15 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
         if proposed and all(edge_of(key, own, row) == side for row in tied):
             found.append(at_edge(run, own, key, chosen, side, proposed))
         elif proposed:
-            undecided.append(f"{escape(key)} ({setting(key, chosen[key])}, {side} edge)")
+            undecided.append(f"{key} ({setting(key, chosen[key])}, {side} edge)")
         elif range_ and not side and has_inside(range_):
-            inside.append(escape(key))
-    well = [Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges.")] if inside else []
+            inside.append(key)
+    if inside:
+        found.append(Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges."))
     if undecided:
         text = f"The best is at an edge of what was searched, but not all tied with it are: {', '.join(undecided)}."
-        well.append(Finding(True, text))
-    return found + well
+        found.append(Finding(True, text))
+    return found
 
 
 def edge_of(key: str, own: Searched, row: Row) -> str:
@@ -95,10 +99,9 @@ def edge_of(key: str, own: Searched, row: Row) -> str:
 
 def at_edge(run: Run, own: Searched, key: str, row: Row, side: str, proposed: str) -> Finding:
     """What to do about a best value at an end of its range."""
-    text = f"{escape(key)}: the best value, {setting(key, row[key])}, is at the {side} edge of what was searched"
+    text = f"{key}: the best value, {setting(key, row[key])}, is at the {side} edge of what was searched"
     if own.decider:
-        case = f"{escape(own.decider)} {escape(own.case(row))}"
-        return Finding(False, f"{text} with {case}. {IN_THE_SPACE.format('Widen')}")
+        return Finding(False, f"{text} with {own.decider} {own.case(row)}. {IN_THE_SPACE.format('Widen')}")
     return Finding(False, f"{text}.", commands.changed(run, proposed))
 
 
@@ -267,11 +270,11 @@ def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Findin
         return [Finding(True, "Each searched parameter showed more effect than chance.")] if is_every else []
     conditional = {key for key, own in searched(run).items() if own.decider}
     fixed = [f"{key}={best[key]}" for key in idle if key not in conditional]
-    text = f"No effect beyond chance was seen: {', '.join(map(escape, idle))}."
+    text = f"No effect beyond chance was seen: {', '.join(idle)}."
     if not fixed:
         return [Finding(True, text)]
     others = "them" if len(fixed) > 1 else "it"
-    named = others if len(fixed) == len(idle) else ", ".join(escape(change.partition("=")[0]) for change in fixed)
+    named = others if len(fixed) == len(idle) else ", ".join(change.partition("=")[0] for change in fixed)
     text += f" A search with {named} fixed spends its trials on the rest."
     return [Finding(False, text, commands.changed(run, *fixed))]
 
@@ -293,7 +296,9 @@ def stopping(run: Run) -> list[Finding]:
     waiting = grace * run.identity.scheduler.get("reduction_factor", 3)
     has_rungs = waiting < run.totals.epochs
     longer = (
-        {"scheduler": f"epochs:{waiting}"} if run.identity.scheduler["name"] == "epochs" else {"grace_period": waiting}
+        {"scheduler": str(Scheduler("epochs", waiting))}
+        if run.identity.scheduler["name"] == "epochs"
+        else {"grace_period": waiting}
     )
     later = commands.changed(run, **(longer if has_rungs else {"scheduler": "none"}))
     return [Finding(False, f"Early stopping disagrees with the final order: {facts}. Let it wait longer.", later)]

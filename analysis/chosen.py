@@ -22,6 +22,7 @@ from scipy.special import log_ndtr, ndtri, stdtrit
 
 from analysis import spread, statistics
 from analysis.statistics import LEVEL, Array
+from search.status import LOST
 
 BELOW = LEVEL / 2  # chance that the lower end lies too high; the same is left for the upper one
 FAR = 40.0  # standard errors; no bound lies further away
@@ -135,7 +136,7 @@ def networks(ranked: pd.DataFrame) -> int:
 
 def is_candidate(ranked: pd.DataFrame) -> pd.Series:
     """Which rows could have been the best: all that have a value, also those that were stopped early for it."""
-    return ranked["val_accuracy"].notna() & ~ranked["status"].isin(["diverged", "failed"])
+    return ranked["val_accuracy"].notna() & ~ranked["status"].isin(LOST)
 
 
 def depends_on_values(ranked: pd.DataFrame) -> bool:

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.markdown import one_line
-from search.flags import Flags
+from search import stopping
+from search.flags import OF_A_RULE, Flags
 from search.ledger import Run, Trial
-from search.resuming import OF_A_RULE
-
-UNSAID = ("name", "budget", "version")  # of an early-stopping rule: in the value of --scheduler, or in no flag
-NAMED = ("digits", "cifar10", "cifar100")  # data sets that are no folder of the user's
+from trainables.named import NAMED
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:
@@ -57,14 +55,6 @@ def shortest(run: Path) -> str:
     return run.name if run.parent == Flags.runs_dir else str(run)
 
 
-def scheduler(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of early stopping; those without meaning for this kind are not recorded."""
-    if rule["name"] == "none":
-        return {"scheduler": "none"}
-    name = f"{rule['name']}:{rule['budget']}" if "budget" in rule else rule["name"]
-    return {"scheduler": name} | {key: value for key, value in rule.items() if key not in UNSAID}
-
-
 def longer(run: Run, epochs: int, is_new: bool) -> str:
     """Goes on with more epochs; where the schedule is sized for the old number, another search does."""
     return search(run, asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
@@ -108,7 +98,7 @@ def asked(run: Run) -> dict[str, Any]:
         setup |= {"seeds": run.totals.seeds}
     if identity.max_params is not None:
         setup |= {"max_params": identity.max_params}
-    return setup | scheduler(identity.scheduler) | {
+    return setup | stopping.flags(identity.scheduler) | {
         "fraction": identity.fraction,
         "precision": identity.precision,
         "cpus_per_trial": identity.threads,

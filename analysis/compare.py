@@ -11,13 +11,15 @@ import numpy as np
 from analysis import frame, next_step, statistics, tuning_curve
 from analysis.best import Winner, chance, winner
 from analysis.frame import Row
-from analysis.leaderboard import RANKED, as_csv, as_json, few_seeds
-from analysis.markdown import NOTHING, count, escape, interval, percent, plural, setting, settings, table
+from analysis.leaderboard import as_csv, as_json, few_seeds
+from analysis.markdown import NOTHING, count, escape, inline, interval, percent, plural, setting, settings, table
 from analysis.selection import Selection, as_table, select
 from analysis.standing import CONFIRM
 from search.ledger import Run, Trial
+from search.status import LOST
 from trainables.config import canonical, key_of
 from trainables.errors import RunError, UsageError
+from trainables.objective import place
 
 BUDGETS = 8  # lines of the table
 GIVEN = ("baseline", "warm")  # where points come from that a search does not draw
@@ -36,7 +38,7 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
     budgets = budgets_of(runs)
     winners = [winner(run) for run in runs]
     rows = [row_of(run, best) for run, best in zip(runs, winners, strict=True)]
-    rows = select(sorted(rows, key=order), selection)
+    rows = select(sorted(rows, key=lambda row: place(row["val_accuracy"])), selection)
     curves = {run.name: curve(run, budgets) for run in runs}
     if all(row.get("id") is None for row in rows) and selection.is_everything:
         came = "; ".join(f"{run.name}: {next_step.came_to(run)}" for run in runs)
@@ -78,10 +80,6 @@ def row_of(run: Run, best: Winner | None) -> Row:
     row |= {"algorithm": run.identity.algorithm}
     row |= {"scheduler": run.identity.scheduler["name"], "seed": run.identity.seed, "complete": run.complete}
     return row | {key: best.trial.config.get(key) if best else None for key in frame.config_keys([run])}
-
-
-def order(row: Row) -> tuple[bool, float]:
-    return row["val_accuracy"] is None, -(row["val_accuracy"] or 0.0)
 
 
 # What a search gave for its cost ---------------------------------------------------------------------------------------
@@ -134,7 +132,7 @@ def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def value_of(trial: Trial) -> float:
     """What it reached; nothing if it diverged or failed."""
-    return float(trial.best["val_accuracy"]) if trial.best and trial.status in RANKED else 0.0
+    return 0.0 if trial.value is None or trial.status in LOST else trial.value
 
 
 # In words ----------------------------------------------------------------------------------------------------------------
@@ -185,11 +183,11 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
     if len(best) < len(runs):
         missing = ", ".join(escape(run.name) for run, each in zip(runs, winners, strict=True) if each is None)
         return f"**No trial of {missing} has finished.**"
-    best.sort(key=lambda each: -each.value)
+    best.sort(key=lambda each: place(each.value))
     config = best[0].config
     if all(each.config == config for each in best):
         found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
-        return f"**The same winner: {settings(found) or escape(best[0].trial.id)}.**"
+        return f"**The same winner: {inline(settings(found) or best[0].trial.id)}.**"
     chances = [None if other.config == config else chance(best[0], other) for other in best[1:]]
     tested = [each for each in chances if each]
     adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])
@@ -278,7 +276,7 @@ def explanation(runs: Sequence[Run]) -> str:
         )
     if any(run.identity.scheduler["name"] != "none" for run in runs):
         lines.append("- A trial that was stopped early counts with what it had reached.")
-    if any(trial.status in ("diverged", "failed") for run in runs for trial in searched(run)):
+    if any(trial.status in LOST for run in runs for trial in searched(run)):
         lines.append("- A trial that diverged or failed counts as nothing.")
     return "\n".join(lines)
 
@@ -295,7 +293,7 @@ def setting_in(run: Run, key: str) -> str:
     if key in run.identity.space_params:
         return escape(run.identity.space_params[key])
     values = {canonical(trial.config.get(key)) for trial in searched(run)}
-    return setting(key, values.pop()) if len(values) == 1 else f"{len(values)} values"
+    return escape(setting(key, values.pop())) if len(values) == 1 else f"{len(values)} values"
 
 
 def unlike(runs: Sequence[Run]) -> list[str]:

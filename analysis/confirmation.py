@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import (
     BEST_EPOCH,
     FEWEST,
+    TIED,
     WIDEST,
     Column,
     around,
@@ -15,52 +17,51 @@ from analysis.leaderboard import (
     chance,
     distance,
     few_seeds,
-    identifier,
+    named,
     picked_configuration,
     place,
     points,
     possible_places,
     setting_of,
     shares_places,
+    table,
     value,
     width,
     worded,
 )
-from analysis.markdown import NOTHING, escape, percent, plural, table
+from analysis.markdown import NOTHING, cut, percent, plural
 from analysis.standing import Standing, fresh_trials
 from search.ledger import Run
 
 
-def section(run: Run, where: Standing, *, links: bool = True) -> str:
+def section(run: Run, where: Standing) -> Blocks:
     """The confirmed configurations, or how far that is."""
-    trials = fresh_trials(run)
+    trials, heading = fresh_trials(run), Heading("Confirmed on fresh seeds")
     if not trials:
-        return ""
-    heading = "## Confirmed on fresh seeds"
+        return ()
     if where.confirmed.empty:
         ended = sum(trial.ended for trial in trials)
-        return f"{heading}\n\nUnder way: {ended} of {plural(len(trials), 'trial')} ended. Until then the search's values stand."
-    return "\n\n".join([heading, board(where, links), "\n".join(f"- {line}" for line in words(run, where.confirmed))])
+        under_way = f"Under way: {ended} of {plural(len(trials), 'trial')} ended. Until then the search's values stand."
+        return heading, *paragraphs(under_way)
+    return heading, board(where), *items(words(run, where.confirmed))
 
 
-def board(where: Standing, links: bool = True) -> str:
+def board(where: Standing) -> Table:
     """One row per confirmed configuration, best first; without the last hyperparameters if they make it too wide."""
     rows, keys = rows_of(where.confirmed), list(where.keys)
-    while len(keys) > FEWEST and width(columns(where.confirmed, keys, links), rows) > WIDEST:
+    while len(keys) > FEWEST and width(columns(where.confirmed, keys), rows) > WIDEST:
         keys.pop()
-    shown = columns(where.confirmed, keys, links)
-    cells = [[cell(row) for _, _, cell in shown] for row in rows]
-    return table([name for name, _, _ in shown], cells, "".join(side for _, side, _ in shown))
+    return table(columns(where.confirmed, keys), rows)
 
 
-def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool) -> list[Column]:
+def columns(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Column]:
     """What stands in each row."""
     best, is_shared = best_value(ranked), int(ranked["tied"].sum()) > 1
     return [
         ("#", "r", lambda row: place(row, is_shared)),
         *([("place", "r", possible_places)] if shares_places(ranked) else []),
-        ("id", "l", lambda row: identifier(row, links) + (" (baseline)" if row["source"] == "baseline" else "")),
-        *((escape(key), "r", setting_of(key)) for key in keys),
+        ("id", "l", named),
+        *((cut(key), "r", setting_of(key)) for key in keys),
         ("confirmed %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
         ("Δ pp", "r", lambda row: distance(row, best)),
@@ -79,12 +80,12 @@ def drop(row: Row) -> str:
     return points(row["search_value"] - row["val_accuracy"])
 
 
-def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
+def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
     """What the numbers are."""
     seeds = run.totals.confirm_seeds
     finished = int((confirmed["status"] == "finished").sum())
     pairs = finished * (finished - 1) // 2
-    lines = [
+    lines: list[Words] = [
         f"confirmed %: mean validation accuracy over {plural(seeds, 'fresh seed')}, the same for every row and none of the "
         f"search's, trained in full. {BEST_EPOCH}{interval_words(seeds, confirmed)}",
         "drop: the search's value minus the confirmed one."
@@ -96,7 +97,7 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[str]:
     ]
     if pairs and seeds > 1:
         family = f", adjusted by Holm for all {pairs:,} pairs of finished rows" if pairs > 1 else ""
-        lines.append(f"p: paired t-test over the seeds{family}. `1=`: p is above 5 %.")
+        lines.append((f"p: paired t-test over the seeds{family}. ", TIED))
     return lines
 
 

@@ -9,7 +9,7 @@ from trainables import durable
 from trainables.errors import DeniedError, RunError, StorageError
 
 MARKER = "<!-- written by run_search.py:"  # the first line of every results.md that is ours to replace
-NOTES = "## Notes"  # heads the user's own words, which end the file
+NOTES = "Notes"  # heads the user's own words, which end the file
 _OWN_LINK = re.compile(r"\]\((?=trials/|plots/|results\.)")  # no foreign text holds one: its brackets are escaped
 
 
@@ -79,5 +79,5 @@ def way(run_folder: Path, start: Path) -> str:
 
 def with_links(text: str, prefix: str) -> str:
     """text with its own links prefixed; the user's notes at its end stay word for word."""
-    ours, heading, notes = text.partition(f"\n{NOTES}\n")
+    ours, heading, notes = text.partition(f"\n## {NOTES}\n")
     return _OWN_LINK.sub(f"]({prefix}", ours) + heading + notes

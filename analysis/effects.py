@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from analysis.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
 from analysis.importance import BEST, SHUFFLES, Mattered
-from analysis.markdown import NOTHING, count, escape, percent, plural, setting, table
+from analysis.markdown import NOTHING, count, percent, plural, setting
 from analysis.ranges import Range, searched, tried
 from analysis.same_epoch import Compared, Entry, compare
 from analysis.standing import Standing
@@ -34,27 +36,32 @@ class Case(NamedTuple):
         return [entry.config[self.key] for entry in self.entries]
 
 
-def section(run: Run, where: Standing, importance: Mattered | None) -> str:
+def section(run: Run, where: Standing, importance: Mattered | None) -> Blocks:
     """Tables with the parameter that mattered most first; nothing for a search of fewer than three values."""
     found = compare(run.search_trials)
     keys = [key for key in order(run, importance) if is_varied(key, found.valued)]
     if len(found.valued) < 3 or not keys or where.best is None:
-        return ""
+        return ()
     cases = {key: list(cases_of(run, key, found.valued)) for key in keys}
-    header = ["parameter", *(["importance", "by chance", "p"] if importance else []), "best"]
-    rows = [[escape(key), *shares(importance, key), setting(key, where.best[key])] for key in keys]
-    align = "l" + ("rrr" if importance else "") + "r"
+    wide = [case for own in cases.values() for case in own if case.range.is_wide]
+    return (
+        Heading("What mattered"),
+        levels(where.best, cases, importance, found.epoch),
+        *paragraphs(words(run, found, importance)),
+        *slices(wide, found.epoch),
+        *paragraphs(compared_words(found)),
+    )
+
+
+def levels(best: pd.Series, cases: dict[str, list[Case]], importance: Mattered | None, epoch: int) -> Table:
+    """The importance and the best value of each parameter, and the accuracy at its levels if any has some."""
+    header: tuple[Words, ...] = ("parameter", *(("importance", "by chance", "p") if importance else ()), "best")
+    rows = [(key, *shares(importance, key), setting(key, best[key])) for key in cases]
+    align = "l" + "r" * (len(header) - 1)
     if any(not case.range.is_wide for own in cases.values() for case in own):
-        header, align = [*header, f"best val % at each level within {plural(found.epoch, 'epoch')}"], align + "l"
-        rows = [[*row, at_levels(cases[key])] for row, key in zip(rows, keys, strict=True)]
-    parts = [
-        "## What mattered",
-        table(header, rows, align),
-        words(run, found, importance),
-        slices([case for own in cases.values() for case in own if case.range.is_wide], found.epoch),
-        compared_words(found),
-    ]
-    return "\n\n".join(filter(None, parts))
+        header, align = (*header, f"best val % at each level within {plural(epoch, 'epoch')}"), align + "l"
+        rows = [(*row, at_levels(own)) for row, own in zip(rows, cases.values(), strict=True)]
+    return Table(header, tuple(rows), align)
 
 
 def order(run: Run, importance: Mattered | None) -> list[str]:
@@ -75,18 +82,18 @@ def cases_of(run: Run, key: str, entries: Sequence[Entry]) -> Iterator[Case]:
             yield Case(key, name, range_, own)
 
 
-def shares(importance: Mattered | None, key: str) -> list[str]:
+def shares(importance: Mattered | None, key: str) -> list[Words]:
     """The share of a parameter, in bold if it is more than chance, its mean by chance, and the p-value."""
     if importance is None:
         return []
     own = importance.parameters.get(key)
     if own is None:
         return [NOTHING] * 3
-    share = f"**{own.share:.2f}**" if own.matters else f"{own.share:.2f}"
-    return [share, f"{own.chance:.2f}", f"{own.adjusted:.3f}"]
+    share = f"{own.share:.2f}"
+    return [Bold(share) if own.matters else share, f"{own.chance:.2f}", f"{own.adjusted:.3f}"]
 
 
-def at_levels(cases: Sequence[Case]) -> str:
+def at_levels(cases: Sequence[Case]) -> Words:
     """The best accuracy at each value, in their order, the highest in bold."""
     best: dict[tuple[str, Any, str], float] = {}
     for case in cases:
@@ -96,15 +103,15 @@ def at_levels(cases: Sequence[Case]) -> str:
                 best[name] = max(entry.value, best.get(name, 0.0))
     texts = {name: f"{label(name[2], name[0])}: {percent(value)}" for name, value in sorted(best.items())}
     top, kept = max(best.values(), default=0.0), list(texts)[: MOST * len(cases)]
-    shown = [f"**{texts[name]}**" if best[name] == top else texts[name] for name in kept]
-    more = [f"and {count(len(texts) - len(kept))} more"] if len(texts) > len(kept) else []
-    thirds_too = ["in thirds, below"] if any(case.range.is_wide for case in cases) else []
-    return " · ".join([*shown, *more, *thirds_too])
+    shown = [Bold(texts[name]) if best[name] == top else texts[name] for name in kept]
+    more = f"and {count(len(texts) - len(kept))} more" if len(texts) > len(kept) else ""
+    thirds_too = "in thirds, below" if any(case.range.is_wide for case in cases) else ""
+    return join(" · ", [*shown, more, thirds_too])
 
 
 def label(text: str, case: str) -> str:
     """A value or parameter, and its case if it has one."""
-    return f"{text} ({escape(case)})" if case else text
+    return f"{text} ({case})" if case else text
 
 
 def sortable(value: Any) -> tuple[int, float, str]:
@@ -112,16 +119,16 @@ def sortable(value: Any) -> tuple[int, float, str]:
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
 
 
-def slices(cases: Sequence[Case], epoch: int) -> str:
+def slices(cases: Sequence[Case], epoch: int) -> Blocks:
     """The best and the median accuracy in each third of the intervals, the highest of a row in bold."""
     if not cases:
-        return ""
-    cells = [[label(escape(case.key), case.name), edges(case), *thirds(case)] for case in cases]
-    return "\n\n".join([
-        table(["parameter", "range and its cuts", *THIRDS], cells, "llrrr"),
+        return ()
+    cells = tuple((label(case.key, case.name), edges(case), *thirds(case)) for case in cases)
+    told = (
         f"Thirds of the range, on its logarithmic scale where it has one: best / median val % within "
-        f"{plural(epoch, 'epoch')} (number of configurations).",
-    ])  # fmt: skip
+        f"{plural(epoch, 'epoch')} (number of configurations)."
+    )
+    return Table(("parameter", "range and its cuts", *THIRDS), cells, "llrrr"), Paragraph(told)
 
 
 def edges(case: Case) -> str:
@@ -129,21 +136,21 @@ def edges(case: Case) -> str:
     return " · ".join(setting(case.key, case.range.at(place / 3)) for place in range(4))
 
 
-def thirds(case: Case) -> list[str]:
+def thirds(case: Case) -> list[Words]:
     """A cell for each third; a value outside of the range belongs to the next third."""
     third = np.array([min(2, max(0, int(case.range.position(value) * 3))) for value in case.values])
     values = np.array([entry.value for entry in case.entries])
     parts = [values[third == place] for place in range(3)]
     bests, medians = ([what(part) if len(part) else np.nan for part in parts] for what in (np.max, np.median))
     return [
-        f"{bold(best, bests)} / {bold(median, medians)} ({count(len(part))})" if len(part) else NOTHING
+        (bold(best, bests), " / ", bold(median, medians), f" ({count(len(part))})") if len(part) else NOTHING
         for best, median, part in zip(bests, medians, parts, strict=True)
     ]
 
 
-def bold(value: float, others: Sequence[float]) -> str:
+def bold(value: float, others: Sequence[float]) -> Words:
     """In bold if it is the highest; what is not there is NaN."""
-    return f"**{percent(value)}**" if value >= np.nanmax(others) else percent(value)
+    return Bold(percent(value)) if value >= np.nanmax(others) else percent(value)
 
 
 def compared_words(found: Compared) -> str:
@@ -186,5 +193,5 @@ def untold_words(importance: Mattered) -> str:
     """Why some parameters have no importance."""
     if not importance.untold:
         return ""
-    names = ", ".join(map(escape, importance.untold))
+    names = ", ".join(importance.untold)
     return f"{names}: no importance, because no outcome of so few configurations at each value would be a surprise."

@@ -1,55 +1,68 @@
-"""Our Markdown as HTML that can do nothing: no script, no style, no image from elsewhere, whatever a name or a note holds."""
+"""Blocks as HTML that can do nothing: no script, no style, no image from elsewhere, whatever a name or a note holds."""
 
-import base64
 import html
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
-
-DETAILS = re.compile(r"</details>\s*|<details>\s*<summary>[^<>&]*</summary>\s*")  # the only HTML that our files hold
-COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
-PICTURE = re.compile(r"plots/[A-Za-z0-9_.-]+\.svg")
+from analysis import blocks, notes
+from analysis.blocks import Block, Blocks, Words
+from analysis.markdown import address, cut, visible
 
 
-def rendered(text: str, folder: Path) -> str:
-    """Markdown with tables as HTML; pictures under plots/ of the folder become part of it."""
-    parser = MarkdownIt("commonmark", {"html": True}).enable("table")
-    parser.add_render_rule("html_block", block)
-    parser.add_render_rule("html_inline", escaped)
-    parser.add_render_rule("image", lambda *arguments: picture(folder, *arguments[1:3]))
-    tokens = parser.parse("".join(filter(is_visible, text)))
-    for token in tokens:  # a style would be refused by the page's own rules
-        if "right" in str(token.attrs.pop("style", "")):
-            token.attrSet("class", "number")
-    return str(parser.renderer.render(tokens, parser.options, {}))
+def rendered(content: Blocks, folder: Path) -> str:
+    """Blocks below each other; the plots of the run folder become part of the page."""
+    return "\n".join(_block(block, folder) for block in content)
 
 
-def is_visible(character: str) -> bool:
-    """Not a control or bidirectional character: those of notes.md have not been through our escapes."""
-    return character.isprintable() or character in "\n\t"
+def _block(block: Block, folder: Path) -> str:
+    """One block."""
+    match block:
+        case blocks.Heading(words, level):
+            return f"<h{level}>{inline(words)}</h{level}>"
+        case blocks.Paragraph(words):
+            return f"<p>{inline(words)}</p>"
+        case blocks.Quote(words):
+            return f"<blockquote><p>{inline(words)}</p></blockquote>"
+        case blocks.Items(items):
+            return "\n".join(["<ul>", *(f"<li>{inline(words)}</li>" for words in items), "</ul>"])
+        case blocks.Table(header, rows, align):
+            body = "\n".join(row("td", cells, align) for cells in rows)
+            return f"<table>\n<thead>\n{row('th', header, align)}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+        case blocks.Commands(lines):
+            return f"<pre><code>{html.escape(chr(10).join(map(visible, lines)))}\n</code></pre>"
+        case blocks.Plot(name, title):
+            return f"<p>{notes.picture(folder, f'plots/{name}.svg', escaped(title))}</p>"
+        case blocks.Details(summary, content):
+            return f"<details>\n<summary>{escaped(summary)}</summary>\n{rendered(content, folder)}\n</details>"
+        case blocks.Notes(markdown):
+            return notes.rendered(markdown, folder)
 
 
-def block(_: RendererHTML, tokens: Sequence[Token], place: int, *__: Any) -> str:
-    """A block of HTML: ours as it is, comments dropped, any other as text."""
-    content = COMMENT.sub("", tokens[place].content)
-    return content if not content.strip() or DETAILS.fullmatch(content) else f"<p>{html.escape(content)}</p>\n"
+def row(tag: str, cells: Sequence[Words], align: str) -> str:
+    """A line of a table, numbers at the right."""
+    kinds = [' class="number"' if letter == "r" else "" for letter in align]
+    body = "".join(f"<{tag}{kind}>{inline(words)}</{tag}>" for kind, words in zip(kinds, cells, strict=True))
+    return f"<tr>{body}</tr>"
 
 
-def escaped(_: RendererHTML, tokens: Sequence[Token], place: int, *__: Any) -> str:
-    """A tag within a line as text, but for a line break."""
-    content = tokens[place].content
-    return content if content == "<br>" else html.escape(content)
+def inline(words: Words) -> str:
+    """Words within a line."""
+    match words:
+        case str(text):
+            return escaped(text)
+        case blocks.Foreign(text, longest):
+            return html.escape(cut(text, longest))
+        case blocks.Bold(inner):
+            return f"<strong>{inline(inner)}</strong>"
+        case blocks.Code(text):
+            return f"<code>{escaped(text)}</code>"
+        case blocks.Link(inner, target):
+            return f'<a href="{html.escape(address(target))}">{inline(inner)}</a>'
+        case blocks.Break():
+            return "<br>"
+    return "".join(map(inline, words))
 
 
-def picture(folder: Path, tokens: Sequence[Token], place: int) -> str:
-    """An SVG of the run as an image that holds its own bytes; any other picture as its description."""
-    source, text = str(tokens[place].attrs.get("src", "")), html.escape(tokens[place].content)
-    if not PICTURE.fullmatch(source) or not (folder / source).is_file():
-        return text
-    data = base64.b64encode((folder / source).read_bytes()).decode()
-    return f'<img alt="{text}" src="data:image/svg+xml;base64,{data}">'
+def escaped(text: str) -> str:
+    """Visible text that is only text."""
+    return html.escape(visible(text))

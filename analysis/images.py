@@ -8,7 +8,7 @@ from search import local
 from search.ledger import Run
 from trainables import data
 from trainables.errors import DataError, UsageError
-from trainables.sources import FOLDER
+from trainables.named import FOLDER
 
 
 def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> Path:

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import answer, chosen, comparison, confirmation, cost, frame, majority, next_step, ranking
+from analysis.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
 from analysis.frame import Row
 from analysis.leaderboard import (
     BEST_EPOCH,
     as_csv,
     as_json,
-    as_read,
     best_rows,
     explanation,
     few_seeds,
@@ -26,7 +26,7 @@ from analysis.leaderboard import (
     stopped_words,
     tally,
 )
-from analysis.markdown import count, escape
+from analysis.markdown import count, plain, rendered
 from analysis.standing import Standing, fresh_trials, stand, stops_early
 from search.ledger import Run
 from trainables.config import unknown
@@ -70,14 +70,18 @@ def show_one(run: Run, form: str, where: Standing) -> str:
     if where.board.empty:
         return "No trial has been planned.\n"
     parts = described(where.board, [run], where.keys, where)
-    constant = [] if fresh_trials(run) else constant_answer(run, where)  # the answer of fresh seeds has it already
-    return "\n\n".join([*fresh_answer(run, where), *parts, *constant]) + "\n"
+    constant = () if fresh_trials(run) else constant_answer(run, where)  # the answer of fresh seeds has it already
+    return text_of((*fresh_answer(run, where), *parts, *constant))
 
 
-def constant_answer(run: Run, where: Standing) -> list[str]:
+def text_of(blocks: Blocks) -> str:
+    """As a terminal shows it."""
+    return rendered(without_links(blocks)) + "\n"
+
+
+def constant_answer(run: Run, where: Standing) -> Blocks:
     """What always saying the most common class makes, where that matters."""
-    words = majority.sentence(run, where)
-    return [as_read(words)] if words else []
+    return paragraphs(majority.sentence(run, where))
 
 
 def brief(run: Run, where: Standing) -> str:
@@ -87,20 +91,18 @@ def brief(run: Run, where: Standing) -> str:
     """
     if where.board.empty:
         return "No trial has been planned.\n"
-    parts = described(where.board, [run], where.keys)[:2]
-    if where.is_confirmed:
-        parts[1] = confirmation.board(where, links=False)
-    parts += constant_answer(run, where)
-    if where.best is None:
-        parts.append(f"{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}")
-    return "\n\n".join(parts) + "\n"
+    table = (confirmation.board(where),) if where.is_confirmed else best_table(where.board, [run], where.keys)
+    text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where)))
+    if where.best is not None:
+        return text
+    return f"{text}\n{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}\n"
 
 
-def fresh_answer(run: Run, where: Standing) -> list[str]:
+def fresh_answer(run: Run, where: Standing) -> Blocks:
     """The answer that fresh seeds give and the table it rests on; nothing of a run without a confirmation."""
     if not fresh_trials(run):
-        return []
-    return [as_read(answer.sentence(run, where)), confirmation.section(run, where, links=False)]
+        return ()
+    return Paragraph(plain(answer.sentence(run, where))), *confirmation.section(run, where)
 
 
 def all_records(where: Standing) -> list[Row]:
@@ -177,40 +179,47 @@ def as_markdown(runs: Sequence[Run]) -> str:
     """A table for each data set, its meaning in words below it."""
     ranked, keys = rank(runs), ["run", *frame.varied(frame.load(runs), runs)]
     apart = "Runs on different images are ranked apart: their accuracies cannot be compared."
-    parts = [apart] if len(ranked) > 1 else []
+    parts = paragraphs(apart if len(ranked) > 1 else "")
     for rows in ranked:
         own = [run for run in runs if run.identity.fingerprint == rows["fingerprint"].iloc[0]]
-        parts += [
-            *described(rows, own, keys),
-            *(f"{escape(run.name)}: {words}" for run in own for words in constant_answer(run, stand(run))),
-        ]
-    return "\n\n".join(parts or ["No trial has been planned."]) + "\n"
+        constant = {run.name: majority.sentence(run, stand(run)) for run in own}
+        parts += described(rows, own, keys)
+        parts += paragraphs(*(f"{name}: {words}" for name, words in constant.items() if words))
+    return text_of(parts or paragraphs("No trial has been planned."))
 
 
-def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], where: Standing | None = None) -> list[str]:
+def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], where: Standing | None = None) -> Blocks:
     """How many there are, the table, and what it means. The runs are of the same images; `where` is of a single one."""
-    shown = best_rows(rows)
-    costs = cost.cells(rows, shown) if len(runs) == 1 else {}
-    cut = f" The best {count(len(shown))} are shown." if len(shown) < len(rows) else ""
+    return tallied(rows, runs), *best_table(rows, runs, keys), *items(meaning(rows, runs, where))
+
+
+def tallied(rows: pd.DataFrame, runs: Sequence[Run]) -> Paragraph:
+    """How many of what there are, and are shown."""
+    number = len(best_rows(rows))
+    cut = f" The best {count(number)} are shown." if number < len(rows) else ""
     noun = "configuration" if any(run.totals.seeds > 1 for run in runs) else "trial"
-    return [
-        f"{escape(rows['dataset'].iloc[0])}: {tally(rows, noun)}.{cut}",
-        leaderboard(shown, keys, links=False, costs=costs),
-        "\n".join(f"- {line}" for line in meaning(rows, runs, costs, where)),
-    ]
+    return Paragraph(f"{rows['dataset'].iloc[0]}: {tally(rows, noun)}.{cut}")
 
 
-def meaning(
-    rows: pd.DataFrame, runs: Sequence[Run], costs: Mapping[int, Sequence[str]], where: Standing | None
-) -> list[str]:
+def best_table(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str]) -> Blocks:
+    """The table of the best."""
+    return leaderboard(best_rows(rows), keys, costs=costs_of(rows, runs))
+
+
+def costs_of(rows: pd.DataFrame, runs: Sequence[Run]) -> Mapping[int, Sequence[str]]:
+    """The cells of what a network costs; none for several runs, whose places in their plans are not unlike."""
+    return cost.cells(rows, best_rows(rows)) if len(runs) == 1 else {}
+
+
+def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> list[Words]:
     """What the numbers of a table are."""
-    words = cost.words(rows, costs) if len(runs) == 1 else ""
+    words = cost.words(rows, costs_of(rows, runs)) if len(runs) == 1 else ""
     seeds = sorted({run.totals.seeds for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
     fresh = (where.is_confirmed, where.moved) if where else (is_confirmed(rows),)
     lines = (
-        explanation(rows, runs[0].identity.sizes["val"], seeds[0], words, *fresh)
+        list(explanation(rows, runs[0].identity.sizes["val"], seeds[0], words, *fresh).values())
         if alike
         else of_other_seeds(rows, seeds)
     )
@@ -222,9 +231,9 @@ def meaning(
     return lines
 
 
-def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int]) -> list[str]:
+def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int]) -> list[Words]:
     """What the numbers are where not all rows were trained on the same seeds."""
-    lines = [
+    lines: list[Words] = [
         "val %: accuracy on the validation images at the best epoch, the mean over the seeds where there are several. 95 % "
         "interval: Student's over the seeds, or of one seed Wilson's, for the luck of which images were drawn; that of the best "
         "of each run also covers that it was picked in that run, but not that it was picked among the runs. epochs: of all "

@@ -3,28 +3,28 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
 from analysis import chosen, comparison
+from analysis.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
 from analysis.cost import NAMES
 from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
-from analysis.markdown import NOTHING, count, escape, interval, link, percent, plural, setting, table
+from analysis.markdown import NOTHING, count, cut, interval, percent, plain, plural, setting
 from analysis.statistics import expected_best, t_factor
+from search.status import LOST
 
-Column = tuple[str, str, Callable[[Row], str]]  # name, l or r, and the cell of a row
+Column = tuple[Words, str, Callable[[Row], Words]]  # name, l or r, and the cell of a row
+Notes = dict[str, Words]  # what the columns of a table mean, and the rest that has to be said, by what it is about
 
 WIDEST = 120  # characters of a table as it is read
 FEW_SEEDS = 3  # up to which an interval over seeds needs a word of explanation
 FEWEST = 3  # hyperparameters that have a column at any rate
 TOP = 20  # rows in the table; the baseline comes on top of them
-_TARGET = re.compile(r"(?<=\])\([^)]*\)|[\[\]*\\]")
 BEST_EPOCH = "The epoch was chosen on the same images, which flatters every row a little, most on few images."
-RANKED = ("finished", "stopped", "running", "waiting")  # what these reached is a value; a diverged trial has none
+TIED: Words = (Code("1="), ": p is above 5 %.")
 WORDS = {"stopped": "stopped early", "planned": "not started", "running": "not ended"}
 
 
@@ -37,10 +37,9 @@ def leaderboard(
     ranked: pd.DataFrame,
     keys: Sequence[str],
     *,
-    links: bool = True,
     costs: Mapping[int, Sequence[str]] | None = None,
     order: Sequence[str] = (),
-) -> str:
+) -> Blocks:
     """A table of the rows of ranked, and a line below it that names the hyperparameters it has no room for.
 
     Args:
@@ -49,35 +48,35 @@ def leaderboard(
         order: the keys that have room first, if this is not their own order.
     """
     rows = rows_of(ranked)
-    kept = with_room(ranked, keys, links, costs or {}, order)
-    shown = columns(ranked, kept, links, costs or {})
-    cells = [[cell(row) for _, _, cell in shown] for row in rows]
-    text = table([name for name, _, _ in shown], cells, "".join(side for _, side, _ in shown))
+    kept = with_room(ranked, keys, costs or {}, order)
+    ranking = table(columns(ranked, kept, costs or {}), rows)
     left = [span(key, [row[key] for row in rows]) for key in keys if key not in kept]
-    return f"{text}\n\nAlso varied, without room in the table: {'; '.join(left)}." if left else text
+    more = f"Also varied, without room in the table: {'; '.join(left)}." if left else ""
+    return ranking, *paragraphs(more)
+
+
+def table(shown: Sequence[Column], rows: Sequence[Row]) -> Table:
+    """A line for each row."""
+    header, align = tuple(name for name, _, _ in shown), "".join(side for _, side, _ in shown)
+    return Table(header, tuple(tuple(cell(row) for _, _, cell in shown) for row in rows), align)
 
 
 def with_room(
-    ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mapping[int, Sequence[str]], order: Sequence[str]
+    ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Sequence[str]], order: Sequence[str]
 ) -> list[str]:
     """The keys without the last ones of the order that make the table too wide; the first few stay at any rate."""
     rows, kept = rows_of(ranked), list(keys)
     last = [*order, *(key for key in keys if key not in order)]
     for key in reversed(last[FEWEST:]):
-        if width(columns(ranked, kept, links, costs), rows) > WIDEST and key in kept:
+        if width(columns(ranked, kept, costs), rows) > WIDEST and key in kept:
             kept.remove(key)
     return kept
 
 
 def width(shown: Sequence[Column], rows: Sequence[Row]) -> int:
-    """Characters of a line as it is read: without the targets of links."""
-    texts = [[name, *(as_read(cell(row)) for row in rows)] for name, _, cell in shown]
-    return 1 + sum(3 + max(map(len, column)) for column in texts)
-
-
-def as_read(text: str) -> str:
-    """Markdown without its marks and the targets of its links."""
-    return _TARGET.sub("", text)
+    """Characters of a line as it is read."""
+    texts = [[name, *(cell(row) for row in rows)] for name, _, cell in shown]
+    return 1 + sum(3 + max(len(plain(words)) for words in column) for column in texts)
 
 
 def span(key: str, values: Sequence[Any]) -> str:
@@ -85,19 +84,19 @@ def span(key: str, values: Sequence[Any]) -> str:
     present = [value for value in values if value is not None]
     if present and all(type(value) in (int, float) for value in present):
         low, high = setting(key, min(present)), setting(key, max(present))
-        return f"{escape(key)} {low}" + (f" to {high}" if high != low else "")
-    return f"{escape(key)} ({plural(len(set(map(repr, present))), 'value')})"
+        return f"{key} {low}" + (f" to {high}" if high != low else "")
+    return f"{key} ({plural(len(set(map(repr, present))), 'value')})"
 
 
-def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mapping[int, Sequence[str]]) -> list[Column]:
+def columns(ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Sequence[str]]) -> list[Column]:
     """Only columns that say something about these rows."""
     best = best_value(ranked)
     is_shared = int(ranked["tied"].sum()) > 1
     every: list[Column | None] = [
         ("#", "r", lambda row: place(row, is_shared)),
         ("place", "r", possible_places) if shares_places(ranked) else None,
-        ("id", "l", lambda row: identifier(row, links) + (" (baseline)" if row["source"] == "baseline" else "")),
-        *((escape(key), "l" if key == "run" else "r", setting_of(key)) for key in keys),
+        ("id", "l", named),
+        *((cut(key), "l" if key == "run" else "r", setting_of(key)) for key in keys),
         ("val %", "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
         ("seeds", "r", lambda row: str(row["seeds_asked"])) if says_seeds(ranked) else None,
@@ -106,7 +105,7 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], links: bool, costs: Mappi
         ("p", "r", lambda row: chance(row["p_value"])) if ranked["p_value"].notna().any() else None,
         *((name, "r", cost_of(costs, number)) for number, name in enumerate(NAMES[: cost_columns(costs)])),
         ("epochs", "r", used),
-        ("source", "l", lambda row: escape(row["source"])) if has_sources(ranked) else None,
+        ("source", "l", lambda row: cut(row["source"])) if has_sources(ranked) else None,
         ("status", "l", ended),
     ]
     return [column for column in every if column]
@@ -180,11 +179,12 @@ def place(row: Row, is_shared: bool) -> str:
     return ("1=" if is_shared else "1") if row["tied"] else str(row["rank"])
 
 
-def value(row: Row, best: float | None) -> str:
+def value(row: Row, best: float | None) -> Words:
     """The accuracy, that of the best in bold."""
     if not has_value(row):
         return NOTHING
-    return f"**{percent(row['val_accuracy'])}**" if is_best(row, best) else percent(row["val_accuracy"])
+    shown = percent(row["val_accuracy"])
+    return Bold(shown) if is_best(row, best) else shown
 
 
 def around(row: Row) -> str:
@@ -216,13 +216,17 @@ def chance(p_value: float) -> str:
 
 
 def has_value(row: Row) -> bool:
-    return row["status"] in RANKED and not pd.isna(row["val_accuracy"])
+    return row["status"] not in LOST and not pd.isna(row["val_accuracy"])
 
 
-def identifier(row: Row, links: bool = True) -> str:
+def identifier(row: Row) -> Link:
     """The id of a trial, linked to its folder."""
-    name = escape(row["id"])
-    return link(name, quote(f"trials/{row['folder'].name}")) if links else name
+    return Link(cut(row["id"]), f"trials/{row['folder'].name}")
+
+
+def named(row: Row) -> Words:
+    """The same in a table, where the baseline is marked."""
+    return (identifier(row), " (baseline)") if row["source"] == "baseline" else identifier(row)
 
 
 def ended(row: Row) -> str:
@@ -251,30 +255,29 @@ def explanation(
     costs: str = "",
     is_confirmed: bool = False,
     moved: tuple[float, float] | None = None,
-) -> list[str]:
+) -> Notes:
     """What interval, rank, ties and costs (in these words) mean."""
-    lines = [over_seeds(seeds, ranked) if seeds > 1 else over_images(images, ranked)]
     finished = ranked[ranked["status"] == "finished"]
-    if len(finished) > 1:
-        lines.append(p_words(finished))
-    lines += filter(None, [costs])
-    if shares_places(ranked):
-        lines.append(place_words(ranked))
-    lines += filter(None, [luck(finished, images, seeds)])
-    if "stopped" in set(ranked["status"]):
-        lines.append(stopped_words(seeds))
-    if seeds == 1:
-        lines.append(one_seed(is_confirmed, moved))
-    return lines
+    notes: Notes = {
+        "val %": over_seeds(seeds, ranked) if seeds > 1 else over_images(images, ranked),
+        "p": p_words(finished) if len(finished) > 1 else "",
+        "cost": costs,
+        "place": place_words(ranked) if shares_places(ranked) else "",
+        "luck": luck(finished, images, seeds),
+        "stopped": stopped_words(seeds) if "stopped" in set(ranked["status"]) else "",
+        "seed": one_seed(is_confirmed, moved) if seeds == 1 else "",
+    }
+    return {about: words for about, words in notes.items() if words}
 
 
-def p_words(finished: pd.DataFrame) -> str:
+def p_words(finished: pd.DataFrame) -> Words:
     """What p and the tie mark are: of configurations where seeds were compared, of trained networks where images were."""
     pairs = len(finished) * (len(finished) - 1) // 2
     what = "configurations" if of_configurations(finished) else "trained networks"
     return (
         f"p: chance of so large a difference from the best between two {what} that are equally good ({method(finished)})"
-        f"{adjusted(pairs)}. `1=`: p is above 5 %."
+        f"{adjusted(pairs)}. ",
+        TIED,
     )
 
 
@@ -302,20 +305,20 @@ def place_words(ranked: pd.DataFrame) -> str:
     )
 
 
-def one_seed(is_confirmed: bool, moved: tuple[float, float] | None = None) -> str:
+def one_seed(is_confirmed: bool, moved: tuple[float, float] | None = None) -> Words:
     """What is not known of values of one seed, and what is where fresh ones showed how far a seed moves a row."""
-    head = f"**{'One' if is_confirmed else 'Unconfirmed: one'} seed each.**"
+    head = Bold(f"{'One' if is_confirmed else 'Unconfirmed: one'} seed each.")
     end = "The best of many values is partly luck: expect less from it on another seed or on new images."
     above = " What fresh seeds made of the best stands above." if is_confirmed else ""
     if moved:
         far = 100 * moved[0] ** 0.5
-        return (
-            f"{head} Intervals are about these trained networks. p and places are about their configurations: they allow for "
+        return head, (
+            f" Intervals are about these trained networks. p and places are about their configurations: they allow for "
             f"another seed, which moved one configuration and not the others by {far:.2f} points on the fresh seeds (standard "
             f"deviation), and take it to move all alike. {end}{above}"
         )
-    return (
-        f"{head} Intervals, p and places are about these trained networks, not about their configurations: another seed trains "
+    return head, (
+        f" Intervals, p and places are about these trained networks, not about their configurations: another seed trains "
         "another network, and how far it moves a value is not known from one. No configuration is shown to be better than "
         f"another. {end}{above}"
     )

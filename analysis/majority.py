@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import chosen, predictions, statistics
 from analysis.leaderboard import chance
-from analysis.markdown import escape, percent, plural
+from analysis.markdown import cut, percent, plural
 from analysis.standing import Standing
 from search.ledger import Run
 from trainables import census
@@ -86,10 +86,8 @@ def sentence(run: Run, where: Standing) -> str:
     if found.share == 1:
         return alone(found)
     beaten = "" if found.is_beaten else ", and the best network is not shown to do better"
-    return (
-        f"Always saying the most common class, {escape(found.name)}, is right about {percent(found.share)} % of these images"
-        f"{beaten}."
-    )
+    right = f"is right about {percent(found.share)} % of these images{beaten}."
+    return f"Always saying the most common class, {cut(found.name)}, {right}"
 
 
 def check(run: Run, where: Standing) -> tuple[bool, str] | None:
@@ -99,7 +97,7 @@ def check(run: Run, where: Standing) -> tuple[bool, str] | None:
         return None
     if found.share == 1:
         return False, f"{alone(found)} Add some of the others."
-    constant = f"the {percent(found.share)} % of always saying {escape(found.name)}"
+    constant = f"the {percent(found.share)} % of always saying {cut(found.name)}"
     among = f"adjusted for the {plural(chosen.networks(where.trials), 'network')} it was chosen from, each epoch one"
     if found.is_beaten:
         return True, f"The best is above {constant} by more than chance ({among})."
@@ -111,4 +109,4 @@ def check(run: Run, where: Standing) -> tuple[bool, str] | None:
 
 def alone(found: Majority) -> str:
     """Where there is no other class."""
-    return f"All validation images are of one class, {escape(found.name)}: no accuracy on them says anything."
+    return f"All validation images are of one class, {cut(found.name)}: no accuracy on them says anything."

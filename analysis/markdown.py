@@ -1,31 +1,43 @@
-"""Text, numbers and tables as GitHub-flavoured Markdown: whatever a name or an error holds stays text in its cell."""
+"""Blocks, text and numbers as GitHub-flavoured Markdown: whatever a name or an error holds stays text in its cell."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import tabulate as tables
 from tabulate import tabulate
 
+from analysis import blocks
+from analysis.blocks import LONGEST, Block, Blocks, Words
 from trainables.streams import with_bytes
 
 # Else a table is as wide as a package says that is there on one machine and not on another.
 tables.WIDE_CHARS_MODE = False
-LONGEST = 120  # characters of a foreign text that are shown
 LONGEST_SENTENCE = 400  # the same of one in which names of classes or files stand
 RATES = ("lr", "weight_decay")  # span decades, so they are written as 3.2e-2
 NOTHING = "–"
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "$": "&#36;"})
 _MARKUP = re.compile(r"([\\`*\[\]()|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")  # within a word _ is only itself
+_ACTIVE = re.compile(r"([\\`*\[\]|~]|#(?=\w)|!$|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+_TAG = re.compile(r"<(?![0-9 ])")
+_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=#>]))")  # of a list, a heading, a quote or a line
+_END = re.compile(r"(?<!\\)#$")  # of a heading, where it would be left out
 _FOLDERS = re.compile(r"(?<![\w.:/])(?:/[^\s/'\":,]+)+/")  # of an absolute path; the path of an address is none
 _ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # what GitHub turns into a link without being asked
 
 
 def one_line(value: object) -> str:
     """Visible text on one line: control and bidirectional characters go; bytes that are no text are written out."""
-    return " ".join("".join(map(_visible, with_bytes(str(value)))).split())
+    return " ".join(visible(str(value)).split())
+
+
+def visible(text: str) -> str:
+    """The same with its spaces."""
+    return "".join(map(_visible, with_bytes(text)))
 
 
 def _visible(character: str) -> str:
@@ -42,20 +54,28 @@ def without_folders(text: str) -> str:
 
 def escape(value: object, longest: int = LONGEST) -> str:
     """Text that Markdown shows as it is, in a paragraph or a cell: no markup, link or new column; long text is cut."""
+    return _without_addresses(_MARKUP.sub(r"\\\1", cut(value, longest)).translate(_ENTITIES))
+
+
+def cut(value: object, longest: int = LONGEST) -> str:
+    """Visible text on one line, and no more of it than that."""
     text = one_line(value)
-    text = text if len(text) <= longest else text[: longest - 1] + "…"
-    text = _MARKUP.sub(r"\\\1", text).translate(_ENTITIES)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _text(text: str) -> str:
+    """A text of any length, shown as it is; marks that do nothing by themselves, such as parentheses, are not escaped."""
+    text = _ACTIVE.sub(r"\\\1", visible(text).replace("&", "&amp;"))
+    return _without_addresses(_TAG.sub("&lt;", text).replace("@", "&#64;").replace("$", "&#36;"))
+
+
+def _without_addresses(text: str) -> str:
     return _ADDRESS.sub(lambda match: match[0].replace("://", ":&#47;/").replace(".", "&#46;"), text)
 
 
 def sentence(text: str) -> str:
     """A remark that begins in small letters, as a sentence of its own."""
-    return escape(text[0].upper() + text[1:], LONGEST_SENTENCE)
-
-
-def link(text: str, target: str) -> str:
-    """A link; `text` is Markdown already and `target` a quoted relative path."""
-    return f"[{text}]({target})"
+    return cut(text[0].upper() + text[1:], LONGEST_SENTENCE)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
@@ -66,19 +86,100 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
 
 def fence(*lines: str) -> str:
     """A block of commands, one a line."""
-    return "\n".join(["```bash", *lines, "```"])
+    ends = [line for line in lines if line.lstrip().startswith("```")]
+    marks = "`" * max(3, 1 + longest_marks("\n".join(ends)))
+    return "\n".join([f"{marks}bash", *lines, marks])
 
 
 def code(text: str) -> str:
     """Text in a span of code, whatever it holds: the marks around it are longer than any run of them in it."""
-    marks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    marks = "`" * (1 + longest_marks(text))
     space = " " if "`" in (text[:1], text[-1:]) else ""
     return f"{marks}{space}{text}{space}{marks}"
 
 
-def details(summary: str, body: str) -> str:
-    """A part that is folded away until it is asked for."""
-    return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
+def longest_marks(text: str) -> int:
+    """Of the runs of backticks."""
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+# Blocks -----------------------------------------------------------------------------------------------------------------
+
+
+def rendered(content: Blocks) -> str:
+    """Blocks with an empty line between them; links and plots are relative to the run folder."""
+    return "\n\n".join(map(_block, content))
+
+
+def _block(block: Block) -> str:
+    """One block."""
+    match block:
+        case blocks.Heading(words, level):
+            return "#" * level + " " + _END.sub(r"\\#", line(words))
+        case blocks.Paragraph(words):
+            return line(words)
+        case blocks.Quote(words):
+            return f"> {line(words)}"
+        case blocks.Items(items):
+            return "\n".join(f"- {line(words)}" for words in items)
+        case blocks.Table(header, rows, align):
+            return table([*map(inline, header)], [[*map(inline, row)] for row in rows], align)
+        case blocks.Commands(lines):
+            return fence(*map(visible, lines))
+        case blocks.Plot(name, title):
+            return f"![{inline(title)}]({address(f'plots/{name}.svg')})"
+        case blocks.Details(summary, content):
+            head = f"<summary>{html.escape(visible(summary), quote=False)}</summary>"
+            return f"<details>\n{head}\n\n{rendered(content)}\n\n</details>"
+        case blocks.Notes(markdown):
+            return markdown
+
+
+def line(words: Words) -> str:
+    """A line that begins nothing but a paragraph."""
+    return _START.sub(r"\1\\", inline(words).strip())
+
+
+def inline(words: Words) -> str:
+    """Words within a line."""
+    match words:
+        case str(text):
+            return _text(text)
+        case blocks.Foreign(text, longest):
+            return escape(text, longest)
+        case blocks.Bold(inner):
+            return f"**{inline(inner).strip()}**"
+        case blocks.Code(text):
+            return code(visible(text)) if text.strip() else ""
+        case blocks.Link(inner, target):
+            return f"[{inline(inner)}]({address(target)})"
+        case blocks.Break():
+            return "<br>"
+    return "".join(map(inline, words))
+
+
+def address(path: str) -> str:
+    """A relative path as the target of a link: no scheme, space or mark is left in it."""
+    return quote(path, errors="replace")
+
+
+def plain(words: Words) -> str:
+    """Words as they are read, for a terminal, or to know how wide they are."""
+    match words:
+        case str(text):
+            return visible(text)
+        case blocks.Foreign(text, longest):
+            return cut(text, longest)
+        case blocks.Bold(inner) | blocks.Link(inner, _):
+            return plain(inner)
+        case blocks.Code(text):
+            return visible(text)
+        case blocks.Break():
+            return " "
+    return "".join(map(plain, words))
+
+
+# Numbers ----------------------------------------------------------------------------------------------------------------
 
 
 def percent(fraction: float) -> str:
@@ -110,7 +211,7 @@ def setting(key: str, value: Any) -> str:
         return NOTHING
     if isinstance(value, int | float) and not isinstance(value, bool):
         return rate(value) if key in RATES else short(value)
-    return escape(value)
+    return cut(value)
 
 
 def short(value: float) -> str:
@@ -120,7 +221,7 @@ def short(value: float) -> str:
 
 def settings(config: dict[str, Any]) -> str:
     """Several hyperparameters as text: lr 3.2e-2, depth 3."""
-    return ", ".join(f"{escape(key)} {setting(key, value)}" for key, value in config.items())
+    return ", ".join(f"{key} {setting(key, value)}" for key, value in config.items())
 
 
 def plural(number: int, noun: str) -> str:

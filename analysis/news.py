@@ -5,8 +5,11 @@ import shlex
 import subprocess
 import urllib.request
 
+from search import order
 from search.ledger import Run, Trial
 from search.settings import plural
+from search.status import LOST
+from trainables import objective
 from trainables.durable import Record
 
 TIMEOUT = 10.0  # seconds for one message
@@ -17,7 +20,7 @@ def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
     found = []
     if heard and (failed := first_failure(run)) and not first_failure(heard):
         found.append(message(run, "failure", f"trial {failed.id} {failed.status}", failed))
-    if heard and (leader := best(run)) and value(leader) > value(best(heard)):
+    if heard and (leader := best(run)) and is_ahead(run, heard):
         found.append(message(run, "best", f"new best {shown(leader)}", leader))
     if is_end:
         leader = best(run)
@@ -31,26 +34,33 @@ def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
 
 
 def first_failure(run: Run) -> Trial | None:
-    return next((trial for trial in run.trials if trial.status in ("failed", "diverged")), None)
+    return next((trial for trial in run.trials if trial.status in LOST), None)
 
 
 def best(run: Run) -> Trial | None:
-    """The best finished trial of the search itself, the earliest on ties."""
-    finished = [trial for trial in run.search_trials if trial.status == "finished"]
-    return max(finished, key=lambda trial: (value(trial), -trial.index), default=None)
+    """The best trial of the best configuration that the search itself has finished."""
+    return min(leading(run), key=order.of_trial, default=None)
 
 
-def value(trial: Trial | None) -> float:
-    return float(trial.best["val_accuracy"]) if trial and trial.best else 0.0
+def leading(run: Run) -> list[Trial]:
+    """All seeds of the best configuration that has finished."""
+    groups = order.configurations(run.search_trials, seeds := run.totals.seeds)
+    return groups[0] if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"] else []
+
+
+def is_ahead(run: Run, heard: Run) -> bool:
+    """Whether the best value of a configuration is better than it was."""
+    now, before = (order.mean(trial.value for trial in leading(each)) for each in (run, heard))
+    return objective.place(now) < objective.place(before)
 
 
 def shown(trial: Trial) -> str:
-    return f"{trial.id} with {100 * value(trial):.2f} % validation accuracy"
+    return f"{trial.id} with {100 * (trial.value or 0):.2f} % validation accuracy"
 
 
 def message(run: Run, event: str, text: str, trial: Trial | None) -> Record:
     """`text` is what chat services show of a webhook."""
-    about = {"id": trial.id, "config": trial.config, "val_accuracy": value(trial)} if trial else None
+    about = {"id": trial.id, "config": trial.config, "val_accuracy": trial.value} if trial else None
     return {"text": f"{run.name}: {text}", "run": run.name, "event": event, "trial": about}
 
 

@@ -17,6 +17,7 @@ from analysis.ranges import Range, searched
 from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation
 from search.ledger import Run
+from trainables.objective import is_better
 
 Picture = dict[str, Any]  # plain JSON values
 
@@ -160,10 +161,10 @@ def progress(run: Run) -> Picture:
     spent, best, points = 0, -1.0, []
     for trial in sorted(run.trials, key=lambda trial: trial.index):
         spent += len(trial.epochs) * (trial.source != CONFIRM)
-        if trial.source == CONFIRM or trial.status != "finished" or trial.best is None:
+        if trial.source == CONFIRM or trial.status != "finished" or trial.value is None:
             continue
-        if trial.best["val_accuracy"] > best:
-            best = trial.best["val_accuracy"]
+        if is_better(trial.value, best):
+            best = trial.value
             points.append((spent, 100 * best))
     return {"points": [*points, (spent, 100 * best)], "trials": len(run.trials)} if len(points) > 1 else {}
 

@@ -4,20 +4,21 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.markdown import count, details, escape, setting, table
+from analysis.blocks import Blocks, Details, Foreign, Heading, Table
+from analysis.markdown import count, setting
 from search.ledger import Run
 from trainables.durable import read_lines
 
 
-def provenance(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> str:
+def provenance(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Blocks:
     """Two tables, folded away. Only facts named here are shown: no host, no path, no clock."""
-    parts = [details("Fixed parameters", fixed_parameters(run, ranked, fixed)), details("Provenance", facts(run))]
-    return "\n\n".join(["## Fixed parameters and provenance", *parts])
+    parameters = Details("Fixed parameters", (fixed_parameters(run, ranked, fixed),))
+    return Heading("Fixed parameters and provenance"), parameters, Details("Provenance", (facts(run),))
 
 
-def fixed_parameters(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> str:
-    rows = [[escape(key), setting(key, ranked[key].iloc[0])] for key in fixed]
-    return table(["parameter", "value"], [*rows, ["epochs", str(run.totals.epochs)]], "ll")
+def fixed_parameters(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Table:
+    settings = {key: setting(key, ranked[key].iloc[0]) for key in fixed} | {"epochs": str(run.totals.epochs)}
+    return Table(("parameter", "value"), tuple(settings.items()), "ll")
 
 
 def allowed(run: Run) -> list[str]:
@@ -25,7 +26,7 @@ def allowed(run: Run) -> list[str]:
     return [change for line in read_lines(run.folder / "totals.jsonl") for change in line["allowed"]]
 
 
-def facts(run: Run) -> str:
+def facts(run: Run) -> Table:
     identity = run.identity
     rows: list[tuple[str, Any]] = [
         ("space", f"{identity.space} ({identity.space_hash})"),
@@ -42,4 +43,4 @@ def facts(run: Run) -> str:
         *((f"version of {name}", version) for name, version in sorted(identity.versions.items())),
         *(("change of identity that was allowed", change) for change in allowed(run)),
     ]
-    return table(["fact", "value"], [[escape(name), escape(value)] for name, value in rows], "ll")
+    return Table(("fact", "value"), tuple((Foreign(name), Foreign(value)) for name, value in rows), "ll")

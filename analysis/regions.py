@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.frame import Row, rows_of
-from analysis.markdown import escape, setting
+from analysis.markdown import setting
 from analysis.ranges import Range, Searched, goes_on, searched
 from search.ledger import Run
 
@@ -54,7 +54,7 @@ def regions(key: str, own: Searched, bad: Sequence[Row], good: Sequence[Row]) ->
     case = Counter(map(own.case, bad)).most_common(1)[0][0]
     within = [[row if own.case(row) == case else row | {key: None} for row in rows] for rows in (bad, good)]
     for found in parts(key, None, *within):
-        yield found._replace(words=f"{found.words} and {escape(own.decider)} {escape(case)}")
+        yield found._replace(words=f"{found.words} and {own.decider} {case}")
 
 
 def parts(key: str, own: Range | None, bad: Sequence[Row], good: Sequence[Row]) -> Iterator[Region]:
@@ -67,7 +67,7 @@ def parts(key: str, own: Range | None, bad: Sequence[Row], good: Sequence[Row]) 
     for sign, bound in bounds:
         held, inside = (sum(lies(row[key], sign, bound) for row in rows) for rows in (bad, good))
         if inside <= FEW * len(good) and inside < len(good):
-            words = f"{escape(key)} {sign}{setting(key, bound)}"
+            words = f"{key} {sign}{setting(key, bound)}"
             left = rest(key, own, sign, bound) if own else ""
             yield Region(held / (held + inside), words, left, own is None, held)
 

@@ -7,9 +7,8 @@ import pandas as pd
 
 from analysis import chosen, comparison, ranking, statistics
 from analysis.frame import METRICS
-
-OPEN = ("planned", "running", "waiting")
-WORST = ("failed", "diverged", "stopped", "finished")  # what a configuration is whose seeds ended differently
+from search import order
+from search.status import of_configuration
 
 
 def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
@@ -30,11 +29,12 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     firsts = plan.iloc[:0] if not groups else pd.concat([group.iloc[:1] for group in groups], ignore_index=True)
     means = plan.groupby("group", sort=False)[list(METRICS)].mean()
     by_group = plan.groupby("group", sort=False)["val_accuracy"]
-    mean, deviation, number = by_group.mean().to_numpy(), by_group.std().to_numpy(), by_group.count().to_numpy()
-    statuses = [status(group, seeds) for group in groups]
+    deviation, number = by_group.std().to_numpy(), by_group.count().to_numpy()
+    mean = by_group.agg(order.mean).to_numpy(float)
+    statuses = [of_configuration(list(group["status"]), seeds, bool(group["epochs"].any())) for group in groups]
     low, high = interval(mean, deviation, number, np.array([each == "finished" for each in statuses], bool))
     rows = firsts.assign(**{key: means[key].to_numpy() for key in METRICS})
-    rows = rows.assign(low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
+    rows = rows.assign(val_accuracy=mean, low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
     rows["stopped_seeds"] = [int((group["status"] == "stopped").sum()) for group in groups]
     rows["status"] = statuses
     rows["epochs"] = [int(group["epochs"].sum()) for group in groups]
@@ -52,14 +52,6 @@ def interval(mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finish
     low, high = statistics.t_interval(mean, deviation, number)
     known = finished & (deviation > 0)
     return np.where(known, np.clip(low, 0, 1), np.nan), np.where(known, np.clip(high, 0, 1), np.nan)
-
-
-def status(group: pd.DataFrame, seeds: int) -> str:
-    """What a configuration is, given its trials."""
-    found = set(group["status"])
-    if len(group) < seeds or found & set(OPEN):
-        return "running" if group["epochs"].any() else "planned"
-    return next(each for each in WORST if each in found)
 
 
 def in_their_order(trials: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:

@@ -8,20 +8,21 @@ import hashlib
 import html
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
 from analysis import clock, cost, results
+from analysis.blocks import Blocks, Heading, items
 from analysis.clock import Clock
-from analysis.copying import NOTES
 from analysis.cost import MARK, operation_count
 from analysis.frame import Row
 from analysis.html import rendered
 from analysis.joined import all_records
-from analysis.leaderboard import TOP, has_value, over_images, place, worded
+from analysis.leaderboard import has_value, over_images, place, worded
 from analysis.markdown import NOTHING, count, one_line, percent, plural, setting
+from analysis.pictures import pictures
 from analysis.ranges import searched
 from analysis.standing import Standing, stand
 from search.ledger import Run
@@ -29,8 +30,7 @@ from trainables import durable
 from trainables.errors import DeniedError
 
 FILE = "report.html"
-BOARD = "\n## Leaderboard"  # the section whose table is the one that sorts
-ELSEWHERE = ("- p:", "- place:", "Also varied")  # words about columns that the page's own table does not have, or has
+ABSENT_COLUMNS = ("p", "place")  # of a leaderboard, in results.md alone
 DIGITS = 5  # of an accuracy in a curve: a pixel is a thousandth
 ABSENT = 'data-v=""'  # in the cell of a value that is not there; a column of such cells is left out
 HERE = Path(__file__).parent
@@ -64,7 +64,8 @@ def page(run: Run) -> str:
     rows, times = all_records(where), clock.clocks(run)
     style, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
-    head, tail = parts(results.render(run, where), run)
+    plots = pictures(run, where)
+    found = results.page(run, where, plots)
     title = shown(f"{run.name}: {run.identity.space} on {run.identity.dataset_title}")
     return f"""<!doctype html>
 <html lang="en">
@@ -78,9 +79,9 @@ def page(run: Run) -> str:
 </head>
 <body>
 <main>
-{rendered(head, run.folder)}
+{rendered(found.above, run.folder)}
 {trials(where, rows, times, cost.front(where.board, where.trials))}
-{rendered(tail, run.folder)}
+{rendered((*reading(run, where, plots), *found.below), run.folder)}
 </main>
 <script type="application/json" id="data">{embedded(values(run, rows, where.keys))}</script>
 <script>{script}</script>
@@ -100,25 +101,20 @@ def embedded(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def parts(text: str, run: Run) -> tuple[str, str]:
-    """results.md before its leaderboard, and from there on without the table and the curves, which the page draws itself.
+def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
+    """What the columns of the table are, and the plots that the page does not draw itself.
 
-    The page's table has all trials, one by one: so has what is said of it.
+    The page's table has all trials, one by one, and neither p nor places.
     """
-    ours, heading, notes = text.partition(f"\n{NOTES}\n")
-    head, mark, tail = ours.partition(BOARD)
-    section, more, rest = tail.partition("\n## ")
-    kept = [
-        line
-        for line in section.splitlines()[1:]
-        if not line.startswith(("|", *ELSEWHERE, f"![Validation accuracy by epoch]({results.CURVES})"))
-    ]
-    if run.totals.seeds > 1:
-        kept = [f"- {over_images(run.identity.sizes['val'])}" if row.startswith("- val %:") else row for row in kept]
-        kept.append(f"- #: of the configuration, by the mean over its {run.totals.seeds} seeds.")
-    kept = [row.removeprefix(f"The table has the best {TOP} and the baseline. ") for row in kept]
-    words = "\n".join(["", "## How to read the table", *kept]) if mark else ""
-    return head, words + more + rest + heading + notes
+    if where.trials.empty:
+        return ()
+    notes, seeds = results.meaning(run, where), run.totals.seeds
+    if seeds > 1:
+        notes["val %"] = over_images(run.identity.sizes["val"])
+        notes["#"] = f"#: of the configuration, by the mean over its {seeds} seeds."
+    kept = [words for about, words in notes.items() if about not in ABSENT_COLUMNS]
+    told = (*items(kept), results.files(run, where), *results.beside_board(plots))
+    return Heading("How to read the table"), *told
 
 
 def trials(where: Standing, rows: Sequence[Row], times: dict[int, Clock], front: set[int]) -> str:
@@ -187,7 +183,7 @@ def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool,
     latency, star = time.latency if time else None, f" {MARK}" if is_front else ""
     return [
         cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',
-        *(cell(row[key], setting_text(key, row[key])) for key in keys),
+        *(cell(row[key], setting(key, row[key])) for key in keys),
         cell(value, NOTHING if value is None else percent(value)),
         cell(bounds[0], interval), cell(row["parameters"], count(row["parameters"]) + star),
         cell(row["flops"], operation_count(row["flops"])), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
@@ -213,11 +209,6 @@ def shown(value: Any) -> str:
 def plain(value: Any) -> Any:
     """A value as JSON has it, a text without what cannot be seen."""
     return one_line(value) if isinstance(value, str) else value
-
-
-def setting_text(key: str, value: Any) -> str:
-    """As in results.md, but for the escapes of Markdown."""
-    return one_line(value) if isinstance(value, str) else setting(key, value)
 
 
 def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:

@@ -10,8 +10,10 @@ from analysis.commands import dataset
 from analysis.markdown import one_line, percent, plural
 from search import identity
 from search.ledger import Run, Trial, read_epochs
+from search.status import LOST
 from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.objective import best_epoch
 
 IDENTICAL, WITHIN_NOISE, DIFFERENT = "identical", "within noise", "different"
 
@@ -59,9 +61,10 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     import torch
 
     from trainables import data, single
+    from trainables.train import Training
 
     facts, epochs = run.identity, len(trial.epochs)
-    whole = trial.status in ("diverged", "failed")  # how it ended is to be seen again
+    whole = trial.status in LOST  # how it ended is to be seen again
     torch.set_num_threads(facts.threads)
     device = testing.device_of(trial)
     single.claim(folder, {"config": {key: value for key, value in trial.config.items() if key != "epochs"},
@@ -69,10 +72,8 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
                           "seed": trial.seed, "precision": facts.precision, "threads": facts.threads},
                  trial.config)  # fmt: skip
     images_of_run = data.load(cache, fraction=facts.fraction)
-    single.follow(
-        folder, trial.config, images_of_run, trial.seed, device, facts.precision, quiet,
-        until=None if whole else epochs,
-    )  # fmt: skip
+    training = Training(trial.config, images_of_run, seed=trial.seed, device=device, precision=facts.precision)
+    single.follow(folder, training, quiet, until=None if whole else epochs)
 
 
 def compare(trial: Trial, rows: list[Record], outcome: Record | None, folder: Path, images: int) -> Verdict:
@@ -82,7 +83,7 @@ def compare(trial: Trial, rows: list[Record], outcome: Record | None, folder: Pa
         keys = [key for key in {**before, **again} if before.get(key) != again.get(key)]
         if keys:
             return Verdict(WITHIN_NOISE if is_noise(trial, rows, folder, images) else DIFFERENT, epoch, keys)
-    if trial.status in ("diverged", "failed") and outcome != trial.outcome:
+    if trial.status in LOST and outcome != trial.outcome:
         return Verdict(DIFFERENT, None, ["outcome"])
     return Verdict(IDENTICAL, None, [])
 
@@ -96,12 +97,8 @@ def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> boo
     if len(rows) != len(trial.epochs) or not rows:
         return False
     assert trial.best is not None, "it has as many rows as the other"
-    p_value, _ = pairs.p_value((trial.folder, trial.best), (folder, best_of(rows)), images)
+    p_value, _ = pairs.p_value((trial.folder, trial.best), (folder, best_epoch(rows) or {}), images)
     return p_value > statistics.LEVEL
-
-
-def best_of(rows: list[Record]) -> Record:
-    return max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))
 
 
 def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list[str]:
@@ -113,7 +110,7 @@ def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list
         where = f"epoch {verdict.epoch}" if verdict.epoch else "how it ended"
         lines.append(f"first difference: {where}: {', '.join(verdict.keys)}")
     if trial.best and rows:
-        before, again = trial.best, best_of(rows)
+        before, again = trial.best, best_epoch(rows) or {}
         lines.append(
             f"best val_accuracy: recorded {percent(before['val_accuracy'])} % at epoch {before['epoch']}, "
             f"again {percent(again['val_accuracy'])} % at epoch {again['epoch']}"

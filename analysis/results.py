@@ -1,15 +1,18 @@
 """results.md: the whole text of a run, a pure function of its folder. Same ledger, same bytes."""
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from analysis import answer, checks, confirmation, cost, effects, frame
+from analysis.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
 from analysis.copying import MARKER, NOTES
 from analysis.failures import failures
 from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
-from analysis.markdown import count, one_line
+from analysis.leaderboard import Notes as Meaning
+from analysis.markdown import count, one_line, rendered
 from analysis.pictures import ELSEWHERE, TITLES, pictures
 from analysis.provenance import provenance
 from analysis.standing import CONFIRM, Standing, fresh_trials, stand
@@ -17,7 +20,15 @@ from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.ledger import Run
 
-CURVES = "plots/learning_curves.svg"
+CURVES = Plot("learning_curves", "Validation accuracy by epoch")
+
+
+class Page(NamedTuple):
+    """All that there is to say about a run; report.html has another table in place of the leaderboard."""
+
+    above: Blocks
+    board: Blocks
+    below: Blocks
 
 
 def rank(run: Run) -> pd.DataFrame:
@@ -33,54 +44,75 @@ def render(run: Run, standing: Standing | None = None, plots: Collection[str] | 
         plots: the names of its pictures, likewise.
     """
     where = standing or stand(run)
-    names = pictures(run, where) if plots is None else plots
+    found = page(run, where, pictures(run, where) if plots is None else plots)
+    marker = f"{MARKER} {one_line(run.name).replace('>', '')} -->"
+    return f"{marker}\n\n{rendered(found.above + found.board + found.below)}\n"
+
+
+def page(run: Run, where: Standing, plots: Collection[str]) -> Page:
+    """The sections in their order; `plots` are the names of the pictures there are."""
     importance = mattered(run, [trial for trial in run.trials if trial.source != CONFIRM])
     fixed = [key for key in frame.config_keys([run]) if key not in where.keys]
-    sections = [
-        f"{MARKER} {one_line(run.name).replace('>', '')} -->",
-        answer.title(run),
-        answer.banner(run),
-        answer.answer(run, where),
-        answer.protocol(run),
-        confirmation.section(run, where),
-        board(run, where, names, list(importance.parameters) if importance else []),
-        winner_on_test(run, where),
-        shown("confusion") if "confusion" in names else "",
-        checks.section(run, where, importance),
-        effects.section(run, where, importance),
-        early_stopping(run),
-        shown("rungs") if "rungs" in names else "",
-        failures(run, where.trials),
-        provenance(run, where.trials, fixed) if len(where.trials) else "",
-        notes(run),
-    ]
-    return "\n\n".join(filter(None, sections)) + "\n"
+    above = (
+        *answer.title(run),
+        *answer.banner(run),
+        *answer.answer(run, where),
+        *answer.protocol(run),
+        *confirmation.section(run, where),
+    )
+    below = (
+        *winner_on_test(run, where),
+        *shown("confusion", plots),
+        *checks.section(run, where, importance),
+        *effects.section(run, where, importance),
+        *early_stopping(run),
+        *shown("rungs", plots),
+        *failures(run, where.trials),
+        *(provenance(run, where.trials, fixed) if len(where.trials) else ()),
+        *notes(run),
+    )
+    return Page(above, board(run, where, plots, list(importance.parameters) if importance else []), below)
 
 
-def board(run: Run, where: Standing, names: Collection[str], order: Sequence[str] = ()) -> str:
+def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str] = ()) -> Blocks:
     """The leaderboard with its explanation, and the curves; hyperparameters in this order if there is no room for all."""
     if where.trials.empty:
-        return "## Leaderboard (no trials)"
+        return (Heading("Leaderboard (no trials)"),)
     rows = best_rows(where.board)
     more = f"The table has the best {TOP} and the baseline. " if len(rows) < len(where.board) else ""
+    return (
+        Heading(f"Leaderboard ({heading(run, where)})"),
+        *leaderboard(rows, where.keys, costs=cost.cells(where.board, rows), order=order),
+        *items(meaning(run, where).values()),
+        files(run, where, more),
+        *((CURVES,) if where.trials["epochs"].any() else ()),
+        *beside_board(plots),
+    )
+
+
+def meaning(run: Run, where: Standing) -> Meaning:
+    """What the numbers of the leaderboard are."""
+    images, seeds = run.identity.sizes["val"], run.totals.seeds
+    costs = cost.words(where.board, cost.cells(where.board, best_rows(where.board)))
+    return explanation(where.board, images, seeds, costs, where.is_confirmed, where.moved)
+
+
+def files(run: Run, where: Standing, more: str = "") -> Paragraph:
+    """Where all trials stand with all that is known of them."""
     number = len(where.trials) + len(fresh_trials(run))
     every = f"All {count(number)} trials" if number > 1 else "The trial"
-    files = f"{more}{every} with all metrics: [results.csv](results.csv), [results.json](results.json)."
-    curves = f"![Validation accuracy by epoch]({CURVES})" if where.trials["epochs"].any() else ""
-    costs = cost.cells(where.board, rows)
-    images, seeds = run.identity.sizes["val"], run.totals.seeds
-    lines = explanation(where.board, images, seeds, cost.words(where.board, costs), where.is_confirmed, where.moved)
-    words = "\n".join(f"- {line}" for line in lines)
-    ranking = leaderboard(rows, where.keys, costs=costs, order=order)
-    plots = [shown(name) for name in names if name in TITLES and name not in ELSEWHERE]
-    curves = "\n\n".join(filter(None, [curves, *plots]))
-    parts = [f"## Leaderboard ({heading(run, where)})", ranking, words, files, curves]
-    return "\n\n".join(filter(None, parts))
+    links = [Link(name, name) for name in ("results.csv", "results.json")]
+    return Paragraph((f"{more}{every} with all metrics: ", links[0], ", ", links[1], "."))
 
 
-def shown(name: str) -> str:
-    """A plot of TITLES."""
-    return f"![{TITLES[name]}](plots/{name}.svg)"
+def beside_board(plots: Collection[str]) -> Blocks:
+    """The plots that stand below the leaderboard."""
+    return tuple(Plot(name, TITLES[name]) for name in plots if name in TITLES and name not in ELSEWHERE)
+
+
+def shown(name: str, plots: Collection[str]) -> Blocks:
+    """A plot of TITLES, if it is there."""
+    return (Plot(name, TITLES[name]),) if name in plots else ()
 
 
 def heading(run: Run, where: Standing) -> str:
@@ -90,8 +122,8 @@ def heading(run: Run, where: Standing) -> str:
     return f"{tally(where.board, 'configuration')}, on {run.totals.seeds} seeds each"
 
 
-def notes(run: Run) -> str:
+def notes(run: Run) -> Blocks:
     """What the user wrote about the run, word for word."""
     path = run.folder / "notes.md"
     text = path.read_text("utf-8", errors="replace").strip("\n") if path.is_file() else ""
-    return f"{NOTES}\n\n{text}" if text else ""
+    return (Heading(NOTES), Notes(text)) if text else ()

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from search.ledger import Run, Trial
-from trainables.config import trial_id
 from trainables.data import Dataset, Split
 from trainables.durable import Record
 from trainables.errors import RunError, StorageError
@@ -33,6 +32,7 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
 
     from trainables import single
     from trainables import trial as trials
+    from trainables.train import Training
 
     assert trial.best is not None, "a trial that is exported has epochs"
     scratch, facts, epoch = folder / SCRATCH, run.identity, trial.best["epoch"]
@@ -45,8 +45,9 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
         {"fingerprint": data.fingerprint, **{key: getattr(facts, key) for key in ("fraction", "precision", "threads")}},
     )
     print("training on validation images too: what follows says nothing about their accuracy", file=sys.stderr)
-    single.follow(scratch, trial.config, data, trial.seed, device, facts.precision, False, until=epoch)
-    state = trials.load_state(scratch, trial_id(trial.config, trial.seed), at_most=epoch)
+    training = Training(trial.config, data, seed=trial.seed, device=device, precision=facts.precision)
+    single.follow(scratch, training, False, until=epoch)
+    state = trials.load_state(scratch, training.id, at_most=epoch)
     if state is None or state["epoch"] != epoch:
         raise RunError(f"not trained: {scratch}: it ended before epoch {epoch}. See {scratch}/epochs.jsonl.")
     weights: bytes = safetensors.torch.save({name: value.contiguous() for name, value in state["model"].items()})

@@ -1,13 +1,12 @@
 """The configurations of a search at one epoch that many have reached, so that none is worse for having been stopped early."""
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from search.ledger import Trial
+from search.status import LOST
 from trainables.config import key_of
-
-LOST = ("diverged", "failed")  # these end where they end, however long the others are
+from trainables.objective import COLUMN, best_epoch
 
 
 class Entry(NamedTuple):
@@ -57,9 +56,8 @@ def best_until(trial: Trial, epoch: int) -> float:
     """The best val_accuracy of its first epochs; nothing if it diverged."""
     if trial.status == "diverged":
         return 0.0
-    if trial.best and trial.best["epoch"] <= epoch:
-        return float(trial.best["val_accuracy"])
-    return float(max(map(itemgetter("val_accuracy"), trial.epochs[:epoch])))
+    best = trial.best if trial.best and trial.best["epoch"] <= epoch else best_epoch(trial.epochs[:epoch])
+    return float(best[COLUMN]) if best else 0.0
 
 
 def shared_epoch(trials: Sequence[Trial]) -> int:

@@ -118,4 +118,4 @@ def cell(row: Mapping[Any, Any], name: str) -> str:
     value = row.get(name)
     if name == "status":
         return escape(worded(str(value)))
-    return percent(value) if is_fraction(name) and isinstance(value, float) else setting(name, value)
+    return percent(value) if is_fraction(name) and isinstance(value, float) else escape(setting(name, value))

@@ -82,7 +82,7 @@ def outcome(trial: Trial) -> list[str]:
 def parts(run: Run, trial: Trial) -> list[str]:
     """Curve, configuration, files and commands."""
     curve = terminal_plot.plot([100 * row["val_accuracy"] for row in trial.epochs])
-    rows = [[escape(key), setting(key, value)] for key, value in trial.config.items()]
+    rows = [[escape(key), escape(setting(key, value))] for key, value in trial.config.items()]
     there = [[escape(name), count(size)] for name, size in files(trial)]
     folder = escape(one_line(trial.folder), 1000)
     return [

@@ -62,7 +62,7 @@ class Standing:
         finished = (rows[rows["status"] == "finished"] for rows in (self.trials, self.fresh))
         found = (rows[rows["group"] == chosen["group"].iloc[0]] for rows in finished)
         own = next(rows for rows in found if len(rows))
-        return own.sort_values(["val_accuracy", "index"], ascending=[False, True]).iloc[0]
+        return ranking.best_first(own).iloc[0]
 
 
 def stand(run: Run) -> Standing:
@@ -123,4 +123,4 @@ def confirmed_values(run: Run, trial: Trial) -> list[float]:
     own = [other for other in fresh if other.config == trial.config]
     if not all(other.ended for other in fresh) or any(other.status != "finished" for other in own):
         return []
-    return [other.best["val_accuracy"] for other in own if other.best]
+    return [other.value for other in own if other.value is not None]

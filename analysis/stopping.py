@@ -1,8 +1,11 @@
 """Early stopping: what happened at each rung, what it saved, and whether it stopped the right ones."""
 
+from itertools import compress
+
 from analysis import audit
-from analysis.markdown import NOTHING, count, escape, plural, table
-from analysis.standing import CONFIRM
+from analysis.blocks import Blocks, Code, Heading, Table, Words, paragraphs
+from analysis.markdown import NOTHING, count, plural
+from search import order
 from search.ledger import Run
 from search.stopping import WAITING, decisive, quota, version_of
 from trainables.durable import Record
@@ -10,30 +13,28 @@ from trainables.durable import Record
 NAMED = 5  # rungs that are named; of more the number is told
 
 
-def early_stopping(run: Run) -> str:
+def early_stopping(run: Run) -> Blocks:
     """Rungs with the trials that reached them, and the epochs trained of those without early stopping."""
     scheduler = run.identity.scheduler
     if scheduler["name"] == "none":
-        return ""
+        return ()
     found = audit.rungs(run)
-    parts = [
-        "## Early stopping", saved(run, scheduler), rung_table(found), unfilled(run, found), words(run, found), audit_result(run),
-    ]  # fmt: skip
-    return "\n\n".join(filter(None, parts))
+    below = paragraphs(unfilled(run, found), words(run, found), audit_result(run))
+    return Heading("Early stopping"), *paragraphs(saved(run, scheduler)), *rung_table(found), *below
 
 
 def saved(run: Run, scheduler: Record) -> str:
     """The epochs trained, of all that there could have been."""
-    searched = [trial for trial in run.trials if trial.source != CONFIRM]
+    searched = run.search_trials
     trained = sum(len(trial.epochs) for trial in searched)
     full = run.totals.epochs * max(run.totals.trials * run.totals.seeds, len(searched))
     return (
-        f"With {escape(scheduler['name']).upper()} the search has trained {count(trained)} of the {count(full)} "
+        f"With {scheduler['name'].upper()} the search has trained {count(trained)} of the {count(full)} "
         f"epochs that all trials in full would take ({100 * trained / full:.1f} %)."
     )
 
 
-def rung_table(found: list[audit.Rung]) -> str:
+def rung_table(found: list[audit.Rung]) -> Blocks:
     """Epoch, and how many trials reached it, were stopped there and went on; and how its order held."""
     header = ["rung (epoch)", "reached", "stopped", "went on", "for the audit", "rank ρ with final", "n"]
     rows = [
@@ -44,8 +45,8 @@ def rung_table(found: list[audit.Rung]) -> str:
         for rung in found
     ]  # fmt: skip
     shown = [True] * 4 + [any(rung.audited for rung in found)] + [any(rung.agreement is not None for rung in found)] * 2
-    cells = [[cell for cell, is_shown in zip(row, shown, strict=True) if is_shown] for row in [header, *rows]]
-    return table(cells[0], cells[1:], "r" * len(cells[0])) if rows else ""
+    top, *cells = [tuple(compress(row, shown)) for row in [header, *rows]]
+    return (Table(top, tuple(cells), "r" * len(top)),) if rows else ()
 
 
 def unfilled(run: Run, found: list[audit.Rung]) -> str:
@@ -67,16 +68,15 @@ def unfilled(run: Run, found: list[audit.Rung]) -> str:
     return " ".join(told)
 
 
-def words(run: Run, found: list[audit.Rung]) -> str:
+def words(run: Run, found: list[audit.Rung]) -> Words:
     """What the correlation is worth."""
     if all(rung.agreement is None for rung in found):
         return ""
-    basis = (
-        f"each trial that ran on for the audit stands for those that were stopped with it{left_out(run)}"
-        if any(rung.audited for rung in found)
-        else "only of trials that were not stopped, so it says little about those that were; `--audit 0.1` would"
-    )
-    return f"rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated); {basis}."
+    agreement = "rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated); "
+    if any(rung.audited for rung in found):
+        return f"{agreement}each trial that ran on for the audit stands for those that were stopped with it{left_out(run)}."
+    little = "only of trials that were not stopped, so it says little about those that were; "
+    return agreement, little, Code("--audit 0.1"), " would."
 
 
 def left_out(run: Run) -> str:
@@ -98,10 +98,9 @@ def audit_result(run: Run) -> str:
     if not kept:
         return ""
     number = {trial.index for trial in kept}
-    finished = [trial for trial in run.trials if trial.status == "finished" and trial.best and trial.source != CONFIRM]
-    order = sorted(finished, key=lambda trial: (-(trial.best or {})["val_accuracy"], trial.index))
-    first = next(place for place, trial in enumerate(order, 1) if trial.index in number)
+    finished = sorted((trial for trial in run.search_trials if trial.status == "finished"), key=order.of_trial)
+    first = next(place for place, trial in enumerate(finished, 1) if trial.index in number)
     return (
         f"Audit: {plural(len(kept), 'trial')} that would have been stopped ran to the end; the best of them is number "
-        f"{first} of {plural(len(order), 'finished trial')}."
+        f"{first} of {plural(len(finished), 'finished trial')}."
     )

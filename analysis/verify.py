@@ -14,7 +14,7 @@ from analysis.verify_decisions import DECISION, check_decisions, is_rule
 from analysis.verify_plan import check_plan
 from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
-from search import confirmation, ledger
+from search import confirmation, ledger, order
 from search.ledger import TOTALS, Shape
 from search.lock import held
 from search.recorded import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Totals
@@ -181,7 +181,7 @@ def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, Trial
     finished = [index for index, trial in trials.items() if trial.is_finished and index not in stopped and trial.rows]
     if not finished or not is_complete or not all(trial.is_over or i in stopped for i, trial in trials.items()):
         return
-    winner = trials[max(finished, key=lambda index: (trials[index].best_value(), -index))]
+    winner = trials[min(finished, key=lambda index: order.key("finished", trials[index].best_value(), index))]
     if winner.weights is None and (winner.folder / "best.safetensors").exists():
         evidence.wrong(evidence.relative(winner.folder / "best.safetensors"), "no sidecar, although it is the winner's")
 

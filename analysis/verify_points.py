@@ -14,13 +14,12 @@ from analysis.evidence import Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import growth, plan
 from search.recorded import Identity, Totals
+from search.status import ENDED
 from search.tpe import suggest
 from spaces import Point, Space
 from trainables.config import key_of
 from trainables.durable import Record
 from trainables.errors import SpaceError
-
-STATUSES = ("finished", "stopped", "diverged", "failed")
 
 
 def check_points(
@@ -138,7 +137,7 @@ def untrue(told: Any, lines: Sequence[Record], trials: Mapping[int, TrialFiles])
             return f"{end!r} is no index, status and number of epochs"
         index, status, epochs = end
         trial = trials.get(index)
-        if trial is None or status not in STATUSES or not 0 <= epochs <= len(trial.rows):
+        if trial is None or status not in ENDED or not 0 <= epochs <= len(trial.rows):
             return f"trial {index} is not {status} after {epochs} epochs"
         if status != "stopped" and (epochs, status) not in trial.outcomes:
             return f"trial {index} is not {status} after {epochs} epochs"

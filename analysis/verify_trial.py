@@ -14,6 +14,7 @@ from search.ledger import OUTCOMES, Shape
 from trainables import timing
 from trainables.config import trial_id
 from trainables.durable import Record, states
+from trainables.objective import COLUMN, best_epoch
 
 METRICS: Shape = {
     "train_loss": NUMBER,
@@ -45,13 +46,12 @@ class TrialFiles:
         return value
 
     def best(self, epochs: int) -> Record | None:
-        """The best of the first rows, the earliest on ties."""
-        rows = [line.record for line in self.rows[:epochs]]
-        return max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]), default=None)
+        """The best of the first rows."""
+        return best_epoch(line.record for line in self.rows[:epochs])
 
-    def best_value(self) -> float:
-        value: float = max(line.record["val_accuracy"] for line in self.rows)
-        return value
+    def best_value(self) -> float | None:
+        best = self.best(len(self.rows))
+        return None if best is None else best[COLUMN]
 
     @property
     def is_finished(self) -> bool:

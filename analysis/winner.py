@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from analysis import statistics
+from analysis.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
 from analysis.leaderboard import identifier
-from analysis.markdown import NOTHING, count, details, escape, interval, percent, plural, table
+from analysis.markdown import NOTHING, count, interval, percent, plural
 from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation, reads
 from search.ledger import Run
@@ -16,30 +17,30 @@ from trainables.metrics import macro_f1 as f1_of_present
 FEW = 10  # classes up to which the table by class stands open
 
 
-def winner_on_test(run: Run, where: Standing) -> str:
+def winner_on_test(run: Run, where: Standing) -> Blocks:
     """Accuracy with its interval, top-5, macro F1 and the accuracy of each class."""
     best = where.best
     if best is None:
-        return ""
+        return ()
     metrics = evaluation(run, int(best["index"]), int(best["best_epoch"]))
-    heading, read = "## The winner on the test split", f"The test split was read {plural(reads(run), 'time')}."
+    heading, read = Heading("The winner on the test split"), f"The test split was read {plural(reads(run), 'time')}."
     if metrics is None:
         when = (
             "run the command again to have it done, if its weights were kept"
             if run.complete
             else "that is done when every trial has ended"
         )
-        return f"{heading}\n\nNot evaluated: {when}. {read}"
-    tested = f"Tested: {network(run, where)}. {read}"
-    return "\n\n".join([heading, overall(metrics), tested, by_class(metrics, run.identity.classes)])
+        return heading, *paragraphs(f"Not evaluated: {when}. {read}")
+    tested = paragraphs(("Tested: ", network(run, where), f". {read}"))
+    return heading, overall(metrics), *tested, by_class(metrics, run.identity.classes)
 
 
-def network(run: Run, where: Standing) -> str:
+def network(run: Run, where: Standing) -> Words:
     """Which of its networks stands for the winner, whose value may be a mean over several: that one is kept and tested."""
     best = where.best
     assert best is not None, "there is a winner"
-    which = f"{identifier(best.to_dict())}, {percent(best['val_accuracy'])} % on validation"
-    return ", ".join(filter(None, ["one network", choice(run, where, best["source"] == CONFIRM)])) + f" ({which})"
+    which = join(", ", ["one network", choice(run, where, best["source"] == CONFIRM)])
+    return which, " (", identifier(best.to_dict()), f", {percent(best['val_accuracy'])} % on validation)"
 
 
 def choice(run: Run, where: Standing, is_fresh: bool) -> str:
@@ -53,18 +54,18 @@ def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     )
 
 
-def overall(metrics: dict[str, Any]) -> str:
+def overall(metrics: dict[str, Any]) -> Table:
     """The numbers over all classes."""
     images = metrics["count"]
     low, high = statistics.wilson(np.array([round(metrics["accuracy"] * images)]), images)
-    rows = [["accuracy", f"{percent(metrics['accuracy'])} % (95 % interval {interval(low[0], high[0])} %)"]]
+    rows = [("accuracy", f"{percent(metrics['accuracy'])} % (95 % interval {interval(low[0], high[0])} %)")]
     if metrics.get("top5_accuracy") is not None:
-        rows.append(["top-5 accuracy", f"{percent(metrics['top5_accuracy'])} %"])
+        rows.append(("top-5 accuracy", f"{percent(metrics['top5_accuracy'])} %"))
     counts = images_of(metrics)
     if census.is_lopsided(counts):
-        rows.append(["always the most common class of the test split", f"{percent(census.majority(counts))} %"])
-    rows += [["macro F1", macro_f1(metrics, counts)], ["images", count(images)]]
-    return table(["metric", "value"], rows, "lr")
+        rows.append(("always the most common class of the test split", f"{percent(census.majority(counts))} %"))
+    rows += [("macro F1", macro_f1(metrics, counts)), ("images", count(images))]
+    return Table(("metric", "value"), tuple(rows), "lr")
 
 
 def images_of(metrics: dict[str, Any]) -> list[int]:
@@ -83,12 +84,12 @@ def macro_f1(metrics: dict[str, Any], counts: list[int]) -> str:
     )
 
 
-def by_class(metrics: dict[str, Any], classes: list[str]) -> str:
+def by_class(metrics: dict[str, Any], classes: list[str]) -> Block:
     """The accuracy of each class; one that no image has shows nothing."""
     images = images_of(metrics)
     rows = [
-        [escape(name), count(number), percent(accuracy) if number else NOTHING]
+        (Foreign(name), count(number), percent(accuracy) if number else NOTHING)
         for name, number, accuracy in zip(classes, images, metrics["per_class_accuracy"], strict=True)
     ]
-    body = table(["class", "images", "accuracy %"], rows, "lrr")
-    return body if len(classes) <= FEW else details(f"Accuracy of each of {len(classes)} classes", body)
+    body = Table(("class", "images", "accuracy %"), tuple(rows), "lrr")
+    return body if len(classes) <= FEW else Details(f"Accuracy of each of {len(classes)} classes", (body,))

@@ -49,12 +49,12 @@ def curve(cache: Path, fraction: float, precision: str, config: Record, seed: in
     import torch
 
     from trainables import data, memory
-    from trainables.train import Diverged, train
+    from trainables.train import Diverged, Training, train
 
     memory.keep_freed()
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    epochs = train(config, data.load(cache, fraction=fraction), seed=seed, device=device, precision=precision)
+    epochs = train(Training(config, data.load(cache, fraction=fraction), seed=seed, device=device, precision=precision))
     values: list[float] = []
     with contextlib.suppress(Diverged):
         values.extend(epoch.metrics["val_accuracy"] for epoch in epochs)  # keeps what there is when it diverges

@@ -63,6 +63,7 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     from trainables import data, durable, memory, trial
     from trainables.config import complete
     from trainables.precision import resolve
+    from trainables.train import Training
 
     torch.set_num_threads(1)
     memory.keep_freed()  # as every worker does
@@ -71,7 +72,7 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     space = load("lr_sweep")
     config = complete({**space.constants, **space.baseline, "epochs": epochs})
     started = time.perf_counter()
-    for _ in trial.run(folder, config, images, seed=0, device="cpu", precision=resolve("auto", on_gpu=False)):
+    for _ in trial.run(folder, Training(config, images, seed=0, device="cpu", precision=resolve("auto", on_gpu=False))):
         pass
     cost.seconds = time.perf_counter() - started
     cost.disk = sum(path.stat().st_size for path in folder.iterdir())

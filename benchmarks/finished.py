@@ -34,6 +34,7 @@ def train_all(folder: Path, trials: int) -> Path:
     from search import ledger
     from search.settings import Settings
     from trainables import data, durable, trial
+    from trainables.train import Training
 
     texts = ("width=8", "depth=1")
     space, _ = spaces.changed(spaces.load("mlp_random"), texts)
@@ -46,7 +47,9 @@ def train_all(folder: Path, trials: int) -> Path:
     run = folder / "runs" / f"many-{trials}"
     durable.make_folder(run, 0o700)
     for planned in folders.open_run(run, settings, images, False).trials:
-        for _ in trial.run(planned.folder, planned.config, images, seed=planned.seed, device="cpu", precision="fp32"):
+        for _ in trial.run(
+            planned.folder, Training(planned.config, images, seed=planned.seed, device="cpu", precision="fp32")
+        ):
             pass
     folders.prune_weights(ledger.read(run), keep=5)
     return run

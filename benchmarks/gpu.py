@@ -34,7 +34,7 @@ from trainables import data
 from trainables.config import complete
 from trainables.data import Dataset, Split
 from trainables.precision import resolve
-from trainables.train import Diverged, Epoch, train
+from trainables.train import Diverged, Epoch, Training, train
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "mlp": {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 1e-2, "dropout": 0.3, "augment": "flip"},
@@ -168,7 +168,7 @@ def accuracy(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator
 
 def run(config: dict[str, Any], images: Dataset, asked: argparse.Namespace, state: Any = None) -> Iterator[Epoch]:
     """A trial without a folder."""
-    return train(config, images, seed=0, device=asked.device, precision=asked.precision, state=state)
+    return train(Training(config, images, seed=0, device=asked.device, precision=asked.precision), state=state)
 
 
 def resume(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:

@@ -37,13 +37,14 @@ SIDES = {
 }
 
 
-def train_nothing(config: Mapping[str, Any], data: Any, *, state: Any = None, **_: Any) -> Iterator[Any]:
+def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any]:
     """In place of `trainables.train.train`: as many epochs as are asked for, of a network with one weight."""
     import torch
 
     from trainables.optimizers import make_optimizer
     from trainables.train import Best, Epoch
 
+    config, data = training.config, training.data
     model = torch.nn.Linear(1, 1, bias=False)
     optimizer = make_optimizer(config, model)
     weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}

@@ -24,7 +24,7 @@ import spaces
 from benchmarks.record import Table, bfloat16, keep, spread
 from search import plan
 from trainables import data, memory
-from trainables.train import train
+from trainables.train import Training, train
 
 PRECISIONS = ("fp32", "bf16")
 Curve = Sequence[tuple[float, float]]  # seconds and val_accuracy (0 to 1) of each epoch
@@ -45,7 +45,7 @@ def curves(cache: Path, fraction: float, config: dict[str, Any], seed: int) -> T
 
 
 def timed(images: data.Dataset, config: dict[str, Any], seed: int, precision: str) -> Iterator[tuple[float, float]]:
-    epochs = train(config, images, seed=seed, device="cpu", precision=precision)
+    epochs = train(Training(config, images, seed=seed, device="cpu", precision=precision))
     while True:
         started = time.perf_counter()
         epoch = next(epochs)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from trainables.augment import normalise
 from trainables.config import complete
 from trainables.models import build
 from trainables.optimizers import make_optimizer, plain_step
-from trainables.train import Resident, autocast, fit_whitening, pixel_scale, resident, train_epoch
+from trainables.train import Resident, Training, autocast, fit_whitening, pixel_scale, resident, train_epoch
 
 WARM_UP = 2  # batches that are not counted
 
@@ -26,12 +26,11 @@ class EnoughError(Exception):
 class Side:
     """Network, optimizer and images of one model: what both the loop and its floor use."""
 
-    config: dict[str, Any]
+    training: Training
     model: torch.nn.Module
     optimizer: Any
     train_set: Resident
     scale: tuple[torch.Tensor, torch.Tensor]
-    precision: str
 
     def loop(self, augmentation: str, batches: int) -> float:
         """Images per second of the first batches of a real epoch, its start included."""
@@ -41,25 +40,26 @@ class Side:
                 synchronise(self.train_set[0].device)
                 raise EnoughError
 
-        config = {**self.config, "augment": augmentation}
+        config = {**self.training.config, "augment": augmentation}
+        training = replace(self.training, config=config)
         synchronise(self.train_set[0].device)
         started = time.perf_counter()
         try:
-            train_epoch(self.model, self.optimizer, self.train_set, self.scale, config, 0, 1, self.precision, count)
+            train_epoch(training, self.model, self.optimizer, self.train_set, self.scale, 1, count)
         except EnoughError:
             return batches * config["batch_size"] / (time.perf_counter() - started)
         raise ValueError(f"{batches} batches of {config['batch_size']} are more than {len(self.train_set[1])} images")
 
     def floor(self, batches: int) -> float:
         """Images per second of as many steps on one batch."""
-        size = self.config["batch_size"]
+        size = self.training.config["batch_size"]
         inputs, labels = normalise(self.train_set[0][:size], *self.scale), self.train_set[1][:size].clone()
         update = plain_step(self.optimizer)
         self.model.train()
         synchronise(inputs.device)
         started = time.perf_counter()
         for _ in range(batches):
-            with autocast(inputs.device, self.precision):
+            with autocast(inputs.device, self.training.precision):
                 logits = self.model(inputs)
             loss = F.cross_entropy(logits.float(), labels)
             self.optimizer.zero_grad(set_to_none=True)
@@ -82,7 +82,8 @@ def prepared(config: Mapping[str, Any], images: data.Dataset, precision: str, de
     model = build(whole, len(images.classes)).to(device).to(memory_format=torch.channels_last)
     train_set, scale = resident(images.train, device), pixel_scale(images, device)
     fit_whitening(model, train_set[0], scale)
-    return Side(whole, model, make_optimizer(whole, model), train_set, scale, precision)
+    training = Training(whole, images, seed=0, device=device, precision=precision)
+    return Side(training, model, make_optimizer(whole, model), train_set, scale)
 
 
 def rounds(

@@ -11,9 +11,9 @@ def spaces() -> list[str]:
 
 
 def datasets() -> list[str]:
-    from trainables.sources import FOLDER, NAMES
+    from trainables.named import FOLDER, NAMED
 
-    return [name if not name.startswith(FOLDER) else FOLDER for name in NAMES]
+    return ["auto", *NAMED, FOLDER]
 
 
 def runs(ctx: Any, incomplete: str) -> list[str]:

@@ -1,9 +1,9 @@
 """Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from search import order
 from trainables import durable
 from trainables.config import key_of, trial_id
 from trainables.durable import Record
@@ -68,21 +68,10 @@ def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
     """One finished trial of each configuration that has one, best first.
 
     Those that finished on all of their seeds come before those of which early stopping left only some: one lucky seed that
-    survived says little. Then by the mean over the seeds that finished, then by the plan.
+    survived says little.
     """
-    groups: defaultdict[str, list[Trial]] = defaultdict(list)
-    for trial in trials:
-        groups[key_of(trial.config)].append(trial)
-    finished = [[trial for trial in group if trial.status == "finished"] for group in groups.values()]
-    whole = [len(done) == len(group) for done, group in zip(finished, groups.values(), strict=True)]
-    ranked = sorted(
-        (not all_, -mean_value(done), done[0].index, done) for all_, done in zip(whole, finished, strict=True) if done
-    )
-    return [done[0] for _, _, _, done in ranked]
-
-
-def mean_value(group: "list[Trial]") -> float:
-    return sum(trial.best["val_accuracy"] for trial in group if trial.best) / len(group)
+    finished = ([trial for trial in group if trial.status == "finished"] for group in order.configurations(trials))
+    return [trials[0] for trials in finished if trials]
 
 
 def planned_config(trial: "Trial") -> Record:

@@ -55,7 +55,7 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
 
 def ending(progress: Progress, trial: TrialProgress) -> str:
     waits = progress.run.identity.scheduler["name"] in WAITING
-    status = "interrupted" if trial.status == "waiting" and not waits else trial.status
+    status = "interrupted" if trial.word == "waiting" and not waits else trial.word
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
         f"{plural(progress.epochs_each, 'epoch')}  val_accuracy {percent(trial.best)}"
@@ -80,13 +80,11 @@ def render(progress: Progress, idle: str = "starting") -> Group:
     table = Table(box=None, pad_edge=False)
     for name in ("trial", *progress.run.identity.space_params, "epochs", "best val", "status"):
         table.add_column(name, justify="right" if name in ("epochs", "best val") else "left", no_wrap=True)
-    order = sorted(
-        progress.trials.values(), key=lambda trial: (trial.status != "running", -(trial.best or -1.0), trial.index)
-    )
+    order = sorted(progress.trials.values(), key=lambda trial: (trial.word != "running", trial.key))
     for trial in order[:ROWS]:
         values = (short(value) for value in trial.searched.values())
         epochs = f"{trial.epochs}/{progress.epochs_each}"
-        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, percent(trial.best), trial.status)
+        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, percent(trial.best), trial.word)
     return Group(table, Text(summary(progress, idle)))
 
 

@@ -189,7 +189,7 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
     import torch
 
     from trainables import memory
-    from trainables.train import train
+    from trainables.train import Training, train
 
     torch.set_num_threads(threads)
     memory.keep_freed()  # as the workers have it
@@ -206,7 +206,7 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
 
     device = "cuda" if on_gpu else "cpu"
     with suppress(Enough):
-        next(train(config, data, seed=0, device=device, precision=precision, on_batch=on_batch))
+        next(train(Training(config, data, seed=0, device=device, precision=precision), on_batch=on_batch))
     warm = ends[1:] if len(ends) > 2 else ends
     batch = (warm[-1] - warm[0]) / (len(warm) - 1)
     images = len(data.train.labels)

@@ -34,6 +34,7 @@ STOPPING, SEEDS, MACHINE = "Early stopping", "Seeds and confirmation", "Machine"
 RUN, CONTINUING, WATCHING, INSTEAD = "Run folder", "Continuing", "Watching", "Instead of a search"
 
 CONFIRM_SEEDS, KEEP_BEST, EPOCH_TIMEOUT = 3, 5, 600  # where neither the command line nor the run says otherwise
+OF_A_RULE = ("grace_period", "reduction_factor", "audit")  # of early stopping; another way to stop has its own
 
 
 @dataclass(frozen=True)

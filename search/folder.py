@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search import confirmation, identity, plan
+from search import confirmation, identity, order, plan
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.ledger import Run, Trial, read, read_identity, read_totals
 from search.recorded import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.settings import Settings, plural
+from search.status import LOST
 from search.stopping import WAITING, continued, decisive, is_known, label, version_of
 from spaces import MAX_GRID, Space, When
 from trainables import durable
@@ -270,7 +271,7 @@ def tidy_trial(trial: Trial) -> None:
     if trial.ended:
         durable.sweep(trial.folder)
     is_final = trial.status == "finished" and trial.config["schedule"] in LENGTH_DEPENDENT
-    if is_final or trial.status in ("stopped", "diverged", "failed"):
+    if is_final or trial.status in ("stopped", *LOST):
         durable.remove_states(trial.folder)
     elif trial.status == "finished":
         for old in durable.states(trial.folder)[1:]:
@@ -279,8 +280,7 @@ def tidy_trial(trial: Trial) -> None:
 
 def prune_weights(run: Run, keep: int, winner: int | None = None) -> None:
     """Keep the weights of the best `keep` trials of the search, of the winner, of the baseline and of the confirmation."""
-    finished = [trial for trial in run.search_trials if trial.status == "finished" and trial.best]
-    finished.sort(key=lambda trial: (-(trial.best or {})["val_accuracy"], trial.index))
-    for trial in finished[keep:]:
+    finished = [trial for trial in run.search_trials if trial.status == "finished"]
+    for trial in sorted(finished, key=order.of_trial)[keep:]:
         if trial.source != "baseline" and trial.index != winner:
             durable.remove_checked(trial.folder / "best.safetensors")

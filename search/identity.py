@@ -19,7 +19,8 @@ from trainables.durable import Record
 ROOT = Path(__file__).parents[1]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
-    "augment", "dropout", "kernels", "models", "normpool", "optimizers", "precision", "schedule", "seeds", "split", "train",
+    "augment", "dropout", "kernels", "models", "normpool", "objective", "optimizers", "precision", "schedule", "seeds", "split",
+    "train",
 )  # fmt: skip
 OF_GIT = (  # where a shell or a hook says that another repository lies
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import contains, itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from search import confirmation
 from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Totals
+from search.status import ENDED, Status
+from trainables import objective
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
 
@@ -24,7 +26,6 @@ PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
 OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
-Status = Literal["planned", "running", "waiting", "finished", "stopped", "diverged", "failed"]
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,17 @@ class Trial:
 
     @property
     def ended(self) -> bool:
-        return self.status in ("finished", "stopped", "diverged", "failed")
+        return self.status in ENDED
 
     @cached_property
     def best(self) -> Record | None:
-        """The row of the best validation accuracy, the earliest on ties: a trial's value everywhere."""
-        return max(self.epochs, key=itemgetter("val_accuracy"), default=None)  # of equal ones max takes the first
+        """The row that the trial is judged by."""
+        return objective.best_epoch(self.epochs)
+
+    @property
+    def value(self) -> float | None:
+        """What it is judged by, everywhere: that of its best epoch."""
+        return None if self.best is None else float(self.best[objective.COLUMN])
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainables import durable
 from trainables.durable import Record
 from trainables.errors import DataError, ExpectedError
+from trainables.named import FOLDER
 
 FILE = "local.json"
 
@@ -23,10 +24,7 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    from trainables.sources import (  # numpy loads here, and a shell that completes names has no need of it
-        FOLDER,
-        folder_of,
-    )
+    from trainables.sources import folder_of  # numpy loads here, and a shell that completes names has no need of it
 
     record = {"data_dir": str(data_dir.absolute())}
     if dataset.startswith(FOLDER):
@@ -56,7 +54,7 @@ def dataset(run: Path, title: str) -> str | None:
     Raises:
         DataError: they are not there any more.
     """
-    from trainables.sources import FOLDER, folder_of  # as above
+    from trainables.sources import folder_of  # as above
 
     name = known(run).get("dataset", "")
     if not name.startswith(FOLDER):

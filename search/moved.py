@@ -9,7 +9,7 @@ from search.resuming import names
 from search.settings import Settings
 from trainables.data import Dataset
 from trainables.errors import ExpectedError
-from trainables.sources import FOLDER
+from trainables.named import FOLDER
 
 
 def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings, str]:

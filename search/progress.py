@@ -2,9 +2,12 @@
 
 import time
 from dataclasses import dataclass
+from operator import attrgetter
 
-from search import confirmation, ledger
+from search import confirmation, ledger, order
+from search.status import ENDED, OPEN, Status
 from trainables.durable import Record
+from trainables.objective import COLUMN, is_better
 
 
 @dataclass
@@ -15,9 +18,20 @@ class TrialProgress:
     id: str
     searched: Record  # the searched parameters; empty text for one that does not apply
     epochs: int = 0
-    best: float | None = None  # val_accuracy
-    status: str = "planned"
+    best: float | None = None  # the value of its best epoch
+    status: Status = "planned"
     confirms: bool = False  # it has no part in choosing
+    is_heard: bool = False  # a row came of it since the display began
+
+    @property
+    def word(self) -> str:
+        """Its status as it is shown: one that has begun runs when its first row comes."""
+        return "waiting" if self.status == "running" and not self.is_heard else self.status
+
+    @property
+    def key(self) -> order.Key:
+        """What it is sorted by, best first."""
+        return order.key(self.status, self.best, self.index)
 
 
 class Progress:
@@ -34,10 +48,8 @@ class Progress:
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
         searched = {key: trial.config.get(key, "") for key in self.run.identity.space_params}
-        best = trial.best["val_accuracy"] if trial.best else None
-        status = "waiting" if trial.status == "running" else trial.status  # it runs when its first row comes
         confirms = trial.source == confirmation.SOURCE
-        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), best, status, confirms)
+        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), trial.value, trial.status, confirms)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
@@ -49,8 +61,9 @@ class Progress:
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
             self.first_row_at = self.first_row_at or time.monotonic()
-            trial.epochs, trial.status = row["epoch"], "running"
-            trial.best = max(trial.best or 0.0, row["val_accuracy"])
+            trial.epochs, trial.status, trial.is_heard = row["epoch"], "running", True
+            if trial.best is None or is_better(row[COLUMN], trial.best):
+                trial.best = row[COLUMN]
         return trial
 
     def _extend(self) -> None:
@@ -60,7 +73,7 @@ class Progress:
             self.trials[trial.index] = self._summary(trial)
 
     def ended(self) -> int:
-        return sum(trial.status in ("finished", "stopped", "diverged", "failed") for trial in self.trials.values())
+        return sum(trial.status in ENDED for trial in self.trials.values())
 
     def is_over(self) -> bool:
         """Whether nothing is left to train; a search of which nothing finished has nothing to confirm."""
@@ -68,9 +81,9 @@ class Progress:
         return self.ended() >= self.asked() and not (has_finished and self._to_confirm())
 
     def leader(self) -> TrialProgress | None:
-        """The trial of the search with the best validation accuracy so far."""
+        """The best trial of the search so far, as its leaderboard would have it."""
         scored = [trial for trial in self.trials.values() if trial.best is not None and not trial.confirms]
-        return max(scored, key=lambda trial: (trial.best or 0.0, -trial.index), default=None)
+        return min(scored, key=attrgetter("key"), default=None)
 
     def images_per_second(self) -> float:
         """Training images per second of wall time since this search was started or continued."""
@@ -105,7 +118,7 @@ class Progress:
         """At the rate since the first epoch, if no further trial is stopped early; none before the second."""
         if self.first_row_at is None or self.trained < 2:
             return None
-        open_trials = [trial for trial in self.trials.values() if trial.status in ("planned", "waiting", "running")]
+        open_trials = [trial for trial in self.trials.values() if trial.status in OPEN]
         left = sum(self.epochs_each - trial.epochs for trial in open_trials)
         left += (self.asked() - len(self.trials) + self._to_confirm()) * self.epochs_each
         return left * (time.monotonic() - self.first_row_at) / (self.trained - 1)

@@ -4,13 +4,13 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger, local
+from search.flags import OF_A_RULE
 from search.recorded import Identity
 from trainables import config
 from trainables.durable import Record
 from trainables.errors import ExpectedError, RunError, UsageError
+from trainables.named import NAMED
 
-NAMED = ("digits", "cifar10", "cifar100")  # data sets that are known by their name alone
-OF_A_RULE = ("grace_period", "reduction_factor", "audit")  # another way of stopping has its own
 CLOSEST = 3  # runs that are named where none has the name that was given
 
 
@@ -82,8 +82,8 @@ def flags(identity: Identity) -> Record:
 
     The points of a warm start are in the run, so the run that they came from is not needed again.
     """
-    scheduler = identity.scheduler
-    rule, budget = scheduler["name"], scheduler.get("budget")
+    from search import stopping  # numpy loads here, and a shell that completes names has no need of it
+
     return {
         "space": identity.space,
         **({"set_": identity.set} if identity.set else {}),
@@ -92,8 +92,7 @@ def flags(identity: Identity) -> Record:
         **({"skip_bad": True} if identity.skips_bad else {}),
         "algo": identity.algorithm,
         "seed": identity.seed,
-        "scheduler": rule if budget is None else f"{rule}:{budget}",  # epochs:K
-        **{key: scheduler[key] for key in OF_A_RULE if key in scheduler},  # no flag says its version
+        **stopping.flags(identity.scheduler),
         "fraction": identity.fraction,
         "precision": identity.precision,
         "cpus_per_trial": identity.threads,

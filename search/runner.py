@@ -30,13 +30,12 @@ from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
-from trainables import memory, streams
+from trainables import memory, objective, streams
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
 KNOCK = 10.0  # seconds for a cluster to answer
 SHORT = 19  # bytes of a folder's path below which the paths of Ray's sockets are shorter than 104, which macOS allows
-METRIC, MODE = "val_accuracy", "max"  # stated once: TuneConfig hands them on
 
 ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/findings.md
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -254,8 +253,8 @@ def attempt(
         tuner = tune.Tuner(
             tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
-                metric=METRIC, mode=MODE, search_alg=searcher, num_samples=-1, scheduler=scheduler, reuse_actors=True,
-                max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
+                metric=objective.COLUMN, mode=objective.MODE, search_alg=searcher, num_samples=-1, scheduler=scheduler,
+                reuse_actors=True, max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
                 name="tune", storage_path=storage(job.run), verbose=0, callbacks=[Watch(casualties.watchdog)],

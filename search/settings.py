@@ -8,13 +8,11 @@ from typing import Literal
 
 from search.flags import Flags, check_least
 from search.plan import ALGORITHMS
-from spaces import MAX_GRID, Space
+from spaces import MAX_GRID, Scheduler, Space
 from trainables.config import unknown
 from trainables.durable import Record
 from trainables.errors import UsageError
 
-SCHEDULERS = ("asha", "sha", "median", "epochs:K", "none")
-FEW_EPOCHS = re.compile(r"epochs:[1-9][0-9]{0,6}")
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
 AUTO: Literal["auto"] = "auto"  # of --gpus-per-trial: measured, see search/sharing.py
@@ -38,7 +36,7 @@ class Settings:
     fallback: str | None  # why the data set is not the one that was hoped for
     cache: Path  # the decoded images
     algorithm: str
-    scheduler: str  # one of SCHEDULERS, with a number for K
+    scheduler: str  # as spaces.Scheduler is written
     audit: float = Flags.audit
     grace_period: int = Flags.grace_period
     reduction_factor: int = Flags.reduction_factor
@@ -65,12 +63,10 @@ class Settings:
     warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
 
     def __post_init__(self) -> None:
-        for field, known in (("algorithm", ALGORITHMS), ("scheduler", SCHEDULERS), ("precision", PRECISIONS)):
-            given = getattr(self, field)
-            if given not in known and not (field == "scheduler" and FEW_EPOCHS.fullmatch(given)):
+        for field, known in (("algorithm", ALGORITHMS), ("precision", PRECISIONS)):
+            if (given := getattr(self, field)) not in known:
                 raise UsageError(unknown(field, given, known))
-        if self.scheduler == "epochs:K":
-            raise UsageError("--scheduler epochs:K needs a number of epochs for K. For example epochs:3.")
+        check_scheduler(self.scheduler)
         if not 0 < self.fraction <= 1:
             raise UsageError(f"--fraction must be above 0 and at most 1, but got {self.fraction}.")
         if not 0 <= self.audit <= 1:
@@ -106,6 +102,16 @@ class Settings:
     @property
     def run_name(self) -> str:
         return self.name or f"{self.space_name}-{self.dataset_short}"
+
+
+def check_scheduler(text: str) -> None:
+    """Raises UsageError for what no scheduler is written as."""
+    try:
+        Scheduler.parse(text)
+    except ValueError:
+        if text == "epochs:K":
+            raise UsageError("--scheduler epochs:K needs a number of epochs for K. For example epochs:3.") from None
+        raise UsageError(unknown("scheduler", text, Scheduler.FORMS)) from None
 
 
 def gpus(text: str | None) -> float | Literal["auto"] | None:

@@ -24,7 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from search.flags import OF_A_RULE
+from spaces import Scheduler
 from trainables.durable import Record
+from trainables.objective import place
 from trainables.seeds import derive
 
 ARRIVING = ("asha", "median")  # these decide about a trial when it arrives, in the order of arrival
@@ -39,14 +42,14 @@ def rule(name: str, grace_period: int = 1, reduction_factor: int = 3, audit: flo
     Args:
         name: asha, sha, median, epochs:K with a number for K, or none.
     """
+    scheduler = Scheduler.parse(name)
+    name, budget = scheduler.name, scheduler.budget
     if name == "none":
         return {"name": name}
-    name, _, budget = name.partition(":")
-    grace_period = int(budget) if budget else grace_period
     reduction_factor = 2 if name == "median" else reduction_factor
-    found: Record = {"name": name, "grace_period": grace_period, "reduction_factor": reduction_factor}
+    found: Record = {"name": name, "grace_period": budget or grace_period, "reduction_factor": reduction_factor}
     since = {"version": VERSIONS[name]} if name in VERSIONS else {}
-    return found | ({"budget": int(budget)} if budget else {}) | ({"audit": audit} if audit else {}) | since
+    return found | ({"budget": budget} if budget else {}) | ({"audit": audit} if audit else {}) | since
 
 
 def version_of(scheduler: Record) -> Any:
@@ -80,8 +83,13 @@ def unread(name: str, grace_period: int, reduction_factor: int) -> list[str]:
 
 def label(scheduler: Record) -> str:
     """A scheduler of run.json by the name that --scheduler has for it."""
-    name: str = scheduler["name"]
-    return f"{name}:{scheduler['budget']}" if name == "epochs" else name
+    return str(Scheduler(scheduler["name"], scheduler.get("budget")))
+
+
+def flags(scheduler: Record) -> Record:
+    """The flags that lead to a scheduler of run.json, by their names in Settings; its version is in none."""
+    read = {key: scheduler[key] for key in OF_A_RULE if key in scheduler}
+    return {"scheduler": label(scheduler), **read}
 
 
 def milestones(grace_period: int, reduction_factor: int, epochs: int) -> list[int]:
@@ -194,7 +202,7 @@ def quota(scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
 
 def survivors(values: Mapping[int, float], count: int) -> set[int]:
     """The best `count` trials of a whole rung, the first planned on ties."""
-    best_first = sorted(values, key=lambda trial: (-values[trial], trial))
+    best_first = sorted(values, key=lambda trial: (place(values[trial]), trial))
     return set(best_first[:count])
 
 

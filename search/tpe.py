@@ -9,9 +9,10 @@ import itertools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from search import plan
+from search.status import Status
 from spaces import Choice, Point, Range, Space, by_axis, rows
 from trainables.config import key_of
 from trainables.seeds import derive
@@ -28,7 +29,7 @@ class Told:
     """What one earlier trial had come to when a point was drawn."""
 
     config: Mapping[str, Any]
-    status: Literal["finished", "stopped", "diverged", "failed", "running"]
+    status: Status
     values: Sequence[float] = ()  # val_accuracy of each committed epoch of a trial that ended
 
 

@@ -1,11 +1,10 @@
 """The best points of an earlier run, to be tried right after the baseline: also of other images or of a changed space."""
 
 from collections.abc import Collection
+from operator import attrgetter
 from pathlib import Path
-from statistics import fmean
-from typing import Any
 
-from search import ledger
+from search import ledger, order
 from search.confirmation import SOURCE
 from search.resuming import names
 from search.settings import Settings
@@ -57,27 +56,19 @@ def recorded(folder: Path, name: str | None) -> Record | None:
 def best(run: ledger.Run) -> list[ledger.Trial]:
     """The first trial of each configuration that was measured, best first.
 
-    Those that fresh seeds confirmed come first, in the order of these; then finished ones by their mean over the seeds of the
-    search, then those that came furthest.
+    Those that fresh seeds confirmed come first, in the order of these; then the others in the order of the search.
     """
-    seeds: dict[str, list[ledger.Trial]] = {}
-    for trial in sorted(run.trials, key=lambda trial: trial.index):
+    fresh = [trial for trial in run.trials if trial.source == SOURCE]
+    over = all(trial.ended for trial in fresh)
+    confirmed = order.configurations(fresh if over else [], run.totals.confirm_seeds)
+    confirmed = [group for group in confirmed if all(trial.status == "finished" for trial in group)]
+    searched = order.configurations(run.search_trials, run.totals.seeds)
+    first: dict[str, ledger.Trial] = {}
+    for trial in sorted(run.trials, key=attrgetter("index")):
         if trial.best and trial.status != "diverged":
-            seeds.setdefault(key_of(trial.config), []).append(trial)
-    return [trials[0] for trials in sorted(seeds.values(), key=standing)]
-
-
-def standing(trials: list[ledger.Trial]) -> tuple[Any, ...]:
-    """What a configuration is sorted by, given its trials in plan order."""
-    fresh = [trial for trial in trials if trial.source == SOURCE and trial.status == "finished"]
-    own = fresh or [trial for trial in trials if trial.source != SOURCE] or trials
-    unfinished = sum(trial.status != "finished" for trial in own)
-    length = min(len(trial.epochs) for trial in own)
-    return not fresh, unfinished, -length, -fmean(map(value, own)), trials[0].index
-
-
-def value(trial: ledger.Trial) -> float:
-    return float(trial.best["val_accuracy"]) if trial.best else 0.0
+            first.setdefault(key_of(trial.config), trial)
+    names = dict.fromkeys(key_of(group[0].config) for group in (*confirmed, *searched))
+    return [first[name] for name in names if name in first]
 
 
 def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]]:

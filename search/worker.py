@@ -74,6 +74,7 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
     import torch  # only here: reading a plan needs no torch
 
     from trainables import trial as one
+    from trainables.train import Training
 
     if job.device == "cuda" and not torch.cuda.is_available():
         raise RayError(
@@ -82,13 +83,12 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
     torch.set_num_threads(job.threads)
     spare_the_loaded()
     data = images(job.cache, job.fraction)
+    training = Training(trial.config, data, seed=trial.seed, device=job.device, precision=job.precision)
     with beating(job.pulses / str(trial.index)) as beat:
 
         def train() -> None:
             rows = one.run(
-                trial.folder, trial.config, data,
-                seed=trial.seed, device=job.device, precision=job.precision, until=until,
-                heard=len(trial.epochs), exact=job.exact, shares_gpu=job.shares_gpu,
+                trial.folder, training, until=until, heard=len(trial.epochs), exact=job.exact, shares_gpu=job.shares_gpu,
                 stopping=job.stop_marker.exists, on_batch=beat,
             )  # fmt: skip
             report_all(rows, report, job.stop_marker)

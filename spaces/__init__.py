@@ -25,12 +25,13 @@ from spaces._ranges import (
     uniform,
     when,
 )
+from spaces._scheduler import Scheduler
 from spaces._space import Space
 from trainables.config import unknown
 from trainables.errors import SpaceError
 
 __all__ = [
-    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Range", "Space", "When", "by_axis", "changed", "choice",
+    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "by_axis", "changed", "choice",
     "describe", "fits", "integers", "linked", "load", "logintegers", "loguniform", "names", "rows", "uniform",
     "warnings", "when",
 ]  # fmt: skip

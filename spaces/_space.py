@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,9 @@ from typing import Any
 
 from spaces._parameters import ParameterError, Parameters, Point, by_axis, fits
 from spaces._ranges import canonical_range
+from spaces._scheduler import Scheduler
 from trainables.config import Config, canonical, complete, key_of
 from trainables.errors import SpaceError
-
-SCHEDULER = re.compile(r"asha|sha|median|epochs:[1-9][0-9]{0,6}|none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +45,13 @@ class Space(Parameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_baseline()
-        if not SCHEDULER.fullmatch(str(self.scheduler)):
+        try:
+            Scheduler.parse(str(self.scheduler))
+        except ValueError:
             known = "'asha', 'sha', 'median', 'epochs:K' with a number for K, or 'none'"
-            raise SpaceError(f"scheduler must be {known}, but got {self.scheduler!r}.")
+            raise SpaceError(f"scheduler must be {known}, but got {self.scheduler!r}.") from None
         for name, count in (("samples", self.samples), ("max_params", self.max_params)):
-            if count is not None and (type(count) is not int or count < 1):
+            if (name, count) != ("max_params", None) and (type(count) is not int or count < 1):
                 raise SpaceError(f"{name} must be a positive integer, but got {count!r}.")
         complete({**self.config(self.baseline), "epochs": self.epochs})
         self.check_combinations()

@@ -17,6 +17,7 @@ from search.settings import Settings
 from search.turns import Turn, Turns
 from trainables import durable
 from trainables.data import Dataset, Split
+from trainables.train import Training
 
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
@@ -123,6 +124,8 @@ def train_turn(one: ledger.Trial, turn: Turn, images: Dataset, decisions: Decisi
 
     if any(decisions.stops(one.index, row["epoch"], row["val_accuracy"]) for row in one.epochs[-1:]):
         return
-    rows = trial.run(one.folder, one.config, images, seed=one.seed, device="cpu", precision="fp32", until=turn.until)
+    rows = trial.run(
+        one.folder, Training(one.config, images, seed=one.seed, device="cpu", precision="fp32"), until=turn.until
+    )
     with contextlib.closing(rows):
         any(decisions.stops(one.index, row["epoch"], row["val_accuracy"]) for row in rows)

@@ -16,7 +16,8 @@ from trainables import cache, census, cifar, durable, split
 from trainables.durable import Record
 from trainables.errors import DataError, StorageError, UsageError
 from trainables.meter import say
-from trainables.sources import FOLDER, Source, base_name, check_name, folder_of, source
+from trainables.named import FOLDER
+from trainables.sources import Source, base_name, check_name, folder_of, source
 
 PATIENCE = 300.0  # seconds that a download may take when nobody asked for this data set by name
 

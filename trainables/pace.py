@@ -14,7 +14,7 @@ import torch
 
 from trainables import data, memory
 from trainables.durable import Record
-from trainables.train import train
+from trainables.train import Training, train
 
 WARM_UP = 5  # batches: the first ones load kernels and ask for memory
 FOREVER = 1_000_000  # epochs
@@ -59,7 +59,8 @@ def main() -> None:
     images = data.load(Path(asked["cache"]), fraction=asked["fraction"])
     pace = Pace(config["batch_size"], asked["device"])
     epochs = train(
-        config, images, seed=0, device=asked["device"], precision=asked["precision"], on_batch=pace.batch_ended
+        Training(config, images, seed=0, device=asked["device"], precision=asked["precision"]),
+        on_batch=pace.batch_ended,
     )
     for _ in epochs:
         pass

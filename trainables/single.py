@@ -17,8 +17,9 @@ from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
 from trainables.models import build
+from trainables.objective import best_epoch
 from trainables.precision import resolve
-from trainables.train import predict
+from trainables.train import Training, predict
 
 FACTS = "trial.json"  # what a kept trial was started with
 
@@ -64,10 +65,11 @@ def train_single(
         }  # fmt: skip
         refuse_other_device(folder, device)
         claim(folder, facts, config)
-        follow(folder, config, images, seed, device, arithmetic, quiet)
+        training = Training(config, images, seed=seed, device=device, precision=arithmetic)
+        follow(folder, training, quiet)
         print_validation(folder, images)
         if test:
-            print_test(folder, config, images, cache, device, arithmetic, is_kept=out is not None)
+            print_test(folder, training, cache, is_kept=out is not None)
 
 
 @contextlib.contextmanager
@@ -127,16 +129,7 @@ def changes(found: Record, asked: Record) -> list[str]:
     return [f"{key} {found.get(key)!r} is now {asked[key]!r}" for key in asked if found.get(key) != asked[key]]
 
 
-def follow(
-    folder: Path,
-    config: Config,
-    images: data.Dataset,
-    seed: int,
-    device: str,
-    arithmetic: str,
-    quiet: bool,
-    until: int | None = None,
-) -> None:
+def follow(folder: Path, training: Training, quiet: bool, until: int | None = None) -> None:
     """Train to the end, or to the epoch `until`, showing one bar per epoch on a terminal and one line per epoch elsewhere."""
     console = Console(stderr=True, quiet=quiet)
     columns = (
@@ -151,12 +144,9 @@ def follow(
         def show_batch(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)
 
-        rows = trial.run(
-            folder, config, images, seed=seed, device=device, precision=arithmetic, until=until,
-            on_batch=show_batch if console.is_terminal else None,
-        )  # fmt: skip
+        rows = trial.run(folder, training, until=until, on_batch=show_batch if console.is_terminal else None)
         for row in rows:
-            console.print(row_line(row, config["epochs"]), highlight=False, soft_wrap=True)
+            console.print(row_line(row, training.config["epochs"]), highlight=False, soft_wrap=True)
 
 
 def row_line(row: Record, epochs: int) -> str:
@@ -176,8 +166,7 @@ def print_validation(folder: Path, images: data.Dataset) -> None:
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
         raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
-    if rows:
-        best = max(rows, key=lambda row: row["val_accuracy"])
+    if best := best_epoch(rows):
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
         print_majority("val", census.of_classes(images.val.labels, len(images.classes)))
     if outcome["outcome"] == "diverged":
@@ -190,18 +179,17 @@ def print_majority(split: str, counts: list[int]) -> None:
         print_metrics({f"{split}_majority": census.majority(counts)})
 
 
-def print_test(
-    folder: Path, config: Config, images: data.Dataset, cache: Path, device: str, arithmetic: str, *, is_kept: bool
-) -> None:
+def print_test(folder: Path, training: Training, cache: Path, *, is_kept: bool) -> None:
     """The metrics of the best epoch on the test split on stdout; of many classes a summary, all of it in a kept folder."""
     if not (folder / "best.safetensors").exists():
         return
     weights = durable.read_checked(folder / "best.safetensors")
-    model = build(config, len(images.classes)).to(device)
+    images, device = training.data, training.device
+    model = build(training.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
     durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "intent"})
     split = data.load_test(cache)
-    found = metrics.evaluate(predict(model, split.images, images, device, arithmetic), np.asarray(split.labels))
+    found = metrics.evaluate(predict(model, split.images, images, device, training.precision), np.asarray(split.labels))
     durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "done", "metrics": found})
     answers = classwise.Answers(images.classes, found.pop("per_class_accuracy"), found.pop("confusion_matrix"))
     print_metrics({f"test_{key}": value for key, value in found.items() if value is not None})

@@ -14,13 +14,12 @@ from trainables.cache import Written
 from trainables.config import unknown
 from trainables.errors import DataError
 from trainables.meter import meter, say
+from trainables.named import FOLDER, FORMS, NAMED, NAMES
 from trainables.paths import expanded
 
 if TYPE_CHECKING:
     from trainables import decode
 
-NAMES = ("auto", "digits", "cifar10", "cifar100", "folder:PATH")
-FOLDER = "folder:"
 ENOUGH = 15  # training images of which a tenth can be held out; of fewer that would be a single one
 LISTED = 5  # bad files that are named; of more the number is told
 
@@ -38,7 +37,7 @@ class Source:
 
 def check_name(dataset: str) -> None:
     """Raises DataError, with the closest name, for a data set that does not exist."""
-    if dataset not in NAMES[:-1] and not (dataset.startswith(FOLDER) and dataset != FOLDER):
+    if dataset not in ("auto", *NAMED) and not (dataset.startswith(FOLDER) and dataset != FOLDER):
         raise DataError(unknown("data set", dataset, NAMES))
 
 
@@ -53,11 +52,11 @@ def source(dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: bo
     """
     if dataset == "digits":
         return Source("digits", cache.key("digits", ""), _write_digits)
-    if dataset in ("cifar10", "cifar100"):
+    if dataset in cifar.ARCHIVES:
         return _archive_source(dataset, data_dir)
     if dataset.startswith(FOLDER):
         return _folder_source(folder_of(dataset), skip_bad, progress)
-    raise DataError(unknown("data set", dataset, NAMES[1:]))
+    raise DataError(unknown("data set", dataset, FORMS))
 
 
 def folder_of(dataset: str) -> Path:

@@ -9,7 +9,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.augment import Batch, augment, normalise
+from trainables.config import trial_id, trial_id_of_schema_1
 from trainables.data import Dataset, Split
 from trainables.models import Whitening, build
+from trainables.objective import is_better
 from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
 from trainables.schedule import learning_rate
 from trainables.seeds import derive
@@ -28,6 +30,33 @@ EVALUATION_BATCH = 1000  # images at once where no gradient is kept
 
 Metrics = dict[str, Any]
 Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a trial is: the same one gives the same rows, on the same kind of device and number of threads.
+
+    Attributes:
+        config: complete, see trainables.config.
+        precision: "bf16" for bfloat16 autocast, "fp32" for none.
+    """
+
+    config: Mapping[str, Any]
+    data: Dataset
+    _: KW_ONLY
+    seed: int
+    device: str
+    precision: str
+
+    @property
+    def id(self) -> str:
+        """The name of its configuration and seed."""
+        return trial_id(self.config, self.seed)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The ids that a state of it may have: today's, and that of schema 1."""
+        return self.id, trial_id_of_schema_1(self.config, self.seed)
 
 
 class Diverged(Exception):
@@ -69,12 +98,8 @@ class Epoch:
 
 
 def train(
-    config: Mapping[str, Any],
-    data: Dataset,
+    training: Training,
     *,
-    seed: int,
-    device: str,
-    precision: str,
     state: Mapping[str, Any] | None = None,
     known: Mapping[int, float] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
@@ -82,9 +107,7 @@ def train(
     """Train for config["epochs"] epochs, or those that state leaves to do, and yield after each.
 
     Args:
-        config: complete, see trainables.config.
-        precision: "bf16" for bfloat16 autocast, "fp32" for none.
-        state: of an earlier Epoch of the same configuration, data and seed.
+        state: of an earlier Epoch of the same training.
         known: val_accuracy of epochs that were trained before. Where one comes out differently, as it may on a GPU, the best
             epoch is still chosen by these.
         on_batch: told after each batch how many of the epoch's batches are done.
@@ -96,7 +119,8 @@ def train(
     Raises:
         Diverged: a loss is not finite; that epoch is not yielded.
     """
-    torch.manual_seed(derive(seed, "weights"))
+    config, data, device = training.config, training.data, training.device
+    torch.manual_seed(derive(training.seed, "weights"))
     model = build(config, len(data.classes)).to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(config, model)
     train_set, val_set = resident(data.train, device), resident(data.val, device)
@@ -105,34 +129,30 @@ def train(
     best = restore(state, model, optimizer) if state else None
 
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
-        metrics = {"epoch": epoch} | train_epoch(
-            model, optimizer, train_set, scale, config, seed, epoch, precision, on_batch
-        )
-        logits = predict_resident(model, val_set[0], scale, precision)
+        metrics = {"epoch": epoch} | train_epoch(training, model, optimizer, train_set, scale, epoch, on_batch)
+        logits = predict_resident(model, val_set[0], scale, training.precision)
         metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
         accuracy = (known or {}).get(epoch, metrics["val_accuracy"])
-        if best is None or accuracy > best.val_accuracy:
+        if best is None or is_better(accuracy, best.val_accuracy):
             best = Best(epoch, accuracy, logits.argmax(1).cpu(), copy_weights(model))
         yield Epoch(metrics, best, model, optimizer, device)
 
 
 def train_epoch(
+    training: Training,
     model: nn.Module,
     optimizer: Optimizer,
     train_set: Resident,
     scale: tuple[Tensor, Tensor],
-    config: Mapping[str, Any],
-    seed: int,
     epoch: int,
-    precision: str,
     on_batch: Callable[[int, int], None] | None,
 ) -> Metrics:
     """One pass over the training images. Nothing is read back from the device before its end."""
-    device = train_set[0].device
-    torch.manual_seed(derive(seed, "dropout", epoch))
-    generator = torch.Generator(device).manual_seed(derive(seed, "images", epoch))
+    config, device = training.config, train_set[0].device
+    torch.manual_seed(derive(training.seed, "dropout", epoch))
+    generator = torch.Generator(device).manual_seed(derive(training.seed, "images", epoch))
     order = torch.randperm(len(train_set[1]), device=device, generator=generator)
     batches = split_order(order, config["batch_size"])
     model.train()
@@ -144,7 +164,7 @@ def train_epoch(
             part.index_select(0, chosen) for part in train_set
         )  # copies whole images: 40 times faster than [chosen]
         batch = augment(config["augment"], images, labels, *scale, generator)
-        with autocast(device, precision):
+        with autocast(device, training.precision):
             logits = model(batch.images)
         loss = mixed_loss(logits.float(), batch, config["label_smoothing"])
         optimizer.zero_grad(set_to_none=True)

@@ -7,7 +7,7 @@ and, after an error, error.txt. A row is committed before anyone hears of it; a 
 import io
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,22 @@ import safetensors.torch
 import torch
 
 from trainables import durable, timing
-from trainables.config import trial_id, trial_id_of_schema_1
 from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.latency import latency
-from trainables.train import Best, Diverged, Epoch, train
+from trainables.objective import COLUMN
+from trainables.train import Best, Diverged, Epoch, Training, train
 
 SAVE_EVERY = 10.0  # seconds between resume states
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it
 BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "NVIDIA driver")  # how torch begins what a driver reports
 
-Settings = Mapping[str, Any]
-
 
 def run(
     folder: Path,
-    config: Settings,
-    data: Dataset,
+    training: Training,
     *,
-    seed: int,
-    device: str,
-    precision: str,
     until: int | None = None,
     heard: int | None = None,
     exact: bool = True,
@@ -45,7 +39,7 @@ def run(
     stopping: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Generator[Record, None, None]:
-    """Continue the trial in folder until config["epochs"] epochs are committed, and yield each new row once it is.
+    """Continue the training in folder until all its epochs are committed, and yield each new row once it is.
 
     With `until` it pauses after that epoch instead, its state saved and no outcome written. Rows after the first `heard`, which
     another process committed before it let go of the folder, are yielded first.
@@ -69,21 +63,18 @@ def run(
         durable.sweep(folder)
         committed = committed_rows(folder)
         yield from committed[heard:] if heard is not None else ()
-        if has_ended(folder, config["epochs"]):
+        last = training.config["epochs"]
+        if has_ended(folder, last):
             return
-        names = trial_id(config, seed), trial_id_of_schema_1(config, seed)
-        state = load_state(folder, *names, at_most=config["epochs"])
-        if until and state and until <= min(state["epoch"], len(committed)) < config["epochs"]:
+        state = load_state(folder, *training.names, at_most=last)
+        if until and state and until <= min(state["epoch"], len(committed)) < last:
             return
-        known = {row["epoch"]: row["val_accuracy"] for row in committed}
-        epochs = train(
-            config, data, seed=seed, device=device, precision=precision, state=state, known=known, on_batch=on_batch
-        )
-        must_match = exact and device == "cpu"
+        known = {row["epoch"]: row[COLUMN] for row in committed}
+        epochs = train(training, state=state, known=known, on_batch=on_batch)
+        best = Best(**state["best"]) if state else None
+        must_match = exact and training.device == "cpu"
         try:
-            yield from commit_all(
-                folder, epochs, committed, config, data, seed, precision, state, until, must_match, stopping
-            )
+            yield from commit_all(folder, training, epochs, committed, best, until, must_match, stopping)
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
@@ -101,24 +92,20 @@ def run(
 
 def commit_all(
     folder: Path,
+    training: Training,
     epochs: Iterator[Epoch],
     committed: Sequence[Record],
-    config: Settings,
-    data: Dataset,
-    seed: int,
-    precision: str,
-    state: Settings | None,
+    best: Best | None,
     until: int | None,
     must_match: bool,
     stopping: Callable[[], bool],
 ) -> Generator[Record, None, None]:
     """Commit each epoch, save states in between and the outcome at the end."""
-    best = Best(**state["best"]) if state else None
-    last_row, saved_at, started = None, time.monotonic(), time.monotonic()
+    data, last_row, saved_at, started = training.data, None, time.monotonic(), time.monotonic()
     begun = started
     for epoch in epochs:
         row, best = epoch.metrics, epoch.best
-        is_new, is_last = row["epoch"] > len(committed), row["epoch"] == config["epochs"]
+        is_new, is_last = row["epoch"] > len(committed), row["epoch"] == training.config["epochs"]
         if is_new:
             durable.append(folder / "epochs.jsonl", row)
         else:
@@ -128,17 +115,18 @@ def commit_all(
         is_pause = row["epoch"] == until and not is_last
         is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
         if is_saved:
-            save_state(folder, epoch, trial_id(config, seed))
+            save_state(folder, epoch, training.id)
             saved_at = time.monotonic()
         if is_last:
-            seconds = latency(epoch.model, data, epoch.device, precision, time.monotonic() - begun)
-            timing.note(folder, {"latency_seconds": round(seconds, 7), "precision": precision, "device": epoch.device})
+            seconds = latency(epoch.model, data, epoch.device, training.precision, time.monotonic() - begun)
+            facts = {"precision": training.precision, "device": epoch.device}
+            timing.note(folder, {"latency_seconds": round(seconds, 7), **facts})
         if is_new and not is_last:
             try:
                 yield row
             except GeneratorExit:  # whoever listened has gone
                 if stopping() and not is_saved:
-                    save_state(folder, epoch, trial_id(config, seed))
+                    save_state(folder, epoch, training.id)
                 raise
         if is_pause:
             return

@@ -48,10 +48,7 @@ def tested(run: Run, leader: Trial) -> dict[str, float]:
 
 def trials(run: Run) -> list[list[object]]:
     """One row per trial, in plan order."""
-    return [
-        [trial.index, trial.id, trial.status, len(trial.epochs), trial.best["val_accuracy"] if trial.best else None]
-        for trial in run.trials
-    ]
+    return [[trial.index, trial.id, trial.status, len(trial.epochs), trial.value] for trial in run.trials]
 
 
 def table(header: tuple[str, ...], rows: list[list[object]]) -> bytes:

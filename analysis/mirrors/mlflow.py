@@ -14,7 +14,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
-from analysis.news import best, value
+from analysis.news import best
 from search.ledger import Run, Trial
 from trainables import durable
 
@@ -111,8 +111,8 @@ def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
 def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
     """The best value so far and the state of the search as a whole."""
     number, leader = parent.info.run_id, best(run)
-    if leader and parent.data.metrics.get(BEST) != value(leader):
-        client.log_metric(number, BEST, value(leader), step=sum(trial.ended for trial in run.trials))
+    if leader and parent.data.metrics.get(BEST) != leader.value:
+        client.log_metric(number, BEST, leader.value, step=sum(trial.ended for trial in run.trials))
     status = "FINISHED" if run.complete else "RUNNING"
     if parent.info.status != status:
         client.update_run(number, status)

@@ -29,7 +29,6 @@ from trainables import timing
 FILE = "optuna.db"
 STATES = {
     "planned": TrialState.WAITING,
-    "waiting": TrialState.RUNNING,
     "running": TrialState.RUNNING,
     "finished": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
@@ -79,7 +78,7 @@ def frozen(trial: Trial, space_params: Mapping[str, str]) -> FrozenTrial:
     state, known = STATES[trial.status], {key: distribution(text, trial.config) for key, text in space_params.items()}
     ranges = {key: range for key, range in known.items() if range and contains(range, trial.config.get(key))}
     params = {key: trial.config[key] for key in ranges}
-    value = trial.best["val_accuracy"] if trial.best and state in (TrialState.COMPLETE, TrialState.PRUNED) else None
+    value = trial.value if state in (TrialState.COMPLETE, TrialState.PRUNED) else None
     attributes = {"id": trial.id, "seed": trial.seed, "source": trial.source, "status": trial.status}
     if trial.outcome and "error" in trial.outcome:
         attributes["error"] = trial.outcome["error"]

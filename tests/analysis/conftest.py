@@ -18,6 +18,7 @@ from search.recorded import Identity, Totals
 from trainables import data, train
 from trainables import trial as trials
 from trainables.config import complete, trial_id
+from trainables.train import Training
 
 IMAGES = 300  # of the validation split
 VALUES: dict[float, tuple[float, ...]] = {
@@ -283,7 +284,11 @@ def trained_once(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     torch.set_num_threads(1)  # as run.json says: they decide the last bits
     for each in planned:
         until = 1 if each.index == 2 else None
-        list(trials.run(folder / each.folder, each.config, images, seed=0, device="cpu", precision="fp32", until=until))
+        list(
+            trials.run(
+                folder / each.folder, Training(each.config, images, seed=0, device="cpu", precision="fp32"), until=until
+            )
+        )
     torch.set_num_threads(threads)
     stop = {"sequence": 0, "trial": 2, "epoch": 1, "value": 0.1, "cutoff": 0.5, "decision": "stop"}
     write_lines(folder / "decisions.jsonl", [stop])

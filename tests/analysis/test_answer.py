@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from analysis import answer
+from analysis.markdown import inline, rendered
 from analysis.standing import stand
 from analysis.winner import winner_on_test
 from search.ledger import Run, Trial
@@ -18,7 +19,7 @@ Rates = Callable[[], list[Trial]]
 
 
 def told(run: Run) -> str:
-    return answer.answer(run, stand(run))
+    return rendered(answer.answer(run, stand(run)))
 
 
 def test_the_answer_names_the_winner_its_interval_and_its_ties(rates: Rates, run: MakeRun) -> None:
@@ -44,7 +45,7 @@ def test_over_seeds_the_words_are_about_configurations(seeded: Run) -> None:
     assert "It is ahead of every other finished one by more than the noise of the seed." in told(seeded) or (
         "Tied with it, the difference being within the noise of the seed:" in told(seeded)
     )
-    assert "network" not in answer.sentence(seeded, stand(seeded))
+    assert "network" not in inline(answer.sentence(seeded, stand(seeded)))
 
 
 def test_a_winning_baseline_is_admitted(trial: Make, run: MakeRun) -> None:
@@ -120,7 +121,7 @@ def sayings(run: Run) -> tuple[str, str]:
     one = dataclasses.replace(
         run, tests=[{**line, "metrics": metrics}], identity=dataclasses.replace(run.identity, classes=["a"])
     )
-    return told(one), winner_on_test(one, stand(one))
+    return told(one), rendered(winner_on_test(one, stand(one)))
 
 
 def test_with_several_seeds_the_network_that_was_tested_is_named(seeded: Run, confirmed: Run) -> None:
@@ -167,28 +168,28 @@ def test_the_section_about_the_test_split_names_the_network_of_one_seed_too(tria
 
 
 def test_an_incomplete_search_says_so_and_how_to_go_on(trial: Make, run: MakeRun) -> None:
-    text = answer.banner(run([trial(0, (0.9,)), trial(1, (0.5,), "running", epochs=1)], total=5))
+    text = rendered(answer.banner(run([trial(0, (0.9,)), trial(1, (0.5,), "running", epochs=1)], total=5)))
     assert "Incomplete: 1 of 5 trials ended" in text
     assert "python run_search.py --resume lr_sweep-digits" in text
 
 
 def test_a_complete_search_has_no_banner(rates: Rates, run: MakeRun) -> None:
-    assert answer.banner(run(rates())) == ""
+    assert rendered(answer.banner(run(rates()))) == ""
 
 
 def test_a_fallback_is_in_the_title_with_its_reason(rates: Rates, run: MakeRun) -> None:
-    text = answer.title(run(rates(), fallback="CIFAR-10 is not in /home/ann/data (<offline>)"))
+    text = rendered(answer.title(run(rates(), fallback="CIFAR-10 is not in /home/ann/data (<offline>)")))
     assert text.splitlines()[0] == "# lr_sweep on digits, not CIFAR-10"
     assert "/home" not in text
     assert "&lt;offline&gt;" in text
 
 
 def test_a_named_data_set_has_a_plain_title(rates: Rates, run: MakeRun) -> None:
-    assert answer.title(run(rates())) == "# lr_sweep on digits"
+    assert rendered(answer.title(run(rates()))) == "# lr_sweep on digits"
 
 
 def test_the_protocol_tells_splits_selection_and_the_reading_of_test(rates: Rates, run: MakeRun) -> None:
-    text = answer.protocol(run(rates()))
+    text = rendered(answer.protocol(run(rates())))
     for part in (
         "1,197 images",
         "3 epochs",
@@ -201,22 +202,24 @@ def test_the_protocol_tells_splits_selection_and_the_reading_of_test(rates: Rate
     ):
         assert part in text
     seeded = dataclasses.replace(run(rates()), totals=dataclasses.replace(run(rates()).totals, seeds=3))
-    assert "its value is the mean over its seeds of the accuracy on" in answer.protocol(seeded)
+    assert "its value is the mean over its seeds of the accuracy on" in rendered(answer.protocol(seeded))
 
 
 def test_the_protocol_tells_early_stopping_and_fraction(rates: Rates, run: MakeRun) -> None:
     scheduler: dict[str, Any] = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
-    text = answer.protocol(run(rates(), scheduler=scheduler, fraction=0.25))
+    text = rendered(answer.protocol(run(rates(), scheduler=scheduler, fraction=0.25)))
     assert "stopped early (ASHA, grace period 1, reduction factor 3)" in text
     assert "(25 % of those there are)" in text
-    assert "version" not in answer.protocol(run(rates(), scheduler={"name": "sha", "version": 2}))
+    assert "version" not in rendered(answer.protocol(run(rates(), scheduler={"name": "sha", "version": 2})))
 
 
 def test_readings_are_counted_by_weights(rates: Rates, run: MakeRun) -> None:
     """The same weights twice, and once more after a crash, are one reading."""
     lines = [{"weights": key, "trial": 0, "epoch": 1, "state": "intent"} for key in ("a", "a", "b")]
-    assert "read 1 time, for the winner" in answer.protocol(dataclasses.replace(run(rates()), tests=lines[:2]))
-    assert "read 2 times" in answer.protocol(dataclasses.replace(run(rates()), tests=lines))
+    assert "read 1 time, for the winner" in rendered(
+        answer.protocol(dataclasses.replace(run(rates()), tests=lines[:2]))
+    )
+    assert "read 2 times" in rendered(answer.protocol(dataclasses.replace(run(rates()), tests=lines)))
 
 
 def commands_in(text: str) -> list[str]:
@@ -230,7 +233,7 @@ def test_the_first_commands_are_short_and_the_long_one_is_folded(
     trial: Make, run: MakeRun, dataset: str, config: dict[str, object]
 ) -> None:
     found = run([trial(0, (0.9,), **config)], dataset=dataset, dataset_title=dataset.partition("-")[0])
-    text = answer.answer(found, stand(found))
+    text = rendered(answer.answer(found, stand(found)))
     first = commands_in(text)
     assert [line.partition("  # ")[0].split()[:4] for line in first] == [
         ["python", "run_search.py", "--reproduce", f"lr_sweep-digits/0000-{found.trials[0].id}"],
@@ -243,4 +246,4 @@ def test_the_first_commands_are_short_and_the_long_one_is_folded(
 
 def test_a_search_that_is_not_complete_goes_on_by_its_name(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (0.5,), "running", epochs=2)], set=["width=32", "lr=0.1,0.2"], dataset="flowers-3fa2")
-    assert commands_in(answer.banner(found)) == ["python run_search.py --resume lr_sweep-digits"]
+    assert commands_in(rendered(answer.banner(found))) == ["python run_search.py --resume lr_sweep-digits"]

@@ -11,6 +11,7 @@ import pytest
 from analysis import audit, checks
 from analysis.checks import Finding
 from analysis.importance import Importance, Mattered
+from analysis.markdown import plain, rendered
 from analysis.standing import stand
 from search.ledger import Run, Trial
 
@@ -23,7 +24,7 @@ FLAT = (0.5, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9)
 
 def only(found: list[Finding]) -> Finding:
     (one,) = found
-    return one
+    return one._replace(text=plain(one.text))
 
 
 def arguments(command: str) -> dict[str, str]:
@@ -310,7 +311,7 @@ def test_an_audited_trial_stands_for_those_that_were_stopped_with_it(trial: Make
 
 def test_a_search_without_a_winner_has_no_checks(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (), "failed")])
-    assert checks.section(found, stand(found), None) == ""
+    assert rendered(checks.section(found, stand(found), None)) == ""
 
 
 def test_a_gain_at_the_end_within_noise_is_called_that(trial: Make, run: MakeRun) -> None:
@@ -347,7 +348,7 @@ def test_noise_between_epochs_is_what_it_was_made_with() -> None:
 
 def test_a_search_in_which_everything_diverged_is_told_to_go_slower(trial: Make, run: MakeRun) -> None:
     found = run([trial(place, (0.1,), "diverged", lr=0.01 + place / 100) for place in range(3)], space_params=LOG)
-    text = checks.section(found, stand(found), None)
+    text = rendered(checks.section(found, stand(found), None))
     assert "All 3 trials diverged: search lower rates." in text
     assert "--set lr=1e-05,0.001" in text
 

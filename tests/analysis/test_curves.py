@@ -48,3 +48,11 @@ def test_labels_are_cut(trial: Make, run: MakeRun, length: int) -> None:
     found = run([one])
     label = curves.learning_curves(found, results.rank(found), ["augment"])["top"][0]["label"]
     assert len(label) <= curves.LONGEST
+
+
+def test_a_label_is_no_markdown(trial: Make, run: MakeRun) -> None:
+    one = trial(0, (0.5,))
+    one.config["augment"] = "_a_*(b)"
+    found = run([one])
+    label = curves.learning_curves(found, results.rank(found), ["augment"])["top"][0]["label"]
+    assert label.endswith("augment _a_*(b)")

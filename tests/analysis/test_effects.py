@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis import effects
 from analysis.importance import mattered
+from analysis.markdown import rendered
 from analysis.standing import stand
 from search.ledger import Run, Trial
 
@@ -18,7 +19,7 @@ LOG = {"lr": "loguniform(0.0001, 0.1)"}
 
 
 def section(run: Run) -> str:
-    return effects.section(run, stand(run), mattered(run, run.search_trials))
+    return rendered(effects.section(run, stand(run), mattered(run, run.search_trials)))
 
 
 def cells(text: str, start: str) -> list[str]:

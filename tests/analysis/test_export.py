@@ -24,7 +24,7 @@ from trainables import trial as one_trial
 from trainables.commandline import execute
 from trainables.config import MODELS, complete
 from trainables.models import build
-from trainables.train import predict
+from trainables.train import Training, predict
 
 Call = Callable[..., tuple[int, str, str]]
 OURS = ("trainables", "analysis", "search", "spaces", "torchvision", "ray", "sklearn", "pandas")
@@ -298,6 +298,6 @@ def test_a_training_that_was_interrupted_goes_on_only_if_it_is_the_same(
     one, cache = ledger.read(trained_run).trials[2], data.prepare("digits", digits, progress=False)
     few = data.load(cache, fraction=0.1)
     scratch = Path("net") / retrain.SCRATCH
-    list(one_trial.run(scratch, one.config, few, seed=one.seed, device="cpu", precision="fp32", until=1))
+    list(one_trial.run(scratch, Training(one.config, few, seed=one.seed, device="cpu", precision="fp32"), until=1))
     assert call(*words)[0] == 0
     assert Path("net/model.safetensors").read_bytes() == expected

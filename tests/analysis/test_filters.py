@@ -100,7 +100,7 @@ def test_a_status_is_known_by_its_name_and_by_the_words_of_the_table(text: str, 
 @pytest.mark.parametrize("sign", ["==", "!="])
 def test_a_status_that_does_not_exist_is_a_mistake_with_the_known_ones(value: str, question: str, sign: str) -> None:
     with pytest.raises(
-        UsageError, match=rf"unknown status '{value}'\.{re.escape(question)} Known: planned, .*finished, "
+        UsageError, match=rf"unknown status '{value}'\.{re.escape(question)} Known: finished, .*planned, "
     ):
         condition(f"status {sign} {value}", COLUMNS)
 

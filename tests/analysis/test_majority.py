@@ -10,6 +10,7 @@ import pytest
 
 from analysis import answer, card, checks, joined, majority, statistics
 from analysis.card import numbers
+from analysis.markdown import inline, rendered
 from analysis.standing import stand
 from search.ledger import Run, Trial
 
@@ -43,8 +44,8 @@ def searched(trial: Make, run: MakeRun, tmp_path: Path) -> Callable[..., Run]:
 def said(run: Run) -> tuple[str, list[str]]:
     """The sentence of the answer, and the lines of the checks about the constant answer."""
     where = stand(run)
-    warned = [checks.line(found) for found in checks.constant(run, where)]
-    return majority.sentence(run, where), warned
+    warned = [inline(checks.line(found)) for found in checks.constant(run, where)]
+    return inline(majority.sentence(run, where)), warned
 
 
 def test_fifty_to_one_is_told_and_warned_of(searched: Callable[..., Run]) -> None:
@@ -55,9 +56,9 @@ def test_fifty_to_one_is_told_and_warned_of(searched: Callable[..., Run]) -> Non
         "Always saying the most common class, big, is right about 98.04 % of these images, and the best network is not "
         "shown to do better."
     )
-    assert sentence in answer.answer(found, stand(found))
+    assert sentence in rendered(answer.answer(found, stand(found)))
     assert warned.startswith(
-        "- ⚠ The best is not shown to be above the 98.04 % of always saying big, the most common class"
+        "⚠ The best is not shown to be above the 98.04 % of always saying big, the most common class"
     )
     assert sentence in joined.show([found], "md")
     assert f"\n{found.name}: {sentence}\n" in joined.show([found, found], "md")
@@ -70,7 +71,7 @@ def test_so_is_a_network_that_is_hardly_above_sixty_per_cent_of_about_equal_clas
     labels = [0] * 58 + [1] * 42
     sentence, (warned,) = said(searched(labels, [0] * 54 + [1] * 12 + [0] * 34))
     assert "is right about 58.00 % of these images, and the best network is not shown to do better." in sentence
-    assert warned.startswith("- ⚠ ")
+    assert warned.startswith("⚠ ")
 
 
 def test_a_network_that_is_above_it_is_said_to_be(searched: Callable[..., Run]) -> None:
@@ -78,7 +79,7 @@ def test_a_network_that_is_above_it_is_said_to_be(searched: Callable[..., Run]) 
     sentence, (well,) = said(searched([*labels, *[0] * 60], [*labels, *[0] * 50, *[1] * 10]))
     assert sentence == "Always saying the most common class, big, is right about 71.43 % of these images."
     assert well.startswith(
-        "- ✔ The best is above the 71.43 % of always saying big by more than chance (adjusted for the 1 "
+        "✔ The best is above the 71.43 % of always saying big by more than chance (adjusted for the 1 "
     )
 
 
@@ -102,7 +103,7 @@ def test_validation_images_of_one_class_measure_nothing(searched: Callable[..., 
     assert sentence == "All validation images are of one class, big: no accuracy on them says anything."
     assert (
         warned
-        == "- ⚠ All validation images are of one class, big: no accuracy on them says anything. Add some of the others."
+        == "⚠ All validation images are of one class, big: no accuracy on them says anything. Add some of the others."
     )
 
 
@@ -147,7 +148,7 @@ def test_a_run_of_before_says_nothing_of_it(rates: Callable[[], list[Trial]], ru
     found = run(rates())
     assert said(found) == ("", [])
     assert checks.images(found) == []
-    assert "validation images, the same for all" in answer.protocol(found)
+    assert "validation images, the same for all" in rendered(answer.protocol(found))
 
 
 def about(run: Run, **census: Any) -> Run:
@@ -161,16 +162,16 @@ def about(run: Run, **census: Any) -> Run:
 
 def test_what_makes_values_worth_less_is_called_for(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     copies = [{"split": "test", "also": "train", "images": 5}]
-    found = [checks.line(each) for each in checks.images(about(run(rates()), duplicates=copies))]
-    assert found[0] == "- ⚠ One class has no test images: c; no accuracy tells of them. Add some."
-    assert found[1].startswith("- ⚠ 5 of 5 test images also stand among the training images, pixel by pixel: ")
+    found = [inline(checks.line(each)) for each in checks.images(about(run(rates()), duplicates=copies))]
+    assert found[0] == "⚠ One class has no test images: c; no accuracy tells of them. Add some."
+    assert found[1].startswith("⚠ 5 of 5 test images also stand among the training images, pixel by pixel: ")
 
 
 def test_both_stand_among_the_things_to_do_next(searched: Callable[..., Run]) -> None:
     found = searched([0] * 40 + [1], [0] * 41)
-    text = checks.section(found, stand(found), None)
-    assert "- ⚠ Only 41 validation images: each is worth 2.4 points of accuracy. Add some.\n" in text
-    assert "- ⚠ The best is not shown to be above the 97.56 % of always saying big, " in text
+    text = rendered(checks.section(found, stand(found), None))
+    assert "⚠ Only 41 validation images: each is worth 2.4 points of accuracy. Add some.\n" in text
+    assert "⚠ The best is not shown to be above the 97.56 % of always saying big, " in text
 
 
 @pytest.mark.parametrize(
@@ -185,4 +186,4 @@ def test_both_stand_among_the_things_to_do_next(searched: Callable[..., Run]) ->
 def test_the_protocol_names_what_was_validated_on_and_what_was_left_out(
     rates: Callable[[], list[Trial]], run: MakeRun, census: dict[str, Any], words: str
 ) -> None:
-    assert words in answer.protocol(about(run(rates()), **census))
+    assert words in rendered(answer.protocol(about(run(rates()), **census)))

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import frame, ranking
+from search import order
 from search.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -56,7 +57,7 @@ def test_ranking_is_a_total_order_of_all_trials(
     assert ranked["index"].tolist() == again["index"].tolist()
     assert sorted(ranked["index"]) == list(range(len(trials)))
     keys = [
-        (ranking.STAGES[s], -v, i)
+        (order.STAGES[s], -v, i)
         for s, v, i in zip(ranked["status"], ranked["val_accuracy"], ranked["index"], strict=True)
     ]
     assert keys == sorted(keys)
@@ -65,10 +66,3 @@ def test_ranking_is_a_total_order_of_all_trials(
 def test_the_order_of_the_rows_does_not_matter(trial: Make, run: MakeRun) -> None:
     loaded = frame.load([run([trial(index, (0.5,)) for index in range(9)])])
     assert ranking.rank(loaded.sample(frac=1, random_state=0))["index"].tolist() == list(range(9))
-
-
-def test_the_winner_has_finished(trial: Make, run: MakeRun) -> None:
-    stopped, finished = trial(0, (0.9,), "stopped", epochs=2), trial(1, (0.5, 0.6))
-    assert ranking.winner(ranking.rank(frame.load([run([stopped, finished])]))) == 1
-    assert ranking.winner(ranking.rank(frame.load([run([stopped])]))) is None
-    assert ranking.winner(ranking.rank(frame.load([run([], total=1)]))) is None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from analysis import checks, regions
+from analysis.markdown import plain
 from analysis.regions import Region
 from analysis.standing import stand
 from search.ledger import Run, Trial
@@ -16,7 +17,9 @@ Drawn = Callable[..., Run]
 
 
 def region(run: Run) -> Region | None:
-    return regions.region(run, stand(run).trials)
+    """Its words as they are read."""
+    found = regions.region(run, stand(run).trials)
+    return found and found._replace(words=plain(found.words))
 
 
 def lost(trial: Make, run: MakeRun, known: dict[str, str], *configs: tuple[bool, dict[str, Any]]) -> Run:
@@ -32,8 +35,8 @@ def test_a_conditional_rate_has_a_region(drawn: Drawn) -> None:
     found = drawn("optimizer", 60, lambda config, dice: float("nan") if config["lr"] >= 0.05 else 0.5)
     (one,) = checks.divergence(found, stand(found).trials)
     smallest = min(trial.config["lr"] for trial in found.trials if trial.status == "diverged")
-    assert f"all with lr ≥ {smallest:.1e}".replace("e-0", "e-") in one.text
-    assert "100 % of the trials there did. Narrow that range in the space" in one.text
+    assert f"all with lr ≥ {smallest:.1e}".replace("e-0", "e-") in plain(one.text)
+    assert "100 % of the trials there did. Narrow that range in the space" in plain(one.text)
     assert one.command == ""  # --set cannot say it
 
 
@@ -47,7 +50,7 @@ def test_a_region_may_lie_within_one_case(drawn: Drawn) -> None:
     known = region(found)
     assert known is not None
     assert known.purity == 1
-    assert known.words.startswith("lr ≥ ") and known.words.endswith(" and optimizer adamw")
+    assert str(known.words).startswith("lr ≥ ") and str(known.words).endswith(" and optimizer adamw")
 
 
 def test_a_name_is_a_region(drawn: Drawn) -> None:
@@ -78,7 +81,7 @@ def test_no_region_is_made_of_mostly_sound_trials(trial: Make, run: MakeRun) -> 
     (one,) = checks.divergence(found, stand(found).trials)
     assert (
         "2 of 9 trials diverged (22 %), and no part of one parameter's range holds most of them and few others."
-        in one.text
+        in plain(one.text)
     )
 
 
@@ -101,7 +104,9 @@ def test_a_region_need_not_hold_them_all(trial: Make, run: MakeRun) -> None:
     assert known is not None
     assert (known.held, known.purity, known.words) == (9, 1.0, "lr ≥ 1.3e-2")
     (one,) = checks.divergence(found, stand(found).trials)
-    assert "10 of 20 trials diverged (50 %), 9 of them with lr ≥ 1.3e-2; 100 % of the trials there did." in one.text
+    assert "10 of 20 trials diverged (50 %), 9 of them with lr ≥ 1.3e-2; 100 % of the trials there did." in plain(
+        one.text
+    )
     assert "lr=loguniform(0.001, 0.01259)" in one.command
 
 
@@ -136,5 +141,5 @@ def test_where_most_diverged_anywhere_lower_rates_are_proposed(
     (one,) = checks.divergence(
         found := lost(trial, run, {"lr": "loguniform(0.001, 0.1)"}, *configs), stand(found).trials
     )
-    assert "no part of one parameter" in one.text
+    assert "no part of one parameter" in plain(one.text)
     assert f"--set {change}" in one.command if change else one.command == ""

@@ -126,6 +126,10 @@ def test_a_run_that_has_hardly_begun_has_a_page(
     assert written_page(save(tmp_path / "empty", run([], total=4)))
 
 
+def test_without_trials_there_is_no_table_to_read(run: MakeRun, save: WriteRun, tmp_path: Path) -> None:
+    assert "How to read the table" not in written_page(save(tmp_path / "run", run([], total=4)))
+
+
 def evil_run(trial: Make, run: MakeRun) -> Run:
     trials = [trial(0, (0.5, 0.6), lr=0.1), trial(1, (0.4,), "failed", lr=0.2), trial(2, (0.3, 0.2), lr=0.3)]
     for each in trials:

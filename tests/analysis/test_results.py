@@ -13,6 +13,7 @@ from search.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
+CURVES = "plots/learning_curves.svg"
 Rates = Callable[[], list[Trial]]
 Write = Callable[[Path, Run], Path]
 
@@ -59,7 +60,7 @@ def test_foreign_text_anywhere_is_harmless(trial: Make, run: MakeRun) -> None:
     html = MarkdownIt("commonmark").enable("table").render(render(found))
     assert "<script" not in html
     assert set(re.findall(r'(?:href|src)="([^"]*)"', html)) <= {
-        *(f"trials/{trial.folder.name}" for trial in found.trials), "results.csv", "results.json", results.CURVES
+        *(f"trials/{trial.folder.name}" for trial in found.trials), "results.csv", "results.json", CURVES
     }  # fmt: skip
     assert "\x1b" not in html
     assert "\u202e" not in html
@@ -83,4 +84,4 @@ def test_notes_are_word_for_word(rates: Rates, run: MakeRun, save: Write, tmp_pa
 
 
 def test_without_epochs_no_plot_is_promised(trial: Make, run: MakeRun) -> None:
-    assert results.CURVES not in render(run([trial(0, (), "planned")]))
+    assert CURVES not in render(run([trial(0, (), "planned")]))

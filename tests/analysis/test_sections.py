@@ -9,6 +9,7 @@ import pytest
 
 from analysis import results
 from analysis.failures import failures
+from analysis.markdown import rendered
 from analysis.provenance import provenance
 from analysis.standing import stand
 from analysis.stopping import early_stopping
@@ -31,7 +32,7 @@ def scored(run: Run, trial: int, epoch: int, classes: int = 10) -> Run:
 
 def test_the_winner_has_its_test_metrics(rates: Rates, run: MakeRun) -> None:
     found = scored(run(rates()), trial=1, epoch=2)
-    text = winner_on_test(found, stand(found))
+    text = rendered(winner_on_test(found, stand(found)))
     for part in (
         "98.00 % (95 % interval 95.71 to 99.08 %)",
         "99.50 %",
@@ -45,19 +46,19 @@ def test_the_winner_has_its_test_metrics(rates: Rates, run: MakeRun) -> None:
 @pytest.mark.parametrize(("trial", "epoch"), [(0, 2), (1, 3)], ids=["another trial", "another epoch"])
 def test_metrics_of_other_weights_are_not_the_winners(rates: Rates, run: MakeRun, trial: int, epoch: int) -> None:
     found = scored(run(rates()), trial, epoch)
-    text = winner_on_test(found, stand(found))
+    text = rendered(winner_on_test(found, stand(found)))
     assert "Not evaluated" in text
     assert "read 1 time." in text
 
 
 def test_many_classes_are_folded_away(rates: Rates, run: MakeRun) -> None:
     found = scored(run(rates(), classes=[f"class {place}" for place in range(100)]), 1, 2, classes=100)
-    assert "<summary>Accuracy of each of 100 classes</summary>" in winner_on_test(found, stand(found))
+    assert "<summary>Accuracy of each of 100 classes</summary>" in rendered(winner_on_test(found, stand(found)))
 
 
 def test_without_a_winner_nothing_is_tested(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (), "failed")])
-    assert winner_on_test(found, stand(found)) == ""
+    assert rendered(winner_on_test(found, stand(found))) == ""
 
 
 def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRun) -> None:
@@ -71,7 +72,7 @@ def test_rungs_tell_who_reached_them_and_what_was_saved(trial: Make, run: MakeRu
     gone_on = [
         {"trial": index, "epoch": epoch, "decision": "continue"} for index, epoch in ((0, 1), (2, 1), (0, 3), (0, 3))
     ]
-    text = early_stopping(dataclasses.replace(found, decisions=found.decisions + gone_on))
+    text = rendered(early_stopping(dataclasses.replace(found, decisions=found.decisions + gone_on)))
     assert "With ASHA the search has trained 13 of the 27 epochs" in text
     assert "(48.1 %)" in text
     assert [line.replace(" ", "") for line in text.splitlines()[-2:]] == ["|1|3|1|2|", "|3|2|1|1|"]
@@ -99,20 +100,20 @@ def audited_run(trial: Make, run: MakeRun, spared: dict[int, int], status: str =
 
 def test_the_audit_says_which_rungs_it_does_not_represent(trial: Make, run: MakeRun) -> None:
     """A trial spared at epoch 1 passes epoch 3 as well, but stands for none of those that were stopped there."""
-    text = early_stopping(audited_run(trial, run, {9: 1}))
+    text = rendered(early_stopping(audited_run(trial, run, {9: 1})))
     assert (
         "each trial that ran on for the audit stands for those that were stopped with it. 2 of the 4 stopped trials"
         in text
     )
     assert "are left out, because no audited trial finished of their rung (epoch 3)." in text
-    assert "(epoch 1)." in early_stopping(audited_run(trial, run, {9: 3}))
-    whole = early_stopping(audited_run(trial, run, {9: 1, 10: 3}))
+    assert "(epoch 1)." in rendered(early_stopping(audited_run(trial, run, {9: 3})))
+    whole = rendered(early_stopping(audited_run(trial, run, {9: 1, 10: 3})))
     assert "stands for those that were stopped with it." in whole
     assert "left out" not in whole
 
 
 def test_an_audited_trial_that_did_not_finish_stands_for_none(trial: Make, run: MakeRun) -> None:
-    text = early_stopping(audited_run(trial, run, {9: 1, 10: 3}, "diverged"))
+    text = rendered(early_stopping(audited_run(trial, run, {9: 1, 10: 3}, "diverged")))
     assert (
         "4 of the 4 stopped trials are left out, because no audited trial finished of their rung (epoch 1, 3)." in text
     )
@@ -133,20 +134,20 @@ def sha_of_27(trial: Make, run: MakeRun, diverged: int, name: str = "sha", **rul
 @pytest.mark.parametrize("rule", [{}, {"name": "epochs", "budget": 1}])
 def test_a_rung_with_a_place_for_all_that_were_left_says_so(trial: Make, run: MakeRun, rule: dict[str, Any]) -> None:
     told = "At epoch 1 none was stopped: 7 trials of 27 got there, and 9 may go on."
-    assert told in early_stopping(sha_of_27(trial, run, 20, **rule))
-    assert "9 trials of 27 got there, and 9 may go on." in early_stopping(sha_of_27(trial, run, 18, **rule))
+    assert told in rendered(early_stopping(sha_of_27(trial, run, 20, **rule)))
+    assert "9 trials of 27 got there, and 9 may go on." in rendered(early_stopping(sha_of_27(trial, run, 18, **rule)))
     for other in (sha_of_27(trial, run, 10, **rule), sha_of_27(trial, run, 20, **rule | {"version": 1})):
-        assert "none was stopped" not in early_stopping(other)
+        assert "none was stopped" not in rendered(early_stopping(other))
 
 
 def test_a_rung_at_which_some_have_not_arrived_yet_says_nothing(trial: Make, run: MakeRun) -> None:
     found = sha_of_27(trial, run, 20)
     trials = [*found.trials[:-1], trial(26, (), "planned", epochs=3, lr=26.1)]
-    assert "none was stopped" not in early_stopping(dataclasses.replace(found, trials=trials))
+    assert "none was stopped" not in rendered(early_stopping(dataclasses.replace(found, trials=trials)))
 
 
 def test_without_a_scheduler_there_is_no_word_of_stopping(rates: Rates, run: MakeRun) -> None:
-    assert early_stopping(run(rates())) == ""
+    assert rendered(early_stopping(run(rates()))) == ""
 
 
 def test_one_cause_is_one_line(trial: Make, run: MakeRun) -> None:
@@ -155,7 +156,7 @@ def test_one_cause_is_one_line(trial: Make, run: MakeRun) -> None:
     broken = {"outcome": "failed", "error": "FileNotFoundError: /home/ann/<x>|.png", "where": "data.py:7"}
     trials[5] = dataclasses.replace(trials[5], outcome=broken)
     found = run(trials)
-    text = failures(found, results.rank(found))
+    text = rendered(failures(found, results.rank(found)))
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 2
     assert rows[0].startswith("|   5 | RuntimeError: broken")
@@ -165,21 +166,21 @@ def test_one_cause_is_one_line(trial: Make, run: MakeRun) -> None:
 
 def test_diverged_trials_are_named(trial: Make, run: MakeRun) -> None:
     found = run([trial(index, (0.1,), "diverged", epochs=3) for index in range(5)])
-    text = failures(found, results.rank(found))
+    text = rendered(failures(found, results.rank(found)))
     assert text.startswith("## Failures\n\n5 trials diverged")
     assert text.endswith(" and 2 more.")
 
 
 def test_no_failures_no_section(rates: Rates, run: MakeRun) -> None:
     found = run(rates())
-    assert failures(found, results.rank(found)) == ""
+    assert rendered(failures(found, results.rank(found))) == ""
 
 
 def test_provenance_shows_known_facts_only(rates: Rates, run: MakeRun) -> None:
     """A key that this program does not know, a secret perhaps, is not copied into a file that people share."""
     extra: dict[str, Any] = {"token": "canary", "versions": {"torch": "2.15.0"}}
     found = run(rates(), **extra)
-    text = provenance(found, results.rank(found), ["depth", "weight_decay"])
+    text = rendered(provenance(found, results.rank(found), ["depth", "weight_decay"]))
     assert "canary" not in text
     for part in (
         "| depth ",
@@ -200,7 +201,7 @@ def test_changes_that_were_allowed_stay_visible(
     line = '{"trials": 3, "epochs": 3, "seeds": 1, "allowed": [%s]}\n'
     (folder / "totals.jsonl").write_text(line % '"torch: 1 is now 2"' + line % "")
     found = dataclasses.replace(found, folder=folder)
-    assert "torch: 1 is now 2" in provenance(found, results.rank(found), [])
+    assert "torch: 1 is now 2" in rendered(provenance(found, results.rank(found), []))
 
 
 def answered(run: Run, matrix: list[list[int]], recorded_f1: float) -> Run:
@@ -220,15 +221,15 @@ def answered(run: Run, matrix: list[list[int]], recorded_f1: float) -> Run:
 
 def test_a_class_without_test_images_is_in_no_mean_also_of_early_runs(rates: Rates, run: MakeRun) -> None:
     found = answered(run(rates()), [[8, 2, 0], [1, 9, 0], [0, 0, 0]], recorded_f1=0.567)
-    text = winner_on_test(found, stand(found)).replace(" ", "")
+    text = rendered(winner_on_test(found, stand(found))).replace(" ", "")
     assert "|macroF1|0.8496(over2of3classes:theothershavenoimages)|" in text
     assert "|c|0|–|" in text
 
 
 def test_the_majority_stands_beside_a_test_accuracy_of_lopsided_classes(rates: Rates, run: MakeRun) -> None:
     lopsided = answered(run(rates()), [[98, 0], [2, 0]], recorded_f1=0.49)
-    assert "|alwaysthemostcommonclassofthetestsplit|98.00%|" in winner_on_test(lopsided, stand(lopsided)).replace(
-        " ", ""
-    )
+    assert "|alwaysthemostcommonclassofthetestsplit|98.00%|" in rendered(
+        winner_on_test(lopsided, stand(lopsided))
+    ).replace(" ", "")
     equal = answered(run(rates()), [[8, 2], [1, 9]], recorded_f1=0.85)
-    assert "most common" not in winner_on_test(equal, stand(equal))
+    assert "most common" not in rendered(winner_on_test(equal, stand(equal)))

@@ -9,6 +9,7 @@ from scipy.stats import t, ttest_rel
 
 from analysis import confirmation, joined, results
 from analysis.leaderboard import few_seeds
+from analysis.markdown import rendered
 from analysis.standing import stand
 from analysis.statistics import t_factor
 from search.ledger import Run, Trial
@@ -77,13 +78,13 @@ def test_every_trial_is_a_record_once(confirmed: Run, seeded: Run) -> None:
 
 
 def test_a_search_without_fresh_seeds_says_nothing_of_them(seeded: Run) -> None:
-    assert confirmation.section(seeded, stand(seeded)) == ""
+    assert rendered(confirmation.section(seeded, stand(seeded))) == ""
 
 
 def test_two_or_three_seeds_say_why_their_interval_is_wide(seeded: Run, confirmed: Run) -> None:
     assert "3 seeds: the interval is wide because" in results.render(seeded)
     assert "standard error times 4.3, which with 5 seeds would be 2.8." in results.render(seeded)
-    assert "3 seeds: the interval is wide because" in confirmation.section(confirmed, stand(confirmed))
+    assert "3 seeds: the interval is wide because" in rendered(confirmation.section(confirmed, stand(confirmed)))
     assert few_seeds(1) == few_seeds(4) == ""
     assert t.ppf(0.975, 1) == pytest.approx(float(t_factor(2)))
 
@@ -190,9 +191,9 @@ def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
         for trial in confirmed.trials
     ]
     found = dataclasses.replace(confirmed, trials=lost)
-    assert "- p: paired t-test over the seeds. `1=`: p is above 5 %." in confirmation.section(
-        found, stand(found)
-    )  # one pair
+    text = rendered(confirmation.section(found, stand(found)))
+    assert "p: paired t-test over the seeds. " in text
+    assert "adjusted by Holm" not in text, "a single pair"
 
 
 def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(confirmed: Run) -> None:

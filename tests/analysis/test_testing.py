@@ -14,6 +14,7 @@ from search.ledger import Run, Trial
 from trainables import data, durable, timing
 from trainables import trial as trials
 from trainables.errors import RunError
+from trainables.train import Training
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
@@ -37,7 +38,7 @@ def trained(
     facts = {"fingerprint": images.fingerprint, "sizes": images.sizes, "classes": list(images.classes)}
     folder = save(tmp_path_factory.mktemp("runs") / "lr_sweep-digits", run(planned, **facts))
     for each in planned:
-        list(trials.run(folder / each.folder, each.config, images, seed=0, device="cpu", precision="fp32"))
+        list(trials.run(folder / each.folder, Training(each.config, images, seed=0, device="cpu", precision="fp32")))
     return folder, cache
 
 

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from analysis import frame, results, verify, write
 from analysis.leaderboard import as_json, records
-from search import confirmation, folder, identity, ledger, lock, recorded
+from search import confirmation, folder, identity, ledger, lock
 from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
 from trainables import durable, timing, trial
+from trainables.train import Training
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SPACE = Space(
@@ -51,7 +52,7 @@ def search(path: Path, images, **more) -> ledger.Run:
     decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions)
     for planned in run.trials:
         if not planned.ended:
-            rows = trial.run(planned.folder, planned.config, images, seed=0, device="cpu", precision="fp32")
+            rows = trial.run(planned.folder, Training(planned.config, images, seed=0, device="cpu", precision="fp32"))
             with contextlib.closing(rows):
                 any(decisions.stops(planned.index, row["epoch"], row["val_accuracy"]) for row in rows)
     run = ledger.read(path)
@@ -67,8 +68,8 @@ def search_in_turns(path: Path, images, **more) -> ledger.Run:
     turns = Turns(run)
     while turn := turns.take():
         one = run.trials[turn.trial]
-        how = {"seed": 0, "device": "cpu", "precision": "fp32", "until": turn.until}
-        assert [*trial.run(one.folder, one.config, images, **how)]
+        training = Training(one.config, images, seed=0, device="cpu", precision="fp32")
+        assert [*trial.run(one.folder, training, until=turn.until)]
         turns.end(turn.trial)
     return ledger.read(path)
 
@@ -80,7 +81,7 @@ def search_with_seeds(path: Path, images) -> ledger.Run:
     run = folder.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
     while waiting := [one for one in run.trials if not one.ended]:
         for one in waiting:
-            assert [*trial.run(one.folder, one.config, images, seed=one.seed, device="cpu", precision="fp32")]
+            assert [*trial.run(one.folder, Training(one.config, images, seed=one.seed, device="cpu", precision="fp32"))]
         run = confirmation.extend(ledger.read(path))
     write.write_results(path)
     return run
@@ -193,7 +194,7 @@ def test_files_that_are_none_of_ours_are_no_violation(run):
 
 def test_every_key_of_run_json_is_known_to_the_check(images):
     assert (
-        identity.describe(Settings(**ASKED), images, on_gpu=False).record().keys()
+        identity.describe(Settings(**ASKED), images, on_gpu=False).keys()
         == verify.IDENTITY.keys() | verify.SINCE.keys()
     )
 
@@ -219,7 +220,7 @@ def test_a_search_that_was_killed_in_the_middle_is_a_good_run(tmp_path, images, 
     durable.make_folder(tmp_path / "toy")
     run = folder.open_run(tmp_path / "toy", Settings(**ASKED), images, on_gpu=False)
     first = run.trials[0]
-    rows = trial.run(first.folder, first.config, images, seed=0, device="cpu", precision="fp32")
+    rows = trial.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
     decisions = Decisions(tmp_path / "toy/decisions.jsonl", run.identity.scheduler, 4, [])
     for _ in range(epochs):
         row = next(rows)
@@ -453,7 +454,7 @@ def allowed(run: Path, **changed) -> None:
     add_line(run / "totals.jsonl", last | {"allowed": [f"{key}: ..." for key in changed], "identity": changed})
 
 
-@pytest.mark.parametrize("key", sorted(set(recorded.ALLOWABLE) - {"scheduler", "schema"}))
+@pytest.mark.parametrize("key", sorted(set(identity.ALLOWABLE) - {"scheduler", "schema"}))
 def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key):
     allowed(run, **{key: 2 if key == "threads" else "bf16"})
     assert verify.verify(run) == []
@@ -461,7 +462,7 @@ def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key
     assert_violations(run, "decisions.jsonl:1", "replayed")
 
 
-@pytest.mark.parametrize("key", sorted(set(recorded.COMPARED) - set(recorded.ALLOWABLE)))
+@pytest.mark.parametrize("key", sorted(set(identity.COMPARED) - set(identity.ALLOWABLE)))
 def test_a_change_that_can_never_be_allowed_is_named(run, key):
     allowed(run, **{key: "other"})
     assert_violations(run, "totals.jsonl:2", f"{key} may not change")

@@ -324,7 +324,7 @@ def searches(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / package, place / "source" / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "run_search.py", place / "source")
     train = place / "source" / "trainables" / "train.py"
-    began = "    device = train_set[0].device\n"
+    began = "    config, device = training.config, train_set[0].device\n"
     assert train.read_text().count(began) == 1
     train.write_text(train.read_text().replace(began, began + MEET))
     attempts = place / "source" / "search" / "attempts.py"  # as if they shared a GPU, so that its memory can run out

@@ -11,6 +11,7 @@ from search.turns import Turn
 from search.worker import Job
 from spaces import Space, choice
 from trainables import durable, trial
+from trainables.train import Training
 
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "schedule": "constant", "augment": "none", "lr": choice(0.1, 0.2)},
@@ -29,7 +30,7 @@ def job(tmp_path, images, monkeypatch):
         algorithm="grid", scheduler="asha", precision="fp32",
     )  # fmt: skip
     first = folder.open_run(tmp_path / "run", asked, images, False).trials[0]
-    rows = trial.run(first.folder, first.config, images, seed=0, device="cpu", precision="fp32")
+    rows = trial.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
     next(rows)
     rows.close()
     return Job(

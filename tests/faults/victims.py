@@ -73,9 +73,12 @@ def results(folder: Path) -> None:
 def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: int = 2) -> None:
     """A trial that saves its state after every epoch and keeps some of them, to its end or for so many new rows."""
     from trainables import trial
+    from trainables.train import Training
 
     trial.SAVE_EVERY, trial.KEPT_STATES = 0.0, kept
-    with contextlib.closing(trial.run(folder, config, DATA[0], seed=0, device="cpu", precision="fp32")) as epochs:
+    with contextlib.closing(
+        trial.run(folder, Training(config, DATA[0], seed=0, device="cpu", precision="fp32"))
+    ) as epochs:
         for _ in itertools.islice(epochs, rows):
             pass
 
@@ -111,11 +114,12 @@ def search(folder: Path, scheduler: str, more: dict[str, Any] | None = None) -> 
 
 def train_turn(planned: ledger.Trial, until: int, decisions: Decisions) -> None:
     from trainables import trial
+    from trainables.train import Training
 
     trial.SAVE_EVERY = 0.0
     last = planned.epochs[-1:]
     rows = trial.run(
-        planned.folder, planned.config, DATA[0], seed=planned.seed, device="cpu", precision="fp32", until=until
+        planned.folder, Training(planned.config, DATA[0], seed=planned.seed, device="cpu", precision="fp32"), until=until
     )  # fmt: skip
     with contextlib.closing(rows):
         any(decisions.stops(planned.index, row["epoch"], row["val_accuracy"]) for row in itertools.chain(last, rows))
@@ -216,10 +220,10 @@ def load(data: Path) -> None:
 
 def warm_up() -> None:
     from trainables.config import complete
-    from trainables.train import train
+    from trainables.train import Training, train
 
     config = complete({"model": "mlp", "depth": 1, "width": 8, "augment": "standard", "batch_size": 20, "epochs": 1})
-    for epoch in train(config, DATA[0], seed=0, device="cpu", precision="fp32"):
+    for epoch in train(Training(config, DATA[0], seed=0, device="cpu", precision="fp32")):
         epoch.state()
 
 

@@ -9,10 +9,7 @@ import trainables
 from search import identity
 
 SOURCES = Path(trainables.__file__).parent
-LOADING = {
-    "config",
-    "data",
-}  # what training reads besides: names and defaults, which a plan has in full, and decoded images
+LOADING = {"config", "data", "durable"}  # names and defaults, which a plan has in full; decoded images; files
 SMALL = '''
 """About a module."""
 LIMIT = 3  # of something

@@ -11,7 +11,7 @@ from search import plan
 from spaces import Choice
 from trainables import cost, digits
 from trainables.data import Dataset, Split
-from trainables.train import train
+from trainables.train import Training, train
 
 QUICK = 30e6  # FLOPs of one image; above, a run takes seconds
 DRAWN = 60  # points to find every choice among
@@ -56,6 +56,6 @@ def test_every_choice_with_a_name_is_among_them():
 @pytest.mark.parametrize("config", list(points()))
 def test_a_point_of_the_space_trains(few, config):
     torch.set_num_threads(1)
-    (epoch,) = train(config | {"epochs": 1}, few, seed=0, device="cpu", precision="fp32")
+    (epoch,) = train(Training(config | {"epochs": 1}, few, seed=0, device="cpu", precision="fp32"))
     assert all(math.isfinite(value) for value in epoch.metrics.values())
     assert len(epoch.best.predicted) == 40

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trainables.config import MODELS, OPTIMIZERS, complete
-from trainables.train import Diverged, split_order, train
+from trainables.train import Diverged, Training, split_order, train
 
 SMALL = {  # knobs that make a model train in milliseconds, where it has any
     "mlp": {"depth": 2, "width": 16},
@@ -26,7 +26,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rows(config, data, seed=0, precision="fp32", state=None):
-    return [epoch.metrics for epoch in train(config, data, seed=seed, device="cpu", precision=precision, state=state)]
+    return [
+        epoch.metrics
+        for epoch in train(Training(config, data, seed=seed, device="cpu", precision=precision), state=state)
+    ]
 
 
 def test_it_yields_one_row_per_epoch_with_the_names_of_the_ledger(toy, small):
@@ -50,7 +53,7 @@ def test_it_leaves_no_trace_of_random_numbers_drawn_elsewhere(toy, small):
     expected = rows(small, toy)
     torch.manual_seed(99)
     found = []
-    for epoch in train(small, toy, seed=0, device="cpu", precision="fp32"):
+    for epoch in train(Training(small, toy, seed=0, device="cpu", precision="fp32")):
         found.append(epoch.metrics)
         torch.rand(3)
     assert found == expected
@@ -58,7 +61,7 @@ def test_it_leaves_no_trace_of_random_numbers_drawn_elsewhere(toy, small):
 
 def assert_continues_bit_for_bit(config, toy, cut):
     whole, state = [], None
-    for epoch in train(config, toy, seed=3, device="cpu", precision="bf16"):
+    for epoch in train(Training(config, toy, seed=3, device="cpu", precision="bf16")):
         whole.append(epoch.metrics)
         if epoch.metrics["epoch"] == cut:
             state = copy.deepcopy(epoch.state())
@@ -86,20 +89,20 @@ def test_every_model_continues_bit_for_bit_with_every_optimizer(toy, model, opti
 @pytest.mark.parametrize("part", ["model", "optimizer"])
 def test_leaving_out_a_part_of_the_state_shows(toy, small, part):
     """The control of the test above: it can fail."""
-    epochs = list(zip(range(2), train(small, toy, seed=3, device="cpu", precision="fp32"), strict=False))
+    epochs = list(zip(range(2), train(Training(small, toy, seed=3, device="cpu", precision="fp32")), strict=False))
     state = copy.deepcopy(epochs[-1][1].state())
-    fresh = next(iter(train(small, toy, seed=4, device="cpu", precision="fp32")))
+    fresh = next(iter(train(Training(small, toy, seed=4, device="cpu", precision="fp32"))))
     state[part] = copy.deepcopy(fresh.state()[part])
     assert rows(small, toy, 3, state=state) != rows(small, toy, 3)[2:]
 
 
 def test_the_best_epoch_before_a_cut_is_still_the_best_after_it(toy, small):
     config = small | {"augment": "none", "epochs": 6}
-    trained = train(config, toy, seed=0, device="cpu", precision="fp32")
+    trained = train(Training(config, toy, seed=0, device="cpu", precision="fp32"))
     epochs = [(epoch.best, copy.deepcopy(epoch.state())) for epoch in trained]
     earliest = max(epochs, key=lambda pair: pair[0].val_accuracy)[0]
     assert earliest.epoch < 5, "the data set is too hard for this test"
-    resumed = list(train(config, toy, seed=0, device="cpu", precision="fp32", state=epochs[4][1]))
+    resumed = list(train(Training(config, toy, seed=0, device="cpu", precision="fp32"), state=epochs[4][1]))
     assert resumed[-1].best.epoch == epochs[5][0].epoch
     assert all(torch.equal(value, resumed[-1].best.weights[name]) for name, value in epochs[5][0].weights.items())
 
@@ -122,7 +125,7 @@ def test_every_model_trains_in_both_precisions(toy, model, precision):
 def test_the_first_layer_of_speed_net_is_a_function_of_the_training_images(toy):
     config = complete({"model": "speed_net", "width": 4, "batch_size": 50, "epochs": 1})
     filters = [
-        next(train(config, data, seed=seed, device="cpu", precision="fp32")).model[0].filters
+        next(train(Training(config, data, seed=seed, device="cpu", precision="fp32"))).model[0].filters
         for data, seed in ((toy, 0), (toy, 1), (replace(toy, train=toy.val), 0))
     ]
     assert filters[0].any()
@@ -141,7 +144,7 @@ GROWTH = """
 import numpy as np, torch
 from trainables.config import complete
 from trainables.data import Dataset, Split
-from trainables.train import train
+from trainables.train import Training, train
 torch.set_num_threads(1)
 
 def anonymous():
@@ -152,7 +155,7 @@ split = Split(np.broadcast_to(images[:1], (26_000, 32, 32, 3)).reshape(-1, 32, 3
 data = Dataset("zeros", split, Split(images, np.zeros(256, np.int64)), ("a", "b"), (0.5,) * 3, (0.25,) * 3, "", {})
 config = complete({"model": "mlp", "optimizer": "adamw", "lr": 1e-3, "schedule": "constant", "augment": "none", "epochs": 1})
 seen = []
-next(train(config, data, seed=0, device="cpu", precision="fp32",
+next(train(Training(config, data, seed=0, device="cpu", precision="fp32"),
            on_batch=lambda done, total: seen.append(anonymous()) if done in (20, 200) else None))
 print(seen[1] - seen[0])
 """

@@ -1,4 +1,4 @@
-"""Markdown as HTML that can do nothing, whatever it holds."""
+"""The user's notes as HTML that can do nothing, whatever they hold."""
 
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.html import rendered
-from analysis.markdown import details, escape, table
+from analysis.notes import rendered
 
 HARMLESS = {
     "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "code", "pre", "strong", "em", "a", "table", "thead", "tbody",
@@ -60,7 +59,6 @@ EVIL = [
 
 @pytest.mark.parametrize("text", EVIL)
 def test_known_tricks_do_nothing(text: str, tmp_path: Path) -> None:
-    """As notes, which are rendered as they are written."""
     assert is_harmless(rendered(text, tmp_path))
 
 
@@ -69,24 +67,16 @@ def test_no_text_does_anything(text: str) -> None:
     assert is_harmless(rendered(text, Path("nowhere")))
 
 
-@given(st.text(max_size=60))
-def test_escaped_text_keeps_the_shape_of_a_table(text: str) -> None:
-    """One cell for each cell, and nothing in it but text."""
-    page = rendered(table(["a", "b"], [[escape(text), "1"]], "lr"), Path("nowhere"))
-    tags = [tag for tag, _ in Tags(page).found]
-    assert tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"]
-
-
-def test_our_own_parts_that_fold_stay(tmp_path: Path) -> None:
-    page = rendered(details("Provenance", "text"), tmp_path)
+def test_a_fold_stays_and_a_comment_goes(tmp_path: Path) -> None:
+    text = "<!-- mine -->\n\n<details>\n<summary>More</summary>\n\ntext\n\n</details>\n"
+    page = rendered(text, tmp_path)
     assert [tag for tag, _ in Tags(page).found] == ["details", "summary", "p"]
-    assert "<summary>Provenance</summary>" in page
+    assert "<summary>More</summary>" in page
+    assert "mine" not in page
 
 
-def test_our_comment_goes_and_numbers_stand_at_the_right(tmp_path: Path) -> None:
-    page = rendered("<!-- written by run_search.py: x -->\n\n" + table(["n"], [["1"]], "r"), tmp_path)
-    assert "written by" not in page
-    assert '<td class="number">1</td>' in page
+def test_numbers_stand_at_the_right(tmp_path: Path) -> None:
+    assert '<td class="number">1</td>' in rendered("| n |\n|--:|\n| 1 |\n", tmp_path)
 
 
 def test_a_line_break_breaks_the_line(tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""What a page is made of, before anybody decides how it is written: analysis.markdown and analysis.html render these values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+LONGEST = 120  # characters of a foreign text that are shown
+
+# Within a line ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Text that others wrote and that may be long: an error, a name. It stands on one line, and what is too long is cut."""
+
+    text: object
+    longest: int = LONGEST
+
+
+@dataclass(frozen=True)
+class Bold:
+    words: "Words"
+
+
+@dataclass(frozen=True)
+class Code:
+    """A command or a name of a file, shown as it is typed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to a file or folder within the run folder; the target is a relative path, not quoted."""
+
+    words: "Words"
+    target: str
+
+
+@dataclass(frozen=True)
+class Break:
+    """The rest stands on a new line."""
+
+
+# A str is text as well, whatever it holds, but it is not cut.
+Words: TypeAlias = str | Foreign | Bold | Code | Link | Break | tuple["Words", ...]
+
+
+def join(separator: str, parts: Iterable[Words]) -> Words:
+    """The parts that are not empty, with a separator between them."""
+    found: list[Words] = []
+    for part in parts:
+        if part:
+            found += [separator, part] if found else [part]
+    return tuple(found)
+
+
+# Below each other -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Heading:
+    words: Words
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    words: Words
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A paragraph that must not be overlooked."""
+
+    words: Words
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list."""
+
+    items: tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with at least one column; `align` has one letter (l or r) for each. No cell holds code or a line break."""
+
+    header: tuple[Words, ...]
+    rows: tuple[tuple[Words, ...], ...]
+    align: str
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands to paste, one a line."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The picture plots/NAME.svg of the run."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Details:
+    """Blocks that are folded away until they are asked for."""
+
+    summary: str
+    blocks: "Blocks"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What the user wrote: the only block whose text is Markdown."""
+
+    markdown: str
+
+
+Block: TypeAlias = Heading | Paragraph | Quote | Items | Table | Commands | Plot | Details | Notes
+Blocks: TypeAlias = tuple[
+    Block, ...
+]  # a section: its heading and what stands below it; empty if there is nothing to say
+
+
+def paragraphs(*words: Words) -> Blocks:
+    """One for each text that is not empty."""
+    return tuple(Paragraph(each) for each in words if each)
+
+
+def items(words: Iterable[Words]) -> Blocks:
+    """A list, if there is anything in it."""
+    found = tuple(each for each in words if each)
+    return (Items(found),) if found else ()
+
+
+def without_links(blocks: Blocks) -> Blocks:
+    """The same for a terminal, which has no use for the links in the cells of tables."""
+    return tuple(_without_links(block) if isinstance(block, Table) else block for block in blocks)
+
+
+def _without_links(table: Table) -> Table:
+    return Table(table.header, tuple(tuple(map(unlinked, row)) for row in table.rows), table.align)
+
+
+def unlinked(words: Words) -> Words:
+    """Words whose links are only words."""
+    if isinstance(words, tuple):
+        return tuple(map(unlinked, words))
+    return words.words if isinstance(words, Link) else words

@@ -1,0 +1,57 @@
+"""Who is best: the one order of trials, and of configurations on several seeds. Loads neither pandas nor torch.
+
+Finished ones come first, because a stopped one was never given its whole training. Within a stage the value of the best epoch
+decides, then the place in the plan; what has no value comes last in its stage.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from math import isnan
+from operator import attrgetter
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from search import status
+from trainables.config import key_of
+from trainables.objective import place
+
+if TYPE_CHECKING:
+    from search.ledger import Trial
+
+STAGES = {"finished": 0, "stopped": 1, "running": 2, "planned": 2, "diverged": 3, "failed": 4}
+
+Key = tuple[int, float, int]
+
+
+def key(status: str, value: float | None, index: int) -> Key:
+    """What is sorted by, best first.
+
+    Args:
+        value: of the best epoch, or the mean of several; none or NaN if there is none.
+        index: the place in the plan.
+    """
+    return STAGES[status], place(value), index
+
+
+def of_trial(trial: "Trial") -> Key:
+    return key(trial.status, trial.value, trial.index)
+
+
+def of_configuration(trials: "Sequence[Trial]", seeds: int = 1) -> Key:
+    """The same for the trials of one configuration, of which `seeds` are asked for."""
+    came_to = status.of_configuration([trial.status for trial in trials], seeds, any(trial.epochs for trial in trials))
+    return key(came_to, mean(trial.value for trial in trials), min(trial.index for trial in trials))
+
+
+def configurations(trials: "Iterable[Trial]", seeds: int = 1) -> "list[list[Trial]]":
+    """The trials of each configuration, in the order of the plan; the best configuration first."""
+    groups: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in sorted(trials, key=attrgetter("index")):
+        groups[key_of(trial.config)].append(trial)
+    return sorted(groups.values(), key=lambda group: of_configuration(group, seeds))
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Of the values that are there; exactly rounded, so that it depends on no order."""
+    known = [value for value in values if value is not None and not isnan(value)]
+    return fmean(known) if known else None

@@ -1,0 +1,24 @@
+"""What a trial has come to, and a configuration that is trained on several seeds."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+Status = Literal["finished", "stopped", "running", "planned", "diverged", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+OPEN = ("running", "planned")
+LOST = ("diverged", "failed")  # what these had reached is no value
+ENDED = ("finished", "stopped", *LOST)
+WORST_FIRST: tuple[Status, ...] = ("failed", "diverged", "stopped", "finished")
+
+
+def of_configuration(statuses: Sequence[str], seeds: int, is_begun: bool) -> Status:
+    """What a configuration is; it has finished when it has on every seed.
+
+    Args:
+        statuses: of its trials.
+        seeds: on how many it is to be trained.
+        is_begun: whether any of its trials has an epoch.
+    """
+    if len(statuses) < seeds or not set(statuses).isdisjoint(OPEN):
+        return "running" if is_begun else "planned"
+    return next(status for status in WORST_FIRST if status in statuses)

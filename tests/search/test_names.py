@@ -1,0 +1,72 @@
+"""How early stopping and data sets are named: the same on the command line, in a space and in a run."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from analysis import commands
+from search import completion, resuming, stopping
+from spaces import Scheduler, Space, choice
+from trainables import cifar, named, sources
+from trainables.errors import DataError, SpaceError, UsageError
+
+WRITTEN = st.sampled_from(["asha", "sha", "median", "none"]) | st.integers(1, 9_999_999).map("epochs:{}".format)
+NEARLY = st.from_regex(r"(asha|sha|epochs|median|none)?:?[0-9K+_ \n٣]{0,9}", fullmatch=True)
+
+
+def accepts(make, error):
+    try:
+        make()
+    except error:
+        return False
+    return True
+
+
+@given(WRITTEN | NEARLY)
+@example("epochs:0")
+@example("epochs:03")
+@example("epochs:10000000")
+@example("epochs:3\n")
+@example("asha:3")
+def test_the_command_line_and_a_space_take_the_same_schedulers(settings, text):
+    params = {"model": "mlp", "lr": choice(0.1, 0.2)}
+    in_space = accepts(lambda: Space(params=params, baseline={"lr": 0.1}, epochs=1, scheduler=text), SpaceError)
+    is_one = accepts(lambda: Scheduler.parse(text), ValueError)
+    assert is_one == in_space == accepts(lambda: settings(scheduler=text), UsageError)
+    assert not is_one or str(Scheduler.parse(text)) == text
+
+
+@given(WRITTEN, st.sampled_from([0.0, 0.1]))
+def test_a_rule_of_a_run_leads_back_to_its_flags(text, audit):
+    """Whether a command is written into results.md or a run is taken up by its name."""
+    rule = stopping.rule(text, 2, 4, audit)
+    flags = stopping.flags(rule)
+    assert flags["scheduler"] == stopping.label(rule) == text
+    usual = {"grace_period": 1, "reduction_factor": 3, "audit": 0.0}
+    assert stopping.rule(flags.pop("scheduler"), **usual | flags) == rule
+
+
+def test_results_and_resume_name_the_same_flags(tmp_path):
+    rule = stopping.rule("epochs:3", audit=0.1)
+    identity = {"scheduler": rule, "space": "x", "dataset": "digits", "algorithm": "random", "seed": 0}
+    identity |= {"fraction": 1.0, "precision": "fp32", "threads": 1}
+    run = type("Run", (), {"identity": identity, "name": "x-digits", "totals": {"epochs": 9, "trials": 4, "seeds": 1}})
+    known = stopping.flags(rule)
+    assert known.items() <= resuming.flags(identity).items()
+    assert known.items() <= commands.asked(run).items()
+    assert known == {"scheduler": "epochs:3", "grace_period": 3, "reduction_factor": 3, "audit": 0.1}
+
+
+@pytest.mark.parametrize("name", named.NAMED)
+def test_a_data_set_with_a_name_has_a_source_and_needs_no_path(name, tmp_path):
+    sources.check_name(name)
+    assert sources.source(name, tmp_path).name == name
+    assert resuming.places(tmp_path, {"dataset": name}, set()) == {}
+    assert name in completion.datasets()
+
+
+def test_no_other_name_is_one():
+    assert set(cifar.ARCHIVES) < set(named.NAMED)
+    for name in ("folder:PATH"[:7], "cifar", "mnist", ""):
+        with pytest.raises(DataError, match="unknown data set"):
+            sources.check_name(name)
