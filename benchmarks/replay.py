@@ -19,9 +19,11 @@ from typing import Annotated
 import typer
 
 from benchmarks import record
+from benchmarks.leaderboard import IDENTITY
 from benchmarks.record import Table
 from search.decisions import of_run
 from search.ledger import Run, Trial
+from search.recorded import Identity, Totals
 from search.stopping import rule
 from search.turns import Turn, Turns
 from trainables import durable
@@ -68,14 +70,14 @@ class Simulation:
         self.done = [0] * len(curves)
         self.ended: set[int] = set()
         self.folder = folder
-        self.identity: Record = {"scheduler": scheduler, "seed": seed}
+        self.identity = Identity.read(IDENTITY | {"scheduler": scheduler, "seed": seed}, "run.json")
 
     def read(self, folder: Path | None = None) -> Run:
         """The run as it is now."""
         decisions = durable.read_lines(self.folder / "decisions.jsonl")
         stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
         trials = [self._trial(index, stops.get(index)) for index in range(len(self.rows))]
-        return Run(self.folder, self.identity, {"trials": len(trials), "epochs": self.epochs}, trials, decisions, [])
+        return Run(self.folder, self.identity, Totals(trials=len(trials), epochs=self.epochs), trials, decisions, [])
 
     def _trial(self, index: int, stopped_at: int | None) -> Trial:
         done, config = self.done[index], {"epochs": self.epochs}

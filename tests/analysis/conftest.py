@@ -14,42 +14,18 @@ import torch
 import spaces
 from analysis.write import write_results
 from search.ledger import Run, Trial
-from search.recorded import Identity, Totals
+from search.recorded import Totals
+from tests.records import recorded_identity
 from trainables import data, train
 from trainables import trial as trials
 from trainables.config import complete, trial_id
 from trainables.train import Training
 
-IMAGES = 300  # of the validation split
 VALUES: dict[float, tuple[float, ...]] = {
     1e-3: (0.90, 0.91, 0.92),
     5e-4: (0.94, 0.95, 0.955),
     1e-4: (0.70, 0.71, 0.72),
 }  # lr to the value at each seed
-
-IDENTITY: dict[str, Any] = {
-    "schema": 1,
-    "space": "lr_sweep",
-    "space_hash": "5f0c9a",
-    "space_params": {"lr": "choice(0.001, 0.0005, 0.0001)"},
-    "constants": {"model": "mlp", "schedule": "constant"},
-    "baseline": {"lr": 1e-3},
-    "dataset": "digits",
-    "dataset_title": "digits",
-    "fallback": None,
-    "fingerprint": "0123456789abcdef0123456789abcdef",
-    "sizes": {"train": 1197, "val": IMAGES, "test": 300},
-    "classes": [str(digit) for digit in range(10)],
-    "fraction": 1.0,
-    "seed": 0,
-    "algorithm": "grid",
-    "scheduler": {"name": "none"},
-    "precision": "fp32",
-    "threads": 1,
-    "code": "c0de",
-    "versions": {"torch": "2.15.0", "ray": "2.60.0"},
-    "git": None,
-}
 
 
 def make_trial(
@@ -104,7 +80,7 @@ def make_run(trials: Sequence[Trial], *, total: int | None = None, **identity: A
     ]
     return Run(
         Path("runs/lr_sweep-digits"),
-        Identity.read(IDENTITY | identity, "run.json"),
+        recorded_identity(**identity),
         totals,
         list(trials),
         decisions,

@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from analysis import commands
 from search import completion, resuming, stopping
+from search.ledger import Run
+from search.recorded import Totals
 from spaces import Scheduler, Space, choice
+from tests.records import recorded_identity
 from trainables import cifar, named, sources
 from trainables.errors import DataError, SpaceError, UsageError
 
@@ -48,9 +51,8 @@ def test_a_rule_of_a_run_leads_back_to_its_flags(text, audit):
 
 def test_results_and_resume_name_the_same_flags(tmp_path):
     rule = stopping.rule("epochs:3", audit=0.1)
-    identity = {"scheduler": rule, "space": "x", "dataset": "digits", "algorithm": "random", "seed": 0}
-    identity |= {"fraction": 1.0, "precision": "fp32", "threads": 1}
-    run = type("Run", (), {"identity": identity, "name": "x-digits", "totals": {"epochs": 9, "trials": 4, "seeds": 1}})
+    identity = recorded_identity(scheduler=rule, space="x", algorithm="random")
+    run = Run(tmp_path / "x-digits", identity, Totals(trials=4, epochs=9), [], [], [])
     known = stopping.flags(rule)
     assert known.items() <= resuming.flags(identity).items()
     assert known.items() <= commands.asked(run).items()
@@ -61,7 +63,7 @@ def test_results_and_resume_name_the_same_flags(tmp_path):
 def test_a_data_set_with_a_name_has_a_source_and_needs_no_path(name, tmp_path):
     sources.check_name(name)
     assert sources.source(name, tmp_path).name == name
-    assert resuming.places(tmp_path, {"dataset": name}, set()) == {}
+    assert resuming.places(tmp_path, recorded_identity(dataset=name), set()) == {}
     assert name in completion.datasets()
 
 

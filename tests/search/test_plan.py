@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import spaces
 from search import plan
+from search.recorded import Totals
 from spaces import Space, choice, integers, uniform
 from trainables.config import trial_id_of_schema_1
 from trainables.errors import SpaceError
@@ -120,7 +121,7 @@ def test_growing_trials_and_seeds_in_any_order_only_appends(steps):
     history, trials, seeds = [], 1, 1
     for more_trials, more_seeds in steps:
         trials, seeds = max(trials, more_trials), max(seeds, more_seeds)
-        history.append({"trials": trials, "seeds": seeds})
+        history.append(Totals(trials=trials, epochs=1, seeds=seeds))
     points = plan.draw(RANDOM, "random", trials, 3)
     lines = plan.replicates(points, history, 3)
     assert lines[: len(plan.order(history[:-1]))] == plan.replicates(points, history[:-1], 3)
@@ -129,7 +130,7 @@ def test_growing_trials_and_seeds_in_any_order_only_appends(steps):
 
 
 def test_a_point_is_planned_on_the_seed_of_the_run_and_on_derived_ones_with_the_same_source():
-    lines = plan.replicates(plan.draw(GRID, "grid", 2, 7), [{"trials": 2, "seeds": 2}], 7)
+    lines = plan.replicates(plan.draw(GRID, "grid", 2, 7), [Totals(trials=2, epochs=1, seeds=2)], 7)
     assert [line["source"] for line in lines] == ["baseline", "baseline", "grid", "grid"]
     assert [line["seed"] for line in lines] == [7, plan.replicate_seed(7, 1)] * 2
     assert lines[0]["config"] == lines[1]["config"]

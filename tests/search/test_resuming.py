@@ -2,21 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from search import folder, identity, resuming
 from search.flags import FLAGS, Kind, of_kind
+from tests.records import recorded_identity
 
-RUN = {
-    "space": "s",
-    "dataset": "digits",
-    "algorithm": "random",
-    "seed": 3,
-    "fraction": 0.5,
-    "precision": "fp32",
-    "threads": 2,
-}
+RUN = recorded_identity(
+    space="s", dataset="digits", algorithm="random", seed=3, fraction=0.5, precision="fp32", threads=2
+)
 SAID = {
     "space": "s", "dataset": "digits", "algo": "random", "seed": 3, "fraction": 0.5, "precision": "fp32", "cpus_per_trial": 2,
 }  # fmt: skip
@@ -36,20 +32,20 @@ SAID = {
     ],
 )
 def test_an_identity_stands_for_its_flags(scheduler, flags):
-    assert resuming.flags({**RUN, "scheduler": scheduler}) == {**SAID, **flags}
+    assert resuming.flags(replace(RUN, scheduler=scheduler)) == {**SAID, **flags}
 
 
 def test_every_flag_of_class_identity_is_read_back_but_the_points_of_a_warm_start():
     """Those are in the run."""
     audited = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "audit": 0.1}
-    identity = {**RUN, "scheduler": audited, "set": ["depth=2"], "max_params": 9000, "census": {"skipped": 1}}
-    assert resuming.flags(identity).keys() | {"warm_start"} == set(of_kind(Kind.IDENTITY))
+    changed = replace(RUN, scheduler=audited, set=["depth=2"], max_params=9000, census={"skipped": 1})
+    assert resuming.flags(changed).keys() | {"warm_start"} == set(of_kind(Kind.IDENTITY))
 
 
 def test_a_setting_of_a_rule_that_only_a_later_program_knows_is_no_flag():
     """The run is refused further on, where its rule is looked at."""
     later = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "brackets": 3}
-    assert resuming.flags({**RUN, "scheduler": later}).keys() <= FLAGS.keys()
+    assert resuming.flags(replace(RUN, scheduler=later)).keys() <= FLAGS.keys()
 
 
 @pytest.mark.parametrize("change", [{}, {"scheduler": "asha", "grace_period": 2}, {"scheduler": "sha", "seed": 5}])
