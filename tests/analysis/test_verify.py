@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from analysis import frame, results, verify, write
 from analysis.leaderboard import as_json, records
-from search import confirmation, folder, identity, ledger, lock
+from search import confirmation, folder, identity, ledger, lock, recorded
 from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turns
@@ -194,7 +194,7 @@ def test_files_that_are_none_of_ours_are_no_violation(run):
 
 def test_every_key_of_run_json_is_known_to_the_check(images):
     assert (
-        identity.describe(Settings(**ASKED), images, on_gpu=False).keys()
+        identity.describe(Settings(**ASKED), images, on_gpu=False).record().keys()
         == verify.IDENTITY.keys() | verify.SINCE.keys()
     )
 
@@ -454,7 +454,7 @@ def allowed(run: Path, **changed) -> None:
     add_line(run / "totals.jsonl", last | {"allowed": [f"{key}: ..." for key in changed], "identity": changed})
 
 
-@pytest.mark.parametrize("key", sorted(set(identity.ALLOWABLE) - {"scheduler", "schema"}))
+@pytest.mark.parametrize("key", sorted(set(recorded.ALLOWABLE) - {"scheduler", "schema"}))
 def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key):
     allowed(run, **{key: 2 if key == "threads" else "bf16"})
     assert verify.verify(run) == []
@@ -462,7 +462,7 @@ def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key
     assert_violations(run, "decisions.jsonl:1", "replayed")
 
 
-@pytest.mark.parametrize("key", sorted(set(identity.COMPARED) - set(identity.ALLOWABLE)))
+@pytest.mark.parametrize("key", sorted(set(recorded.COMPARED) - set(recorded.ALLOWABLE)))
 def test_a_change_that_can_never_be_allowed_is_named(run, key):
     allowed(run, **{key: "other"})
     assert_violations(run, "totals.jsonl:2", f"{key} may not change")
@@ -690,7 +690,7 @@ def test_a_test_of_the_best_epoch_before_a_trial_was_lengthened_is_good(run, win
     rows = durable.read_lines(winner / "epochs.jsonl")
     tested = durable.read_lines(run / "tests.jsonl")[-1]
     totals = durable.read_lines(run / "totals.jsonl")[-1]
-    add_line(run / "totals.jsonl", {**totals, "epochs": totals.epochs + 1})
+    add_line(run / "totals.jsonl", {**totals, "epochs": totals["epochs"] + 1})
     better = {**rows[-2], "epoch": rows[-2]["epoch"] + 1, "val_accuracy": 1.0}
     with (winner / "epochs.jsonl").open("a") as file:
         file.write(json.dumps(better) + "\n" + json.dumps({"outcome": "finished"}) + "\n")

@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 import run_search
-from search import flags, folder, reference
+from search import flags, recorded, reference
 from search.flags import FLAGS, Flags, Kind, check_least, described, spellings
 from search.settings import Settings
 from trainables import commandline, options
@@ -100,7 +100,7 @@ def test_a_number_below_the_least_is_refused(name):
 
 
 def test_a_total_that_may_grow_is_one_of_the_run_folder():
-    assert sorted(folder.GROWING.values()) == sorted(spellings(name)[0] for name in flags.of_kind(Kind.TOTAL))
+    assert sorted(recorded.GROWING.values()) == sorted(spellings(name)[0] for name in flags.of_kind(Kind.TOTAL))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
