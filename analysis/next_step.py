@@ -8,6 +8,7 @@ from analysis.leaderboard import worded
 from analysis.markdown import plural
 from analysis.ranges import text
 from search.ledger import Run, Trial
+from search.status import STATUSES
 
 FAR, NEAR = 1000, 10  # the rates to search after all diverged: from a thousandth to a tenth of the lowest
 
@@ -27,7 +28,10 @@ def came_to(run: Run) -> str:
     """What became of the trials of a run in which none finished: all 3 diverged; 2 diverged, 1 failed."""
     if not run.complete:
         return "no trial has finished yet"
-    statuses = Counter(worded(trial.status) for trial in run.search_trials)
+    counts = Counter(trial.status for trial in run.search_trials)
+    statuses = {
+        worded(status): counts[status] for status in STATUSES if counts[status]
+    }  # whatever the order of the trials
     if len(statuses) == 1:
         ((word, number),) = statuses.items()
         return f"all {number} trials {word}" if number > 1 else f"the only trial {word}"
