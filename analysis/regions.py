@@ -1,5 +1,6 @@
 """Where trials diverged: the values of one parameter that most of them had, and few others."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ def region(run: Run, trials: pd.DataFrame) -> Region | None:
     good = rows_of(trials[(trials["status"] != "diverged") & (trials["epochs"] > 0)])
     known = {key: own for key, own in searched(run).items() if key in trials}
     every = [found for key, own in known.items() for found in regions(key, own, bad, good)]
-    pure = [each for each in every if each.purity >= PURE and each.held >= MOST * len(bad)]
+    pure = [each for each in every if each.purity >= PURE]
     return max(pure, key=lambda each: each.held / (len(bad) + each.held / each.purity), default=None)
 
 
@@ -51,7 +52,7 @@ def regions(key: str, own: Searched, bad: Sequence[Row], good: Sequence[Row]) ->
         yield from parts(key, own.cases[""], bad, good)
         return
     yield from parts(key, None, bad, good)
-    case = Counter(map(own.case, bad)).most_common(1)[0][0]
+    case = Counter(sorted(map(own.case, bad))).most_common(1)[0][0]
     within = [[row if own.case(row) == case else row | {key: None} for row in rows] for rows in (bad, good)]
     for found in parts(key, None, *within):
         yield found._replace(words=f"{found.words} and {own.decider} {case}")
@@ -59,17 +60,24 @@ def regions(key: str, own: Searched, bad: Sequence[Row], good: Sequence[Row]) ->
 
 def parts(key: str, own: Range | None, bad: Sequence[Row], good: Sequence[Row]) -> Iterator[Region]:
     """From each value that diverged upwards and downwards, or the name that most had; `own` is free to change."""
-    values = [row[key] for row in bad if row[key] is not None]
-    if all(type(value) in (int, float) for value in values):
-        bounds = [(sign, bound) for bound in set(values) for sign in ("≥ ", "≤ ")]
-    else:
-        bounds = [("", Counter(map(str, values)).most_common(1)[0][0])]
-    for sign, bound in bounds:
-        held, inside = (sum(lies(row[key], sign, bound) for row in rows) for rows in (bad, good))
-        if inside <= FEW * len(good) and inside < len(good):
+    lost, sound = ([row[key] for row in rows if row[key] is not None] for rows in (bad, good))
+    for sign, bound, held, inside in candidates(lost, sound):
+        if held >= MOST * len(bad) and inside <= FEW * len(good) and inside < len(good):
             words = f"{key} {sign}{setting(key, bound)}"
             left = rest(key, own, sign, bound) if own else ""
             yield Region(held / (held + inside), words, left, own is None, held)
+
+
+def candidates(lost: Sequence[Any], sound: Sequence[Any]) -> Iterator[tuple[str, Any, int, int]]:
+    """Sign and bound of each part of the values, and how many of either kind lie there."""
+    if all(type(value) in (int, float) for value in (*lost, *sound)):
+        lost, sound = sorted(lost), sorted(sound)
+        for bound in dict.fromkeys(lost):
+            yield "≥ ", bound, len(lost) - bisect_left(lost, bound), len(sound) - bisect_left(sound, bound)
+            yield "≤ ", bound, bisect_right(lost, bound), bisect_right(sound, bound)
+    elif lost:
+        (name, held), *_ = Counter(sorted(map(str, lost))).most_common(1)
+        yield "", name, held, sum(str(value) == name for value in sound)
 
 
 def lies(value: Any, sign: str, bound: Any) -> bool:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import trainables
 from search import stopping
@@ -22,6 +23,7 @@ NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; image
     "augment", "dropout", "kernels", "models", "normpool", "objective", "optimizers", "precision", "schedule", "seeds", "split",
     "train",
 )  # fmt: skip
+READ = ("annotation", "returns", "type_comment", "type_params")  # fields of a syntax tree that nothing is computed with
 OF_GIT = (  # where a shell or a hook says that another repository lies
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
 )  # fmt: skip
@@ -80,32 +82,28 @@ def code_hash() -> str:
 
 
 def syntax(source: str) -> str:
-    """The syntax tree of a module without docstrings, comments, annotations and messages.
+    """What the syntax tree of a module does, without what is there for people to read, alike in each version of Python."""
+    return json.dumps(plain(ast.parse(source)))
+
+
+def plain(node: Any) -> Any:
+    """A part of a syntax tree as lists of texts, without docstrings, annotations, empty fields and messages.
 
     A message is a text with a space in it, or a part of a formatted text: no name of a knob, layer or file has one.
     """
-    return ast.dump(Speechless().visit(ast.parse(source)))
+    if isinstance(node, list):
+        return [plain(each) for each in node if not is_docstring(each)]
+    if isinstance(node, ast.JoinedStr):
+        return ["JoinedStr", *(plain(each) for each in node.values if not isinstance(each, ast.Constant))]
+    if isinstance(node, ast.AST):
+        told = {name: value for name, value in ast.iter_fields(node) if name not in READ and value not in (None, [])}
+        return [type(node).__name__, *([name, plain(value)] for name, value in told.items())]
+    return "" if isinstance(node, str) and " " in node else repr(node)
 
 
-class Speechless(ast.NodeTransformer):
-    """Drops what is there for people to read."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        is_docstring = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_docstring else self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return ast.Constant("") if isinstance(node.value, str) and " " in node.value else node
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return ast.JoinedStr([self.visit(each) for each in node.values if not isinstance(each, ast.Constant)])
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        return ast.arg(node.arg)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
+def is_docstring(node: Any) -> bool:
+    """A text that stands by itself."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def sources(*packages: str) -> str:

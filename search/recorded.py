@@ -1,6 +1,6 @@
 """What run.json and totals.jsonl say, as frozen values: what makes a run this run, and how much is asked of it.
 
-They know how they are read, written and compared. Loads nothing but plain values.
+They know how they are read, written and compared. Loads neither pandas nor torch.
 """
 
 import json

@@ -83,7 +83,8 @@ def test_per_cent_are_told_from_fractions(text: str, instead: str) -> None:
 
 @pytest.mark.parametrize("text", ["val_accuracy > 0.91", "val_accuracy <= 1", "val_accuracy >= -2", "lr < 91"])
 def test_a_fraction_is_one(text: str) -> None:
-    condition(text, COLUMNS)
+    row = {"lr": 90.0, "val_accuracy": 0.95}
+    assert condition(text, COLUMNS)(row)
 
 
 @pytest.mark.parametrize(

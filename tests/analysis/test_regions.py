@@ -143,3 +143,18 @@ def test_where_most_diverged_anywhere_lower_rates_are_proposed(
     )
     assert "no part of one parameter" in plain(one.text)
     assert f"--set {change}" in one.command if change else one.command == ""
+
+
+def test_the_order_of_the_trials_and_their_number_do_not_matter(trial: Make, run: MakeRun) -> None:
+    """Counted in order, so that ten thousand trials take no minutes; with ties whatever comes first in the plan."""
+    configs = [
+        (place % 5 == 0, {"lr": 0.001 + place / 1000, "model": "mlp" if place % 10 else "convnet"})
+        for place in range(40)
+    ]
+    known = {"lr": "loguniform(0.001, 0.1)", "model": "choice(convnet, mlp)"}
+    found = [region(lost(trial, run, known, *order)) for order in (configs, configs[::-1])]
+    assert found[0] == found[1]
+    values = [place / 7 for place in range(50)]
+    for sign, bound, held, inside in regions.candidates(values[:20], values[10:]):
+        assert held == sum(regions.lies(value, sign, bound) for value in values[:20])
+        assert inside == sum(regions.lies(value, sign, bound) for value in values[10:])
