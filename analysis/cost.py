@@ -101,7 +101,16 @@ def of_trials(trials: Sequence[Trial], classes: int) -> list[tuple[int, int]]:
     return [computed[key] for key in architectures]
 
 
-SETTINGS = {"lr", "momentum", "weight_decay", "dropout", "label_smoothing", "epochs", "batch_size"}  # change no size
+SETTINGS = {
+    "lr",
+    "momentum",
+    "weight_decay",
+    "dropout",
+    "label_smoothing",
+    "ema",
+    "epochs",
+    "batch_size",
+}  # change no size
 
 
 def architecture(trial: Trial) -> tuple[Any, ...]:

@@ -13,7 +13,8 @@ from trainables.augment import normalise
 from trainables.config import complete
 from trainables.models import build
 from trainables.optimizers import make_optimizer, plain_step
-from trainables.train import Resident, Training, autocast, fit_whitening, pixel_scale, resident, train_epoch
+from trainables.step import Resident, Step, autocast
+from trainables.train import Training, fit_whitening, pixel_scale, resident, train_epoch
 
 WARM_UP = 2  # batches that are not counted
 
@@ -42,10 +43,11 @@ class Side:
 
         config = {**self.training.config, "augment": augmentation}
         training = replace(self.training, config=config)
+        step = Step(training, self.model, self.optimizer, self.train_set, self.scale)
         synchronise(self.train_set[0].device)
         started = time.perf_counter()
         try:
-            train_epoch(training, self.model, self.optimizer, self.train_set, self.scale, 1, count)
+            train_epoch(step, None, 1, count)
         except EnoughError:
             return batches * config["batch_size"] / (time.perf_counter() - started)
         raise ValueError(f"{batches} batches of {config['batch_size']} are more than {len(self.train_set[1])} images")

@@ -102,7 +102,7 @@ def configurations(settings: Settings, totals: Totals) -> list[Record]:
 def disk(configs: Sequence[Record], classes: int, finishing: int, kept: int, confirming: int, slots: int) -> float:
     """Bytes at most: two states of each running trial, one of each finished one, and the weights that are kept."""
     weights = [weight_bytes(config, classes) for config in configs]
-    states = [size * (2 + moments(config)) for size, config in zip(weights, configs, strict=True)]
+    states = [size * copies(config) for size, config in zip(weights, configs, strict=True)]
     weight, state = sum(weights) / len(weights), sum(states) / len(states)
     return 2 * slots * state + (finishing + confirming) * state + (kept + confirming) * weight
 
@@ -113,9 +113,10 @@ def weight_bytes(config: Record, classes: int) -> int:
     return 4 * parameters(config, classes)
 
 
-def moments(config: Record) -> int:
-    """Numbers that the optimizer keeps for each parameter; a state has the network and its best weights beside them."""
-    return int(config["momentum"] > 0) if config["optimizer"] == "sgd" else 2
+def copies(config: Record) -> int:
+    """Numbers that a state has for each parameter: of the network, of its best weights, of the optimizer, of the average."""
+    moments = int(config["momentum"] > 0) if config["optimizer"] == "sgd" else 2
+    return 2 + moments + int(config["ema"] > 0)
 
 
 def mean_seconds(

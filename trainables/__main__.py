@@ -60,6 +60,9 @@ def main(
     schedule: Annotated[str | None, knob("schedule", "constant, cosine or onecycle")] = None,
     batch_size: Annotated[int | None, knob("batch_size", "images per step")] = None,
     label_smoothing: Annotated[float | None, knob("label_smoothing", "0 to 1")] = None,
+    ema: Annotated[
+        float | None, knob("ema", "epochs over which the weights are averaged that are validated; 0 for none")
+    ] = None,
     augment: Annotated[str | None, knob("augment", ", ".join(settings.AUGMENTATIONS))] = None,
     epochs: Annotated[int | None, knob("epochs", "passes over the training images", "--epochs", "--num-epochs")] = None,
     seed: Annotated[int, option("seed of every random choice")] = 0,

@@ -88,7 +88,7 @@ def mixup(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
     partner = permutation(images, generator)
     weight = random(images, generator)
     share = weight[:, None, None, None]
-    return Batch(share * images + (1 - share) * take(images, partner), labels, labels[partner], weight)
+    return Batch(share * images + (1 - share) * take(images, partner), labels, labels.index_select(0, partner), weight)
 
 
 def cutmix(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
@@ -99,7 +99,9 @@ def cutmix(images: Tensor, labels: Tensor, generator: Generator) -> Batch:
     rows, columns = (spans(random(images, generator) * size, side, size) for _ in range(2))
     box = rows[:, :, None] & columns[:, None, :]
     weight = 1 - box.float().mean(dim=(1, 2))
-    return Batch(torch.where(box[:, None], take(images, partner), images), labels, labels[partner], weight)
+    return Batch(
+        torch.where(box[:, None], take(images, partner), images), labels, labels.index_select(0, partner), weight
+    )
 
 
 def spans(centre: Tensor, length: Tensor | float, size: int) -> Tensor:

@@ -43,6 +43,7 @@ DEFAULTS: Config = {  # read by every model; those of `python -m trainables`
     "batch_size": 128,
     "dropout": 0.0,  # probability; after each hidden layer of the mlp, before the classifier of every other model
     "label_smoothing": 0.0,
+    "ema": 0.0,  # epochs over which the weights are averaged that are validated and kept; 0 for the weights as they are
     "augment": "standard",
     "epochs": 30,
 }
@@ -55,9 +56,11 @@ REALS = {  # smallest allowed, largest allowed, whether the smallest itself is
     "momentum": (0.0, 0.9999, True),
     "dropout": (0.0, 0.9999, True),
     "label_smoothing": (0.0, 0.9999, True),
+    "ema": (0.0, 1e12, True),
 }
 OWN_KEYS = ("depth", "width", "adamw_lr")  # of some model or optimizer
-NEUTRAL: Config = {"dropout": 0, "label_smoothing": 0}  # optional knobs at the value at which they do nothing
+NEUTRAL: Config = {"dropout": 0, "label_smoothing": 0, "ema": 0}  # optional knobs at the value at which they do nothing
+LATER = ("ema",)  # those that runs of schema 1 had no word for
 KEYS = (*DEFAULTS, *OWN_KEYS)
 MOST_BLOCKS = 16  # of an mlp or a convnet
 
@@ -186,7 +189,8 @@ def trial_id(config: Mapping[str, Any], seed: int) -> str:
 
 def trial_id_of_schema_1(config: Mapping[str, Any], seed: int) -> str:
     """The same as it was in runs of schema 1, where 1 and 1.0 were two configurations."""
-    facts = {key: value for key, value in config.items() if key != "epochs"}
+    told = {key: value for key, value in config.items() if not (key in LATER and value == NEUTRAL[key])}
+    facts = {key: value for key, value in told.items() if key != "epochs"}
     return short(json.dumps([facts, seed], sort_keys=True, allow_nan=False))
 
 

@@ -1,36 +1,38 @@
 """Dropout whose random numbers are cheap on a CPU: sixteen bits for each value, four values from one 64-bit word.
 
-torch's own spends more time on its random numbers than the network on its activations: four times that of this one.
-On a GPU torch's fused dropout is used.
+torch's own spends more time on its random numbers than the network on its activations: four times that of this one. Nor can it
+take them from a generator of the trial's own.
 """
 
 import math
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 LEVELS = 1 << 16  # of a random number; the probability is rounded to one of them
 
 
 class Dropout(nn.Module):
-    """Zero each value with probability p and scale the others by 1 / (1 - p), in training only."""
+    """Zero each value with probability p and scale the others by 1 / (1 - p), in training only.
+
+    Attributes:
+        generator: where random numbers come from; None for torch's global random state.
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
+        self.generator: Generator | None = None
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return values
-        if values.is_cuda:
-            return F.dropout(values, self.p)
-        kept = random_levels(values.shape) >= round(self.p * LEVELS) - LEVELS // 2
+        kept = random_levels(values, self.generator) >= round(self.p * LEVELS) - LEVELS // 2
         return values * kept.to(values.dtype).mul_(1 / (1 - self.p))
 
 
-def random_levels(shape: torch.Size) -> Tensor:
-    """Uniform int16 numbers of any shape from torch's global random state."""
-    count = math.prod(shape)
-    words = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    return words.view(torch.int16)[:count].view(shape)
+def random_levels(values: Tensor, generator: Generator | None) -> Tensor:
+    """A uniform int16 number for each of the values, on their device."""
+    count = math.prod(values.shape)
+    words = torch.empty((count + 3) // 4, dtype=torch.int64, device=values.device)
+    return words.random_(-(2**63), None, generator=generator).view(torch.int16)[:count].view(values.shape)

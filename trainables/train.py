@@ -1,14 +1,14 @@
 """The epoch loop: a pure function of configuration, data and seed, written as a generator. No Ray, no files, no global state.
 
 Every random choice is drawn anew at the start of an epoch from a hash of (seed, epoch): the order of the images and their
-augmentation from a generator of their own, dropout from torch's. So an epoch needs no history of random numbers, and a trial
-continued from its state gives, on the same kind of device and number of threads, the rows it would have given.
+augmentation from one generator, dropout from another, both the trial's own (trainables/step.py). So an epoch needs no history of
+random numbers, and a trial continued from its state gives, on the same kind of device and number of threads, the rows it would
+have given.
 """
 
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -17,19 +17,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.augment import Batch, augment, normalise
-from trainables.config import trial_id, trial_id_of_schema_1
+from trainables.augment import normalise
+from trainables.average import Average
+from trainables.config import NEUTRAL, trial_id, trial_id_of_schema_1
 from trainables.data import Dataset, Split
 from trainables.models import Whitening, build
 from trainables.objective import is_better
-from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
+from trainables.optimizers import Optimizer, make_optimizer
 from trainables.schedule import learning_rate
 from trainables.seeds import derive
+from trainables.step import Resident, Step, autocast, batch_sizes
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
 
 Metrics = dict[str, Any]
-Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Epoch:
     model: nn.Module
     optimizer: Optimizer
     device: str
+    average: Average | None = None  # of the weights, where that is what is validated
 
     def state(self) -> dict[str, Any]:
         """The resume state. Take it before the next epoch starts: it refers to the live tensors."""
@@ -94,7 +96,7 @@ class Epoch:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "best": vars(self.best),
-        }
+        } | ({"average": self.average.state_dict()} if self.average else {})
 
 
 def train(
@@ -120,89 +122,57 @@ def train(
         Diverged: a loss is not finite; that epoch is not yielded.
     """
     config, data, device = training.config, training.data, training.device
-    torch.manual_seed(derive(training.seed, "weights"))
-    model = build(config, len(data.classes)).to(device).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(config, model)
     train_set, val_set = resident(data.train, device), resident(data.val, device)
     scale = pixel_scale(data, device)
+    model = untrained(training)
     fit_whitening(model, train_set[0], scale)
-    best = restore(state, model, optimizer) if state else None
+    optimizer = make_optimizer(config, model)
+    average = averaged(config, model, len(data.train.labels))
+    best = restore(state, model, optimizer, average) if state else None
+    step = Step(training, model, optimizer, train_set, scale)
+    judged = average.model if average else model
 
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
-        metrics = {"epoch": epoch} | train_epoch(training, model, optimizer, train_set, scale, epoch, on_batch)
-        logits = predict_resident(model, val_set[0], scale, training.precision)
+        metrics = {"epoch": epoch} | train_epoch(step, average, epoch, on_batch)
+        logits = predict_resident(judged, val_set[0], scale, training.precision)
         metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
         accuracy = (known or {}).get(epoch, metrics["val_accuracy"])
         if best is None or is_better(accuracy, best.val_accuracy):
-            best = Best(epoch, accuracy, logits.argmax(1).cpu(), copy_weights(model))
-        yield Epoch(metrics, best, model, optimizer, device)
+            best = Best(epoch, accuracy, logits.argmax(1).cpu(), copy_weights(judged))
+        yield Epoch(metrics, best, model, optimizer, device, average)
+
+
+def untrained(training: Training) -> nn.Module:
+    """The network on its device, with weights that follow from the seed; torch's global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(training.seed, "weights"))
+        model = build(training.config, len(training.data.classes))
+    return model.to(training.device).to(memory_format=torch.channels_last)
+
+
+def averaged(config: Mapping[str, Any], model: nn.Module, images: int) -> Average | None:
+    """The average of its weights, where the configuration asks for it; those of older runs have no word for it."""
+    horizon = config.get("ema", NEUTRAL["ema"])
+    return Average(model, horizon, len(batch_sizes(images, config["batch_size"]))) if horizon else None
 
 
 def train_epoch(
-    training: Training,
-    model: nn.Module,
-    optimizer: Optimizer,
-    train_set: Resident,
-    scale: tuple[Tensor, Tensor],
-    epoch: int,
-    on_batch: Callable[[int, int], None] | None,
+    step: Step, average: Average | None, epoch: int, on_batch: Callable[[int, int], None] | None
 ) -> Metrics:
     """One pass over the training images. Nothing is read back from the device before its end."""
-    config, device = training.config, train_set[0].device
-    torch.manual_seed(derive(training.seed, "dropout", epoch))
-    generator = torch.Generator(device).manual_seed(derive(training.seed, "images", epoch))
-    order = torch.randperm(len(train_set[1]), device=device, generator=generator)
-    batches = split_order(order, config["batch_size"])
-    model.train()
-    update = plain_step(optimizer)
-    totals = torch.zeros(2, dtype=torch.float64, device=device)  # a list of small tensors would tear the heap to pieces
-    for step, chosen in enumerate(batches):
-        set_rates(optimizer, config, epoch - 1 + step / len(batches))
-        images, labels = (
-            part.index_select(0, chosen) for part in train_set
-        )  # copies whole images: 40 times faster than [chosen]
-        batch = augment(config["augment"], images, labels, *scale, generator)
-        with autocast(device, training.precision):
-            logits = model(batch.images)
-        loss = mixed_loss(logits.float(), batch, config["label_smoothing"])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        update()
-        totals[0] += loss.detach() * len(chosen)
-        totals[1] += mixed_hits(logits.detach(), batch)
+    step.begin(epoch)
+    for number, size in enumerate(step.sizes, 1):
+        step(size)
+        if average and epoch > 1:
+            average.after(number)
         if on_batch:
-            on_batch(step + 1, len(batches))
-    train_loss, train_accuracy = (totals / len(order)).tolist()
-    return {"train_loss": train_loss, "train_accuracy": train_accuracy}
-
-
-def split_order(order: Tensor, batch_size: int) -> list[Tensor]:
-    """Consecutive batches; a trailing single image joins the batch before it, because batch normalisation needs two."""
-    batches = list(order.split(batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
-def mixed_loss(logits: Tensor, batch: Batch, label_smoothing: float) -> Tensor:
-    """Mean cross-entropy against both labels of each image by their weight."""
-    if batch.weight is None:
-        return F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
-    first = F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing, reduction="none")
-    second = F.cross_entropy(logits, batch.others, label_smoothing=label_smoothing, reduction="none")
-    return (batch.weight * first + (1 - batch.weight) * second).mean()
-
-
-def mixed_hits(logits: Tensor, batch: Batch) -> Tensor:
-    """How many images were right, a mixed image by the weight of the label that was hit."""
-    predicted = logits.argmax(1)
-    first = (predicted == batch.labels).float()
-    if batch.weight is None:
-        return first.sum()
-    second = (predicted == batch.others).float()
-    return (batch.weight * first + (1 - batch.weight) * second).sum()
+            on_batch(number, len(step.sizes))
+    if average and epoch == 1:
+        average.start()
+    loss, accuracy = step.means()
+    return {"train_loss": loss, "train_accuracy": accuracy}
 
 
 def val_metrics(logits: Tensor, labels: Tensor) -> Metrics:
@@ -238,9 +208,11 @@ def fit_whitening(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor]
             module.fit(normalise(some, *scale))
 
 
-def restore(state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer) -> Best:
+def restore(state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer, average: Average | None) -> Best:
     """Put a state back; the tensors of the state itself are left alone."""
     model.load_state_dict(state["model"])
+    if average:
+        average.load_state_dict(state["average"])
     optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them
     return Best(**state["best"])
 
@@ -270,7 +242,3 @@ def pixel_scale(data: Dataset, device: str) -> tuple[Tensor, Tensor]:
     pixels = data.train.images[0].size // 3
     mean, std = (torch.tensor(values, device=device).mul(255).repeat(pixels) for values in (data.mean, data.std))
     return mean, std
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

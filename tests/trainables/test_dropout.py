@@ -36,7 +36,19 @@ def test_it_does_nothing_in_evaluation_and_at_probability_zero():
     assert Dropout(0.0)(values) is values
 
 
-def test_it_follows_torchs_seed():
+def test_it_draws_from_a_generator_of_its_own_and_leaves_torchs_alone():
+    def draw(seed):
+        layer = Dropout(0.5)
+        layer.generator = torch.Generator().manual_seed(seed)
+        return layer(torch.ones(100))
+
+    before = torch.get_rng_state()
+    assert torch.equal(draw(1), draw(1))
+    assert not torch.equal(draw(1), draw(2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_without_one_it_follows_torchs_seed():
     def draw(seed):
         torch.manual_seed(seed)
         return Dropout(0.5)(torch.ones(100))

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from trainables.config import MODELS, complete
-from trainables.errors import SpaceError
 from trainables.models import build
-from trainables.optimizers import as_rows, make_optimizer, plain_step, set_rates
+from trainables.muon import as_rows
+from trainables.optimizers import make_optimizer, plain_step, rate_table
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -79,8 +79,8 @@ def test_muon_steps_as_torch_does_on_the_same_matrix(network):
     alone = torch.nn.Parameter(before.clone())
     alone.grad = as_rows(weight.grad).clone()
     torch.optim.Muon([alone], 0.02, config["weight_decay"], config["momentum"]).step()
-    assert torch.equal(as_rows(weight.detach()), alone)
-    assert not torch.equal(alone, before)
+    assert torch.allclose(as_rows(weight.detach()), alone, rtol=1e-5, atol=1e-7), "a rate of 32 bits"
+    assert not torch.allclose(alone, before, rtol=1e-2, atol=1e-4)
 
 
 def test_every_weight_moves_under_muon_and_no_gradient_is_left(network):
@@ -95,10 +95,12 @@ def test_every_weight_moves_under_muon_and_no_gradient_is_left(network):
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_muon_and_adamw_follow_the_schedule_each_from_its_own_rate(network, schedule):
     config = complete({"model": "convnet", "optimizer": "muon", "lr": 0.02, "adamw_lr": 0.004, "schedule": schedule})
-    optimizer = make_optimizer(config, network)
-    set_rates(optimizer, config, config["epochs"] / 2)
+    table = rate_table(config, config["epochs"] // 2 + 1, 5)
+    assert len(table) == 5
+    assert len(table[0]) == len(make_optimizer(config, network).param_groups)
     share = 1 if schedule == "constant" else 0.5
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.02 * share, 0.004 * share])
+    assert table[0].tolist() == pytest.approx([0.02 * share, 0.004 * share])
+    assert (table[4] < table[0]).all() == (schedule == "cosine")
 
 
 @pytest.mark.parametrize("part", ["muon", "adamw"])
@@ -108,9 +110,3 @@ def test_the_state_holds_both_optimizers(network, part):
     fresh = make_optimizer(complete({"model": "convnet", "optimizer": "muon"}), copy.deepcopy(network))
     fresh.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     assert str(fresh.state_dict()) == str(optimizer.state_dict())
-
-
-def test_without_muon_in_torch_it_is_refused_in_one_sentence(network, monkeypatch):
-    monkeypatch.delattr(torch.optim, "Muon")
-    with pytest.raises(SpaceError, match="Choose adamw or sgd"):
-        make_optimizer(complete({"model": "convnet", "optimizer": "muon"}), network)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from trainables.config import MODELS, OPTIMIZERS, complete
-from trainables.train import Diverged, Training, split_order, train
+from trainables.step import batch_sizes
+from trainables.train import Diverged, Training, train
 
 SMALL = {  # knobs that make a model train in milliseconds, where it has any
     "mlp": {"depth": 2, "width": 16},
@@ -135,9 +136,7 @@ def test_the_first_layer_of_speed_net_is_a_function_of_the_training_images(toy):
 
 @pytest.mark.parametrize(("count", "expected"), [(41, [20, 21]), (40, [20, 20]), (42, [20, 20, 2]), (1, [1])])
 def test_a_single_image_left_over_joins_the_batch_before_it(count, expected):
-    batches = split_order(torch.arange(count), 20)
-    assert [len(batch) for batch in batches] == expected
-    assert torch.cat(batches).tolist() == list(range(count))
+    assert batch_sizes(count, 20) == expected
 
 
 GROWTH = """
