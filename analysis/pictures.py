@@ -3,7 +3,7 @@
 Only those that say something about a run: a parameter that varied, a network size that varied, a winner that was tested.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +54,7 @@ def pictures(run: Run, where: Standing) -> dict[str, Picture]:
 def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Picture]]:
     """The same, one after the other: one is drawn while the next is found."""
     rows = valued(where)
-    found = (
+    found: tuple[tuple[str, Callable[[], Picture]], ...] = (
         ("parameters", lambda: parameters(run, where, rows)),
         ("parallel", lambda: parallel(run, where, rows)),
         ("progress", lambda: progress(run)),

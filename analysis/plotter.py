@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 
 from analysis import fonts
 from trainables import child, durable
-from trainables.commandline import one_line
+from trainables.meter import one_line
 from trainables.errors import ExpectedError
 from trainables.meter import say
 

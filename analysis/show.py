@@ -10,7 +10,7 @@ from analysis.markdown import count, escape, fence, interval, one_line, percent,
 from analysis.trials import label
 from search import local
 from search.ledger import Run, Trial
-from trainables.sources import FOLDER
+from trainables.named import FOLDER
 
 
 def show(run: Run, trial: Trial, form: str) -> str:

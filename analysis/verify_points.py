@@ -15,7 +15,7 @@ from analysis.verify_trial import TrialFiles
 from search import growth, plan
 from search.recorded import Identity, Totals
 from search.status import ENDED
-from search.tpe import suggest
+from search.tpe import Told, suggest
 from spaces import Point, Space
 from trainables.config import key_of
 from trainables.durable import Record
@@ -116,7 +116,7 @@ def check_grown(
             evidence.wrong(line.where, "another point than the one that tpe draws from what it was told")
 
 
-def is_drawn(space: Space, seed: int, number: int, told: list[growth.Told], record: Record) -> bool:
+def is_drawn(space: Space, seed: int, number: int, told: list[Told], record: Record) -> bool:
     try:
         found = space.config(suggest(space, seed, number, told))
     except SpaceError:
