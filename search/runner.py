@@ -15,7 +15,7 @@ import socket
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
 from trainables import memory, objective, streams
+from trainables.child import ROOT
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
@@ -125,6 +126,7 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     """
     import ray
     from ray._private import services, utils
+    from ray.job_config import JobConfig
 
     utils.get_entrypoint_name = lambda: "search"  # else the whole command line, in which a path may be no UTF-8
     # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
@@ -136,7 +138,7 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     try:
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-            configure_logging=True,
+            configure_logging=True, job_config=JobConfig(_py_driver_sys_path=OursFirst([str(ROOT)])),
             **({"runtime_env": nodes.environment()} if address else here(scratch)),
         )  # fmt: skip
     except SystemExit as stop:
@@ -147,6 +149,13 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     finally:
         meanwhile.join()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+class OursFirst(list[str]):
+    """Where workers look for modules, the last one first. Ray adds where the user stands, who may have a `search/` there."""
+
+    def extend(self, paths: Iterable[str]) -> None:
+        self[:0] = paths
 
 
 def here(scratch: Path) -> dict[str, Any]:

@@ -205,7 +205,10 @@ def run(command: str, folder: Path) -> tuple[int, str]:
 
 
 def draw(folder: Path) -> None:
-    """A photograph, and two classes that differ in brightness."""
+    """A photograph, and two classes that differ in brightness; in a project with packages that are named as ours."""
+    for package in ("search", "spaces"):
+        (folder / package).mkdir()
+        (folder / package / "__init__.py").touch()
     random = np.random.default_rng(0)
     for split, count in (("train", 20), ("test", 5)):
         for level, name in ((60, "dark"), (190, "light")):
