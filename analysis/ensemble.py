@@ -15,6 +15,7 @@ from search.ledger import Run, Trial
 from trainables import durable
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
+from trainables.objective import ACCURACY
 
 if TYPE_CHECKING:
     from trainables.data import Dataset
@@ -121,7 +122,7 @@ def single(run: Run, trial: Trial) -> Row:
     return {
         "id": trial.id,
         "members": [trial.id],
-        "val_accuracy": trial.best["val_accuracy"],
+        "val_accuracy": trial.best[ACCURACY.column],
         "test_accuracy": metrics["accuracy"] if metrics else None,
     }
 
