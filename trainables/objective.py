@@ -39,6 +39,9 @@ class Objective:
             raise RunError(f"damaged run: {where}: objective is {record!r}. Restore the file from a copy.")
         return cls(**record)
 
+    def __str__(self) -> str:
+        return self.column
+
     def record(self) -> Record:
         """As it is written into run.json."""
         return asdict(self)
