@@ -123,9 +123,14 @@ def fresh_trials(run: Run) -> list[Trial]:
 
 
 def confirmed_values(run: Run, trial: Trial) -> list[float]:
-    """The values of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
+    """The values of its configuration on fresh seeds."""
+    return [other.value for other in confirmations(run, trial) if other.value is not None]
+
+
+def confirmations(run: Run, trial: Trial) -> list[Trial]:
+    """The trials of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
     fresh = fresh_trials(run)
     own = [other for other in fresh if other.config == trial.config]
     if not all(other.ended for other in fresh) or any(other.status != "finished" for other in own):
         return []
-    return [other.value for other in own if other.value is not None]
+    return own

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from analysis import (
+    card,
     compare,
     curves,
     joined,
@@ -22,10 +23,12 @@ from analysis import (
     results,
     selection,
     show,
+    standing,
     valued,
 )
 from analysis.best import chance, winner
 from analysis.frame import load
+from analysis.markdown import percent
 from analysis.mirrors import dvc, tensorboard
 from analysis.selection import Selection
 from analysis.standing import stand
@@ -286,3 +289,13 @@ def test_a_ledger_with_a_loss_that_is_no_number_is_damaged(losing, save, tmp_pat
     path.write_text(path.read_text().replace('"val_loss": 0.3,', '"val_loss": "low",'))
     with pytest.raises(RunError, match=r"epochs\.jsonl:2: val_loss is 'low'"):
         ledger.read(folder)
+
+
+def test_a_card_says_what_chose_the_network_and_has_its_accuracy(on_fresh_seeds):
+    best = next(each for each in on_fresh_seeds.trials if each.index == stand(on_fresh_seeds).winner)
+    rows = card.numbers(on_fresh_seeds, best)
+    assert not any("nan" in cell for row in rows for cell in row)
+    assert rows[0][2].startswith(percent(best.best["val_accuracy"]))
+    fresh = [row["val_accuracy"] for each in standing.confirmations(on_fresh_seeds, best) for row in [each.best]]
+    assert rows[-1][2] == percent(sum(fresh) / len(fresh))
+    assert "chosen by validation loss" in card.caution(False, LOSS)
