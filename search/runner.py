@@ -30,7 +30,7 @@ from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
-from trainables import memory, objective, streams
+from trainables import memory, streams
 from trainables.child import ROOT
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
@@ -256,13 +256,14 @@ def attempt(
     def trial(config: dict[str, Any]) -> None:
         train_trial(job, Turn(**config), tune.report)
 
+    objective = run.identity.objective
     with contained() as last:
         scheduler = PlanScheduler(run, decisions, notify, job.stop_marker, casualties, last)
         searcher = PlanSearcher(casualties.turns, stopping=lambda: scheduler.stopping)
         tuner = tune.Tuner(
             tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
-                metric=objective.COLUMN, mode=objective.MODE, search_alg=searcher, num_samples=-1, scheduler=scheduler,
+                metric=objective.column, mode=objective.mode, search_alg=searcher, num_samples=-1, scheduler=scheduler,
                 reuse_actors=True, max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(

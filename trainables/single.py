@@ -17,7 +17,7 @@ from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
 from trainables.models import build
-from trainables.objective import best_epoch
+from trainables.objective import ACCURACY
 from trainables.precision import resolve
 from trainables.train import Training, predict
 
@@ -166,7 +166,7 @@ def print_validation(folder: Path, images: data.Dataset) -> None:
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
         raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
-    if best := best_epoch(rows):
+    if best := ACCURACY.best_epoch(rows):
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
         print_majority("val", census.of_classes(images.val.labels, len(images.classes)))
     if outcome["outcome"] == "diverged":

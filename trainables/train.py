@@ -21,7 +21,7 @@ from trainables.augment import Batch, augment, normalise
 from trainables.config import trial_id, trial_id_of_schema_1
 from trainables.data import Dataset, Split
 from trainables.models import Whitening, build
-from trainables.objective import is_better
+from trainables.objective import ACCURACY, Objective
 from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
 from trainables.schedule import learning_rate
 from trainables.seeds import derive
@@ -39,6 +39,7 @@ class Training:
     Attributes:
         config: complete, see trainables.config.
         precision: "bf16" for bfloat16 autocast, "fp32" for none.
+        objective: what its best epoch is chosen by.
     """
 
     config: Mapping[str, Any]
@@ -47,6 +48,7 @@ class Training:
     seed: int
     device: str
     precision: str
+    objective: Objective = ACCURACY
 
     @property
     def id(self) -> str:
@@ -72,9 +74,24 @@ class Best:
     """The best validation epoch so far, the earliest on ties."""
 
     epoch: int
-    val_accuracy: float
+    value: float  # of the objective
     predicted: Tensor  # int64 (validation images,)
     weights: dict[str, Tensor]
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], objective: Objective) -> "Best":
+        """That of a resume state."""
+        best = state["best"]
+        return cls(best["epoch"], best[objective.column], best["predicted"], best["weights"])
+
+    def state(self, objective: Objective) -> dict[str, Any]:
+        """As a resume state has it: the value under the name of its column."""
+        return {
+            "epoch": self.epoch,
+            objective.column: self.value,
+            "predicted": self.predicted,
+            "weights": self.weights,
+        }
 
 
 @dataclass(frozen=True)
@@ -86,6 +103,7 @@ class Epoch:
     model: nn.Module
     optimizer: Optimizer
     device: str
+    objective: Objective = ACCURACY
 
     def state(self) -> dict[str, Any]:
         """The resume state. Take it before the next epoch starts: it refers to the live tensors."""
@@ -93,7 +111,7 @@ class Epoch:
             "epoch": self.metrics["epoch"],
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "best": vars(self.best),
+            "best": self.best.state(self.objective),
         }
 
 
@@ -108,7 +126,7 @@ def train(
 
     Args:
         state: of an earlier Epoch of the same training.
-        known: val_accuracy of epochs that were trained before. Where one comes out differently, as it may on a GPU, the best
+        known: value of epochs that were trained before. Where one comes out differently, as it may on a GPU, the best
             epoch is still chosen by these.
         on_batch: told after each batch how many of the epoch's batches are done.
 
@@ -126,7 +144,7 @@ def train(
     train_set, val_set = resident(data.train, device), resident(data.val, device)
     scale = pixel_scale(data, device)
     fit_whitening(model, train_set[0], scale)
-    best = restore(state, model, optimizer) if state else None
+    best, objective = restore(state, model, optimizer, training.objective) if state else None, training.objective
 
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
         metrics = {"epoch": epoch} | train_epoch(training, model, optimizer, train_set, scale, epoch, on_batch)
@@ -134,10 +152,10 @@ def train(
         metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
-        accuracy = (known or {}).get(epoch, metrics["val_accuracy"])
-        if best is None or is_better(accuracy, best.val_accuracy):
-            best = Best(epoch, accuracy, logits.argmax(1).cpu(), copy_weights(model))
-        yield Epoch(metrics, best, model, optimizer, device)
+        value = (known or {}).get(epoch, metrics[objective.column])
+        if best is None or objective.is_better(value, best.value):
+            best = Best(epoch, value, logits.argmax(1).cpu(), copy_weights(model))
+        yield Epoch(metrics, best, model, optimizer, device, objective)
 
 
 def train_epoch(
@@ -238,11 +256,11 @@ def fit_whitening(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor]
             module.fit(normalise(some, *scale))
 
 
-def restore(state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer) -> Best:
+def restore(state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer, objective: Objective) -> Best:
     """Put a state back; the tensors of the state itself are left alone."""
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them
-    return Best(**state["best"])
+    return Best.of_state(state, objective)
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
