@@ -26,6 +26,8 @@ from typing import Annotated
 
 import typer
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where the user stands there may be a `search/`, too
+
 from search.flags import Flags
 from trainables.commandline import check_choice, execute, tell
 from trainables.errors import DataError, DeniedError, RunError, UsageError

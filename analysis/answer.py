@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis import commands, majority, next_step
+from analysis import commands, majority, next_step, valued
 from analysis.blocks import (
     Blocks,
     Bold,
@@ -19,12 +19,13 @@ from analysis.blocks import (
 )
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
-from analysis.leaderboard import identifier, points, worded
-from analysis.markdown import count, interval, percent, plural, settings, without_folders
+from analysis.leaderboard import identifier, worded
+from analysis.markdown import count, percent, plural, settings, without_folders
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from analysis.winner import network
 from search.ledger import Run
+from trainables import written
 from trainables.durable import Record
 
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
@@ -84,31 +85,38 @@ def lead(run: Run, best: Row, keys: list[str], finished: int) -> Words:
     images, seeds = run.identity.sizes["val"], run.totals.seeds
     over = f"{count(images)} images, 1 seed" if seeds == 1 else f"mean of {seeds} seeds"
     noun = "finished trial" if seeds == 1 else "finished configuration"
-    around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
     what = f"Best of {plural(finished, noun)}{'' if run.complete else ' so far'}: "
-    return reached(what, best, keys), f" ({around}{over}, unconfirmed)."
+    return reached(what, best, keys), f" ({around(best)}{over}, unconfirmed)."
 
 
 def confirmed_lead(best: Row, keys: list[str]) -> Words:
     """The winner by its fresh seeds, and what the search had said."""
-    around: str = "" if pd.isna(best["low"]) else f"95 % interval {interval(best['low'], best['high'])} %; "
-    over = f" ({around}mean of {plural(best['seeds'], 'fresh seed')}, confirmed).{promised(best)}"
+    over = f" ({around(best)}mean of {plural(best['seeds'], 'fresh seed')}, confirmed).{promised(best)}"
     return reached("Best: ", best, keys), over
+
+
+def around(best: Row) -> str:
+    """The interval around its value, if it has one."""
+    objective = valued.own(best)
+    if pd.isna(best["low"]):
+        return ""
+    return f"95 % interval {written.interval(objective, best['low'], best['high'])}{written.unit(objective)}; "
 
 
 def reached(what: str, best: Row, keys: list[str]) -> Bold:
     """The winner and its value."""
-    return Bold((what, named(best, keys), f": {percent(best['val_accuracy'])} % validation accuracy"))
+    objective = valued.own(best)
+    value = f"{written.value(objective, valued.value(best))} {written.title(objective)}"
+    return Bold((what, named(best, keys), f": {value}"))
 
 
 def promised(best: Row) -> str:
     """What the search had said; nothing of one that it had stopped early."""
     if pd.isna(best["search_value"]):
         return ""
-    return (
-        f" The search had said {percent(best['search_value'])} % "
-        f"({points(best['search_value'] - best['val_accuracy'])} points)."
-    )
+    objective, said = valued.own(best), best["search_value"]
+    far = written.difference(objective, said - valued.value(best)) + written.points(objective)
+    return f" The search had said {written.value(objective, said)} ({far})."
 
 
 def lost(where: Standing) -> str:
@@ -153,8 +161,9 @@ def against_baseline(ranked: pd.DataFrame) -> str:
     baseline = baselines.iloc[0]
     if baseline["status"] != "finished":
         return f"The baseline has not finished ({worded(baseline['status'])})."
-    gain = 100 * (ranked["val_accuracy"].iloc[0] - baseline["val_accuracy"])
-    return f"Gain over the baseline: {gain:.2f} points{', within noise' if baseline['tied'] else ''}."
+    objective = valued.own(baseline)
+    gain = objective.signed(valued.values(ranked).iloc[0] - valued.value(baseline))
+    return f"Gain over the baseline: {written.apart(objective, gain)}{', within noise' if baseline['tied'] else ''}."
 
 
 def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
@@ -188,7 +197,7 @@ def protocol(run: Run) -> Blocks:
     protocol = (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
         f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, "
-        f"{stopping(identity.scheduler)}; its value is {value(run)} on {count(sizes['val'])} validation images"
+        f"{stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} on {count(sizes['val'])} validation images"
         f"{held_out(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; data fingerprint "
     )
@@ -197,7 +206,14 @@ def protocol(run: Run) -> Blocks:
 
 def value(run: Run) -> str:
     """What a configuration is ranked by."""
-    return "the accuracy" if run.totals.seeds == 1 else "the mean over its seeds of the accuracy"
+    name = written.name(run.identity.objective)
+    return f"the {name}" if run.totals.seeds == 1 else f"the mean over its seeds of the {name}"
+
+
+def averaging(run: Run) -> str:
+    """Which weights were validated, where these are averages in all trials."""
+    horizon = run.identity.constants.get("ema", 0)
+    return f", with weights averaged over {horizon:g} epochs (ema)," if horizon else ""
 
 
 def held_out(run: Run) -> str:

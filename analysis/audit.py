@@ -94,8 +94,8 @@ def agreement(trials: list[Trial], epoch: int, weights: dict[int, float]) -> flo
     if len(own) < FEWEST:
         return None
     weight = np.array([weights.get(trial.index, 1.0) for trial in own])
-    early = weighted_ranks(np.array([trial.epochs[epoch - 1]["val_accuracy"] for trial in own]), weight)
-    late = weighted_ranks(np.array([(trial.best or {})["val_accuracy"] for trial in own]), weight)
+    early = weighted_ranks(np.array([trial.values[epoch - 1] for trial in own]), weight)
+    late = weighted_ranks(np.array([trial.value for trial in own], float), weight)
     early, late = early - np.average(early, weights=weight), late - np.average(late, weights=weight)
     spread = np.sqrt(np.sum(weight * early**2) * np.sum(weight * late**2))
     return float(np.sum(weight * early * late) / spread) if spread > 0 else None

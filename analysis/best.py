@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import pairs, statistics
+from analysis import pairs, statistics, valued
 from analysis.standing import Standing, stand
 from search.ledger import Run, Trial
 from trainables.durable import Record
@@ -17,9 +17,9 @@ class Winner:
     Attributes:
         run: where it was found.
         trial: of the search, whose weights stand for it.
-        value: validation accuracy: of its fresh seeds if it was confirmed, else the mean over the search's.
+        value: of the objective: of its fresh seeds if it was confirmed, else the mean over the search's.
         low, high: the 95 % interval; none where it is not known.
-        seeds: each seed that the value rests on, with its accuracy.
+        seeds: each seed that the value rests on, with its own value.
         is_confirmed: whether these are fresh ones.
     """
 
@@ -47,20 +47,23 @@ def winner(run: Run) -> Winner | None:
     is_confirmed = where.is_confirmed
     row = (where.confirmed if is_confirmed else where.board).iloc[0]
     low, high = (None if np.isnan(row[key]) else float(row[key]) for key in ("low", "high"))
-    return Winner(run, trial, float(row["val_accuracy"]), low, high, seeds_of(where, best["group"]), is_confirmed)
+    return Winner(run, trial, float(valued.value(row)), low, high, seeds_of(where, best["group"]), is_confirmed)
 
 
 def seeds_of(where: Standing, group: str) -> dict[int, float]:
-    """The accuracy on each seed that the value of a configuration rests on."""
+    """The value on each seed that the value of a configuration rests on."""
     rows = where.fresh if where.is_confirmed else where.trials
     own = rows[rows["group"] == group]
-    return dict(zip(own["seed"], own["val_accuracy"], strict=True))
+    return dict(zip(own["seed"], valued.values(own), strict=True))
 
 
 def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
-    """The p-value of a difference and how it was found; none where they share no two seeds."""
+    """The p-value of a difference and how it was found; none where they share no two seeds.
+
+    Networks of one seed each are compared image by image, where accuracy is what they are ranked by.
+    """
     if not first.is_confirmed and not other.is_confirmed and len(first.seeds) == len(other.seeds) == 1:
-        return on_images(first, other)
+        return on_images(first, other) if first.run.identity.objective.is_accuracy else None
     if len(first.seeds) < 2 or first.seeds.keys() != other.seeds.keys():
         return None
     differences = np.array([first.seeds[seed] - other.seeds[seed] for seed in sorted(first.seeds)])

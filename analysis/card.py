@@ -4,12 +4,13 @@ import numpy as np
 
 from analysis import commands, majority, statistics
 from analysis.markdown import NOTHING, count, escape, fence, inline, interval, percent, plural, sentence, setting, table
-from analysis.standing import confirmed_values, fresh_trials, stand
+from analysis.standing import confirmations, fresh_trials, stand
 from analysis.testing import evaluation
 from analysis.trials import label
 from search.ledger import Run, Trial
-from trainables import census
+from trainables import census, written
 from trainables.durable import Record
+from trainables.objective import ACCURACY, Objective
 
 SNIPPET = """import json, sys, torch
 from safetensors.torch import load_file
@@ -31,7 +32,7 @@ def card(run: Run, trial: Trial, facts: Record) -> str:
         f"# {escape(trial.config['model'])} for {escape(run.identity.dataset_title)}",
         about(run, facts, again),
         f"## How good it is\n\n{table(['accuracy of', 'on', '%'], numbers(run, trial), 'llr')}",
-        caution(again),
+        caution(again, run.identity.objective),
         warnings(run, trial),
         f"## Use it\n\nWith torch and safetensors, nothing else:\n\n```python\n{SNIPPET}\n```",
         f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
@@ -46,17 +47,24 @@ def about(run: Run, facts: Record, again: bool) -> str:
     what = f"{count(images)} images (training{' and validation' if again else ''})"
     return (
         f"An image classifier for {count(len(classes))} classes, trained on {what} of "
-        f"32 x 32 pixels for {plural(facts['epoch'], 'epoch')}; trial {escape(facts['trial'])} of the search "
+        f"32 x 32 pixels for {plural(facts['epoch'], 'epoch')}{averaging(facts['config'])}; trial {escape(facts['trial'])} of the search "
         f"{escape(facts['run'])}. Classes: {', '.join(map(escape, classes))}."
     )
+
+
+def averaging(config: Record) -> str:
+    """Over how many epochs the weights are an average, if they are one."""
+    horizon = config.get("ema", 0)
+    return f" (the weights are an average over about {horizon:g} of them)" if horizon else ""
 
 
 def numbers(run: Run, trial: Trial) -> list[list[str]]:
     """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
     assert trial.best is not None, "an exported trial has epochs"
-    images, value = run.identity.sizes["val"], trial.best["val_accuracy"]
-    ranked = stand(run).trials  # the best of many has an interval that knows of it
-    bounds = [tuple(pair) for pair in ranked.loc[ranked["index"] == trial.index, ["low", "high"]].to_numpy()]
+    images, value = run.identity.sizes["val"], trial.best[ACCURACY.column]
+    ranked = stand(run).trials  # the best of many by accuracy has an interval that knows of it
+    known = ranked.loc[ranked["index"] == trial.index, ["low", "high"]].dropna()
+    bounds = [tuple(pair) for pair in known.to_numpy()]
     told = with_bounds(value, *bounds[0]) if bounds else with_interval(value, images)
     own = f"the network of trial {escape(label(trial))}"
     rows = [[own, f"{count(images)} validation images", told]]
@@ -64,7 +72,7 @@ def numbers(run: Run, trial: Trial) -> list[list[str]]:
         rows.append(
             ["always saying the most common class", f"{count(images)} validation images", percent(constant.share)]
         )
-    fresh = confirmed_values(run, trial)
+    fresh = [other.best[ACCURACY.column] for other in confirmations(run, trial) if other.best]
     if fresh:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
         where = f"the same images, mean of {plural(len(fresh), 'fresh seed')} ({spread})"
@@ -110,7 +118,7 @@ def with_bounds(value: float, low: float, high: float) -> str:
     return f"{percent(value)} (95 % interval {interval(low, high)})"
 
 
-def caution(again: bool) -> str:
+def caution(again: bool, objective: Objective) -> str:
     """What the numbers are of, and what they are not."""
     if again:
         return (
@@ -118,6 +126,6 @@ def caution(again: bool) -> str:
             "model before that**, which had seen the training images only; these weights themselves were not measured."
         )
     return (
-        "The configuration and its epoch were chosen by validation accuracy, so numbers on validation images flatter, those of "
-        "fresh seeds a little, too; the test images had no part in choosing. Expect less on images taken in another way."
+        f"The configuration and its epoch were chosen by {written.title(objective)}, so numbers on validation images flatter, "
+        "those of fresh seeds a little, too; the test images had no part in choosing. Expect less on images taken in another way."
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import audit, commands, majority, next_step, regions
+from analysis import audit, commands, majority, next_step, regions, valued
 from analysis.blocks import Blocks, Break, Code, Heading, Items, Words
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
@@ -17,7 +17,7 @@ from analysis.standing import Standing, fresh_trials
 from analysis.statistics import LEVEL, mcnemar
 from search.ledger import Run, Trial
 from spaces import Scheduler
-from trainables import census
+from trainables import census, written
 from trainables.config import LENGTH_DEPENDENT
 
 TOP = 5  # rows whose spread and places are looked at
@@ -116,13 +116,16 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     rows, best = trial.epochs, trial.best
     if len(rows) < 3 or best is None:
         return []
-    before = max(row["val_accuracy"] for row in rows[: max(1, int(0.8 * len(rows)))])
-    gain, moves = best["val_accuracy"] - before, between_epochs([row["val_accuracy"] for row in rows])
+    objective, values = trial.objective, trial.values
+    before = objective.best(values[: max(1, int(0.8 * len(rows)))])
+    far, moves = values[best["epoch"] - 1] - before, between_epochs(values)
     if best["epoch"] < len(rows):
         return [Finding(True, f"The best did not improve after epoch {best['epoch']} of {len(rows)}.")]
-    known = "" if moves is None else f", where chance moves its value by {100 * moves:.2f} from epoch to epoch"
-    text = f"{100 * gain:+.2f} points in the last fifth of its {len(rows)} epochs{known}"
-    if is_chance(gain, moves, run.identity.sizes["val"]):
+    by = "" if moves is None else written.number(objective, moves)
+    known = f", where chance moves its value by {by} from epoch to epoch" if by else ""
+    gained = written.difference(objective, far) + written.points(objective)
+    text = f"{gained} in the last fifth of its {len(rows)} epochs{known}"
+    if is_chance(objective.signed(far), moves, run.identity.sizes["val"] if objective.is_accuracy else None):
         return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
     longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT)
     return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
@@ -140,12 +143,18 @@ def between_epochs(values: list[float]) -> float | None:
     return float((np.diff(later, 2) ** 2 / 3).mean() ** 0.5)  # of a difference of two: 2 of the 6 variances
 
 
-def is_chance(gain: float, moves: float | None, images: int) -> bool:
-    """Whether a gain between two epochs is within what chance does: by their own ups and downs, or as too few images."""
-    few = float(
-        mcnemar(np.array(round(gain * images)), np.array(0))
-    )  # if none was lost: the smallest p-value there can be
-    return few > LEVEL or (moves is not None and gain <= TWO_SIDED * moves)
+def is_chance(gain: float, moves: float | None, images: int | None) -> bool:
+    """Whether a gain between two epochs is within what chance does: by their own ups and downs, or as too few images.
+
+    Args:
+        images: of which the gain is a share; none where it is no share of images.
+    """
+    if moves is not None and gain <= TWO_SIDED * moves:
+        return True
+    if images is None:
+        return False
+    few = mcnemar(np.array(round(gain * images)), np.array(0))  # if none was lost: the smallest p-value there can be
+    return float(few) > LEVEL
 
 
 def overfitting(run: Run, where: Standing) -> list[Finding]:
@@ -198,12 +207,14 @@ def spread(run: Run, where: Standing) -> list[Finding]:
         return []
     over_seeds = SEEDS in set(finished["test"])
     best, source = ("The best", "seed") if over_seeds else ("The best network", "validation images")
-    chance = f"where the {source} {'moves' if over_seeds else 'drawn move'} the difference of two by {100 * 2**0.5 * error:.2f}"
+    move = "moves" if over_seeds else "drawn move"
+    by = written.number(run.identity.objective, 2**0.5 * error)
+    chance = f"where the {source} {move} the difference of two by {by}"
     if tied:
-        apart = f"they lie within {span(finished[finished['tied']]):.2f} points, {chance}"
+        apart = f"they lie within {span(finished[finished['tied']])}, {chance}"
         text = f"{best} cannot be told from {some(tied, others)} once all pairs are compared: {apart}."
         return unsure(run, text, "Fresh seeds may tell them apart, more trials will not.", tied + 1)
-    ahead = f"{span(finished.iloc[:2]):.2f} points of the second, {chance}"
+    ahead = f"{span(finished.iloc[:2])} of the second, {chance}"
     text = f"{best} is ahead of {every(others)} by more than the noise of the {source}: {ahead}."
     return (
         [Finding(True, text)]
@@ -229,7 +240,7 @@ def confirmed_spread(run: Run, confirmed: pd.DataFrame) -> list[Finding]:
         return [
             Finding(True, f"On fresh seeds the best is ahead of {every(others)} by more than the noise of the seed.")
         ]
-    apart = f"they lie within {span(finished[finished['tied']]):.2f} points"
+    apart = f"they lie within {span(finished[finished['tied']])}"
     text = f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}."
     if int(finished["seeds"].min()) > FEW_SEEDS:
         return [Finding(True, text)]
@@ -237,9 +248,10 @@ def confirmed_spread(run: Run, confirmed: pd.DataFrame) -> list[Finding]:
     return [Finding(False, f"{text} So few seeds hardly show a difference; more may.", more)]
 
 
-def span(rows: pd.DataFrame) -> float:
-    """From the first of some rows to the last, in percentage points."""
-    return float(100 * (rows["val_accuracy"].iloc[0] - rows["val_accuracy"].iloc[-1]))
+def span(rows: pd.DataFrame) -> str:
+    """How far the first of some rows is ahead of the last."""
+    objective, values = valued.objective_of(rows), valued.values(rows)
+    return written.apart(objective, float(objective.signed(values.iloc[0] - values.iloc[-1])))
 
 
 def every(others: int) -> str:

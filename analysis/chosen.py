@@ -16,11 +16,13 @@ What is assumed: the candidates do not depend on the values (as those of TPE do)
 are right on different ones by preference (their covariance is not negative).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.special import log_ndtr, ndtri, stdtrit
 
-from analysis import spread, statistics
+from analysis import spread, statistics, valued
 from analysis.statistics import LEVEL, Array
 from search.status import LOST
 
@@ -69,8 +71,8 @@ def given_lead(lead: float, chance: float) -> float:
     return high
 
 
-def of_seeds(values: Array, candidates: int) -> tuple[float, float]:
-    """The interval of the mean, over all seeds there could be, of the best of several configurations.
+def of_seeds(values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0)) -> tuple[float, float]:
+    """The interval of the mean, over all seeds there could be, of the best of several configurations. Larger is better.
 
     What a seed does to all configurations alike had no part in the choice. What it does to each one apart had, so that part
     reaches as far as for all candidates at once. The two are independent, and their radii add up as the sides of a right angle
@@ -79,6 +81,7 @@ def of_seeds(values: Array, candidates: int) -> tuple[float, float]:
     Args:
         values: (configurations, seeds), the best configuration first; at least two of each, not all rows the same.
         candidates: configurations that could have been picked, at least those.
+        bounds: between which values lie.
     """
     configurations, seeds = values.shape
     means, own = values.mean(axis=1), 1 - 1 / configurations
@@ -87,23 +90,23 @@ def of_seeds(values: Array, candidates: int) -> tuple[float, float]:
     together = statistics.t_factor(seeds) * values.mean(axis=0).std(ddof=1) / np.sqrt(seeds)
     down = np.hypot(together, stdtrit(freedom, 1 - BELOW / candidates) * errors[0])
     ups = means + np.hypot(together, stdtrit(freedom, 1 - BELOW) * errors)  # whichever is truly the best
-    return max(0.0, float(means[0] - down)), min(1.0, float(ups.max()))
+    return max(bounds[0], float(means[0] - down)), min(bounds[1], float(ups.max()))
 
 
 # The first row of a ranking ----------------------------------------------------------------------------------------------
 
 
 def best_network(ranked: pd.DataFrame, images: int, *, stops: bool) -> pd.DataFrame:
-    """ranked, one trained network a row, with the interval of the first row as of the best of all.
+    """ranked, one trained network a row, with the interval of the first row as of the best of all; of accuracy alone.
 
     Args:
         ranked: with `low` and `high` already.
         stops: whether trials could be stopped early, so that not the final values alone decided.
     """
     finished = ranked[ranked["status"] == "finished"]
-    if finished.empty:
+    if finished.empty or not valued.objective_of(ranked).is_accuracy:
         return ranked
-    hits = (finished["val_accuracy"] * images).round().astype(int).tolist()
+    hits = (valued.values(finished) * images).round().astype(int).tolist()
     lead = None if stops or len(hits) < 2 else float(hits[0] - hits[1])
     found = of_images(hits[0], images, networks(ranked), int(finished["epochs_allowed"].iloc[0]), lead)
     return with_first(ranked, found)
@@ -118,7 +121,10 @@ def best_configuration(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
     """
     if len(values) < 2 or ranked["low"].isna().iloc[0]:
         return ranked
-    return with_first(ranked, of_seeds(values, int(is_candidate(ranked).sum())))
+    objective, candidates = valued.objective_of(ranked), int(is_candidate(ranked).sum())
+    found = of_seeds(objective.signed(values), candidates, sorted(map(objective.signed, objective.bounds)))
+    low, high = sorted(map(objective.signed, found))
+    return with_first(ranked, (low, high))
 
 
 def with_first(ranked: pd.DataFrame, bounds: tuple[float, float]) -> pd.DataFrame:
@@ -136,7 +142,7 @@ def networks(ranked: pd.DataFrame) -> int:
 
 def is_candidate(ranked: pd.DataFrame) -> pd.Series:
     """Which rows could have been the best: all that have a value, also those that were stopped early for it."""
-    return ranked["val_accuracy"].notna() & ~ranked["status"].isin(LOST)
+    return valued.values(ranked).notna() & ~ranked["status"].isin(LOST)
 
 
 def depends_on_values(ranked: pd.DataFrame) -> bool:

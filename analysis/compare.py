@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from analysis import frame, next_step, statistics, tuning_curve
+from analysis import frame, next_step, statistics, tuning_curve, valued
 from analysis.best import Winner, chance, winner
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
-from analysis.markdown import NOTHING, count, escape, inline, interval, percent, plural, setting, settings, table
+from analysis.markdown import NOTHING, count, escape, inline, plural, setting, settings, table
 from analysis.selection import Selection, as_table, select
 from analysis.standing import CONFIRM
 from search.ledger import Run, Trial
 from search.status import LOST
+from trainables import written
 from trainables.config import canonical, key_of
 from trainables.errors import RunError, UsageError
-from trainables.objective import place
+from trainables.objective import Objective
 
 BUDGETS = 8  # lines of the table
 GIVEN = ("baseline", "warm")  # where points come from that a search does not draw
@@ -31,14 +32,15 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The comparison as md; as json a list of runs, best first, each with its curve; as csv a line per run and budget.
 
     Raises:
-        RunError: none of the runs has a finished trial.
+        RunError: none of the runs has a finished trial, or they are ranked by unlike values.
         UsageError: two of them have the same name.
     """
     check_names(runs)
+    objective = valued.shared(runs)
     budgets = budgets_of(runs)
     winners = [winner(run) for run in runs]
     rows = [row_of(run, best) for run, best in zip(runs, winners, strict=True)]
-    rows = select(sorted(rows, key=lambda row: place(row["val_accuracy"])), selection)
+    rows = select(sorted(rows, key=lambda row: objective.place(row[objective.column])), selection)
     curves = {run.name: curve(run, budgets) for run in runs}
     if all(row.get("id") is None for row in rows) and selection.is_everything:
         came = "; ".join(f"{run.name}: {next_step.came_to(run)}" for run in runs)
@@ -71,10 +73,10 @@ def searched(run: Run) -> list[Trial]:
 
 def row_of(run: Run, best: Winner | None) -> Row:
     """One run: its winner and what it cost."""
-    own = searched(run)
+    own, value = searched(run), run.identity.objective.column
     row: Row = {"id": best.trial.id if best else None, "run": run.name, "dataset": run.identity.dataset_title}
-    row |= {"val_accuracy": best.value if best else None}
-    row |= {"val_accuracy_low": best.low if best else None, "val_accuracy_high": best.high if best else None}
+    row |= {value: best.value if best else None}
+    row |= {f"{value}_low": best.low if best else None, f"{value}_high": best.high if best else None}
     row |= {"seeds": len(best.seeds) if best else None, "confirmed": best.is_confirmed if best else None}
     row |= {"trials": len(own), "epochs": sum(len(trial.epochs) for trial in own)}
     row |= {"algorithm": run.identity.algorithm}
@@ -97,8 +99,9 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
     The baseline, and points taken over from another run, are no random draws: every such search begins with them. So the
     expected best is that of these and of as many random draws as the rest of the budget pays for.
     """
-    values, costs, is_given = draws_of(run)
-    drawn, first = values[~is_given], values[is_given].max(initial=0.0)
+    objective, (values, costs, is_given) = run.identity.objective, draws_of(run)
+    worst, most = (objective.signed(end) for end in (objective.worst, objective.ideal))
+    drawn, first = values[~is_given], values[is_given].max(initial=worst)
     if not len(values):
         return []
     points = []
@@ -106,11 +109,14 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
         best = tuning_curve.best_so_far(values, costs, budget)
         left = budget - costs[is_given].sum()
         draws = int(left / costs[~is_given].mean()) if len(drawn) else 0
-        point: Point = {"epochs": budget, "best_so_far": best or None, "expected": None, "low": None, "high": None}
+        told = None if best is None or best == worst else objective.signed(best)
+        point: Point = {"epochs": budget, "best_so_far": told, "expected": None, "low": None, "high": None}
         if left >= 0 and 1 <= draws <= len(drawn):
             at_least = np.maximum(drawn, first)
-            point["low"], point["high"] = tuning_curve.band(at_least, draws, first)
-            point["expected"] = tuning_curve.expected_best(at_least, draws)
+            if np.isfinite(objective.bounds).all():
+                band = tuning_curve.band(at_least, draws, first, most)
+                point["low"], point["high"] = sorted(map(objective.signed, band))
+            point["expected"] = objective.signed(tuning_curve.expected_best(at_least, draws))
         points.append(point | {"draws": max(0, draws)})
     return points
 
@@ -118,21 +124,26 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
 def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The configurations that were trained, in the order of the plan: all seeds of one are one draw.
 
-    The value of each, its epochs, and whether it was given to the search instead of drawn by it.
+    The value of each, signed so that larger is better, its epochs, and whether it was given to the search instead of drawn by
+    it. What no value is known of has the worst that there is.
     """
     groups: dict[str, list[Trial]] = {}
     for trial in searched(run):
         if trial.epochs:
             groups.setdefault(key_of(trial.config), []).append(trial)
-    values = [np.mean([value_of(trial) for trial in group]) for group in groups.values()]
-    costs = [sum(len(trial.epochs) for trial in group) for group in groups.values()]
-    given = [group[0].source in GIVEN for group in groups.values()]
-    return np.array(values), np.array(costs), np.array(given, bool)
+    values = np.array([np.mean([value_of(trial) for trial in group]) for group in groups.values()])
+    costs = np.array([sum(len(trial.epochs) for trial in group) for group in groups.values()])
+    given = np.array([group[0].source in GIVEN for group in groups.values()], bool)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return finite, costs[:0], given[:0]
+    return np.maximum(values, finite.min()), costs, given
 
 
 def value_of(trial: Trial) -> float:
-    """What it reached; nothing if it diverged or failed."""
-    return 0.0 if trial.value is None or trial.status in LOST else trial.value
+    """What it reached, signed so that larger is better; the worst that there can be if it diverged or failed."""
+    lost = trial.value is None or trial.status in LOST
+    return float(trial.objective.signed(trial.objective.worst if lost else trial.value))
 
 
 # In words ----------------------------------------------------------------------------------------------------------------
@@ -151,7 +162,7 @@ def as_markdown(
     parts += filter(None, [over_seeds(winners)])
     budgets = cost_table(runs, curves)
     if budgets:
-        parts += ["## Best validation accuracy by epochs spent", budgets, explanation(runs)]
+        parts += [f"## Best {written.title(runs[0].identity.objective)} by epochs spent", budgets, explanation(runs)]
     return "\n\n".join([*parts, "## Settings", common(runs), different(runs)]).rstrip("\n") + "\n"
 
 
@@ -162,28 +173,31 @@ def over_seeds(winners: Sequence[Winner | None]) -> str:
         return ""
     confirmed = "; of a confirmed one over its fresh seeds" if any(best.is_confirmed for best in found) else ""
     wide = "".join(few_seeds(number) for number in sorted({len(best.seeds) for best in found}))
-    return f"val_accuracy: mean over the seeds of a configuration, with Student's interval{confirmed}.{wide}"
+    column = found[0].run.identity.objective.column
+    return f"{column}: mean over the seeds of a configuration, with Student's interval{confirmed}.{wide}"
 
 
 def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> set[str]:
     """The columns of the table of winners: what was asked for, or what says most."""
     if selection.columns is not None:
         return {name.strip() for name in selection.columns.split(",")} | {"id", "run"}
-    names = {"id", "run", "val_accuracy", "trials", "epochs", "algorithm", "scheduler", *unlike(runs)}
+    value = runs[0].identity.objective.column
+    names = {"id", "run", value, "trials", "epochs", "algorithm", "scheduler", *unlike(runs)}
     if any(row.get("confirmed") or (row.get("seeds") or 1) > 1 for row in rows):
-        names |= {"val_accuracy_low", "val_accuracy_high", "seeds", "confirmed"}
+        names |= {f"{value}_low", f"{value}_high", "seeds", "confirmed"}
     return names
 
 
 def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
     """Whether the winners are one configuration, and if not, whether they can be told apart."""
     if len({run.identity.fingerprint for run in runs}) > 1:
-        return "**The runs are of different images, so their accuracies cannot be compared.**"
+        values = written.several(runs[0].identity.objective)
+        return f"**The runs are of different images, so their {values} cannot be compared.**"
     best = [each for each in winners if each is not None]
     if len(best) < len(runs):
         missing = ", ".join(escape(run.name) for run, each in zip(runs, winners, strict=True) if each is None)
         return f"**No trial of {missing} has finished.**"
-    best.sort(key=lambda each: place(each.value))
+    best.sort(key=lambda each: each.run.identity.objective.place(each.value))
     config = best[0].config
     if all(each.config == config for each in best):
         found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
@@ -203,8 +217,8 @@ def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> st
     names = escape(first.run.name), escape(other.run.name)
     if first.config == other.config:
         return f"{names[0]} and {names[1]} have the same one."
-    points = 100 * (first.value - other.value)
-    gain = f"{names[0]} lies {abs(points):.2f} points {'below' if points < 0 else 'above'} {names[1]}"
+    objective, far = first.run.identity.objective, first.value - other.value
+    gain = f"{names[0]} lies {written.apart(objective, abs(far))} {written.side(objective, far)} {names[1]}"
     if found is None:
         return (
             f"{gain}: not tested, because they do not rest on several seeds that are the same ({resting(first)}; "
@@ -226,26 +240,35 @@ def resting(best: Winner) -> str:
 
 def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> str:
     """A line for each budget; two columns for each run."""
-    header = ["epochs"] + [
-        part for run in runs for part in (f"{escape(run.name)}: best so far", "expected (95 % band)")
-    ]
+    objective = runs[0].identity.objective
+    expected = "expected (95 % band)" if has_band(objective) else "expected"
+    header = ["epochs"] + [part for run in runs for part in (f"{escape(run.name)}: best so far", expected)]
     known = [curves[run.name] for run in runs if curves[run.name]]
     rows = [
-        [count(known[0][place]["epochs"])] + [cell for run in runs for cell in point_cells(curves[run.name], place)]
+        [count(known[0][place]["epochs"])]
+        + [cell for run in runs for cell in point_cells(curves[run.name], place, objective)]
         for place in range(len(known[0]) if known else 0)
     ]
     rows = [row for row in rows if set(row[1:]) != {NOTHING}]  # budgets that pay for no trial
     return table(header, rows, "r" * len(header)) if rows else ""
 
 
-def point_cells(points: list[Point], place: int) -> tuple[str, str]:
+def has_band(objective: Objective) -> bool:
+    """Whether the expected best can have a band, which needs values that lie between known bounds."""
+    return written.is_percent(objective)
+
+
+def point_cells(points: list[Point], place: int, objective: Objective) -> tuple[str, str]:
     if not points:
         return NOTHING, NOTHING
     point = points[place]
-    best = NOTHING if point["best_so_far"] is None else percent(point["best_so_far"])
+    best = NOTHING if point["best_so_far"] is None else written.number(objective, point["best_so_far"])
     if not point["expected"]:
         return best, NOTHING
-    return best, f"{percent(point['expected'])} ({interval(point['low'], point['high'])})"
+    expected = written.number(objective, point["expected"])
+    if point["low"] is None:
+        return best, expected
+    return best, f"{expected} ({written.interval(objective, point['low'], point['high'])})"
 
 
 def given_words(runs: Sequence[Run]) -> str:
@@ -260,15 +283,22 @@ def given_words(runs: Sequence[Run]) -> str:
 
 def explanation(runs: Sequence[Run]) -> str:
     """What the columns are, and what they are not."""
+    objective = runs[0].identity.objective
+    band = (
+        "the band is distribution-free and holds for all lines at once (Lourie, Choi and He "
+        "2024), for trials that are independent draws, as those of a random search are."
+        if has_band(objective)
+        else f"there is no band, which needs values between known bounds; {written.better(objective)} is better."
+    )
     lines = [
         "- best so far: of the trials in the order of the plan, by the epochs that they took; after the last it stays.",
         f"- expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for, in the "
-        "mean over all ways to draw them; the band is distribution-free and holds for all lines at once (Lourie, Choi and He "
-        "2024), for trials that are independent draws, as those of a random search are.",
+        f"mean over all ways to draw them; {band}",
     ]
     if chosen := sorted({run.identity.algorithm for run in runs} - {"random"}):
+        what = "band" if has_band(objective) else "expectation"
         lines.append(
-            f"- The points of {' and '.join(map(escape, chosen))} are no independent draws: the band is no promise there."
+            f"- The points of {' and '.join(map(escape, chosen))} are no independent draws: the {what} is no promise there."
         )
     if any(run.totals.seeds > 1 for run in runs):
         lines.append(
@@ -277,7 +307,8 @@ def explanation(runs: Sequence[Run]) -> str:
     if any(run.identity.scheduler["name"] != "none" for run in runs):
         lines.append("- A trial that was stopped early counts with what it had reached.")
     if any(trial.status in LOST for run in runs for trial in searched(run)):
-        lines.append("- A trial that diverged or failed counts as nothing.")
+        lost = "nothing" if has_band(objective) else "the worst value of its run"
+        lines.append(f"- A trial that diverged or failed counts as {lost}.")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import predictions, statistics
+from analysis import predictions, statistics, valued
 from analysis.statistics import LEVEL, Array
 
 PAIRED, UNPAIRED, COUNTS, SEEDS = "paired", "unpaired", "counts", "seeds"  # how a row was compared with the first
@@ -23,12 +23,16 @@ EXACT = 100  # rows that are compared image by image; all that a table shows are
 def compare(ranked: pd.DataFrame, images: int) -> pd.DataFrame:
     """ranked, one trained network a row, with an interval for each value and comparisons on the same images.
 
+    Both count the images that are right, so rows with another objective than accuracy have neither.
+
     Columns: `low` and `high` of the 95 % interval (over images), `p_value` of the comparison with the first row (adjusted
     over all pairs), `test` (empty where nothing is compared), `tied` (the best itself, and every finished row that is not
     shown to be worse), `first_place` and `last_place` (where a row may stand among the finished ones; empty where that is
     not known), and `discordant`: how many images only one of row and best gets right (empty where that is not known).
     """
-    hits = (ranked["val_accuracy"] * images).round().to_numpy()
+    if not valued.objective_of(ranked).is_accuracy:
+        return leave(ranked.assign(low=np.nan, high=np.nan, discordant=np.nan))
+    hits = (valued.values(ranked) * images).round().to_numpy()
     low, high = statistics.wilson(hits, images)
     finished = ranked[ranked["status"] == "finished"]  # they come first
     counts, exact = hits[: len(finished)].astype(int), compared_exactly(finished)
@@ -53,7 +57,7 @@ def allow_for_seeds(ranked: pd.DataFrame, images: int, moved: tuple[float, float
             that were not trained on other seeds are taken to move as those that were.
     """
     finished = ranked[ranked["status"] == "finished"]
-    counts, exact = (finished["val_accuracy"] * images).round().to_numpy().astype(int), compared_exactly(finished)
+    counts, exact = (valued.values(finished) * images).round().to_numpy().astype(int), compared_exactly(finished)
     wins, known = discordant(finished.iloc[exact], counts[exact], images)
     better, worse = (each(counts[exact][:, None], counts[exact][None, :]) for each in (np.maximum, np.minimum))
     losses = statistics.most_discordant(better, worse, images)
@@ -152,7 +156,8 @@ def call(
         p_values[:finished] = np.where(rest * pairs <= LEVEL, rest * pairs, 1.0)
         p_values[exact], kinds[:finished] = adjusted[0], tests
         p_values[0], kinds[0] = np.nan, None
-        places[:, exact] = spread_of_places(ranked["val_accuracy"].to_numpy()[exact], adjusted, finished, bounds)
+        values = valued.objective_of(ranked).signed(valued.values(ranked).to_numpy())
+        places[:, exact] = spread_of_places(values[exact], adjusted, finished, bounds)
     tied = p_values > LEVEL
     tied[: min(finished, 1)] = True
     return ranked.assign(p_value=p_values, test=kinds, tied=tied, first_place=places[0], last_place=places[1])
@@ -167,7 +172,7 @@ def adjust(raw: Array, pairs: int, clear: int) -> Array:
 
 
 def spread_of_places(values: Array, adjusted: Array, finished: int, bounds: Bounds | None) -> Array:
-    """The first and the last place that each exact row may have, (2, rows).
+    """The first and the last place that each exact row may have, (2, rows). Larger values are better.
 
     All of these statements hold at once with 95 % confidence, because no false one is among the differences in 95 % of all
     searches. Source of the idea: Mogstad, Romano, Shaikh & Wilhelm, "Inference for Ranks" (Review of Economic Studies 2024).

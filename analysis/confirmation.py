@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis import valued
 from analysis.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import (
@@ -20,7 +21,6 @@ from analysis.leaderboard import (
     named,
     picked_configuration,
     place,
-    points,
     possible_places,
     setting_of,
     shares_places,
@@ -29,9 +29,10 @@ from analysis.leaderboard import (
     width,
     worded,
 )
-from analysis.markdown import NOTHING, cut, percent, plural
+from analysis.markdown import NOTHING, cut, plural
 from analysis.standing import Standing, fresh_trials
 from search.ledger import Run
+from trainables import written
 
 
 def section(run: Run, where: Standing) -> Blocks:
@@ -57,38 +58,47 @@ def board(where: Standing) -> Table:
 def columns(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Column]:
     """What stands in each row."""
     best, is_shared = best_value(ranked), int(ranked["tied"].sum()) > 1
+    objective = valued.objective_of(ranked)
     return [
         ("#", "r", lambda row: place(row, is_shared)),
         *([("place", "r", possible_places)] if shares_places(ranked) else []),
         ("id", "l", named),
         *((cut(key), "r", setting_of(key)) for key in keys),
-        ("confirmed %", "r", lambda row: value(row, best)),
+        (written.heading(objective, "confirmed"), "r", lambda row: value(row, best)),
         ("95 % interval", "r", around),
-        ("Δ pp", "r", lambda row: distance(row, best)),
+        (written.differences(objective), "r", lambda row: distance(row, best)),
         ("p", "r", lambda row: chance(row["p_value"])),
-        ("search %", "r", lambda row: NOTHING if pd.isna(row["search_value"]) else percent(row["search_value"])),
-        ("drop pp", "r", drop),
+        (written.heading(objective, "search"), "r", searched),
+        (written.differences(objective, "drop"), "r", drop),
         ("seeds", "r", lambda row: str(row["seeds"])),
         ("status", "l", lambda row: worded(row["status"])),
     ]
 
 
+def searched(row: Row) -> str:
+    """What the search had said."""
+    return NOTHING if pd.isna(row["search_value"]) else written.number(valued.own(row), row["search_value"])
+
+
 def drop(row: Row) -> str:
-    """What the search had said beyond what fresh seeds gave."""
-    if pd.isna(row["val_accuracy"]) or pd.isna(row["search_value"]) or row["status"] != "finished":
+    """By how much that was better than what fresh seeds gave."""
+    value, objective = valued.value(row), valued.own(row)
+    if pd.isna(value) or pd.isna(row["search_value"]) or row["status"] != "finished":
         return NOTHING
-    return points(row["search_value"] - row["val_accuracy"])
+    return written.difference(objective, objective.signed(row["search_value"] - value))
 
 
 def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
     """What the numbers are."""
-    seeds = run.totals.confirm_seeds
+    seeds, objective = run.totals.confirm_seeds, run.identity.objective
+    minus = "the search's value minus the confirmed one"
+    minus = minus if objective.mode == "max" else "the confirmed value minus the search's"
     finished = int((confirmed["status"] == "finished").sum())
     pairs = finished * (finished - 1) // 2
     lines: list[Words] = [
-        f"confirmed %: mean validation accuracy over {plural(seeds, 'fresh seed')}, the same for every row and none of the "
-        f"search's, trained in full. {BEST_EPOCH}{interval_words(seeds, confirmed)}",
-        "drop: the search's value minus the confirmed one."
+        f"{written.heading(objective, 'confirmed')}: mean {written.title(objective)} over {plural(seeds, 'fresh seed')}, the "
+        f"same for every row and none of the search's, trained in full. {BEST_EPOCH}{interval_words(seeds, confirmed)}",
+        f"drop: {minus}."
         + (
             " In the first row it tends to be less than the luck of the search, because these seeds helped to put it first."
             if finished > 1

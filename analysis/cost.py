@@ -1,13 +1,15 @@
 """What a network costs, parameters and floating point operations per image, and which ones nothing beats at both ends."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from analysis import valued
 from analysis.markdown import count
 from search.ledger import Trial
-from trainables import cost
+from trainables import cost, written
 
 NAMES = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"
@@ -50,7 +52,9 @@ def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
         return of_all(board)
     has_flops = len(next(iter(costs.values()))) > 1
     flops = "of one image, forward, additions and multiplications" if has_flops else "in proportion to the parameters"
-    return f"{MARK}: no other finished row with as few parameters has a higher val %. FLOPs: {flops}."
+    objective = valued.objective_of(board)
+    better = f"a {written.better(objective)} {written.heading(objective)}"
+    return f"{MARK}: no other finished row with as few parameters has {better}. FLOPs: {flops}."
 
 
 def of_all(board: pd.DataFrame) -> str:
@@ -64,10 +68,9 @@ def of_all(board: pd.DataFrame) -> str:
 def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
     """The finished rows to which none is both at most as large and at least as good (and one of them strictly)."""
     finished = board[board["status"] == "finished"]
-    order = sorted(
-        zip(finished["index"], finished["val_accuracy"], strict=True), key=lambda row: (sizes[row[0]], -row[1], row[0])
-    )
-    front, best = set(), -1.0
+    values = valued.objective_of(finished).signed(valued.values(finished))
+    order = sorted(zip(finished["index"], values, strict=True), key=lambda row: (sizes[row[0]], -row[1], row[0]))
+    front, best = set(), -math.inf
     for index, value in order:
         if value > best:
             front.add(index)

@@ -5,17 +5,36 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
+from analysis import valued
 from analysis.frame import Row, rows_of
-from analysis.markdown import one_line, percent, setting
+from analysis.markdown import one_line, setting
 from search.ledger import Run, Trial
+from trainables import written
+from trainables.objective import Objective
 
 TOP = 6  # curves with a colour and a name
 BEHIND = 150  # grey curves at most, evenly over the ranks: more of them is a grey area and a huge file
 LONGEST = 100  # characters of a label
 
 
+class Axis(TypedDict):
+    """What is plotted upwards: its name, whether it is in per cent, and whether less is better."""
+
+    name: str
+    is_percent: bool
+    is_less_better: bool
+
+
+def axis_of(objective: Objective) -> Axis:
+    return {
+        "name": written.axis(objective),
+        "is_percent": written.is_percent(objective),
+        "is_less_better": objective.mode == "min",
+    }
+
+
 class Curve(TypedDict):
-    """One trial: its name in the legend, how it ended, and (epoch, validation accuracy in percent) of each epoch."""
+    """One trial: its name in the legend, how it ended, and (epoch, value as it is plotted) of each epoch."""
 
     label: str
     status: str
@@ -23,11 +42,12 @@ class Curve(TypedDict):
 
 
 class Curves(TypedDict):
-    """The best trials, best first; the others; and how many others there are, shown or not."""
+    """The best trials, best first; the others; how many others there are, shown or not; and what is plotted."""
 
     top: list[Curve]
     others: list[Curve]
     number_of_others: int
+    axis: Axis
 
 
 def learning_curves(run: Run, ranked: pd.DataFrame, keys: list[str]) -> Curves:
@@ -40,18 +60,20 @@ def learning_curves(run: Run, ranked: pd.DataFrame, keys: list[str]) -> Curves:
         "top": [curve(trial, row, label(row, keys)) for trial, row in every[:TOP]],
         "others": [curve(trial, row) for trial, row in spread(others, BEHIND)],
         "number_of_others": len(others),
+        "axis": axis_of(run.identity.objective),
     }
 
 
 def curve(trial: Trial, row: Row, text: str = "") -> Curve:
-    points = [(epoch["epoch"], 100 * epoch["val_accuracy"]) for epoch in trial.epochs]
+    points = [(epoch, written.plotted(trial.objective, value)) for epoch, value in enumerate(trial.values, 1)]
     return {"label": text, "status": row["status"], "points": points}
 
 
 def label(row: Row, keys: list[str]) -> str:
     """1 · 7f3a9c · 99.67 % · lr 5.0e-4."""
     known = ", ".join(f"{key} {setting(key, row[key])}" for key in keys if row[key] is not None)
-    whole = one_line(f"{row['rank']} · {row['id']} · {percent(row['val_accuracy'])} % · {known}")
+    value = written.value(valued.own(row), valued.value(row))
+    whole = one_line(f"{row['rank']} · {row['id']} · {value} · {known}")
     return whole if len(whole) <= LONGEST else whole[: LONGEST - 1] + "…"
 
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from analysis import fonts
+from analysis.curves import Axis
 from analysis.markdown import NOTHING, count, rate
 from analysis.pictures import Picture
 from analysis.plots import COLOURS, GREY, STYLE, as_svg
@@ -54,7 +55,7 @@ def parameters(picture: Picture) -> Figure:
             points = [(x, y) for x, y, own in panel["points"] if own == status]
             axes.plot(*np.reshape(points, (-1, 2)).T, "o", markersize=4, label=status, **style)
         label_parameter(axes, panel)
-        frame(axes, panel["name"], "validation accuracy (%)" if (place - 1) % columns == 0 else "")
+        frame(axes, panel["name"], picture["axis"]["name"] if (place - 1) % columns == 0 else "")
     return figure
 
 
@@ -129,14 +130,19 @@ def rungs(picture: Picture) -> Figure:
 
 
 def progress(picture: Picture) -> Figure:
-    """Steps up."""
+    """Steps up, or down where less is better."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.add_subplot()
     axes.step(*np.array(picture["points"]).T, where="post", color=BLUE, linewidth=1.6)
     axes.plot(*np.array(picture["points"][:-1]).T, "o", color=BLUE, markersize=4)
-    frame(axes, "epochs trained, all trials together in the order of the plan", "best so far (%)")
+    frame(axes, "epochs trained, all trials together in the order of the plan", best_so_far(picture["axis"]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
+
+
+def best_so_far(axis: Axis) -> str:
+    """The name of the axis of the best value so far."""
+    return "best so far (%)" if axis["is_percent"] else f"best {axis['name']} so far"
 
 
 def size(picture: Picture) -> Figure:
@@ -149,7 +155,8 @@ def size(picture: Picture) -> Figure:
     if max(sizes) >= 10 * min(sizes):
         logarithmic(axes)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(round(value))))
-    frame(axes, "parameters (★: none with as few has a higher value)", "validation accuracy (%)")
+    better = "lower" if picture["axis"]["is_less_better"] else "higher"
+    frame(axes, f"parameters (★: none with as few has a {better} value)", picture["axis"]["name"])
     return figure
 
 

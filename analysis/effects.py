@@ -1,4 +1,4 @@
-"""What mattered: the importance of each searched parameter beside that of chance, and the accuracy over its levels and thirds.
+"""What mattered: the importance of each searched parameter beside that of chance, and the values over its levels and thirds.
 
 All of it compares configurations at one epoch. A parameter that depends on another has levels and thirds for each case.
 """
@@ -9,15 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from analysis import valued
 from analysis.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
 from analysis.importance import BEST, SHUFFLES, Mattered
-from analysis.markdown import NOTHING, count, percent, plural, setting
+from analysis.markdown import NOTHING, count, plural, setting
 from analysis.ranges import Range, searched, tried
 from analysis.same_epoch import Compared, Entry, compare
 from analysis.standing import Standing
 from analysis.statistics import LEVEL
 from search.ledger import Run
+from trainables import written
 from trainables.config import canonical
+from trainables.objective import Objective
 
 THIRDS = ("lowest third", "middle third", "highest third")
 MOST = 8  # levels of a choice that are shown
@@ -30,6 +33,7 @@ class Case(NamedTuple):
     name: str
     range: Range
     entries: list[Entry]
+    objective: Objective
 
     @property
     def values(self) -> list[Any]:
@@ -54,12 +58,13 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> Blocks:
 
 
 def levels(best: pd.Series, cases: dict[str, list[Case]], importance: Mattered | None, epoch: int) -> Table:
-    """The importance and the best value of each parameter, and the accuracy at its levels if any has some."""
+    """The importance and the best value of each parameter, and what its levels came to if any has some."""
     header: tuple[Words, ...] = ("parameter", *(("importance", "by chance", "p") if importance else ()), "best")
     rows = [(key, *shares(importance, key), setting(key, best[key])) for key in cases]
     align = "l" + "r" * (len(header) - 1)
     if any(not case.range.is_wide for own in cases.values() for case in own):
-        header, align = (*header, f"best val % at each level within {plural(epoch, 'epoch')}"), align + "l"
+        value = written.heading(valued.own(best))
+        header, align = (*header, f"best {value} at each level within {plural(epoch, 'epoch')}"), align + "l"
         rows = [(*row, at_levels(own)) for row, own in zip(rows, cases.values(), strict=True)]
     return Table(header, tuple(rows), align)
 
@@ -79,7 +84,7 @@ def cases_of(run: Run, key: str, entries: Sequence[Entry]) -> Iterator[Case]:
     known = searched(run).get(key) or tried([entry.config[key] for entry in present])
     for name, range_ in known.cases.items():
         if own := [entry for entry in present if known.case(entry.config) == name]:
-            yield Case(key, name, range_, own)
+            yield Case(key, name, range_, own, run.identity.objective)
 
 
 def shares(importance: Mattered | None, key: str) -> list[Words]:
@@ -94,15 +99,18 @@ def shares(importance: Mattered | None, key: str) -> list[Words]:
 
 
 def at_levels(cases: Sequence[Case]) -> Words:
-    """The best accuracy at each value, in their order, the highest in bold."""
+    """The best result at each value of a parameter, in their order, the best of all in bold."""
     best: dict[tuple[str, Any, str], float] = {}
+    objective = cases[0].objective
     for case in cases:
         for value, entry in zip(case.values, case.entries, strict=True):
             if not case.range.is_wide:
                 name = case.name, sortable(value), setting(case.key, value)
-                best[name] = max(entry.value, best.get(name, 0.0))
-    texts = {name: f"{label(name[2], name[0])}: {percent(value)}" for name, value in sorted(best.items())}
-    top, kept = max(best.values(), default=0.0), list(texts)[: MOST * len(cases)]
+                best[name] = objective.best([entry.value, best.get(name, objective.worst)])
+    texts = {
+        name: f"{label(name[2], name[0])}: {written.number(objective, value)}" for name, value in sorted(best.items())
+    }
+    top, kept = objective.best([objective.worst, *best.values()]), list(texts)[: MOST * len(cases)]
     shown = [Bold(texts[name]) if best[name] == top else texts[name] for name in kept]
     more = f"and {count(len(texts) - len(kept))} more" if len(texts) > len(kept) else ""
     thirds_too = "in thirds, below" if any(case.range.is_wide for case in cases) else ""
@@ -120,12 +128,13 @@ def sortable(value: Any) -> tuple[int, float, str]:
 
 
 def slices(cases: Sequence[Case], epoch: int) -> Blocks:
-    """The best and the median accuracy in each third of the intervals, the highest of a row in bold."""
+    """The best and the median value in each third of the intervals, the best of a row in bold."""
     if not cases:
         return ()
     cells = tuple((label(case.key, case.name), edges(case), *thirds(case)) for case in cases)
     told = (
-        f"Thirds of the range, on its logarithmic scale where it has one: best / median val % within "
+        f"Thirds of the range, on its logarithmic scale where it has one: best / median "
+        f"{written.heading(cases[0].objective)} within "
         f"{plural(epoch, 'epoch')} (number of configurations)."
     )
     return Table(("parameter", "range and its cuts", *THIRDS), cells, "llrrr"), Paragraph(told)
@@ -139,18 +148,21 @@ def edges(case: Case) -> str:
 def thirds(case: Case) -> list[Words]:
     """A cell for each third; a value outside of the range belongs to the next third."""
     third = np.array([min(2, max(0, int(case.range.position(value) * 3))) for value in case.values])
-    values = np.array([entry.value for entry in case.entries])
+    values, objective = np.array([entry.value for entry in case.entries]), case.objective
     parts = [values[third == place] for place in range(3)]
-    bests, medians = ([what(part) if len(part) else np.nan for part in parts] for what in (np.max, np.median))
+    bests, medians = ([what(part) if len(part) else np.nan for part in parts] for what in (objective.best, np.median))
     return [
-        (bold(best, bests), " / ", bold(median, medians), f" ({count(len(part))})") if len(part) else NOTHING
+        (bold(best, bests, objective), " / ", bold(median, medians, objective), f" ({count(len(part))})")
+        if len(part)
+        else NOTHING
         for best, median, part in zip(bests, medians, parts, strict=True)
     ]
 
 
-def bold(value: float, others: Sequence[float]) -> Words:
-    """In bold if it is the highest; what is not there is NaN."""
-    return Bold(percent(value)) if value >= np.nanmax(others) else percent(value)
+def bold(value: float, others: Sequence[float], objective: Objective) -> Words:
+    """In bold if none is better; what is not there is NaN."""
+    text = written.number(objective, value)
+    return text if any(objective.is_better(other, value) for other in others) else Bold(text)
 
 
 def compared_words(found: Compared) -> str:
@@ -169,14 +181,15 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
     if importance is None:
         return ""
     seeds = run.totals.seeds
-    what = "trials by their best accuracy" if seeds == 1 else "configurations by the mean of their seeds' best accuracy"
+    value = written.name(run.identity.objective)
+    what = f"trials by their best {value}" if seeds == 1 else f"configurations by the mean of their seeds' best {value}"
     told, conditional = len(importance.parameters), [key for key, own in searched(run).items() if own.decider]
     parts = [
         f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of all, over "
         f"{count(importance.configurations)} {what} within {plural(importance.epoch, 'epoch')}.",
         "Where a parameter depends on another, the values are compared within each case." if conditional else "",
         "A trial that diverged counts as the worst." if len(found.valued) < len(found.entries) else "",
-        f"by chance: the mean over {SHUFFLES} shuffles of the accuracies.",
+        f"by chance: the mean over {SHUFFLES} shuffles of the {written.several(run.identity.objective)}.",
         "p: the share of shuffles that reach the importance"
         + (f", adjusted by Holm for {plural(told, 'parameter')}" if told > 1 else "")
         + f"; in bold at {100 * LEVEL:.0f} % or less. With no effect at all, at most {100 * LEVEL:.0f} % of searches have any "

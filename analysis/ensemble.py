@@ -15,6 +15,7 @@ from search.ledger import Run, Trial
 from trainables import durable
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
+from trainables.objective import ACCURACY
 
 if TYPE_CHECKING:
     from trainables.data import Dataset
@@ -38,13 +39,13 @@ def score(run: Run, size: int, cache: Path, form: str) -> str:
     with lock.hold(run.folder):
         on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache)
     row: Row = {"id": f"ensemble-{key[:6]}", "members": [trial.id for trial in trials]}
-    row |= {"val_accuracy": on_val["accuracy"], "test_accuracy": on_test["accuracy"]}
+    row |= {ACCURACY.column: on_val["accuracy"], "test_accuracy": on_test["accuracy"]}
     rows = [row, *(single(run, trial) for trial in trials)]
     if form == "json":
         return as_json(rows)
     if form == "csv":
         return as_csv([{**each, "members": " ".join(each["members"])} for each in rows])
-    cells = [[name(each), percent(each["val_accuracy"]), test(each)] for each in rows]
+    cells = [[name(each), percent(each[ACCURACY.column]), test(each)] for each in rows]
     return table(["network", "val %", "test %"], cells, "lrr") + "\n"
 
 
@@ -121,7 +122,7 @@ def single(run: Run, trial: Trial) -> Row:
     return {
         "id": trial.id,
         "members": [trial.id],
-        "val_accuracy": trial.best["val_accuracy"],
+        ACCURACY.column: trial.best[ACCURACY.column],
         "test_accuracy": metrics["accuracy"] if metrics else None,
     }
 

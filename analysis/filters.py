@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from analysis.leaderboard import WORDS
-from search.ledger import Status
+from search.status import Status
 from trainables.config import unknown
 from trainables.errors import UsageError
 

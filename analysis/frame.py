@@ -60,6 +60,7 @@ def facts(trials: Sequence[Trial]) -> Columns:
         "epochs_allowed": [trial.config["epochs"] for trial in trials],
         "best_epoch": [trial.best["epoch"] if trial.best else None for trial in trials],
         "folder": [trial.folder for trial in trials],
+        "objective": [trial.objective for trial in trials],  # what the row is ranked by
     }
 
 

@@ -16,6 +16,7 @@ from analysis.ranges import Searched, searched, tried
 from analysis.same_epoch import Entry, compare
 from search.ledger import Run, Trial
 from trainables.config import canonical
+from trainables.objective import Objective
 
 FEWEST = 10  # configurations; with less, chance explains anything
 SHUFFLES = 999  # the smallest p-value is 0.001: enough for Holm over fifty parameters
@@ -29,7 +30,7 @@ class Importance(NamedTuple):
     Attributes:
         share: of the importance of all.
         chance: the mean of that share over the shuffles.
-        p_value: share of the shuffles, with the accuracies as they are, that give at least this importance.
+        p_value: share of the shuffles, with the values as they are, that give at least this importance.
         adjusted: the same, adjusted by Holm for all parameters of the search.
     """
 
@@ -68,7 +69,7 @@ def mattered(run: Run, trials: Sequence[Trial]) -> Mattered | None:
     keys = [key for key in run.identity.space_params if len({canonical(each.config.get(key)) for each in entries}) > 1]
     if len(entries) < FEWEST or not keys:
         return None
-    found = {key: importances(key, known.get(key), entries) for key in keys}
+    found = {key: importances(key, known.get(key), entries, run.identity.objective) for key in keys}
     told = {key: own for key, own in found.items() if can_tell(own[1:])}
     if not told:
         return None
@@ -98,14 +99,14 @@ def can_tell(shuffled: np.ndarray) -> bool:
     return bool((shuffled >= shuffled.max() * (1 - SAME)).mean() <= statistics.LEVEL)
 
 
-def importances(key: str, own: Searched | None, entries: Sequence[Entry]) -> np.ndarray:
+def importances(key: str, own: Searched | None, entries: Sequence[Entry], objective: Objective) -> np.ndarray:
     """The importance of one parameter, and after it those of SHUFFLES shuffles, which are always the same ones.
 
     The sum over its cases, each by its share of the configurations.
     """
     dice, found = np.random.default_rng(0), np.zeros(1 + SHUFFLES)
     for values, places in cases(key, own, entries):
-        best = is_best(np.array([entries[place].value for place in places]))
+        best = is_best(objective.signed(np.array([entries[place].value for place in places])))
         selections = np.vstack([best_in(values, best), shuffled(values, int(best.sum()), dice)])
         every = np.bincount(values.places, minlength=values.bins)
         found += len(places) / len(entries) * pedanova.divergence(selections, every, values.is_ordered)
@@ -127,7 +128,7 @@ def cases(key: str, own: Searched | None, entries: Sequence[Entry]) -> Iterator[
 
 
 def is_best(values: np.ndarray) -> np.ndarray:
-    """Which values are among the best quarter, with all that equal the last one of it."""
+    """Which values are among the best quarter, with all that equal the last one of it; larger is better."""
     number = math.ceil(BEST * len(values))
     return values >= np.partition(values, -number)[-number]
 
@@ -138,6 +139,6 @@ def best_in(values: pedanova.Binned, best: np.ndarray) -> np.ndarray:
 
 
 def shuffled(values: pedanova.Binned, best: int, dice: np.random.Generator) -> np.ndarray:
-    """The same for shuffled accuracies, of shape (SHUFFLES, bins): any so many of the trials are then the best."""
+    """The same for shuffled values, of shape (SHUFFLES, bins): any so many of the trials are then the best."""
     every = np.bincount(values.places, minlength=values.bins)
     return dice.multivariate_hypergeometric(every, best, size=SHUFFLES, method="count")

@@ -1,4 +1,4 @@
-"""One ranking over one or several runs: only configurations that were measured on the same images are ranked together.
+"""One ranking over one or several runs: only configurations with one objective on the same images are ranked together.
 
 A row of several runs is what a row of one run's results.md is: a configuration, with the mean over its seeds where it has
 several, and what fresh seeds made of it where they confirmed it.
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, chosen, comparison, confirmation, cost, frame, majority, next_step, ranking
+from analysis import answer, chosen, comparison, confirmation, cost, frame, majority, next_step, ranking, valued
 from analysis.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
 from analysis.frame import Row
 from analysis.leaderboard import (
@@ -18,6 +18,7 @@ from analysis.leaderboard import (
     as_csv,
     as_json,
     best_rows,
+    direction,
     explanation,
     few_seeds,
     is_confirmed,
@@ -29,8 +30,10 @@ from analysis.leaderboard import (
 from analysis.markdown import count, plain, rendered
 from analysis.standing import Standing, fresh_trials, stand, stops_early
 from search.ledger import Run
+from trainables import written
 from trainables.config import unknown
 from trainables.errors import RunError
+from trainables.objective import Objective
 
 
 def find(name: str, runs_dir: Path) -> Path:
@@ -111,7 +114,7 @@ def all_records(where: Standing) -> list[Row]:
 
 
 def all_rows(runs: Sequence[Run]) -> list[Row]:
-    """Every configuration of several runs once, best first; runs on other images come after, ranked by themselves."""
+    """Every configuration of several runs once, best first; runs that cannot be compared come after, ranked by themselves."""
     keys = ["run", "dataset", *frame.varied(frame.load(runs), runs)]
     return [row for ranked in rank(runs) for row in records(ranked, keys)]
 
@@ -120,19 +123,19 @@ def all_rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
-    """The configurations of the searches, best first with their intervals and ties, one frame for each data set.
+    """The configurations of the searches, best first with their intervals and ties, one frame for each data set and objective.
 
     Columns: those of `Standing.board`, `seeds_asked`, and `confirmed`, `confirmed_low` and `confirmed_high` (NaN where no
     fresh seed was used).
     """
-    by_images: dict[str, list[Run]] = {}
+    groups: dict[tuple[str, Objective], list[Run]] = {}
     for run in runs:
-        by_images.setdefault(run.identity.fingerprint, []).append(run)
-    return [ranked for alike in by_images.values() if not (ranked := rank_alike(alike)).empty]
+        groups.setdefault((run.identity.fingerprint, run.identity.objective), []).append(run)
+    return [ranked for alike in groups.values() if not (ranked := rank_alike(alike)).empty]
 
 
 def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
-    """The configurations of runs on the same images."""
+    """The configurations of runs with one objective on the same images."""
     standings = [stand(run) for run in runs]
     boards = [board(run, where, place) for place, (run, where) in enumerate(zip(runs, standings, strict=True))]
     rows = pd.concat([each for each in boards if len(each)] or boards[:1], ignore_index=True)
@@ -150,7 +153,7 @@ def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
     seeds = run.totals.seeds
     rows = where.board.assign(run_place=place, seeds_asked=seeds, seed=where.board["seed"] if seeds == 1 else None)
     known = where.confirmed[where.confirmed["status"] == "finished"].set_index("group")
-    fresh = {"confirmed": "val_accuracy", "confirmed_low": "low", "confirmed_high": "high"}
+    fresh = {"confirmed": run.identity.objective.column, "confirmed_low": "low", "confirmed_high": "high"}
     return rows.assign(**{name: rows["group"].map(known[key]).astype(float) for name, key in fresh.items()})
 
 
@@ -169,23 +172,32 @@ def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.Dat
 def by_seed(where: Standing, group: str) -> pd.Series:
     """The value of a configuration on each of its seeds."""
     own = where.trials[where.trials["group"] == group]
-    return own.set_index("seed")["val_accuracy"].sort_index()
+    return valued.values(own.set_index("seed")).sort_index()
 
 
 # In words ----------------------------------------------------------------------------------------------------------------
 
 
 def as_markdown(runs: Sequence[Run]) -> str:
-    """A table for each data set, its meaning in words below it."""
+    """A table for each data set and objective, its meaning in words below it."""
     ranked, keys = rank(runs), ["run", *frame.varied(frame.load(runs), runs)]
-    apart = "Runs on different images are ranked apart: their accuracies cannot be compared."
-    parts = paragraphs(apart if len(ranked) > 1 else "")
+    parts = paragraphs(apart(runs) if len(ranked) > 1 else "")
     for rows in ranked:
-        own = [run for run in runs if run.identity.fingerprint == rows["fingerprint"].iloc[0]]
+        alike = rows["fingerprint"].iloc[0], valued.objective_of(rows)
+        own = [run for run in runs if (run.identity.fingerprint, run.identity.objective) == alike]
         constant = {run.name: majority.sentence(run, stand(run)) for run in own}
         parts += described(rows, own, keys)
         parts += paragraphs(*(f"{name}: {words}" for name, words in constant.items() if words))
     return text_of(parts or paragraphs("No trial has been planned."))
+
+
+def apart(runs: Sequence[Run]) -> str:
+    """Why there are several tables."""
+    objectives = {run.identity.objective for run in runs}
+    if len(objectives) > 1:
+        return "Runs on different images, or ranked by different values, are ranked apart: they cannot be compared."
+    values = written.several(objectives.pop())
+    return f"Runs on different images are ranked apart: their {values} cannot be compared."
 
 
 def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], where: Standing | None = None) -> Blocks:
@@ -216,6 +228,8 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     words = cost.words(rows, costs_of(rows, runs)) if len(runs) == 1 else ""
     seeds = sorted({run.totals.seeds for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
+    objective = valued.objective_of(rows)
+    confirmed = written.heading(objective, "confirmed")
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
     fresh = (where.is_confirmed, where.moved) if where else (is_confirmed(rows),)
     lines = (
@@ -225,7 +239,7 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     )
     if is_confirmed(rows):
         lines.append(
-            "confirmed %: the mean over fresh seeds, none of the search's, each at a best epoch chosen on the same images. The "
+            f"{confirmed}: the mean over fresh seeds, none of the search's, each at a best epoch chosen on the same images. The "
             "order is by the search's own values, because not every row was confirmed, and the best of those are partly luck."
         )
     return lines
@@ -233,12 +247,14 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
 
 def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int]) -> list[Words]:
     """What the numbers are where not all rows were trained on the same seeds."""
+    objective = valued.objective_of(rows)
+    of_one = ", or of one seed Wilson's, for the luck of which images were drawn" if objective.is_accuracy else ""
     lines: list[Words] = [
-        "val %: accuracy on the validation images at the best epoch, the mean over the seeds where there are several. 95 % "
-        "interval: Student's over the seeds, or of one seed Wilson's, for the luck of which images were drawn; that of the best "
+        f"{written.heading(objective)}: {written.name(objective)} on the validation images at the best epoch, the mean over the "
+        f"seeds where there are several{direction(objective)}. 95 % interval: Student's over the seeds{of_one}; that of the best "
         "of each run also covers that it was picked in that run, but not that it was picked among the runs. epochs: of all "
         f"seeds together. {BEST_EPOCH}" + "".join(map(few_seeds, seeds)),
         "The rows were not all trained on the same seeds, so no test is made between them and a rank is only an order: give "
         "the runs the same --seed and --seeds to have them compared.",
     ]
-    return lines + ([stopped_words(max(seeds))] if "stopped" in set(rows["status"]) else [])
+    return lines + ([stopped_words(max(seeds), objective)] if "stopped" in set(rows["status"]) else [])

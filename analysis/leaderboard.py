@@ -8,13 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import chosen, comparison
+from analysis import chosen, comparison, valued
 from analysis.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
 from analysis.cost import NAMES
 from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
-from analysis.markdown import NOTHING, count, cut, interval, percent, plain, plural, setting
+from analysis.markdown import NOTHING, count, cut, plain, plural, setting
 from analysis.statistics import expected_best, t_factor
 from search.status import LOST
+from trainables import written
+from trainables.objective import Objective
 
 Column = tuple[Words, str, Callable[[Row], Words]]  # name, l or r, and the cell of a row
 Notes = dict[str, Words]  # what the columns of a table mean, and the rest that has to be said, by what it is about
@@ -90,18 +92,21 @@ def span(key: str, values: Sequence[Any]) -> str:
 
 def columns(ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Sequence[str]]) -> list[Column]:
     """Only columns that say something about these rows."""
-    best = best_value(ranked)
+    best, objective = best_value(ranked), valued.objective_of(ranked)
     is_shared = int(ranked["tied"].sum()) > 1
+    has_intervals = objective.is_accuracy or ranked["low"].notna().any()
     every: list[Column | None] = [
         ("#", "r", lambda row: place(row, is_shared)),
         ("place", "r", possible_places) if shares_places(ranked) else None,
         ("id", "l", named),
         *((cut(key), "l" if key == "run" else "r", setting_of(key)) for key in keys),
-        ("val %", "r", lambda row: value(row, best)),
-        ("95 % interval", "r", around),
+        (written.heading(objective), "r", lambda row: value(row, best)),
+        ("95 % interval", "r", around) if has_intervals else None,
         ("seeds", "r", lambda row: str(row["seeds_asked"])) if says_seeds(ranked) else None,
-        ("confirmed % (95 % interval)", "r", confirmed) if is_confirmed(ranked) else None,
-        ("Δ pp", "r", lambda row: distance(row, best)),
+        (f"{written.heading(objective, 'confirmed')} (95 % interval)", "r", confirmed)
+        if is_confirmed(ranked)
+        else None,
+        (written.differences(objective), "r", lambda row: distance(row, best)),
         ("p", "r", lambda row: chance(row["p_value"])) if ranked["p_value"].notna().any() else None,
         *((name, "r", cost_of(costs, number)) for number, name in enumerate(NAMES[: cost_columns(costs)])),
         ("epochs", "r", used),
@@ -125,8 +130,9 @@ def confirmed(row: Row) -> str:
     """What fresh seeds gave, with its interval if there is one."""
     if pd.isna(row["confirmed"]):
         return NOTHING
-    around = "" if pd.isna(row["confirmed_low"]) else f" ({interval(row['confirmed_low'], row['confirmed_high'])})"
-    return percent(row["confirmed"]) + around
+    objective, bounds = valued.own(row), (row["confirmed_low"], row["confirmed_high"])
+    around = "" if pd.isna(bounds[0]) else f" ({written.interval(objective, *bounds)})"
+    return written.number(objective, row["confirmed"]) + around
 
 
 def setting_of(key: str) -> Callable[[Row], str]:
@@ -145,7 +151,7 @@ def best_value(ranked: pd.DataFrame) -> float | None:
     """What the others are held against."""
     if ranked.empty or ranked["status"].iloc[0] != "finished":
         return None
-    return float(ranked["val_accuracy"].iloc[0])
+    return float(valued.values(ranked).iloc[0])
 
 
 def shares_places(ranked: pd.DataFrame) -> bool:
@@ -180,32 +186,28 @@ def place(row: Row, is_shared: bool) -> str:
 
 
 def value(row: Row, best: float | None) -> Words:
-    """The accuracy, that of the best in bold."""
+    """The value, that of the best in bold."""
     if not has_value(row):
         return NOTHING
-    shown = percent(row["val_accuracy"])
+    shown = written.number(valued.own(row), valued.value(row))
     return Bold(shown) if is_best(row, best) else shown
 
 
 def around(row: Row) -> str:
     """The interval."""
-    return interval(row["low"], row["high"]) if has_value(row) and not pd.isna(row["low"]) else NOTHING
+    is_known = has_value(row) and not pd.isna(row["low"])
+    return written.interval(valued.own(row), row["low"], row["high"]) if is_known else NOTHING
 
 
 def distance(row: Row, best: float | None) -> str:
     """How far behind the best."""
     if best is None or not has_value(row) or is_best(row, best):
         return NOTHING
-    return points(row["val_accuracy"] - best)
+    return written.difference(valued.own(row), valued.value(row) - best)
 
 
 def is_best(row: Row, best: float | None) -> bool:
     return best is not None and row["rank"] == 1
-
-
-def points(difference: float) -> str:
-    """A difference of accuracies in percentage points, with its sign."""
-    return f"{100 * difference:+.2f}".replace("-", "−")
 
 
 def chance(p_value: float) -> str:
@@ -216,7 +218,7 @@ def chance(p_value: float) -> str:
 
 
 def has_value(row: Row) -> bool:
-    return row["status"] not in LOST and not pd.isna(row["val_accuracy"])
+    return row["status"] not in LOST and not pd.isna(valued.value(row))
 
 
 def identifier(row: Row) -> Link:
@@ -257,15 +259,16 @@ def explanation(
     moved: tuple[float, float] | None = None,
 ) -> Notes:
     """What interval, rank, ties and costs (in these words) mean."""
-    finished = ranked[ranked["status"] == "finished"]
+    finished, objective = ranked[ranked["status"] == "finished"], valued.objective_of(ranked)
+    is_tested = objective.is_accuracy or bool(finished["p_value"].notna().any())
     notes: Notes = {
-        "val %": over_seeds(seeds, ranked) if seeds > 1 else over_images(images, ranked),
-        "p": p_words(finished) if len(finished) > 1 else "",
+        "val %": over_seeds(seeds, ranked) if seeds > 1 else over_images(images, objective, ranked),
+        "p": p_words(finished) if len(finished) > 1 and is_tested else "",
         "cost": costs,
         "place": place_words(ranked) if shares_places(ranked) else "",
         "luck": luck(finished, images, seeds),
-        "stopped": stopped_words(seeds) if "stopped" in set(ranked["status"]) else "",
-        "seed": one_seed(is_confirmed, moved) if seeds == 1 else "",
+        "stopped": stopped_words(seeds, objective) if "stopped" in set(ranked["status"]) else "",
+        "seed": one_seed(is_confirmed, moved, objective) if seeds == 1 else "",
     }
     return {about: words for about, words in notes.items() if words}
 
@@ -305,7 +308,7 @@ def place_words(ranked: pd.DataFrame) -> str:
     )
 
 
-def one_seed(is_confirmed: bool, moved: tuple[float, float] | None = None) -> Words:
+def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: Objective) -> Words:
     """What is not known of values of one seed, and what is where fresh ones showed how far a seed moves a row."""
     head = Bold(f"{'One' if is_confirmed else 'Unconfirmed: one'} seed each.")
     end = "The best of many values is partly luck: expect less from it on another seed or on new images."
@@ -317,19 +320,22 @@ def one_seed(is_confirmed: bool, moved: tuple[float, float] | None = None) -> Wo
             f"another seed, which moved one configuration and not the others by {far:.2f} points on the fresh seeds (standard "
             f"deviation), and take it to move all alike. {end}{above}"
         )
+    if not objective.is_accuracy:
+        end = end.replace("less", "worse")
+    what = "Intervals, p and places" if objective.is_accuracy else "Values"
     return head, (
-        f" Intervals, p and places are about these trained networks, not about their configurations: another seed trains "
+        f" {what} are about these trained networks, not about their configurations: another seed trains "
         "another network, and how far it moves a value is not known from one. No configuration is shown to be better than "
         f"another. {end}{above}"
     )
 
 
-def stopped_words(seeds: int) -> str:
+def stopped_words(seeds: int, objective: Objective) -> str:
     """Where rows stand that were stopped early."""
     if seeds == 1:
         return (
-            "Trials stopped early rank below all finished ones, by what they had reached: their val % and Δ pp are of a "
-            "shorter training, and no test is made of them."
+            f"Trials stopped early rank below all finished ones, by what they had reached: their {written.heading(objective)} "
+            f"and {written.differences(objective)} are of a shorter training, and no test is made of them."
         )
     return (
         "A configuration of which any seed was stopped early ranks below all finished ones, by the mean of what each seed had "
@@ -338,14 +344,31 @@ def stopped_words(seeds: int) -> str:
     )
 
 
-def over_images(images: int, ranked: pd.DataFrame | None = None) -> str:
+def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None = None) -> str:
     """What value and interval are of one trained network; `ranked` if its first row knows that it was picked."""
+    if not objective.is_accuracy:
+        return untested(images, objective)
     return (
         f"val %: accuracy on the {count(images)} validation images at the best epoch. {BEST_EPOCH} 95 % interval: Wilson's, of "
         "one trained network, for the luck of which images were drawn; it covers no other seed."
         + (picked_network(ranked) if ranked is not None else "")
         + " Δ pp: percentage points behind the best."
     )
+
+
+def untested(images: int, objective: Objective) -> str:
+    """The same for another objective than accuracy."""
+    return (
+        f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch; "
+        f"{written.better(objective)} is better. {BEST_EPOCH} Intervals and tests over images count those that are right, so "
+        f"they belong to accuracy alone and are left out. {behind(objective)}"
+    )
+
+
+def behind(objective: Objective) -> str:
+    """What the column of differences is."""
+    what = "percentage points behind the best" if written.is_percent(objective) else "the value minus that of the best"
+    return f"{written.differences(objective)}: {what}."
 
 
 def picked_network(ranked: pd.DataFrame) -> str:
@@ -373,10 +396,21 @@ def adaptive(ranked: pd.DataFrame) -> str:
 
 def over_seeds(seeds: int, ranked: pd.DataFrame) -> str:
     """What value and interval are of a configuration on several seeds."""
+    objective = valued.objective_of(ranked)
     return (
-        f"val %: mean accuracy over {seeds} seeds, each at its own best epoch. {BEST_EPOCH} 95 % interval: Student's over seeds; "
+        f"{written.heading(objective)}: mean {written.name(objective)} over {seeds} seeds, each at its own best epoch"
+        f"{direction(objective)}. {BEST_EPOCH} 95 % interval: Student's over seeds; "
         f"it covers the luck of the seed, but not that of which validation images were drawn.{picked_configuration(ranked)}"
-        f" Δ pp: percentage points behind the best. epochs: of all seeds together.{few_seeds(seeds)}"
+        f" {behind(objective)} epochs: of all seeds together.{few_seeds(seeds)}"
+    )
+
+
+def direction(objective: Objective) -> str:
+    """Which values are better, where that is not the accuracy's way."""
+    if objective.is_accuracy:
+        return ""
+    return (
+        f"; {written.better(objective)} is better, and tests over images, which belong to accuracy alone, are left out"
     )
 
 
@@ -409,18 +443,19 @@ def luck(finished: pd.DataFrame, images: int, seeds: int) -> str:
     error = standard_error(finished, images, seeds)
     if len(finished) < 2 or not error > 0:
         return ""
-    gain = expected_best(len(finished)) * error
+    gain, objective = expected_best(len(finished)) * error, valued.objective_of(finished)
+    side = "above" if objective.mode == "max" else "below"
     what = "the seed" if seeds > 1 else "the images drawn"
     who = "" if seeds > 1 else " networks"
     every = "both" if len(finished) == 2 else f"all {count(len(finished))}"
     return (
         f"Luck of the best: were {every}{who} equally good, the one on top would still be expected to lie "
-        f"{100 * gain:.2f} points above its true value, by {what} alone."
+        f"{written.apart(objective, gain)} {side} its true value, by {what} alone."
     )
 
 
 def standard_error(finished: pd.DataFrame, images: int, seeds: int) -> float:
-    """How far chance moves a value, as a standard deviation.
+    """How far chance moves a value, as a standard deviation; NaN over images of another objective than accuracy.
 
     Over seeds, from the spread within configurations. Over images, from those that only one of a row and the best gets
     right, among the rows tied with it: what both get right or wrong moves both alike.
@@ -429,10 +464,13 @@ def standard_error(finished: pd.DataFrame, images: int, seeds: int) -> float:
         return float("nan")
     if seeds > 1 and "deviation" in finished:
         return float((finished["deviation"] ** 2).mean() ** 0.5 / seeds**0.5)
+    objective = valued.objective_of(finished)
+    if not objective.is_accuracy:
+        return float("nan")
     unlike = finished["discordant"][finished["tied"]].iloc[1:].mean()
     if not pd.isna(unlike):
         return float((unlike / 2) ** 0.5 / images)
-    share = finished["val_accuracy"].iloc[0]
+    share = valued.values(finished).iloc[0]
     return float((share * (1 - share) / images) ** 0.5)
 
 
@@ -457,10 +495,10 @@ def method(ranked: pd.DataFrame) -> str:
 
 def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     """One dict of plain JSON values per trial, best first; `keys` are the searched hyperparameters."""
-    columns = list(ranked.columns)
+    columns, value = list(ranked.columns), valued.objective_of(ranked).column
     metrics = columns[columns.index(METRICS[0]) : columns.index("low")]
     names = {key: key for key in ("id", "rank", "status", "epochs", *keys, *metrics)}
-    names |= {"low": "val_accuracy_low", "high": "val_accuracy_high", "tied": "tied_with_best"}
+    names |= {"low": f"{value}_low", "high": f"{value}_high", "tied": "tied_with_best"}
     names |= {key: key for key in ("best_epoch", "epochs_allowed", *COSTS, "seed", "source", "index")}
     if "seeds_asked" in columns:  # rows of several runs
         names |= {"seeds_asked": "seeds"} | {key: key for key in ("confirmed", "confirmed_low", "confirmed_high")}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, predictions, statistics
+from analysis import chosen, predictions, statistics, valued
 from analysis.leaderboard import chance
 from analysis.markdown import cut, percent, plural
 from analysis.standing import Standing
@@ -32,14 +32,14 @@ class Majority(NamedTuple):
 
 
 def majority(run: Run, where: Standing) -> Majority | None:
-    """Of the best; none without one, and of runs that did not record how many images each class has."""
+    """Of the best; none without one, of runs that did not record how many images each class has, or with another objective."""
     return beside(run, where, where.best)
 
 
 def beside(run: Run, where: Standing, best: pd.Series | None) -> Majority | None:
     """Of any network of a run, a row of `where.trials`, as if it had been chosen for being the best."""
     counts = run.identity.census.get("counts", {}).get("val")
-    if best is None or not counts:
+    if best is None or not counts or not run.identity.objective.is_accuracy:
         return None
     place = int(np.argmax(counts))
     p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * chosen.networks(where.trials))
@@ -58,7 +58,7 @@ def compared(best: pd.Series, place: int, there: int, images: int) -> float:
         place: the index of the class.
         there: how many validation images are of it.
     """
-    right = round(best["val_accuracy"] * images)
+    right = round(valued.value(best) * images)
     if right <= there:
         return 1.0
     known = known_of_class(best, place, right, images)

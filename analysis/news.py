@@ -9,7 +9,7 @@ from search import order
 from search.ledger import Run, Trial
 from search.settings import plural
 from search.status import LOST
-from trainables import objective
+from trainables import written
 from trainables.durable import Record
 
 TIMEOUT = 10.0  # seconds for one message
@@ -51,16 +51,18 @@ def leading(run: Run) -> list[Trial]:
 def is_ahead(run: Run, heard: Run) -> bool:
     """Whether the best value of a configuration is better than it was."""
     now, before = (order.mean(trial.value for trial in leading(each)) for each in (run, heard))
+    objective = run.identity.objective
     return objective.place(now) < objective.place(before)
 
 
 def shown(trial: Trial) -> str:
-    return f"{trial.id} with {100 * (trial.value or 0):.2f} % validation accuracy"
+    value = written.value(trial.objective, trial.value or 0)
+    return f"{trial.id} with {value} {written.title(trial.objective)}"
 
 
 def message(run: Run, event: str, text: str, trial: Trial | None) -> Record:
     """`text` is what chat services show of a webhook."""
-    about = {"id": trial.id, "config": trial.config, "val_accuracy": trial.value} if trial else None
+    about = {"id": trial.id, "config": trial.config, trial.objective.column: trial.value} if trial else None
     return {"text": f"{run.name}: {text}", "run": run.name, "event": event, "trial": about}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis import comparison, statistics
 from trainables.durable import Record
+from trainables.objective import ACCURACY
 
 Training = tuple[Path, Record]  # a trial's folder and the ledger's row of its best epoch
 
@@ -16,7 +17,7 @@ def p_value(first: Training, second: Training, images: int) -> tuple[float, bool
     Both are measured on the same `images` validation images: McNemar's exact test where both keep their predictions,
     else the z-test of two proportions, which sees less.
     """
-    hits = [round(row["val_accuracy"] * images) for _, row in (first, second)]
+    hits = [round(row[ACCURACY.column] * images) for _, row in (first, second)]
     right = [
         comparison.read_correct(folder, row["epoch"], own, images)
         for (folder, row), own in zip((first, second), hits, strict=True)

@@ -3,21 +3,23 @@
 Only those that say something about a run: a parameter that varied, a network size that varied, a winner that was tested.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import audit, cost
-from analysis.curves import spread
+from analysis import audit, cost, valued
+from analysis.curves import axis_of, spread
 from analysis.frame import Row, rows_of
 from analysis.importance import BEST
-from analysis.markdown import NOTHING, one_line, percent, setting
+from analysis.markdown import NOTHING, one_line, setting
 from analysis.ranges import Range, searched
 from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation
 from search.ledger import Run
-from trainables.objective import is_better
+from trainables import written
+from trainables.objective import Objective
 
 Picture = dict[str, Any]  # plain JSON values
 
@@ -33,10 +35,10 @@ class Scale(NamedTuple):
 
 
 TITLES = {
-    "parameters": "Validation accuracy against each searched parameter",
-    "parallel": "Searched parameters of each trial beside its validation accuracy",
-    "progress": "Best validation accuracy so far against epochs spent",
-    "size": "Validation accuracy against the number of parameters",
+    "parameters": "{value} against each searched parameter",
+    "parallel": "Searched parameters of each trial beside its {value}",
+    "progress": "Best {value} so far against epochs spent",
+    "size": "{value} against the number of parameters",
     "confusion": "Confusion matrix of the winner on the test split",
     "rungs": "How many trials reached each rung, and were stopped there",
 }
@@ -46,6 +48,12 @@ MOST_TICKS, LONGEST, BELOW = 6, 14, -0.12  # of an axis; characters of a tick; t
 FEWEST_AXES, FEWEST_LINES = 3, 8  # of parallel coordinates; with less the panels of each parameter say it all
 
 
+def title_of(name: str, objective: Objective) -> str:
+    """The title of a plot in TITLES, with what the run is ranked by."""
+    title = TITLES[name].format(value=written.title(objective))
+    return title[0].upper() + title[1:]
+
+
 def pictures(run: Run, where: Standing) -> dict[str, Picture]:
     """The plots of a run by their names in TITLES."""
     return dict(each_picture(run, where))
@@ -53,12 +61,12 @@ def pictures(run: Run, where: Standing) -> dict[str, Picture]:
 
 def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Picture]]:
     """The same, one after the other: one is drawn while the next is found."""
-    rows = valued(where)
-    found = (
+    rows = with_values(where)
+    found: tuple[tuple[str, Callable[[], Picture]], ...] = (
         ("parameters", lambda: parameters(run, where, rows)),
         ("parallel", lambda: parallel(run, where, rows)),
         ("progress", lambda: progress(run)),
-        ("size", lambda: size(where)),
+        ("size", lambda: size(run, where)),
         ("confusion", lambda: confusion(run, where)),
         ("rungs", lambda: rungs(run)),
     )
@@ -69,19 +77,21 @@ def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Picture]]:
 
 def parameters(run: Run, where: Standing, rows: list[Row]) -> Picture:
     """A panel for each searched parameter with its points, logarithmic where its range is."""
-    known, panels = whole_ranges(run), []
+    known, panels, objective = whole_ranges(run), [], run.identity.objective
     for key in varied(rows, where.keys):
         own = [row for row in spread(rows, MOST_POINTS) if row[key] is not None]
         scale = scale_of(known.get(key), [row[key] for row in own])
-        points = [(scale.place(row[key]), 100 * row["val_accuracy"], row["status"]) for row in own]
+        values = [written.plotted(objective, row[objective.column]) for row in own]
+        points = [(scale.place(row[key]), value, row["status"]) for row, value in zip(own, values, strict=True)]
         panels.append({"name": one_line(key), "log": scale.log, "levels": scale.levels, "points": points})
-    return {"panels": panels} if panels and len(rows) > 2 else {}
+    return {"panels": panels, "axis": axis_of(objective)} if panels and len(rows) > 2 else {}
 
 
-def valued(where: Standing) -> list[Row]:
+def with_values(where: Standing) -> list[Row]:
     """The finished and stopped rows, best first."""
     board = where.board
-    return rows_of(board[board["status"].isin(["finished", "stopped"])].dropna(subset="val_accuracy"))
+    known = board["status"].isin(["finished", "stopped"]) & valued.values(board).notna()
+    return rows_of(board[known])
 
 
 def varied(rows: list[Row], keys: list[str]) -> list[str]:
@@ -104,14 +114,14 @@ def scale_of(own: Range | None, values: list[Any]) -> Scale:
 
 
 def parallel(run: Run, where: Standing, rows: list[Row]) -> Picture:
-    """An axis from 0 to 1 for each searched parameter and the accuracy, and a line across them for each trial, best first."""
+    """An axis from 0 to 1 for each searched parameter and the value, and a line across them for each trial, best first."""
     keys = varied(rows, where.keys)
     if len(keys) < FEWEST_AXES or len(rows) < FEWEST_LINES:
         return {}
     shown, quarter = spread(list(enumerate(rows)), MOST_LINES), round(BEST * len(rows))
-    known = whole_ranges(run)
-    axes = [axis_of(key, known.get(key), [row[key] for _, row in shown]) for key in keys]
-    axes.append(axis_of("val_accuracy", None, [row["val_accuracy"] for _, row in shown]))
+    known, objective = whole_ranges(run), run.identity.objective
+    axes = [laid_out(key, known.get(key), [row[key] for _, row in shown]) for key in keys]
+    axes.append(laid_out(objective, None, [row[objective.column] for _, row in shown]))
     lines = [
         {
             "kind": "best" if place == 0 else "good" if place < quarter else "other",
@@ -124,7 +134,7 @@ def parallel(run: Run, where: Standing, rows: list[Row]) -> Picture:
     return {"axes": labels, "lines": lines, "trials": len(rows)}
 
 
-def axis_of(key: str, own: Range | None, values: list[Any]) -> Picture:
+def laid_out(key: str | Objective, own: Range | None, values: list[Any]) -> Picture:
     """Where each value lies on an axis from 0 to 1 over all of them, and its ticks; what is absent lies below it."""
     present = [value for value in values if value is not None]
     scale = scale_of(own, present)
@@ -136,7 +146,7 @@ def axis_of(key: str, own: Range | None, values: list[Any]) -> Picture:
     ticks = [(places[name], tick(key, value)) for name, value in ticked.items()]
     absent = [(BELOW, NOTHING)] if None in values else []
     return {
-        "name": "val %" if key == "val_accuracy" else one_line(key),
+        "name": one_line(key) if isinstance(key, str) else written.heading(key),
         "ticks": sorted(ticks) + absent,
         "places": [BELOW if value is None else places[repr(value)] for value in values],
     }
@@ -149,37 +159,43 @@ def stretched(numbers: list[float], is_log: bool) -> list[float]:
     return [round(float(place), 4) for place in (own - own.min()) / width] if width > 0 else [0.5] * len(own)
 
 
-def tick(key: str, value: Any) -> str:
+def tick(key: str | Objective, value: Any) -> str:
     """As in the tables, without Markdown."""
-    if key == "val_accuracy":
-        return percent(value)
+    if isinstance(key, Objective):
+        return written.number(key, value)
     return setting(key, value) if type(value) in (int, float) else one_line(value)[:LONGEST]
 
 
 def progress(run: Run) -> Picture:
     """After how many epochs, in plan order, the best value of a finished trial was what."""
-    spent, best, points = 0, -1.0, []
+    spent, points, objective = 0, [], run.identity.objective
+    best = objective.signed(-math.inf)
     for trial in sorted(run.trials, key=lambda trial: trial.index):
         spent += len(trial.epochs) * (trial.source != CONFIRM)
         if trial.source == CONFIRM or trial.status != "finished" or trial.value is None:
             continue
-        if is_better(trial.value, best):
+        if objective.is_better(trial.value, best):
             best = trial.value
-            points.append((spent, 100 * best))
-    return {"points": [*points, (spent, 100 * best)], "trials": len(run.trials)} if len(points) > 1 else {}
+            points.append((spent, written.plotted(objective, best)))
+    if len(points) < 2:
+        return {}
+    points.append((spent, written.plotted(objective, best)))
+    return {"points": points, "trials": len(run.trials), "axis": axis_of(objective)}
 
 
-def size(where: Standing) -> Picture:
-    """Parameters and accuracy of each finished configuration, and those on the Pareto front."""
+def size(run: Run, where: Standing) -> Picture:
+    """Parameters and value of each finished configuration, and those on the Pareto front."""
     sizes = cost.parameters(where.board)
     finished = where.board[where.board["status"] == "finished"]
     if not sizes or len(finished) < 3:
         return {}
-    front = cost.pareto(where.board, sizes)
-    pairs = list(zip(finished["index"], finished["val_accuracy"], strict=True))
+    front, objective = cost.pareto(where.board, sizes), run.identity.objective
+    values = [written.plotted(objective, value) for value in finished[objective.column]]
+    pairs = list(zip(finished["index"], values, strict=True))
     shown = [pair for pair in spread(pairs, MOST_POINTS) if pair[0] not in front]
-    best = sorted((sizes[index], 100 * value) for index, value in pairs if index in front)
-    return {"others": [(sizes[index], 100 * value) for index, value in shown], "front": best}
+    best = sorted((sizes[index], value) for index, value in pairs if index in front)
+    others = [(sizes[index], value) for index, value in shown]
+    return {"others": others, "front": best, "axis": axis_of(objective)}
 
 
 def confusion(run: Run, where: Standing) -> Picture:

@@ -24,7 +24,7 @@ STYLE |= {"text.color": GREY, "axes.labelcolor": GREY, "axes.edgecolor": GREY, "
 
 
 def learning_curves(curves: Curves) -> bytes:
-    """Validation accuracy by epoch: the best trials in colour, all others in grey, fainter if they were stopped."""
+    """The value by epoch: the best trials in colour, all others in grey, fainter if they were stopped."""
     lines = len(curves["top"]) + bool(curves["others"])
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
@@ -32,18 +32,19 @@ def learning_curves(curves: Curves) -> bytes:
         figure = Figure(figsize=(8, 3.8 + 0.19 * lines), layout="constrained")
         axes = figure.add_subplot()
         for curve, colour, dashes in zip(curves["top"], COLOURS, DASHES, strict=False):
-            draw_curve(axes, curve, colour, dashes)
+            draw_curve(axes, curve, colour, dashes, curves["axis"]["is_less_better"])
         draw_others(axes, curves["others"], curves["number_of_others"])
         frame_axes(axes, curves)
         figure.legend(loc="outside lower left", frameon=False, handlelength=3)  # where long labels have room
         return as_svg(figure)
 
 
-def draw_curve(axes: Axes, curve: Curve, colour: str, dashes: Any) -> None:
+def draw_curve(axes: Axes, curve: Curve, colour: str, dashes: Any, is_less_better: bool) -> None:
     """One of the best, with a dot at its best epoch."""
     points = np.array(curve["points"])
     axes.plot(*points.T, color=colour, linestyle=dashes, linewidth=1.6, label=curve["label"], zorder=3)
-    axes.plot(*points[points[:, 1].argmax()], "o", color=colour, markersize=4, zorder=4)
+    best = points[:, 1].argmin() if is_less_better else points[:, 1].argmax()
+    axes.plot(*points[best], "o", color=colour, markersize=4, zorder=4)
 
 
 def draw_others(axes: Axes, others: list[Curve], number: int) -> None:
@@ -68,17 +69,20 @@ def frame_axes(axes: Axes, curves: Curves) -> None:
     axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("validation accuracy (%)")
+    axes.set_ylabel(curves["axis"]["name"])
 
 
 def limits(curves: Curves) -> tuple[float, float]:
-    """From the level of the best curves after a quarter of the way to their top, where the differences are.
+    """From the level of the best curves after a quarter of the way to their best, where the differences are.
 
     The whole of these curves where trials were stopped early: that is decided at their beginning.
     """
     whole = any(curve["status"] == "stopped" for curve in (*curves["top"], *curves["others"]))
     top = [np.array(curve["points"])[:, 1] for curve in curves["top"]]
     values = np.concatenate([points[0 if whole else len(points) // 4 :] for points in top])
+    if not curves["axis"]["is_percent"]:
+        margin = 0.06 * float(np.ptp(values)) or 0.01
+        return values.min() - margin, values.max() + margin
     margin = max(0.5, 0.06 * float(np.ptp(values)))
     return max(0.0, values.min() - margin), min(100.0 + margin / 2, values.max() + margin)
 

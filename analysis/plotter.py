@@ -18,9 +18,8 @@ from typing import IO, Any, NamedTuple
 
 from analysis import fonts
 from trainables import child, durable
-from trainables.commandline import one_line
 from trainables.errors import ExpectedError
-from trainables.meter import say
+from trainables.meter import one_line, say
 
 MANY = 1000  # trials for which a process of its own pays
 CURVES = "learning_curves"

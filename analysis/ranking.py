@@ -2,13 +2,15 @@
 
 import pandas as pd
 
+from analysis import valued
 from search import order
-from trainables.objective import COLUMN
 
 
 def best_first(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows in their order; of equal keys, as two runs may have them, in the order in which they stood."""
-    keys = list(map(order.key, *(frame[name].tolist() for name in ("status", COLUMN, "index"))))
+    objective = valued.objective_of(frame)
+    columns = [frame[name].tolist() for name in ("status", objective.column, "index")]
+    keys = [order.key(status, value, index, objective) for status, value, index in zip(*columns, strict=True)]
     return frame.iloc[sorted(range(len(keys)), key=keys.__getitem__)].reset_index(drop=True)
 
 

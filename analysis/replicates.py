@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, ranking, statistics
+from analysis import chosen, comparison, ranking, statistics, valued
 from analysis.frame import METRICS
 from search import order
 from search.status import of_configuration
@@ -24,34 +24,35 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     configuration has finished when it has on every seed; one that was stopped on any is stopped, and its mean may be of seeds
     of different lengths.
     """
-    plan = trials.sort_values("index")
+    plan, objective = trials.sort_values("index"), valued.objective_of(trials)
     groups = [group for _, group in plan.groupby("group", sort=False)]
     firsts = plan.iloc[:0] if not groups else pd.concat([group.iloc[:1] for group in groups], ignore_index=True)
     means = plan.groupby("group", sort=False)[list(METRICS)].mean()
-    by_group = plan.groupby("group", sort=False)["val_accuracy"]
+    by_group = plan.groupby("group", sort=False)[objective.column]
     deviation, number = by_group.std().to_numpy(), by_group.count().to_numpy()
     mean = by_group.agg(order.mean).to_numpy(float)
     statuses = [of_configuration(list(group["status"]), seeds, bool(group["epochs"].any())) for group in groups]
-    low, high = interval(mean, deviation, number, np.array([each == "finished" for each in statuses], bool))
-    rows = firsts.assign(**{key: means[key].to_numpy() for key in METRICS})
-    rows = rows.assign(val_accuracy=mean, low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
+    finished = np.array([each == "finished" for each in statuses], bool)
+    low, high = (np.clip(end, *objective.bounds) for end in interval(mean, deviation, number, finished))
+    rows = firsts.assign(**{key: means[key].to_numpy() for key in METRICS} | {objective.column: mean})
+    rows = rows.assign(low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
     rows["stopped_seeds"] = [int((group["status"] == "stopped").sum()) for group in groups]
     rows["status"] = statuses
     rows["epochs"] = [int(group["epochs"].sum()) for group in groups]
     rows["epochs_allowed"] = [int(group["epochs_allowed"].max()) * seeds for group in groups]
     rows["best_epoch"] = pd.Series(pd.NA, index=rows.index, dtype="Int64")
     ranked = ranking.rank(rows.drop(columns="rank", errors="ignore"))
-    of = {group["index"].iloc[0]: group.sort_values("seed")["val_accuracy"].to_numpy() for group in groups}
-    finished = [of[index] for index in ranked["index"][ranked["status"] == "finished"]]
-    values = np.array(finished, float).reshape(len(finished), seeds)
+    of = {group["index"].iloc[0]: group.sort_values("seed")[objective.column].to_numpy() for group in groups}
+    own = [of[index] for index in ranked["index"][ranked["status"] == "finished"]]
+    values = np.array(own, float).reshape(len(own), seeds)
     return chosen.best_configuration(comparison.compare_seeds(ranked, values), values)
 
 
 def interval(mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finished: np.ndarray) -> tuple[Any, Any]:
-    """Student's interval over seeds, inside 0 to 1; NaN where seeds were not trained alike, or came out the same by chance."""
+    """Student's interval over seeds; NaN where seeds were not trained alike, or came out the same by chance."""
     low, high = statistics.t_interval(mean, deviation, number)
     known = finished & (deviation > 0)
-    return np.where(known, np.clip(low, 0, 1), np.nan), np.where(known, np.clip(high, 0, 1), np.nan)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def in_their_order(trials: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:

@@ -15,14 +15,15 @@ const svg = (name, attributes, parent, text) => {
   parent?.append(element);
   return element;
 };
-const percent = (value) => (100 * value).toFixed(2);
+const { name: axis, is_percent: isPercent } = data.value; // what is plotted upwards
+const number = (value) => isPercent ? (100 * value).toFixed(2) : value.toFixed(4);
 const short = (value) => {
   if (typeof value !== "number" || Number.isInteger(value)) return String(value ?? "–");
   return value < 1e-2 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 };
 const describe = (trial) => {
   const settings = data.keys.map((key, place) => `${key} ${short(trial.settings[place])}`).join(", ");
-  const value = trial.best === null ? "no value" : `${percent(trial.best)} %`;
+  const value = trial.best === null ? "no value" : `${number(trial.best)}${isPercent ? " %" : ""}`;
   return `#${trial.rank} · ${trial.id} · ${value} · ${trial.status} · ${settings}`;
 };
 
@@ -67,7 +68,7 @@ function frame(parent, width, height, x, y, title, xName) {
   svg("text", { x: 46, y: 13, class: "title" }, root, title);
   for (const tick of y.ticks) {
     svg("line", { x1: 46, x2: width - 10, y1: y.at(tick), y2: y.at(tick), class: "grid" }, root);
-    svg("text", { x: 41, y: y.at(tick) + 4, "text-anchor": "end" }, root, short(100 * tick));
+    svg("text", { x: 41, y: y.at(tick) + 4, "text-anchor": "end" }, root, short(isPercent ? 100 * tick : tick));
   }
   for (const tick of x.ticks) svg("text", { x: x.at(tick), y: height - 18, "text-anchor": "middle" }, root, x.name(tick));
   svg("text", { x: width - 10, y: height - 4, "text-anchor": "end" }, root, xName);
@@ -111,11 +112,13 @@ function listen(parent, root, points, width) {
 
 // Plots ----------------------------------------------------------------------------------------------------------------
 
-function accuracyRange(values, whole) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const low = whole ? sorted[0] : sorted[Math.floor(0.1 * (sorted.length - 1))];
-  const margin = Math.max(0.005, 0.05 * (sorted.at(-1) - low));
-  return [Math.max(0, low - margin), Math.min(1, sorted.at(-1) + margin)];
+// From the worst value to the best, without the worst tenth of them unless the whole range is wanted.
+function valueRange(values, whole) {
+  const sorted = [...values].sort((a, b) => a - b), cut = whole ? 0 : Math.floor(0.1 * (sorted.length - 1));
+  const isLessBetter = data.value.is_less_better;
+  const low = sorted[isLessBetter ? 0 : cut], high = sorted[sorted.length - 1 - (isLessBetter ? cut : 0)];
+  const margin = Math.max(0.005, 0.05 * (high - low));
+  return isPercent ? [Math.max(0, low - margin), Math.min(1, high + margin)] : [low - margin, high + margin];
 }
 
 const NARROW = 600; // pixels: a telephone
@@ -129,11 +132,11 @@ function drawCurves() {
   const trained = data.trials.filter((trial) => trial.curve.length);
   if (!trained.length) return;
   const width = roomFor(parent), height = width < NARROW ? 280 : 380, longest = Math.max(...trained.map((trial) => trial.curve.length));
-  const [low, high] = accuracyRange(trained.flatMap((trial) => trial.curve), document.getElementById("whole").checked);
+  const [low, high] = valueRange(trained.flatMap((trial) => trial.curve), document.getElementById("whole").checked);
   const x = longest > 1 ? linear(1, longest, 56, width - 16) : categories([1], 56, width - 16);
   x.ticks = x.ticks.filter(Number.isInteger);
   const y = linear(low, high, height - 38, 24);
-  const root = frame(parent, width, height, x, y, "Validation accuracy (%) by epoch", "epoch");
+  const root = frame(parent, width, height, x, y, `${axis[0].toUpperCase()}${axis.slice(1)} by epoch`, "epoch");
   const clip = svg("clipPath", { id: "inside" }, root);
   svg("rect", { x: 46, y: 18, width: width - 50, height: height - 50 }, clip);
   const layer = svg("g", { "clip-path": "url(#inside)" }, root);
@@ -161,9 +164,9 @@ function drawScatter(place) {
   document.getElementById("scatters").append(parent);
   const width = 340, height = 220, key = data.keys[place];
   const x = scaleFor(key, [...valued, ...lost].map((trial) => trial.settings[place]), 58, width - 18);
-  const [low, high] = accuracyRange(valued.map((trial) => trial.best), true);
+  const [low, high] = valueRange(valued.map((trial) => trial.best), true);
   const y = linear(low, high, height - 38, 24);
-  const root = frame(parent, width, height, x, y, `Accuracy (%) by ${key}`, key);
+  const root = frame(parent, width, height, x, y, `${axis[0].toUpperCase()}${axis.slice(1)} by ${key}`, key);
   const points = [];
   for (const trial of [...lost, ...valued.toReversed()]) {
     const spread = x.width ? (((trial.index * 0.618) % 1) - 0.5) * 0.5 * x.width : 0; // so that equal values lie apart

@@ -13,25 +13,27 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from analysis import clock, cost, results
+from analysis import clock, cost, results, valued
 from analysis.blocks import Blocks, Heading, items
 from analysis.clock import Clock
 from analysis.cost import MARK, operation_count
+from analysis.curves import axis_of
 from analysis.frame import Row
 from analysis.html import rendered
 from analysis.joined import all_records
 from analysis.leaderboard import has_value, over_images, place, worded
-from analysis.markdown import NOTHING, count, one_line, percent, plural, setting
+from analysis.markdown import NOTHING, count, one_line, plural, setting
 from analysis.pictures import pictures
 from analysis.ranges import searched
 from analysis.standing import Standing, stand
 from search.ledger import Run
-from trainables import durable
+from trainables import durable, written
 from trainables.errors import DeniedError
+from trainables.objective import Objective
 
 FILE = "report.html"
 ABSENT_COLUMNS = ("p", "place")  # of a leaderboard, in results.md alone
-DIGITS = 5  # of an accuracy in a curve: a pixel is a thousandth
+DIGITS = 5  # of a value in a curve: a pixel is a thousandth
 ABSENT = 'data-v=""'  # in the cell of a value that is not there; a column of such cells is left out
 HERE = Path(__file__).parent
 
@@ -60,8 +62,8 @@ def write(run: Run, folder: Path | None = None) -> Path:
 
 def page(run: Run) -> str:
     """The whole page."""
-    where = stand(run)
-    rows, times = all_records(where), clock.clocks(run)
+    where, objective = stand(run), run.identity.objective
+    rows, times = [row | {"objective": objective} for row in all_records(where)], clock.clocks(run)
     style, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
     plots = pictures(run, where)
@@ -110,10 +112,10 @@ def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
         return ()
     notes, seeds = results.meaning(run, where), run.totals.seeds
     if seeds > 1:
-        notes["val %"] = over_images(run.identity.sizes["val"])
+        notes["val %"] = over_images(run.identity.sizes["val"], run.identity.objective)
         notes["#"] = f"#: of the configuration, by the mean over its {seeds} seeds."
     kept = [words for about, words in notes.items() if about not in ABSENT_COLUMNS]
-    told = (*items(kept), results.files(run, where), *results.beside_board(plots))
+    told = (*items(kept), results.files(run, where), *results.beside_board(run, plots))
     return Heading("How to read the table"), *told
 
 
@@ -125,7 +127,7 @@ def trials(where: Standing, rows: Sequence[Row], times: dict[int, Clock], front:
     cells = [cells_of(row, keys, times.get(row["index"]), is_shared, row["index"] in front) for row in rows]
     there = [any(ABSENT not in row[place] for row in cells) for place in range(len(cells[0]))]
     body = "\n".join(line(row, compress(own, there)) for row, own in zip(rows, cells, strict=True))
-    header = "".join(heading(name, text) for name, text in compress(columns(keys), there))
+    header = "".join(heading(name, text) for name, text in compress(columns(keys, valued.own(rows[0])), there))
     return f"""<h2>Trials</h2>
 <p>{shown(spent(rows, times))}</p>
 <div class="bar"><input id="filter" type="search" placeholder="lr > 1e-3 and finished" aria-label="filter trials">
@@ -143,10 +145,10 @@ A click on a row, a curve or a dot shows that trial.
 </tbody></table></div>"""
 
 
-def columns(keys: Sequence[str]) -> list[tuple[str, str]]:
+def columns(keys: Sequence[str], objective: Objective) -> list[tuple[str, str]]:
     """Name (as a condition knows it) and heading of each column."""
     ends = [
-        ("val_accuracy", "val %"),
+        (objective.column, written.heading(objective)),
         ("low", "95 % interval"),
         ("parameters", "params"),
         ("flops", "FLOPs"),
@@ -177,14 +179,16 @@ def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool,
     baseline = " (baseline)" if row["source"] == "baseline" else ""
     name = f'<a href="{shown(folder)}">{shown(row["id"])}</a>{baseline}'
     rank = NOTHING if row["rank"] is None else place({**row, "tied": row["tied_with_best"]}, is_shared)
-    value = row["val_accuracy"] if has_value(row) else None
-    bounds = (row["val_accuracy_low"], row["val_accuracy_high"]) if has_value(row) else (None, None)
-    interval = NOTHING if None in bounds else " – ".join(map(percent, bounds))
+    objective = valued.own(row)
+    value = valued.value(row) if has_value(row) else None
+    bounds = [row[f"{objective.column}_{end}"] if has_value(row) else None for end in ("low", "high")]
+    ends = [written.number(objective, end) for end in bounds if end is not None]
+    interval = " – ".join(ends) or NOTHING
     latency, star = time.latency if time else None, f" {MARK}" if is_front else ""
     return [
         cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',
         *(cell(row[key], setting(key, row[key])) for key in keys),
-        cell(value, NOTHING if value is None else percent(value)),
+        cell(value, NOTHING if value is None else written.number(objective, value)),
         cell(bounds[0], interval), cell(row["parameters"], count(row["parameters"]) + star),
         cell(row["flops"], operation_count(row["flops"])), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
         cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
@@ -227,14 +231,14 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
 
 def values(run: Run, rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]:
     """What the plots draw: the curve of each trial by its index, and the parameters with their values."""
-    epochs = {trial.index: trial.epochs for trial in run.trials}
+    values, objective = {trial.index: trial.values for trial in run.trials}, run.identity.objective
     curves = [
         {
             "index": row["index"], "id": row["id"], "rank": row["rank"], "status": row["status"],
-            "best": row["val_accuracy"] if has_value(row) else None, "settings": [plain(row[key]) for key in keys],
-            "curve": [round(epoch["val_accuracy"], DIGITS) for epoch in epochs[row["index"]]],
+            "best": valued.value(row) if has_value(row) else None, "settings": [plain(row[key]) for key in keys],
+            "curve": [round(value, DIGITS) for value in values[row["index"]]],
         }
         for row in rows
     ]  # fmt: skip
     log = [one_line(key) for key, own in searched(run).items() if own.whole.log]
-    return {"keys": [one_line(key) for key in keys], "log": log, "trials": curves}
+    return {"keys": [one_line(key) for key in keys], "log": log, "value": axis_of(objective), "trials": curves}

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from analysis import images, next_step, pairs, statistics, testing, trials
 from analysis.commands import dataset
-from analysis.markdown import one_line, percent, plural
+from analysis.markdown import one_line, plural
 from search import identity
 from search.ledger import Run, Trial, read_epochs
 from search.status import LOST
+from trainables import written
 from trainables.durable import Record
 from trainables.errors import RunError
-from trainables.objective import best_epoch
 
 IDENTICAL, WITHIN_NOISE, DIFFERENT = "identical", "within noise", "different"
 
@@ -50,7 +50,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
             again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"
             print(f"interrupted; {again}", file=sys.stderr)
             raise
-        rows, outcome = read_epochs(folder / "epochs.jsonl")
+        rows, outcome = read_epochs(folder / "epochs.jsonl", trial.objective)
         verdict = compare(trial, rows, outcome, folder, run.identity.sizes["val"])
     print("\n".join(report(run, trial, rows, verdict)))
     return int(verdict.word == DIFFERENT)
@@ -72,7 +72,14 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
                           "seed": trial.seed, "precision": facts.precision, "threads": facts.threads},
                  trial.config)  # fmt: skip
     images_of_run = data.load(cache, fraction=facts.fraction)
-    training = Training(trial.config, images_of_run, seed=trial.seed, device=device, precision=facts.precision)
+    training = Training(
+        trial.config,
+        images_of_run,
+        seed=trial.seed,
+        device=device,
+        precision=facts.precision,
+        objective=trial.objective,
+    )
     single.follow(folder, training, quiet, until=None if whole else epochs)
 
 
@@ -93,11 +100,12 @@ def at(rows: list[Record], epoch: int) -> Record:
 
 
 def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> bool:
-    """Whether as many epochs gave best values that do not differ at the 5 % level."""
+    """Whether as many epochs gave best networks whose accuracies do not differ at the 5 % level."""
     if len(rows) != len(trial.epochs) or not rows:
         return False
     assert trial.best is not None, "it has as many rows as the other"
-    p_value, _ = pairs.p_value((trial.folder, trial.best), (folder, best_epoch(rows) or {}), images)
+    again = trial.objective.best_epoch(rows) or {}
+    p_value, _ = pairs.p_value((trial.folder, trial.best), (folder, again), images)
     return p_value > statistics.LEVEL
 
 
@@ -110,10 +118,11 @@ def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list
         where = f"epoch {verdict.epoch}" if verdict.epoch else "how it ended"
         lines.append(f"first difference: {where}: {', '.join(verdict.keys)}")
     if trial.best and rows:
-        before, again = trial.best, best_epoch(rows) or {}
+        objective, again = trial.objective, trial.objective.best_epoch(rows) or {}
+        values = [written.value(objective, row[objective.column]) for row in (trial.best, again)]
         lines.append(
-            f"best val_accuracy: recorded {percent(before['val_accuracy'])} % at epoch {before['epoch']}, "
-            f"again {percent(again['val_accuracy'])} % at epoch {again['epoch']}"
+            f"best {objective.column}: recorded {values[0]} at epoch {trial.best['epoch']}, "
+            f"again {values[1]} at epoch {again['epoch']}"
         )
     if verdict.word != IDENTICAL:
         lines += reasons(run)

@@ -13,14 +13,13 @@ from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.leaderboard import Notes as Meaning
 from analysis.markdown import count, one_line, rendered
-from analysis.pictures import ELSEWHERE, TITLES, pictures
+from analysis.pictures import ELSEWHERE, TITLES, pictures, title_of
 from analysis.provenance import provenance
 from analysis.standing import CONFIRM, Standing, fresh_trials, stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.ledger import Run
-
-CURVES = Plot("learning_curves", "Validation accuracy by epoch")
+from trainables import written
 
 
 class Page(NamedTuple):
@@ -62,11 +61,11 @@ def page(run: Run, where: Standing, plots: Collection[str]) -> Page:
     )
     below = (
         *winner_on_test(run, where),
-        *shown("confusion", plots),
+        *shown(run, "confusion", plots),
         *checks.section(run, where, importance),
         *effects.section(run, where, importance),
         *early_stopping(run),
-        *shown("rungs", plots),
+        *shown(run, "rungs", plots),
         *failures(run, where.trials),
         *(provenance(run, where.trials, fixed) if len(where.trials) else ()),
         *notes(run),
@@ -85,8 +84,8 @@ def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str
         *leaderboard(rows, where.keys, costs=cost.cells(where.board, rows), order=order),
         *items(meaning(run, where).values()),
         files(run, where, more),
-        *((CURVES,) if where.trials["epochs"].any() else ()),
-        *beside_board(plots),
+        *((curves(run),) if where.trials["epochs"].any() else ()),
+        *beside_board(run, plots),
     )
 
 
@@ -105,14 +104,20 @@ def files(run: Run, where: Standing, more: str = "") -> Paragraph:
     return Paragraph((f"{more}{every} with all metrics: ", links[0], ", ", links[1], "."))
 
 
-def beside_board(plots: Collection[str]) -> Blocks:
+def curves(run: Run) -> Plot:
+    """The learning curves."""
+    return Plot("learning_curves", f"{written.title(run.identity.objective).capitalize()} by epoch")
+
+
+def beside_board(run: Run, plots: Collection[str]) -> Blocks:
     """The plots that stand below the leaderboard."""
-    return tuple(Plot(name, TITLES[name]) for name in plots if name in TITLES and name not in ELSEWHERE)
+    own = [name for name in plots if name in TITLES and name not in ELSEWHERE]
+    return tuple(Plot(name, title_of(name, run.identity.objective)) for name in own)
 
 
-def shown(name: str, plots: Collection[str]) -> Blocks:
+def shown(run: Run, name: str, plots: Collection[str]) -> Blocks:
     """A plot of TITLES, if it is there."""
-    return (Plot(name, TITLES[name]),) if name in plots else ()
+    return (Plot(name, title_of(name, run.identity.objective)),) if name in plots else ()
 
 
 def heading(run: Run, where: Standing) -> str:

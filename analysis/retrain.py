@@ -32,7 +32,7 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
 
     from trainables import single
     from trainables import trial as trials
-    from trainables.train import Training
+    from trainables.train import Training, validated
 
     assert trial.best is not None, "a trial that is exported has epochs"
     scratch, facts, epoch = folder / SCRATCH, run.identity, trial.best["epoch"]
@@ -50,7 +50,7 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
     state = trials.load_state(scratch, training.id, at_most=epoch)
     if state is None or state["epoch"] != epoch:
         raise RunError(f"not trained: {scratch}: it ended before epoch {epoch}. See {scratch}/epochs.jsonl.")
-    weights: bytes = safetensors.torch.save({name: value.contiguous() for name, value in state["model"].items()})
+    weights: bytes = safetensors.torch.save({name: value.contiguous() for name, value in validated(state).items()})
     return weights
 
 

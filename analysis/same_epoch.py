@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 from search.ledger import Trial
 from search.status import LOST
 from trainables.config import key_of
-from trainables.objective import COLUMN, best_epoch
 
 
 class Entry(NamedTuple):
-    """One configuration: its settings, and the mean over its seeds of the best val_accuracy up to the epoch."""
+    """One configuration: its settings, and the mean over its seeds of the best value up to the epoch."""
 
     config: dict[str, Any]
-    value: float  # a seed that diverged counts as 0
+    value: float  # a seed that diverged counts as the worst that there can be
     is_diverged: bool  # on any of its seeds
 
 
@@ -53,11 +52,12 @@ def entry(seeds: Sequence[Trial], epoch: int) -> Entry:
 
 
 def best_until(trial: Trial, epoch: int) -> float:
-    """The best val_accuracy of its first epochs; nothing if it diverged."""
+    """The best value of its first epochs; the worst that there can be if it diverged."""
+    objective = trial.objective
     if trial.status == "diverged":
-        return 0.0
-    best = trial.best if trial.best and trial.best["epoch"] <= epoch else best_epoch(trial.epochs[:epoch])
-    return float(best[COLUMN]) if best else 0.0
+        return objective.worst
+    best = trial.best if trial.best and trial.best["epoch"] <= epoch else objective.best_epoch(trial.epochs[:epoch])
+    return float(best[objective.column]) if best else objective.worst
 
 
 def shared_epoch(trials: Sequence[Trial]) -> int:

@@ -99,7 +99,8 @@ def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     origin = ["run"] if len(runs) > 1 else []
     rows = joined.all_records(stand(runs[0])) if len(runs) == 1 else joined.all_rows(runs)
     shown = select(rows, selection)
-    columns = ["rank", "id", *origin, *keys, "val_accuracy", "best_epoch", "epochs", "status"]
+    values = dict.fromkeys(run.identity.objective.column for run in runs)
+    columns = ["rank", "id", *origin, *keys, *values, "best_epoch", "epochs", "status"]
     return printed(
         shown, form, columns if selection.columns is None else [str(key) for key in shown[0]] if shown else []
     )

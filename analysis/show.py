@@ -5,12 +5,14 @@ from statistics import fmean
 
 from analysis import clock, commands, results, standing, terminal_plot
 from analysis.frame import Row, config_keys
-from analysis.leaderboard import as_csv, as_json, has_value, records, worded
-from analysis.markdown import count, escape, fence, interval, one_line, percent, plural, setting, table
+from analysis.leaderboard import as_csv, as_json, records, worded
+from analysis.markdown import count, escape, fence, one_line, plural, setting, table
 from analysis.trials import label
 from search import local
 from search.ledger import Run, Trial
-from trainables.sources import FOLDER
+from search.status import LOST
+from trainables import written
+from trainables.named import FOLDER
 
 
 def show(run: Run, trial: Trial, form: str) -> str:
@@ -46,25 +48,31 @@ def head(run: Run, trial: Trial, row: Row, ranks: int) -> str:
     noun = "trial" if run.totals.seeds == 1 else "configuration"
     place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
     lines = [f"# {escape(label(trial))} of {escape(run.name)}: {worded(trial.status)}{place}"]
-    best = trial.best
-    if best and has_value(row | {"val_accuracy": best["val_accuracy"]}):
-        bounds = f" (95 % interval {interval(*bounds_of(row))} %)" if row.get("val_accuracy_low") is not None else ""
+    best, objective = trial.best, trial.objective
+    if best and trial.status not in LOST:
+        value = f"{written.value(objective, best[objective.column])} {written.title(objective)}"
         lines.append(
-            f"{percent(best['val_accuracy'])} % validation accuracy at epoch {best['epoch']}{bounds}; "
+            f"{value} at epoch {best['epoch']}{bounds(trial, row)}; "
             f"{len(trial.epochs)} of {trial.config['epochs']} epochs trained; "
             f"seed {trial.seed}, from {escape(trial.source)}."
         )
     fresh = standing.confirmed_values(run, trial)
     if fresh:
-        spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
-        lines.append(f"Confirmed: {percent(fmean(fresh))} %, mean of {plural(len(fresh), 'fresh seed')} ({spread}).")
+        spread = written.interval(objective, min(fresh), max(fresh))
+        mean = written.value(objective, fmean(fresh))
+        lines.append(f"Confirmed: {mean}, mean of {plural(len(fresh), 'fresh seed')} ({spread}).")
     time = clock.clock(trial)
     lines += [f"Clock: {escape(clock.sentence(time))}."] if time else []
     return "\n\n".join([*lines, *outcome(trial)])
 
 
-def bounds_of(row: Row) -> tuple[float, float]:
-    return row["val_accuracy_low"], row["val_accuracy_high"]
+def bounds(trial: Trial, row: Row) -> str:
+    """The interval around its value, if it has one."""
+    objective = trial.objective
+    low, high = (row.get(f"{objective.column}_{end}") for end in ("low", "high"))
+    if low is None or high is None:
+        return ""
+    return f" (95 % interval {written.interval(objective, low, high)}{written.unit(objective)})"
 
 
 def outcome(trial: Trial) -> list[str]:
@@ -81,12 +89,12 @@ def outcome(trial: Trial) -> list[str]:
 
 def parts(run: Run, trial: Trial) -> list[str]:
     """Curve, configuration, files and commands."""
-    curve = terminal_plot.plot([100 * row["val_accuracy"] for row in trial.epochs])
+    curve = terminal_plot.plot([written.plotted(trial.objective, value) for value in trial.values])
     rows = [[escape(key), escape(setting(key, value))] for key, value in trial.config.items()]
     there = [[escape(name), count(size)] for name, size in files(trial)]
     folder = escape(one_line(trial.folder), 1000)
     return [
-        f"## Validation accuracy (%) by epoch\n\n```text\n{curve}\n```" if curve else "",
+        f"## {written.axis(trial.objective).capitalize()} by epoch\n\n```text\n{curve}\n```" if curve else "",
         f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
         f"## Files in {folder}\n\n{table(['file', 'bytes'], there, 'lr')}" if there else "",
         f"## Train it again\n\n{fence(reproduce(run, trial), commands.train_again(run, trial))}",

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, frame, ranking, replicates, spread
+from analysis import chosen, comparison, frame, ranking, replicates, spread, valued
 from search.ledger import Run, Trial
 from trainables.config import key_of
 
@@ -86,9 +86,14 @@ def stand(run: Run) -> Standing:
 
 
 def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float, float] | None:
-    """How far a seed moves one configuration and not the others: a variance and its degrees of freedom; none if not known."""
+    """How far a seed moves the accuracy of one configuration and not the others: a variance and its degrees of freedom.
+
+    None if that is not known, or if the objective is another one: it is for tests over images.
+    """
+    if not valued.objective_of(fresh).is_accuracy:
+        return None
     groups = confirmed["group"][confirmed["status"] == "finished"]
-    own = [fresh[fresh["group"] == group].sort_values("seed")["val_accuracy"].to_numpy() for group in groups]
+    own = [valued.values(fresh[fresh["group"] == group].sort_values("seed")).to_numpy() for group in groups]
     values = np.array(own, float)
     if values.ndim < 2 or min(values.shape) < 2:
         return None
@@ -108,7 +113,7 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     known = board[board["group"].isin(rows["group"])].set_index("group")
     rows = rows[rows["group"].isin(known.index)]
     own = {key: known.loc[rows["group"], key].to_numpy() for key in ("index", "id", "folder", "source")}
-    promised = known.loc[rows["group"], "val_accuracy"].where(known.loc[rows["group"], "status"] == "finished")
+    promised = valued.values(known.loc[rows["group"]]).where(known.loc[rows["group"], "status"] == "finished")
     return rows.assign(**own, search_value=promised.to_numpy())  # what was stopped early promised nothing of its end
 
 
@@ -118,9 +123,14 @@ def fresh_trials(run: Run) -> list[Trial]:
 
 
 def confirmed_values(run: Run, trial: Trial) -> list[float]:
-    """The values of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
+    """The values of its configuration on fresh seeds."""
+    return [other.value for other in confirmations(run, trial) if other.value is not None]
+
+
+def confirmations(run: Run, trial: Trial) -> list[Trial]:
+    """The trials of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
     fresh = fresh_trials(run)
     own = [other for other in fresh if other.config == trial.config]
     if not all(other.ended for other in fresh) or any(other.status != "finished" for other in own):
         return []
-    return [other.value for other in own if other.value is not None]
+    return own

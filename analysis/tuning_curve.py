@@ -4,7 +4,7 @@ The estimate is the mean over all ways to draw n of the trials (Tang et al. 2020
 without replacement, so that it is unbiased). The band is distribution-free and holds for all n at once (Lourie, Choi and He
 2024, "Show Your Work with Confidence": a band for the distribution of one trial, here Dvoretzky, Kiefer and Wolfowitz's with
 Massart's constant, carried over to the best of n). Both take the trials for independent draws from the space, which those
-of a random search are; a value lies between 0 and 1.
+of a random search are, and larger values for better; the band takes them to lie between known bounds.
 """
 
 import math
@@ -33,19 +33,20 @@ def log_binomials(count: int) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
 
 
-def band(values: np.ndarray, draws: int, least: float = 0.0) -> tuple[float, float]:
+def band(values: np.ndarray, draws: int, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
     """Bounds of the expected best of `draws` new trials that hold, for all numbers of draws at once, with 1 - LEVEL.
 
     Args:
         least: what no value can be below.
+        most: what none can be above.
     """
     ordered, count = np.sort(values), len(values)
-    widths = np.diff(np.concatenate([[least], ordered, [1.0]]))
+    widths = np.diff(np.concatenate([[least], ordered, [most]]))
     share = np.arange(count + 1) / count  # of values up to there
     half = math.sqrt(math.log(2 / LEVEL) / (2 * count))
     high, low = np.minimum(share + half, 1), np.maximum(share - half, 0)
     high[-1], low[0] = 1, 0
-    return float(1 - (high**draws * widths).sum()), float(1 - (low**draws * widths).sum())
+    return float(most - (high**draws * widths).sum()), float(most - (low**draws * widths).sum())
 
 
 def best_so_far(values: np.ndarray, costs: np.ndarray, budget: float) -> float | None:

@@ -14,11 +14,12 @@ from analysis.verify_decisions import DECISION, check_decisions, is_rule
 from analysis.verify_plan import check_plan
 from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
-from search import confirmation, ledger, order
+from search import confirmation, ledger
 from search.ledger import TOTALS, Shape
 from search.lock import held
 from search.recorded import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Totals
 from trainables.durable import Record
+from trainables.errors import RunError
 
 NONE = type(None)
 IDENTITY: Shape = {
@@ -48,14 +49,16 @@ def verify(run_folder: Path) -> list[str]:
     plan = check_plan(evidence, totals, identity.seed, identity.schema)
     is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
     asked = [line.record["epochs"] for line in totals]
-    trials = {line.record["index"]: read_trial(evidence, line, asked, identity.sizes["val"], is_held) for line in plan}
+    facts = asked, identity.sizes["val"], is_held, identity.objective
+    trials = {line.record["index"]: read_trial(evidence, line, *facts) for line in plan}
     searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
     if is_readable:
         check_points(evidence, identity, [asked_by(line) for line in totals], searched, trials)
     check_folders(evidence, trials)
     scheduler = None if was_changed("scheduler", totals) else identity.scheduler
     counts = sorted({line.record["trials"] * line.record["seeds"] for line in totals})
-    check_decisions(evidence, decisions, trials, scheduler, max(asked, default=0), identity.seed, counts)
+    longest, objective = max(asked, default=0), identity.objective
+    check_decisions(evidence, decisions, trials, scheduler, longest, identity.seed, counts, objective)
     check_tests(evidence, tests, trials)
     if not is_held:
         check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})
@@ -82,7 +85,13 @@ def check_identity(evidence: Evidence) -> Identity | None:
     if record["schema"] not in SCHEMAS:
         evidence.wrong("run.json:1", f"schema is {record['schema']}, not {SCHEMA}")
         return None
-    return Identity.read(record, "run.json") if is_rule(evidence, "run.json:1", record["scheduler"]) else None
+    if not is_rule(evidence, "run.json:1", record["scheduler"]):
+        return None
+    try:
+        return Identity.read(record, "run.json")
+    except RunError:
+        evidence.wrong("run.json:1", f"objective is {record['objective']!r}")
+        return None
 
 
 def check_totals(evidence: Evidence) -> list[Line]:
@@ -181,9 +190,14 @@ def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, Trial
     finished = [index for index, trial in trials.items() if trial.is_finished and index not in stopped and trial.rows]
     if not finished or not is_complete or not all(trial.is_over or i in stopped for i, trial in trials.items()):
         return
-    winner = trials[min(finished, key=lambda index: order.key("finished", trials[index].best_value(), index))]
+    winner = trials[min(finished, key=lambda index: (place_of_best(trials[index]), index))]
     if winner.weights is None and (winner.folder / "best.safetensors").exists():
         evidence.wrong(evidence.relative(winner.folder / "best.safetensors"), "no sidecar, although it is the winner's")
+
+
+def place_of_best(trial: TrialFiles) -> float:
+    """What finished trials are sorted by, best first."""
+    return trial.objective.place(trial.best_value())
 
 
 def remedy(run: str, found: list[str]) -> str:
@@ -242,9 +256,10 @@ def check_result(evidence: Evidence, where: str, row: Record, trial: TrialFiles 
         evidence.wrong(where, f"{row['epochs']} epochs where the ledger has {len(trial.rows)}")
         return
     best = trial.best(row["epochs"])
-    expected = (best["epoch"], best["val_accuracy"]) if best else (None, None)
-    if (row.get("best_epoch"), row.get("val_accuracy")) != expected:
-        evidence.wrong(where, f"best epoch and val_accuracy are not the ledger's {expected}")
+    column = trial.objective.column
+    expected = (best["epoch"], best[column]) if best else (None, None)
+    if (row.get("best_epoch"), row.get(column)) != expected:
+        evidence.wrong(where, f"best epoch and {column} are not the ledger's {expected}")
     if row["status"] in ("finished", "diverged", "failed") and (row["epochs"], row["status"]) not in trial.outcomes:
         evidence.wrong(where, f"{row['status']} after {row['epochs']} epochs, which the ledger does not say")
 

@@ -9,8 +9,9 @@ from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import ledger
 from search.ledger import Shape
-from search.stopping import WAITING, Rungs, decisive, is_audited, is_known, quota, survivors, version_of
+from search.stopping import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
 from trainables.durable import Record
+from trainables.objective import ACCURACY, Objective
 
 DECISION: Shape = {**ledger.DECISION, "sequence": WHOLE, "cutoff": (*NUMBER, type(None))}
 RULES: dict[str, Shape] = {  # what the rule of run.json must hold
@@ -32,6 +33,7 @@ def check_decisions(
     epochs: int,
     seed: int,
     counts: Sequence[int],
+    objective: Objective = ACCURACY,
 ) -> None:
     """Taken in sequence, on values of the ledgers, nothing after a stop; and at rungs, as the rule says.
 
@@ -53,9 +55,9 @@ def check_decisions(
             evidence.wrong(line.where, f"epoch {line.record['epoch']} is no rung of this search")
     at_rungs = [line for line in decisions if line.record["epoch"] in rungs]
     if scheduler["name"] in WAITING:
-        Whole(scheduler, seed, at_rungs, counts).replay(evidence)
+        Whole(scheduler, seed, at_rungs, counts, objective).replay(evidence)
     else:
-        replay_arrivals(evidence, at_rungs, scheduler, epochs, seed)
+        replay_arrivals(evidence, at_rungs, Rungs(scheduler, epochs, objective), seed)
     check_undecided(evidence, rungs, taken, trials)
 
 
@@ -99,14 +101,13 @@ def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, tak
         evidence.wrong(trial.rows[epoch].where, f"an epoch after {line.where} stopped the trial")
 
 
-def replay_arrivals(evidence: Evidence, decisions: list[Line], scheduler: Record, epochs: int, seed: int) -> None:
+def replay_arrivals(evidence: Evidence, decisions: list[Line], rungs: Rungs, seed: int) -> None:
     """asha and median: each decision on what was there before it."""
-    rungs = Rungs(scheduler, epochs)
     for line in decisions:
         record = line.record
         trial, epoch, value = record["trial"], record["epoch"], record["value"]
         stop, cutoff = rungs.judge(trial, epoch, value)
-        audit = trial in rungs.audited or (stop and is_audited(scheduler, seed, trial))
+        audit = trial in rungs.audited or (stop and is_audited(rungs.scheduler, seed, trial))
         compare(evidence, line, Verdict(stop, cutoff, audit))
         rungs.count(trial, epoch, value, audit)
 
@@ -131,8 +132,11 @@ class Verdict:
 class Whole:
     """sha and epochs:K: each rung on the values of all that were there; decided again when more trials were asked for."""
 
-    def __init__(self, scheduler: Record, seed: int, decisions: list[Line], counts: Sequence[int]) -> None:
+    def __init__(
+        self, scheduler: Record, seed: int, decisions: list[Line], counts: Sequence[int], objective: Objective
+    ) -> None:
         self.scheduler, self.seed, self.decisions, self.counts = scheduler, seed, decisions, counts or [0]
+        self.objective = objective
         self.audited_at: dict[int, float] = {}  # trial to the first epoch where it ran on against the rule
         for line in decisions:
             if line.record.get("audit"):
@@ -166,8 +170,8 @@ class Whole:
             for trial, value in (values | values_of(lines)).items()
             if self.audited_at.get(trial, math.inf) >= epoch
         }
-        going_on = survivors(known, quota(self.scheduler, epoch, planned, len(known)))
-        cutoff = min((known[trial] for trial in going_on), default=None)
+        going_on = survivors(known, quota(self.scheduler, epoch, planned, len(known)), self.objective)
+        cutoff = least(known, going_on, self.objective)
         return [self.verdict(line.record["trial"], known, going_on, cutoff) for line in lines]
 
     def verdict(self, trial: int, known: dict[int, float], going_on: set[int], cutoff: float | None) -> Verdict:

@@ -15,7 +15,7 @@ from analysis.verify_trial import TrialFiles
 from search import growth, plan
 from search.recorded import Identity, Totals
 from search.status import ENDED
-from search.tpe import suggest
+from search.tpe import Told, suggest
 from spaces import Point, Space
 from trainables.config import key_of
 from trainables.durable import Record
@@ -99,7 +99,7 @@ def check_grown(
     is_same = identity.versions.get("optuna") == importlib.metadata.version("optuna")
     records = [line.record for line in lines]
     curves = {
-        line.record["index"]: (line.record["config"], [row.record["val_accuracy"] for row in trial.rows])
+        line.record["index"]: (line.record["config"], [trial.value(epoch) for epoch in range(1, 1 + len(trial.rows))])
         for line in lines
         if (trial := trials.get(line.record["index"]))
     }
@@ -110,15 +110,13 @@ def check_grown(
             evidence.wrong(line.where, f"told is wrong: {problem}")
             return  # nothing after it can be drawn
         told = growth.to_tell(growth.trials_told([*before, line.record]), curves)
-        if line.record["source"] != "tpe" or (
-            is_same and not is_drawn(space, identity.seed, number, told, line.record)
-        ):
+        if line.record["source"] != "tpe" or (is_same and not is_drawn(space, identity, number, told, line.record)):
             evidence.wrong(line.where, "another point than the one that tpe draws from what it was told")
 
 
-def is_drawn(space: Space, seed: int, number: int, told: list[growth.Told], record: Record) -> bool:
+def is_drawn(space: Space, identity: Identity, number: int, told: list[Told], record: Record) -> bool:
     try:
-        found = space.config(suggest(space, seed, number, told))
+        found = space.config(suggest(space, identity.seed, number, told, identity.objective))
     except SpaceError:
         return False
     return key_of(found) == key_of(record["config"])

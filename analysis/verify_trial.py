@@ -14,7 +14,7 @@ from search.ledger import OUTCOMES, Shape
 from trainables import timing
 from trainables.config import trial_id
 from trainables.durable import Record, states
-from trainables.objective import COLUMN, best_epoch
+from trainables.objective import ACCURACY, Objective
 
 METRICS: Shape = {
     "train_loss": NUMBER,
@@ -25,7 +25,7 @@ METRICS: Shape = {
 }
 ROW: Shape = {"epoch": WHOLE, **METRICS}
 STATE: Shape = {"sha256": TEXT, "epoch": WHOLE, "trial": TEXT}
-WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE, "val_accuracy": NUMBER}
+WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE}  # and the value, under the name of its column
 
 
 @dataclass
@@ -40,18 +40,19 @@ class TrialFiles:
     outcomes: list[tuple[int, str]] = field(default_factory=list)  # rows before it, and what it says
     is_over: bool = False  # the last line is an outcome
     weights: tuple[int, str] | None = None  # epoch and sha256, if they are kept
+    objective: Objective = ACCURACY
 
     def value(self, epoch: int) -> float:
-        value: float = self.rows[epoch - 1].record["val_accuracy"]
+        value: float = self.rows[epoch - 1].record[self.objective.column]
         return value
 
     def best(self, epochs: int) -> Record | None:
         """The best of the first rows."""
-        return best_epoch(line.record for line in self.rows[:epochs])
+        return self.objective.best_epoch(line.record for line in self.rows[:epochs])
 
     def best_value(self) -> float | None:
         best = self.best(len(self.rows))
-        return None if best is None else best[COLUMN]
+        return None if best is None else best[self.objective.column]
 
     @property
     def is_finished(self) -> bool:
@@ -70,7 +71,9 @@ class TrialFiles:
         return [best for best in map(self.best, sorted(counts)) if best]
 
 
-def read_trial(evidence: Evidence, planned: Line, asked: Sequence[int], images: int, is_held: bool) -> TrialFiles:
+def read_trial(
+    evidence: Evidence, planned: Line, asked: Sequence[int], images: int, is_held: bool, objective: Objective
+) -> TrialFiles:
     """Check one trial.
 
     Args:
@@ -82,7 +85,8 @@ def read_trial(evidence: Evidence, planned: Line, asked: Sequence[int], images: 
     record = planned.record
     folder = evidence.run / "trials" / f"{record['index']:04d}-{record['id']}"
     id_now = trial_id(record["config"], record["seed"])
-    trial = TrialFiles(record["id"], id_now, folder, record["source"] == confirmation.SOURCE)
+    is_confirmation = record["source"] == confirmation.SOURCE
+    trial = TrialFiles(record["id"], id_now, folder, is_confirmation, objective=objective)
     read_ledger(evidence, trial, asked)
     for line in trial.rows:
         check_row(evidence, line, images)
@@ -180,15 +184,16 @@ def check_hash(evidence: Evidence, path: Path, expected: str) -> None:
 def check_weights(evidence: Evidence, trial: TrialFiles) -> None:
     """best.safetensors, if it counts: whole, and of the best epoch."""
     sidecar = trial.folder / "best.json"
-    facts = evidence.object(sidecar, WEIGHTS)
+    column = trial.objective.column
+    facts = evidence.object(sidecar, {**WEIGHTS, column: NUMBER})
     if facts is None or is_being_replaced(trial):
         return
     check_hash(evidence, trial.folder / "best.safetensors", facts["sha256"])
     epochs = [best["epoch"] for best in trial.bests()]
     if facts["epoch"] not in epochs:
         evidence.wrong(f"{evidence.relative(sidecar)}:1", f"of epoch {facts['epoch']}, but the best is {epochs}")
-    elif facts["val_accuracy"] != trial.value(facts["epoch"]):
-        evidence.wrong(f"{evidence.relative(sidecar)}:1", f"val_accuracy {facts['val_accuracy']} is not the ledger's")
+    elif facts[column] != trial.value(facts["epoch"]):
+        evidence.wrong(f"{evidence.relative(sidecar)}:1", f"{column} {facts[column]} is not the ledger's")
     trial.weights = (facts["epoch"], facts["sha256"])
 
 

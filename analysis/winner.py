@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis import statistics
+from analysis import statistics, valued
 from analysis.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
 from analysis.leaderboard import identifier
 from analysis.markdown import NOTHING, count, interval, percent, plural
 from analysis.standing import CONFIRM, Standing
 from analysis.testing import evaluation, reads
 from search.ledger import Run
-from trainables import census
+from trainables import census, written
 from trainables.metrics import macro_f1 as f1_of_present
 
 FEW = 10  # classes up to which the table by class stands open
@@ -40,7 +40,9 @@ def network(run: Run, where: Standing) -> Words:
     best = where.best
     assert best is not None, "there is a winner"
     which = join(", ", ["one network", choice(run, where, best["source"] == CONFIRM)])
-    return which, " (", identifier(best.to_dict()), f", {percent(best['val_accuracy'])} % on validation)"
+    value = written.value(valued.own(best), valued.value(best))
+    named = "" if valued.own(best).is_accuracy else f"{written.name(valued.own(best))} "
+    return which, " (", identifier(best.to_dict()), f", {named}{value} on validation)"
 
 
 def choice(run: Run, where: Standing, is_fresh: bool) -> str:

@@ -124,6 +124,7 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
         precision=run.identity.precision,
         threads=run.identity.threads,
         device=device_of(resources),
+        objective=run.identity.objective,
         shares_gpu=0 < resources.gpus < 1,
         exact=not any(NUMERIC & line.identity.keys() for line in ledger.read_totals(run.folder)),
     )

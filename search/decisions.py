@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from search.ledger import Run
-from search.stopping import Rungs, is_audited, quota, survivors
+from search.stopping import Rungs, is_audited, least, quota, survivors
 from trainables import durable
 from trainables.durable import Record
+from trainables.objective import ACCURACY, Objective
 
 
 class Decisions:
@@ -19,6 +20,7 @@ class Decisions:
         past: what decisions.jsonl holds.
         seed: of the run; it draws which trials are audited.
         exempt: trials that are never stopped.
+        objective: of the run.
     """
 
     def __init__(
@@ -29,9 +31,10 @@ class Decisions:
         past: Sequence[Record],
         seed: int = 0,
         exempt: Collection[int] = (),
+        objective: Objective = ACCURACY,
     ) -> None:
         self.path, self.scheduler, self.seed, self.exempt = path, scheduler, seed, exempt
-        self.rungs = Rungs(scheduler, epochs)
+        self.rungs = Rungs(scheduler, epochs, objective)
         self.taken: dict[tuple[int, int], bool] = {}  # (trial, epoch) to whether it stops there
         for record in past:
             self._count(record)
@@ -64,7 +67,9 @@ def of_run(run: Run) -> Decisions:
     """The decisions of a run as it is now. Trials that confirm are never stopped."""
     exempt = {trial.index for trial in run.trials if trial.source == "confirm"}
     path, identity = run.folder / "decisions.jsonl", run.identity
-    return Decisions(path, identity.scheduler, run.totals.epochs, run.decisions, identity.seed, exempt)
+    return Decisions(
+        path, identity.scheduler, run.totals.epochs, run.decisions, identity.seed, exempt, identity.objective
+    )
 
 
 def halve(
@@ -75,6 +80,7 @@ def halve(
     planned: int,
     scheduler: Record,
     seed: int = 0,
+    objective: Objective = ACCURACY,
 ) -> None:
     """Decide a whole rung at once, in one durable write; trials that were decided there before keep their decision.
 
@@ -82,7 +88,7 @@ def halve(
 
     Args:
         past: every decision so far.
-        values: trial index to its val_accuracy at the rung, for all trials that reached it.
+        values: trial index to its value at the rung, for all trials that reached it.
         planned: trials of the search.
 
     Raises:
@@ -91,8 +97,8 @@ def halve(
     decided = {record["trial"] for record in past if record["epoch"] == epoch}
     audited = {record["trial"] for record in past if record.get("audit") and record["epoch"] < epoch}
     judged = {trial: value for trial, value in values.items() if trial not in audited}
-    going_on = survivors(judged, quota(scheduler, epoch, planned, len(judged)))
-    bar = min((values[trial] for trial in going_on), default=None)
+    going_on = survivors(judged, quota(scheduler, epoch, planned, len(judged)), objective)
+    bar = least(values, going_on, objective)
     records = []
     for number, trial in enumerate(sorted(values.keys() - decided), len(past) + 1):
         stop = trial in judged and trial not in going_on

@@ -15,7 +15,7 @@ from search.progress import Progress, TrialProgress
 from search.runner import Notify
 from search.settings import plural
 from search.stopping import WAITING
-from trainables import streams
+from trainables import streams, written
 from trainables.durable import Record
 
 ROWS = 12  # trials in the live table
@@ -58,7 +58,7 @@ def ending(progress: Progress, trial: TrialProgress) -> str:
     status = "interrupted" if trial.word == "waiting" and not waits else trial.word
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
-        f"{plural(progress.epochs_each, 'epoch')}  val_accuracy {percent(trial.best)}"
+        f"{plural(progress.epochs_each, 'epoch')}  {trial.objective.column} {value(trial)}"
     )
 
 
@@ -70,7 +70,7 @@ def summary(progress: Progress, idle: str = "starting") -> str:
     """
     done = sum(trial.epochs for trial in progress.trials.values())
     leader = progress.leader()
-    best = f"best {percent(leader.best)} ({parameters(leader)})" if leader else "no epoch yet"
+    best = f"best {value(leader)} ({parameters(leader)})" if leader else "no epoch yet"
     count = f"{progress.ended()}/{plural(progress.total(), 'trial')}"
     return "  ".join([count, plural(done, "epoch"), best, *pace(progress, idle)])
 
@@ -82,22 +82,23 @@ def render(progress: Progress, idle: str = "starting") -> Group:
         table.add_column(name, justify="right" if name in ("epochs", "best val") else "left", no_wrap=True)
     order = sorted(progress.trials.values(), key=lambda trial: (trial.word != "running", trial.key))
     for trial in order[:ROWS]:
-        values = (short(value) for value in trial.searched.values())
+        values = map(short, trial.searched.values())
         epochs = f"{trial.epochs}/{progress.epochs_each}"
-        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, percent(trial.best), trial.word)
+        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, value(trial), trial.word)
     return Group(table, Text(summary(progress, idle)))
 
 
 def parameters(trial: TrialProgress) -> str:
-    return " ".join(f"{key}={short(value)}" for key, value in trial.searched.items() if value != "")
+    return " ".join(f"{key}={short(own)}" for key, own in trial.searched.items() if own != "")
 
 
 def short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.2f} %"
+def value(trial: TrialProgress) -> str:
+    """What it came to so far."""
+    return "–" if trial.best is None else written.value(trial.objective, trial.best)
 
 
 def pace(progress: Progress, idle: str) -> list[str]:

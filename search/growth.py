@@ -43,7 +43,8 @@ def next_line(run: ledger.Run, space: Space, history: Sequence[Totals], lines: S
         first = lines[trials[order.index((point, 0))].index]
         return plan.replica(first, len(run.trials), seed, replicate)
     told = news(trials, lines)
-    drawn = suggest(space, seed, point, to_tell(trials_told([*lines, {"told": told}]), curves(run)))
+    known = to_tell(trials_told([*lines, {"told": told}]), curves(run))
+    drawn = suggest(space, seed, point, known, run.identity.objective)
     return {**plan.entry(len(run.trials), space, drawn, "tpe", seed), "told": told}
 
 
@@ -71,7 +72,7 @@ def to_tell(told: Ended, trials: Mapping[int, tuple[Config, Sequence[float]]]) -
     """The same for the sampler, in plan order.
 
     Args:
-        trials: index to the configuration and the val_accuracy of each committed epoch.
+        trials: index to the configuration and the value of each committed epoch.
     """
     found = []
     for index, (status, epochs) in sorted(told.items()):
@@ -81,4 +82,4 @@ def to_tell(told: Ended, trials: Mapping[int, tuple[Config, Sequence[float]]]) -
 
 
 def curves(run: ledger.Run) -> dict[int, tuple[Config, Sequence[float]]]:
-    return {trial.index: (trial.config, [row["val_accuracy"] for row in trial.epochs]) for trial in run.trials}
+    return {trial.index: (trial.config, trial.values) for trial in run.trials}

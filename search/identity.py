@@ -50,6 +50,7 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Identity:
         seed=settings.seed,
         algorithm=settings.algorithm,
         scheduler=scheduler(settings),
+        objective=settings.objective,
         precision=precision.resolve(settings.precision, on_gpu),
         threads=settings.threads,
         code=code_hash(),

@@ -13,9 +13,9 @@ from typing import Any
 from search import confirmation
 from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Totals
 from search.status import ENDED, Status
-from trainables import objective
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
+from trainables.objective import ACCURACY, Objective
 
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 TOTALS: Shape = {
@@ -41,6 +41,7 @@ class Trial:
     epochs: list[Record] = field(default_factory=list)  # committed rows, epoch 1 first
     outcome: Record | None = None  # the last line, if it is one: {"outcome": finished | diverged | failed, ...}
     stopped_at: int | None = None  # epoch of the early-stopping decision that ended it
+    objective: Objective = ACCURACY  # of its run
 
     @cached_property
     def status(self) -> Status:
@@ -63,12 +64,17 @@ class Trial:
     @cached_property
     def best(self) -> Record | None:
         """The row that the trial is judged by."""
-        return objective.best_epoch(self.epochs)
+        return self.objective.best_epoch(self.epochs)
 
     @property
     def value(self) -> float | None:
         """What it is judged by, everywhere: that of its best epoch."""
-        return None if self.best is None else float(self.best[objective.COLUMN])
+        return None if self.best is None else float(self.best[self.objective.column])
+
+    @property
+    def values(self) -> list[float]:
+        """The value of each committed epoch."""
+        return [row[self.objective.column] for row in self.epochs]
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,8 @@ def read(folder: Path) -> Run:
     if not totals:
         raise RunError(f"damaged run: {folder}/totals.jsonl: no line in it. Restore the file from a copy.")
     plan = checked(folder / "trials.jsonl", PLANNED)
-    trials = [read_trial(folder, record, totals[-1].epochs, stops.get(record["index"])) for record in plan]
+    asked = totals[-1].epochs, identity.objective
+    trials = [read_trial(folder, record, *asked, stops.get(record["index"])) for record in plan]
     return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
 
 
@@ -181,9 +188,9 @@ def reread(run: Run, index: int) -> Trial:
     decision = read_last_with(run.folder / "decisions.jsonl", "trial", index)  # after a stop nothing is decided
     stopped_at = decision["epoch"] if decision and decision["decision"] == "stop" else None
     if index >= len(run.trials):  # planned since
-        return read_trial(run.folder, planned(run.folder, index), run.totals.epochs, stopped_at)
+        return read_trial(run.folder, planned(run.folder, index), run.totals.epochs, run.identity.objective, stopped_at)
     known = run.trials[index]  # a line of the plan never changes
-    epochs, outcome = read_epochs(known.folder / "epochs.jsonl")
+    epochs, outcome = read_epochs(known.folder / "epochs.jsonl", known.objective)
     return replace(known, epochs=epochs, outcome=outcome, stopped_at=stopped_at)
 
 
@@ -194,16 +201,21 @@ def planned(run: Path, index: int) -> Record:
     return parse(line, f"{run / 'trials.jsonl'}:{index + 1}")
 
 
-def read_trial(run: Path, record: Record, epochs_asked: int, stopped_at: int | None = None) -> Trial:
+def read_trial(
+    run: Path, record: Record, epochs_asked: int, objective: Objective, stopped_at: int | None = None
+) -> Trial:
     """One line of the plan together with its trial folder."""
     folder = run.joinpath("trials", f"{record['index']:04d}-{record['id']}")
-    epochs, outcome = read_epochs(folder / "epochs.jsonl")
+    epochs, outcome = read_epochs(folder / "epochs.jsonl", objective)
     config = {**record["config"], "epochs": epochs_asked}
     planned = {key: record[key] for key in ("index", "id", "seed", "source")}
-    return Trial(**planned, config=config, folder=folder, epochs=epochs, outcome=outcome, stopped_at=stopped_at)
+    return Trial(
+        **planned, config=config, folder=folder, epochs=epochs, outcome=outcome, stopped_at=stopped_at,
+        objective=objective,
+    )  # fmt: skip
 
 
-def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
+def read_epochs(path: Path, objective: Objective = ACCURACY) -> tuple[list[Record], Record | None]:
     """The rows of a trial's ledger, and its outcome if that is the last line.
 
     Rows may follow an outcome: a finished trial was lengthened, or a failed one tried again.
@@ -212,7 +224,7 @@ def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
         RunError: epochs that do not count 1, 2, 3, ..., an unknown outcome, or a row without its value.
     """
     records = read_lines(path)
-    if are_rows(records[:-1]) and records and records[-1].get("outcome") == "finished":
+    if are_rows(records[:-1], objective) and records and records[-1].get("outcome") == "finished":
         return records[:-1], records[-1]  # as most are, and there may be half a million of them
     rows: list[Record] = []
     outcome: Record | None = None
@@ -224,23 +236,22 @@ def read_epochs(path: Path) -> tuple[list[Record], Record | None]:
             continue
         if record.get("epoch") != len(rows) + 1:
             raise damaged(path, number, f"epoch {record.get('epoch')} is out of order")
-        value = record.get("val_accuracy")
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise damaged(path, number, f"val_accuracy is {value!r}")
+        value = record.get(objective.column)
+        if not objective.are_sound([value]):
+            raise damaged(path, number, f"{objective.column} is {value!r}")
         rows.append(record)
         outcome = None
     return rows, outcome
 
 
-def are_rows(records: list[Record]) -> bool:
+def are_rows(records: list[Record], objective: Objective) -> bool:
     """Whether all of them are sound rows, in order."""
     try:
-        epochs, values = (list(map(itemgetter(key), records)) for key in ("epoch", "val_accuracy"))
+        epochs, values = (list(map(itemgetter(key), records)) for key in ("epoch", objective.column))
     except KeyError:
         return False
     return (
         epochs == list(range(1, len(records) + 1))
-        and set(map(type, values)) <= {int, float}
-        and 0 <= min(values, default=0) <= max(values, default=0) <= 1
+        and objective.are_sound(values)
         and not any(map(contains, records, itertools.repeat("outcome")))
     )

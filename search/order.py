@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from search import status
 from trainables.config import key_of
-from trainables.objective import place
+from trainables.objective import ACCURACY, Objective
 
 if TYPE_CHECKING:
     from search.ledger import Trial
@@ -23,24 +23,25 @@ STAGES = {"finished": 0, "stopped": 1, "running": 2, "planned": 2, "diverged": 3
 Key = tuple[int, float, int]
 
 
-def key(status: str, value: float | None, index: int) -> Key:
+def key(status: str, value: float | None, index: int, objective: Objective = ACCURACY) -> Key:
     """What is sorted by, best first.
 
     Args:
         value: of the best epoch, or the mean of several; none or NaN if there is none.
         index: the place in the plan.
     """
-    return STAGES[status], place(value), index
+    return STAGES[status], objective.place(value), index
 
 
 def of_trial(trial: "Trial") -> Key:
-    return key(trial.status, trial.value, trial.index)
+    return key(trial.status, trial.value, trial.index, trial.objective)
 
 
 def of_configuration(trials: "Sequence[Trial]", seeds: int = 1) -> Key:
     """The same for the trials of one configuration, of which `seeds` are asked for."""
     came_to = status.of_configuration([trial.status for trial in trials], seeds, any(trial.epochs for trial in trials))
-    return key(came_to, mean(trial.value for trial in trials), min(trial.index for trial in trials))
+    value, first = mean(trial.value for trial in trials), min(trial.index for trial in trials)
+    return key(came_to, value, first, trials[0].objective)
 
 
 def configurations(trials: "Iterable[Trial]", seeds: int = 1) -> "list[list[Trial]]":

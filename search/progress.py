@@ -7,7 +7,7 @@ from operator import attrgetter
 from search import confirmation, ledger, order
 from search.status import ENDED, OPEN, Status
 from trainables.durable import Record
-from trainables.objective import COLUMN, is_better
+from trainables.objective import Objective
 
 
 @dataclass
@@ -17,6 +17,7 @@ class TrialProgress:
     index: int
     id: str
     searched: Record  # the searched parameters; empty text for one that does not apply
+    objective: Objective
     epochs: int = 0
     best: float | None = None  # the value of its best epoch
     status: Status = "planned"
@@ -31,7 +32,7 @@ class TrialProgress:
     @property
     def key(self) -> order.Key:
         """What it is sorted by, best first."""
-        return order.key(self.status, self.best, self.index)
+        return order.key(self.status, self.best, self.index, self.objective)
 
 
 class Progress:
@@ -49,7 +50,8 @@ class Progress:
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
         searched = {key: trial.config.get(key, "") for key in self.run.identity.space_params}
         confirms = trial.source == confirmation.SOURCE
-        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), trial.value, trial.status, confirms)
+        facts = trial.objective, len(trial.epochs), trial.value, trial.status, confirms
+        return TrialProgress(trial.index, trial.id, searched, *facts)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
@@ -62,8 +64,9 @@ class Progress:
             self.trained += row["epoch"] - trial.epochs
             self.first_row_at = self.first_row_at or time.monotonic()
             trial.epochs, trial.status, trial.is_heard = row["epoch"], "running", True
-            if trial.best is None or is_better(row[COLUMN], trial.best):
-                trial.best = row[COLUMN]
+            value = row[trial.objective.column]
+            if trial.best is None or trial.objective.is_better(value, trial.best):
+                trial.best = value
         return trial
 
     def _extend(self) -> None:

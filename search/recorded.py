@@ -12,13 +12,14 @@ from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
 from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.objective import ACCURACY, Objective
 
 SCHEMA = 2  # version of the run folder's format
 SCHEMAS = (1, SCHEMA)  # those that can be read
 ALLOWABLE = ("schema", "scheduler", "precision", "threads", "code", "torch")  # any other change would mix two searches
 COMPARED = (  # the name of the data set is not: moved images are the same images
-    "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code",
-    "torch",
+    "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "objective", "precision",
+    "threads", "code", "torch",
 )  # fmt: skip
 EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
 
@@ -65,6 +66,7 @@ class Identity(Recorded):
         sizes: images of train, val and test.
         normalisation: mean and std per channel, 0 to 1; not in runs from before it was recorded.
         scheduler: the early-stopping rule with the settings that it reads.
+        objective: what trials are judged by; the accuracy in runs from before it was recorded.
         threads: of torch in a trial; they decide the last bits of every number.
         code: hash of what computes numbers.
         git: commit of the sources, for the record only.
@@ -90,6 +92,7 @@ class Identity(Recorded):
     seed: int
     algorithm: str
     scheduler: Record
+    objective: Objective = ACCURACY
     precision: str
     threads: int
     code: str
@@ -101,6 +104,15 @@ class Identity(Recorded):
     max_params: int | None = None
     constraint: str = ""
     warm_start: Record | None = None
+
+    @classmethod
+    def read(cls, record: Record, where: str) -> Self:
+        if "objective" in record:
+            record = record | {"objective": Objective.read(record["objective"], where)}
+        return super().read(record, where)
+
+    def record(self) -> Record:
+        return super().record() | {"objective": self.objective.record()}
 
     @property
     def skips_bad(self) -> bool:

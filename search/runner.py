@@ -15,7 +15,7 @@ import socket
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job, train_trial
-from trainables import memory, objective, streams
+from trainables import memory, streams
+from trainables.child import ROOT
 from trainables.durable import Record, storage_error
 from trainables.errors import RayError
 
@@ -125,6 +126,7 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     """
     import ray
     from ray._private import services, utils
+    from ray.job_config import JobConfig
 
     utils.get_entrypoint_name = lambda: "search"  # else the whole command line, in which a path may be no UTF-8
     # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
@@ -136,7 +138,7 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     try:
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-            configure_logging=True,
+            configure_logging=True, job_config=JobConfig(_py_driver_sys_path=OursFirst([str(ROOT)])),
             **({"runtime_env": nodes.environment()} if address else here(scratch)),
         )  # fmt: skip
     except SystemExit as stop:
@@ -147,6 +149,13 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     finally:
         meanwhile.join()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+class OursFirst(list[str]):
+    """Where workers look for modules, the last one first. Ray adds where the user stands, who may have a `search/` there."""
+
+    def extend(self, paths: Iterable[str]) -> None:
+        self[:0] = paths
 
 
 def here(scratch: Path) -> dict[str, Any]:
@@ -247,13 +256,14 @@ def attempt(
     def trial(config: dict[str, Any]) -> None:
         train_trial(job, Turn(**config), tune.report)
 
+    objective = run.identity.objective
     with contained() as last:
         scheduler = PlanScheduler(run, decisions, notify, job.stop_marker, casualties, last)
         searcher = PlanSearcher(casualties.turns, stopping=lambda: scheduler.stopping)
         tuner = tune.Tuner(
             tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
-                metric=objective.COLUMN, mode=objective.MODE, search_alg=searcher, num_samples=-1, scheduler=scheduler,
+                metric=objective.column, mode=objective.mode, search_alg=searcher, num_samples=-1, scheduler=scheduler,
                 reuse_actors=True, max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(

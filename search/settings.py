@@ -12,6 +12,7 @@ from spaces import MAX_GRID, Scheduler, Space
 from trainables.config import unknown
 from trainables.durable import Record
 from trainables.errors import UsageError
+from trainables.objective import ACCURACY, Objective
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
@@ -61,6 +62,7 @@ class Settings:
     allow_changes: bool = Flags.allow_changes
     set: tuple[str, ...] = ()  # what --set changed in the space
     warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
+    objective: Objective = ACCURACY  # no flag sets it yet
 
     def __post_init__(self) -> None:
         for field, known in (("algorithm", ALGORITHMS), ("precision", PRECISIONS)):

@@ -19,7 +19,7 @@ with, and `verify` goes by it. Version 1 of sha and epochs:K kept a share of the
 import math
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ import numpy as np
 from search.flags import OF_A_RULE
 from spaces import Scheduler
 from trainables.durable import Record
-from trainables.objective import place
+from trainables.objective import ACCURACY, Objective
 from trainables.seeds import derive
 
 ARRIVING = ("asha", "median")  # these decide about a trial when it arrives, in the order of arrival
@@ -128,19 +128,22 @@ def cutoff(ordered: Sequence[float], reduction_factor: int) -> float | None:
 def decide(
     rungs: Mapping[int, Sequence[float]], epoch: int, value: float, reduction_factor: int
 ) -> tuple[bool, float | None]:
-    """Whether a trial that reached a rung stops, and the cutoff it was held against.
+    """Whether a trial that reached a rung stops, and the cutoff it was held against. Larger values are better.
 
     Args:
         rungs: epoch of each rung to the values, ascending, of the trials that reached it before.
         epoch: one of the rungs.
-        value: val_accuracy of the trial there.
+        value: of the trial there.
     """
     bar = cutoff(rungs[epoch], reduction_factor)
     return bar is not None and value < bar, bar
 
 
 def decide_by_median(averages: Sequence[float], best: float) -> tuple[bool, float | None]:
-    """Whether a trial with this best value so far stops among others with these running averages, ascending; their median."""
+    """Whether a trial with this best value so far stops among others with these running averages, ascending; their median.
+
+    Larger values are better.
+    """
     if len(averages) < FEWEST:
         return False, None
     bar = (averages[(len(averages) - 1) // 2] + averages[len(averages) // 2]) / 2
@@ -151,28 +154,31 @@ class Rungs:
     """What was seen so far at each decisive epoch; only for asha and median.
 
     The values of an audited trial count up to the epoch where it would have been stopped, and never after it, so that the
-    others are judged as if it had stopped.
+    others are judged as if it had stopped. Values come and go as the ledger has them; inside larger ones are better.
     """
 
-    def __init__(self, scheduler: Record, epochs: int) -> None:
-        self.scheduler = scheduler
+    def __init__(self, scheduler: Record, epochs: int, objective: Objective = ACCURACY) -> None:
+        self.scheduler, self.objective = scheduler, objective
         self.epochs = decisive(scheduler, epochs) if scheduler["name"] in ARRIVING else ()
         self.seen: defaultdict[int, list[float]] = defaultdict(list)  # epoch to values, for median running averages
         self.curves: defaultdict[int, list[float]] = defaultdict(list)  # of each trial, from its first decisive epoch
         self.audited: set[int] = set()
 
     def judge(self, trial: int, epoch: int, value: float) -> tuple[bool, float | None]:
-        """Whether the rule stops a trial that arrives with this val_accuracy, and the cutoff; changes nothing."""
+        """Whether the rule stops a trial that arrives with this value, and the cutoff; changes nothing."""
+        own = self.objective.signed(value)
         if self.scheduler["name"] == "median":
-            return decide_by_median(self.seen[epoch], max([*self.curves[trial], value]))
-        return decide(self.seen, epoch, value, self.scheduler["reduction_factor"])
+            stops, bar = decide_by_median(self.seen[epoch], max([*self.curves[trial], own]))
+        else:
+            stops, bar = decide(self.seen, epoch, own, self.scheduler["reduction_factor"])
+        return stops, None if bar is None else self.objective.signed(bar)
 
     def count(self, trial: int, epoch: int, value: float, audit: bool) -> None:
         """Take in a decision; `audit` if the trial runs on although the rule stops it."""
         if epoch in self.epochs and trial not in self.audited:
-            curve = self.curves[trial]
-            curve.append(value)
-            insort(self.seen[epoch], float(np.mean(curve)) if self.scheduler["name"] == "median" else value)
+            own, curve = self.objective.signed(value), self.curves[trial]
+            curve.append(own)
+            insort(self.seen[epoch], float(np.mean(curve)) if self.scheduler["name"] == "median" else own)
         if audit:
             self.audited.add(trial)
 
@@ -200,10 +206,15 @@ def quota(scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
     return -(-planned // factor ** (1 + len(decisive(scheduler, epoch))))  # decisive: the rungs before this one
 
 
-def survivors(values: Mapping[int, float], count: int) -> set[int]:
+def survivors(values: Mapping[int, float], count: int, objective: Objective = ACCURACY) -> set[int]:
     """The best `count` trials of a whole rung, the first planned on ties."""
-    best_first = sorted(values, key=lambda trial: (place(values[trial]), trial))
+    best_first = sorted(values, key=lambda trial: (objective.place(values[trial]), trial))
     return set(best_first[:count])
+
+
+def least(values: Mapping[int, float], going_on: Collection[int], objective: Objective = ACCURACY) -> float | None:
+    """The cutoff of a whole rung: the worst value of those that go on; none if none does."""
+    return max((values[trial] for trial in going_on), key=objective.place, default=None)
 
 
 def ideal_course(scheduler: Record, trials: int, epochs: int) -> list[tuple[int, int]]:

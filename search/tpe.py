@@ -15,6 +15,7 @@ from search import plan
 from search.status import Status
 from spaces import Choice, Point, Range, Space, by_axis, rows
 from trainables.config import key_of
+from trainables.objective import ACCURACY, Objective
 from trainables.seeds import derive
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ class Told:
 
     config: Mapping[str, Any]
     status: Status
-    values: Sequence[float] = ()  # val_accuracy of each committed epoch of a trial that ended
+    values: Sequence[float] = ()  # of each committed epoch of a trial that ended
 
 
-def suggest(space: Space, seed: int, index: int, told: Sequence[Told]) -> Point:
+def suggest(space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective = ACCURACY) -> Point:
     """Point `index` of a search, given what all trials before it had come to: a new configuration that may be trained.
 
     Finished trials count with their best epoch, those stopped early as pruned with their curve, diverged and failed ones
@@ -48,11 +49,11 @@ def suggest(space: Space, seed: int, index: int, told: Sequence[Told]) -> Point:
         config = space.config(point)
         return key_of(config) not in known and space.refusal(config) is None
 
-    asked = itertools.islice(points(space, derive(seed, "tpe", index), told), ATTEMPTS)
+    asked = itertools.islice(points(space, derive(seed, "tpe", index), told, objective), ATTEMPTS)
     return plan.first_new(space, index, itertools.chain(asked, plan.redraws(space, seed, index)), is_new)
 
 
-def points(space: Space, seed: int, told: Sequence[Told]) -> Iterator[Point]:
+def points(space: Space, seed: int, told: Sequence[Told], objective: Objective = ACCURACY) -> Iterator[Point]:
     """The points a fresh sampler proposes one after the other, each forgotten if another one is wanted."""
     import optuna
     from optuna.samplers import TPESampler
@@ -60,8 +61,9 @@ def points(space: Space, seed: int, told: Sequence[Told]) -> Iterator[Point]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings(action="ignore"):  # `group` is called experimental
         sampler = TPESampler(seed=seed % 2**32, multivariate=True, group=True, constant_liar=True)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.add_trials([frozen(space, trial) for trial in told])
+    direction = "maximize" if objective.mode == "max" else "minimize"
+    study = optuna.create_study(direction=direction, sampler=sampler)
+    study.add_trials([frozen(space, trial, objective) for trial in told])
     while True:
         trial = study.ask()
         yield define(space, trial)
@@ -104,7 +106,7 @@ def places(members: Mapping[str, Range]) -> list[int]:
     return list(range(len(rows(members))))
 
 
-def frozen(space: Space, told: Told) -> "optuna.trial.FrozenTrial":
+def frozen(space: Space, told: Told, objective: Objective) -> "optuna.trial.FrozenTrial":
     """An earlier trial as Optuna keeps it."""
     from optuna.trial import TrialState, create_trial
 
@@ -114,7 +116,7 @@ def frozen(space: Space, told: Told) -> "optuna.trial.FrozenTrial":
         state=states.get(told.status, TrialState.FAIL),
         params={name: value for name, _, value in known},
         distributions={name: distribution for name, distribution, _ in known},
-        value=max(told.values) if told.status == "finished" else None,
+        value=objective.best(told.values) if told.status == "finished" else None,
         intermediate_values=dict(enumerate(told.values, 1)) if told.status == "stopped" else None,
     )
 

@@ -92,7 +92,7 @@ class PlanScheduler(FIFOScheduler):
                 self._stop_marker.touch()
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        index = trial.config["trial"]
+        index, value = trial.config["trial"], self._run.identity.objective.column
         if "fault" in result:
             is_busy = result["fault"] == LockedError.kind and not self.stopping
             self._end_by(self._casualties.busy(index) if is_busy else Fault(result["fault"], result["message"]))
@@ -101,7 +101,7 @@ class PlanScheduler(FIFOScheduler):
             return self._to_the_end()
         self._casualties.reported(index, result["epoch"])
         try:
-            stop = self._decisions.stops(index, result["epoch"], result["val_accuracy"])
+            stop = self._decisions.stops(index, result["epoch"], result[value])
         except StorageError as error:
             self._end_by(Fault(error.kind, str(error)))
             return self._to_the_end()

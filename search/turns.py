@@ -116,14 +116,10 @@ def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read)
             return []  # a rung is decided when all are there
         decided = {record["trial"] for record in run.decisions if record["epoch"] == rung}
         if any(trial.index not in decided for trial in going):
-            values = {
-                trial.index: trial.epochs[rung - 1]["val_accuracy"]
-                for trial in run.search_trials
-                if reached(trial, rung)
-            }
+            values = {trial.index: trial.values[rung - 1] for trial in run.search_trials if reached(trial, rung)}
             path, identity = run.folder / "decisions.jsonl", run.identity
             planned = len(run.search_trials)
-            halve(path, run.decisions, rung, values, planned, identity.scheduler, identity.seed)
+            halve(path, run.decisions, rung, values, planned, identity.scheduler, identity.seed, identity.objective)
             run = read(run.folder)
     return [Turn(trial.index, run.totals.epochs) for trial in run.trials if not trial.ended]
 

@@ -15,6 +15,7 @@ from search.turns import Turn
 from trainables.data import Dataset
 from trainables.durable import Record, storage_error
 from trainables.errors import ExpectedError, LockedError, RayError
+from trainables.objective import ACCURACY, Objective
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -30,6 +31,7 @@ class Job:
     precision: str
     threads: int
     device: str
+    objective: Objective = ACCURACY
     shares_gpu: bool = False  # several trials have one
     exact: bool = True  # epochs trained again on a CPU must come out the same
 
@@ -54,7 +56,7 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
         return  # there is no sense in starting now
     try:
         planned = ledger.planned(job.run, turn.trial)
-        trial = ledger.read_trial(job.run, planned, job.epochs)
+        trial = ledger.read_trial(job.run, planned, job.epochs, job.objective)
         if trial.epochs:
             report(trial.epochs[-1])
             if job.stop_marker.exists():
@@ -83,7 +85,9 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
     torch.set_num_threads(job.threads)
     spare_the_loaded()
     data = images(job.cache, job.fraction)
-    training = Training(trial.config, data, seed=trial.seed, device=job.device, precision=job.precision)
+    training = Training(
+        trial.config, data, seed=trial.seed, device=job.device, precision=job.precision, objective=job.objective
+    )
     with beating(job.pulses / str(trial.index)) as beat:
 
         def train() -> None:

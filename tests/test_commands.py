@@ -205,7 +205,10 @@ def run(command: str, folder: Path) -> tuple[int, str]:
 
 
 def draw(folder: Path) -> None:
-    """A photograph, and two classes that differ in brightness."""
+    """A photograph, and two classes that differ in brightness; in a project with packages that are named as ours."""
+    for package in ("search", "spaces"):
+        (folder / package).mkdir()
+        (folder / package / "__init__.py").touch()
     random = np.random.default_rng(0)
     for split, count in (("train", 20), ("test", 5)):
         for level, name in ((60, "dark"), (190, "light")):
@@ -223,12 +226,17 @@ def prepare(folder: Path) -> None:
     (folder / "said.json").write_text(json.dumps(said))
 
 
+def light(source: str, target: str) -> None:
+    """Copy a file; weights are linked, since a command replaces them whole and never writes into them."""
+    (os.link if source.endswith((".pt", ".safetensors")) else shutil.copy2)(source, target)
+
+
 @pytest.fixture
 def call(tmp_path, monkeypatch, capfd):
     """Run a command as `run` does, in a copy of a folder; one of `python -m analysis` without a process of its own."""
 
     def called(command: str, place: Path) -> tuple[int, str]:
-        monkeypatch.chdir(shutil.copytree(place, tmp_path / "work", symlinks=True))
+        monkeypatch.chdir(shutil.copytree(place, tmp_path / "work", symlinks=True, copy_function=light))
         words = shlex.split(HERE[command] or command)
         if words[:3] != ["python", "-m", "analysis"]:
             return run(command, Path())

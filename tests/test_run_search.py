@@ -73,7 +73,8 @@ def search(data, request):
     folder.mkdir()
     (data / "data-cache").mkdir(exist_ok=True)
     (folder / "data-cache").symlink_to(data / "data-cache")
-    return Search(folder)
+    yield Search(folder)
+    shutil.rmtree(folder)
 
 
 def usage(*arguments):

@@ -1,23 +1,107 @@
-"""What a trial is judged by: the validation accuracy of its best epoch, the earliest of equal ones. Larger is better."""
+"""What a trial is judged by: the value of one column of its ledger at its best epoch, the earliest of equal ones."""
 
 import math
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from operator import itemgetter
+from typing import Any, Self
 
 from trainables.durable import Record
+from trainables.errors import RunError
 
-COLUMN, MODE = "val_accuracy", "max"  # of a row of the ledger
-
-
-def is_better(value: float, other: float) -> bool:
-    return value > other
+MODES = ("max", "min")
+FORMS = ("percent", "decimals")  # a fraction from 0 to 1 that is written in per cent, or a number of any size
 
 
-def best_epoch(rows: Iterable[Record]) -> Record | None:
-    """The best of these rows, which are in the order of their epochs; none of no rows."""
-    return max(rows, key=itemgetter(COLUMN), default=None)  # of equal ones max takes the first
+@dataclass(frozen=True)
+class Objective:
+    """The one value that ranking, stopping, best epoch, kept weights, plots and words go by.
+
+    Attributes:
+        column: of a row of the ledger.
+        mode: "max" where larger is better, else "min".
+        form: one of FORMS; `trainables/written.py` writes values by it.
+    """
+
+    column: str = "val_accuracy"
+    mode: str = "max"
+    form: str = "percent"
+
+    @classmethod
+    def read(cls, record: Any, where: str) -> Self:
+        """The value of what run.json says.
+
+        Raises:
+            RunError: it says something else.
+        """
+        known = isinstance(record, dict) and record.keys() == cls().record().keys()
+        if not known or not is_sound(record):
+            raise RunError(f"damaged run: {where}: objective is {record!r}. Restore the file from a copy.")
+        return cls(**record)
+
+    def __str__(self) -> str:
+        return self.column
+
+    def record(self) -> Record:
+        """As it is written into run.json."""
+        return asdict(self)
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether tests on single images are about it: a share of images that are right."""
+        return self == ACCURACY
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which values lie, the smaller first."""
+        return (0.0, 1.0) if self.form == "percent" else (-math.inf, math.inf)
+
+    @property
+    def worst(self) -> float:
+        """What no value is worse than."""
+        return self.bounds[0] if self.mode == "max" else self.bounds[1]
+
+    @property
+    def ideal(self) -> float:
+        """What no value is better than."""
+        return self.bounds[1] if self.mode == "max" else self.bounds[0]
+
+    def signed(self, value: Any) -> Any:
+        """The value, or an array of them, so that larger is better. The same function leads back."""
+        return value if self.mode == "max" else -value
+
+    def is_better(self, value: float, other: float) -> bool:
+        return bool(self.signed(value) > self.signed(other))
+
+    def best(self, values: Iterable[float]) -> float:
+        """The best of one or several values."""
+        return self._pick(values)
+
+    def best_epoch(self, rows: Iterable[Record]) -> Record | None:
+        """The best of these rows, which are in the order of their epochs; none of no rows."""
+        best: Record | None = self._pick(rows, key=itemgetter(self.column), default=None)  # of equal ones the first
+        return best
+
+    @property
+    def _pick(self) -> Any:
+        return max if self.mode == "max" else min
+
+    def place(self, value: float | None) -> float:
+        """What values are sorted by, best first; those that are absent, or NaN, come last."""
+        return math.inf if value is None or math.isnan(value) else -self.signed(value)
+
+    def are_sound(self, values: list[Any]) -> bool:
+        """Whether a ledger may hold these values: numbers, of a fraction from 0 to 1."""
+        if not set(map(type, values)) <= {int, float}:
+            return False
+        low, high = self.bounds
+        return low <= min(values, default=0) <= max(values, default=0) <= high and all(map(math.isfinite, values))
 
 
-def place(value: float | None) -> float:
-    """What values are sorted by, best first; those that are absent, or NaN, come last."""
-    return math.inf if value is None or math.isnan(value) else -value
+def is_sound(record: Record) -> bool:
+    """Whether an objective can be made of this."""
+    return isinstance(record["column"], str) and record["mode"] in MODES and record["form"] in FORMS
+
+
+ACCURACY = Objective()
+LOSS = Objective("val_loss", "min", "decimals")

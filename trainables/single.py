@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables import census, classwise, data, durable, memory, metrics, timing, trial
-from trainables.config import LENGTH_DEPENDENT, Config
+from trainables.config import LATER, LENGTH_DEPENDENT, NEUTRAL, Config
 from trainables.durable import Record
 from trainables.errors import RunError, UsageError
 from trainables.models import build
-from trainables.objective import best_epoch
+from trainables.objective import ACCURACY
 from trainables.precision import resolve
 from trainables.train import Training, predict
 
@@ -105,7 +105,9 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
         "config": found["config"],
         "dataset": found.get("dataset"),
     }  # of images the fingerprint decides, not the path
-    changed = changes(found["config"], facts["config"]) + changes(found, facts | same)
+    changed = changes({key: NEUTRAL[key] for key in LATER} | found["config"], facts["config"]) + changes(
+        found, facts | same
+    )
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
     if epochs < found["epochs"] or (epochs > found["epochs"] and config["schedule"] in LENGTH_DEPENDENT):
@@ -166,7 +168,7 @@ def print_validation(folder: Path, images: data.Dataset) -> None:
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
         raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
-    if best := best_epoch(rows):
+    if best := ACCURACY.best_epoch(rows):
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
         print_majority("val", census.of_classes(images.val.labels, len(images.classes)))
     if outcome["outcome"] == "diverged":

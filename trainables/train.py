@@ -22,7 +22,7 @@ from trainables.average import Average
 from trainables.config import NEUTRAL, trial_id, trial_id_of_schema_1
 from trainables.data import Dataset, Split
 from trainables.models import Whitening, build
-from trainables.objective import is_better
+from trainables.objective import ACCURACY, Objective
 from trainables.optimizers import Optimizer, make_optimizer
 from trainables.schedule import learning_rate
 from trainables.seeds import derive
@@ -40,6 +40,7 @@ class Training:
     Attributes:
         config: complete, see trainables.config.
         precision: "bf16" for bfloat16 autocast, "fp32" for none.
+        objective: what its best epoch is chosen by.
     """
 
     config: Mapping[str, Any]
@@ -48,6 +49,7 @@ class Training:
     seed: int
     device: str
     precision: str
+    objective: Objective = ACCURACY
 
     @property
     def id(self) -> str:
@@ -73,9 +75,24 @@ class Best:
     """The best validation epoch so far, the earliest on ties."""
 
     epoch: int
-    val_accuracy: float
+    value: float  # of the objective
     predicted: Tensor  # int64 (validation images,)
     weights: dict[str, Tensor]
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], objective: Objective) -> "Best":
+        """That of a resume state."""
+        best = state["best"]
+        return cls(best["epoch"], best[objective.column], best["predicted"], best["weights"])
+
+    def state(self, objective: Objective) -> dict[str, Any]:
+        """As a resume state has it: the value under the name of its column."""
+        return {
+            "epoch": self.epoch,
+            objective.column: self.value,
+            "predicted": self.predicted,
+            "weights": self.weights,
+        }
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,7 @@ class Epoch:
     model: nn.Module
     optimizer: Optimizer
     device: str
+    objective: Objective = ACCURACY
     average: Average | None = None  # of the weights, where that is what is validated
 
     def state(self) -> dict[str, Any]:
@@ -95,7 +113,7 @@ class Epoch:
             "epoch": self.metrics["epoch"],
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "best": vars(self.best),
+            "best": self.best.state(self.objective),
         } | ({"average": self.average.state_dict()} if self.average else {})
 
 
@@ -110,7 +128,7 @@ def train(
 
     Args:
         state: of an earlier Epoch of the same training.
-        known: val_accuracy of epochs that were trained before. Where one comes out differently, as it may on a GPU, the best
+        known: value of epochs that were trained before. Where one comes out differently, as it may on a GPU, the best
             epoch is still chosen by these.
         on_batch: told after each batch how many of the epoch's batches are done.
 
@@ -128,9 +146,9 @@ def train(
     fit_whitening(model, train_set[0], scale)
     optimizer = make_optimizer(config, model)
     average = averaged(config, model, len(data.train.labels))
-    best = restore(state, model, optimizer, average) if state else None
+    best = restore(state, model, optimizer, average, training.objective) if state else None
     step = Step(training, model, optimizer, train_set, scale)
-    judged = average.model if average else model
+    judged, objective = average.model if average else model, training.objective
 
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
         metrics = {"epoch": epoch} | train_epoch(step, average, epoch, on_batch)
@@ -138,10 +156,10 @@ def train(
         metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
-        accuracy = (known or {}).get(epoch, metrics["val_accuracy"])
-        if best is None or is_better(accuracy, best.val_accuracy):
-            best = Best(epoch, accuracy, logits.argmax(1).cpu(), copy_weights(judged))
-        yield Epoch(metrics, best, model, optimizer, device, average)
+        value = (known or {}).get(epoch, metrics[objective.column])
+        if best is None or objective.is_better(value, best.value):
+            best = Best(epoch, value, logits.argmax(1).cpu(), copy_weights(judged))
+        yield Epoch(metrics, best, model, optimizer, device, objective, average)
 
 
 def untrained(training: Training) -> nn.Module:
@@ -208,13 +226,21 @@ def fit_whitening(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor]
             module.fit(normalise(some, *scale))
 
 
-def restore(state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer, average: Average | None) -> Best:
+def restore(
+    state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer, average: Average | None, objective: Objective
+) -> Best:
     """Put a state back; the tensors of the state itself are left alone."""
     model.load_state_dict(state["model"])
     if average:
         average.load_state_dict(state["average"])
     optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them
-    return Best(**state["best"])
+    return Best.of_state(state, objective)
+
+
+def validated(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a resume state that its epoch was validated with: the average where there is one."""
+    weights: dict[str, Tensor] = state.get("average", state["model"])
+    return weights
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from trainables.data import Dataset
 from trainables.durable import Record
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.latency import latency
-from trainables.objective import COLUMN
+from trainables.objective import Objective
 from trainables.train import Best, Diverged, Epoch, Training, train
 
 SAVE_EVERY = 10.0  # seconds between resume states
@@ -69,9 +69,10 @@ def run(
         state = load_state(folder, *training.names, at_most=last)
         if until and state and until <= min(state["epoch"], len(committed)) < last:
             return
-        known = {row["epoch"]: row[COLUMN] for row in committed}
+        objective = training.objective
+        known = {row["epoch"]: row[objective.column] for row in committed}
         epochs = train(training, state=state, known=known, on_batch=on_batch)
-        best = Best(**state["best"]) if state else None
+        best = Best.of_state(state, objective) if state else None
         must_match = exact and training.device == "cpu"
         try:
             yield from commit_all(folder, training, epochs, committed, best, until, must_match, stopping)
@@ -133,7 +134,7 @@ def commit_all(
         last_row = row if is_new else None
         started = time.monotonic()
     assert best is not None, "a trial has at least one epoch"
-    save_best(folder, best, data)
+    save_best(folder, best, data, training.objective)
     end(folder, {"outcome": "finished"})
     for old in durable.states(folder)[1:]:
         durable.remove_checked(old)
@@ -199,7 +200,7 @@ def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None
     return None
 
 
-def save_best(folder: Path, best: Best, data: Dataset) -> None:
+def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
     """Weights and validation predictions of the best epoch."""
     predicted = best.predicted.numpy()
     buffer = io.BytesIO()
@@ -211,7 +212,7 @@ def save_best(folder: Path, best: Best, data: Dataset) -> None:
     )
     durable.write(folder / "val.npz", buffer.getvalue())
     weights = safetensors.torch.save(best.weights)
-    durable.write_checked(folder / "best.safetensors", weights, epoch=best.epoch, val_accuracy=best.val_accuracy)
+    durable.write_checked(folder / "best.safetensors", weights, epoch=best.epoch, **{objective.column: best.value})
 
 
 def end(folder: Path, outcome: Record) -> None:

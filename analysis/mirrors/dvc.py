@@ -4,14 +4,15 @@ import csv
 import io
 import json
 
+from analysis.frame import METRICS
 from analysis.news import best
 from analysis.testing import evaluation
 from search.ledger import Run, Trial
 from trainables import durable
 
 FOLDER = "dvc"
-CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
-TRIALS = ("trial", "id", "status", "epochs", "val_accuracy")
+CURVE = ("epoch", *METRICS, "lr")
+TRIALS = ("trial", "id", "status", "epochs")  # and the value
 
 
 def refresh(run: Run, before: Run | None = None) -> None:
@@ -23,7 +24,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
     durable.write(
         folder / "curve.csv", table(CURVE, [[row.get(key) for key in CURVE] for row in leader.epochs] if leader else [])
     )
-    durable.write(folder / "trials.csv", table(TRIALS, trials(run)))
+    durable.write(folder / "trials.csv", table((*TRIALS, run.identity.objective.column), trials(run)))
 
 
 def metrics(run: Run) -> dict[str, object]:
@@ -35,7 +36,7 @@ def metrics(run: Run) -> dict[str, object]:
         "epochs_trained": sum(len(trial.epochs) for trial in run.trials),
     }
     if leader and leader.best:
-        keys = ("val_accuracy", "val_loss", "train_loss", "epoch")
+        keys = dict.fromkeys([run.identity.objective.column, "val_accuracy", "val_loss", "train_loss", "epoch"])
         found["best"] = {key: leader.best[key] for key in keys if key in leader.best} | tested(run, leader)
     return found
 

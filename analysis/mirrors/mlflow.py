@@ -12,6 +12,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from analysis import frame
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
 from analysis.news import best
@@ -21,8 +22,8 @@ from trainables import durable
 FILE = "mlflow.db"
 SEARCH, TRIAL, PARENT = "search.key", "search.trial", "mlflow.parentRunId"
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
-METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
-BEST, SPEED = "best_val_accuracy", "images_per_second"
+METRICS = (*frame.METRICS, "lr")
+BEST, SPEED = "best_", "images_per_second"  # the first before the name of the value
 MOST = 1000  # metrics in one call
 
 
@@ -73,7 +74,7 @@ def create(client: MlflowClient, experiment: str, name: str, tags: dict[str, str
 def add(client: MlflowClient, there: Any, trial: Trial, start: int) -> None:
     """Bring one trial's run up to its ledger."""
     number = there.info.run_id
-    logged = max((metric.step for metric in client.get_metric_history(number, "val_accuracy")), default=0)
+    logged = max((metric.step for metric in client.get_metric_history(number, trial.objective.column)), default=0)
     if logged == 0:
         client.log_batch(number, params=params(trial))
     metrics = curves(trial, logged, start)
@@ -95,12 +96,13 @@ def params(trial: Trial) -> list[Param]:
 
 def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
     """The metrics of the epochs after `logged`, all metrics of an epoch together, so that none is left half logged."""
-    found, timing, seconds, leading = [], timings(trial), 0.0, 0.0
+    found, timing, seconds, objective = [], timings(trial), 0.0, trial.objective
+    leading = objective.worst
     for row in timed_rows(trial, timing):
         clock = timing.get(row["epoch"], {})
         seconds += clock.get("seconds", 0.0)
-        leading = max(leading, row["val_accuracy"])
-        values = {key: row[key] for key in METRICS if key in row} | {BEST: leading}
+        leading = objective.best([leading, row[objective.column]])
+        values = {key: row[key] for key in METRICS if key in row} | {BEST + objective.column: leading}
         values |= {SPEED: clock[SPEED]} if SPEED in clock else {}
         if row["epoch"] > logged:
             milliseconds = round(1000 * (start + seconds))
@@ -110,9 +112,9 @@ def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
 
 def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
     """The best value so far and the state of the search as a whole."""
-    number, leader = parent.info.run_id, best(run)
-    if leader and parent.data.metrics.get(BEST) != leader.value:
-        client.log_metric(number, BEST, leader.value, step=sum(trial.ended for trial in run.trials))
+    number, leader, value = parent.info.run_id, best(run), BEST + run.identity.objective.column
+    if leader and parent.data.metrics.get(value) != leader.value:
+        client.log_metric(number, value, leader.value, step=sum(trial.ended for trial in run.trials))
     status = "FINISHED" if run.complete else "RUNNING"
     if parent.info.status != status:
         client.update_run(number, status)

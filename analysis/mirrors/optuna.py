@@ -66,8 +66,10 @@ def open_study(storage: RDBStorage, run: Run) -> int:
     """The study named as the run; created when it is not there."""
     if run.name in [study.study_name for study in storage.get_all_studies()]:
         return storage.get_study_id_from_name(run.name)
-    number = storage.create_new_study([StudyDirection.MAXIMIZE], study_name=run.name)
-    storage.set_study_system_attr(number, "study:metric_names", ["val_accuracy"])
+    objective = run.identity.objective
+    direction = StudyDirection.MAXIMIZE if objective.mode == "max" else StudyDirection.MINIMIZE
+    number = storage.create_new_study([direction], study_name=run.name)
+    storage.set_study_system_attr(number, "study:metric_names", [objective.column])
     for key in ("space", "dataset_title", "seed", "algorithm"):
         storage.set_study_user_attr(number, key, getattr(run.identity, key))
     return number
@@ -85,7 +87,7 @@ def frozen(trial: Trial, space_params: Mapping[str, str]) -> FrozenTrial:
     return FrozenTrial(
         number=-1, trial_id=-1, state=state, value=value, params=params,
         distributions=ranges, user_attrs=attributes, system_attrs={},
-        intermediate_values={row["epoch"]: row["val_accuracy"] for row in trial.epochs},
+        intermediate_values=dict(enumerate(trial.values, 1)),
         datetime_start=None, datetime_complete=None,
     )  # fmt: skip
 

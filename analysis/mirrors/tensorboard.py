@@ -28,7 +28,7 @@ TAGS = {
     "val_accuracy": "val/accuracy",
     "lr": "lr",
 }
-BEST = "best/val_accuracy"  # the best so far, so that its last value, which is what HPARAMS shows, is the trial's value
+BEST = "best/"  # the best value so far, so that its last one, which is what HPARAMS shows, is the trial's value
 SPEED = "images_per_second"
 STATUS = {"diverged": api_pb2.STATUS_FAILURE, "failed": api_pb2.STATUS_FAILURE}
 
@@ -55,14 +55,15 @@ def grow(path: Path, content: bytes) -> None:
 def encode(trial: Trial, searched: list[str], start: int) -> bytes:
     """The whole file. Times are seconds of training after `start`, because a ledger knows no clock."""
     file, timing = io.BytesIO(), timings(trial)
-    writer, seconds, best = RecordWriter(file), 0.0, 0.0
+    writer, seconds, objective = RecordWriter(file), 0.0, trial.objective
+    best = objective.worst
     add(writer, Event(wall_time=start, file_version="brain.Event:2"))
     hparams = {key: trial.config[key] for key in searched if key in trial.config} | {"seed": trial.seed}
     add(writer, Event(wall_time=start, summary=session_start(trial.id, hparams, start)))
     for row in timed_rows(trial, timing):
         seconds += timing.get(row["epoch"], {}).get("seconds", 0.0)
-        best = max(best, row["val_accuracy"])
-        values = {tag: row[key] for key, tag in TAGS.items() if key in row} | {BEST: best}
+        best = objective.best([best, row[objective.column]])
+        values = {tag: row[key] for key, tag in TAGS.items() if key in row} | {BEST + objective.column: best}
         if SPEED in timing.get(row["epoch"], {}):
             values[SPEED] = timing[row["epoch"]][SPEED]
         add(writer, Event(wall_time=start + seconds, step=row["epoch"], summary=scalars(values)))

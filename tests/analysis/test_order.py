@@ -19,7 +19,7 @@ from search import confirmation, folder, order, warm
 from search.progress import Progress
 from search.status import STATUSES
 from trainables import durable
-from trainables.objective import best_epoch
+from trainables.objective import ACCURACY
 
 CURVES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.6, 0.7, 1.0]), max_size=3)
 DRAWN = st.lists(st.tuples(st.sampled_from(STATUSES), CURVES), max_size=9)
@@ -111,7 +111,7 @@ def test_everybody_has_the_same_best_epoch_the_earliest_of_equal_ones(trial, val
     one = trial(0, values)
     first = 1 + values.index(max(values))
     files = TrialFiles(one.id, one.id, one.folder, rows=[Line("", row) for row in one.epochs])
-    found = [one.best, best_epoch(one.epochs), files.best(len(values))]
+    found = [one.best, ACCURACY.best_epoch(one.epochs), files.best(len(values))]
     assert [best["epoch"] for best in found] == [first] * 3
     assert one.value == files.best_value() == max(values)
 

@@ -15,14 +15,17 @@ import numpy as np
 import pytest
 
 from analysis import drawings, fonts, pictures, plots, plotter, report, results, write
+from analysis.curves import axis_of
 from analysis.standing import stand
 from search.ledger import Run, Trial
+from trainables.objective import ACCURACY
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
+AXIS = axis_of(ACCURACY)
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
 SHOWN: dict[str, dict[str, Any]] = {
-    "parameters": {"panels": [
+    "parameters": {"axis": AXIS, "panels": [
         {"name": "lr $x_1$", "log": True, "levels": [], "points": [(1e-4, 50, "finished"), (0.1, 60, "stopped")]},
         {"name": "augment", "log": False, "levels": ["none", "flip"], "points": [(0, 50, "finished"), (1, 60, "finished")]},
     ]},
@@ -35,8 +38,8 @@ SHOWN: dict[str, dict[str, Any]] = {
         "trials": 1000,
     },
     "rungs": {"rungs": [(1, 11, 4, 1), (3, 0, 5, 0)], "finished": 3, "epochs": 9},
-    "progress": {"points": [(10, 50), (30, 60), (50, 60)], "trials": 5},
-    "size": {"others": [(1000, 50)], "front": [(1000, 60), (200_000, 70)]},
+    "progress": {"points": [(10, 50), (30, 60), (50, 60)], "trials": 5, "axis": AXIS},
+    "size": {"others": [(1000, 50)], "front": [(1000, 60), (200_000, 70)], "axis": AXIS},
     "confusion": {"classes": ["cat", "<dog>"], "shares": [[90.0, 10.0], [0.0, 100.0]]},
 }  # fmt: skip
 
@@ -72,9 +75,10 @@ def test_a_name_of_any_script_is_drawn_without_a_word_of_matplotlib(
 ) -> None:
     """With fonts of this machine that have it, or one note of ours, however many plots have it."""
     classes = {"classes": [name, "dog"], "shares": [[90.0, 10.0], [0.0, 100.0]]}
-    panel = {"panels": [{"name": name, "log": False, "levels": [name], "points": [(0, 50, "finished")]}]}
+    points = [(0, 50, "finished")]
+    panel = {"panels": [{"name": name, "log": False, "levels": [name], "points": points}], "axis": AXIS}
     curve = {"label": name, "status": "finished", "points": [(1, 0.5), (2, 0.6)]}
-    curves = {"top": [curve], "others": [], "number_of_others": 0}
+    curves = {"top": [curve], "others": [], "number_of_others": 0, "axis": AXIS}
     for plot, values in (("confusion", classes), ("parameters", panel), ("learning_curves", curves)):
         plotter.write_plot(plotter.Plot(tmp_path / f"{plot}.svg", plot, values))
         assert ElementTree.fromstring((tmp_path / f"{plot}.svg").read_bytes()).tag.endswith("svg")
@@ -247,8 +251,8 @@ def test_every_plot_is_linked_once_where_it_belongs(trial: Make, run: MakeRun) -
 
 def test_an_axis_without_any_value_lies_below() -> None:
     own = pictures.Range(1e-4, 1e-1, log=True)
-    assert pictures.axis_of("lr", own, [None, None])["places"] == [pictures.BELOW] * 2
-    assert pictures.axis_of("lr", own, [0.0, 0.1])["places"] == [0.0, 1.0]
+    assert pictures.laid_out("lr", own, [None, None])["places"] == [pictures.BELOW] * 2
+    assert pictures.laid_out("lr", own, [0.0, 0.1])["places"] == [0.0, 1.0]
 
 
 def test_a_conditional_rate_has_a_logarithmic_axis_and_the_report_too(drawn: Callable[..., Run]) -> None:

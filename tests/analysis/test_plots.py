@@ -7,7 +7,8 @@ import matplotlib
 import pytest
 
 from analysis import plots
-from analysis.curves import Curve, Curves
+from analysis.curves import Curve, Curves, axis_of
+from trainables.objective import ACCURACY
 
 
 def curve(*values: float, status: str = "finished", label: str = "") -> Curve:
@@ -15,7 +16,8 @@ def curve(*values: float, status: str = "finished", label: str = "") -> Curve:
 
 
 def curves(*top: Curve, others: tuple[Curve, ...] = (), number: int | None = None) -> Curves:
-    return {"top": list(top), "others": list(others), "number_of_others": len(others) if number is None else number}
+    count = len(others) if number is None else number
+    return {"top": list(top), "others": list(others), "number_of_others": count, "axis": axis_of(ACCURACY)}
 
 
 FULL = curves(

@@ -79,7 +79,8 @@ DRAW = """
 import sys
 from pathlib import Path
 from analysis.plotter import Plot, write_all
-write_all([Plot(Path("plots/progress.svg"), "progress", {"points": [[1, 50.0], [2, 60.0]]})])
+axis = {"name": "accuracy", "is_percent": True, "is_less_better": False}
+write_all([Plot(Path("plots/progress.svg"), "progress", {"points": [[1, 50.0], [2, 60.0]], "axis": axis})])
 """
 
 

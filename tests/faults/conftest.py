@@ -2,6 +2,7 @@
 the quick set is run."""
 
 import contextlib
+import ctypes
 import json
 import os
 import pickle
@@ -26,6 +27,7 @@ from trainables.data import Dataset
 
 ROOT = Path(__file__).parents[2]
 UNCAUGHT = 99  # exit code of a victim that let an unexpected error through
+CLONE_NEWNS = 0x20000  # of unshare(2); os.unshare came with Python 3.12
 PATIENCE = 20.0  # seconds that a tracer may take to attach
 
 
@@ -316,6 +318,13 @@ class Search:
         return path.read_text()[-4000:] if path.exists() else "no log"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_mounts() -> None:
+    """What is mounted from here on is seen by this process and its children, and ends with it, also if it is killed."""
+    if ctypes.CDLL(None).unshare(CLONE_NEWNS) == 0:
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+
+
 @pytest.fixture(scope="session")
 def searches(tmp_path_factory) -> Path:
     """Where searches run, one folder each; their sources call injected.py, and their images are decoded once."""
@@ -365,6 +374,7 @@ def search(searches, request, undisturbed) -> Iterator[Search]:
     made = new_search(searches, request.node.name.replace("[", "-").strip("]")[:60])
     yield made
     (made.source / "fault.json").unlink(missing_ok=True)
+    shutil.rmtree(made.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

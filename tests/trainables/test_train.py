@@ -101,7 +101,7 @@ def test_the_best_epoch_before_a_cut_is_still_the_best_after_it(toy, small):
     config = small | {"augment": "none", "epochs": 6}
     trained = train(Training(config, toy, seed=0, device="cpu", precision="fp32"))
     epochs = [(epoch.best, copy.deepcopy(epoch.state())) for epoch in trained]
-    earliest = max(epochs, key=lambda pair: pair[0].val_accuracy)[0]
+    earliest = max(epochs, key=lambda pair: pair[0].value)[0]
     assert earliest.epoch < 5, "the data set is too hard for this test"
     resumed = list(train(Training(config, toy, seed=0, device="cpu", precision="fp32"), state=epochs[4][1]))
     assert resumed[-1].best.epoch == epochs[5][0].epoch

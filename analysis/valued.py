@@ -1,0 +1,49 @@
+"""The value that rows of a frame are ranked by. Each row knows its objective; rows without one are of accuracy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from search.ledger import Run
+from trainables.errors import RunError
+from trainables.objective import ACCURACY, Objective
+
+AbstractRow = Mapping[Any, Any] | pd.Series
+
+
+def objective_of(rows: pd.DataFrame) -> Objective:
+    """The objective of a frame, whose rows are of one; of an empty one accuracy, which is then never seen."""
+    return own(rows.iloc[0]) if len(rows) else ACCURACY
+
+
+def values(rows: pd.DataFrame) -> pd.Series:
+    """The values of a frame."""
+    return rows[objective_of(rows).column]
+
+
+def own(row: AbstractRow) -> Objective:
+    """The objective of one row."""
+    found: Objective = row.get("objective", ACCURACY)
+    return found
+
+
+def value(row: AbstractRow) -> float:
+    """The value of one row; NaN or None if it has none."""
+    found: float = row[own(row).column]
+    return found
+
+
+def shared(runs: Sequence[Run]) -> Objective:
+    """The objective of several runs.
+
+    Raises:
+        RunError: they have not the same one.
+    """
+    other = next((run for run in runs if run.identity.objective != runs[0].identity.objective), runs[0])
+    if other is not runs[0]:
+        names = [f"{run.name} by {run.identity.objective.column}" for run in (runs[0], other)]
+        raise RunError(
+            f"nothing to compare: {' and '.join(names)}: they are ranked by unlike values. Name runs with the same objective."
+        )
+    return runs[0].identity.objective

@@ -1,0 +1,95 @@
+"""How the values of an objective are written: its names, and its numbers in their unit.
+
+A fraction is written in per cent, and differences of it in percentage points; anything else with four decimals.
+"""
+
+import re
+
+from trainables.objective import ACCURACY, Objective
+
+MINUS = "−"
+
+
+def name(objective: Objective) -> str:
+    """accuracy, or loss."""
+    return objective.column.removeprefix("val_").replace("_", " ")
+
+
+def several(objective: Objective) -> str:
+    """accuracies, or losses."""
+    return re.sub("y$", "ie", re.sub("s$", "se", name(objective))) + "s"
+
+
+def title(objective: Objective) -> str:
+    """validation accuracy."""
+    return f"validation {name(objective)}" if objective.column.startswith("val_") else name(objective)
+
+
+def is_percent(objective: Objective) -> bool:
+    return objective.form == "percent"
+
+
+def unit(objective: Objective) -> str:
+    """What stands behind a number."""
+    return " %" if is_percent(objective) else ""
+
+
+def axis(objective: Objective) -> str:
+    """The name of an axis: validation accuracy (%)."""
+    return f"{title(objective)} (%)" if is_percent(objective) else title(objective)
+
+
+def heading(objective: Objective, what: str = "val") -> str:
+    """The heading of a column of a table: val %, or val loss."""
+    named = "" if objective == ACCURACY else f" {name(objective)}"
+    return f"{what}{named}{unit(objective)}"
+
+
+def differences(objective: Objective, what: str = "Δ") -> str:
+    """The heading of a column of differences: Δ pp, or Δ loss."""
+    return f"{what} pp" if is_percent(objective) else f"{what} {name(objective)}"
+
+
+def plotted(objective: Objective, value: float) -> float:
+    """A value as a number on an axis."""
+    return 100 * value if is_percent(objective) else value
+
+
+def number(objective: Objective, value: float) -> str:
+    """86.21, or 0.4312. Two decimals of a per cent: with up to 10,000 images a third one is noise."""
+    return f"{100 * value:.2f}" if is_percent(objective) else f"{value:.4f}"
+
+
+def value(objective: Objective, value: float) -> str:
+    """The same with its unit: 86.21 %."""
+    return number(objective, value) + unit(objective)
+
+
+def interval(objective: Objective, low: float, high: float) -> str:
+    return f"{number(objective, low)} to {number(objective, high)}"
+
+
+def difference(objective: Objective, far: float) -> str:
+    """A difference with its sign: +1.20 percentage points, or −0.0130."""
+    text = f"{100 * far:+.2f}" if is_percent(objective) else f"{far:+.4f}"
+    return text.replace("-", MINUS)
+
+
+def apart(objective: Objective, far: float) -> str:
+    """How far apart two values lie, in words: 1.20 points, or 0.0130."""
+    return number(objective, far) + points(objective)
+
+
+def points(objective: Objective) -> str:
+    """What stands behind a difference."""
+    return " points" if is_percent(objective) else ""
+
+
+def better(objective: Objective) -> str:
+    """Which of two values is the better one: the higher, or the lower."""
+    return "higher" if objective.mode == "max" else "lower"
+
+
+def side(objective: Objective, gain: float) -> str:
+    """Where a value lies that is this much larger than another."""
+    return "below" if gain < 0 else "above"
