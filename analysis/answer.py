@@ -213,7 +213,11 @@ def value(run: Run) -> str:
 def averaging(run: Run) -> str:
     """Which weights were validated, where these are averages in all trials."""
     horizon = run.identity.constants.get("ema", 0)
-    return f", with weights averaged over {horizon:g} epochs (ema)," if horizon else ""
+    return (
+        f", with weights averaged over about {horizon:g} {'epoch' if horizon == 1 else 'epochs'} (ema),"
+        if horizon
+        else ""
+    )
 
 
 def held_out(run: Run) -> str:

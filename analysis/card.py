@@ -45,9 +45,10 @@ def about(run: Run, facts: Record, again: bool) -> str:
     sizes, classes = run.identity.sizes, facts["classes"]
     images = sizes["train"] + (sizes["val"] if again else 0)
     what = f"{count(images)} images (training{' and validation' if again else ''})"
+    length = plural(facts["epoch"], "epoch") + averaging(facts["config"])
     return (
         f"An image classifier for {count(len(classes))} classes, trained on {what} of "
-        f"32 x 32 pixels for {plural(facts['epoch'], 'epoch')}{averaging(facts['config'])}; trial {escape(facts['trial'])} of the search "
+        f"32 x 32 pixels for {length}; trial {escape(facts['trial'])} of the search "
         f"{escape(facts['run'])}. Classes: {', '.join(map(escape, classes))}."
     )
 

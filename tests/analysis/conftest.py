@@ -248,14 +248,26 @@ def threads_seen(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> list[int]
 @pytest.fixture(scope="session")
 def trained_once(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of three small networks, really trained: one stopped after an epoch, two for two epochs."""
+    return really_trained(digits, tmp_path_factory.mktemp("trained") / "lr_sweep-digits")
+
+
+@pytest.fixture(scope="session")
+def averaged_run(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with averaged weights; not to be spoilt."""
+    return really_trained(digits, tmp_path_factory.mktemp("averaged") / "runs" / "lr_sweep-digits", ema=1.0)
+
+
+def really_trained(digits: Path, folder: Path, **config: Any) -> Path:
     images = data.load(data.prepare("digits", digits, progress=False))
     rates = (0.001, 0.01, 0.0001)
     planned = [
-        make_trial(i, (), "planned", epochs=2, depth=1, width=32, lr=lr, augment="none") for i, lr in enumerate(rates)
+        make_trial(i, (), "planned", epochs=2, depth=1, width=32, lr=lr, augment="none", **config)
+        for i, lr in enumerate(rates)
     ]
     facts = {"fingerprint": images.fingerprint, "sizes": images.sizes, "classes": list(images.classes)}
     facts |= {"normalisation": {"mean": list(images.mean), "std": list(images.std)}}
-    folder = write_run(tmp_path_factory.mktemp("trained") / "lr_sweep-digits", make_run(planned, **facts))
+    facts |= {"constants": {**config}} if config else {}
+    write_run(folder, make_run(planned, **facts))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as run.json says: they decide the last bits
     for each in planned:

@@ -147,3 +147,8 @@ def test_a_fault_of_the_machine_is_not_blamed_on_the_space(guess, monkeypatch, e
     with pytest.raises(ExpectedError) as caught:
         guess()
     assert not isinstance(caught.value, TrialsError)
+
+
+def test_an_average_of_the_weights_is_one_more_copy_in_each_state(guess):
+    averaged = Space(params={**TINY.params, "ema": 0.7}, baseline=TINY.baseline, epochs=TINY.epochs)
+    assert guess(space=averaged, keep_best=1).disk - guess(keep_best=1).disk == pytest.approx((2 * 2 + 3) * BYTES)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainables import durable, single, timing, train, trial
-from trainables.config import complete
+from trainables.config import LATER, complete
 from trainables.errors import RunError, UsageError
 from trainables.single import claim, train_single
 
@@ -104,6 +104,15 @@ def test_another_trial_is_not_mixed_into_a_folder(tmp_path, changes, why):
     claim(tmp_path / "one", facts(config), config)
     with pytest.raises(RunError, match=why):
         claim(tmp_path / "one", facts(other), other)
+
+
+def test_a_trial_from_before_a_knob_existed_is_the_same_trial_and_no_other(tmp_path):
+    config = complete({**SMALL, "epochs": 3})
+    older = {key: value for key, value in config.items() if key not in LATER}
+    claim(tmp_path, facts(older), older)
+    claim(tmp_path, facts(config), config)
+    with pytest.raises(RunError, match=r"ema 0 is now 0.5"):
+        claim(tmp_path, facts(config | {"ema": 0.5}), config | {"ema": 0.5})
 
 
 def test_a_schedule_that_is_sized_for_its_length_does_not_grow(tmp_path):
