@@ -107,6 +107,27 @@ class Identity(Recorded):
         """Whether the images are those that were left after --skip-bad."""
         return bool(self.census.get("skipped"))
 
+    def flags(self) -> Record:
+        """The flags of class identity that lead to this identity; of early stopping only those that its rule reads.
+
+        Those of a warm start are not among them, because its points are in the run, nor is the path of a folder of images.
+        """
+        from search import stopping  # numpy loads here, and a shell that completes names has no need of it
+
+        return {
+            "space": self.space,
+            "dataset": self.dataset,
+            "algo": self.algorithm,
+            "seed": self.seed,
+            **({"max_params": self.max_params} if self.max_params else {}),
+            **stopping.flags(self.scheduler),
+            "fraction": self.fraction,
+            "precision": self.precision,
+            "cpus_per_trial": self.threads,
+            **({"skip_bad": True} if self.skips_bad else {}),
+            **({"set_": self.set} if self.set else {}),
+        }
+
     def differences(self, asked: "Identity") -> Record:
         """The parts that would make it another search, as they are asked for now."""
         unlike = [key for key in COMPARED if canonical(getattr(self, key)) != canonical(getattr(asked, key))]
