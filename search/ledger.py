@@ -11,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from search import confirmation
-from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Totals
+from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.status import ENDED, Status
 from trainables import objective
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
 
-Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
-TOTALS: Shape = {
-    "trials": (int,), "epochs": (int,), "seeds": (int,), "confirm": (int,), "confirm_seeds": (int,), "keep_best": (int,),
-    "allowed": (list,),
-}  # fmt: skip
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
@@ -158,7 +153,7 @@ def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Reco
 def read_totals(folder: Path) -> list[Totals]:
     """Every line of totals.jsonl, with what older ones left unsaid."""
     path = folder / "totals.jsonl"
-    return [Totals.read(record, str(path)) for record in checked(path, TOTALS, UNSAID)]
+    return [Totals.read(record, str(path)) for record in checked(path, Totals.shape(), UNSAID)]
 
 
 def damaged(path: Path, number: int, what: str) -> RunError:

@@ -3,10 +3,12 @@
 They know how they are read, written and compared. Loads neither pandas nor torch.
 """
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Any, ClassVar, Self, get_args, get_origin
 
 from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
@@ -20,6 +22,7 @@ COMPARED = (  # the name of the data set is not: moved images are the same image
     "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "precision", "threads", "code",
     "torch",
 )  # fmt: skip
+Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
 
 
@@ -27,6 +30,12 @@ class Recorded:
     """A value that is written as a plain record: fields in order, without those at their defaults unless `ALWAYS` has them."""
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def shape(cls, record: Record | None = None) -> Shape:
+        """What the parts may hold that are always written, and those of this record."""
+        told = [each for each in fields(cls) if default(each) is MISSING or each.name in {*cls.ALWAYS, *(record or {})}]  # type: ignore[arg-type]
+        return {each.name: in_json(each.type) for each in told}
 
     @classmethod
     def read(cls, record: Record, where: str) -> Self:
@@ -53,6 +62,13 @@ def default(of: Any) -> Any:
     return of.default_factory() if of.default_factory is not MISSING else of.default
 
 
+def in_json(hint: Any) -> tuple[type, ...]:
+    """The types that a value of this type hint has when it is read back."""
+    alike = {Mapping: (dict,), float: (int, float)}
+    kinds = [get_origin(each) or each for each in (get_args(hint) if isinstance(hint, UnionType) else (hint,))]
+    return tuple(itertools.chain.from_iterable(alike.get(kind, (kind,)) for kind in kinds))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity(Recorded):
     """run.json, and what was allowed to change since. No path of a machine is in it, so that a copied run is a whole run.
@@ -72,6 +88,8 @@ class Identity(Recorded):
         set, max_params, constraint: how the space was changed or limited.
         warm_start: {"run": name, "points": [...]}.
     """
+
+    ALWAYS: ClassVar[frozenset[str]] = frozenset({"space_hash", "torch"})
 
     schema: int
     space: str
