@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import chosen, comparison, frame, ranking, replicates, spread
+from search import confirmation
 from search.ledger import Run, Trial
 from trainables.config import key_of
 
@@ -27,6 +28,7 @@ class Standing:
         confirmed: one row per configuration that was trained on fresh seeds, best first, with its value in the search in
             `search_value`; empty as long as any of these trials has not ended.
         keys: the hyperparameters worth a column.
+        winner: the place in the plan of the trial whose weights stand for the best configuration.
     """
 
     trials: pd.DataFrame
@@ -34,12 +36,7 @@ class Standing:
     fresh: pd.DataFrame
     confirmed: pd.DataFrame
     keys: list[str]
-
-    @property
-    def winner(self) -> int | None:
-        """The place in the plan of the trial whose weights stand for the best configuration."""
-        best = self.best
-        return None if best is None else int(best["index"])
+    winner: int | None
 
     @property
     def is_confirmed(self) -> bool:
@@ -53,16 +50,9 @@ class Standing:
 
     @cached_property
     def best(self) -> pd.Series | None:
-        """The best configuration, as its best trial of the search; one that fresh seeds chose may not have finished there, as
-        a baseline that was stopped early: then as the best of those.
-        """
-        chosen = self.confirmed if self.is_confirmed else self.board
-        if chosen.empty or chosen["status"].iloc[0] != "finished":
-            return None
-        finished = (rows[rows["status"] == "finished"] for rows in (self.trials, self.fresh))
-        found = (rows[rows["group"] == chosen["group"].iloc[0]] for rows in finished)
-        own = next(rows for rows in found if len(rows))
-        return ranking.best_first(own).iloc[0]
+        """The row of the winner."""
+        own = [rows[rows["index"] == self.winner] for rows in (self.trials, self.fresh)]
+        return next((rows.iloc[0] for rows in own if len(rows)), None)
 
 
 def stand(run: Run) -> Standing:
@@ -82,7 +72,9 @@ def stand(run: Run) -> Standing:
     moved = moved_by_seeds(confirmed, fresh)
     if moved and run.totals.seeds == 1:
         board = trials = comparison.allow_for_seeds(trials, run.identity.sizes["val"], moved)
-    return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
+    best = confirmation.winner(run)
+    keys = frame.varied(everything, [run])
+    return Standing(trials, board, fresh, confirmed, keys, None if best is None else best.index)
 
 
 def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float, float] | None:

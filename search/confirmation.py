@@ -64,6 +64,31 @@ def chosen(run: "Run") -> list[Record]:
     return list(configs.values())
 
 
+def deciding(run: "Run") -> "list[Trial]":
+    """The trials that the choice of the winner rests on: those of the best configuration, if one has finished.
+
+    They are those on fresh seeds, once all of these have ended and a configuration has finished on each, else the search's own.
+    """
+    fresh = [trial for trial in run.trials if trial.source == SOURCE]
+    chosen_by = [(fresh, max(1, run.totals.confirm_seeds))] if all(trial.ended for trial in fresh) else []
+    for trials, seeds in (*chosen_by, (run.search_trials, run.totals.seeds)):
+        groups = order.configurations(trials, seeds)
+        if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"]:
+            return groups[0]
+    return []
+
+
+def winner(run: "Run") -> "Trial | None":
+    """The trial whose weights stand for the best configuration: its best of the search.
+
+    One that fresh seeds chose may not have finished there, as a baseline that was stopped early: then the best of those.
+    """
+    best = deciding(run)
+    groups = [[trial for trial in run.search_trials if best and key_of(trial.config) == key_of(best[0].config)], best]
+    finished = ([trial for trial in group if trial.status == "finished"] for group in groups)
+    return min(next(filter(None, finished), []), key=order.of_trial, default=None)
+
+
 def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
     """One finished trial of each configuration that has one, best first.
 

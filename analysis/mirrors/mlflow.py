@@ -14,12 +14,13 @@ from mlflow.entities import Metric, Param, RunTag
 
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
-from analysis.news import best
+from analysis.news import value
+from search.confirmation import winner
 from search.ledger import Run, Trial
 from trainables import durable
 
 FILE = "mlflow.db"
-SEARCH, TRIAL, PARENT = "search.key", "search.trial", "mlflow.parentRunId"
+SEARCH, TRIAL, PARENT, WINNER = "search.key", "search.trial", "mlflow.parentRunId", "search.winner"
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 BEST, SPEED = "best_val_accuracy", "images_per_second"
@@ -109,10 +110,12 @@ def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
 
 
 def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
-    """The best value so far and the state of the search as a whole."""
-    number, leader = parent.info.run_id, best(run)
-    if leader and parent.data.metrics.get(BEST) != leader.value:
-        client.log_metric(number, BEST, leader.value, step=sum(trial.ended for trial in run.trials))
+    """The best configuration so far, its value, and the state of the search as a whole."""
+    number, leader = parent.info.run_id, winner(run)
+    if leader and parent.data.metrics.get(BEST) != value(run):
+        client.log_metric(number, BEST, value(run), step=sum(trial.ended for trial in run.trials))
+    if leader and parent.data.tags.get(WINNER) != leader.id:
+        client.set_tag(number, WINNER, leader.id)
     status = "FINISHED" if run.complete else "RUNNING"
     if parent.info.status != status:
         client.update_run(number, status)
