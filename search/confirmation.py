@@ -1,6 +1,6 @@
 """Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from search import order
@@ -70,12 +70,18 @@ def deciding(run: "Run") -> "list[Trial]":
     They are those on fresh seeds, once all of these have ended and a configuration has finished on each, else the search's own.
     """
     fresh = [trial for trial in run.trials if trial.source == SOURCE]
-    chosen_by = [(fresh, max(1, run.totals.confirm_seeds))] if all(trial.ended for trial in fresh) else []
-    for trials, seeds in (*chosen_by, (run.search_trials, run.totals.seeds)):
-        groups = order.configurations(trials, seeds)
-        if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"]:
-            return groups[0]
-    return []
+    seeds = max(1, run.totals.confirm_seeds)
+    best = best_of(fresh, seeds) if all(trial.ended for trial in fresh) else []
+    return best or best_of(run.search_trials, run.totals.seeds)
+
+
+def best_of(trials: "Sequence[Trial]", seeds: int) -> "list[Trial]":
+    """Those of the best configuration, if it has finished; on one seed, where a configuration is one trial, the best trial."""
+    if seeds == 1:
+        best = min(trials, key=order.of_trial, default=None)
+        return [best] if best and best.status == "finished" else []
+    groups = order.configurations(trials, seeds)
+    return groups[0] if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"] else []
 
 
 def winner(run: "Run") -> "Trial | None":
