@@ -4,9 +4,10 @@ import shlex
 from statistics import fmean
 
 from analysis import clock, commands, results, standing, terminal_plot
+from analysis.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
 from analysis.frame import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, has_value, records, worded
-from analysis.markdown import count, escape, fence, interval, one_line, percent, plural, setting, table
+from analysis.markdown import count, interval, one_line, percent, plural, rendered, setting
 from analysis.trials import label
 from search import local
 from search.ledger import Run, Trial
@@ -26,7 +27,7 @@ def show(run: Run, trial: Trial, form: str) -> str:
             "curve": trial.epochs,
         }
         return as_json([row | facts])
-    return "\n\n".join(filter(None, [head(run, trial, row, ranks), *parts(run, trial)])) + "\n"
+    return rendered((*head(run, trial, row, ranks), *parts(run, trial))) + "\n"
 
 
 def placed(run: Run, trial: Trial) -> tuple[Row, int]:
@@ -41,56 +42,64 @@ def placed(run: Run, trial: Trial) -> tuple[Row, int]:
     return (own[0] if own else facts), len({row["rank"] for row in rows})
 
 
-def head(run: Run, trial: Trial, row: Row, ranks: int) -> str:
+def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
     """Name, outcome and value."""
     noun = "trial" if run.totals.seeds == 1 else "configuration"
     place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
-    lines = [f"# {escape(label(trial))} of {escape(run.name)}: {worded(trial.status)}{place}"]
-    best = trial.best
-    if best and has_value(row | {"val_accuracy": best["val_accuracy"]}):
-        bounds = f" (95 % interval {interval(*bounds_of(row))} %)" if row.get("val_accuracy_low") is not None else ""
-        lines.append(
-            f"{percent(best['val_accuracy'])} % validation accuracy at epoch {best['epoch']}{bounds}; "
-            f"{len(trial.epochs)} of {trial.config['epochs']} epochs trained; "
-            f"seed {trial.seed}, from {escape(trial.source)}."
-        )
-    fresh = standing.confirmed_values(run, trial)
-    if fresh:
-        spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
-        lines.append(f"Confirmed: {percent(fmean(fresh))} %, mean of {plural(len(fresh), 'fresh seed')} ({spread}).")
+    title = label(trial), " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
     time = clock.clock(trial)
-    lines += [f"Clock: {escape(clock.sentence(time))}."] if time else []
-    return "\n\n".join([*lines, *outcome(trial)])
+    told = ("Clock: ", Foreign(clock.sentence(time)), ".") if time else ""
+    return Heading(title, 1), *paragraphs(value(trial, row), confirmed(run, trial), told, outcome(trial))
+
+
+def value(trial: Trial, row: Row) -> Words:
+    """What its best epoch reached."""
+    best = trial.best
+    if not best or not has_value(row | {"val_accuracy": best["val_accuracy"]}):
+        return ""
+    bounds = f" (95 % interval {interval(*bounds_of(row))} %)" if row.get("val_accuracy_low") is not None else ""
+    return (
+        f"{percent(best['val_accuracy'])} % validation accuracy at epoch {best['epoch']}{bounds}; {len(trial.epochs)} of "
+        f"{trial.config['epochs']} epochs trained; seed {trial.seed}, from ", Foreign(trial.source), ".",
+    )  # fmt: skip
+
+
+def confirmed(run: Run, trial: Trial) -> str:
+    """What fresh seeds made of its configuration."""
+    fresh = standing.confirmed_values(run, trial)
+    if not fresh:
+        return ""
+    spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
+    return f"Confirmed: {percent(fmean(fresh))} %, mean of {plural(len(fresh), 'fresh seed')} ({spread})."
 
 
 def bounds_of(row: Row) -> tuple[float, float]:
     return row["val_accuracy_low"], row["val_accuracy_high"]
 
 
-def outcome(trial: Trial) -> list[str]:
+def outcome(trial: Trial) -> Words:
     """What ended it, where that needs a sentence."""
     found = trial.outcome or {}
     if trial.status == "failed":
-        return [f"Failed: {escape(found.get('error', ''))} in {escape(found.get('where', ''))}; see error.txt."]
+        return "Failed: ", Foreign(found.get("error", "")), " in ", Foreign(found.get("where", "")), "; see error.txt."
     if trial.status == "diverged":
-        return [f"The loss was no longer a finite number in epoch {escape(found.get('epoch'))}."]
-    if trial.status == "stopped":
-        return [f"Stopped early by the scheduler after epoch {trial.stopped_at}."]
-    return []
+        return "The loss was no longer a finite number in epoch ", Foreign(found.get("epoch")), "."
+    return f"Stopped early by the scheduler after epoch {trial.stopped_at}." if trial.status == "stopped" else ""
 
 
-def parts(run: Run, trial: Trial) -> list[str]:
+def parts(run: Run, trial: Trial) -> Blocks:
     """Curve, configuration, files and commands."""
     curve = terminal_plot.plot([100 * row["val_accuracy"] for row in trial.epochs])
-    rows = [[escape(key), escape(setting(key, value))] for key, value in trial.config.items()]
-    there = [[escape(name), count(size)] for name, size in files(trial)]
-    folder = escape(one_line(trial.folder), 1000)
-    return [
-        f"## Validation accuracy (%) by epoch\n\n```text\n{curve}\n```" if curve else "",
-        f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
-        f"## Files in {folder}\n\n{table(['file', 'bytes'], there, 'lr')}" if there else "",
-        f"## Train it again\n\n{fence(reproduce(run, trial), commands.train_again(run, trial))}",
-    ]
+    there = pairs(("file", "bytes"), {name: count(size) for name, size in files(trial)}, "lr")
+    folder = Heading(("Files in ", Foreign(trial.folder, 1000)))
+    return (
+        *((Heading("Validation accuracy (%) by epoch"), Commands(tuple(curve.split("\n")), "text")) if curve else ()),
+        Heading("Configuration"),
+        *pairs(("parameter", "value"), {key: setting(key, value) for key, value in trial.config.items()}),
+        *((folder, *there) if there else ()),
+        Heading("Train it again"),
+        Commands((reproduce(run, trial), commands.train_again(run, trial))),
+    )
 
 
 def files(trial: Trial) -> list[tuple[str, int]]:
