@@ -5,7 +5,7 @@ import numpy as np
 from analysis import commands, majority, statistics
 from analysis.blocks import Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
 from analysis.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
-from analysis.standing import Standing, confirmed_values, fresh_trials, stand
+from analysis.standing import Standing, confirmed_values, stand
 from analysis.testing import evaluation
 from analysis.trials import label
 from search.ledger import Run, Trial
@@ -105,9 +105,7 @@ def warnings(run: Run, constant: majority.Majority | None) -> list[str]:
 
 def lost_seeds(run: Run, trial: Trial) -> int:
     """On how many fresh seeds a configuration ended without having finished."""
-    return sum(
-        other.ended and other.status != "finished" for other in fresh_trials(run) if other.config == trial.config
-    )
+    return sum(other.ended and other.status != "finished" for other in run.fresh_trials if other.config == trial.config)
 
 
 def with_interval(value: float, images: int) -> str:

@@ -15,7 +15,6 @@ from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
 from analysis.markdown import NOTHING, count, interval, percent, plural, rendered, setting, settings
 from analysis.selection import Selection, as_table, select
-from analysis.standing import CONFIRM
 from search.ledger import Run, Trial
 from search.status import LOST
 from trainables.config import canonical, key_of
@@ -67,7 +66,7 @@ def check_names(runs: Sequence[Run]) -> None:
 
 def searched(run: Run) -> list[Trial]:
     """The trials of the search itself, in the order of the plan."""
-    return [trial for trial in frame.planned(run) if trial.source != CONFIRM]
+    return [trial for trial in frame.planned(run) if not trial.confirms]
 
 
 def row_of(run: Run, best: Winner | None) -> Row:

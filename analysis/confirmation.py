@@ -30,13 +30,13 @@ from analysis.leaderboard import (
     worded,
 )
 from analysis.markdown import NOTHING, cut, percent, plural
-from analysis.standing import Standing, fresh_trials
+from analysis.standing import Standing
 from search.ledger import Run
 
 
 def section(run: Run, where: Standing) -> Blocks:
     """The confirmed configurations, or how far that is."""
-    trials, heading = fresh_trials(run), Heading("Confirmed on fresh seeds")
+    trials, heading = run.fresh_trials, Heading("Confirmed on fresh seeds")
     if not trials:
         return ()
     if where.confirmed.empty:

@@ -6,7 +6,7 @@ import subprocess
 import urllib.request
 
 from search import order
-from search.confirmation import SOURCE, deciding, winner
+from search.confirmation import deciding, winner
 from search.ledger import Run, Trial
 from search.settings import plural
 from search.status import LOST
@@ -42,9 +42,9 @@ def first_failure(run: Run) -> Trial | None:
 def is_ahead(run: Run, heard: Run) -> bool:
     """Whether the best configuration has a better value than the best one had; or is another, where fresh seeds choose."""
     now, before = deciding(run), deciding(heard)
-    if now and now[0].source == SOURCE:
+    if now and now[0].confirms:
         return not before or key_of(now[0].config) != key_of(before[0].config)
-    awaited = before and before[0].source == SOURCE  # more fresh seeds, which have not all ended
+    awaited = before and before[0].confirms  # more fresh seeds, which have not all ended
     return not awaited and objective.place(value(run)) < objective.place(value(heard))
 
 
@@ -61,7 +61,7 @@ def shown(run: Run, leader: Trial) -> str:
 
 
 def seed_kind(trials: list[Trial]) -> str:
-    return "fresh seed" if trials[0].source == SOURCE else "seed"
+    return "fresh seed" if trials[0].confirms else "seed"
 
 
 def message(run: Run, event: str, text: str, trial: Trial | None) -> Record:

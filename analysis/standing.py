@@ -14,8 +14,6 @@ from search import confirmation
 from search.ledger import Run, Trial
 from trainables.config import key_of
 
-CONFIRM = "confirm"
-
 
 @dataclass(frozen=True)
 class Standing:
@@ -59,7 +57,7 @@ def stand(run: Run) -> Standing:
     """Rank a run."""
     everything = frame.load([run])
     everything.insert(0, "group", [key_of(trial.config) for trial in frame.planned(run)])
-    is_fresh = everything["source"] == CONFIRM
+    is_fresh = everything["source"] == confirmation.SOURCE
     trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity.sizes["val"])
     if run.totals.seeds == 1:
         board = trials = chosen.best_network(trials, run.identity.sizes["val"], stops=stops_early(run))
@@ -94,7 +92,7 @@ def stops_early(run: Run) -> bool:
 
 def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     """What the fresh seeds say, as rows of the board with its id, folder and `search_value`."""
-    over = all(trial.ended for trial in fresh_trials(run))
+    over = all(trial.ended for trial in run.fresh_trials)
     rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.confirm_seeds))
     rows = rows.iloc[: None if over else 0]
     known = board[board["group"].isin(rows["group"])].set_index("group")
@@ -104,14 +102,9 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**own, search_value=promised.to_numpy())  # what was stopped early promised nothing of its end
 
 
-def fresh_trials(run: Run) -> list[Trial]:
-    """Those that confirm."""
-    return [trial for trial in run.trials if trial.source == CONFIRM]
-
-
 def confirmed_values(run: Run, trial: Trial) -> list[float]:
     """The values of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
-    fresh = fresh_trials(run)
+    fresh = run.fresh_trials
     own = [other for other in fresh if other.config == trial.config]
     if not all(other.ended for other in fresh) or any(other.status != "finished" for other in own):
         return []

@@ -42,7 +42,7 @@ def missing(run: "Run") -> list[Record]:
     """
     if not (run.totals.confirm and run.search_ended):
         return []
-    there = {(trial.seed, key_of(trial.config)) for trial in run.trials if trial.source == SOURCE}
+    there = {(trial.seed, key_of(trial.config)) for trial in run.fresh_trials}
     lines: list[Record] = []
     for config in chosen(run):
         for replicate in range(run.totals.confirm_seeds):
@@ -57,10 +57,9 @@ def missing(run: "Run") -> list[Record]:
 
 def chosen(run: "Run") -> list[Record]:
     """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
-    confirmed = [trial for trial in run.trials if trial.source == SOURCE]
     best = leaders(run.search_trials)[: run.totals.confirm]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
-    configs = {key_of(trial.config): planned_config(trial) for trial in (*confirmed, *best, *baseline)}
+    configs = {key_of(trial.config): planned_config(trial) for trial in (*run.fresh_trials, *best, *baseline)}
     return list(configs.values())
 
 
@@ -69,7 +68,7 @@ def deciding(run: "Run") -> "list[Trial]":
 
     They are those on fresh seeds, once all of these have ended and a configuration has finished on each, else the search's own.
     """
-    fresh = [trial for trial in run.trials if trial.source == SOURCE]
+    fresh = run.fresh_trials
     seeds = max(1, run.totals.confirm_seeds)
     best = best_of(fresh, seeds) if all(trial.ended for trial in fresh) else []
     return best or best_of(run.search_trials, run.totals.seeds)

@@ -52,6 +52,11 @@ class Trial:
         return self.outcome == {"outcome": "finished"} and len(self.epochs) < self.config["epochs"]
 
     @property
+    def confirms(self) -> bool:
+        """Whether it trains a chosen configuration again: it has no part in choosing."""
+        return self.source == confirmation.SOURCE
+
+    @property
     def ended(self) -> bool:
         return self.status in ENDED
 
@@ -85,7 +90,12 @@ class Run:
     @property
     def search_trials(self) -> list[Trial]:
         """All trials but those of the confirmation, which have no part in choosing."""
-        return [trial for trial in self.trials if trial.source != confirmation.SOURCE]
+        return [trial for trial in self.trials if not trial.confirms]
+
+    @property
+    def fresh_trials(self) -> list[Trial]:
+        """Those of the confirmation, on fresh seeds."""
+        return [trial for trial in self.trials if trial.confirms]
 
     @property
     def is_planned(self) -> bool:

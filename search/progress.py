@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from operator import attrgetter
 
-from search import confirmation, ledger, order
+from search import ledger, order
 from search.status import ENDED, OPEN, Status
 from trainables.durable import Record
 from trainables.objective import COLUMN, is_better
@@ -48,8 +48,8 @@ class Progress:
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
         searched = {key: trial.config.get(key, "") for key in self.run.identity.space_params}
-        confirms = trial.source == confirmation.SOURCE
-        return TrialProgress(trial.index, trial.id, searched, len(trial.epochs), trial.value, trial.status, confirms)
+        ends = len(trial.epochs), trial.value, trial.status, trial.confirms
+        return TrialProgress(trial.index, trial.id, searched, *ends)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
