@@ -352,10 +352,9 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 
     shown = stamp.shown(run.folder)
     if shown is None:
-        from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import kept, prune_weights
 
-        prune_weights(run, kept(run.totals), stand(run).winner)
+        prune_weights(run, kept(run.totals))
         shown = write(run.folder, settings)
         stamp.put(run.folder, shown)
     tell(shown)

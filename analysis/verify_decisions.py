@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import ledger
-from search.ledger import Shape
+from search.recorded import Shape
 from search.stopping import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
 from trainables.durable import Record
 from trainables.objective import ACCURACY, Objective

@@ -33,7 +33,7 @@ def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None =
     if "name" in given:
         raise UsageError(f"--name contradicts --resume {name}. Leave one of them out.")
     identity = ledger.read_identity(folder)
-    known = flags(identity) | places(folder, identity, given)
+    known = identity.flags() | places(folder, identity, given)
     is_other_rule = scheduler not in (None, known["scheduler"])
     dropped = {*given, *(OF_A_RULE if is_other_rule else ())}
     found = {key: value for key, value in known.items() if key not in dropped}
@@ -75,28 +75,6 @@ def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
             f"Add --dataset folder:/path/to/{title}."
         )
     return found | {"dataset": dataset}
-
-
-def flags(identity: Identity) -> Record:
-    """The flags of class identity that lead to this identity; early stopping has only those that its rule reads.
-
-    The points of a warm start are in the run, so the run that they came from is not needed again.
-    """
-    from search import stopping  # numpy loads here, and a shell that completes names has no need of it
-
-    return {
-        "space": identity.space,
-        **({"set_": identity.set} if identity.set else {}),
-        **({"max_params": identity.max_params} if identity.max_params else {}),
-        "dataset": identity.dataset,
-        **({"skip_bad": True} if identity.skips_bad else {}),
-        "algo": identity.algorithm,
-        "seed": identity.seed,
-        **stopping.flags(identity.scheduler),
-        "fraction": identity.fraction,
-        "precision": identity.precision,
-        "cpus_per_trial": identity.threads,
-    }
 
 
 def closest(name: str, known: Sequence[str]) -> str:
