@@ -133,7 +133,12 @@ class Whole:
     """sha and epochs:K: each rung on the values of all that were there; decided again when more trials were asked for."""
 
     def __init__(
-        self, scheduler: Record, seed: int, decisions: list[Line], counts: Sequence[int], objective: Objective
+        self,
+        scheduler: Record,
+        seed: int,
+        decisions: list[Line],
+        counts: Sequence[int],
+        objective: Objective = ACCURACY,
     ) -> None:
         self.scheduler, self.seed, self.decisions, self.counts = scheduler, seed, decisions, counts or [0]
         self.objective = objective
