@@ -6,6 +6,7 @@ import subprocess
 import urllib.request
 
 from search import order
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from search.settings import plural
 from search.status import LOST
@@ -24,7 +25,7 @@ def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
         found.append(message(run, "best", f"new best {shown(leader)}", leader))
     if is_end:
         leader = best(run)
-        status = "complete" if run.complete else "interrupted"
+        status = "complete" if is_complete(run) else "interrupted"
         ended = sum(trial.ended for trial in run.trials)
         text = f"{status}, {ended} of {plural(len(run.trials), 'trial')} ended" + (
             f", best {shown(leader)}" if leader else ""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import standing
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from trainables import durable, timing
 from trainables.durable import Record
@@ -44,7 +45,7 @@ def test_winner(run: Run, cache: Path) -> None:
         StorageError: the record cannot be written; the test split stays closed.
     """
     index = standing.stand(run).winner
-    if index is None or not run.complete:
+    if index is None or not is_complete(run):
         return
     trial = next(trial for trial in run.trials if trial.index == index)
     if not (trial.folder / "best.json").exists():

@@ -1,18 +1,15 @@
 """Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from search import order
+from search import ledger, order
+from search.ledger import Run, Trial
 from trainables import durable
 from trainables.config import key_of, trial_id
 from trainables.durable import Record
 from trainables.seeds import derive
 
-if TYPE_CHECKING:
-    from search.ledger import Run, Trial
-
-SOURCE = "confirm"
+SOURCE = ledger.CONFIRMATION
 
 
 def seed_of(seed: int, replicate: int) -> int:
@@ -20,7 +17,7 @@ def seed_of(seed: int, replicate: int) -> int:
     return derive(seed, SOURCE, replicate)
 
 
-def extend(run: "Run") -> "Run":
+def extend(run: Run) -> Run:
     """Plan what the confirmation lacks, if the search has ended, and read the run again.
 
     Raises:
@@ -29,13 +26,11 @@ def extend(run: "Run") -> "Run":
     lines = missing(run)
     if not lines:
         return run
-    from search import ledger
-
     durable.append(run.folder / "trials.jsonl", *lines)
     return ledger.read(run.folder)
 
 
-def missing(run: "Run") -> list[Record]:
+def missing(run: Run) -> list[Record]:
     """The lines of the plan that the confirmation lacks; none before every trial of the search has ended.
 
     A configuration that is confirmed stays so when the search grows and others pass it: all have the same seeds.
@@ -55,7 +50,7 @@ def missing(run: "Run") -> list[Record]:
     return lines
 
 
-def chosen(run: "Run") -> list[Record]:
+def chosen(run: Run) -> list[Record]:
     """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
     confirmed = [trial for trial in run.trials if trial.source == SOURCE]
     best = leaders(run.search_trials)[: run.totals.confirm]
@@ -64,7 +59,7 @@ def chosen(run: "Run") -> list[Record]:
     return list(configs.values())
 
 
-def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
+def leaders(trials: Iterable[Trial]) -> list[Trial]:
     """One finished trial of each configuration that has one, best first.
 
     Those that finished on all of their seeds come before those of which early stopping left only some: one lucky seed that
@@ -74,5 +69,10 @@ def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
     return [trials[0] for trials in finished if trials]
 
 
-def planned_config(trial: "Trial") -> Record:
+def planned_config(trial: Trial) -> Record:
     return {key: value for key, value in trial.config.items() if key != "epochs"}
+
+
+def is_complete(run: Run) -> bool:
+    """Whether nothing is left to train, the confirmation included."""
+    return run.search_ended and not missing(run) and all(trial.ended for trial in run.trials)

@@ -10,12 +10,13 @@ from operator import contains, itemgetter
 from pathlib import Path
 from typing import Any
 
-from search import confirmation
 from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Totals
 from search.status import ENDED, Status
 from trainables import objective
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
+
+CONFIRMATION = "confirm"  # the source of a trial that confirms
 
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 TOTALS: Shape = {
@@ -90,7 +91,7 @@ class Run:
     @property
     def search_trials(self) -> list[Trial]:
         """All trials but those of the confirmation, which have no part in choosing."""
-        return [trial for trial in self.trials if trial.source != confirmation.SOURCE]
+        return [trial for trial in self.trials if trial.source != CONFIRMATION]
 
     @property
     def is_planned(self) -> bool:
@@ -101,11 +102,6 @@ class Run:
     def search_ended(self) -> bool:
         """Whether every trial of the search is planned and has ended, so that there is a choice to confirm."""
         return self.is_planned and all(trial.ended for trial in self.search_trials)
-
-    @property
-    def complete(self) -> bool:
-        is_planned = self.search_ended and not confirmation.missing(self)
-        return is_planned and all(trial.ended for trial in self.trials)
 
 
 def read(folder: Path) -> Run:

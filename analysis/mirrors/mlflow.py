@@ -15,6 +15,7 @@ from mlflow.entities import Metric, Param, RunTag
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
 from analysis.news import best
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from trainables import durable
 
@@ -113,6 +114,6 @@ def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
     number, leader = parent.info.run_id, best(run)
     if leader and parent.data.metrics.get(BEST) != leader.value:
         client.log_metric(number, BEST, leader.value, step=sum(trial.ended for trial in run.trials))
-    status = "FINISHED" if run.complete else "RUNNING"
+    status = "FINISHED" if is_complete(run) else "RUNNING"
     if parent.info.status != status:
         client.update_run(number, status)

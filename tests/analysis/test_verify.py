@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from analysis import frame, results, verify, write
 from analysis.leaderboard import as_json, records
 from search import confirmation, folder, identity, ledger, lock, recorded
+from search.confirmation import is_complete
 from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turns
@@ -107,7 +108,7 @@ def good(tmp_path_factory, images):
         run = search(tmp_path_factory.mktemp("good") / "toy", images)
         derive(run)
     assert {"stopped", "finished"} == {trial.status for trial in run.trials}
-    assert ledger.read(run.folder).complete
+    assert is_complete(ledger.read(run.folder))
     return run.folder
 
 
@@ -506,7 +507,7 @@ def halved(tmp_path, images):
     """A run with synchronous halving that was asked for more trials when it was complete."""
     search_in_turns(tmp_path / "sha", images, num_samples=4)
     run = search_in_turns(tmp_path / "sha", images, num_samples=9)
-    assert run.complete
+    assert is_complete(run)
     return run.folder
 
 
