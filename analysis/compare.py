@@ -15,6 +15,7 @@ from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
 from analysis.markdown import NOTHING, count, plural, rendered, setting, settings
 from analysis.selection import Selection, as_table, select
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
@@ -80,7 +81,7 @@ def row_of(run: Run, best: Winner | None) -> Row:
     row |= {"seeds": len(best.seeds) if best else None, "confirmed": best.is_confirmed if best else None}
     row |= {"trials": len(own), "epochs": sum(len(trial.epochs) for trial in own)}
     row |= {"algorithm": run.identity.algorithm}
-    row |= {"scheduler": run.identity.scheduler["name"], "seed": run.identity.seed, "complete": run.complete}
+    row |= {"scheduler": run.identity.scheduler["name"], "seed": run.identity.seed, "complete": is_complete(run)}
     return row | {key: best.trial.config.get(key) if best else None for key in frame.config_keys([run])}
 
 

@@ -12,6 +12,7 @@ from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
 from analysis.markdown import NOTHING, percent, plural, rendered
 from search import lock
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from trainables import durable
 from trainables.durable import Record
@@ -54,7 +55,7 @@ def members(run: Run, size: int) -> list[Trial]:
     """The best finished trials, all with their weights."""
     if size < 2:
         raise UsageError(f"--ensemble must be at least 2, but got {size}.")
-    if not run.complete:
+    if not is_complete(run):
         raise RunError(f"not complete: {run.folder}: the best are not known yet. {next_step.of_run(run)}")
     ranked = results.rank(run)
     best = ranked[ranked["status"] == "finished"]["index"].astype(int).tolist()[:size]

@@ -6,7 +6,7 @@ import subprocess
 import urllib.request
 
 from search import order
-from search.confirmation import deciding, winner
+from search.confirmation import deciding, is_complete, winner
 from search.ledger import Run, Trial
 from search.settings import plural
 from search.status import LOST
@@ -26,7 +26,7 @@ def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
         found.append(message(run, "best", f"new best {shown(run, leader)}", leader))
     if is_end:
         leader = winner(run)
-        status = "complete" if run.complete else "interrupted"
+        status = "complete" if is_complete(run) else "interrupted"
         ended = sum(trial.ended for trial in run.trials)
         text = f"{status}, {ended} of {plural(len(run.trials), 'trial')} ended" + (
             f", best {shown(run, leader)}" if leader else ""

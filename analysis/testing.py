@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search import confirmation
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from trainables import durable, timing
 from trainables.durable import Record
@@ -44,7 +45,7 @@ def test_winner(run: Run, cache: Path) -> None:
         StorageError: the record cannot be written; the test split stays closed.
     """
     trial = confirmation.winner(run)
-    if trial is None or not run.complete:
+    if trial is None or not is_complete(run):
         return
     if not (trial.folder / "best.json").exists():
         print(WITHOUT_WEIGHTS, file=sys.stderr)

@@ -10,7 +10,7 @@ from analysis.leaderboard import identifier
 from analysis.markdown import NOTHING, count, interval, percent, plural
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
-from search.confirmation import SOURCE
+from search.confirmation import SOURCE, is_complete
 from search.ledger import Run
 from trainables import census, written
 from trainables.metrics import macro_f1 as f1_of_present
@@ -28,7 +28,7 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
     if metrics is None:
         when = (
             "run the command again to have it done, if its weights were kept"
-            if run.complete
+            if is_complete(run)
             else "that is done when every trial has ended"
         )
         return heading, *paragraphs(f"Not evaluated: {when}. {read}")

@@ -1,18 +1,15 @@
 """Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from search import order
+from search import ledger, order
+from search.ledger import Run, Trial
 from trainables import durable
 from trainables.config import key_of, trial_id
 from trainables.durable import Record
 from trainables.seeds import derive
 
-if TYPE_CHECKING:
-    from search.ledger import Run, Trial
-
-SOURCE = "confirm"
+SOURCE = ledger.CONFIRMATION
 
 
 def seed_of(seed: int, replicate: int) -> int:
@@ -20,7 +17,7 @@ def seed_of(seed: int, replicate: int) -> int:
     return derive(seed, SOURCE, replicate)
 
 
-def extend(run: "Run") -> "Run":
+def extend(run: Run) -> Run:
     """Plan what the confirmation lacks, if the search has ended, and read the run again.
 
     Raises:
@@ -29,13 +26,11 @@ def extend(run: "Run") -> "Run":
     lines = missing(run)
     if not lines:
         return run
-    from search import ledger
-
     durable.append(run.folder / "trials.jsonl", *lines)
     return ledger.read(run.folder)
 
 
-def missing(run: "Run") -> list[Record]:
+def missing(run: Run) -> list[Record]:
     """The lines of the plan that the confirmation lacks; none before every trial of the search has ended.
 
     A configuration that is confirmed stays so when the search grows and others pass it: all have the same seeds.
@@ -55,7 +50,7 @@ def missing(run: "Run") -> list[Record]:
     return lines
 
 
-def chosen(run: "Run") -> list[Record]:
+def chosen(run: Run) -> list[Record]:
     """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
     best = leaders(run.search_trials)[: run.totals.confirm]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
@@ -63,7 +58,7 @@ def chosen(run: "Run") -> list[Record]:
     return list(configs.values())
 
 
-def deciding(run: "Run") -> "list[Trial]":
+def deciding(run: Run) -> list[Trial]:
     """The trials that the choice of the winner rests on: those of the best configuration, if one has finished.
 
     They are those on fresh seeds, once all of these have ended and a configuration has finished on each, else the search's own.
@@ -74,7 +69,7 @@ def deciding(run: "Run") -> "list[Trial]":
     return best or best_of(run.search_trials, run.totals.seeds)
 
 
-def best_of(trials: "Sequence[Trial]", seeds: int) -> "list[Trial]":
+def best_of(trials: Sequence[Trial], seeds: int) -> list[Trial]:
     """Those of the best configuration, if it has finished; on one seed, where a configuration is one trial, the best trial."""
     if seeds == 1:
         best = min(trials, key=order.of_trial, default=None)
@@ -83,7 +78,7 @@ def best_of(trials: "Sequence[Trial]", seeds: int) -> "list[Trial]":
     return groups[0] if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"] else []
 
 
-def winner(run: "Run") -> "Trial | None":
+def winner(run: Run) -> Trial | None:
     """The trial whose weights stand for the best configuration: its best of the search.
 
     One that fresh seeds chose may not have finished there, as a baseline that was stopped early: then the best of those.
@@ -94,7 +89,7 @@ def winner(run: "Run") -> "Trial | None":
     return min(next(filter(None, finished), []), key=order.of_trial, default=None)
 
 
-def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
+def leaders(trials: Iterable[Trial]) -> list[Trial]:
     """One finished trial of each configuration that has one, best first.
 
     Those that finished on all of their seeds come before those of which early stopping left only some: one lucky seed that
@@ -104,5 +99,10 @@ def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
     return [trials[0] for trials in finished if trials]
 
 
-def planned_config(trial: "Trial") -> Record:
+def planned_config(trial: Trial) -> Record:
     return {key: value for key, value in trial.config.items() if key != "epochs"}
+
+
+def is_complete(run: Run) -> bool:
+    """Whether nothing is left to train, the confirmation included."""
+    return run.search_ended and not missing(run) and all(trial.ended for trial in run.trials)

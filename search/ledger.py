@@ -10,12 +10,13 @@ from operator import contains, itemgetter
 from pathlib import Path
 from typing import Any
 
-from search import confirmation
 from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.status import ENDED, Status
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
 from trainables.objective import ACCURACY, Objective
+
+CONFIRMATION = "confirm"  # the source of a trial that confirms
 
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
@@ -55,7 +56,7 @@ class Trial:
     @property
     def confirms(self) -> bool:
         """Whether it trains a chosen configuration again: it has no part in choosing."""
-        return self.source == confirmation.SOURCE
+        return self.source == CONFIRMATION
 
     @property
     def ended(self) -> bool:
@@ -112,11 +113,6 @@ class Run:
     def search_ended(self) -> bool:
         """Whether every trial of the search is planned and has ended, so that there is a choice to confirm."""
         return self.is_planned and all(trial.ended for trial in self.search_trials)
-
-    @property
-    def complete(self) -> bool:
-        is_planned = self.search_ended and not confirmation.missing(self)
-        return is_planned and all(trial.ended for trial in self.trials)
 
 
 def read(folder: Path) -> Run:

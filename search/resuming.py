@@ -4,6 +4,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger, local
+from search.confirmation import is_complete
 from search.flags import OF_A_RULE
 from search.recorded import Identity
 from trainables import config
@@ -94,7 +95,7 @@ def unfinished(runs_dir: Path) -> list[str]:
     found = []
     for name in names(runs_dir):
         try:
-            found += [] if ledger.read(runs_dir / name).complete else [name]
+            found += [] if is_complete(ledger.read(runs_dir / name)) else [name]
         except ExpectedError:
             found.append(f"{name} (damaged)")
     return found

@@ -16,6 +16,7 @@ import pytest
 
 from analysis import verify, write
 from search import identity, ledger, recorded
+from search.confirmation import is_complete
 from search.settings import Settings
 from trainables import data, durable
 from trainables.errors import RunError
@@ -88,7 +89,7 @@ def test_every_format_has_its_three_runs():
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_a_released_run_is_sound(path):
     assert verify.verify(path) == []
-    assert ledger.read(path).complete == (not path.name.endswith("interrupted"))
+    assert is_complete(ledger.read(path)) == (not path.name.endswith("interrupted"))
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
@@ -123,7 +124,7 @@ def test_a_finished_run_stays_as_it_is_and_can_be_lengthened_and_widened(release
 def test_an_interrupted_run_goes_on_to_its_end(released, copy, go_on):
     run = copy(f"{released}-interrupted")
     before = rows(run)
-    assert not ledger.read(run).complete
+    assert not is_complete(ledger.read(run))
     whole = go_on(run)
     assert statuses(whole) == ["finished"] * 3
     assert [len(one.epochs) for one in whole.trials] == [60] * 3
@@ -137,9 +138,9 @@ def test_a_run_of_schema_1_goes_on_only_where_that_is_allowed(copy, cache, go_on
         go_on(run, allow_changes=False)
     assert "schema: 1 is now 2" in caught.value.details
     assert not any("space_hash" in line for line in caught.value.details), "it is the same space"
-    assert go_on(run, epochs=60).complete
+    assert is_complete(go_on(run, epochs=60))
     assert ledger.read(run).identity.schema == 2
-    assert go_on(run, allow_changes=False, epochs=61).complete, "what was allowed holds"
+    assert is_complete(go_on(run, allow_changes=False, epochs=61)), "what was allowed holds"
     assert verify.verify(run) == []
 
 

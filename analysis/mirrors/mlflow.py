@@ -16,7 +16,7 @@ from analysis import frame
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
 from analysis.news import value
-from search.confirmation import winner
+from search.confirmation import is_complete, winner
 from search.ledger import Run, Trial
 from trainables import durable
 
@@ -118,6 +118,6 @@ def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
         client.log_metric(number, key, value(run), step=sum(trial.ended for trial in run.trials))
     if leader and parent.data.tags.get(WINNER) != leader.id:
         client.set_tag(number, WINNER, leader.id)
-    status = "FINISHED" if run.complete else "RUNNING"
+    status = "FINISHED" if is_complete(run) else "RUNNING"
     if parent.info.status != status:
         client.update_run(number, status)

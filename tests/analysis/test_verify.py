@@ -19,6 +19,7 @@ from analysis import frame, results, verify, write
 from analysis.evidence import fits
 from analysis.leaderboard import as_json, records
 from search import confirmation, folder, identity, ledger, lock, recorded
+from search.confirmation import is_complete
 from search.decisions import Decisions
 from search.recorded import Identity
 from search.settings import Settings
@@ -109,7 +110,7 @@ def good(tmp_path_factory, images):
         run = search(tmp_path_factory.mktemp("good") / "toy", images)
         derive(run)
     assert {"stopped", "finished"} == {trial.status for trial in run.trials}
-    assert ledger.read(run.folder).complete
+    assert is_complete(ledger.read(run.folder))
     return run.folder
 
 
@@ -512,7 +513,7 @@ def halved(tmp_path, images):
     """A run with synchronous halving that was asked for more trials when it was complete."""
     search_in_turns(tmp_path / "sha", images, num_samples=4)
     run = search_in_turns(tmp_path / "sha", images, num_samples=9)
-    assert run.complete
+    assert is_complete(run)
     return run.folder
 
 
