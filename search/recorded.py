@@ -65,7 +65,7 @@ def default(of: Any) -> Any:
 
 def in_json(hint: Any) -> tuple[type, ...]:
     """The types that a value of this type hint has when it is read back."""
-    alike = {Mapping: (dict,), float: (int, float)}
+    alike = {Mapping: (dict,), Objective: (dict,), float: (int, float)}
     kinds = [get_origin(each) or each for each in (get_args(hint) if isinstance(hint, UnionType) else (hint,))]
     return tuple(itertools.chain.from_iterable(alike.get(kind, (kind,)) for kind in kinds))
 
