@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from search.ledger import Run
     from search.progress import Progress
     from search.recorded import Totals
-    from search.runner import Notify
     from search.settings import Settings
+    from search.turns import Notify
     from spaces import Space
     from trainables.durable import Record
 
@@ -264,6 +264,7 @@ def run(
     from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
     from search import attempts, display, estimate, folder, ledger, local, lock, resources, sharing
+    from search.confirmation import is_complete
     from search.interrupts import Interrupted
     from search.progress import Progress
     from trainables import data, durable
@@ -285,7 +286,7 @@ def run(
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
-        remark(found.identity.scheduler, found.totals, settings, is_over=progress.run.complete)
+        remark(found.identity.scheduler, found.totals, settings, is_over=is_complete(progress.run))
         settings, measured = sharing.settled(settings, found)
         if measured:
             tell(f"{measured}\n", sys.stderr)
@@ -323,13 +324,14 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
     """What is about to happen, in one line."""
+    from search.confirmation import is_complete
     from search.settings import plural
     from search.stopping import label
 
     rule = label(progress.run.identity.scheduler)
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     begun = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
-    verb = "finished already" if progress.run.complete else begun
+    verb = "finished already" if is_complete(progress.run) else begun
     console.print(
         f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, "
         f"{plural(progress.asked(), 'trial')} of {plural(progress.epochs_each, 'epoch')}, {stopping}",
@@ -352,10 +354,9 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 
     shown = stamp.shown(run.folder)
     if shown is None:
-        from analysis.standing import stand  # loaded by now, while trials ran
         from search.folder import kept, prune_weights
 
-        prune_weights(run, kept(run.totals), stand(run).winner)
+        prune_weights(run, kept(run.totals))
         shown = write(run.folder, settings)
         stamp.put(run.folder, shown)
     tell(shown)

@@ -24,6 +24,7 @@ from analysis.markdown import count, percent, plural, settings, without_folders
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from analysis.winner import network
+from search.confirmation import is_complete
 from search.ledger import Run
 from trainables import written
 from trainables.durable import Record
@@ -43,7 +44,7 @@ def title(run: Run) -> Blocks:
 
 def banner(run: Run) -> Blocks:
     """What is missing, while something is."""
-    if run.complete:
+    if is_complete(run):
         return ()
     ended = sum(trial.ended for trial in run.trials)
     planned = max(run.totals.trials, len(run.trials))
@@ -85,7 +86,7 @@ def lead(run: Run, best: Row, keys: list[str], finished: int) -> Words:
     images, seeds = run.identity.sizes["val"], run.totals.seeds
     over = f"{count(images)} images, 1 seed" if seeds == 1 else f"mean of {seeds} seeds"
     noun = "finished trial" if seeds == 1 else "finished configuration"
-    what = f"Best of {plural(finished, noun)}{'' if run.complete else ' so far'}: "
+    what = f"Best of {plural(finished, noun)}{'' if is_complete(run) else ' so far'}: "
     return reached(what, best, keys), f" ({around(best)}{over}, unconfirmed)."
 
 
@@ -174,7 +175,7 @@ def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
         return "It is the baseline; nothing else was tried."
     shown = f"no other configuration was shown to be better{' on fresh seeds' if where.is_confirmed else ''}"
     others = where.board["status"][where.board["source"] != "baseline"]
-    short, did = int((others != "finished").sum()), "did not finish" if run.complete else "have not finished"
+    short, did = int((others != "finished").sum()), "did not finish" if is_complete(run) else "have not finished"
     untried = f", and {count(short)} of the {count(len(others))} others {did}" if short else ""
     return f"It is the baseline; {shown}{untried}."
 

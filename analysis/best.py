@@ -43,7 +43,7 @@ def winner(run: Run) -> Winner | None:
     best = where.best
     if best is None:
         return None
-    trial = next(trial for trial in run.trials if trial.index == best["index"])
+    trial = next(trial for trial in run.trials if trial.index == where.winner)
     is_confirmed = where.is_confirmed
     row = (where.confirmed if is_confirmed else where.board).iloc[0]
     low, high = (None if np.isnan(row[key]) else float(row[key]) for key in ("low", "high"))

@@ -1,6 +1,6 @@
 """What a page is made of, before anybody decides how it is written: analysis.markdown and analysis.html render these values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -94,9 +94,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands to paste, one a line."""
+    """Lines that stand as they are: commands to paste, or what `language` says."""
 
     lines: tuple[str, ...]
+    language: str = "bash"
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,12 @@ Block: TypeAlias = Heading | Paragraph | Quote | Items | Table | Commands | Plot
 Blocks: TypeAlias = tuple[
     Block, ...
 ]  # a section: its heading and what stands below it; empty if there is nothing to say
+
+
+def pairs(header: tuple[Words, Words], values: Mapping[str, object], align: str = "ll") -> Blocks:
+    """A table of names and values, if there are any."""
+    rows = tuple((Foreign(name), Foreign(value)) for name, value in values.items())
+    return (Table(header, rows, align),) if rows else ()
 
 
 def paragraphs(*words: Words) -> Blocks:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from analysis import commands, majority, statistics
-from analysis.markdown import NOTHING, count, escape, fence, inline, interval, percent, plural, sentence, setting, table
-from analysis.standing import confirmations, fresh_trials, stand
+from analysis.blocks import Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
+from analysis.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
+from analysis.standing import Standing, confirmations, stand
 from analysis.testing import evaluation
 from analysis.trials import label
 from search.ledger import Run, Trial
@@ -26,31 +27,35 @@ print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 def card(run: Run, trial: Trial, facts: Record) -> str:
     """The text of README.md; `facts` is the content of config.json."""
-    rows = [[escape(key), escape(setting(key, value))] for key, value in trial.config.items()]
-    again = facts["trained_on"] != "train"
-    parts = [
-        f"# {escape(trial.config['model'])} for {escape(run.identity.dataset_title)}",
-        about(run, facts, again),
-        f"## How good it is\n\n{table(['accuracy of', 'on', '%'], numbers(run, trial), 'llr')}",
-        caution(again, run.identity.objective),
-        warnings(run, trial),
-        f"## Use it\n\nWith torch and safetensors, nothing else:\n\n```python\n{SNIPPET}\n```",
-        f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
-        f"## Where it comes from\n\n{fence(commands.train_again(run, trial))}",
-    ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    again, where = facts["trained_on"] != "train", stand(run)
+    constant = beside(run, trial, where)
+    return rendered((
+        Heading((Foreign(trial.config["model"]), " for ", Foreign(run.identity.dataset_title)), 1),
+        Paragraph(about(run, facts, again)),
+        Heading("How good it is"),
+        Table(("accuracy of", "on", "%"), numbers(run, trial, where, constant), "llr"),
+        Paragraph(caution(again, run.identity.objective)),
+        *items(warnings(run, constant)),
+        Heading("Use it"),
+        Paragraph("With torch and safetensors, nothing else:"),
+        Commands(tuple(SNIPPET.split("\n")), "python"),
+        Heading("Configuration"),
+        *pairs(("parameter", "value"), {key: setting(key, value) for key, value in trial.config.items()}),
+        Heading("Where it comes from"),
+        Commands((commands.train_again(run, trial),)),
+    )) + "\n"  # fmt: skip
 
 
-def about(run: Run, facts: Record, again: bool) -> str:
+def about(run: Run, facts: Record, again: bool) -> Words:
     sizes, classes = run.identity.sizes, facts["classes"]
     images = sizes["train"] + (sizes["val"] if again else 0)
-    what = f"{count(images)} images (training{' and validation' if again else ''})"
-    length = plural(facts["epoch"], "epoch") + averaging(facts["config"])
     return (
-        f"An image classifier for {count(len(classes))} classes, trained on {what} of "
-        f"32 x 32 pixels for {length}; trial {escape(facts['trial'])} of the search "
-        f"{escape(facts['run'])}. Classes: {', '.join(map(escape, classes))}."
-    )
+        f"An image classifier for {count(len(classes))} classes, trained on {count(images)} images (training"
+        f"{' and validation' if again else ''}) of 32 x 32 pixels for {plural(facts['epoch'], 'epoch')}"
+        f"{averaging(facts['config'])}; trial ",
+        Foreign(facts["trial"]), " of the search ", Foreign(facts["run"]), ". Classes: ",
+        join(", ", map(Foreign, classes)), ".",
+    )  # fmt: skip
 
 
 def averaging(config: Record) -> str:
@@ -59,55 +64,58 @@ def averaging(config: Record) -> str:
     return f" (the weights are an average over about {horizon:g} of them)" if horizon else ""
 
 
-def numbers(run: Run, trial: Trial) -> list[list[str]]:
+def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority | None) -> tuple[tuple[str, ...], ...]:
     """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
     assert trial.best is not None, "an exported trial has epochs"
-    images, value = run.identity.sizes["val"], trial.best[ACCURACY.column]
-    ranked = stand(run).trials  # the best of many by accuracy has an interval that knows of it
+    own, on = f"the network of trial {label(trial)}", f"{count(run.identity.sizes['val'])} validation images"
+    rows = [(own, on, on_validation(run, trial, where))]
+    if constant and constant.matters:
+        rows.append(("always saying the most common class", on, percent(constant.share)))
+    rows += confirmed(run, trial)
+    if metrics := evaluation(run, trial.index, trial.best["epoch"]):
+        told = with_interval(metrics["accuracy"], metrics["count"])
+        rows.append((own, f"{count(metrics['count'])} test images", told))
+    return tuple(rows)
+
+
+def on_validation(run: Run, trial: Trial, where: Standing) -> str:
+    """The best of many by accuracy has an interval that knows of it."""
+    ranked = where.trials
     known = ranked.loc[ranked["index"] == trial.index, ["low", "high"]].dropna()
     bounds = [tuple(pair) for pair in known.to_numpy()]
-    told = with_bounds(value, *bounds[0]) if bounds else with_interval(value, images)
-    own = f"the network of trial {escape(label(trial))}"
-    rows = [[own, f"{count(images)} validation images", told]]
-    if (constant := beside(run, trial)) and constant.matters:
-        rows.append(
-            ["always saying the most common class", f"{count(images)} validation images", percent(constant.share)]
-        )
-    fresh = [other.best[ACCURACY.column] for other in confirmations(run, trial) if other.best]
-    if fresh:
+    assert trial.best is not None, "an exported trial has epochs"
+    value = trial.best[ACCURACY.column]
+    return with_bounds(value, *bounds[0]) if bounds else with_interval(value, run.identity.sizes["val"])
+
+
+def confirmed(run: Run, trial: Trial) -> list[tuple[str, str, str]]:
+    """What fresh seeds made of the configuration."""
+    what = "this configuration, confirmed"
+    if fresh := [other.best[ACCURACY.column] for other in confirmations(run, trial) if other.best]:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
-        where = f"the same images, mean of {plural(len(fresh), 'fresh seed')} ({spread})"
-        rows.append(["this configuration, confirmed", where, percent(sum(fresh) / len(fresh))])
-    elif lost := lost_seeds(run, trial):
-        rows.append(["this configuration, confirmed", f"not finished on {plural(lost, 'fresh seed')}", NOTHING])
-    metrics = evaluation(run, trial.index, trial.best["epoch"])
-    if metrics:
-        on = f"{count(metrics['count'])} test images"
-        rows.append([own, on, with_interval(metrics["accuracy"], metrics["count"])])
-    return rows
+        on = f"the same images, mean of {plural(len(fresh), 'fresh seed')} ({spread})"
+        return [(what, on, percent(sum(fresh) / len(fresh)))]
+    lost = lost_seeds(run, trial)
+    return [(what, f"not finished on {plural(lost, 'fresh seed')}", NOTHING)] if lost else []
 
 
-def beside(run: Run, trial: Trial) -> majority.Majority | None:
+def beside(run: Run, trial: Trial, where: Standing) -> majority.Majority | None:
     """How this network compares with always saying the most common class."""
-    where = stand(run)
     own = where.trials[where.trials["index"] == trial.index]
     return None if own.empty else majority.beside(run, where, own.iloc[0])
 
 
-def warnings(run: Run, trial: Trial) -> str:
+def warnings(run: Run, constant: majority.Majority | None) -> list[str]:
     """What makes these numbers worth less: a constant answer that is as good, classes without images, copies."""
-    constant, about_images = beside(run, trial), run.identity.census
-    remarks = census.remarks(about_images, run.identity.classes)
+    remarks = census.remarks(run.identity.census, run.identity.classes)
     if constant and not constant.is_beaten:
         remarks.insert(0, f"it is not shown to do better than always saying {constant.name}.")
-    return "\n".join(f"- {inline(sentence(remark))}" for remark in remarks)
+    return list(map(sentence, remarks))
 
 
 def lost_seeds(run: Run, trial: Trial) -> int:
     """On how many fresh seeds a configuration ended without having finished."""
-    return sum(
-        other.ended and other.status != "finished" for other in fresh_trials(run) if other.config == trial.config
-    )
+    return sum(other.ended and other.status != "finished" for other in run.fresh_trials if other.config == trial.config)
 
 
 def with_interval(value: float, images: int) -> str:
@@ -119,12 +127,15 @@ def with_bounds(value: float, low: float, high: float) -> str:
     return f"{percent(value)} (95 % interval {interval(low, high)})"
 
 
-def caution(again: bool, objective: Objective) -> str:
+def caution(again: bool, objective: Objective) -> Words:
     """What the numbers are of, and what they are not."""
     if again:
         return (
-            "**These weights were trained again on training and validation images together. The numbers above are of the "
-            "model before that**, which had seen the training images only; these weights themselves were not measured."
+            Bold(
+                "These weights were trained again on training and validation images together. The numbers above are of the "
+                "model before that"
+            ),
+            ", which had seen the training images only; these weights themselves were not measured.",
         )
     return (
         f"The configuration and its epoch were chosen by {written.title(objective)}, so numbers on validation images flatter, "

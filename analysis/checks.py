@@ -13,7 +13,7 @@ from analysis.importance import Mattered
 from analysis.leaderboard import FEW_SEEDS, standard_error
 from analysis.markdown import count, plural, sentence, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
-from analysis.standing import Standing, fresh_trials
+from analysis.standing import Standing
 from analysis.statistics import LEVEL, mcnemar
 from search.ledger import Run, Trial
 from spaces import Scheduler
@@ -225,7 +225,7 @@ def spread(run: Run, where: Standing) -> list[Finding]:
 
 def unsure(run: Run, text: str, advice: str, rows: int) -> list[Finding]:
     """What calls for fresh seeds; without the advice where they are on their way."""
-    if fresh_trials(run):
+    if run.fresh_trials:
         return [Finding(False, text)]
     return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals.trials, TOP)))]
 

@@ -6,15 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from analysis.markdown import one_line
-from search import stopping
 from search.flags import OF_A_RULE, Flags
 from search.ledger import Run, Trial
+from search.settings import usual_name
 from trainables.named import NAMED
+
+FIRST = ("space", "dataset", "epochs", "name", "num_samples", "algo", "seed", "seeds")  # in a command, as it reads best
+LAST = ("skip_bad", "set_")  # in a command, whatever was added to it
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:
-    """--batch-size 128 for {"batch_size": 128}; the value exactly as the run recorded it."""
-    return [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", one_line(value))]
+    """--batch-size 128 for {"batch_size": 128}; the value exactly as the run recorded it. A list has a flag for each value."""
+    return [word for key, value in settings.items() for each in listed(value) for word in flag(key, each)]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def flag(key: str, value: Any) -> list[str]:
+    """One flag; a switch has no value."""
+    written = f"--{key.rstrip('_').replace('_', '-')}"
+    return [written] if value is True else [written, one_line(value)]
 
 
 def dataset(run: Run) -> str:
@@ -23,22 +36,18 @@ def dataset(run: Run) -> str:
     return name if name in NAMED else f"folder:/path/to/{run.identity.dataset_title}"
 
 
-def skipping(run: Run) -> list[str]:
-    """The flag of a run that left out damaged images."""
-    return ["--skip-bad"] if run.identity.skips_bad else []
-
-
 def train_again(run: Run, trial: Trial) -> str:
     """Trains the configuration of one row by itself."""
     identity = run.identity
     setup = {"dataset": dataset(run), "fraction": identity.fraction, "seed": trial.seed}
     setup |= {"threads": identity.threads, "precision": identity.precision}
-    return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup), *skipping(run)])
+    setup |= {"skip_bad": True} if identity.skips_bad else {}
+    return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup)])
 
 
 def go_on(run: Run, **settings: Any) -> str:
     """Continues the search, with other settings if they are given."""
-    return search(run, asked(run) | settings)
+    return search(asked(run) | settings)
 
 
 def resume(where: str) -> str:
@@ -57,7 +66,7 @@ def shortest(run: Path) -> str:
 
 def longer(run: Run, epochs: int, is_new: bool) -> str:
     """Goes on with more epochs; where the schedule is sized for the old number, another search does."""
-    return search(run, asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
+    return search(asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
 
 
 def confirm(run: Run, top: int, seeds: int = 5) -> str:
@@ -70,39 +79,29 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
 
     Its name says what is changed, so that two such searches do not meet in one run.
     """
-    sets = [part for change in changes for part in ("--set", one_line(change))]
     keys = [change.partition("=")[0] for change in changes] + list(settings)
     suffix = f"-{'-'.join(keys)}"[:40]
     rule = settings.get("scheduler", "")
     dropped = OF_A_RULE if rule == "none" else ("grace_period",) if rule else ()
     kept = {key: value for key, value in asked(run).items() if key not in dropped}
-    return search(run, kept | {"name": run.name[: 64 - len(suffix)] + suffix} | settings, *sets)
+    kept |= {"name": run.name[: 64 - len(suffix)] + suffix, "set_": [*run.identity.set, *changes]}
+    return search(kept | settings)
 
 
-def search(run: Run, settings: Mapping[str, Any], *more: str) -> str:
-    """run_search.py with these settings, in the space as the run had changed it; of two changes of a key the last counts."""
-    own = [part for change in run.identity.set for part in ("--set", one_line(change))]
-    return shlex.join(["python", "run_search.py", *flags(settings), *skipping(run), *own, *more])
+def search(settings: Mapping[str, Any]) -> str:
+    """run_search.py with these settings; of two changes of one key of the space the last counts."""
+    ordered = sorted(settings, key=LAST.__contains__)
+    return shlex.join(["python", "run_search.py", *flags({key: settings[key] for key in ordered})])
 
 
 def asked(run: Run) -> dict[str, Any]:
-    """The settings of a search, as its command line has them."""
-    identity = run.identity
-    setup = {"space": identity.space, "dataset": dataset(run), "epochs": run.totals.epochs}
-    if run.name != f"{identity.space}-{identity.dataset}":
-        setup |= {"name": run.name}
-    if identity.algorithm != "grid":  # a grid knows its own size
-        setup |= {"num_samples": run.totals.trials}
-    setup |= {"algo": identity.algorithm, "seed": identity.seed}
-    if run.totals.seeds > 1:
-        setup |= {"seeds": run.totals.seeds}
-    if identity.max_params is not None:
-        setup |= {"max_params": identity.max_params}
-    return setup | stopping.flags(identity.scheduler) | {
-        "fraction": identity.fraction,
-        "precision": identity.precision,
-        "cpus_per_trial": identity.threads,
-    }  # fmt: skip
+    """The settings of a search, as its command line has them; a grid knows its own size."""
+    identity, totals = run.identity, run.totals
+    known = identity.flags() | {"dataset": dataset(run), "epochs": totals.epochs}
+    known |= {"name": run.name} if run.name != usual_name(identity.space, identity.dataset) else {}
+    known |= {"num_samples": totals.trials} if identity.algorithm != "grid" else {}
+    known |= {"seeds": totals.seeds} if totals.seeds > 1 else {}
+    return {key: known[key] for key in dict.fromkeys((*FIRST, *known)) if key in known}
 
 
 def reproduce(run: Run, trial: Trial, where: str) -> str:

@@ -10,11 +10,12 @@ import numpy as np
 
 from analysis import frame, next_step, statistics, tuning_curve, valued
 from analysis.best import Winner, chance, winner
+from analysis.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
-from analysis.markdown import NOTHING, count, escape, inline, plural, setting, settings, table
+from analysis.markdown import NOTHING, count, plural, rendered, setting, settings
 from analysis.selection import Selection, as_table, select
-from analysis.standing import CONFIRM
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
@@ -68,7 +69,7 @@ def check_names(runs: Sequence[Run]) -> None:
 
 def searched(run: Run) -> list[Trial]:
     """The trials of the search itself, in the order of the plan."""
-    return [trial for trial in frame.planned(run) if trial.source != CONFIRM]
+    return [trial for trial in frame.planned(run) if not trial.confirms]
 
 
 def row_of(run: Run, best: Winner | None) -> Row:
@@ -80,7 +81,7 @@ def row_of(run: Run, best: Winner | None) -> Row:
     row |= {"seeds": len(best.seeds) if best else None, "confirmed": best.is_confirmed if best else None}
     row |= {"trials": len(own), "epochs": sum(len(trial.epochs) for trial in own)}
     row |= {"algorithm": run.identity.algorithm}
-    row |= {"scheduler": run.identity.scheduler["name"], "seed": run.identity.seed, "complete": run.complete}
+    row |= {"scheduler": run.identity.scheduler["name"], "seed": run.identity.seed, "complete": is_complete(run)}
     return row | {key: best.trial.config.get(key) if best else None for key in frame.config_keys([run])}
 
 
@@ -156,14 +157,21 @@ def as_markdown(
     curves: dict[str, list[Point]],
     selection: Selection,
 ) -> str:
-    names = ", ".join(escape(run.name) for run in runs)
+    names = join(", ", [Foreign(run.name) for run in runs])
     shown = [key for key in rows[0] if key in selected(runs, rows, selection)] if rows else []
-    parts = [f"# {names}", verdict(runs, winners), as_table(rows, [str(key) for key in shown]).rstrip("\n")]
-    parts += filter(None, [over_seeds(winners)])
-    budgets = cost_table(runs, curves)
-    if budgets:
-        parts += [f"## Best {written.title(runs[0].identity.objective)} by epochs spent", budgets, explanation(runs)]
-    return "\n\n".join([*parts, "## Settings", common(runs), different(runs)]).rstrip("\n") + "\n"
+    answer = Heading(names, 1), Paragraph(verdict(runs, winners)), as_table(rows, [str(key) for key in shown])
+    spent = cost_table(runs, curves)
+    costs = (
+        (
+            Heading(f"Best {written.title(runs[0].identity.objective)} by epochs spent"),
+            *spent,
+            *items(explanation(runs)),
+        )
+        if spent
+        else ()
+    )
+    settings = Heading("Settings"), Paragraph(common(runs)), *different(runs)
+    return rendered((*answer, *paragraphs(over_seeds(winners)), *costs, *settings)) + "\n"
 
 
 def over_seeds(winners: Sequence[Winner | None]) -> str:
@@ -188,45 +196,47 @@ def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> 
     return names
 
 
-def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> str:
+def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
     """Whether the winners are one configuration, and if not, whether they can be told apart."""
     if len({run.identity.fingerprint for run in runs}) > 1:
         values = written.several(runs[0].identity.objective)
-        return f"**The runs are of different images, so their {values} cannot be compared.**"
+        return Bold(f"The runs are of different images, so their {values} cannot be compared.")
     best = [each for each in winners if each is not None]
     if len(best) < len(runs):
-        missing = ", ".join(escape(run.name) for run, each in zip(runs, winners, strict=True) if each is None)
-        return f"**No trial of {missing} has finished.**"
+        missing = [Foreign(run.name) for run, each in zip(runs, winners, strict=True) if each is None]
+        return Bold(("No trial of ", join(", ", missing), " has finished."))
     best.sort(key=lambda each: each.run.identity.objective.place(each.value))
     config = best[0].config
     if all(each.config == config for each in best):
         found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
-        return f"**The same winner: {inline(settings(found) or best[0].trial.id)}.**"
-    chances = [None if other.config == config else chance(best[0], other) for other in best[1:]]
+        return Bold(f"The same winner: {settings(found) or best[0].trial.id}.")
+    return join(" ", [Bold("Not the same winner."), *differences(best)])
+
+
+def differences(best: Sequence[Winner]) -> list[Words]:
+    """Each winner against the first one, with all tests adjusted for each other."""
+    chances = [None if other.config == best[0].config else chance(best[0], other) for other in best[1:]]
     tested = [each for each in chances if each]
     adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])
     results = [(float(next(adjusted)), each[1]) if each else None for each in chances]
     lines = [against(best[0], other, result) for other, result in zip(best[1:], results, strict=True)]
     family = f", adjusted by Holm for {len(tested)} tests" if len(tested) > 1 else ""
-    caveat = f" Each is the best of its run, which the test does not know{family}." if tested else ""
-    return "**Not the same winner.** " + " ".join(lines) + caveat
+    return [*lines, f"Each is the best of its run, which the test does not know{family}." if tested else ""]
 
 
-def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> str:
+def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> Words:
     """One winner against the first one; `found` is the p-value of the difference and how it was found."""
-    names = escape(first.run.name), escape(other.run.name)
+    names = Foreign(first.run.name), Foreign(other.run.name)
     if first.config == other.config:
-        return f"{names[0]} and {names[1]} have the same one."
+        return names[0], " and ", names[1], " have the same one."
     objective, far = first.run.identity.objective, first.value - other.value
-    gain = f"{names[0]} lies {written.apart(objective, abs(far))} {written.side(objective, far)} {names[1]}"
+    gain = names[0], f" lies {written.apart(objective, abs(far))} {written.side(objective, far)} ", names[1]
     if found is None:
-        return (
-            f"{gain}: not tested, because they do not rest on several seeds that are the same ({resting(first)}; "
-            f"{resting(other)})."
-        )
+        rests = f"({resting(first)}; {resting(other)})"
+        return *gain, f": not tested, because they do not rest on several seeds that are the same {rests}."
     p_value, how = found
     known = "within noise" if p_value > statistics.LEVEL else "more than noise"
-    return f"{gain}: {known} ({'p < 0.001' if p_value < 0.001 else f'p = {p_value:.3f}'}, {how})."
+    return *gain, f": {known} ({'p < 0.001' if p_value < 0.001 else f'p = {p_value:.3f}'}, {how})."
 
 
 def resting(best: Winner) -> str:
@@ -238,19 +248,22 @@ def resting(best: Winner) -> str:
     )
 
 
-def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> str:
+def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> Blocks:
     """A line for each budget; two columns for each run."""
     objective = runs[0].identity.objective
-    expected = "expected (95 % band)" if has_band(objective) else "expected"
-    header = ["epochs"] + [part for run in runs for part in (f"{escape(run.name)}: best so far", expected)]
+    header: tuple[Words, ...] = ("epochs",)
+    for run in runs:
+        header += ((Foreign(run.name), ": best so far"), "expected (95 % band)" if has_band(objective) else "expected")
     known = [curves[run.name] for run in runs if curves[run.name]]
     rows = [
-        [count(known[0][place]["epochs"])]
-        + [cell for run in runs for cell in point_cells(curves[run.name], place, objective)]
+        (
+            count(known[0][place]["epochs"]),
+            *(cell for run in runs for cell in point_cells(curves[run.name], place, objective)),
+        )
         for place in range(len(known[0]) if known else 0)
     ]
     rows = [row for row in rows if set(row[1:]) != {NOTHING}]  # budgets that pay for no trial
-    return table(header, rows, "r" * len(header)) if rows else ""
+    return (Table(header, tuple(rows), "r" * len(header)),) if rows else ()
 
 
 def has_band(objective: Objective) -> bool:
@@ -281,35 +294,30 @@ def given_words(runs: Sequence[Run]) -> str:
     )
 
 
-def explanation(runs: Sequence[Run]) -> str:
+def explanation(runs: Sequence[Run]) -> list[str]:
     """What the columns are, and what they are not."""
+    chosen = " and ".join(sorted({run.identity.algorithm for run in runs} - {"random"}))
     objective = runs[0].identity.objective
+    known = has_band(objective)
     band = (
-        "the band is distribution-free and holds for all lines at once (Lourie, Choi and He "
-        "2024), for trials that are independent draws, as those of a random search are."
-        if has_band(objective)
+        "the band is distribution-free and holds for all lines at once (Lourie, Choi and He 2024), for trials that are "
+        "independent draws, as those of a random search are."
+        if known
         else f"there is no band, which needs values between known bounds; {written.better(objective)} is better."
     )
-    lines = [
-        "- best so far: of the trials in the order of the plan, by the epochs that they took; after the last it stays.",
-        f"- expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for, in the "
-        f"mean over all ways to draw them; {band}",
-    ]
-    if chosen := sorted({run.identity.algorithm for run in runs} - {"random"}):
-        what = "band" if has_band(objective) else "expectation"
-        lines.append(
-            f"- The points of {' and '.join(map(escape, chosen))} are no independent draws: the {what} is no promise there."
-        )
-    if any(run.totals.seeds > 1 for run in runs):
-        lines.append(
-            "- All seeds of a configuration are one draw: its value is their mean, its cost the epochs of all."
-        )
-    if any(run.identity.scheduler["name"] != "none" for run in runs):
-        lines.append("- A trial that was stopped early counts with what it had reached.")
-    if any(trial.status in LOST for run in runs for trial in searched(run)):
-        lost = "nothing" if has_band(objective) else "the worst value of its run"
-        lines.append(f"- A trial that diverged or failed counts as {lost}.")
-    return "\n".join(lines)
+    remarks = {
+        "best so far: of the trials in the order of the plan, by the epochs that they took; after the last it stays.": True,
+        f"expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for, in the "
+        f"mean over all ways to draw them; {band}": True,
+        f"The points of {chosen} are no independent draws: the {'band' if known else 'expectation'} is no promise there.": chosen,
+        "All seeds of a configuration are one draw: its value is their mean, its cost the epochs of all.":
+            any(run.totals.seeds > 1 for run in runs),
+        "A trial that was stopped early counts with what it had reached.":
+            any(run.identity.scheduler["name"] != "none" for run in runs),
+        f"A trial that diverged or failed counts as {'nothing' if known else 'the worst value of its run'}.":
+            any(trial.status in LOST for run in runs for trial in searched(run)),
+    }  # fmt: skip
+    return [remark for remark, holds in remarks.items() if holds]
 
 
 # Settings ----------------------------------------------------------------------------------------------------------------
@@ -322,9 +330,9 @@ def varied_in(runs: Sequence[Run]) -> set[str]:
 def setting_in(run: Run, key: str) -> str:
     """The range that is searched, or the value that all trials have."""
     if key in run.identity.space_params:
-        return escape(run.identity.space_params[key])
+        return run.identity.space_params[key]
     values = {canonical(trial.config.get(key)) for trial in searched(run)}
-    return escape(setting(key, values.pop())) if len(values) == 1 else f"{len(values)} values"
+    return setting(key, values.pop()) if len(values) == 1 else f"{len(values)} values"
 
 
 def unlike(runs: Sequence[Run]) -> list[str]:
@@ -333,22 +341,21 @@ def unlike(runs: Sequence[Run]) -> list[str]:
     return [key for key in keys if key in varied_in(runs) or len({setting_in(run, key) for run in runs}) > 1]
 
 
-def common(runs: Sequence[Run]) -> str:
+def common(runs: Sequence[Run]) -> Words:
     """The values that all trials of all runs share."""
     shared = [key for key in frame.config_keys(runs) if key not in unlike(runs)]
-    values = ", ".join(f"{escape(key)} {setting_in(runs[0], key)}" for key in shared)
-    return f"The same in all trials: {values}." if values else "No setting is the same in all trials."
+    values = join(", ", [(Foreign(key), " ", Foreign(setting_in(runs[0], key))) for key in shared])
+    return ("The same in all trials: ", values, ".") if values else "No setting is the same in all trials."
 
 
-def different(runs: Sequence[Run]) -> str:
+def different(runs: Sequence[Run]) -> Blocks:
     """The others, run by run: a range where it was searched, a value where it was not."""
-    facts = {"epochs": [str(run.totals.epochs) for run in runs]}
-    facts |= {
-        name: [escape(getattr(run.identity, name)) for run in runs]
-        for name in ("seed", "fraction", "precision", "threads")
-    }
-    facts |= {"early stopping": [escape(run.identity.scheduler["name"]) for run in runs]}
-    rows = [[escape(key), *(setting_in(run, key) for run in runs)] for key in unlike(runs)]
-    rows += [[name, *values] for name, values in facts.items() if len(set(values)) > 1]
-    header = ["differs or searched", *(escape(run.name) for run in runs)]
-    return table(header, rows, "l" * len(header)) if rows else ""
+    facts = {key: [setting_in(run, key) for run in runs] for key in unlike(runs)}
+    asked = {"epochs": [run.totals.epochs for run in runs]}
+    names = ("seed", "fraction", "precision", "threads")
+    asked |= {name: [getattr(run.identity, name) for run in runs] for name in names}
+    asked |= {"early stopping": [run.identity.scheduler["name"] for run in runs]}
+    facts |= {name: list(map(str, values)) for name, values in asked.items() if len(set(values)) > 1}
+    rows = tuple(tuple(Foreign(cell) for cell in (name, *values)) for name, values in facts.items())
+    header: tuple[Words, ...] = ("differs or searched", *(Foreign(run.name) for run in runs))
+    return (Table(header, rows, "l" * len(header)),) if rows else ()

@@ -30,14 +30,14 @@ from analysis.leaderboard import (
     worded,
 )
 from analysis.markdown import NOTHING, cut, plural
-from analysis.standing import Standing, fresh_trials
+from analysis.standing import Standing
 from search.ledger import Run
 from trainables import written
 
 
 def section(run: Run, where: Standing) -> Blocks:
     """The confirmed configurations, or how far that is."""
-    trials, heading = fresh_trials(run), Heading("Confirmed on fresh seeds")
+    trials, heading = run.fresh_trials, Heading("Confirmed on fresh seeds")
     if not trials:
         return ()
     if where.confirmed.empty:

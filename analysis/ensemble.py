@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import next_step, results, testing
+from analysis.blocks import Table
 from analysis.export import KEPT
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
-from analysis.markdown import NOTHING, percent, plural, table
+from analysis.markdown import NOTHING, percent, plural, rendered
 from search import lock
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from trainables import durable
 from trainables.durable import Record
@@ -45,15 +47,15 @@ def score(run: Run, size: int, cache: Path, form: str) -> str:
         return as_json(rows)
     if form == "csv":
         return as_csv([{**each, "members": " ".join(each["members"])} for each in rows])
-    cells = [[name(each), percent(each[ACCURACY.column]), test(each)] for each in rows]
-    return table(["network", "val %", "test %"], cells, "lrr") + "\n"
+    cells = tuple((name(each), percent(each[ACCURACY.column]), test(each)) for each in rows)
+    return rendered((Table(("network", "val %", "test %"), cells, "lrr"),)) + "\n"
 
 
 def members(run: Run, size: int) -> list[Trial]:
     """The best finished trials, all with their weights."""
     if size < 2:
         raise UsageError(f"--ensemble must be at least 2, but got {size}.")
-    if not run.complete:
+    if not is_complete(run):
         raise RunError(f"not complete: {run.folder}: the best are not known yet. {next_step.of_run(run)}")
     ranked = results.rank(run)
     best = ranked[ranked["status"] == "finished"]["index"].astype(int).tolist()[:size]

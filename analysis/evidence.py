@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.ledger import Shape
+from search.recorded import Shape
 from trainables import durable
 from trainables.durable import Record
 from trainables.errors import RunError

@@ -28,7 +28,7 @@ from analysis.leaderboard import (
     tally,
 )
 from analysis.markdown import count, plain, rendered
-from analysis.standing import Standing, fresh_trials, stand, stops_early
+from analysis.standing import Standing, stand, stops_early
 from search.ledger import Run
 from trainables import written
 from trainables.config import unknown
@@ -73,7 +73,7 @@ def show_one(run: Run, form: str, where: Standing) -> str:
     if where.board.empty:
         return "No trial has been planned.\n"
     parts = described(where.board, [run], where.keys, where)
-    constant = () if fresh_trials(run) else constant_answer(run, where)  # the answer of fresh seeds has it already
+    constant = () if run.fresh_trials else constant_answer(run, where)  # the answer of fresh seeds has it already
     return text_of((*fresh_answer(run, where), *parts, *constant))
 
 
@@ -103,7 +103,7 @@ def brief(run: Run, where: Standing) -> str:
 
 def fresh_answer(run: Run, where: Standing) -> Blocks:
     """The answer that fresh seeds give and the table it rests on; nothing of a run without a confirmation."""
-    if not fresh_trials(run):
+    if not run.fresh_trials:
         return ()
     return Paragraph(plain(answer.sentence(run, where))), *confirmation.section(run, where)
 

@@ -24,7 +24,7 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;",
 _MARKUP = re.compile(r"([\\`*\[\]()|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")  # within a word _ is only itself
 _ACTIVE = re.compile(r"([\\`*\[\]|~]|#(?=\w)|!$|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _TAG = re.compile(r"<(?![0-9 ])")
-_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=#>]))")  # of a list, a heading, a quote or a line
+_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-+=#>]))")  # of a list, a heading, a quote or a line
 _END = re.compile(r"(?<!\\)#$")  # of a heading, where it would be left out
 _FOLDERS = re.compile(r"(?<![\w.:/])(?:/[^\s/'\":,]+)+/")  # of an absolute path; the path of an address is none
 _ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # what GitHub turns into a link without being asked
@@ -84,11 +84,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
     return tabulate(rows, headers=header, tablefmt="pipe", colalign=sides if rows else None, disable_numparse=True)
 
 
-def fence(*lines: str) -> str:
-    """A block of commands, one a line."""
+def fence(*lines: str, language: str = "bash") -> str:
+    """A block of lines as they are."""
     ends = [line for line in lines if line.lstrip().startswith("```")]
     marks = "`" * max(3, 1 + longest_marks("\n".join(ends)))
-    return "\n".join([f"{marks}bash", *lines, marks])
+    return "\n".join([f"{marks}{language}", *lines, marks])
 
 
 def code(text: str) -> str:
@@ -124,8 +124,8 @@ def _block(block: Block) -> str:
             return "\n".join(f"- {line(words)}" for words in items)
         case blocks.Table(header, rows, align):
             return table([*map(inline, header)], [[*map(inline, row)] for row in rows], align)
-        case blocks.Commands(lines):
-            return fence(*map(visible, lines))
+        case blocks.Commands(lines, language):
+            return fence(*map(visible, lines), language=language)
         case blocks.Plot(name, title):
             return f"![{inline(title)}]({address(f'plots/{name}.svg')})"
         case blocks.Details(summary, content):

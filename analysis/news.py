@@ -6,10 +6,12 @@ import subprocess
 import urllib.request
 
 from search import order
+from search.confirmation import deciding, is_complete, winner
 from search.ledger import Run, Trial
 from search.settings import plural
 from search.status import LOST
 from trainables import written
+from trainables.config import key_of
 from trainables.durable import Record
 
 TIMEOUT = 10.0  # seconds for one message
@@ -20,14 +22,14 @@ def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
     found = []
     if heard and (failed := first_failure(run)) and not first_failure(heard):
         found.append(message(run, "failure", f"trial {failed.id} {failed.status}", failed))
-    if heard and (leader := best(run)) and is_ahead(run, heard):
-        found.append(message(run, "best", f"new best {shown(leader)}", leader))
+    if heard and (leader := winner(run)) and is_ahead(run, heard):
+        found.append(message(run, "best", f"new best {shown(run, leader)}", leader))
     if is_end:
-        leader = best(run)
-        status = "complete" if run.complete else "interrupted"
+        leader = winner(run)
+        status = "complete" if is_complete(run) else "interrupted"
         ended = sum(trial.ended for trial in run.trials)
         text = f"{status}, {ended} of {plural(len(run.trials), 'trial')} ended" + (
-            f", best {shown(leader)}" if leader else ""
+            f", best {shown(run, leader)}" if leader else ""
         )
         found.append(message(run, "end", text, leader) | {"status": status})
     return found
@@ -37,27 +39,32 @@ def first_failure(run: Run) -> Trial | None:
     return next((trial for trial in run.trials if trial.status in LOST), None)
 
 
-def best(run: Run) -> Trial | None:
-    """The best trial of the best configuration that the search itself has finished."""
-    return min(leading(run), key=order.of_trial, default=None)
-
-
-def leading(run: Run) -> list[Trial]:
-    """All seeds of the best configuration that has finished."""
-    groups = order.configurations(run.search_trials, seeds := run.totals.seeds)
-    return groups[0] if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"] else []
-
-
 def is_ahead(run: Run, heard: Run) -> bool:
-    """Whether the best value of a configuration is better than it was."""
-    now, before = (order.mean(trial.value for trial in leading(each)) for each in (run, heard))
-    objective = run.identity.objective
-    return objective.place(now) < objective.place(before)
+    """Whether the best configuration has a better value than the best one had; or is another, where fresh seeds choose."""
+    now, before = deciding(run), deciding(heard)
+    if now and now[0].confirms:
+        return not before or key_of(now[0].config) != key_of(before[0].config)
+    place = run.identity.objective.place
+    awaited = before and before[0].confirms  # more fresh seeds, which have not all ended
+    return not awaited and place(value(run)) < place(value(heard))
 
 
-def shown(trial: Trial) -> str:
-    value = written.value(trial.objective, trial.value or 0)
-    return f"{trial.id} with {value} {written.title(trial.objective)}"
+def value(run: Run) -> float | None:
+    """That of the best configuration: the mean over the trials that it was chosen by."""
+    return order.mean(trial.value for trial in deciding(run))
+
+
+def shown(run: Run, leader: Trial) -> str:
+    """The best configuration, with its value and the seeds that this rests on."""
+    by = deciding(run)
+    seeds = f", mean of {plural(len(by), seed_kind(by))}" if by != [leader] else ""
+    objective, reached = run.identity.objective, value(run)
+    assert reached is not None, "the best has a value"
+    return f"{leader.id} with {written.value(objective, reached)} {written.title(objective)}{seeds}"
+
+
+def seed_kind(trials: list[Trial]) -> str:
+    return "fresh seed" if trials[0].confirms else "seed"
 
 
 def message(run: Run, event: str, text: str, trial: Trial | None) -> Record:

@@ -7,6 +7,7 @@ from analysis import commands
 from analysis.leaderboard import worded
 from analysis.markdown import plural
 from analysis.ranges import text
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from search.status import STATUSES
 
@@ -15,7 +16,7 @@ FAR, NEAR = 1000, 10  # the rates to search after all diverged: from a thousandt
 
 def of_run(run: Run) -> str:
     """The next step for a run in which no trial has finished."""
-    if not run.complete:
+    if not is_complete(run):
         return f"Let the search go on: {resume(run)}."
     if failed := [trial for trial in run.search_trials if trial.status == "failed"]:
         return f"Mend what {failed[0].folder}/error.txt says, then: {retry(run)}."
@@ -26,7 +27,7 @@ def of_run(run: Run) -> str:
 
 def came_to(run: Run) -> str:
     """What became of the trials of a run in which none finished: all 3 diverged; 2 diverged, 1 failed."""
-    if not run.complete:
+    if not is_complete(run):
         return "no trial has finished yet"
     counts = Counter(trial.status for trial in run.search_trials)
     statuses = {

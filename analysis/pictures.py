@@ -15,7 +15,7 @@ from analysis.frame import Row, rows_of
 from analysis.importance import BEST
 from analysis.markdown import NOTHING, one_line, setting
 from analysis.ranges import Range, searched
-from analysis.standing import CONFIRM, Standing
+from analysis.standing import Standing
 from analysis.testing import evaluation
 from search.ledger import Run
 from trainables import written
@@ -171,8 +171,8 @@ def progress(run: Run) -> Picture:
     spent, points, objective = 0, [], run.identity.objective
     best = objective.signed(-math.inf)
     for trial in sorted(run.trials, key=lambda trial: trial.index):
-        spent += len(trial.epochs) * (trial.source != CONFIRM)
-        if trial.source == CONFIRM or trial.status != "finished" or trial.value is None:
+        spent += len(trial.epochs) * (not trial.confirms)
+        if trial.confirms or trial.status != "finished" or trial.value is None:
             continue
         if objective.is_better(trial.value, best):
             best = trial.value
@@ -217,5 +217,5 @@ def row_shares(counts: list[int]) -> list[float | None]:
 def rungs(run: Run) -> Picture:
     """How many trials were stopped at each rung, went on and went on for the audit alone; and how many finished."""
     found = [(rung.epoch, rung.stopped, rung.went_on - rung.audited, rung.audited) for rung in audit.passages(run)]
-    finished = sum(trial.status == "finished" and trial.source != CONFIRM for trial in run.trials)
+    finished = sum(trial.status == "finished" for trial in run.search_trials)
     return {"rungs": found, "finished": finished, "epochs": run.totals.epochs} if found else {}

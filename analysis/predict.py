@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.blocks import Foreign, Table, Words
 from analysis.export import CONFIG, FORMAT, WEIGHTS
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
-from analysis.markdown import escape, percent, table
+from analysis.markdown import percent, rendered
 from trainables import durable
 from trainables.durable import Record
 from trainables.errors import DataError, RunError
@@ -37,8 +38,8 @@ def printed(rows: list[Row], classes: Sequence[str], form: str) -> str:
         return as_csv([{"image": each["image"], "class": name, "probability": value}
                        for each in rows for name, value in each["probabilities"].items()])  # fmt: skip
     shown = min(SHOWN, len(classes))
-    header = ["image", *(part for place in range(1, shown + 1) for part in (f"class {place}", "%"))]
-    return table(header, [cells(each, shown) for each in rows], "l" + "lr" * shown) + "\n"
+    header = ("image", *(part for place in range(1, shown + 1) for part in (f"class {place}", "%")))
+    return rendered((Table(header, tuple(cells(each, shown) for each in rows), "l" + "lr" * shown),)) + "\n"
 
 
 def decoded(paths: Sequence[Path]) -> tuple[dict[Path, np.ndarray], list[str]]:
@@ -95,6 +96,6 @@ def row(path: Path, classes: Sequence[str], chances: Sequence[float]) -> Row:
     return {"image": str(path), "class": classes[best], "probability": round(chances[best], 6), "probabilities": each}
 
 
-def cells(each: Row, shown: int) -> list[str]:
+def cells(each: Row, shown: int) -> tuple[Words, ...]:
     likeliest = list(each["probabilities"].items())[:shown]
-    return [escape(each["image"]), *(part for name, value in likeliest for part in (escape(name), percent(value)))]
+    return Foreign(each["image"]), *(part for name, value in likeliest for part in (Foreign(name), percent(value)))

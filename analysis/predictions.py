@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.statistics import Array
+Array = np.ndarray
 
 
 class Predictions(NamedTuple):

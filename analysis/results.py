@@ -15,7 +15,7 @@ from analysis.leaderboard import Notes as Meaning
 from analysis.markdown import count, one_line, rendered
 from analysis.pictures import ELSEWHERE, TITLES, pictures, title_of
 from analysis.provenance import provenance
-from analysis.standing import CONFIRM, Standing, fresh_trials, stand
+from analysis.standing import Standing, stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.ledger import Run
@@ -50,7 +50,7 @@ def render(run: Run, standing: Standing | None = None, plots: Collection[str] | 
 
 def page(run: Run, where: Standing, plots: Collection[str]) -> Page:
     """The sections in their order; `plots` are the names of the pictures there are."""
-    importance = mattered(run, [trial for trial in run.trials if trial.source != CONFIRM])
+    importance = mattered(run, run.search_trials)
     fixed = [key for key in frame.config_keys([run]) if key not in where.keys]
     above = (
         *answer.title(run),
@@ -98,7 +98,7 @@ def meaning(run: Run, where: Standing) -> Meaning:
 
 def files(run: Run, where: Standing, more: str = "") -> Paragraph:
     """Where all trials stand with all that is known of them."""
-    number = len(where.trials) + len(fresh_trials(run))
+    number = len(where.trials) + len(run.fresh_trials)
     every = f"All {count(number)} trials" if number > 1 else "The trial"
     links = [Link(name, name) for name in ("results.csv", "results.json")]
     return Paragraph((f"{more}{every} with all metrics: ", links[0], ", ", links[1], "."))

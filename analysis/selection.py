@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis import frame, joined
+from analysis.blocks import Foreign, Paragraph, Table, Words
 from analysis.filters import check_kinds, condition, is_fraction, unfulfilled
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, worded
-from analysis.markdown import escape, one_line, percent, setting, table
+from analysis.markdown import one_line, percent, rendered, setting
 from analysis.standing import stand
 from search.ledger import Run
 from trainables.commandline import tell
@@ -90,7 +91,7 @@ def printed(rows: list[Row], form: str, shown: Sequence[str]) -> str:
     """Rows as md, csv or json; `shown` are the columns that a table for reading has."""
     if form == "json":
         return as_json(rows)
-    return as_csv(rows) if form == "csv" else as_table(rows, shown)
+    return as_csv(rows) if form == "csv" else rendered((as_table(rows, shown),)) + "\n"
 
 
 def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
@@ -106,17 +107,17 @@ def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     )
 
 
-def as_table(rows: list[Row], columns: Sequence[str]) -> str:
-    """A Markdown table; accuracies in percent."""
+def as_table(rows: list[Row], columns: Sequence[str]) -> Table | Paragraph:
+    """A table; accuracies in percent."""
     if not rows:
-        return "No row fulfils the condition.\n"
-    header = [escape(name) + (" %" if is_fraction(name) else "") for name in columns]
+        return Paragraph("No row fulfils the condition.")
+    header = tuple((Foreign(name), " %" if is_fraction(name) else "") for name in columns)
     align = "".join("l" if any(isinstance(row.get(name), str) for row in rows) else "r" for name in columns)
-    return table(header, [[cell(row, name) for name in columns] for row in rows], align) + "\n"
+    return Table(header, tuple(tuple(cell(row, name) for name in columns) for row in rows), align)
 
 
-def cell(row: Mapping[Any, Any], name: str) -> str:
+def cell(row: Mapping[Any, Any], name: str) -> Words:
     value = row.get(name)
     if name == "status":
-        return escape(worded(str(value)))
-    return percent(value) if is_fraction(name) and isinstance(value, float) else escape(setting(name, value))
+        return worded(str(value))
+    return percent(value) if is_fraction(name) and isinstance(value, float) else Foreign(setting(name, value))

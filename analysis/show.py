@@ -4,9 +4,10 @@ import shlex
 from statistics import fmean
 
 from analysis import clock, commands, results, standing, terminal_plot
+from analysis.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
 from analysis.frame import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, records, worded
-from analysis.markdown import count, escape, fence, one_line, plural, setting, table
+from analysis.markdown import count, one_line, plural, rendered, setting
 from analysis.trials import label
 from search import local
 from search.ledger import Run, Trial
@@ -28,7 +29,7 @@ def show(run: Run, trial: Trial, form: str) -> str:
             "curve": trial.epochs,
         }
         return as_json([row | facts])
-    return "\n\n".join(filter(None, [head(run, trial, row, ranks), *parts(run, trial)])) + "\n"
+    return rendered((*head(run, trial, row, ranks), *parts(run, trial))) + "\n"
 
 
 def placed(run: Run, trial: Trial) -> tuple[Row, int]:
@@ -43,27 +44,38 @@ def placed(run: Run, trial: Trial) -> tuple[Row, int]:
     return (own[0] if own else facts), len({row["rank"] for row in rows})
 
 
-def head(run: Run, trial: Trial, row: Row, ranks: int) -> str:
+def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
     """Name, outcome and value."""
     noun = "trial" if run.totals.seeds == 1 else "configuration"
     place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
-    lines = [f"# {escape(label(trial))} of {escape(run.name)}: {worded(trial.status)}{place}"]
-    best, objective = trial.best, trial.objective
-    if best and trial.status not in LOST:
-        value = f"{written.value(objective, best[objective.column])} {written.title(objective)}"
-        lines.append(
-            f"{value} at epoch {best['epoch']}{bounds(trial, row)}; "
-            f"{len(trial.epochs)} of {trial.config['epochs']} epochs trained; "
-            f"seed {trial.seed}, from {escape(trial.source)}."
-        )
-    fresh = standing.confirmed_values(run, trial)
-    if fresh:
-        spread = written.interval(objective, min(fresh), max(fresh))
-        mean = written.value(objective, fmean(fresh))
-        lines.append(f"Confirmed: {mean}, mean of {plural(len(fresh), 'fresh seed')} ({spread}).")
+    title = label(trial), " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
     time = clock.clock(trial)
-    lines += [f"Clock: {escape(clock.sentence(time))}."] if time else []
-    return "\n\n".join([*lines, *outcome(trial)])
+    told = ("Clock: ", Foreign(clock.sentence(time)), ".") if time else ""
+    return Heading(title, 1), *paragraphs(value(trial, row), confirmed(run, trial), told, outcome(trial))
+
+
+def value(trial: Trial, row: Row) -> Words:
+    """What its best epoch reached."""
+    best, objective = trial.best, trial.objective
+    if not best or trial.status in LOST:
+        return ""
+    reached = f"{written.value(objective, best[objective.column])} {written.title(objective)}"
+    return (
+        f"{reached} at epoch {best['epoch']}{bounds(trial, row)}; {len(trial.epochs)} of "
+        f"{trial.config['epochs']} epochs trained; seed {trial.seed}, from ", Foreign(trial.source), ".",
+    )  # fmt: skip
+
+
+def confirmed(run: Run, trial: Trial) -> str:
+    """What fresh seeds made of its configuration."""
+    fresh = standing.confirmed_values(run, trial)
+    if not fresh:
+        return ""
+    spread, mean = (
+        written.interval(trial.objective, min(fresh), max(fresh)),
+        written.value(trial.objective, fmean(fresh)),
+    )
+    return f"Confirmed: {mean}, mean of {plural(len(fresh), 'fresh seed')} ({spread})."
 
 
 def bounds(trial: Trial, row: Row) -> str:
@@ -75,30 +87,36 @@ def bounds(trial: Trial, row: Row) -> str:
     return f" (95 % interval {written.interval(objective, low, high)}{written.unit(objective)})"
 
 
-def outcome(trial: Trial) -> list[str]:
+def outcome(trial: Trial) -> Words:
     """What ended it, where that needs a sentence."""
     found = trial.outcome or {}
     if trial.status == "failed":
-        return [f"Failed: {escape(found.get('error', ''))} in {escape(found.get('where', ''))}; see error.txt."]
+        return "Failed: ", Foreign(found.get("error", "")), " in ", Foreign(found.get("where", "")), "; see error.txt."
     if trial.status == "diverged":
-        return [f"The loss was no longer a finite number in epoch {escape(found.get('epoch'))}."]
-    if trial.status == "stopped":
-        return [f"Stopped early by the scheduler after epoch {trial.stopped_at}."]
-    return []
+        return "The loss was no longer a finite number in epoch ", Foreign(found.get("epoch")), "."
+    return f"Stopped early by the scheduler after epoch {trial.stopped_at}." if trial.status == "stopped" else ""
 
 
-def parts(run: Run, trial: Trial) -> list[str]:
+def parts(run: Run, trial: Trial) -> Blocks:
     """Curve, configuration, files and commands."""
     curve = terminal_plot.plot([written.plotted(trial.objective, value) for value in trial.values])
-    rows = [[escape(key), escape(setting(key, value))] for key, value in trial.config.items()]
-    there = [[escape(name), count(size)] for name, size in files(trial)]
-    folder = escape(one_line(trial.folder), 1000)
-    return [
-        f"## {written.axis(trial.objective).capitalize()} by epoch\n\n```text\n{curve}\n```" if curve else "",
-        f"## Configuration\n\n{table(['parameter', 'value'], rows, 'll')}",
-        f"## Files in {folder}\n\n{table(['file', 'bytes'], there, 'lr')}" if there else "",
-        f"## Train it again\n\n{fence(reproduce(run, trial), commands.train_again(run, trial))}",
-    ]
+    there = pairs(("file", "bytes"), {name: count(size) for name, size in files(trial)}, "lr")
+    folder = Heading(("Files in ", Foreign(trial.folder, 1000)))
+    return (
+        *(
+            (
+                Heading(f"{written.axis(trial.objective).capitalize()} by epoch"),
+                Commands(tuple(curve.split("\n")), "text"),
+            )
+            if curve
+            else ()
+        ),
+        Heading("Configuration"),
+        *pairs(("parameter", "value"), {key: setting(key, value) for key, value in trial.config.items()}),
+        *((folder, *there) if there else ()),
+        Heading("Train it again"),
+        Commands((reproduce(run, trial), commands.train_again(run, trial))),
+    )
 
 
 def files(trial: Trial) -> list[tuple[str, int]]:

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import chosen, comparison, frame, ranking, replicates, spread, valued
+from search import confirmation
 from search.ledger import Run, Trial
 from trainables.config import key_of
-
-CONFIRM = "confirm"
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Standing:
         confirmed: one row per configuration that was trained on fresh seeds, best first, with its value in the search in
             `search_value`; empty as long as any of these trials has not ended.
         keys: the hyperparameters worth a column.
+        winner: the place in the plan of the trial whose weights stand for the best configuration.
     """
 
     trials: pd.DataFrame
@@ -34,12 +34,7 @@ class Standing:
     fresh: pd.DataFrame
     confirmed: pd.DataFrame
     keys: list[str]
-
-    @property
-    def winner(self) -> int | None:
-        """The place in the plan of the trial whose weights stand for the best configuration."""
-        best = self.best
-        return None if best is None else int(best["index"])
+    winner: int | None
 
     @property
     def is_confirmed(self) -> bool:
@@ -53,23 +48,16 @@ class Standing:
 
     @cached_property
     def best(self) -> pd.Series | None:
-        """The best configuration, as its best trial of the search; one that fresh seeds chose may not have finished there, as
-        a baseline that was stopped early: then as the best of those.
-        """
-        chosen = self.confirmed if self.is_confirmed else self.board
-        if chosen.empty or chosen["status"].iloc[0] != "finished":
-            return None
-        finished = (rows[rows["status"] == "finished"] for rows in (self.trials, self.fresh))
-        found = (rows[rows["group"] == chosen["group"].iloc[0]] for rows in finished)
-        own = next(rows for rows in found if len(rows))
-        return ranking.best_first(own).iloc[0]
+        """The row of the winner."""
+        own = [rows[rows["index"] == self.winner] for rows in (self.trials, self.fresh)]
+        return next((rows.iloc[0] for rows in own if len(rows)), None)
 
 
 def stand(run: Run) -> Standing:
     """Rank a run."""
     everything = frame.load([run])
     everything.insert(0, "group", [key_of(trial.config) for trial in frame.planned(run)])
-    is_fresh = everything["source"] == CONFIRM
+    is_fresh = everything["source"] == confirmation.SOURCE
     trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity.sizes["val"])
     if run.totals.seeds == 1:
         board = trials = chosen.best_network(trials, run.identity.sizes["val"], stops=stops_early(run))
@@ -82,7 +70,9 @@ def stand(run: Run) -> Standing:
     moved = moved_by_seeds(confirmed, fresh)
     if moved and run.totals.seeds == 1:
         board = trials = comparison.allow_for_seeds(trials, run.identity.sizes["val"], moved)
-    return Standing(trials, board, fresh, confirmed, frame.varied(everything, [run]))
+    best = confirmation.winner(run)
+    keys = frame.varied(everything, [run])
+    return Standing(trials, board, fresh, confirmed, keys, None if best is None else best.index)
 
 
 def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float, float] | None:
@@ -107,7 +97,7 @@ def stops_early(run: Run) -> bool:
 
 def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     """What the fresh seeds say, as rows of the board with its id, folder and `search_value`."""
-    over = all(trial.ended for trial in fresh_trials(run))
+    over = all(trial.ended for trial in run.fresh_trials)
     rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.confirm_seeds))
     rows = rows.iloc[: None if over else 0]
     known = board[board["group"].isin(rows["group"])].set_index("group")
@@ -117,11 +107,6 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**own, search_value=promised.to_numpy())  # what was stopped early promised nothing of its end
 
 
-def fresh_trials(run: Run) -> list[Trial]:
-    """Those that confirm."""
-    return [trial for trial in run.trials if trial.source == CONFIRM]
-
-
 def confirmed_values(run: Run, trial: Trial) -> list[float]:
     """The values of its configuration on fresh seeds."""
     return [other.value for other in confirmations(run, trial) if other.value is not None]
@@ -129,7 +114,7 @@ def confirmed_values(run: Run, trial: Trial) -> list[float]:
 
 def confirmations(run: Run, trial: Trial) -> list[Trial]:
     """The trials of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
-    fresh = fresh_trials(run)
+    fresh = run.fresh_trials
     own = [other for other in fresh if other.config == trial.config]
     if not all(other.ended for other in fresh) or any(other.status != "finished" for other in own):
         return []

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from analysis import standing
+from search import confirmation
+from search.confirmation import is_complete
 from search.ledger import Run, Trial
 from trainables import durable, timing
 from trainables.durable import Record
@@ -43,10 +44,9 @@ def test_winner(run: Run, cache: Path) -> None:
         RunError: the winner's weights are missing or damaged, or the cache holds other images.
         StorageError: the record cannot be written; the test split stays closed.
     """
-    index = standing.stand(run).winner
-    if index is None or not run.complete:
+    trial = confirmation.winner(run)
+    if trial is None or not is_complete(run):
         return
-    trial = next(trial for trial in run.trials if trial.index == index)
     if not (trial.folder / "best.json").exists():
         print(WITHOUT_WEIGHTS, file=sys.stderr)
         return
@@ -54,7 +54,7 @@ def test_winner(run: Run, cache: Path) -> None:
     if any(record["weights"] == key and record["state"] == "done" for record in run.tests):
         return
     assert trial.best is not None, "a finished trial has epochs"
-    entry = {"weights": key, "trial": index, "epoch": trial.best["epoch"]}
+    entry = {"weights": key, "trial": trial.index, "epoch": trial.best["epoch"]}
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
     metrics = evaluate(run, trial, weights, cache)
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": metrics})

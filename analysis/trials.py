@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from analysis import joined, next_step, standing
-from search import ledger
+from analysis import joined, next_step
+from search import confirmation, ledger
 from search.ledger import Run, Trial
 from trainables.errors import RunError
 
@@ -59,10 +59,10 @@ def winner(run: Run) -> Trial:
     Raises:
         RunError: none has finished.
     """
-    index = standing.stand(run).winner
-    if index is None:
+    best = confirmation.winner(run)
+    if best is None:
         raise RunError(f"no winner: {run.folder}: {next_step.came_to(run)}. {next_step.of_run(run)}")
-    return next(trial for trial in run.trials if trial.index == index)
+    return best
 
 
 def find_or_winner(name: str, runs_dir: Path) -> tuple[Run, Trial]:

@@ -9,29 +9,20 @@ import json
 import shlex
 from pathlib import Path
 
-from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
+from analysis.evidence import TEXT, WHOLE, Evidence, Line
 from analysis.verify_decisions import DECISION, check_decisions, is_rule
 from analysis.verify_plan import check_plan
 from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
 from search import confirmation, ledger
-from search.ledger import TOTALS, Shape
 from search.lock import held
-from search.recorded import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Totals
+from search.recorded import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from trainables.durable import Record
 from trainables.errors import RunError
 
-NONE = type(None)
-IDENTITY: Shape = {
-    "schema": WHOLE, "space": TEXT, "space_hash": TEXT, "space_params": (dict,), "constants": (dict,), "baseline": (dict,),
-    "dataset": TEXT, "dataset_title": TEXT, "fallback": (str, NONE), "fingerprint": TEXT, "sizes": (dict,),
-    "classes": (list,), "fraction": NUMBER, "seed": WHOLE, "algorithm": TEXT, "scheduler": (dict,), "precision": TEXT,
-    "threads": WHOLE, "code": TEXT, "torch": TEXT, "versions": (dict,), "git": (str, NONE),
-}  # fmt: skip
-SINCE: Shape = {"normalisation": (dict,)}  # not in runs that were made before it was recorded
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
-RESULT: Shape = {"id": TEXT, "rank": (int, NONE), "status": TEXT, "epochs": WHOLE, "index": WHOLE}
+RESULT: Shape = {"id": TEXT, "rank": (int, type(None)), "status": TEXT, "epochs": WHOLE, "index": WHOLE}
 
 
 def verify(run_folder: Path) -> list[str]:
@@ -76,9 +67,8 @@ def check_identity(evidence: Evidence) -> Identity | None:
     if evidence.content(path) is None:
         evidence.wrong("run.json", "missing, so this is no run")
         return None
-    record = evidence.object(path, IDENTITY)
-    since = {key: types for key, types in SINCE.items() if key in (record or {})}
-    if record is None or not evidence.has_shape("run.json:1", record, since):
+    record = evidence.object(path, {})
+    if record is None or not evidence.has_shape("run.json:1", record, Identity.shape(record)):
         return None
     if not evidence.has_shape("run.json:1", record["sizes"], SIZES):
         return None
@@ -96,9 +86,9 @@ def check_identity(evidence: Evidence) -> Identity | None:
 
 def check_totals(evidence: Evidence) -> list[Line]:
     """totals.jsonl: at least one line, and no total ever shrinks."""
-    found = evidence.lines(evidence.run / "totals.jsonl", {key: TOTALS[key] for key in TOTALS if key not in UNSAID})
+    found = evidence.lines(evidence.run / "totals.jsonl", {})
     totals = [Line(line.where, {**UNSAID, **line.record}) for line in found]
-    totals = [line for line in totals if evidence.has_shape(line.where, line.record, TOTALS)]
+    totals = [line for line in totals if evidence.has_shape(line.where, line.record, Totals.shape(line.record))]
     if not totals:
         evidence.wrong("totals.jsonl:1", "no line, so nothing was asked for")
     for before, after in itertools.pairwise(totals):
@@ -118,9 +108,6 @@ def asked_by(line: Line) -> Totals:
 def check_allowed(evidence: Evidence, line: Line) -> None:
     """What --allow-changes let pass: told in words, with the values from then on, and nothing that may never change."""
     changed, words = line.record.get("identity", {}), line.record["allowed"]
-    if not isinstance(changed, dict):
-        evidence.wrong(line.where, f"identity is {changed!r}")
-        return
     if bool(changed) != bool(words):
         what = (
             f"{', '.join(changed)} changed, but no change was allowed"
@@ -131,15 +118,14 @@ def check_allowed(evidence: Evidence, line: Line) -> None:
     renamed = {"space_hash"} if "schema" in changed else set()  # a schema has its own way to write a space
     for key in changed.keys() - set(ALLOWABLE) - renamed:
         evidence.wrong(line.where, f"{key} may not change")
-    known = {key: IDENTITY[key] for key in changed if key in ALLOWABLE}
+    known = {key: types for key, types in Identity.shape().items() if key in changed and key in ALLOWABLE}
     if evidence.has_shape(line.where, changed, known) and "scheduler" in known:
         is_rule(evidence, line.where, changed["scheduler"])
 
 
 def was_changed(key: str, totals: list[Line]) -> bool:
     """Whether a part of the identity was allowed to change on the way."""
-    changes = [line.record.get("identity") for line in totals]
-    return any(key in change for change in changes if isinstance(change, dict))
+    return any(key in line.record.get("identity", {}) for line in totals)
 
 
 def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:

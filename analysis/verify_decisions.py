@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import ledger
-from search.ledger import Shape
+from search.recorded import Shape
 from search.stopping import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
 from trainables.durable import Record
 from trainables.objective import ACCURACY, Objective
@@ -133,7 +133,12 @@ class Whole:
     """sha and epochs:K: each rung on the values of all that were there; decided again when more trials were asked for."""
 
     def __init__(
-        self, scheduler: Record, seed: int, decisions: list[Line], counts: Sequence[int], objective: Objective
+        self,
+        scheduler: Record,
+        seed: int,
+        decisions: list[Line],
+        counts: Sequence[int],
+        objective: Objective = ACCURACY,
     ) -> None:
         self.scheduler, self.seed, self.decisions, self.counts = scheduler, seed, decisions, counts or [0]
         self.objective = objective

@@ -10,7 +10,8 @@ import numpy as np
 from analysis import predictions
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from search import confirmation
-from search.ledger import OUTCOMES, Shape
+from search.ledger import OUTCOMES
+from search.recorded import Shape
 from trainables import timing
 from trainables.config import trial_id
 from trainables.durable import Record, states

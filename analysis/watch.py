@@ -9,6 +9,7 @@ from rich.live import Live
 from analysis import commands
 from analysis.mirrors import changed
 from search import display, ledger
+from search.confirmation import is_complete
 from search.ledger import Run
 from search.lock import held
 from search.progress import Progress
@@ -28,7 +29,7 @@ def watch(folder: Path, console: Console) -> None:
         console.print(display.render(progress, idle))
         return
     with Live(get_renderable=lambda: display.render(progress, idle), console=console, refresh_per_second=1):
-        while not run.complete:
+        while not is_complete(run):
             time.sleep(EVERY)
             before, run = run, ledger.read(folder)
             if held(folder) is False or len(run.trials) != len(before.trials) or run.totals != before.totals:

@@ -8,8 +8,9 @@ from analysis import statistics, valued
 from analysis.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
 from analysis.leaderboard import identifier
 from analysis.markdown import NOTHING, count, interval, percent, plural
-from analysis.standing import CONFIRM, Standing
+from analysis.standing import Standing
 from analysis.testing import evaluation, reads
+from search.confirmation import SOURCE, is_complete
 from search.ledger import Run
 from trainables import census, written
 from trainables.metrics import macro_f1 as f1_of_present
@@ -27,7 +28,7 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
     if metrics is None:
         when = (
             "run the command again to have it done, if its weights were kept"
-            if run.complete
+            if is_complete(run)
             else "that is done when every trial has ended"
         )
         return heading, *paragraphs(f"Not evaluated: {when}. {read}")
@@ -39,7 +40,7 @@ def network(run: Run, where: Standing) -> Words:
     """Which of its networks stands for the winner, whose value may be a mean over several: that one is kept and tested."""
     best = where.best
     assert best is not None, "there is a winner"
-    which = join(", ", ["one network", choice(run, where, best["source"] == CONFIRM)])
+    which = join(", ", ["one network", choice(run, where, best["source"] == SOURCE)])
     value = written.value(valued.own(best), valued.value(best))
     named = "" if valued.own(best).is_accuracy else f"{written.name(valued.own(best))} "
     return which, " (", identifier(best.to_dict()), f", {named}{value} on validation)"

@@ -14,9 +14,8 @@ from search.folder import tidy
 from search.interrupts import Interrupts
 from search.pulse import START_HERE, START_ON_CLUSTER, Watchdog
 from search.resources import Resources, check_disk, local
-from search.runner import Notify
 from search.settings import Settings
-from search.turns import Turns
+from search.turns import Notify, Turns
 from search.worker import Job
 from trainables import timing
 from trainables.errors import RayError, RunError

@@ -3,9 +3,9 @@
 from search import ledger
 from search.budgets import Budgets, Cause
 from search.faults import Fault, blame
+from search.lock import when_free
 from search.pulse import Watchdog
 from search.turns import Turns
-from search.worker import when_free
 from trainables.errors import LockedError, RayError
 
 FAILED: dict[Cause, str] = {

@@ -1,18 +1,15 @@
 """Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-from search import order
+from search import ledger, order
+from search.ledger import Run, Trial
 from trainables import durable
 from trainables.config import key_of, trial_id
 from trainables.durable import Record
 from trainables.seeds import derive
 
-if TYPE_CHECKING:
-    from search.ledger import Run, Trial
-
-SOURCE = "confirm"
+SOURCE = ledger.CONFIRMATION
 
 
 def seed_of(seed: int, replicate: int) -> int:
@@ -20,7 +17,7 @@ def seed_of(seed: int, replicate: int) -> int:
     return derive(seed, SOURCE, replicate)
 
 
-def extend(run: "Run") -> "Run":
+def extend(run: Run) -> Run:
     """Plan what the confirmation lacks, if the search has ended, and read the run again.
 
     Raises:
@@ -29,20 +26,18 @@ def extend(run: "Run") -> "Run":
     lines = missing(run)
     if not lines:
         return run
-    from search import ledger
-
     durable.append(run.folder / "trials.jsonl", *lines)
     return ledger.read(run.folder)
 
 
-def missing(run: "Run") -> list[Record]:
+def missing(run: Run) -> list[Record]:
     """The lines of the plan that the confirmation lacks; none before every trial of the search has ended.
 
     A configuration that is confirmed stays so when the search grows and others pass it: all have the same seeds.
     """
     if not (run.totals.confirm and run.search_ended):
         return []
-    there = {(trial.seed, key_of(trial.config)) for trial in run.trials if trial.source == SOURCE}
+    there = {(trial.seed, key_of(trial.config)) for trial in run.fresh_trials}
     lines: list[Record] = []
     for config in chosen(run):
         for replicate in range(run.totals.confirm_seeds):
@@ -55,16 +50,46 @@ def missing(run: "Run") -> list[Record]:
     return lines
 
 
-def chosen(run: "Run") -> list[Record]:
+def chosen(run: Run) -> list[Record]:
     """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
-    confirmed = [trial for trial in run.trials if trial.source == SOURCE]
     best = leaders(run.search_trials)[: run.totals.confirm]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
-    configs = {key_of(trial.config): planned_config(trial) for trial in (*confirmed, *best, *baseline)}
+    configs = {key_of(trial.config): planned_config(trial) for trial in (*run.fresh_trials, *best, *baseline)}
     return list(configs.values())
 
 
-def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
+def deciding(run: Run) -> list[Trial]:
+    """The trials that the choice of the winner rests on: those of the best configuration, if one has finished.
+
+    They are those on fresh seeds, once all of these have ended and a configuration has finished on each, else the search's own.
+    """
+    fresh = run.fresh_trials
+    seeds = max(1, run.totals.confirm_seeds)
+    best = best_of(fresh, seeds) if all(trial.ended for trial in fresh) else []
+    return best or best_of(run.search_trials, run.totals.seeds)
+
+
+def best_of(trials: Sequence[Trial], seeds: int) -> list[Trial]:
+    """Those of the best configuration, if it has finished; on one seed, where a configuration is one trial, the best trial."""
+    if seeds == 1:
+        best = min(trials, key=order.of_trial, default=None)
+        return [best] if best and best.status == "finished" else []
+    groups = order.configurations(trials, seeds)
+    return groups[0] if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"] else []
+
+
+def winner(run: Run) -> Trial | None:
+    """The trial whose weights stand for the best configuration: its best of the search.
+
+    One that fresh seeds chose may not have finished there, as a baseline that was stopped early: then the best of those.
+    """
+    best = deciding(run)
+    groups = [[trial for trial in run.search_trials if best and key_of(trial.config) == key_of(best[0].config)], best]
+    finished = ([trial for trial in group if trial.status == "finished"] for group in groups)
+    return min(next(filter(None, finished), []), key=order.of_trial, default=None)
+
+
+def leaders(trials: Iterable[Trial]) -> list[Trial]:
     """One finished trial of each configuration that has one, best first.
 
     Those that finished on all of their seeds come before those of which early stopping left only some: one lucky seed that
@@ -74,5 +99,10 @@ def leaders(trials: "Iterable[Trial]") -> "list[Trial]":
     return [trials[0] for trials in finished if trials]
 
 
-def planned_config(trial: "Trial") -> Record:
+def planned_config(trial: Trial) -> Record:
     return {key: value for key, value in trial.config.items() if key != "epochs"}
+
+
+def is_complete(run: Run) -> bool:
+    """Whether nothing is left to train, the confirmation included."""
+    return run.search_ended and not missing(run) and all(trial.ended for trial in run.trials)

@@ -65,7 +65,7 @@ class Decisions:
 
 def of_run(run: Run) -> Decisions:
     """The decisions of a run as it is now. Trials that confirm are never stopped."""
-    exempt = {trial.index for trial in run.trials if trial.source == "confirm"}
+    exempt = {trial.index for trial in run.fresh_trials}
     path, identity = run.folder / "decisions.jsonl", run.identity
     return Decisions(
         path, identity.scheduler, run.totals.epochs, run.decisions, identity.seed, exempt, identity.objective

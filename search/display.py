@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from search.progress import Progress, TrialProgress
-from search.runner import Notify
 from search.settings import plural
 from search.stopping import WAITING
+from search.turns import Notify
 from trainables import streams, written
 from trainables.durable import Record
 

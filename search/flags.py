@@ -6,13 +6,11 @@ No typer here, nor anything else that is slow to import: a search reads its defa
 """
 # ruff: noqa: RUF009 (each default below is a dataclasses.field)
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from search import completion
 from trainables.errors import UsageError
 from trainables.paths import DATA_DIR
 
@@ -48,7 +46,7 @@ class Flag:
     least: int | None = None  # the smallest value
     names: tuple[str, ...] = ()  # how it is written, if the name of its field does not say so
     value: str | None = None  # how its value is called, if its type does not say so
-    complete: Callable[..., Sequence[str]] | None = None  # the values that a shell offers
+    complete: str | None = None  # the values that a shell offers: a function of search/completion.py
 
 
 def flag(default: Default, group: str, kind: Kind, text: str, **more: Any) -> Default:
@@ -61,9 +59,7 @@ def flag(default: Default, group: str, kind: Kind, text: str, **more: Any) -> De
 class Flags:
     """What a command line asks for: an entry for each flag, in the order of the help."""
 
-    space: str | None = flag(
-        None, SPACE, IDENTITY, "what to search: a file of spaces/ without .py", complete=completion.spaces
-    )
+    space: str | None = flag(None, SPACE, IDENTITY, "what to search: a file of spaces/ without .py", complete="spaces")
     set_: list[str] | None = flag(
         None, SPACE, IDENTITY,
         "change the space: a value, several with commas, or a range, lr=loguniform(1e-4,1); repeatable", value="KEY=VALUE",
@@ -77,12 +73,10 @@ class Flags:
     )
     seed: int = flag(0, SPACE, IDENTITY, "seed of points and trials")
     warm_start: str | None = flag(
-        None, SPACE, IDENTITY, "a run whose best points are tried right after the baseline", complete=completion.runs
+        None, SPACE, IDENTITY, "a run whose best points are tried right after the baseline", complete="runs"
     )
 
-    dataset: str = flag(
-        "auto", IMAGES, IDENTITY, "auto, digits, cifar10, cifar100 or folder:PATH", complete=completion.datasets
-    )
+    dataset: str = flag("auto", IMAGES, IDENTITY, "auto, digits, cifar10, cifar100 or folder:PATH", complete="datasets")
     data_dir: Path = flag(DATA_DIR, IMAGES, FREE, "where archives lie or are downloaded to")
     skip_bad: bool = flag(False, IMAGES, IDENTITY, "leave out images of a folder that cannot be read")
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
@@ -134,7 +128,7 @@ class Flags:
 
     resume: str | None = flag(
         None, CONTINUING, SELECTS, "continue this run, a name or a path, with the settings it has recorded",
-        complete=completion.runs,
+        complete="runs",
     )  # fmt: skip
     retry_failed: bool = flag(False, CONTINUING, FREE, "try failed configurations again")
     allow_changes: bool = flag(False, CONTINUING, FREE, "continue although the search was changed; recorded")
@@ -150,7 +144,7 @@ class Flags:
 
     list_spaces: bool = flag(False, INSTEAD, SELECTS, "name every space in one line and stop")
     show_space: str | None = flag(
-        None, INSTEAD, SELECTS, "print this space with its first points and stop", complete=completion.spaces
+        None, INSTEAD, SELECTS, "print this space with its first points and stop", complete="spaces"
     )
     dry_run: bool = flag(
         False, INSTEAD, SELECTS, "print trials, epochs, disk and time, measured on a few batches, and stop"

@@ -278,9 +278,10 @@ def tidy_trial(trial: Trial) -> None:
             durable.remove_checked(old)
 
 
-def prune_weights(run: Run, keep: int, winner: int | None = None) -> None:
+def prune_weights(run: Run, keep: int) -> None:
     """Keep the weights of the best `keep` trials of the search, of the winner, of the baseline and of the confirmation."""
     finished = [trial for trial in run.search_trials if trial.status == "finished"]
+    best = confirmation.winner(run)
     for trial in sorted(finished, key=order.of_trial)[keep:]:
-        if trial.source != "baseline" and trial.index != winner:
+        if trial.source != "baseline" and trial is not best:
             durable.remove_checked(trial.folder / "best.safetensors")

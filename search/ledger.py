@@ -10,18 +10,14 @@ from operator import contains, itemgetter
 from pathlib import Path
 from typing import Any
 
-from search import confirmation
-from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Totals
+from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.status import ENDED, Status
 from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
 from trainables.objective import ACCURACY, Objective
 
-Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
-TOTALS: Shape = {
-    "trials": (int,), "epochs": (int,), "seeds": (int,), "confirm": (int,), "confirm_seeds": (int,), "keep_best": (int,),
-    "allowed": (list,),
-}  # fmt: skip
+CONFIRMATION = "confirm"  # the source of a trial that confirms
+
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
@@ -56,6 +52,11 @@ class Trial:
     def _was_lengthened(self) -> bool:
         """It finished when fewer epochs were asked for."""
         return self.outcome == {"outcome": "finished"} and len(self.epochs) < self.config["epochs"]
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it trains a chosen configuration again: it has no part in choosing."""
+        return self.source == CONFIRMATION
 
     @property
     def ended(self) -> bool:
@@ -96,7 +97,12 @@ class Run:
     @property
     def search_trials(self) -> list[Trial]:
         """All trials but those of the confirmation, which have no part in choosing."""
-        return [trial for trial in self.trials if trial.source != confirmation.SOURCE]
+        return [trial for trial in self.trials if not trial.confirms]
+
+    @property
+    def fresh_trials(self) -> list[Trial]:
+        """Those of the confirmation, on fresh seeds."""
+        return [trial for trial in self.trials if trial.confirms]
 
     @property
     def is_planned(self) -> bool:
@@ -107,11 +113,6 @@ class Run:
     def search_ended(self) -> bool:
         """Whether every trial of the search is planned and has ended, so that there is a choice to confirm."""
         return self.is_planned and all(trial.ended for trial in self.search_trials)
-
-    @property
-    def complete(self) -> bool:
-        is_planned = self.search_ended and not confirmation.missing(self)
-        return is_planned and all(trial.ended for trial in self.trials)
 
 
 def read(folder: Path) -> Run:
@@ -165,7 +166,7 @@ def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Reco
 def read_totals(folder: Path) -> list[Totals]:
     """Every line of totals.jsonl, with what older ones left unsaid."""
     path = folder / "totals.jsonl"
-    return [Totals.read(record, str(path)) for record in checked(path, TOTALS, UNSAID)]
+    return [Totals.read(record, str(path)) for record in checked(path, Totals.shape(), UNSAID)]
 
 
 def damaged(path: Path, number: int, what: str) -> RunError:

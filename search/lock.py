@@ -1,15 +1,18 @@
-"""One process per run: a lock that the kernel lets go of when its holder ends, however it ends."""
+"""One process per run, and per trial: locks that the kernel lets go of when their holder ends, however it ends."""
 
 import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trainables import durable
 from trainables.errors import LockedError, StorageError
 from trainables.meter import say
+
+LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
 
 @contextlib.contextmanager
@@ -59,3 +62,19 @@ def held(run: Path) -> bool | None:
 
 def told(run: Path, error: OSError) -> StorageError:
     return durable.storage_error(run / "run.lock", error, 0)
+
+
+def when_free(work: Callable[[], None]) -> None:
+    """Work in a trial's folder, after waiting for whoever still holds it.
+
+    Raises:
+        LockedError: it is held for too long.
+    """
+    give_up = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            return work()
+        except LockedError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.2)

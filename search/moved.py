@@ -6,7 +6,7 @@ from dataclasses import replace
 from search import identity, ledger
 from search.recorded import Identity
 from search.resuming import names
-from search.settings import Settings
+from search.settings import Settings, usual_name
 from trainables.data import Dataset
 from trainables.errors import ExpectedError
 from trainables.named import FOLDER
@@ -42,7 +42,7 @@ def on_the_same_images(settings: Settings, asked: Identity) -> Iterator[tuple[st
             recorded = ledger.read_identity(settings.runs_dir / name)
         except ExpectedError:  # damaged, or of a newer version: nothing to go on with
             continue
-        is_named_so = name == f"{recorded.space}-{recorded.dataset}"
+        is_named_so = name == usual_name(recorded.space, recorded.dataset)
         if is_named_so and (recorded.space, recorded.fingerprint) == (asked.space, asked.fingerprint):
             yield name, recorded
 

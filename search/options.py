@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from search import completion
 from search.flags import FLAGS, INSTEAD, Flags, described, spellings
 from trainables.options import Command, Version, in_brackets, option
 
@@ -47,7 +48,7 @@ def of(name: str) -> Any:
     entry = FLAGS[name]
     return option(
         described(name) + in_brackets(entry.unset), *spellings(name),
-        rich_help_panel=entry.group, metavar=entry.value, autocompletion=entry.complete,
+        rich_help_panel=entry.group, metavar=entry.value, autocompletion=entry.complete and getattr(completion, entry.complete),
     )  # fmt: skip
 
 

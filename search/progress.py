@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from operator import attrgetter
 
-from search import confirmation, ledger, order
+from search import ledger, order
 from search.status import ENDED, OPEN, Status
 from trainables.durable import Record
 from trainables.objective import Objective
@@ -49,8 +49,7 @@ class Progress:
 
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
         searched = {key: trial.config.get(key, "") for key in self.run.identity.space_params}
-        confirms = trial.source == confirmation.SOURCE
-        facts = trial.objective, len(trial.epochs), trial.value, trial.status, confirms
+        facts = trial.objective, len(trial.epochs), trial.value, trial.status, trial.confirms
         return TrialProgress(trial.index, trial.id, searched, *facts)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:

@@ -3,10 +3,12 @@
 They know how they are read, written and compared. Loads neither pandas nor torch.
 """
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Any, ClassVar, Self, get_args, get_origin
 
 from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
@@ -21,6 +23,7 @@ COMPARED = (  # the name of the data set is not: moved images are the same image
     "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "objective", "precision",
     "threads", "code", "torch",
 )  # fmt: skip
+Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
 
 
@@ -28,6 +31,12 @@ class Recorded:
     """A value that is written as a plain record: fields in order, without those at their defaults unless `ALWAYS` has them."""
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def shape(cls, record: Record | None = None) -> Shape:
+        """What the parts may hold that are always written, and those of this record."""
+        told = [each for each in fields(cls) if default(each) is MISSING or each.name in {*cls.ALWAYS, *(record or {})}]  # type: ignore[arg-type]
+        return {each.name: in_json(each.type) for each in told}
 
     @classmethod
     def read(cls, record: Record, where: str) -> Self:
@@ -54,6 +63,13 @@ def default(of: Any) -> Any:
     return of.default_factory() if of.default_factory is not MISSING else of.default
 
 
+def in_json(hint: Any) -> tuple[type, ...]:
+    """The types that a value of this type hint has when it is read back."""
+    alike = {Mapping: (dict,), Objective: (dict,), float: (int, float)}
+    kinds = [get_origin(each) or each for each in (get_args(hint) if isinstance(hint, UnionType) else (hint,))]
+    return tuple(itertools.chain.from_iterable(alike.get(kind, (kind,)) for kind in kinds))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity(Recorded):
     """run.json, and what was allowed to change since. No path of a machine is in it, so that a copied run is a whole run.
@@ -74,6 +90,8 @@ class Identity(Recorded):
         set, max_params, constraint: how the space was changed or limited.
         warm_start: {"run": name, "points": [...]}.
     """
+
+    ALWAYS: ClassVar[frozenset[str]] = frozenset({"space_hash", "torch"})
 
     schema: int
     space: str
@@ -118,6 +136,27 @@ class Identity(Recorded):
     def skips_bad(self) -> bool:
         """Whether the images are those that were left after --skip-bad."""
         return bool(self.census.get("skipped"))
+
+    def flags(self) -> Record:
+        """The flags of class identity that lead to this identity; of early stopping only those that its rule reads.
+
+        Those of a warm start are not among them, because its points are in the run, nor is the path of a folder of images.
+        """
+        from search import stopping  # numpy loads here, and a shell that completes names has no need of it
+
+        return {
+            "space": self.space,
+            "dataset": self.dataset,
+            "algo": self.algorithm,
+            "seed": self.seed,
+            **({"max_params": self.max_params} if self.max_params else {}),
+            **stopping.flags(self.scheduler),
+            "fraction": self.fraction,
+            "precision": self.precision,
+            "cpus_per_trial": self.threads,
+            **({"skip_bad": True} if self.skips_bad else {}),
+            **({"set_": self.set} if self.set else {}),
+        }
 
     def differences(self, asked: "Identity") -> Record:
         """The parts that would make it another search, as they are asked for now."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search import ledger, local
+from search.confirmation import is_complete
 from search.flags import OF_A_RULE
 from search.recorded import Identity
 from trainables import config
@@ -33,7 +34,7 @@ def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None =
     if "name" in given:
         raise UsageError(f"--name contradicts --resume {name}. Leave one of them out.")
     identity = ledger.read_identity(folder)
-    known = flags(identity) | places(folder, identity, given)
+    known = identity.flags() | places(folder, identity, given)
     is_other_rule = scheduler not in (None, known["scheduler"])
     dropped = {*given, *(OF_A_RULE if is_other_rule else ())}
     found = {key: value for key, value in known.items() if key not in dropped}
@@ -77,28 +78,6 @@ def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
     return found | {"dataset": dataset}
 
 
-def flags(identity: Identity) -> Record:
-    """The flags of class identity that lead to this identity; early stopping has only those that its rule reads.
-
-    The points of a warm start are in the run, so the run that they came from is not needed again.
-    """
-    from search import stopping  # numpy loads here, and a shell that completes names has no need of it
-
-    return {
-        "space": identity.space,
-        **({"set_": identity.set} if identity.set else {}),
-        **({"max_params": identity.max_params} if identity.max_params else {}),
-        "dataset": identity.dataset,
-        **({"skip_bad": True} if identity.skips_bad else {}),
-        "algo": identity.algorithm,
-        "seed": identity.seed,
-        **stopping.flags(identity.scheduler),
-        "fraction": identity.fraction,
-        "precision": identity.precision,
-        "cpus_per_trial": identity.threads,
-    }
-
-
 def closest(name: str, known: Sequence[str]) -> str:
     """The runs that could be meant, finished ones too; nothing if none is like it."""
     alike = config.closest(name, known, CLOSEST, cutoff=0.6)
@@ -116,7 +95,7 @@ def unfinished(runs_dir: Path) -> list[str]:
     found = []
     for name in names(runs_dir):
         try:
-            found += [] if ledger.read(runs_dir / name).complete else [name]
+            found += [] if is_complete(ledger.read(runs_dir / name)) else [name]
         except ExpectedError:
             found.append(f"{name} (damaged)")
     return found

@@ -15,7 +15,7 @@ import socket
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,11 @@ from search.interrupts import Interrupted, Interrupts, shielded
 from search.ledger import Run
 from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
-from search.turns import Turn
+from search.turns import Notify, Turn
 from search.worker import Job, train_trial
 from trainables import memory, streams
 from trainables.child import ROOT
-from trainables.durable import Record, storage_error
+from trainables.durable import storage_error
 from trainables.errors import RayError
 
 KNOCK = 10.0  # seconds for a cluster to answer
@@ -60,8 +60,6 @@ ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/find
 OF_TUNE = ("TUNE_", "RAY_TUNE_", "RAY_AIR_", "RAY_TRAIN_", "RAY_CHDIR_TO_TRIAL_DIR")
 # Set where a program is a job of a cluster; no business of a Ray that is started here.
 ELSEWHERE = ("RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_RUNTIME_ENV_HOOK", "RAY_REDIS_ADDRESS", "RAY_NAMESPACE")
-
-Notify = Callable[[int, Record | None], None]  # trial index and its new row, or None when the trial has ended
 
 
 @contextlib.contextmanager

@@ -103,7 +103,12 @@ class Settings:
 
     @property
     def run_name(self) -> str:
-        return self.name or f"{self.space_name}-{self.dataset_short}"
+        return self.name or usual_name(self.space_name, self.dataset_short)
+
+
+def usual_name(space: str, dataset: str) -> str:
+    """Of a run that is given none."""
+    return f"{space}-{dataset}"
 
 
 def check_scheduler(text: str) -> None:

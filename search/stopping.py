@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from search.flags import OF_A_RULE
+from search.flags import OF_A_RULE, Flags
 from spaces import Scheduler
 from trainables.durable import Record
 from trainables.objective import ACCURACY, Objective
@@ -36,7 +36,12 @@ VERSIONS = {"sha": 2, "epochs": 2}  # of the rules that have changed; run.json d
 FEWEST = 3  # other trials at an epoch before their median says anything
 
 
-def rule(name: str, grace_period: int = 1, reduction_factor: int = 3, audit: float = 0.0) -> Record:
+def rule(
+    name: str,
+    grace_period: int = Flags.grace_period,
+    reduction_factor: int = Flags.reduction_factor,
+    audit: float = Flags.audit,
+) -> Record:
     """A scheduler as run.json has it. A setting that it does not read has the value that describes it.
 
     Args:

@@ -106,7 +106,7 @@ def places(members: Mapping[str, Range]) -> list[int]:
     return list(range(len(rows(members))))
 
 
-def frozen(space: Space, told: Told, objective: Objective) -> "optuna.trial.FrozenTrial":
+def frozen(space: Space, told: Told, objective: Objective = ACCURACY) -> "optuna.trial.FrozenTrial":
     """An earlier trial as Optuna keeps it."""
     from optuna.trial import TrialState, create_trial
 

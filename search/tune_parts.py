@@ -16,8 +16,7 @@ from search.decisions import Decisions
 from search.faults import FailureStreak, Fault
 from search.folder import tidy_trial
 from search.pulse import Watchdog
-from search.runner import Notify
-from search.turns import Turns
+from search.turns import Notify, Turns
 from search.worker_errors import LastError
 from trainables.errors import LockedError, StorageError
 

@@ -5,7 +5,6 @@ from operator import attrgetter
 from pathlib import Path
 
 from search import ledger, order
-from search.confirmation import SOURCE
 from search.resuming import names
 from search.settings import Settings
 from spaces import Point, Space, by_axis, fits
@@ -58,7 +57,7 @@ def best(run: ledger.Run) -> list[ledger.Trial]:
 
     Those that fresh seeds confirmed come first, in the order of these; then the others in the order of the search.
     """
-    fresh = [trial for trial in run.trials if trial.source == SOURCE]
+    fresh = run.fresh_trials
     over = all(trial.ended for trial in fresh)
     confirmed = order.configurations(fresh if over else [], run.totals.confirm_seeds)
     confirmed = [group for group in confirmed if all(trial.status == "finished" for trial in group)]

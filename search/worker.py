@@ -4,17 +4,17 @@ import contextlib
 import functools
 import gc
 import os
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from search import ledger
+from search.lock import when_free
 from search.pulse import beating
 from search.turns import Turn
 from trainables.data import Dataset
 from trainables.durable import Record, storage_error
-from trainables.errors import ExpectedError, LockedError, RayError
+from trainables.errors import ExpectedError, RayError
 from trainables.objective import ACCURACY, Objective
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
@@ -121,22 +121,6 @@ def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_m
             report(row)
             if stop_marker.exists():
                 break
-
-
-def when_free(work: Callable[[], None]) -> None:
-    """Work in a trial's folder, after waiting for whoever still holds it.
-
-    Raises:
-        LockedError: it is held for too long.
-    """
-    give_up = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            return work()
-        except LockedError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.2)
 
 
 @functools.lru_cache(maxsize=1)

@@ -99,11 +99,6 @@ class Space(Parameters):
         """Whether some points may not be trained."""
         return self.constraint is not None or self.max_params is not None
 
-    @property
-    def grid_size(self) -> int:
-        """Number of different combinations that may be trained; 0 if the space is no grid."""
-        return len(self.grid) if self.is_grid else 0
-
     @cached_property
     def grid(self) -> list[Point]:
         """Every different combination that may be trained; none if they cannot be listed."""

@@ -40,7 +40,7 @@ def check(names: Sequence[str]) -> None:
 
 def find(name: str) -> Refresh:
     """The conversion of one mirror. What it needs is imported here and nowhere earlier."""
-    refresh: Refresh = importlib.import_module(f"{__name__}.{name}").refresh
+    refresh: Refresh = importlib.import_module(f"{__package__}.{name}").refresh
     return refresh
 
 

@@ -5,8 +5,8 @@ import io
 import json
 
 from analysis.frame import METRICS
-from analysis.news import best
 from analysis.testing import evaluation
+from search.confirmation import winner
 from search.ledger import Run, Trial
 from trainables import durable
 
@@ -19,7 +19,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
     """Write metrics.json, curve.csv (of the leading trial) and trials.csv. The same ledger gives the same bytes."""
     folder = run.folder / FOLDER
     durable.make_folder(folder)
-    leader = best(run)
+    leader = winner(run)
     durable.write(folder / "metrics.json", (json.dumps(metrics(run), indent=2) + "\n").encode())
     durable.write(
         folder / "curve.csv", table(CURVE, [[row.get(key) for key in CURVE] for row in leader.epochs] if leader else [])
@@ -29,7 +29,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
 
 def metrics(run: Run) -> dict[str, object]:
     """Numbers only, nested as DVC prints them."""
-    leader = best(run)
+    leader = winner(run)
     statuses = [trial.status for trial in run.trials]
     found: dict[str, object] = {
         "trials": {status: statuses.count(status) for status in sorted(set(statuses))},

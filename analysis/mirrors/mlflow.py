@@ -15,12 +15,13 @@ from mlflow.entities import Metric, Param, RunTag
 from analysis import frame
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
-from analysis.news import best
+from analysis.news import value
+from search.confirmation import is_complete, winner
 from search.ledger import Run, Trial
 from trainables import durable
 
 FILE = "mlflow.db"
-SEARCH, TRIAL, PARENT = "search.key", "search.trial", "mlflow.parentRunId"
+SEARCH, TRIAL, PARENT, WINNER = "search.key", "search.trial", "mlflow.parentRunId", "search.winner"
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 METRICS = (*frame.METRICS, "lr")
 BEST, SPEED = "best_", "images_per_second"  # the first before the name of the value
@@ -111,10 +112,12 @@ def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
 
 
 def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
-    """The best value so far and the state of the search as a whole."""
-    number, leader, value = parent.info.run_id, best(run), BEST + run.identity.objective.column
-    if leader and parent.data.metrics.get(value) != leader.value:
-        client.log_metric(number, value, leader.value, step=sum(trial.ended for trial in run.trials))
-    status = "FINISHED" if run.complete else "RUNNING"
+    """The best configuration so far, its value, and the state of the search as a whole."""
+    number, leader, key = parent.info.run_id, winner(run), BEST + run.identity.objective.column
+    if leader and parent.data.metrics.get(key) != value(run):
+        client.log_metric(number, key, value(run), step=sum(trial.ended for trial in run.trials))
+    if leader and parent.data.tags.get(WINNER) != leader.id:
+        client.set_tag(number, WINNER, leader.id)
+    status = "FINISHED" if is_complete(run) else "RUNNING"
     if parent.info.status != status:
         client.update_run(number, status)

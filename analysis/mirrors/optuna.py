@@ -23,6 +23,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from search.confirmation import winner
 from search.ledger import Run, Trial
 from trainables import timing
 
@@ -57,6 +58,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
             advance(storage, storage.get_trial_id_from_study_id_trial_number(study, old.number), old, new)
         for trial, new in list(zip(searched, wanted, strict=True))[len(there) :]:
             storage.create_new_trial(study, template_trial=dated(new, trial))
+        tell_winner(storage, study, run)
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -73,6 +75,13 @@ def open_study(storage: RDBStorage, run: Run) -> int:
     for key in ("space", "dataset_title", "seed", "algorithm"):
         storage.set_study_user_attr(number, key, getattr(run.identity, key))
     return number
+
+
+def tell_winner(storage: RDBStorage, study: int, run: Run) -> None:
+    """Optuna's own best trial is the best of the search, which fresh seeds may have passed over."""
+    best = winner(run)
+    if best and storage.get_study_user_attrs(study).get("winner") != best.id:
+        storage.set_study_user_attr(study, "winner", best.id)
 
 
 def frozen(trial: Trial, space_params: Mapping[str, str]) -> FrozenTrial:

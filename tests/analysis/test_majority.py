@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from analysis import answer, card, checks, joined, majority, statistics
-from analysis.card import numbers
 from analysis.markdown import inline, rendered
 from analysis.standing import stand
 from search.ledger import Run, Trial
@@ -62,7 +61,7 @@ def test_fifty_to_one_is_told_and_warned_of(searched: Callable[..., Run]) -> Non
     )
     assert sentence in joined.show([found], "md")
     assert f"\n{found.name}: {sentence}\n" in joined.show([found, found], "md")
-    assert ["always saying the most common class", "51 validation images", "98.04"] in numbers(found, found.trials[0])
+    assert ("always saying the most common class", "51 validation images", "98.04") in in_card(found)[0]
 
 
 def test_so_is_a_network_that_is_hardly_above_sixty_per_cent_of_about_equal_classes(
@@ -83,19 +82,26 @@ def test_a_network_that_is_above_it_is_said_to_be(searched: Callable[..., Run]) 
     )
 
 
+def in_card(run: Run) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
+    """The rows of the card of its first trial, and the warnings."""
+    trial, where = run.trials[0], stand(run)
+    constant = card.beside(run, trial, where)
+    return card.numbers(run, trial, where, constant), card.warnings(run, constant)
+
+
 def test_an_export_says_when_a_constant_answer_is_as_good(searched: Callable[..., Run]) -> None:
     """Of about equal classes, too, where no share is lopsided; and what makes its numbers worth less."""
     labels = [0] * 58 + [1] * 42
     found = searched(labels, [0] * 54 + [1] * 12 + [0] * 34)
     found.identity.census["counts"]["test"] = [5, 0]
     found.identity.census["duplicates"] = [{"split": "test", "also": "train", "images": 1}]
-    assert ["always saying the most common class", "100 validation images", "58.00"] in numbers(found, found.trials[0])
-    said = card.warnings(found, found.trials[0]).splitlines()
-    assert said[0] == "- It is not shown to do better than always saying big."
-    assert said[1] == "- One class has no test images: small; no accuracy tells of them. Add some."
-    assert said[2].startswith("- 1 of 5 test images also stands among the training images")
+    rows, said = in_card(found)
+    assert ("always saying the most common class", "100 validation images", "58.00") in rows
+    assert said[0] == "It is not shown to do better than always saying big."
+    assert said[1] == "One class has no test images: small; no accuracy tells of them. Add some."
+    assert said[2].startswith("1 of 5 test images also stands among the training images")
     good = searched([0, 1, 2] * 30, [0, 1, 2] * 30)
-    assert card.warnings(good, good.trials[0]) == ""
+    assert in_card(good)[1] == []
 
 
 def test_validation_images_of_one_class_measure_nothing(searched: Callable[..., Run]) -> None:

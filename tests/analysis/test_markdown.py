@@ -140,3 +140,9 @@ def test_a_table_is_as_wide_whatever_packages_are_there() -> None:
 def test_a_span_of_code_shows_its_text_whatever_it_holds(text: str) -> None:
     (paragraph,) = [token for token in MarkdownIt().parse(markdown.code(text)) if token.type == "inline"]
     assert [(token.type, token.content) for token in paragraph.children] == [("code_inline", text)]
+
+
+def test_a_decimal_number_begins_no_list():
+    assert markdown.line("56.36 % of them") == "56.36 % of them"
+    assert markdown.line("7)a") == "7)a"
+    assert [markdown.line(text) for text in ("1. a", "1) a", "12.")] == [r"1\. a", r"1\) a", r"12\."]

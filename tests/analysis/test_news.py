@@ -3,11 +3,13 @@
 import json
 import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from analysis import news
+from analysis import joined, news
+from search.confirmation import winner
 
 
 def events(run, heard, is_end=False):
@@ -30,7 +32,7 @@ def test_a_new_best_is_told_and_no_equal_or_unfinished_one(run, trial):
     assert events(run([trial(0, (0.5,)), trial(1, (0.5,))]), one) == []
     assert events(run([trial(0, (0.5,)), trial(1, (0.9,), "stopped")]), one) == []
     assert events(run([trial(0, (0.5,)), trial(1, (0.9,), source="confirm")]), one) == []
-    (record,) = news.news(run([trial(0, (0.5,)), trial(1, (0.6,))]), one, False)
+    (record,) = news.news(run([trial(0, (0.5,)), trial(1, (0.6,), lr=0.2)]), one, False)
     assert record["trial"]["val_accuracy"] == 0.6
     assert record["text"].endswith("60.00 % validation accuracy")
 
@@ -79,3 +81,39 @@ def test_a_command_gets_the_line_on_its_stdin(tmp_path):
     script = f"import sys; open({str(tmp_path / 'heard')!r}, 'w').write(sys.stdin.read())"
     news.send(f'{sys.executable} -c "{script}"', {"event": "end"})
     assert (tmp_path / "heard").read_text() == '{"event": "end"}\n'
+
+
+def without_ends(run):
+    """The same run before the first fresh seed has ended."""
+    trials = [replace(trial, outcome=None) if trial.source == "confirm" else trial for trial in run.trials]
+    return replace(run, trials=trials)
+
+
+def test_fresh_seeds_name_the_best_as_they_do_in_results(confirmed):
+    """The search had preferred the other rate, with 97 %."""
+    (told,) = news.news(confirmed, without_ends(confirmed), False)
+    assert told["trial"]["id"] == confirmed.trials[1].id, "the trial of the search that stands for 5e-4"
+    assert f"new best {confirmed.trials[1].id} with 94.50 % validation accuracy, mean of 3 fresh seeds" in told["text"]
+    assert events(confirmed, confirmed) == events(without_ends(confirmed), confirmed) == []
+    (end,) = news.news(confirmed, None, True)
+    assert end["trial"]["id"] == confirmed.trials[1].id
+    assert "Best: " in (text := joined.show([confirmed], "md"))
+    assert confirmed.trials[1].id in text.splitlines()[0]
+
+
+def test_a_best_that_fresh_seeds_confirm_is_no_new_one(confirmed):
+    """Its value is lower than in the search, and it is the same configuration."""
+    better = [
+        replace(trial, epochs=[row | {"val_accuracy": 0.96} for row in trial.epochs])
+        if trial.source == "confirm" and trial.config == confirmed.trials[3].config
+        else trial
+        for trial in confirmed.trials
+    ]
+    run = replace(confirmed, trials=better)
+    assert winner(run) == run.trials[3]
+    assert events(run, without_ends(run)) == []
+
+
+def test_the_best_on_several_seeds_is_told_with_their_mean(seeded):
+    (end,) = news.news(seeded, None, True)
+    assert f"best {seeded.trials[5].id} with 94.83 % validation accuracy, mean of 3 seeds" in end["text"]

@@ -61,7 +61,7 @@ def fuzz(content: bytes, path: Path, read, wanted: int) -> int:
     ("name", "read"),
     [
         ("trials/*/epochs.jsonl", ledger.read_epochs),
-        ("totals.jsonl", lambda path: ledger.checked(path, ledger.TOTALS)),
+        ("totals.jsonl", lambda path: ledger.checked(path, ledger.Totals.shape())),
         ("trials.jsonl", lambda path: ledger.checked(path, ledger.PLANNED)),
         ("run.json", durable.read_json),
     ],

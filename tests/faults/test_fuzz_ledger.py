@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from analysis.verify import verify
 from search import ledger
+from search.confirmation import is_complete
 from trainables import durable
 from trainables.errors import ExpectedError, RunError
 
@@ -98,7 +99,7 @@ def read(run: Path) -> ledger.Run | None:
     except ExpectedError as error:
         assert str(run) in str(error)
         return None
-    assert found.complete in (True, False)
+    assert is_complete(found) in (True, False)
     for trial in found.trials:
         assert trial.ended in (True, False)
         assert trial.best is None or trial.best in trial.epochs

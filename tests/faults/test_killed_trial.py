@@ -7,6 +7,7 @@ import pytest
 
 from analysis.verify import verify
 from search import ledger
+from search.confirmation import is_complete
 from tests.waiting import a_while
 from trainables import durable
 
@@ -90,7 +91,7 @@ def test_a_search_with_everything_is_a_good_run(victims, memory, scheduler):
     assert victims.run("search", folder, scheduler, more) == 0
     assert verify(folder) == []
     run = ledger.read(folder)
-    assert run.complete
+    assert is_complete(run)
     assert len(run.search_trials) == 15
     audited = {line["trial"] for line in run.decisions if line.get("audit")}
     assert all(run.trials[index].status == "finished" for index in audited)

@@ -1,6 +1,7 @@
 """The hash of the code covers what computes numbers, and nothing that is there for people to read."""
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ import trainables
 from search import identity
 
 SOURCES = Path(trainables.__file__).parent
-LOADING = {"config", "data", "durable"}  # names and defaults, which a plan has in full; decoded images; files
+LOADING = {
+    "trainables/config.py",
+    "trainables/data.py",
+    "trainables/durable.py",
+}  # names and defaults, which a plan has in full; decoded images; files
 SMALL = '''
 """About a module."""
 LIMIT = 3  # of something
@@ -63,19 +68,16 @@ def test_another_version_of_python_has_the_same_tree():
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """The sources, to be edited."""
-    for path in SOURCES.glob("*.py"):
-        (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
-    monkeypatch.setattr(trainables, "__file__", str(tmp_path / "__init__.py"))
-    return tmp_path
+    shutil.copytree(SOURCES, tmp_path / "trainables", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(trainables, "__file__", str(tmp_path / "trainables" / "__init__.py"))
+    return tmp_path / "trainables"
 
 
-@pytest.mark.parametrize("path", sorted(SOURCES.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(path.relative_to(SOURCES) for path in SOURCES.rglob("*.py")), ids=str)
 def test_an_edited_docstring_or_message_anywhere_orphans_no_run(copy, path):
     before = identity.code_hash()
-    edited = Louder().visit(ast.parse(path.read_text("utf-8")))
-    (copy / path.name).write_text(
-        f'"""Another docstring."""\n{ast.unparse(ast.fix_missing_locations(edited))}', "utf-8"
-    )
+    edited = Louder().visit(ast.parse((SOURCES / path).read_text("utf-8")))
+    (copy / path).write_text(f'"""Another docstring."""\n{ast.unparse(ast.fix_missing_locations(edited))}', "utf-8")
     assert identity.code_hash() == before
 
 
@@ -95,17 +97,18 @@ def test_an_edit_of_what_computes_is_noticed(copy, name):
 
 
 def test_every_module_that_training_uses_is_hashed_or_known_to_compute_nothing():
-    seen, todo = set(), ["train"]
+    seen, todo = set(), ["trainables/train.py"]
     while todo:
         name = todo.pop()
         if name not in seen | LOADING:
             seen.add(name)
-            todo += imported(SOURCES / f"{name}.py")
-    assert seen - {"errors"} <= set(identity.NUMBERS)
+            todo += imported(SOURCES.parent / name)
+    assert seen - {"trainables/errors.py"} <= {f"trainables/{name}.py" for name in identity.NUMBERS}
 
 
 def imported(path: Path) -> list[str]:
-    """The modules of trainables/ that a module imports, wherever it does so."""
+    """The modules of trainables/ that a module imports, wherever it does so, as paths."""
     nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
-    inside = [node.module.removeprefix("trainables.") for node in nodes if str(node.module).startswith("trainables.")]
-    return inside + [each.name for node in nodes if node.module == "trainables" for each in node.names]
+    named = {name for node in nodes for name in (node.module, *(f"{node.module}.{each.name}" for each in node.names))}
+    paths = {f"{name.replace('.', '/')}.py" for name in named if str(name).startswith("trainables.")}
+    return sorted(each for each in paths if (SOURCES.parent / each).is_file())

@@ -3,6 +3,7 @@
 import pytest
 
 from search import confirmation, folder, ledger
+from search.confirmation import is_complete
 from trainables import durable
 
 
@@ -35,14 +36,14 @@ def test_the_best_and_the_baseline_are_planned_once_the_search_has_ended(start):
     run = start(confirm=1, confirm_seeds=2)
     assert confirmation.extend(run) is run
     run = train(run, {0.1: 0.5, 0.2: 0.4, 0.3: 0.6})
-    assert not run.complete
+    assert not is_complete(run)
     run = confirmation.extend(run)
     assert confirmed(run) == [(0.3, SEEDS[0]), (0.3, SEEDS[1]), (0.2, SEEDS[0]), (0.2, SEEDS[1])]
     assert [trial.index for trial in run.trials] == list(range(7))
     assert [trial.index for trial in run.trials if not trial.ended] == [3, 4, 5, 6]
     run = train(run, {0.2: 0.4, 0.3: 0.1})
     assert confirmation.extend(run) is run
-    assert run.complete
+    assert is_complete(run)
 
 
 def test_opening_it_again_in_the_middle_plans_nothing_twice(start):
@@ -72,7 +73,7 @@ def test_what_is_confirmed_stays_so_when_the_search_grows_and_all_have_the_same_
     values = {0.1: 0.7, 0.2: 0.4, 0.3: 0.6}
     run = train(confirmation.extend(train(start(num_samples=1, confirm=1, confirm_seeds=1), values)), values)
     assert confirmed(run) == [(0.2, SEEDS[0])]
-    assert run.complete
+    assert is_complete(run)
     run = start(num_samples=3, confirm_seeds=2)
     assert confirmation.extend(run) is run, "the search has not ended"
     run = confirmation.extend(train(run, values))
@@ -85,7 +86,7 @@ def test_what_is_confirmed_stays_so_when_the_search_grows_and_all_have_the_same_
 def test_where_nothing_finished_nothing_is_confirmed(start, outcome):
     run = train(start(confirm=2), {0.1: outcome, 0.2: outcome, 0.3: outcome})
     assert confirmation.missing(run) == []
-    assert run.complete
+    assert is_complete(run)
 
 
 def test_more_to_confirm_than_there_is(start):

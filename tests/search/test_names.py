@@ -45,17 +45,19 @@ def test_a_rule_of_a_run_leads_back_to_its_flags(text, audit):
     rule = stopping.rule(text, 2, 4, audit)
     flags = stopping.flags(rule)
     assert flags["scheduler"] == stopping.label(rule) == text
-    usual = {"grace_period": 1, "reduction_factor": 3, "audit": 0.0}
-    assert stopping.rule(flags.pop("scheduler"), **usual | flags) == rule
+    assert stopping.rule(flags.pop("scheduler"), **flags) == rule
 
 
 def test_results_and_resume_name_the_same_flags(tmp_path):
     rule = stopping.rule("epochs:3", audit=0.1)
-    identity = recorded_identity(scheduler=rule, space="x", algorithm="random")
+    more = {"set": ["lr=0.1", "depth=2"], "max_params": 900, "census": {"skipped": 1}}
+    identity = recorded_identity(scheduler=rule, space="x", algorithm="random", **more)
     run = Run(tmp_path / "x-digits", identity, Totals(trials=4, epochs=9), [], [], [])
     known = stopping.flags(rule)
-    assert known.items() <= resuming.flags(identity).items()
-    assert known.items() <= commands.asked(run).items()
+    assert known.items() <= identity.flags().items()
+    assert identity.flags().items() <= commands.asked(run).items()
+    assert commands.go_on(run).endswith(" --skip-bad --set lr=0.1 --set depth=2")
+    assert commands.changed(run, "lr=0.3").endswith(" --skip-bad --set lr=0.1 --set depth=2 --set lr=0.3")
     assert known == {"scheduler": "epochs:3", "grace_period": 3, "reduction_factor": 3, "audit": 0.1}
 
 

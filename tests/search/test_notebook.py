@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from search import ledger, notebook
+from search.confirmation import is_complete
 from search.notebook import SearchFailedError, arguments, run_search
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,7 @@ def test_the_page_runs_from_top_to_bottom(place, capfd):
     for block in BLOCKS:
         exec(compile(block, "docs/notebook.md", "exec"), names)
     run = ledger.read(names["run"])
-    assert (run.complete, len(run.trials)) == (True, 3)
+    assert (is_complete(run), len(run.trials)) == (True, 3)
     assert list(names["trials"].status) == ["finished", "finished"]
     assert "validation accuracy" in names["leaderboard"]
     out, err = capfd.readouterr()

@@ -45,7 +45,7 @@ def test_the_random_points_of_earlier_runs_are_still_drawn():
 
 
 def test_a_grid_is_every_combination_once_the_baseline_first():
-    drawn = plan.draw(GRID, "grid", GRID.grid_size, 0)
+    drawn = plan.draw(GRID, "grid", len(GRID.grid), 0)
     points = [(entry["config"]["lr"], entry["config"]["momentum"]) for entry in drawn]
     assert points[0] == (0.2, 0.9)
     assert sorted(points) == [(lr, momentum) for lr in (0.1, 0.2, 0.3) for momentum in (0.0, 0.9)]

@@ -32,26 +32,26 @@ SAID = {
     ],
 )
 def test_an_identity_stands_for_its_flags(scheduler, flags):
-    assert resuming.flags(replace(RUN, scheduler=scheduler)) == {**SAID, **flags}
+    assert replace(RUN, scheduler=scheduler).flags() == {**SAID, **flags}
 
 
 def test_every_flag_of_class_identity_is_read_back_but_the_points_of_a_warm_start():
     """Those are in the run."""
     audited = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "audit": 0.1}
     changed = replace(RUN, scheduler=audited, set=["depth=2"], max_params=9000, census={"skipped": 1})
-    assert resuming.flags(changed).keys() | {"warm_start"} == set(of_kind(Kind.IDENTITY))
+    assert changed.flags().keys() | {"warm_start"} == set(of_kind(Kind.IDENTITY))
 
 
 def test_a_setting_of_a_rule_that_only_a_later_program_knows_is_no_flag():
     """The run is refused further on, where its rule is looked at."""
     later = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "brackets": 3}
-    assert resuming.flags(replace(RUN, scheduler=later)).keys() <= FLAGS.keys()
+    assert replace(RUN, scheduler=later).flags().keys() <= FLAGS.keys()
 
 
 @pytest.mark.parametrize("change", [{}, {"scheduler": "asha", "grace_period": 2}, {"scheduler": "sha", "seed": 5}])
 def test_the_flags_lead_to_the_same_identity(settings, toy, change):
     first = settings(**{"precision": "fp32", "fraction": 0.5, "cpus_per_trial": 2, **change})
-    flags = resuming.flags(identity.describe(first, toy, on_gpu=False))
+    flags = identity.describe(first, toy, on_gpu=False).flags()
     names = {"space": "space_name", "algo": "algorithm"}
     again = settings(**{names.get(key, key): value for key, value in flags.items()})
     assert identity.describe(again, toy, on_gpu=False) == identity.describe(first, toy, on_gpu=False)

@@ -20,6 +20,7 @@ from analysis.standing import stand
 from analysis.verify import verify
 from analysis.write import write_results
 from search import folder, ledger
+from search.confirmation import is_complete
 from search.decisions import of_run
 from search.turns import Turns
 from trainables import durable, trial
@@ -114,7 +115,7 @@ def test_a_search_with_ray_goes_by_the_loss_from_its_first_decision_to_its_last_
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     run = ledger.read(tmp_path / "runs" / "t")
-    assert run.complete
+    assert is_complete(run)
     assert run.identity.objective == LOSS
 
     finished = [each for each in run.search_trials if each.status == "finished"]

@@ -8,6 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from search import folder, ledger
+from search.confirmation import is_complete
 from search.stopping import quota, rule, survivors
 from search.turns import Turn, Turns, rungs
 from spaces import Space, choice
@@ -80,7 +81,7 @@ def test_a_wave_ends_the_same_whatever_the_order_of_arrival_and_the_kills(
     for dice, deaths in ((random.Random(0), 0.0), (random.Random(seed), 0.0), (random.Random(seed), 0.2)):
         run = open_run(tmp_path_factory.mktemp("wave"), settings, toy, len(curves), scheduler, audit)
         after = play(run, curves, dice, slots, deaths, broken)
-        assert after.complete
+        assert is_complete(after)
         outcomes.append(([(trial.status, trial.epochs) for trial in after.trials], after.decisions))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
@@ -128,7 +129,7 @@ def test_what_diverged_before_a_rung_takes_no_place_there(tmp_path, toy, setting
     if version == 1:
         forget_version(tmp_path)
     after = play(run, [[0.01 * index] * EPOCHS for index in range(27)], random.Random(0), 3, broken=broken)
-    assert after.complete
+    assert is_complete(after)
     trained = [len(trial.epochs) for trial in after.trials]
     assert {epochs: trained.count(epochs) for epochs in lengths} == lengths
     assert all(trial.status == "finished" for trial in after.trials if len(trial.epochs) == EPOCHS)

@@ -97,10 +97,10 @@ def test_one_of_two_linked_parameters_can_be_fixed_or_both_set_free():
         epochs=1,
     )
     found, notes = changed(space, ["lr=0.5"])
-    assert found.grid_size == 3
+    assert len(found.grid) == 3
     assert notes == ["batch_size no longer changes together with lr"]
     assert changed(space, ["dropout=0.1"])[1] == []
-    assert changed(space, ["lr=0.1,0.2", "batch_size=64,128"])[0].grid_size == 4
+    assert len(changed(space, ["lr=0.1,0.2", "batch_size=64,128"])[0].grid) == 4
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """MLflow's runs, read back by MLflow's client."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from analysis import mirrors
@@ -77,3 +79,10 @@ def test_without_a_server_it_is_a_database_in_the_run(growing, monkeypatch):
     mirrors.mirror(growing.folder, ["mlflow"])
     client = MlflowClient(f"sqlite:///{growing.folder / 'mlflow.db'}")
     assert client.get_experiment_by_name("grown") is not None
+
+
+def test_the_search_names_the_winner_that_fresh_seeds_chose_with_their_mean(confirmed, save, tmp_path, convert):
+    folder = save(tmp_path / "t", confirmed)
+    parent = convert(SimpleNamespace(folder=folder))["t"]
+    assert parent.data.tags["search.winner"] == confirmed.trials[1].id
+    assert parent.data.metrics["best_val_accuracy"] == pytest.approx(0.945)

@@ -131,3 +131,11 @@ def test_confirming_trials_are_no_part_of_the_study(ended):
     confirm = json.loads(line) | {"index": 6, "id": "abcdef", "source": "confirm"}
     ended.line(ended.folder / "trials.jsonl", confirm)
     assert len(convert(ended).trials) == 6
+
+
+def test_the_study_names_the_winner_that_fresh_seeds_chose(confirmed, save, tmp_path):
+    """Its own best trial is another one: the best of the search."""
+    mirrors.mirror(folder := save(tmp_path / "t", confirmed), ["optuna"])
+    study = optuna.load_study(study_name="t", storage=f"sqlite:///{folder / 'optuna.db'}")
+    assert study.user_attrs["winner"] == confirmed.trials[1].id
+    assert study.best_trial.user_attrs["id"] == confirmed.trials[3].id

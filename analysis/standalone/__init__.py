@@ -1,0 +1,1 @@
+"""Sources of networks as an export holds them: read as text, never imported."""
