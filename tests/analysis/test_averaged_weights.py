@@ -14,7 +14,7 @@ from analysis.markdown import rendered
 from search import ledger
 from trainables import data
 from trainables import trial as trials
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 from trainables.models import build
 from trainables.train import Training, predict, train, validated
 
