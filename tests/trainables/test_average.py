@@ -8,9 +8,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from trainables import durable, trial
+from trainables import trial
 from trainables.average import Average
 from trainables.config import complete, key_of, trial_id
+from trainables.files import durable
 from trainables.models import build
 from trainables.step import batch_sizes
 from trainables.train import Training, predict, train
