@@ -12,9 +12,9 @@ from analysis import answer, ensemble, retrain
 from analysis.__main__ import app
 from analysis.markdown import rendered
 from search import ledger
-from trainables import data
 from trainables import trial as trials
 from trainables.cli.execution import execute
+from trainables.data import loading
 from trainables.models import build
 from trainables.train import Training, predict, train, validated
 
@@ -28,7 +28,7 @@ def run(averaged_run: Path, monkeypatch: pytest.MonkeyPatch) -> ledger.Run:
     return ledger.read(averaged_run)
 
 
-def right(trial: ledger.Trial, weights: Weights, images: data.Dataset) -> float:
+def right(trial: ledger.Trial, weights: Weights, images: loading.Dataset) -> float:
     """Accuracy on the validation images, as the trial computes it."""
     model = build(trial.config, len(images.classes))
     model.load_state_dict(weights)
@@ -37,7 +37,7 @@ def right(trial: ledger.Trial, weights: Weights, images: data.Dataset) -> float:
 
 
 def test_the_weights_that_are_kept_are_the_average_that_was_validated(run: ledger.Run, digits: Path) -> None:
-    images = data.load(data.prepare("digits", digits, progress=False))
+    images = loading.load(loading.prepare("digits", digits, progress=False))
     for trial in run.trials[:2]:
         assert trial.best is not None
         kept = safetensors.torch.load_file(trial.folder / "best.safetensors")
@@ -56,7 +56,7 @@ def test_it_is_reproduced_from_its_configuration(run: ledger.Run, digits: Path, 
 
 
 def test_an_ensemble_averages_what_was_kept(run: ledger.Run, digits: Path) -> None:
-    cache = data.prepare("digits", digits, progress=False)
+    cache = loading.prepare("digits", digits, progress=False)
     rows = json.loads(ensemble.score(run, 2, cache, "json"))
     values = {trial.id: trial.best["val_accuracy"] for trial in run.trials if trial.best}
     assert {row["id"]: row["val_accuracy"] for row in rows[1:]} == pytest.approx(
@@ -75,7 +75,7 @@ def test_an_export_has_them_and_its_card_says_so(run: ledger.Run, digits: Path, 
 def test_trained_again_on_all_images_the_average_is_exported(run: ledger.Run, digits: Path, tmp_path: Path) -> None:
     words = ["export", f"{run.folder}/0", str(tmp_path / "net"), "--retrain", "--data-dir", str(digits)]
     assert execute(app, "python -m analysis", words) == 0
-    images, trial = data.load(data.prepare("digits", digits, progress=False)), run.trials[0]
+    images, trial = loading.load(loading.prepare("digits", digits, progress=False)), run.trials[0]
     training = Training(trial.config, retrain.joined(images), seed=trial.seed, device="cpu", precision="fp32")
     *_, last = train(training)
     exported = safetensors.torch.load_file(tmp_path / "net/model.safetensors")
