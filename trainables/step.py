@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from trainables.augment import Batch, augment
-from trainables.dropout import Dropout
+from trainables.models.layers.dropout import Dropout
 from trainables.optimizers import Optimizer, plain_step, rate_table
 from trainables.seeds import derive
 

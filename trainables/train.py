@@ -21,7 +21,7 @@ from trainables.augment import normalise
 from trainables.average import Average
 from trainables.config import NEUTRAL, trial_id, trial_id_of_schema_1
 from trainables.data.loading import Dataset, Split
-from trainables.models import Whitening, build
+from trainables.models.networks import Whitening, build
 from trainables.objective import ACCURACY, Objective
 from trainables.optimizers import Optimizer, make_optimizer
 from trainables.schedule import learning_rate

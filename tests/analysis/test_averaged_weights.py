@@ -15,7 +15,7 @@ from search import ledger
 from trainables import trial as trials
 from trainables.cli.execution import execute
 from trainables.data import loading
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.train import Training, predict, train, validated
 
 pytestmark = pytest.mark.usefixtures("one_thread")

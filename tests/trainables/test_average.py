@@ -12,7 +12,7 @@ from trainables import trial
 from trainables.average import Average
 from trainables.config import complete, key_of, trial_id
 from trainables.files import durable
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.step import batch_sizes
 from trainables.train import Training, predict, train
 

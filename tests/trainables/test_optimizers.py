@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainables.config import MODELS, complete
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.muon import as_rows
 from trainables.optimizers import make_optimizer, plain_step, rate_table
 
