@@ -8,13 +8,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from trainables.augment import normalise
 from trainables.config import complete
 from trainables.data import loading
 from trainables.models.networks import build
-from trainables.optimizers import make_optimizer, plain_step
-from trainables.step import Resident, Step, autocast
-from trainables.train import Training, fit_whitening, pixel_scale, resident, train_epoch
+from trainables.training.augmentations import normalise
+from trainables.training.loop import Training, fit_whitening, pixel_scale, resident, train_epoch
+from trainables.training.optimizers import make_optimizer, plain_step
+from trainables.training.step import Resident, Step, autocast
 
 WARM_UP = 2  # batches that are not counted
 
@@ -78,7 +78,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def prepared(config: Mapping[str, Any], images: loading.Dataset, precision: str, device: str = "cpu") -> Side:
-    """An untrained network with its optimizer, as `trainables.train.train` makes them."""
+    """An untrained network with its optimizer, as `trainables.training.loop.train` makes them."""
     torch.manual_seed(0)
     whole = complete(config)
     model = build(whole, len(images.classes)).to(device).to(memory_format=torch.channels_last)

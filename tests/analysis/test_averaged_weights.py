@@ -16,7 +16,7 @@ from trainables import trial as trials
 from trainables.cli.execution import execute
 from trainables.data import loading
 from trainables.models.networks import build
-from trainables.train import Training, predict, train, validated
+from trainables.training.loop import Training, predict, train, validated
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Weights = dict[str, torch.Tensor]

@@ -1,4 +1,4 @@
-"""Averaged weights: pytest tests/trainables/test_average.py"""
+"""Averaged weights: pytest tests/trainables/training/test_average.py"""
 
 import copy
 import math
@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from trainables import trial
-from trainables.average import Average
 from trainables.config import complete, key_of, trial_id
 from trainables.files import durable
 from trainables.models.networks import build
-from trainables.step import batch_sizes
-from trainables.train import Training, predict, train
+from trainables.training.average import Average
+from trainables.training.loop import Training, predict, train
+from trainables.training.step import batch_sizes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

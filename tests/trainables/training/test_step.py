@@ -1,22 +1,22 @@
-"""The step that could be captured: pytest tests/trainables/test_step.py"""
+"""The step that could be captured: pytest tests/trainables/training/test_step.py"""
 
 import itertools
 from dataclasses import replace
 
 import pytest
 import torch
+from tests.trainables.test_train import SMALL
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tests.trainables.test_train import SMALL
-from trainables import step as step_module
-from trainables.augment import augment
 from trainables.config import AUGMENTATIONS, MODELS, OPTIMIZERS, SCHEDULES, complete
-from trainables.optimizers import make_optimizer
-from trainables.step import Step, autocast, mixed_hits, mixed_loss
-from trainables.train import Training, pixel_scale, resident, train, untrained
+from trainables.training import step as step_module
+from trainables.training.augmentations import augment
+from trainables.training.loop import Training, pixel_scale, resident, train, untrained
+from trainables.training.optimizers import make_optimizer
+from trainables.training.step import Step, autocast, mixed_hits, mixed_loss
 
 READS = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero", "masked_select"}  # what waits for a device
 

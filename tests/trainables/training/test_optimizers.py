@@ -1,4 +1,4 @@
-"""The optimizers and their start: pytest tests/trainables/test_optimizers.py"""
+"""The optimizers and their start: pytest tests/trainables/training/test_optimizers.py"""
 
 import copy
 import subprocess
@@ -9,8 +9,8 @@ import torch
 
 from trainables.config import MODELS, complete
 from trainables.models.networks import build
-from trainables.muon import as_rows
-from trainables.optimizers import make_optimizer, plain_step, rate_table
+from trainables.training.muon import as_rows
+from trainables.training.optimizers import make_optimizer, plain_step, rate_table
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -34,7 +34,7 @@ def test_the_plain_step_changes_the_weights_as_torch_does(name):
 @pytest.mark.parametrize("name", ["sgd", "muon"])
 def test_training_does_not_import_the_compiler_of_torch(name):
     code = (
-        "import sys, torch; from trainables.config import complete; from trainables.optimizers import *\n"
+        "import sys, torch; from trainables.config import complete; from trainables.training.optimizers import *\n"
         "model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))\n"
         f"optimizer = make_optimizer(complete({{'optimizer': {name!r}}}), model)\n"
         "model(torch.ones(1, 2)).sum().backward(); plain_step(optimizer)(); optimizer.zero_grad()\n"

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.muon import Muon
-from trainables.schedule import learning_rate
+from trainables.training.muon import Muon
+from trainables.training.schedules import learning_rate
 
 RATES = {"adamw": ("lr",), "sgd": ("lr",), "muon": ("lr", "adamw_lr")}  # hyperparameter of each group's learning rate
 

@@ -1,7 +1,7 @@
 """The epoch loop: a pure function of configuration, data and seed, written as a generator. No Ray, no files, no global state.
 
 Every random choice is drawn anew at the start of an epoch from a hash of (seed, epoch): the order of the images and their
-augmentation from one generator, dropout from another, both the trial's own (trainables/step.py). So an epoch needs no history of
+augmentation from one generator, dropout from another, both the trial's own (trainables/training/step.py). So an epoch needs no history of
 random numbers, and a trial continued from its state gives, on the same kind of device and number of threads, the rows it would
 have given.
 """
@@ -17,16 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.augment import normalise
-from trainables.average import Average
 from trainables.config import NEUTRAL, trial_id, trial_id_of_schema_1
 from trainables.data.loading import Dataset, Split
 from trainables.models.networks import Whitening, build
 from trainables.objective import ACCURACY, Objective
-from trainables.optimizers import Optimizer, make_optimizer
-from trainables.schedule import learning_rate
 from trainables.seeds import derive
-from trainables.step import Resident, Step, autocast, batch_sizes
+from trainables.training.augmentations import normalise
+from trainables.training.average import Average
+from trainables.training.optimizers import Optimizer, make_optimizer
+from trainables.training.schedules import learning_rate
+from trainables.training.step import Resident, Step, autocast, batch_sizes
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
 

@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from trainables.augment import Batch, augment
 from trainables.models.layers.dropout import Dropout
-from trainables.optimizers import Optimizer, plain_step, rate_table
 from trainables.seeds import derive
+from trainables.training.augmentations import Batch, augment
+from trainables.training.optimizers import Optimizer, plain_step, rate_table
 
 if TYPE_CHECKING:
-    from trainables.train import Training
+    from trainables.training.loop import Training
 
 Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
 
