@@ -12,11 +12,11 @@ from analysis import answer, ensemble, retrain
 from analysis.__main__ import app
 from analysis.markdown import rendered
 from search import ledger
-from trainables import trial as trials
 from trainables.cli.execution import execute
 from trainables.data import loading
 from trainables.models.networks import build
 from trainables.training.loop import Training, predict, train, validated
+from trainables.trial import checkpointing as trials
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Weights = dict[str, torch.Tensor]

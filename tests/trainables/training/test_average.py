@@ -8,13 +8,13 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from trainables import trial
 from trainables.config import complete, key_of, trial_id
 from trainables.files import durable
 from trainables.models.networks import build
 from trainables.training.average import Average
 from trainables.training.loop import Training, predict, train
 from trainables.training.step import batch_sizes
+from trainables.trial import checkpointing
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -159,7 +159,7 @@ def test_off_it_is_in_no_state_and_no_name(toy, small):
 
 def test_what_is_kept_of_a_trial_is_what_was_validated(tmp_path, toy, small):
     config = config_of(small, 1.5)
-    found = list(trial.run(tmp_path, Training(config, toy, seed=3, device="cpu", precision="fp32")))
+    found = list(checkpointing.run(tmp_path, Training(config, toy, seed=3, device="cpu", precision="fp32")))
     model = build(config, len(toy.classes))
     model.load_state_dict(safetensors.torch.load(durable.read_checked(tmp_path / "best.safetensors")))
     right = predict(model, toy.val.images, toy, "cpu", "fp32").argmax(1) == toy.val.labels
@@ -170,14 +170,14 @@ def test_what_is_kept_of_a_trial_is_what_was_validated(tmp_path, toy, small):
 
 
 def test_a_trial_left_in_the_middle_goes_on_to_the_same_files(tmp_path, toy, small, monkeypatch):
-    monkeypatch.setattr(trial, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(checkpointing, "SAVE_EVERY", 0.0)
     training = Training(config_of(small, 0.7), toy, seed=3, device="cpu", precision="fp32")
-    list(trial.run(tmp_path / "whole", training))
+    list(checkpointing.run(tmp_path / "whole", training))
     for cut in (1, 2, 3):
-        epochs = trial.run(tmp_path / str(cut), training)
+        epochs = checkpointing.run(tmp_path / str(cut), training)
         for _ in range(cut):
             next(epochs)
         epochs.close()
-        list(trial.run(tmp_path / str(cut), training))
+        list(checkpointing.run(tmp_path / str(cut), training))
         for name in ("epochs.jsonl", "best.safetensors", "val.npz"):
             assert (tmp_path / str(cut) / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
