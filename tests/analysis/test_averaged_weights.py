@@ -11,7 +11,7 @@ import run_search
 from analysis import answer, ensemble, retrain
 from analysis.__main__ import app
 from analysis.markdown import rendered
-from search import ledger
+from search.run import ledger
 from trainables.cli.execution import execute
 from trainables.data import loading
 from trainables.models.networks import build
