@@ -10,7 +10,7 @@ import torch
 import run_search
 from analysis import answer, ensemble, retrain
 from analysis.__main__ import app
-from analysis.markdown import rendered
+from analysis.render.markdown import rendered
 from search.run import ledger
 from trainables.cli.execution import execute
 from trainables.data import loading
