@@ -8,9 +8,10 @@ import safetensors.torch
 import torch
 
 import run_search
-from analysis import answer, ensemble, retrain
+from analysis import ensemble, retrain
 from analysis.__main__ import app
 from analysis.render.markdown import rendered
+from analysis.results.sections import answer
 from search.run import ledger
 from trainables.cli.execution import execute
 from trainables.data import loading
