@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 
 import run_search
-from analysis import ensemble, retrain
 from analysis.__main__ import app
+from analysis.export import ensemble, retrain
 from analysis.render.markdown import rendered
 from analysis.results.sections import answer
 from search.run import ledger
