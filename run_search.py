@@ -23,10 +23,10 @@ import typer
 
 from search import options
 from search.flags import Flags, check_least, spellings
-from trainables import signals
-from trainables.commandline import check_choice, execute, tell
+from trainables.cli import signals
+from trainables.cli.execution import check_choice, execute, tell
+from trainables.cli.options import application, with_examples
 from trainables.errors import StorageError, UsageError
-from trainables.options import application, with_examples
 
 if TYPE_CHECKING:
     from rich.console import Console

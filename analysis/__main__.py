@@ -29,9 +29,9 @@ import typer
 sys.path.insert(0, str(Path(__file__).parents[1]))  # where the user stands there may be a `search/`, too
 
 from search.flags import Flags
-from trainables.commandline import check_choice, execute, tell
+from trainables.cli.execution import check_choice, execute, tell
+from trainables.cli.options import Command, Version, application, option, with_examples
 from trainables.errors import DataError, DeniedError, RunError, UsageError
-from trainables.options import Command, Version, application, option, with_examples
 
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie")]

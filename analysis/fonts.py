@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from trainables.meter import say
+from trainables.cli.progress import say
 
 OWN = "DejaVu Sans"
 PLACEHOLDERS = "Last Resort"  # fonts that have a box for every character

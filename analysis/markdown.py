@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from analysis import blocks
 from analysis.blocks import LONGEST, Block, Blocks, Words
-from trainables.streams import with_bytes
+from trainables.cli.streams import with_bytes
 
 # Else a table is as wide as a package says that is there on one machine and not on another.
 tables.WIDE_CHARS_MODE = False

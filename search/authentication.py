@@ -13,8 +13,8 @@ import secrets
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from trainables.cli.paths import expanded
 from trainables.errors import RayError
-from trainables.paths import expanded
 
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"  # Ray's own names
 # Despite its name it is read on every system: with "0" a node's address is 127.0.0.1, and Ray listens there alone.

@@ -15,7 +15,8 @@ from search.progress import Progress, TrialProgress
 from search.settings import plural
 from search.stopping import WAITING
 from search.turns import Notify
-from trainables import streams, written
+from trainables import written
+from trainables.cli import streams
 from trainables.durable import Record
 
 ROWS = 12  # trials in the live table

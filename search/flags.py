@@ -11,8 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from trainables.cli.paths import DATA_DIR
 from trainables.errors import UsageError
-from trainables.paths import DATA_DIR
 
 
 class Kind(Enum):

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from trainables import signals
+from trainables.cli import signals
 
 PATIENCE = 5.0  # seconds that running epochs have to end by themselves
 POLL = 0.1  # seconds between two looks at whether there is still something to wait for

@@ -9,7 +9,7 @@ import typer
 
 from search import completion
 from search.flags import FLAGS, INSTEAD, Flags, described, spellings
-from trainables.options import Command, Version, in_brackets, option
+from trainables.cli.options import Command, Version, in_brackets, option
 
 Search = Callable[[Flags, Set[str]], int]
 

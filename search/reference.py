@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from search.flags import FLAGS, Flags, Kind, described, of_kind, spellings
-from trainables.options import shown
+from trainables.cli.options import shown
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- written by python -m search.reference: begin -->\n", "<!-- end -->\n"

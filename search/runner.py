@@ -30,8 +30,9 @@ from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Notify, Turn
 from search.worker import Job, train_trial
-from trainables import memory, streams
-from trainables.child import ROOT
+from trainables import memory
+from trainables.cli import streams
+from trainables.cli.child import ROOT
 from trainables.durable import storage_error
 from trainables.errors import RayError
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from search import resources
 from search.ledger import Run
 from search.settings import AUTO, Settings
-from trainables import child
+from trainables.cli import child
 from trainables.cost import flops
 from trainables.durable import Record
 from trainables.errors import UsageError

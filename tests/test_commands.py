@@ -17,7 +17,7 @@ from PIL import Image
 from analysis.__main__ import app
 from analysis.verify import verify
 from search import ledger
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -10,7 +10,7 @@ import run_search
 import spaces
 from search import attempts, display, ledger
 from trainables import durable
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 
 FINE = """'A space.'
 from spaces import Space, choice

@@ -16,8 +16,9 @@ import pytest
 from analysis import copying
 from analysis.markdown import escape, one_line
 from search import identity
-from trainables import cache, paths
-from trainables.commandline import as_shell
+from trainables import cache
+from trainables.cli import paths
+from trainables.cli.execution import as_shell
 from trainables.errors import DeniedError, UsageError
 from trainables.sources import folder_of
 

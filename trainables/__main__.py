@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from trainables import config as settings
-from trainables import signals
-from trainables.commandline import check_choice, execute
+from trainables.cli import signals
+from trainables.cli.execution import check_choice, execute
+from trainables.cli.options import Command, Version, application, in_brackets, option, shown, with_examples
+from trainables.cli.paths import DATA_DIR
 from trainables.errors import SpaceError, UsageError
-from trainables.options import Command, Version, application, in_brackets, option, shown, with_examples
-from trainables.paths import DATA_DIR
 
 HELP = "Train one configuration without Ray, and print its validation metrics."
 

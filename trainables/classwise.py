@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from trainables.meter import one_line
+from trainables.cli.progress import one_line
 
 SHOWN = 20  # classes up to which all is shown: a line for each, as wide as there are classes
 WEAKEST, CONFUSED = 10, 10  # classes, and pairs of them, in a summary

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from trainables import cache, census, cifar, durable, split
+from trainables.cli.progress import say
 from trainables.durable import Record
 from trainables.errors import DataError, StorageError, UsageError
-from trainables.meter import say
 from trainables.named import FOLDER
 from trainables.sources import Source, base_name, check_name, folder_of, source
 
@@ -187,9 +187,9 @@ if __name__ == "__main__":
 
     import typer
 
-    from trainables.commandline import execute
-    from trainables.options import Command, Version, application, option
-    from trainables.paths import DATA_DIR
+    from trainables.cli.execution import execute
+    from trainables.cli.options import Command, Version, application, option
+    from trainables.cli.paths import DATA_DIR
 
     app = application(add_completion=False)
 

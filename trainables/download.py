@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from trainables import durable
 from trainables.archive import Archive, mismatch
+from trainables.cli.progress import Advance, meter
 from trainables.errors import DataError
 from trainables.lock import exclusive
-from trainables.meter import Advance, meter
 
 CONNECT = 5.0  # seconds in which a mirror has to answer
 SILENCE = 10.0  # seconds without a byte after which a mirror is left

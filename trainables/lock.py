@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainables import durable
-from trainables.meter import say
+from trainables.cli.progress import say
 
 
 @contextlib.contextmanager

@@ -11,11 +11,11 @@ import numpy as np
 
 from trainables import cache, cifar, split, tree
 from trainables.cache import Written
+from trainables.cli.paths import expanded
+from trainables.cli.progress import meter, say
 from trainables.config import unknown
 from trainables.errors import DataError
-from trainables.meter import meter, say
 from trainables.named import FOLDER, FORMS, NAMED, NAMES
-from trainables.paths import expanded
 
 if TYPE_CHECKING:
     from trainables import decode

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from trainables import child
+from trainables.cli import child
 
 PATIENCE = 120.0  # seconds for the last reading, after the search has ended by itself
 HASTE = 5.0  # seconds for it after an interruption: whoever sent the signal may soon send a harder one

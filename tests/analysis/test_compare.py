@@ -15,7 +15,7 @@ from analysis import compare
 from analysis.__main__ import app
 from analysis.selection import Selection
 from search.ledger import Run, Trial
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 from trainables.errors import UsageError
 
 Make = Callable[..., Trial]

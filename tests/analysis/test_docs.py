@@ -11,7 +11,7 @@ from PIL import Image
 import run_search
 from analysis import card
 from analysis.__main__ import app
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "analysis.md").read_text()

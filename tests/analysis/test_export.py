@@ -21,7 +21,7 @@ from analysis.standing import confirmed_values
 from search import ledger
 from trainables import data
 from trainables import trial as one_trial
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 from trainables.config import MODELS, complete
 from trainables.models import build
 from trainables.train import Training, predict

@@ -12,7 +12,7 @@ import pytest
 from analysis.__main__ import app
 from search.ledger import Run, Trial
 from trainables import durable
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 from trainables.errors import StorageError
 
 Rates = Callable[[], list[Trial]]

@@ -14,7 +14,7 @@ from analysis import checks, next_step, results
 from analysis.__main__ import app
 from analysis.standing import stand
 from search.ledger import Run, Trial
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

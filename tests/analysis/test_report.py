@@ -22,7 +22,7 @@ from analysis.write import write_results
 from search import ledger
 from search.ledger import Run, Trial
 from trainables import durable
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

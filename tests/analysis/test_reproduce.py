@@ -9,7 +9,7 @@ import pytest
 
 import run_search
 from analysis import reproduce
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 
 Again = Callable[..., tuple[int, str, str]]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analysis.__main__ import app
 from analysis.selection import Selection, select
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 from trainables.errors import UsageError
 
 

@@ -14,7 +14,7 @@ from analysis import show, terminal_plot, trials
 from analysis.__main__ import app
 from search import ledger
 from search.ledger import Run, Trial
-from trainables.commandline import execute
+from trainables.cli.execution import execute
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -15,7 +15,7 @@ import run_search
 from search import flags, recorded, reference
 from search.flags import FLAGS, Flags, Kind, check_least, described, spellings
 from search.settings import Settings
-from trainables import commandline, options
+from trainables.cli import execution, options
 from trainables.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def say(capsys):
     """What a command prints on stdout, and nothing on stderr."""
 
     def said(name: str, *words: str) -> str:
-        assert commandline.execute(COMMANDS[name], name, words) == 0
+        assert execution.execute(COMMANDS[name], name, words) == 0
         out, err = capsys.readouterr()
         assert err == ""
         return out

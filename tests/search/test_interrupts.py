@@ -10,7 +10,7 @@ import time
 import pytest
 
 from search.interrupts import Interrupted, Interrupts
-from trainables import signals
+from trainables.cli import signals
 
 
 @pytest.fixture

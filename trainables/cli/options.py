@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from trainables.commandline import tell
+from trainables.cli.execution import tell
 
-PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 PACKAGE = "cifar-search"
 COLUMN = 30  # characters of the names of options in a help
 

@@ -1,4 +1,4 @@
-"""Standard streams that are absent, or refuse: pytest tests/trainables/test_streams.py"""
+"""Standard streams that are absent, or refuse: pytest tests/trainables/cli/test_streams.py"""
 
 import fcntl
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from trainables import streams
+from trainables.cli import streams
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FULL = 16_384  # bytes: a pipe holds so many on macOS, and 65,536 on Linux
 WORK = """
 import subprocess, sys
 from pathlib import Path
-from trainables import streams
+from trainables.cli import streams
 streams.hold()
 print("starting", file=sys.stderr)
 with streams.into(Path("log")):  # as a search does while Ray runs
@@ -74,7 +74,7 @@ def test_a_full_pipe_that_does_not_wait_is_waited_for():
     """As some programs and terminals hand one on: EAGAIN is no failure, and nothing is lost."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    code = "import sys; from trainables import streams; streams.hold(); print('x' * 300_000)"
+    code = "import sys; from trainables.cli import streams; streams.hold(); print('x' * 300_000)"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=writing, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )

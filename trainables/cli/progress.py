@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from trainables import streams
+from trainables.cli import streams
 
 Advance = Callable[[int], None]
 

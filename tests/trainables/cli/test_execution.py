@@ -1,4 +1,4 @@
-"""Underscores, one-line errors and exit codes: pytest tests/trainables/test_commandline.py"""
+"""Underscores, one-line errors and exit codes: pytest tests/trainables/cli/test_execution.py"""
 
 import subprocess
 import sys
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from trainables.commandline import as_shell, execute, one_line, tell
+from trainables.cli.execution import as_shell, execute, one_line, tell
 from trainables.errors import DataError, RunError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 

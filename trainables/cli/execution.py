@@ -10,11 +10,11 @@ from typing import Any, TextIO
 import typer
 from typer.main import get_command
 
-from trainables import streams
+from trainables.cli import streams
+from trainables.cli.paths import expanded
+from trainables.cli.progress import one_line
 from trainables.config import suggestion, unknown
 from trainables.errors import ExpectedError, StorageError, UsageError
-from trainables.meter import one_line
-from trainables.paths import expanded
 
 
 def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
