@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from search.settings import Settings
     from search.turns import Notify
     from spaces import Space
-    from trainables.durable import Record
+    from trainables.files.durable import Record
 
 SCRIPT, INSTALLED = "python run_search.py", "cifar-search"  # how this command is called
 HELP = "Train one image classifier per point of a search space, and leave a leaderboard in results.md."
@@ -267,7 +267,8 @@ def run(
     from search.confirmation import is_complete
     from search.interrupts import Interrupted
     from search.progress import Progress
-    from trainables import data, durable
+    from trainables import data
+    from trainables.files import durable
 
     path = settings.runs_dir / settings.run_name
     images = data.load(settings.cache, fraction=settings.fraction)

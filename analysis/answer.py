@@ -27,7 +27,7 @@ from analysis.winner import network
 from search.confirmation import is_complete
 from search.ledger import Run
 from trainables import written
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
 NAMED = 5  # tied trials that are named; of more the number is told

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from search.ledger import Run, Trial
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 FEWEST = 5  # trials with a final value; with less a rank correlation is chance
 

@@ -7,7 +7,7 @@ import numpy as np
 from analysis import pairs, statistics, valued
 from analysis.standing import Standing, stand
 from search.ledger import Run, Trial
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 
 @dataclass(frozen=True)

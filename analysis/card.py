@@ -10,7 +10,7 @@ from analysis.testing import evaluation
 from analysis.trials import label
 from search.ledger import Run, Trial
 from trainables import census, written
-from trainables.durable import Record
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 
 SNIPPET = """import json, sys, torch

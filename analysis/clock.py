@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from analysis.markdown import NOTHING, count
 from search.ledger import Run, Trial
-from trainables.durable import Record, read_lines
 from trainables.errors import ExpectedError
+from trainables.files.durable import Record, read_lines
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from trainables import durable
 from trainables.errors import DeniedError, RunError, StorageError
+from trainables.files import durable
 
 MARKER = "<!-- written by run_search.py:"  # the first line of every results.md that is ours to replace
 NOTES = "Notes"  # heads the user's own words, which end the file

@@ -14,9 +14,9 @@ from analysis.markdown import NOTHING, percent, plural, rendered
 from search import lock
 from search.confirmation import is_complete
 from search.ledger import Run, Trial
-from trainables import durable
-from trainables.durable import Record
 from trainables.errors import RunError, UsageError
+from trainables.files import durable
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY
 
 if TYPE_CHECKING:

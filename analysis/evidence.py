@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from search.recorded import Shape
-from trainables import durable
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files import durable
+from trainables.files.durable import Record
 
 WHOLE = (int,)
 NUMBER = (int, float)

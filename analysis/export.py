@@ -6,9 +6,9 @@ from typing import Any
 from analysis import architecture, card, next_step, retrain, testing
 from analysis.trials import label
 from search.ledger import Run, Trial
-from trainables import durable
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files import durable
+from trainables.files.durable import Record
 
 FORMAT = "cifar-search export 1"  # in config.json: what makes a folder ours to replace
 WEIGHTS, CONFIG, MODEL, CARD = "model.safetensors", "config.json", "model.py", "README.md"

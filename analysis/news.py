@@ -12,7 +12,7 @@ from search.settings import plural
 from search.status import LOST
 from trainables import written
 from trainables.config import key_of
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 TIMEOUT = 10.0  # seconds for one message
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis import comparison, statistics
-from trainables.durable import Record
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY
 
 Training = tuple[Path, Record]  # a trial's folder and the ledger's row of its best epoch

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from analysis import fonts
-from trainables import durable
 from trainables.cli import child
 from trainables.cli.progress import one_line, say
 from trainables.errors import ExpectedError
+from trainables.files import durable
 
 MANY = 1000  # trials for which a process of its own pays
 CURVES = "learning_curves"

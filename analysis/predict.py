@@ -10,9 +10,9 @@ from analysis.export import CONFIG, FORMAT, WEIGHTS
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
 from analysis.markdown import percent, rendered
-from trainables import durable
-from trainables.durable import Record
 from trainables.errors import DataError, RunError
+from trainables.files import durable
+from trainables.files.durable import Record
 
 SHOWN = 3  # classes in the table, the likeliest first
 

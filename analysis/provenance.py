@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.blocks import Blocks, Details, Foreign, Heading, Table
 from analysis.markdown import count, setting
 from search.ledger import Run
-from trainables.durable import read_lines
+from trainables.files.durable import read_lines
 
 
 def provenance(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Blocks:

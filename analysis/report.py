@@ -27,8 +27,9 @@ from analysis.pictures import pictures
 from analysis.ranges import searched
 from analysis.standing import Standing, stand
 from search.ledger import Run
-from trainables import durable, written
+from trainables import written
 from trainables.errors import DeniedError
+from trainables.files import durable
 from trainables.objective import Objective
 
 FILE = "report.html"

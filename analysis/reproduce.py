@@ -12,8 +12,8 @@ from search import identity
 from search.ledger import Run, Trial, read_epochs
 from search.status import LOST
 from trainables import written
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files.durable import Record
 
 IDENTICAL, WITHIN_NOISE, DIFFERENT = "identical", "within noise", "different"
 

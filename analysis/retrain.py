@@ -10,8 +10,8 @@ import numpy as np
 
 from search.ledger import Run, Trial
 from trainables.data import Dataset, Split
-from trainables.durable import Record
 from trainables.errors import RunError, StorageError
+from trainables.files.durable import Record
 
 SCRATCH = "training"  # under the export; the same command goes on from it after an interruption
 

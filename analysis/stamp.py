@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from search.identity import sources
-from trainables import durable
 from trainables.errors import ExpectedError
+from trainables.files import durable
 
 FILE = "results.stamp"
 LEDGERS = ("run.json", "totals.jsonl", "trials.jsonl", "decisions.jsonl", "tests.jsonl", "notes.md")

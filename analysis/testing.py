@@ -7,9 +7,10 @@ from typing import Any
 from search import confirmation
 from search.confirmation import is_complete
 from search.ledger import Run, Trial
-from trainables import durable, timing
-from trainables.durable import Record
+from trainables import timing
 from trainables.errors import RunError
+from trainables.files import durable
+from trainables.files.durable import Record
 
 WITHOUT_WEIGHTS = (
     "note: the best trial's weights were not kept when the search was smaller, so it is not scored on the test split; "

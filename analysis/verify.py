@@ -17,8 +17,8 @@ from analysis.verify_trial import TrialFiles, read_trial
 from search import confirmation, ledger
 from search.lock import held
 from search.recorded import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files.durable import Record
 
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}

@@ -10,7 +10,7 @@ from analysis.verify_trial import TrialFiles
 from search import ledger
 from search.recorded import Shape
 from search.stopping import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
-from trainables.durable import Record
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 
 DECISION: Shape = {**ledger.DECISION, "sequence": WHOLE, "cutoff": (*NUMBER, type(None))}

@@ -6,7 +6,7 @@ from search.ledger import PLANNED
 from search.recorded import Totals
 from spaces import MAX_GRID
 from trainables.config import key_of, trial_id, trial_id_of_schema_1
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 
 def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int) -> list[Line]:

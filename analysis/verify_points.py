@@ -18,8 +18,8 @@ from search.status import ENDED
 from search.tpe import Told, suggest
 from spaces import Point, Space
 from trainables.config import key_of
-from trainables.durable import Record
 from trainables.errors import SpaceError
+from trainables.files.durable import Record
 
 
 def check_points(

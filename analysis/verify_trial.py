@@ -14,7 +14,7 @@ from search.ledger import OUTCOMES
 from search.recorded import Shape
 from trainables import timing
 from trainables.config import trial_id
-from trainables.durable import Record, states
+from trainables.files.durable import Record, states
 from trainables.objective import ACCURACY, Objective
 
 METRICS: Shape = {

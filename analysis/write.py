@@ -11,7 +11,7 @@ from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_all
 from analysis.standing import Standing, stand
 from search import ledger
 from search.ledger import Run
-from trainables import durable
+from trainables.files import durable
 
 
 def write_results(run_folder: Path) -> None:

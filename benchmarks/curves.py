@@ -15,9 +15,9 @@ from typing import Annotated
 
 import typer
 
-from trainables import durable
 from trainables.config import trial_id
-from trainables.durable import Record
+from trainables.files import durable
+from trainables.files.durable import Record
 
 FOLDER = Path(__file__).parent / "curves"
 

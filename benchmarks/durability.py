@@ -60,8 +60,9 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     import torch
 
     from spaces import load
-    from trainables import data, durable, memory, trial
+    from trainables import data, memory, trial
     from trainables.config import complete
+    from trainables.files import durable
     from trainables.precision import resolve
     from trainables.train import Training
 

@@ -33,7 +33,8 @@ def train_all(folder: Path, trials: int) -> Path:
     from search import folder as folders
     from search import ledger
     from search.settings import Settings
-    from trainables import data, durable, trial
+    from trainables import data, trial
+    from trainables.files import durable
     from trainables.train import Training
 
     texts = ("width=8", "depth=1")

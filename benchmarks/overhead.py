@@ -23,7 +23,7 @@ import typer
 from benchmarks.record import Table, keep, spread
 from search.turns import Turn
 from search.worker import Job
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 REPORTS, MORE = 5, 25
 FEWER = 20  # times fewer trials on the side that starts a process for each
@@ -74,7 +74,8 @@ def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]
     import spaces
     from search import attempts, folder, interrupts, runner
     from search.settings import Settings
-    from trainables import data, durable
+    from trainables import data
+    from trainables.files import durable
 
     runner.train_trial = trial_without_training if is_synced else trial_without_waiting
     ends: list[float] = []

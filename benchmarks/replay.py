@@ -26,8 +26,8 @@ from search.ledger import Run, Trial
 from search.recorded import Identity, Totals
 from search.stopping import rule
 from search.turns import Turn, Turns
-from trainables import durable
-from trainables.durable import Record
+from trainables.files import durable
+from trainables.files.durable import Record
 
 STOPPERS = {  # their names in --scheduler, and the grace period
     "asha": ("asha", 1),

@@ -28,8 +28,9 @@ from search.decisions import of_run
 from search.progress import Progress
 from search.settings import Settings
 from search.turns import Turns
-from trainables import data, durable
-from trainables.durable import Record
+from trainables import data
+from trainables.files import durable
+from trainables.files.durable import Record
 
 SIZES = (100, 1_000, 10_000)
 ENDINGS = 100  # trials whose end is measured

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from search import ledger, order
 from search.ledger import Run, Trial
-from trainables import durable
 from trainables.config import key_of, trial_id
-from trainables.durable import Record
+from trainables.files import durable
+from trainables.files.durable import Record
 from trainables.seeds import derive
 
 SOURCE = ledger.CONFIRMATION

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from search.ledger import Run
 from search.stopping import Rungs, is_audited, least, quota, survivors
-from trainables import durable
-from trainables.durable import Record
+from trainables.files import durable
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 
 

@@ -17,7 +17,7 @@ from search.stopping import WAITING
 from search.turns import Notify
 from trainables import written
 from trainables.cli import streams
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 ROWS = 12  # trials in the live table
 EVERY = 10.0  # seconds between summary lines off a terminal

@@ -18,10 +18,10 @@ from search.progress import Progress
 from search.recorded import GROWING, Totals
 from search.settings import Settings, plural
 from search.stopping import ideal_course, ideal_epochs, label
-from trainables import durable
 from trainables.data import Dataset
-from trainables.durable import Record
 from trainables.errors import ExpectedError, RayError, TrialsError
+from trainables.files import durable
+from trainables.files.durable import Record
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic

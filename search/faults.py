@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.ledger import Trial
-from trainables import durable
 from trainables.errors import DataError, ExpectedError, LockedError, RayError, RunError, StorageError, TrialsError
+from trainables.files import durable
 
 KINDS: dict[str, type[ExpectedError]] = {
     error.kind: error for error in (DataError, RunError, StorageError, LockedError, TrialsError, RayError)

@@ -13,11 +13,11 @@ from search.settings import Settings, plural
 from search.status import LOST
 from search.stopping import WAITING, continued, decisive, is_known, label, version_of
 from spaces import MAX_GRID, Space, When
-from trainables import durable
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT, key_of
 from trainables.data import Dataset
-from trainables.durable import Record
 from trainables.errors import RunError, UsageError
+from trainables.files import durable
+from trainables.files.durable import Record
 
 
 def refuse_link(folder: Path) -> None:

@@ -11,9 +11,9 @@ from search import ledger, plan
 from search.recorded import Totals
 from search.tpe import Told, suggest
 from spaces import Space
-from trainables import durable
 from trainables.config import Config
-from trainables.durable import Record
+from trainables.files import durable
+from trainables.files.durable import Record
 
 Ended = dict[int, tuple[str, int]]  # index of a trial to its status and its number of epochs
 

@@ -15,7 +15,7 @@ from search.recorded import SCHEMA, Identity
 from search.settings import Settings
 from trainables import precision
 from trainables.data import Dataset
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run

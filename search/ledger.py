@@ -12,8 +12,8 @@ from typing import Any
 
 from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.status import ENDED, Status
-from trainables.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.errors import RunError
+from trainables.files.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.objective import ACCURACY, Objective
 
 CONFIRMATION = "confirm"  # the source of a trial that confirms

@@ -6,9 +6,9 @@ It may be deleted: then a folder of images has to be named again.
 import contextlib
 from pathlib import Path
 
-from trainables import durable
-from trainables.durable import Record
 from trainables.errors import DataError, ExpectedError
+from trainables.files import durable
+from trainables.files.durable import Record
 from trainables.named import FOLDER
 
 FILE = "local.json"

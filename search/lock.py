@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trainables import durable
 from trainables.cli.progress import say
 from trainables.errors import LockedError, StorageError
+from trainables.files import durable
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 

@@ -12,8 +12,8 @@ from search.halton import halton
 from search.recorded import Totals
 from spaces import Point, Space
 from trainables.config import key_of, trial_id
-from trainables.durable import Record
 from trainables.errors import SpaceError
+from trainables.files.durable import Record
 from trainables.seeds import derive
 
 ALGORITHMS = ("grid", "random", "qmc", "tpe")

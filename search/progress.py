@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from search import ledger, order
 from search.status import ENDED, OPEN, Status
-from trainables.durable import Record
+from trainables.files.durable import Record
 from trainables.objective import Objective
 
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Self, get_args, get_origin
 
 from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 
 SCHEMA = 2  # version of the run folder's format

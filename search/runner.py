@@ -33,8 +33,8 @@ from search.worker import Job, train_trial
 from trainables import memory
 from trainables.cli import streams
 from trainables.cli.child import ROOT
-from trainables.durable import storage_error
 from trainables.errors import RayError
+from trainables.files.durable import storage_error
 
 KNOCK = 10.0  # seconds for a cluster to answer
 SHORT = 19  # bytes of a folder's path below which the paths of Ray's sockets are shorter than 104, which macOS allows

@@ -10,8 +10,8 @@ from search.flags import Flags, check_least
 from search.plan import ALGORITHMS
 from spaces import MAX_GRID, Scheduler, Space
 from trainables.config import unknown
-from trainables.durable import Record
 from trainables.errors import UsageError
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")

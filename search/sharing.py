@@ -16,8 +16,8 @@ from search.ledger import Run
 from search.settings import AUTO, Settings
 from trainables.cli import child
 from trainables.cost import flops
-from trainables.durable import Record
 from trainables.errors import UsageError
+from trainables.files.durable import Record
 
 MOST = 8  # trials on one GPU
 SECONDS = 4.0  # of training that are counted

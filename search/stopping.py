@@ -26,7 +26,7 @@ import numpy as np
 
 from search.flags import OF_A_RULE, Flags
 from spaces import Scheduler
-from trainables.durable import Record
+from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 from trainables.seeds import derive
 

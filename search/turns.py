@@ -12,7 +12,7 @@ from pathlib import Path
 from search import ledger
 from search.decisions import halve
 from search.stopping import WAITING, decisive
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 Notify = Callable[[int, Record | None], None]  # trial index and its new row, or None when the trial has ended
 

@@ -9,8 +9,8 @@ from search.resuming import names
 from search.settings import Settings
 from spaces import Point, Space, by_axis, fits
 from trainables.config import Config, key_of, unknown
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files.durable import Record
 
 BEST = 5  # points that are taken over
 

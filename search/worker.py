@@ -13,8 +13,8 @@ from search.lock import when_free
 from search.pulse import beating
 from search.turns import Turn
 from trainables.data import Dataset
-from trainables.durable import Record, storage_error
 from trainables.errors import ExpectedError, RayError
+from trainables.files.durable import Record, storage_error
 from trainables.objective import ACCURACY, Objective
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it

@@ -15,8 +15,8 @@ from search import folder, ledger
 from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turn, Turns
-from trainables import durable
 from trainables.data import Dataset, Split
+from trainables.files import durable
 from trainables.train import Training
 
 settings.register_profile("default", deadline=None, max_examples=60)

@@ -12,9 +12,9 @@ import pytest
 import run_search
 from search import attempts, ledger
 from search.flags import Kind, of_kind
-from trainables import durable
 from trainables.cli import signals
 from trainables.cli.execution import execute
+from trainables.files import durable
 
 ROOT = Path(__file__).parents[1]
 START = (

@@ -18,8 +18,9 @@ from analysis import verify, write
 from search import identity, ledger, recorded
 from search.confirmation import is_complete
 from search.settings import Settings
-from trainables import data, durable
+from trainables import data
 from trainables.errors import RunError
+from trainables.files import durable
 
 ROOT = Path(__file__).parents[1]
 RELEASED = ROOT / "tests" / "fixtures" / "runs"

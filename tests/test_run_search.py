@@ -19,7 +19,7 @@ from search import ledger
 from search.confirmation import is_complete
 from search.interrupts import DEADLINE
 from tests.waiting import until
-from trainables import durable
+from trainables.files import durable
 
 ROOT = Path(__file__).parent.parent
 DIGITS = ("--dataset", "digits", "--fraction", "0.5")

@@ -9,8 +9,8 @@ from rich.console import Console
 import run_search
 import spaces
 from search import attempts, display, ledger
-from trainables import durable
 from trainables.cli.execution import execute
+from trainables.files import durable
 
 FINE = """'A space.'
 from spaces import Space, choice

@@ -21,9 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainables import census, durable
+from trainables import census
 from trainables.errors import DataError, RunError
-from trainables.lock import exclusive
+from trainables.files import durable
+from trainables.files.lock import exclusive
 
 VERSION = 2  # of the format and of every decoder; a new one leaves old folders unused
 SPLITS = ("train", "val", "test")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from trainables import duplicates
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 FEW = 50  # validation images, of which one is worth two points
 LOPSIDED = 1.2  # times an equal share

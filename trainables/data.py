@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables import cache, census, cifar, durable, split
+from trainables import cache, census, cifar, split
 from trainables.cli.progress import say
-from trainables.durable import Record
 from trainables.errors import DataError, StorageError, UsageError
+from trainables.files import durable
+from trainables.files.durable import Record
 from trainables.named import FOLDER
 from trainables.sources import Source, base_name, check_name, folder_of, source
 

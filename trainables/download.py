@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from trainables import durable
 from trainables.archive import Archive, mismatch
 from trainables.cli.progress import Advance, meter
 from trainables.errors import DataError
-from trainables.lock import exclusive
+from trainables.files import durable
+from trainables.files.lock import exclusive
 
 CONNECT = 5.0  # seconds in which a mirror has to answer
 SILENCE = 10.0  # seconds without a byte after which a mirror is left

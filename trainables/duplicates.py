@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from trainables.durable import Record
+from trainables.files.durable import Record
 from trainables.split import mixed
 
 STEP = 256  # images at once, which stay in the processor's cache

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from operator import itemgetter
 from typing import Any, Self
 
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files.durable import Record
 
 MODES = ("max", "min")
 FORMS = ("percent", "decimals")  # a fraction from 0 to 1 that is written in per cent, or a number of any size

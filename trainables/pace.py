@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from trainables import data, memory
-from trainables.durable import Record
+from trainables.files.durable import Record
 from trainables.train import Training, train
 
 WARM_UP = 5  # batches: the first ones load kernels and ask for memory

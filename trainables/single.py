@@ -12,10 +12,11 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import census, classwise, data, durable, memory, metrics, timing, trial
+from trainables import census, classwise, data, memory, metrics, timing, trial
 from trainables.config import LENGTH_DEPENDENT, Config
-from trainables.durable import Record
 from trainables.errors import RunError, UsageError
+from trainables.files import durable
+from trainables.files.durable import Record
 from trainables.models import build
 from trainables.objective import ACCURACY
 from trainables.precision import resolve

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables import durable
-from trainables.durable import Record
 from trainables.errors import RunError
+from trainables.files import durable
+from trainables.files.durable import Record
 
 
 def note(folder: Path, record: Record) -> None:

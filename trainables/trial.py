@@ -15,10 +15,11 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from trainables import durable, timing
+from trainables import timing
 from trainables.data import Dataset
-from trainables.durable import Record
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
+from trainables.files import durable
+from trainables.files.durable import Record
 from trainables.latency import latency
 from trainables.objective import Objective
 from trainables.train import Best, Diverged, Epoch, Training, train

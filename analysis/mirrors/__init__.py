@@ -12,9 +12,9 @@ from pathlib import Path
 
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import durable
 from trainables.config import unknown
 from trainables.errors import UsageError
+from trainables.files import durable
 
 NAMES = ("tensorboard", "optuna", "mlflow", "dvc")
 EXTRAS = {"tensorboard": "tensorboard", "mlflow": "mlflow"}  # the package that a mirror needs beyond the core

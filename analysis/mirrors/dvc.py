@@ -8,7 +8,7 @@ from analysis.frame import METRICS
 from analysis.testing import evaluation
 from search.confirmation import winner
 from search.ledger import Run, Trial
-from trainables import durable
+from trainables.files import durable
 
 FOLDER = "dvc"
 CURVE = ("epoch", *METRICS, "lr")

@@ -15,7 +15,7 @@ from pathlib import Path
 from analysis import mirrors, news
 from search import ledger
 from search.ledger import Run
-from trainables import durable
+from trainables.files import durable
 
 REST = 9.0  # times as long as the last reading took, before the next
 LEAST_REST = 1.0  # seconds

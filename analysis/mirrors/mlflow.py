@@ -18,7 +18,7 @@ from analysis.mirrors.timing import started, timed_rows, timings
 from analysis.news import value
 from search.confirmation import is_complete, winner
 from search.ledger import Run, Trial
-from trainables import durable
+from trainables.files import durable
 
 FILE = "mlflow.db"
 SEARCH, TRIAL, PARENT, WINNER = "search.key", "search.trial", "mlflow.parentRunId", "search.winner"

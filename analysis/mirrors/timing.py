@@ -2,7 +2,7 @@
 
 from search.ledger import Run, Trial
 from trainables import timing
-from trainables.durable import Record
+from trainables.files.durable import Record
 
 
 def started(run: Run) -> int:

@@ -12,8 +12,9 @@ import torch
 from analysis import ensemble, testing
 from analysis.verify import verify
 from search import ledger
-from trainables import data, durable
+from trainables import data
 from trainables.errors import RunError, UsageError
+from trainables.files import durable
 from trainables.models import build
 from trainables.train import predict
 

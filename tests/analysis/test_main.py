@@ -11,9 +11,9 @@ import pytest
 
 from analysis.__main__ import app
 from search.ledger import Run, Trial
-from trainables import durable
 from trainables.cli.execution import execute
 from trainables.errors import StorageError
+from trainables.files import durable
 
 Rates = Callable[[], list[Trial]]
 MakeRun = Callable[..., Run]

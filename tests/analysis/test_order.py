@@ -18,7 +18,7 @@ from analysis.verify_trial import TrialFiles
 from search import confirmation, folder, order, warm
 from search.progress import Progress
 from search.status import STATUSES
-from trainables import durable
+from trainables.files import durable
 from trainables.objective import ACCURACY
 
 CURVES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.6, 0.7, 1.0]), max_size=3)

@@ -21,8 +21,8 @@ from analysis.__main__ import app
 from analysis.write import write_results
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import durable
 from trainables.cli.execution import execute
+from trainables.files import durable
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -6,7 +6,7 @@ import pytest
 
 from analysis import stamp
 from search import identity
-from trainables import durable
+from trainables.files import durable
 
 
 @pytest.fixture

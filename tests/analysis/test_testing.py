@@ -11,9 +11,10 @@ import pytest
 from analysis import comparison, results, testing
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import data, durable, timing
+from trainables import data, timing
 from trainables import trial as trials
 from trainables.errors import RunError
+from trainables.files import durable
 from trainables.train import Training
 
 Make = Callable[..., Trial]

@@ -25,7 +25,8 @@ from search.recorded import Identity
 from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
-from trainables import durable, timing, trial
+from trainables import timing, trial
+from trainables.files import durable
 from trainables.train import Training
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

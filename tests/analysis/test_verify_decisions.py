@@ -10,7 +10,7 @@ from analysis.evidence import Evidence, Line
 from analysis.verify_decisions import Whole, is_rule
 from search.decisions import halve
 from search.stopping import rule
-from trainables import durable
+from trainables.files import durable
 
 SHA = rule("sha")
 OLD = {key: value for key, value in SHA.items() if key != "version"}

@@ -12,7 +12,7 @@ from analysis import audit
 from benchmarks import curves as trained
 from benchmarks.replay import STOPPERS, Outcome, Simulation, measure, play, replay, replayed
 from search.stopping import rule
-from trainables import durable
+from trainables.files import durable
 
 
 def simulated(count: int, epochs: int, seed: int = 0) -> list[list[float]]:

@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 
 from tests.waiting import until
-from trainables import durable
 from trainables.config import complete
 from trainables.data import Dataset
+from trainables.files import durable
 
 ROOT = Path(__file__).parents[2]
 UNCAUGHT = 99  # exit code of a victim that let an unexpected error through

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from search.decisions import Decisions
-from trainables import durable, trial
+from trainables import trial
 from trainables.errors import StorageError
+from trainables.files import durable
 
 EXAMPLES = max(25, int(os.environ.get("FUZZ_EXAMPLES", "25")) // 100)  # one of 25 steps takes as long as 100 others
 COUNTED = ("open", "pwrite", "ftruncate", "fsync", "replace", "unlink")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables import durable
+from trainables.files import durable
 
 SEEN = "write,pwrite64,fsync,rename,unlink"
 REPLACED = ["write .NAME.tmp", "fsync .NAME.tmp", "rename .NAME.tmp NAME", "fsync FOLDER"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from trainables import durable
 from trainables.errors import RunError
+from trainables.files import durable
 
 CALLS = ("openat", "write", "pwrite64", "ftruncate", "fsync", "rename", "unlink", "close", "mkdir")
 CHANGING = ("pwrite64", "fsync", "rename", "unlink")  # before any other call the folder is as before one of these

@@ -7,8 +7,9 @@ import random
 import pytest
 import torch
 
-from trainables import durable, trial
+from trainables import trial
 from trainables.config import trial_id
+from trainables.files import durable
 from trainables.models import build
 from trainables.optimizers import make_optimizer
 from trainables.seeds import derive

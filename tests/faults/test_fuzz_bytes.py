@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from search import ledger
-from trainables import durable
 from trainables.errors import ExpectedError, RunError
+from trainables.files import durable
 
 pytestmark = pytest.mark.integration
 TOKENS = (

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from analysis.verify import verify
 from search import ledger
 from search.confirmation import is_complete
-from trainables import durable
 from trainables.errors import ExpectedError, RunError
+from trainables.files import durable
 
 pytestmark = pytest.mark.integration
 often = settings(

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainables import durable
 from trainables.errors import RunError, StorageError
+from trainables.files import durable
 
 STORAGE = StorageError.exit_code
 ERRORS = {

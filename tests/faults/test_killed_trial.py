@@ -9,7 +9,7 @@ from analysis.verify import verify
 from search import ledger
 from search.confirmation import is_complete
 from tests.waiting import a_while
-from trainables import durable
+from trainables.files import durable
 
 EVERYTHING = {"num_samples": 4, "audit": 0.6, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
 MORE = [("median", EVERYTHING), ("epochs:2", EVERYTHING), ("sha", EVERYTHING)]

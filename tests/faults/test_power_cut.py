@@ -18,8 +18,8 @@ import pytest
 
 from analysis.verify import verify
 from tests.waiting import a_while
-from trainables import durable
 from trainables.errors import RunError
+from trainables.files import durable
 
 OPTIONS = "loop,noauto_da_alloc,data=writeback,commit=300"
 Cut = Callable[[], contextlib.AbstractContextManager[Path]]  # cut the power; in its context the disk as it comes back

@@ -22,8 +22,9 @@ from search import authentication, runner
 from search.authentication import CLUSTERS, MODE, TOKEN, TOKEN_PATH
 from search.settings import NAME, Settings
 from spaces import Space, loguniform
-from trainables import data, durable
+from trainables import data
 from trainables.errors import DataError, RayError, SpaceError, StorageError, UsageError
+from trainables.files import durable
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-0c9f2f7d"

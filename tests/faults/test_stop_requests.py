@@ -10,7 +10,8 @@ from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job
 from spaces import Space, choice
-from trainables import durable, trial
+from trainables import trial
+from trainables.files import durable
 from trainables.train import Training
 
 SPACE = Space(

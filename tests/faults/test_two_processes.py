@@ -7,8 +7,8 @@ import time
 import pytest
 
 from search import lock
-from trainables import durable
 from trainables.errors import LockedError
+from trainables.files import durable
 
 
 def test_of_two_that_race_for_a_run_exactly_one_has_it(victims, tmp_path, times, tally):

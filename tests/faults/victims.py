@@ -26,8 +26,8 @@ from typing import Any
 
 from search import ledger, lock
 from search.decisions import Decisions, of_run
-from trainables import durable
 from trainables.errors import ExpectedError, LockedError
+from trainables.files import durable
 
 DATA: list[Any] = []  # the Dataset, once it is loaded
 UNCAUGHT = 99

@@ -9,7 +9,7 @@ from search.budgets import Budgets
 from search.casualties import Casualties
 from search.pulse import Watchdog
 from search.turns import Turns
-from trainables import durable
+from trainables.files import durable
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ SOURCES = Path(trainables.__file__).parent
 LOADING = {
     "trainables/config.py",
     "trainables/data.py",
-    "trainables/durable.py",
+    "trainables/files/durable.py",
 }  # names and defaults, which a plan has in full; decoded images; files
 SMALL = '''
 """About a module."""

@@ -4,7 +4,7 @@ import pytest
 
 from search import confirmation, folder, ledger
 from search.confirmation import is_complete
-from trainables import durable
+from trainables.files import durable
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from search import estimate, folder, ledger
 from search.display import clock
 from search.progress import Progress
 from spaces import Space, choice
-from trainables import durable, train
+from trainables import train
 from trainables.errors import DataError, ExpectedError, RunError, TrialsError
+from trainables.files import durable
 
 TINY = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "batch_size": 20, "schedule": "constant", "lr": choice(0.1, 0.2, 0.3)},

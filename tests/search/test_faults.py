@@ -7,8 +7,8 @@ import pytest
 
 from search.faults import KINDS, FailureStreak, Fault, blame, fault_behind
 from search.ledger import Trial
-from trainables import durable
 from trainables.errors import LockedError, RayError, StorageError
+from trainables.files import durable
 
 
 def trial(status, error="RuntimeError: shapes", epochs=()):

@@ -7,8 +7,8 @@ import pytest
 
 from search import folder, ledger
 from spaces import Space, choice, when
-from trainables import durable
 from trainables.errors import RunError, SpaceError, UsageError
+from trainables.files import durable
 
 UNREADABLE = Space(
     params={"lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1,

@@ -17,9 +17,9 @@ from search import attempts, confirmation, decisions, folder, growth, ledger
 from search.confirmation import is_complete
 from search.turns import Turns
 from spaces import Space, choice, loguniform, uniform
-from trainables import durable
 from trainables.config import trial_id
 from trainables.errors import SpaceError
+from trainables.files import durable
 
 EPOCHS = 4
 SPACE = Space(

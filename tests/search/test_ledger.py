@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search import folder, ledger
-from trainables import durable
 from trainables.errors import RunError
+from trainables.files import durable
 
 
 @pytest.fixture

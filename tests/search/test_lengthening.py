@@ -10,7 +10,7 @@ import pytest
 from analysis import verify
 from search import ledger
 from spaces import Space, loguniform
-from trainables import durable
+from trainables.files import durable
 
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "optimizer": "adamw", "schedule": "constant", "batch_size": 20,

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from search import lock
-from trainables import durable
 from trainables.errors import LockedError, StorageError
-from trainables.lock import exclusive
+from trainables.files import durable
+from trainables.files.lock import exclusive
 
 HOLD = """
 import pathlib, sys, time, search.lock

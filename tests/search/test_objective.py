@@ -15,8 +15,8 @@ from search.decisions import Decisions, halve
 from search.recorded import Identity
 from search.stopping import Rungs, least, rule, survivors
 from tests.records import IDENTITY, recorded_identity
-from trainables import durable
 from trainables.errors import RunError
+from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS, Objective
 
 MORE, LESS = (Objective("x", mode, "decimals") for mode in ("max", "min"))

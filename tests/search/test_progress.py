@@ -15,7 +15,7 @@ from rich.table import Table
 
 from search import display, folder, ledger
 from search.progress import Progress
-from trainables import durable
+from trainables.files import durable
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from search import folder, ledger
 from search.confirmation import is_complete
 from search.decisions import of_run
 from search.turns import Turns
-from trainables import durable, trial
+from trainables import trial
+from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS
 from trainables.train import Training
 

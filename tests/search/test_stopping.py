@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search.decisions import Decisions
 from search.stopping import cutoff, decide, decide_by_median, decisive, ideal_epochs, is_audited, milestones, rule
-from trainables import durable
+from trainables.files import durable
 
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
 streams = st.lists(st.lists(st.floats(0, 1), min_size=9, max_size=9), min_size=1, max_size=12)  # curves of 9 epochs

@@ -12,7 +12,7 @@ from search.confirmation import is_complete
 from search.stopping import quota, rule, survivors
 from search.turns import Turn, Turns, rungs
 from spaces import Space, choice
-from trainables import durable
+from trainables.files import durable
 
 EPOCHS = 9
 curves = st.lists(

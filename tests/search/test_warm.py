@@ -9,8 +9,8 @@ import pytest
 
 from search import folder, ledger, warm
 from spaces import Space, choice, loguniform
-from trainables import durable
 from trainables.errors import RunError
+from trainables.files import durable
 
 EARLIER = Space(params={"model": "mlp", "lr": loguniform(1e-4, 1.0)}, baseline={"lr": 0.1}, epochs=2)
 LATER = Space(

@@ -9,7 +9,8 @@ import pytest
 
 from search import folder, worker
 from search.turns import Turn
-from trainables import durable, trial
+from trainables import trial
+from trainables.files import durable
 
 pytest.importorskip("torch")
 FEW = 20_000  # objects; torch alone has ten times as many

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainables import durable, latency, trial
+from trainables import latency, trial
+from trainables.files import durable
 from trainables.models import build
 from trainables.train import Training
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from trainables import durable, single, timing, train, trial
+from trainables import single, timing, train, trial
 from trainables.config import complete
 from trainables.errors import RunError, UsageError
+from trainables.files import durable
 from trainables.single import claim, train_single
 
 SMALL = {

@@ -11,9 +11,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from trainables import durable, timing, train, trial
+from trainables import timing, train, trial
 from trainables.config import complete, trial_id
 from trainables.errors import GpuMemoryError, LockedError, RunError
+from trainables.files import durable
 from trainables.models import build
 from trainables.train import Training
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables import durable
 from trainables.cli.progress import say
+from trainables.files import durable
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Durable writes and the reader: pytest tests/trainables/test_durable.py"""
+"""Durable writes and the reader: pytest tests/trainables/files/test_durable.py"""
 
 import errno
 import os
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables import durable
 from trainables.errors import DeniedError, LockedError, RunError, StorageError
+from trainables.files import durable
 
 values = st.recursive(
     st.none()
@@ -165,7 +165,7 @@ def test_sweeping_removes_leftovers_and_nothing_else(tmp_path):
 
 def test_a_folder_is_held_by_one_process_and_free_again_when_it_is_killed(tmp_path):
     code = (
-        "import pathlib, sys, time, trainables.durable as durable\n"
+        "import pathlib, sys, time, trainables.files.durable as durable\n"
         "with durable.folder_lock(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)

@@ -1,0 +1,1 @@
+"""Durable bytes: atomic writes, lines of JSON, files with a checksum, locks."""
