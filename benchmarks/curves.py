@@ -48,7 +48,8 @@ def curve(cache: Path, fraction: float, precision: str, config: Record, seed: in
     """val_accuracy of each epoch, on one thread; shorter than it was to be if the training diverged."""
     import torch
 
-    from trainables import data, memory
+    from trainables import data
+    from trainables.hardware import memory
     from trainables.train import Diverged, Training, train
 
     memory.keep_freed()

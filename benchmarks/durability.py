@@ -60,10 +60,11 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     import torch
 
     from spaces import load
-    from trainables import data, memory, trial
+    from trainables import data, trial
     from trainables.config import complete
     from trainables.files import durable
-    from trainables.precision import resolve
+    from trainables.hardware import memory
+    from trainables.hardware.precision import resolve
     from trainables.train import Training
 
     torch.set_num_threads(1)

@@ -17,8 +17,9 @@ import typer
 
 from benchmarks.record import Table, keep, spread
 from benchmarks.steps import WARM_UP, prepared, rounds
-from trainables import data, memory
-from trainables.precision import resolve
+from trainables import data
+from trainables.hardware import memory
+from trainables.hardware.precision import resolve
 
 MODELS = ("mlp", "convnet", "resnet18")
 AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")

@@ -33,7 +33,7 @@ from benchmarks.steps import WARM_UP, prepared, rounds
 from trainables import data
 from trainables.config import complete
 from trainables.data import Dataset, Split
-from trainables.precision import resolve
+from trainables.hardware.precision import resolve
 from trainables.train import Diverged, Epoch, Training, train
 
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -23,7 +23,8 @@ import typer
 import spaces
 from benchmarks.record import Table, bfloat16, keep, spread
 from search import plan
-from trainables import data, memory
+from trainables import data
+from trainables.hardware import memory
 from trainables.train import Training, train
 
 PRECISIONS = ("fp32", "bf16")

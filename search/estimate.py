@@ -188,7 +188,7 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
     """Seconds of one epoch and its validation, from a few batches trained in this process."""
     import torch
 
-    from trainables import memory
+    from trainables.hardware import memory
     from trainables.train import Training, train
 
     torch.set_num_threads(threads)

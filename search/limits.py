@@ -8,8 +8,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables import cgroup
 from trainables.errors import RayError, StorageError
+from trainables.hardware import cgroup
 
 FEW_FILES, MANY_FILES = 512, 65536  # open at a time: the least that is worth trying, and what is asked for
 THREADS, THREADS_EACH = 145, 25  # of a search and its Ray, and of each trial at once

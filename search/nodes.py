@@ -8,8 +8,9 @@ from typing import Any
 
 from search.faults import Fault
 from search.settings import Settings
-from trainables import data, memory
+from trainables import data
 from trainables.errors import DataError, ExpectedError, RayError, StorageError
+from trainables.hardware import memory
 
 WAIT = 0.5  # seconds between two looks at whether the search was asked to stop
 PACKAGES = ("search", "trainables", "spaces")  # what a worker imports

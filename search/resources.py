@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.settings import Settings
-from trainables import cores, nvidia
 from trainables.errors import UsageError
 from trainables.files import durable
+from trainables.hardware import cores, nvidia
 
 SPARE = 1 << 20  # bytes that must fit on the disk for a search to begin
 

@@ -30,11 +30,11 @@ from search.resources import Resources, local_cpus, local_gpus, share
 from search.settings import Settings
 from search.turns import Notify, Turn
 from search.worker import Job, train_trial
-from trainables import memory
 from trainables.cli import streams
 from trainables.cli.child import ROOT
 from trainables.errors import RayError
 from trainables.files.durable import storage_error
+from trainables.hardware import memory
 
 KNOCK = 10.0  # seconds for a cluster to answer
 SHORT = 19  # bytes of a folder's path below which the paths of Ray's sockets are shorter than 104, which macOS allows

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from trainables import cores
 from trainables.cli import child
 from trainables.cli.progress import Advance
 from trainables.errors import DataError, StorageError
 from trainables.files import durable
+from trainables.hardware import cores
 
 SIDE = 32  # pixels
 ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held

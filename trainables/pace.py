@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from trainables import data, memory
+from trainables import data
 from trainables.files.durable import Record
+from trainables.hardware import memory
 from trainables.train import Training, train
 
 WARM_UP = 5  # batches: the first ones load kernels and ask for memory

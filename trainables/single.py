@@ -12,14 +12,15 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import census, classwise, data, memory, metrics, timing, trial
+from trainables import census, classwise, data, metrics, timing, trial
 from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.hardware import memory
+from trainables.hardware.precision import resolve
 from trainables.models import build
 from trainables.objective import ACCURACY
-from trainables.precision import resolve
 from trainables.train import Training, predict
 
 FACTS = "trial.json"  # what a kept trial was started with

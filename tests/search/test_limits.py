@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from search import limits
-from trainables import cgroup
 from trainables.errors import RayError, StorageError
+from trainables.hardware import cgroup
 
 ROOT = Path(__file__).parents[2]
 INFINITY = resource.RLIM_INFINITY

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from search.resources import check_disk, fit, local_cpus, local_gpus, share
-from trainables import nvidia
 from trainables.errors import StorageError, UsageError
+from trainables.hardware import nvidia
 
 
 def asked(cpus=1, gpus=None, at_once=None):

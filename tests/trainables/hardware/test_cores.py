@@ -1,4 +1,4 @@
-"""Quotas of a container: pytest tests/trainables/test_cores.py"""
+"""Quotas of a container: pytest tests/trainables/hardware/test_cores.py"""
 
 import math
 import os
@@ -7,7 +7,8 @@ import pytest
 
 from search import resources, runner
 from search.settings import Settings
-from trainables import cgroup, cores, decode
+from trainables import decode
+from trainables.hardware import cgroup, cores
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""The driver of NVIDIA as far as it is asked, and what follows for the arithmetic: pytest tests/trainables/test_nvidia.py"""
+"""The driver of NVIDIA as far as it is asked, and what follows for the arithmetic."""
 
 import ctypes
 
 import pytest
 
-from trainables import nvidia, precision
+from trainables.hardware import nvidia, precision
 
 
 class Driver:

@@ -1,4 +1,4 @@
-"""Freed memory that is kept: pytest tests/trainables/test_memory.py"""
+"""Freed memory that is kept: pytest tests/trainables/hardware/test_memory.py"""
 
 import os
 import platform
@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from trainables import memory
+from trainables.hardware import memory
 
 # Page faults of a later round of blocks as large as the activations of a convnet, in a thread as Ray uses one.
 FAULTS = """
 import resource, sys, threading
-from trainables import memory
+from trainables.hardware import memory
 import torch
 
 def rounds():

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trainables import nvidia
+from trainables.hardware import nvidia
 
 AMPERE: nvidia.Capability = (8, 0)  # the first that computes in bfloat16
 CPU_FLAGS = {"amx_bf16", "avx512_bf16"}

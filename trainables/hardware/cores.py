@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables import cgroup
+from trainables.hardware import cgroup
 
 
 def usable() -> int:
