@@ -125,7 +125,7 @@ def settings_of(asked: Flags) -> "Settings":
     import spaces
     from search import plan, stopping
     from search.settings import Settings, gpus
-    from trainables import data
+    from trainables.data import loading
 
     assert asked.space is not None, "main refuses a search without"
     texts = tuple(asked.set_ or ())
@@ -137,14 +137,19 @@ def settings_of(asked: Flags) -> "Settings":
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
-    dataset, fallback = data.resolve(asked.dataset, asked.data_dir)
-    cache = data.prepare(dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=not asked.quiet)
+    dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
+    cache = loading.prepare(dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=not asked.quiet)
     if limit := asked.max_params or space.max_params:
-        space = replace(space, max_params=limit, classes=len(data.load(cache).classes))
+        space = replace(space, max_params=limit, classes=len(loading.load(cache).classes))
     for line in spaces.warnings(space):
         print(f"warning: {line}", file=sys.stderr)
     settings = replace(
-        settings, space=space, dataset=dataset, dataset_short=data.short_name(dataset), fallback=fallback, cache=cache
+        settings,
+        space=space,
+        dataset=dataset,
+        dataset_short=loading.short_name(dataset),
+        fallback=fallback,
+        cache=cache,
     )
     for key in stopping.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
         print(f"note: {spellings(key)[0]} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
@@ -156,9 +161,9 @@ def settings_of(asked: Flags) -> "Settings":
 def follow_images(settings: "Settings") -> "Settings":
     """The settings, naming the run of the same images if these have another path now; that is said."""
     from search import moved, resources
-    from trainables import data
+    from trainables.data import loading
 
-    images = data.load(settings.cache, fraction=settings.fraction)
+    images = loading.load(settings.cache, fraction=settings.fraction)
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
     settings, told = moved.follow(settings, images, on_gpu)
     if told:
@@ -215,11 +220,11 @@ def print_space(name: str, asked: Flags) -> int:
 def print_estimate(settings: "Settings") -> int:
     """What the search would cost, on stdout. Nothing is written into the run."""
     from search import estimate, resources
-    from trainables import data
+    from trainables.data import loading
 
     path = settings.runs_dir / settings.run_name
-    images = data.load(settings.cache, fraction=settings.fraction)
-    data.tell_lost_classes(images)
+    images = loading.load(settings.cache, fraction=settings.fraction)
+    loading.tell_lost_classes(images)
     slots = resources.local(settings).slots
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
     found = estimate.estimate(path, settings, images, on_gpu, slots)
@@ -267,12 +272,12 @@ def run(
     from search.confirmation import is_complete
     from search.interrupts import Interrupted
     from search.progress import Progress
-    from trainables import data
+    from trainables.data import loading
     from trainables.files import durable
 
     path = settings.runs_dir / settings.run_name
-    images = data.load(settings.cache, fraction=settings.fraction)
-    data.tell_lost_classes(images)
+    images = loading.load(settings.cache, fraction=settings.fraction)
+    loading.tell_lost_classes(images)
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)

@@ -9,7 +9,8 @@ from analysis.standing import Standing, confirmations, stand
 from analysis.testing import evaluation
 from analysis.trials import label
 from search.ledger import Run, Trial
-from trainables import census, written
+from trainables import written
+from trainables.data import census
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 

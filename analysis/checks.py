@@ -17,8 +17,9 @@ from analysis.standing import Standing
 from analysis.statistics import LEVEL, mcnemar
 from search.ledger import Run, Trial
 from spaces import Scheduler
-from trainables import census, written
+from trainables import written
 from trainables.config import LENGTH_DEPENDENT
+from trainables.data import census
 
 TOP = 5  # rows whose spread and places are looked at
 RISE = 1.1  # of the validation loss after its lowest: more is overfitting

@@ -9,7 +9,7 @@ from analysis.markdown import one_line
 from search.flags import OF_A_RULE, Flags
 from search.ledger import Run, Trial
 from search.settings import usual_name
-from trainables.named import NAMED
+from trainables.data.names import NAMED
 
 FIRST = ("space", "dataset", "epochs", "name", "num_samples", "algo", "seed", "seeds")  # in a command, as it reads best
 LAST = ("skip_bad", "set_")  # in a command, whatever was added to it

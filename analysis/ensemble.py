@@ -20,7 +20,7 @@ from trainables.files.durable import Record
 from trainables.objective import ACCURACY
 
 if TYPE_CHECKING:
-    from trainables.data import Dataset
+    from trainables.data.loading import Dataset
 
 
 def score(run: Run, size: int, cache: Path, form: str) -> str:
@@ -80,9 +80,10 @@ def members(run: Run, size: int) -> list[Trial]:
 
 def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache: Path) -> tuple[Record, Record]:
     """The metrics on validation and on test."""
-    from trainables import data, metrics
+    from trainables import metrics
+    from trainables.data import loading
 
-    images = data.load(cache, fraction=run.identity.fraction)
+    images = loading.load(cache, fraction=run.identity.fraction)
     on_val = metrics.evaluate(average(run, trials, weights, images, images.val.images), images.val.labels)
     tests = durable.read_lines(run.folder / "tests.jsonl")
     known = [line for line in tests if line["weights"] == key and line["state"] == "done"]
@@ -92,7 +93,7 @@ def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cach
     assert best.best is not None, "a finished trial has epochs"
     entry = {"weights": key, "trial": best.index, "epoch": best.best["epoch"], "ensemble": [t.index for t in trials]}
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
-    split = data.load_test(cache)
+    split = loading.load_test(cache)
     on_test = metrics.evaluate(average(run, trials, weights, images, split.images), split.labels)
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": on_test})
     return on_val, on_test

@@ -6,9 +6,9 @@ from pathlib import Path
 from analysis import commands
 from search import local
 from search.ledger import Run
-from trainables import data
+from trainables.data import loading
+from trainables.data.names import FOLDER
 from trainables.errors import DataError, UsageError
-from trainables.named import FOLDER
 
 
 def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> Path:
@@ -21,9 +21,9 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
         UsageError: the run is of a folder of images, and where that lies is not known here.
         DataError: the images cannot be had, or are others than those of the run.
     """
-    name = recorded(run) if dataset == "auto" else data.resolve(dataset, data_dir)[0]
-    cache = data.prepare(name, data_dir, skip_bad=run.identity.skips_bad, progress=not quiet)
-    found, expected = data.load(cache).fingerprint, run.identity.fingerprint
+    name = recorded(run) if dataset == "auto" else loading.resolve(dataset, data_dir)[0]
+    cache = loading.prepare(name, data_dir, skip_bad=run.identity.skips_bad, progress=not quiet)
+    found, expected = loading.load(cache).fingerprint, run.identity.fingerprint
     if found != expected:
         raise DataError(
             f"other images: {name}: fingerprint {found[:12]}, but {run.name} was made with {expected[:12]}. "
@@ -33,9 +33,9 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
     return cache
 
 
-def load(run: Run, dataset: str, data_dir: Path) -> data.Dataset:
+def load(run: Run, dataset: str, data_dir: Path) -> loading.Dataset:
     """Training and validation images of a run, as `cache_of` finds them."""
-    return data.load(cache_of(run, dataset, data_dir), fraction=run.identity.fraction)
+    return loading.load(cache_of(run, dataset, data_dir), fraction=run.identity.fraction)
 
 
 def recorded(run: Run) -> str:

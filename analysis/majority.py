@@ -10,7 +10,7 @@ from analysis.leaderboard import chance
 from analysis.markdown import cut, percent, plural
 from analysis.standing import Standing
 from search.ledger import Run
-from trainables import census
+from trainables.data import census
 
 
 class Majority(NamedTuple):

@@ -44,7 +44,7 @@ def printed(rows: list[Row], classes: Sequence[str], form: str) -> str:
 
 def decoded(paths: Sequence[Path]) -> tuple[dict[Path, np.ndarray], list[str]]:
     """The images that can be read, uint8 (H, W, 3), and what is wrong with the others."""
-    from trainables import decode
+    from trainables.data import decode
 
     images, refused = {}, []
     for path in dict.fromkeys(paths):

@@ -60,7 +60,8 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     """The epochs that the run has of the trial, with its precision, threads and share of the images."""
     import torch
 
-    from trainables import data, single
+    from trainables import single
+    from trainables.data import loading
     from trainables.train import Training
 
     facts, epochs = run.identity, len(trial.epochs)
@@ -71,7 +72,7 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
                           "dataset": dataset(run), "fingerprint": facts.fingerprint, "fraction": facts.fraction,
                           "seed": trial.seed, "precision": facts.precision, "threads": facts.threads},
                  trial.config)  # fmt: skip
-    images_of_run = data.load(cache, fraction=facts.fraction)
+    images_of_run = loading.load(cache, fraction=facts.fraction)
     training = Training(
         trial.config,
         images_of_run,

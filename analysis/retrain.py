@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from search.ledger import Run, Trial
-from trainables.data import Dataset, Split
+from trainables.data.loading import Dataset, Split
 from trainables.errors import RunError, StorageError
 from trainables.files.durable import Record
 

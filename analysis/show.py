@@ -13,7 +13,7 @@ from search import local
 from search.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
-from trainables.named import FOLDER
+from trainables.data.names import FOLDER
 
 
 def show(run: Run, trial: Trial, form: str) -> str:

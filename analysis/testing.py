@@ -79,11 +79,12 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
     import safetensors.torch
     import torch
 
-    from trainables import data, metrics
+    from trainables import metrics
+    from trainables.data import loading
     from trainables.models import build
     from trainables.train import predict
 
-    images = data.load(cache, fraction=run.identity.fraction)
+    images = loading.load(cache, fraction=run.identity.fraction)
     if images.fingerprint != run.identity.fingerprint:
         raise RunError(
             f"other images: {cache}: fingerprint {images.fingerprint} is not that of {run.folder}. Restore the data."
@@ -92,7 +93,7 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
     torch.set_num_threads(run.identity.threads)  # the last bit of bfloat16 depends on it
     model = build(trial.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
-    split = data.load_test(cache)
+    split = loading.load_test(cache)
     logits = predict(model, split.images, images, device, run.identity.precision)
     return metrics.evaluate(logits, split.labels)
 

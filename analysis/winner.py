@@ -12,7 +12,8 @@ from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from search.confirmation import SOURCE, is_complete
 from search.ledger import Run
-from trainables import census, written
+from trainables import written
+from trainables.data import census
 from trainables.metrics import macro_f1 as f1_of_present
 
 FEW = 10  # classes up to which the table by class stands open

@@ -48,14 +48,16 @@ def curve(cache: Path, fraction: float, precision: str, config: Record, seed: in
     """val_accuracy of each epoch, on one thread; shorter than it was to be if the training diverged."""
     import torch
 
-    from trainables import data
+    from trainables.data import loading
     from trainables.hardware import memory
     from trainables.train import Diverged, Training, train
 
     memory.keep_freed()
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    epochs = train(Training(config, data.load(cache, fraction=fraction), seed=seed, device=device, precision=precision))
+    epochs = train(
+        Training(config, loading.load(cache, fraction=fraction), seed=seed, device=device, precision=precision)
+    )
     values: list[float] = []
     with contextlib.suppress(Diverged):
         values.extend(epoch.metrics["val_accuracy"] for epoch in epochs)  # keeps what there is when it diverges
@@ -101,16 +103,16 @@ def main(
     out: Path | None = None,
 ) -> None:
     """Train full curves."""
-    from trainables import data
+    from trainables.data import loading
 
-    resolved, _ = data.resolve(dataset, data_dir)
-    cache = data.prepare(resolved, data_dir, progress=True)
+    resolved, _ = loading.resolve(dataset, data_dir)
+    cache = loading.prepare(resolved, data_dir, progress=True)
     table = out or FOLDER / f"{space}.jsonl"
     durable.make_folder(table.parent)
     lines = list(wanted(space, algo or ["random", "qmc"], seed or [0], points, epochs))
-    fingerprint = data.load(cache, fraction=fraction).fingerprint[:16]
+    fingerprint = loading.load(cache, fraction=fraction).fingerprint[:16]
     facts = {
-        "dataset": data.short_name(resolved),
+        "dataset": loading.short_name(resolved),
         "fingerprint": fingerprint,
         "fraction": fraction,
         "precision": precision,

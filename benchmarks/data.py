@@ -22,8 +22,8 @@ import typer
 from PIL import Image
 
 from benchmarks.record import Table, keep, spread
-from trainables import data
 from trainables.augment import PADDING, augment
+from trainables.data import loading
 from trainables.train import as_tensor, pixel_scale
 
 BATCH = 128
@@ -50,12 +50,12 @@ def decoding(source: Path, count: int, rounds: int) -> list[list[str]]:
         with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as place:
             folder = Path(place).resolve()
             images = some_images(source, folder / "images", count)
-            prepare = lambda: data.prepare(f"folder:{folder / 'images'}", folder / "data", progress=False)  # noqa: B023, E731
+            prepare = lambda: loading.prepare(f"folder:{folder / 'images'}", folder / "data", progress=False)  # noqa: B023, E731
             taken["pillow"].append(timed(lambda: [decoded(path) for path in (folder / "images").rglob("*.*")]))  # noqa: B023
             taken["decode"].append(timed(prepare))
             taken["find"].append(timed(prepare))
             cache = prepare()
-            taken["map"].append(timed(lambda: data.load(cache)))  # noqa: B023
+            taken["map"].append(timed(lambda: loading.load(cache)))  # noqa: B023
     titles = {
         "pillow": f"Pillow, {images:,} files one after the other, as in every epoch of an ImageFolder",
         "decode": f"the first command: list, decode, hash and save {images:,} files, durably",
@@ -84,7 +84,7 @@ def ratio(others: list[float], own: list[float]) -> str:
     return f"{statistics.median(others) / statistics.median(own):.1f}x"
 
 
-def augmentations(images: data.Dataset) -> dict[str, Augment | None]:
+def augmentations(images: loading.Dataset) -> dict[str, Augment | None]:
     """Crop and flip by each library; none for one that is not installed."""
     from torchvision.transforms import v2
 
@@ -103,7 +103,7 @@ def augmentations(images: data.Dataset) -> dict[str, Augment | None]:
     }
 
 
-def by_kornia(images: data.Dataset) -> Augment | None:
+def by_kornia(images: loading.Dataset) -> Augment | None:
     """The same with kornia, a draw for each image; none if it is not installed."""
     try:
         from kornia import augmentation
@@ -117,7 +117,7 @@ def by_kornia(images: data.Dataset) -> Augment | None:
     return lambda batch: moves(as_tensor(batch).permute(0, 3, 1, 2).float() / 255)
 
 
-def augmenting(images: data.Dataset, batches: int, rounds: int) -> list[list[str]]:
+def augmenting(images: loading.Dataset, batches: int, rounds: int) -> list[list[str]]:
     """Rows about images per second of each side."""
     batch, sides = np.array(images.train.images[:BATCH]), augmentations(images)
     taken: dict[str, list[float]] = {name: [] for name in sides}
@@ -137,7 +137,7 @@ def augmenting(images: data.Dataset, batches: int, rounds: int) -> list[list[str
 def measure(source: Path = Path("data/cifar10-jpeg"), count: int = 10_000, batches: int = 50, rounds: int = 3) -> Table:
     """Both halves of the table."""
     torch.set_num_threads(1)
-    images = data.load(data.prepare(f"folder:{source}", source.parent))
+    images = loading.load(loading.prepare(f"folder:{source}", source.parent))
     rows = augmenting(images, batches, rounds)
     return Table(
         name="data",

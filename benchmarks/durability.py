@@ -60,8 +60,9 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     import torch
 
     from spaces import load
-    from trainables import data, trial
+    from trainables import trial
     from trainables.config import complete
+    from trainables.data import loading
     from trainables.files import durable
     from trainables.hardware import memory
     from trainables.hardware.precision import resolve
@@ -69,7 +70,7 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
 
     torch.set_num_threads(1)
     memory.keep_freed()  # as every worker does
-    cost, images = Cost(epochs), data.load(cache, fraction=1.0)
+    cost, images = Cost(epochs), loading.load(cache, fraction=1.0)
     watch(cost, {"trial": trial, "durable": durable})
     space = load("lr_sweep")
     config = complete({**space.constants, **space.baseline, "epochs": epochs})
@@ -121,9 +122,9 @@ def in_a_process(wrapper: list[str], cache: Path, epochs: int) -> Cost:
 
 def measure(dataset: str, data_dir: Path, epochs: int) -> Table:
     """Train the trial on both disks."""
-    from trainables import data
+    from trainables.data import loading
 
-    cache = data.prepare(dataset, data_dir).resolve()
+    cache = loading.prepare(dataset, data_dir).resolve()
     costs = {title: in_a_process(wrapper, cache, epochs) for title, wrapper in DISKS.items()}
     rows = [
         [
@@ -136,7 +137,7 @@ def measure(dataset: str, data_dir: Path, epochs: int) -> Table:
         for title, cost in costs.items()
     ]
     shares = [100 * cost.share for cost in costs.values()]
-    images = data.load(cache).sizes["train"]
+    images = loading.load(cache).sizes["train"]
     return Table(
         "durability", "What safety costs", f"python -m benchmarks.durability --dataset {dataset} --epochs {epochs}",
         ["disk", "share of the time", "fsyncs per epoch", "s per epoch", "MiB left"], rows,

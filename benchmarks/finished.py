@@ -33,14 +33,15 @@ def train_all(folder: Path, trials: int) -> Path:
     from search import folder as folders
     from search import ledger
     from search.settings import Settings
-    from trainables import data, trial
+    from trainables import trial
+    from trainables.data import loading
     from trainables.files import durable
     from trainables.train import Training
 
     texts = ("width=8", "depth=1")
     space, _ = spaces.changed(spaces.load("mlp_random"), texts)
-    cache = data.prepare("digits", folder / "data", progress=False)
-    images = data.load(cache, fraction=0.1)
+    cache = loading.prepare("digits", folder / "data", progress=False)
+    images = loading.load(cache, fraction=0.1)
     settings = Settings(
         space_name="mlp_random", space=space, set=texts, dataset="digits", dataset_short="digits", fallback=None, cache=cache,
         algorithm="random", scheduler="none", num_samples=trials, epochs=3, fraction=0.1, precision="fp32",

@@ -17,7 +17,7 @@ import typer
 
 from benchmarks.record import Table, keep, spread
 from benchmarks.steps import WARM_UP, prepared, rounds
-from trainables import data
+from trainables.data import loading
 from trainables.hardware import memory
 from trainables.hardware.precision import resolve
 
@@ -37,7 +37,7 @@ def measure(
     """Loop and floor of each model with each augmentation."""
     torch.set_num_threads(1)
     memory.keep_freed()  # as every worker does
-    images, chosen = data.load(data.prepare(dataset, Path("data"))), resolve(precision, on_gpu=False)
+    images, chosen = loading.load(loading.prepare(dataset, Path("data"))), resolve(precision, on_gpu=False)
     rows, worst = [], {}
     selected = "".join(f"--model {model} " for model in models) if models != MODELS else ""
     for model in models:

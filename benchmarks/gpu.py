@@ -30,9 +30,9 @@ import numpy as np
 import torch
 
 from benchmarks.steps import WARM_UP, prepared, rounds
-from trainables import data
 from trainables.config import complete
-from trainables.data import Dataset, Split
+from trainables.data import loading
+from trainables.data.loading import Dataset, Split
 from trainables.hardware.precision import resolve
 from trainables.train import Diverged, Epoch, Training, train
 
@@ -72,9 +72,9 @@ def images_of(dataset: str, data_dir: Path, count: int | None) -> Dataset:
         ]
         classes = tuple(str(label) for label in range(10))
         return Dataset("random", *parts, classes, (0.5,) * 3, (0.3,) * 3, "0" * 64, sizes)
-    cache = data.prepare(dataset, data_dir, progress=False)
-    whole = data.load(cache)
-    return data.load(cache, fraction=min(1.0, count / len(whole.train.labels))) if count else whole
+    cache = loading.prepare(dataset, data_dir, progress=False)
+    whole = loading.load(cache)
+    return loading.load(cache, fraction=min(1.0, count / len(whole.train.labels))) if count else whole
 
 
 def speed(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:

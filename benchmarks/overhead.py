@@ -74,20 +74,20 @@ def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]
     import spaces
     from search import attempts, folder, interrupts, runner
     from search.settings import Settings
-    from trainables import data
+    from trainables.data import loading
     from trainables.files import durable
 
     runner.train_trial = trial_without_training if is_synced else trial_without_waiting
     ends: list[float] = []
     space, _ = spaces.changed(spaces.load("mlp_random"), ("width=8", "depth=1"))
-    cache = data.prepare("digits", place / "data", progress=False)
+    cache = loading.prepare("digits", place / "data", progress=False)
     settings = Settings(
         space_name="mlp_random", space=space, dataset="digits", dataset_short="digits", fallback=None, cache=cache,
         algorithm="random", scheduler="none", num_samples=trials, epochs=reports, precision="fp32", runs_dir=place,
     )  # fmt: skip
     run = place / settings.run_name
     durable.make_folder(run, 0o700)
-    folder.open_run(run, settings, data.load(cache), False)
+    folder.open_run(run, settings, loading.load(cache), False)
 
     def notify(index: int, row: Record | None) -> None:
         if row is None:

@@ -23,7 +23,7 @@ import typer
 import spaces
 from benchmarks.record import Table, bfloat16, keep, spread
 from search import plan
-from trainables import data
+from trainables.data import loading
 from trainables.hardware import memory
 from trainables.train import Training, train
 
@@ -36,7 +36,7 @@ def curves(cache: Path, fraction: float, config: dict[str, Any], seed: int) -> T
     """One configuration on one seed, in each precision."""
     torch.set_num_threads(1)
     memory.keep_freed()
-    images = data.load(cache, fraction=fraction)
+    images = loading.load(cache, fraction=fraction)
     sides = {precision: timed(images, config, seed, precision) for precision in PRECISIONS}
     found: dict[str, list[tuple[float, float]]] = {precision: [] for precision in PRECISIONS}
     for _ in range(config["epochs"]):
@@ -45,7 +45,7 @@ def curves(cache: Path, fraction: float, config: dict[str, Any], seed: int) -> T
     return found
 
 
-def timed(images: data.Dataset, config: dict[str, Any], seed: int, precision: str) -> Iterator[tuple[float, float]]:
+def timed(images: loading.Dataset, config: dict[str, Any], seed: int, precision: str) -> Iterator[tuple[float, float]]:
     epochs = train(Training(config, images, seed=seed, device="cpu", precision=precision))
     while True:
         started = time.perf_counter()
@@ -72,8 +72,8 @@ def train_all(cache: Path, fraction: float, epochs: int, seeds: int) -> dict[flo
 
 
 def measure(dataset: str, data_dir: Path, fraction: float, epochs: int, seeds: int) -> Table:
-    cache = data.prepare(dataset, data_dir)
-    images, found = data.load(cache, fraction=fraction), train_all(cache, fraction, epochs, seeds)
+    cache = loading.prepare(dataset, data_dir)
+    images, found = loading.load(cache, fraction=fraction), train_all(cache, fraction, epochs, seeds)
     command = f"python -m benchmarks.precision --dataset {dataset}"
     columns = [f"best val % {name}" for name in PRECISIONS] + ["bf16 less fp32, points"]
     return Table(
@@ -136,7 +136,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=1)] = 3,
 ) -> None:
     """Compare the two precisions."""
-    keep(measure(data.resolve(dataset, data_dir)[0], data_dir, fraction, epochs, seeds))
+    keep(measure(loading.resolve(dataset, data_dir)[0], data_dir, fraction, epochs, seeds))
 
 
 if __name__ == "__main__":

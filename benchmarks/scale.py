@@ -28,7 +28,7 @@ from search.decisions import of_run
 from search.progress import Progress
 from search.settings import Settings
 from search.turns import Turns
-from trainables import data
+from trainables.data import loading
 from trainables.files import durable
 from trainables.files.durable import Record
 
@@ -77,12 +77,12 @@ def settings(place: Path, trials: int, epochs: int) -> Settings:
     """A search that would train on the digits."""
     return Settings(
         space_name="mlp_random", space=spaces.load("mlp_random"), dataset="digits", dataset_short="digits", fallback=None,
-        cache=data.prepare("digits", place / "data", progress=False), algorithm="random", scheduler="asha",
+        cache=loading.prepare("digits", place / "data", progress=False), algorithm="random", scheduler="asha",
         num_samples=trials, epochs=epochs, precision="fp32", runs_dir=place,
     )  # fmt: skip
 
 
-def resume(run: Path, asked: Settings, images: data.Dataset) -> None:
+def resume(run: Path, asked: Settings, images: loading.Dataset) -> None:
     """What the command does with a run that is there, before Ray starts."""
     found = folder.open_run(run, asked, images, on_gpu=False)
     of_run(found)
@@ -108,7 +108,7 @@ def measure_size(trials: int, epochs: int) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory(prefix="bench-") as place, without_waiting():
         asked = settings(Path(place), trials, epochs)
-        images, path = data.load(asked.cache), Path(place) / "run"
+        images, path = loading.load(asked.cache), Path(place) / "run"
         durable.make_folder(path)
         run = timed("plan", lambda: folder.open_run(path, asked, images, on_gpu=False))
         values = curves([{"config": trial.config} for trial in run.trials], epochs)

@@ -132,14 +132,14 @@ class Bench:
 def prepared(workload: Workload, dataset: str, data_dir: Path, place: Path, pythons: Mapping[str, str]) -> Bench:
     """Decode the images once, and leave those that ours will train on for the peers."""
     from benchmarks.peers.textbook import Task, write
-    from trainables import data
+    from trainables.data import loading
 
-    dataset, _ = data.resolve(workload.dataset or dataset, data_dir)
-    cache = data.prepare(dataset, data_dir)
-    if (there := data.load(cache).sizes["train"]) < workload.images:
+    dataset, _ = loading.resolve(workload.dataset or dataset, data_dir)
+    cache = loading.prepare(dataset, data_dir)
+    if (there := loading.load(cache).sizes["train"]) < workload.images:
         raise SystemExit(f"{dataset} has {there:,} training images, and {workload.images:,} are needed: --dataset")
     fraction = workload.images / there
-    images = data.load(cache, fraction=fraction)
+    images = loading.load(cache, fraction=fraction)
     splits = {"train": images.train, "val": images.val}
     arrays = {name: split.images for name, split in splits.items()}
     arrays |= {f"{name}-labels": split.labels for name, split in splits.items()}

@@ -89,9 +89,9 @@ def seconds(name: str, data_dir: Path) -> float:
 
 def measure(rounds: int = 5, data_dir: Path = Path("data")) -> Table:
     """Every side in turn; the first round is not counted, because it fills the disk's cache."""
-    from trainables import data
+    from trainables.data import loading
 
-    data.prepare("digits", data_dir, progress=False)  # decoded once, whoever asks
+    loading.prepare("digits", data_dir, progress=False)  # decoded once, whoever asks
     found: dict[str, list[float]] = {name: [] for name in SIDES}
     for number in range(rounds + 1):
         for name in SIDES:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from trainables import data
 from trainables.augment import normalise
 from trainables.config import complete
+from trainables.data import loading
 from trainables.models import build
 from trainables.optimizers import make_optimizer, plain_step
 from trainables.train import Resident, Training, autocast, fit_whitening, pixel_scale, resident, train_epoch
@@ -75,7 +75,7 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def prepared(config: Mapping[str, Any], images: data.Dataset, precision: str, device: str = "cpu") -> Side:
+def prepared(config: Mapping[str, Any], images: loading.Dataset, precision: str, device: str = "cpu") -> Side:
     """An untrained network with its optimizer, as `trainables.train.train` makes them."""
     torch.manual_seed(0)
     whole = complete(config)

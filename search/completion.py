@@ -11,7 +11,7 @@ def spaces() -> list[str]:
 
 
 def datasets() -> list[str]:
-    from trainables.named import FOLDER, NAMED
+    from trainables.data.names import FOLDER, NAMED
 
     return ["auto", *NAMED, FOLDER]
 

@@ -18,7 +18,7 @@ from search.progress import Progress
 from search.recorded import GROWING, Totals
 from search.settings import Settings, plural
 from search.stopping import ideal_course, ideal_epochs, label
-from trainables.data import Dataset
+from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable
 from trainables.files.durable import Record

@@ -14,7 +14,7 @@ from search.status import LOST
 from search.stopping import WAITING, continued, decisive, is_known, label, version_of
 from spaces import MAX_GRID, Space, When
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT, key_of
-from trainables.data import Dataset
+from trainables.data.loading import Dataset
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record

@@ -13,7 +13,7 @@ import trainables
 from search import stopping
 from search.recorded import SCHEMA, Identity
 from search.settings import Settings
-from trainables.data import Dataset
+from trainables.data.loading import Dataset
 from trainables.files.durable import Record
 from trainables.hardware import precision
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
     "augment", "dropout", "kernels", "models", "normpool", "objective", "optimizers", "hardware/precision", "schedule",
-    "seeds", "split", "train",
+    "seeds", "data/split", "train",
 )  # fmt: skip
 READ = ("annotation", "returns", "type_comment", "type_params")  # fields of a syntax tree that nothing is computed with
 OF_GIT = (  # where a shell or a hook says that another repository lies

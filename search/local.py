@@ -6,10 +6,10 @@ It may be deleted: then a folder of images has to be named again.
 import contextlib
 from pathlib import Path
 
+from trainables.data.names import FOLDER
 from trainables.errors import DataError, ExpectedError
 from trainables.files import durable
 from trainables.files.durable import Record
-from trainables.named import FOLDER
 
 FILE = "local.json"
 
@@ -24,7 +24,9 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    from trainables.sources import folder_of  # numpy loads here, and a shell that completes names has no need of it
+    from trainables.data.sources.registry import (
+        folder_of,  # numpy loads here, and a shell that completes names has no need of it
+    )
 
     record = {"data_dir": str(data_dir.absolute())}
     if dataset.startswith(FOLDER):
@@ -54,7 +56,7 @@ def dataset(run: Path, title: str) -> str | None:
     Raises:
         DataError: they are not there any more.
     """
-    from trainables.sources import folder_of  # as above
+    from trainables.data.sources.registry import folder_of  # as above
 
     name = known(run).get("dataset", "")
     if not name.startswith(FOLDER):

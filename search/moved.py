@@ -7,9 +7,9 @@ from search import identity, ledger
 from search.recorded import Identity
 from search.resuming import names
 from search.settings import Settings, usual_name
-from trainables.data import Dataset
+from trainables.data.loading import Dataset
+from trainables.data.names import FOLDER
 from trainables.errors import ExpectedError
-from trainables.named import FOLDER
 
 
 def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings, str]:

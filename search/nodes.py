@@ -8,7 +8,7 @@ from typing import Any
 
 from search.faults import Fault
 from search.settings import Settings
-from trainables import data
+from trainables.data import loading
 from trainables.errors import DataError, ExpectedError, RayError, StorageError
 from trainables.hardware import memory
 
@@ -47,7 +47,7 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     """
     word = uuid.uuid4().hex
     (run / "ray" / "word").write_text(word)
-    images = data.load(settings.cache).fingerprint
+    images = loading.load(settings.cache).fingerprint
     paths = [path.resolve() for path in (run, settings.cache, settings.data_dir)]
     asked = Asked(paths[0], word, paths[1], settings.dataset, paths[2], images, settings.skip_bad)
     for name, fault in answers(asked, check):
@@ -117,8 +117,8 @@ def answer_of(run: Path, word: str, name: str) -> Path:
 def prepare(asked: Asked) -> None:
     """Have the images in the same place as the node of the search has them, and the same ones."""
     there = asked.cache if (asked.cache / "meta.json").exists() else None
-    there = there or data.prepare(asked.dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=False).resolve()
+    there = there or loading.prepare(asked.dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=False).resolve()
     if there != asked.cache:
         raise DataError(f"the images lie in {there}: not in {asked.cache}, as on the first node. Share that folder.")
-    if data.load(there).fingerprint != asked.fingerprint:
+    if loading.load(there).fingerprint != asked.fingerprint:
         raise DataError(f"other images: {there}: {asked.dataset} is not what the first node has. Share the folder.")

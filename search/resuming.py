@@ -8,9 +8,9 @@ from search.confirmation import is_complete
 from search.flags import OF_A_RULE
 from search.recorded import Identity
 from trainables import config
+from trainables.data.names import NAMED
 from trainables.errors import ExpectedError, RunError, UsageError
 from trainables.files.durable import Record
-from trainables.named import NAMED
 
 CLOSEST = 3  # runs that are named where none has the name that was given
 

@@ -12,7 +12,7 @@ from search import ledger
 from search.lock import when_free
 from search.pulse import beating
 from search.turns import Turn
-from trainables.data import Dataset
+from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
 from trainables.objective import ACCURACY, Objective
@@ -126,6 +126,6 @@ def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_m
 @functools.lru_cache(maxsize=1)
 def images(cache: Path, fraction: float) -> Dataset:
     """The data set, memory-mapped once per worker."""
-    from trainables import data
+    from trainables.data import loading
 
-    return data.load(cache, fraction=fraction)
+    return loading.load(cache, fraction=fraction)

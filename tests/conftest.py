@@ -15,7 +15,7 @@ from search import folder, ledger
 from search.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turn, Turns
-from trainables.data import Dataset, Split
+from trainables.data.loading import Dataset, Split
 from trainables.files import durable
 from trainables.train import Training
 

@@ -104,7 +104,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "python run_search.py": ".ci/run::python run_search.py --space lr_sweep",
     "cifar-search --show-completion": "tests/search/test_completion.py::def test_bash_itself_completes_a_line",
     "python -m analysis export": EXCERPTS,
-    "python -m trainables.data cifar10": "tests/trainables/test_cifar.py::def test_prepare_holds_out_a_tenth",
+    "python -m trainables.data cifar10": "tests/trainables/data/sources/test_cifar.py::def test_prepare_holds_out_a_tenth",
     "python run_search.py --space mlp_random --epochs 10": f"{SEARCHES}::def test_totals_grow",
     "python run_search.py --space mlp_random --algo tpe --num-samples 100": f"{SEARCHES}::def test_points_of_tpe_stay",
     "python run_search.py --space mlp_random --address HOST:PORT": (

@@ -107,7 +107,7 @@ def draw(folder: Path) -> None:
 
 
 def test_the_committed_import_is_the_official_archive():
-    from trainables.cifar import CIFAR10
+    from trainables.data.sources.cifar import CIFAR10
 
     text = (ROOT / "cifar10.dvc").read_text()
     for fact in (CIFAR10.urls[0], f"md5: {CIFAR10.md5}", f"size: {CIFAR10.size}", f"path: data/{CIFAR10.file}"):

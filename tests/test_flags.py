@@ -59,10 +59,10 @@ def flag(name: str, value: str | None) -> str:
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """Decoded once for all."""
-    from trainables import data
+    from trainables.data import loading
 
     folder = tmp_path_factory.mktemp("digits")
-    data.prepare("digits", folder / "data", progress=False)
+    loading.prepare("digits", folder / "data", progress=False)
     return folder / "data-cache"
 
 
@@ -253,14 +253,14 @@ def test_a_folder_of_images_that_is_gone_is_one_line_with_the_next_step(command,
 
 
 def test_archives_that_lie_elsewhere_need_not_be_named_again(command, tmp_path, monkeypatch):
-    from trainables import data
+    from trainables.data import loading
 
     (tmp_path / "other/data").mkdir()
     assert command(*START, "--data-dir=other/data")[0] == 0
     asked = []
-    prepare = data.prepare
+    prepare = loading.prepare
     monkeypatch.setattr(
-        data, "prepare", lambda name, where, **how: (asked.append(where), prepare(name, where, **how))[1]
+        loading, "prepare", lambda name, where, **how: (asked.append(where), prepare(name, where, **how))[1]
     )
     for arguments in (("--resume=t",), ("--resume=t", "--data-dir=data"), ("--resume=t",)):
         assert command(*arguments)[0] == 0
@@ -425,7 +425,7 @@ def test_a_mistake_is_found_before_anything_is_downloaded(command, monkeypatch, 
     def download(*_, **__):
         raise AssertionError("it was not looked at first")
 
-    monkeypatch.setattr("trainables.data.prepare", download)
+    monkeypatch.setattr("trainables.data.loading.prepare", download)
     code, said = command("--space=lr_sweep", "--dataset=digits", flags)
     assert (code, what in said) == (2, True), said
 

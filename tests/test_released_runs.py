@@ -18,7 +18,7 @@ from analysis import verify, write
 from search import identity, ledger, recorded
 from search.confirmation import is_complete
 from search.settings import Settings
-from trainables import data
+from trainables.data import loading
 from trainables.errors import RunError
 from trainables.files import durable
 
@@ -38,7 +38,7 @@ def space():
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    return data.prepare("digits", tmp_path_factory.mktemp("digits") / "data", progress=False)
+    return loading.prepare("digits", tmp_path_factory.mktemp("digits") / "data", progress=False)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def go_on(cache, without_ray):
 
     def train(path: Path, **more) -> ledger.Run:
         asked = settings(path, cache, **more)
-        return without_ray(path, asked, data.load(cache, fraction=asked.fraction))
+        return without_ray(path, asked, loading.load(cache, fraction=asked.fraction))
 
     return train
 

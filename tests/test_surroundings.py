@@ -16,11 +16,11 @@ import pytest
 from analysis import copying
 from analysis.markdown import escape, one_line
 from search import identity
-from trainables import cache
 from trainables.cli import paths
 from trainables.cli.execution import as_shell
+from trainables.data import cache
+from trainables.data.sources.registry import folder_of
 from trainables.errors import DeniedError, UsageError
-from trainables.sources import folder_of
 
 ROOT = Path(__file__).parents[1]
 

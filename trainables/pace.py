@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from trainables import data
+from trainables.data import loading
 from trainables.files.durable import Record
 from trainables.hardware import memory
 from trainables.train import Training, train
@@ -57,7 +57,7 @@ def main() -> None:
     torch.set_num_threads(asked["threads"])
     memory.keep_freed()  # as the workers of a search have it
     config = {**asked["config"], "epochs": FOREVER}
-    images = data.load(Path(asked["cache"]), fraction=asked["fraction"])
+    images = loading.load(Path(asked["cache"]), fraction=asked["fraction"])
     pace = Pace(config["batch_size"], asked["device"])
     epochs = train(
         Training(config, images, seed=0, device=asked["device"], precision=asked["precision"]),

@@ -12,8 +12,9 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import census, classwise, data, metrics, timing, trial
+from trainables import classwise, metrics, timing, trial
 from trainables.config import LENGTH_DEPENDENT, Config
+from trainables.data import census, loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -47,12 +48,12 @@ def train_single(
         RunError: `out` holds something else.
         DataError: the images cannot be had.
     """
-    name, fallback = data.resolve(dataset, data_dir)
+    name, fallback = loading.resolve(dataset, data_dir)
     if fallback:
         print(fallback, file=sys.stderr)
-    cache = data.prepare(name, data_dir, skip_bad=skip_bad, progress=not quiet)
-    images = data.load(cache, fraction=fraction)
-    data.tell_lost_classes(images)
+    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, progress=not quiet)
+    images = loading.load(cache, fraction=fraction)
+    loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > classwise.SHOWN:
         print(f"note: --out DIR would keep the accuracy of each of {len(images.classes):,} classes", file=sys.stderr)
     device = choose_device(device)
@@ -158,7 +159,7 @@ def row_line(row: Record, epochs: int) -> str:
     )
 
 
-def print_validation(folder: Path, images: data.Dataset) -> None:
+def print_validation(folder: Path, images: loading.Dataset) -> None:
     """The outcome and the best epoch on stdout, and where classes are lopsided what the most common one alone makes.
 
     Raises:
@@ -190,7 +191,7 @@ def print_test(folder: Path, training: Training, cache: Path, *, is_kept: bool) 
     model = build(training.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
     durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "intent"})
-    split = data.load_test(cache)
+    split = loading.load_test(cache)
     found = metrics.evaluate(predict(model, split.images, images, device, training.precision), np.asarray(split.labels))
     durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "done", "metrics": found})
     answers = classwise.Answers(images.classes, found.pop("per_class_accuracy"), found.pop("confusion_matrix"))

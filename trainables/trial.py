@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 
 from trainables import timing
-from trainables.data import Dataset
+from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record

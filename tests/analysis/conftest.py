@@ -16,9 +16,10 @@ from analysis.write import write_results
 from search.ledger import Run, Trial
 from search.recorded import Totals
 from tests.records import recorded_identity
-from trainables import data, train
+from trainables import train
 from trainables import trial as trials
 from trainables.config import complete, trial_id
+from trainables.data import loading
 from trainables.train import Training
 
 VALUES: dict[float, tuple[float, ...]] = {
@@ -231,7 +232,7 @@ def correct() -> Callable[[Path, Trial, np.ndarray], None]:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder beside whose cache the digits are decoded."""
     data_dir = tmp_path_factory.mktemp("digits") / "data"
-    data.prepare("digits", data_dir, progress=False)
+    loading.prepare("digits", data_dir, progress=False)
     return data_dir
 
 
@@ -248,7 +249,7 @@ def threads_seen(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> list[int]
 @pytest.fixture(scope="session")
 def trained_once(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of three small networks, really trained: one stopped after an epoch, two for two epochs."""
-    images = data.load(data.prepare("digits", digits, progress=False))
+    images = loading.load(loading.prepare("digits", digits, progress=False))
     rates = (0.001, 0.01, 0.0001)
     planned = [
         make_trial(i, (), "planned", epochs=2, depth=1, width=32, lr=lr, augment="none") for i, lr in enumerate(rates)

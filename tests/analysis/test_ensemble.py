@@ -12,7 +12,7 @@ import torch
 from analysis import ensemble, testing
 from analysis.verify import verify
 from search import ledger
-from trainables import data
+from trainables.data import loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.models import build
@@ -21,7 +21,7 @@ from trainables.train import predict
 
 @pytest.fixture
 def cache(digits: Path) -> Path:
-    return data.prepare("digits", digits, progress=False)
+    return loading.prepare("digits", digits, progress=False)
 
 
 def lines(folder: Path) -> list[tuple[str, list[int] | None]]:
@@ -29,7 +29,7 @@ def lines(folder: Path) -> list[tuple[str, list[int] | None]]:
 
 
 def test_it_is_the_mean_of_the_softmax_outputs(trained_run: Path, cache: Path) -> None:
-    run, images = ledger.read(trained_run), data.load(cache)
+    run, images = ledger.read(trained_run), loading.load(cache)
     rows = json.loads(ensemble.score(run, 2, cache, "json"))
     total = torch.zeros(300, 10)
     for trial in run.trials[:2]:
@@ -55,11 +55,11 @@ def test_each_member_computes_with_as_many_threads_as_trained_it(
 def test_the_test_split_is_read_once_and_the_intent_comes_first(
     trained_run: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(_: Path) -> data.Split:
+    def killed(_: Path) -> loading.Split:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(data, "load_test", killed)
+        patch.setattr(loading, "load_test", killed)
         with pytest.raises(KeyboardInterrupt):
             ensemble.score(ledger.read(trained_run), 2, cache, "md")
     assert [state for state, _ in lines(trained_run)] == ["intent"]

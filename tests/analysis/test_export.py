@@ -19,10 +19,10 @@ from analysis import architecture, card, retrain, trials
 from analysis.__main__ import app
 from analysis.standing import confirmed_values
 from search import ledger
-from trainables import data
 from trainables import trial as one_trial
 from trainables.cli.execution import execute
 from trainables.config import MODELS, complete
+from trainables.data import loading
 from trainables.models import build
 from trainables.train import Training, predict
 
@@ -126,7 +126,7 @@ def test_the_weights_and_facts_are_those_of_the_trial(call: Call, trained_run: P
 def test_predictions_are_those_that_chose_it(call: Call, trained_run: Path, digits: Path) -> None:
     """Validation images as PNG files: the classes in val.npz."""
     call("export", "lr_sweep-digits/0", "net")
-    images = data.load(data.prepare("digits", digits, progress=False))
+    images = loading.load(loading.prepare("digits", digits, progress=False))
     names = [f"{place}.png" for place in range(20)]
     for name, pixels in zip(names, images.val.images, strict=False):
         Image.fromarray(pixels).save(name)
@@ -280,7 +280,7 @@ def test_retrained_on_train_and_validation(call: Call, digits: Path, trained_run
 
 def test_the_retrained_network_knows_the_validation_images(call: Call, digits: Path) -> None:
     assert call("export", "lr_sweep-digits/1", "net", "--retrain", "--data-dir", str(digits))[0] == 0
-    images = data.load(data.prepare("digits", digits, progress=False))
+    images = loading.load(loading.prepare("digits", digits, progress=False))
     facts = json.loads(Path("net/config.json").read_text())
     model = build(facts["config"], 10)
     model.load_state_dict(safetensors.torch.load_file("net/model.safetensors"))
@@ -295,8 +295,8 @@ def test_a_training_that_was_interrupted_goes_on_only_if_it_is_the_same(
     words = ("export", "lr_sweep-digits/2", "net", "--retrain", "--data-dir", str(digits))
     assert call(*words)[0] == 0
     expected = Path("net/model.safetensors").read_bytes()
-    one, cache = ledger.read(trained_run).trials[2], data.prepare("digits", digits, progress=False)
-    few = data.load(cache, fraction=0.1)
+    one, cache = ledger.read(trained_run).trials[2], loading.prepare("digits", digits, progress=False)
+    few = loading.load(cache, fraction=0.1)
     scratch = Path("net") / retrain.SCRATCH
     list(one_trial.run(scratch, Training(one.config, few, seed=one.seed, device="cpu", precision="fp32"), until=1))
     assert call(*words)[0] == 0

@@ -11,8 +11,9 @@ import pytest
 from analysis import comparison, results, testing
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import data, timing
+from trainables import timing
 from trainables import trial as trials
+from trainables.data import loading
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.train import Training
@@ -24,7 +25,7 @@ WriteRun = Callable[[Path, Run], Path]
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return data.prepare("digits", tmp_path_factory.mktemp("data") / "data", progress=False)
+    return loading.prepare("digits", tmp_path_factory.mktemp("data") / "data", progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def trained(
     cache: Path, trial: Make, run: MakeRun, save: WriteRun, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
     """A run of two small networks, really trained for one epoch on digits."""
-    images = data.load(cache)
+    images = loading.load(cache)
     planned = [
         trial(index, (), epochs=1, depth=1, width=32, lr=lr, augment="none") for index, lr in enumerate((0.1, 0.0001))
     ]
@@ -68,11 +69,11 @@ def test_the_winner_is_scored_once(folder: Path, cache: Path) -> None:
 def test_a_reading_is_on_record_before_it_happens(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed while it reads, and run again: two lines of intent, one reading."""
 
-    def killed(_: Path) -> data.Split:
+    def killed(_: Path) -> loading.Split:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(data, "load_test", killed)
+        patch.setattr(loading, "load_test", killed)
         with pytest.raises(KeyboardInterrupt):
             testing.test_winner(ledger.read(folder), cache)
     assert lines(folder) == [("intent", 0)]

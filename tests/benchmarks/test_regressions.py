@@ -15,7 +15,7 @@ from benchmarks import leaderboard  # noqa: E402
 from benchmarks.steps import prepared, rounds  # noqa: E402
 from search import ledger  # noqa: E402
 from trainables import augment, trial  # noqa: E402
-from trainables.data import Dataset, Split  # noqa: E402
+from trainables.data.loading import Dataset, Split  # noqa: E402
 from trainables.files import durable  # noqa: E402
 from trainables.train import Training, as_tensor  # noqa: E402
 

@@ -22,7 +22,7 @@ import pytest
 
 from tests.waiting import until
 from trainables.config import complete
-from trainables.data import Dataset
+from trainables.data.loading import Dataset
 from trainables.files import durable
 
 ROOT = Path(__file__).parents[2]

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trainables.archive import Archive
-from trainables.cifar import CIFAR10, read
+from trainables.data.archive import Archive
+from trainables.data.sources.cifar import CIFAR10, read
 from trainables.errors import DataError
 
 pytestmark = pytest.mark.integration

@@ -18,9 +18,9 @@ from typer.main import get_command
 
 import run_search
 from search import attempts
-from trainables import download
 from trainables.cli import signals
 from trainables.cli.execution import execute
+from trainables.data import download
 from trainables.errors import DataError
 
 often = settings(

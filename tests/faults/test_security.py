@@ -22,7 +22,7 @@ from search import authentication, runner
 from search.authentication import CLUSTERS, MODE, TOKEN, TOKEN_PATH
 from search.settings import NAME, Settings
 from spaces import Space, loguniform
-from trainables import data
+from trainables.data import loading
 from trainables.errors import DataError, RayError, SpaceError, StorageError, UsageError
 from trainables.files import durable
 
@@ -294,7 +294,7 @@ def astronomy(path: Path) -> None:
 def test_f33_an_image_that_is_a_trap_is_refused_by_name(images, spoil):
     spoil(images / "train/dark/4.jpg")
     with pytest.raises(DataError, match=r"4\.jpg"):
-        data.prepare(f"folder:{images}", images.parent / "data", progress=False)
+        loading.prepare(f"folder:{images}", images.parent / "data", progress=False)
 
 
 # F34: the network
@@ -307,7 +307,7 @@ def test_f34_nothing_is_told_to_anybody():
 def test_f34_no_package_of_ours_opens_a_connection_when_it_is_imported():
     code = (
         "import sys, socket; sys.addaudithook(lambda event, given: sys.exit(event) if event == 'socket.connect' else None)\n"
-        "import run_search, analysis.__main__, trainables.__main__, trainables.data, trainables.download, search.settings, "
+        "import run_search, analysis.__main__, trainables.__main__, trainables.data, trainables.data.download, search.settings, "
         "search.folder, search.attempts, search.display, analysis.write, analysis.joined"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -12,7 +12,7 @@ from search import identity
 SOURCES = Path(trainables.__file__).parent
 LOADING = {
     "trainables/config.py",
-    "trainables/data.py",
+    "trainables/data/loading.py",
     "trainables/files/durable.py",
 }  # names and defaults, which a plan has in full; decoded images; files
 SMALL = '''

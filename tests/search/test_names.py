@@ -10,7 +10,8 @@ from search.ledger import Run
 from search.recorded import Totals
 from spaces import Scheduler, Space, choice
 from tests.records import recorded_identity
-from trainables import cifar, named, sources
+from trainables.data import names
+from trainables.data.sources import cifar, registry
 from trainables.errors import DataError, SpaceError, UsageError
 
 WRITTEN = st.sampled_from(["asha", "sha", "median", "none"]) | st.integers(1, 9_999_999).map("epochs:{}".format)
@@ -61,16 +62,16 @@ def test_results_and_resume_name_the_same_flags(tmp_path):
     assert known == {"scheduler": "epochs:3", "grace_period": 3, "reduction_factor": 3, "audit": 0.1}
 
 
-@pytest.mark.parametrize("name", named.NAMED)
+@pytest.mark.parametrize("name", names.NAMED)
 def test_a_data_set_with_a_name_has_a_source_and_needs_no_path(name, tmp_path):
-    sources.check_name(name)
-    assert sources.source(name, tmp_path).name == name
+    registry.check_name(name)
+    assert registry.source(name, tmp_path).name == name
     assert resuming.places(tmp_path, recorded_identity(dataset=name), set()) == {}
     assert name in completion.datasets()
 
 
 def test_no_other_name_is_one():
-    assert set(cifar.ARCHIVES) < set(named.NAMED)
+    assert set(cifar.ARCHIVES) < set(names.NAMED)
     for name in ("folder:PATH"[:7], "cifar", "mnist", ""):
         with pytest.raises(DataError, match="unknown data set"):
-            sources.check_name(name)
+            registry.check_name(name)

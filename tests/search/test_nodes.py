@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from search.nodes import Asked, answer_of, prepare, ready, see
-from trainables import data
+from trainables.data import loading
 from trainables.errors import DataError, StorageError
 
 
@@ -14,8 +14,8 @@ def asked(tmp_path):
     run = tmp_path / "runs" / "t"
     (run / "ray").mkdir(parents=True)
     (run / "ray" / "word").write_text("open sesame")
-    cache = data.prepare("digits", tmp_path / "data", progress=False).resolve()
-    return Asked(run, "open sesame", cache, "digits", tmp_path / "data", data.load(cache).fingerprint)
+    cache = loading.prepare("digits", tmp_path / "data", progress=False).resolve()
+    return Asked(run, "open sesame", cache, "digits", tmp_path / "data", loading.load(cache).fingerprint)
 
 
 def test_a_node_that_sees_the_run_answers_in_it(asked):
@@ -38,7 +38,7 @@ def test_images_that_a_node_lacks_are_prepared_there(asked):
         path.unlink()
     asked.cache.rmdir()
     prepare(asked)
-    assert data.load(asked.cache).fingerprint == asked.fingerprint
+    assert loading.load(asked.cache).fingerprint == asked.fingerprint
 
 
 def test_other_images_and_another_place_are_refused(asked, tmp_path):

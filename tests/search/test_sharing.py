@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search import folder, resources, sharing
-from trainables import data
+from trainables.data import loading
 from trainables.errors import UsageError
 
 
@@ -23,7 +23,7 @@ def run(tmp_path, toy, settings):
 @pytest.fixture
 def asked(tmp_path, run, settings):
     """What a process is to train, on the digits."""
-    cache = data.prepare("digits", tmp_path / "data", progress=False)
+    cache = loading.prepare("digits", tmp_path / "data", progress=False)
     return sharing.task(run.trials[0].config, replace(settings(), cache=cache), run, "cpu")
 
 

@@ -143,7 +143,7 @@ def test_a_single_image_left_over_joins_the_batch_before_it(count, expected):
 GROWTH = """
 import numpy as np, torch
 from trainables.config import complete
-from trainables.data import Dataset, Split
+from trainables.data.loading import Dataset, Split
 from trainables.train import Training, train
 torch.set_num_threads(1)
 

@@ -253,7 +253,7 @@ def test_two_processes_cannot_train_one_trial(tmp_path, toy, small):
 KILLED = """
 import os, sys, torch
 from pathlib import Path
-from trainables import config, data, trial
+from trainables import config, trial; from trainables.data import loading as data
 torch.set_num_threads(1)
 trial.SAVE_EVERY = 0.2
 small = config.complete({"model": "mlp", "depth": 2, "width": 64, "optimizer": "adamw", "lr": 1e-3, "dropout": 0.2,

@@ -7,7 +7,7 @@ import pytest
 
 from search import resources, runner
 from search.settings import Settings
-from trainables import decode
+from trainables.data import decode
 from trainables.hardware import cgroup, cores
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from trainables.archive import Archive, mismatch
+from trainables.data.archive import Archive, mismatch
+from trainables.data.unpickle import unpickle
 from trainables.errors import DataError
-from trainables.unpickle import unpickle
 
 MEMBER_LIMIT = 256 << 20  # bytes; the largest real member has 148 MiB
 SIDE = 32  # pixels

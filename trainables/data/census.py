@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trainables import duplicates
+from trainables.data import duplicates
 from trainables.files.durable import Record
 
 FEW = 50  # validation images, of which one is worth two points

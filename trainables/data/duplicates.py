@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from trainables.data.split import mixed
 from trainables.files.durable import Record
-from trainables.split import mixed
 
 STEP = 256  # images at once, which stay in the processor's cache
 PAIRS = (("val", "train"), ("test", "train"), ("test", "val"))  # images of the first that stand in the second as well

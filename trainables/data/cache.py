@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainables import census
+from trainables.data import census
 from trainables.errors import DataError, RunError
 from trainables.files import durable
 from trainables.files.lock import exclusive

@@ -1,14 +1,14 @@
-"""Too little data is refused or said: pytest tests/trainables/test_census.py"""
+"""Too little data is refused or said: pytest tests/trainables/data/test_census.py"""
 
 import numpy as np
 import pytest
 
-from trainables import census, data
+from trainables.data import census, loading
 from trainables.errors import DataError
 
 
 def prepare(root, tmp_path):
-    return data.load(data.prepare(f"folder:{root}", tmp_path / "data"))
+    return loading.load(loading.prepare(f"folder:{root}", tmp_path / "data"))
 
 
 def test_three_images_a_class_are_refused_because_one_would_be_held_out(make_tree, tmp_path):
@@ -59,13 +59,13 @@ def test_of_many_such_classes_a_few_are_named(make_tree):
 
 def test_a_fraction_that_loses_a_class_says_so(make_tree, tmp_path, capsys):
     root = make_tree({"train": 2, "val": 30, "test": 5}, ["cat", "dog", "owl", "bee"])
-    folder = data.prepare(f"folder:{root}", tmp_path / "data")
+    folder = loading.prepare(f"folder:{root}", tmp_path / "data")
     capsys.readouterr()
-    data.tell_lost_classes(data.load(folder, fraction=0.3))
+    loading.tell_lost_classes(loading.load(folder, fraction=0.3))
     assert capsys.readouterr().err == (
         "note: 2 of 4 classes have no training images: dog, owl; no network can learn them. Use a larger --fraction.\n"
     )
-    data.tell_lost_classes(data.load(folder))
+    loading.tell_lost_classes(loading.load(folder))
     assert capsys.readouterr().err == ""
 
 

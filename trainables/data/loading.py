@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables import cache, census, cifar, split
 from trainables.cli.progress import say
+from trainables.data import cache, census, split
+from trainables.data.names import FOLDER
+from trainables.data.sources import cifar
+from trainables.data.sources.registry import Source, base_name, check_name, folder_of, source
 from trainables.errors import DataError, StorageError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
-from trainables.named import FOLDER
-from trainables.sources import Source, base_name, check_name, folder_of, source
 
 PATIENCE = 300.0  # seconds that a download may take when nobody asked for this data set by name
 
@@ -43,7 +44,7 @@ class Dataset:
     std: tuple[float, float, float]
     fingerprint: str  # sha256 over all arrays, the test ones too, and the class names
     sizes: dict[str, int]  # images of train (as many as are used), val and test
-    census: Record = field(default_factory=dict)  # what it holds (trainables/census.py), all of train
+    census: Record = field(default_factory=dict)  # what it holds (trainables/data/census.py), all of train
 
 
 def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
@@ -58,7 +59,7 @@ def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
     if dataset != "auto":
         check_name(dataset)
         return dataset, None
-    from trainables import download
+    from trainables.data import download
 
     archive = cifar.ARCHIVES["cifar10"]
     wanted = source("cifar10", data_dir)
@@ -169,38 +170,3 @@ def _prepare(wanted: Source, data_dir: Path, *, thorough: bool = False) -> Path:
     for remark in filter(None, [census.skipped(meta["census"]), *census.remarks(meta["census"], meta["classes"])]):
         say(f"note: {remark}")
     return folder
-
-
-def _main(dataset: str, data_dir: Path, skip_bad: bool) -> None:
-    """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
-    name, fallback = resolve(dataset, data_dir)
-    if fallback:
-        raise DataError(fallback)
-    folder = _prepare(source(name, data_dir, skip_bad=skip_bad), data_dir, thorough=True)
-    images = load(folder)
-    sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
-    print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")
-
-
-if __name__ == "__main__":
-    import sys
-    from typing import Annotated
-
-    import typer
-
-    from trainables.cli.execution import execute
-    from trainables.cli.options import Command, Version, application, option
-    from trainables.cli.paths import DATA_DIR
-
-    app = application(add_completion=False)
-
-    @app.command(cls=Command, help="Fetch, verify and decode a data set, so that searches and trials find it ready.")
-    def prepare_one(
-        dataset: Annotated[str, typer.Argument(help="digits, cifar10, cifar100 or folder:PATH")],
-        data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
-        skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
-        version: Version = False,
-    ) -> None:
-        _main(dataset, data_dir, skip_bad)
-
-    sys.exit(execute(app, "python -m trainables.data", sys.argv[1:]))

@@ -13,10 +13,11 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 import numpy as np
 import pytest
 
-from trainables import cifar, data
-from trainables.cifar import CIFAR10, CIFAR100, read
+from trainables.data import loading
+from trainables.data.sources import cifar
+from trainables.data.sources.cifar import CIFAR10, CIFAR100, read
+from trainables.data.unpickle import unpickle
 from trainables.errors import DataError
-from trainables.unpickle import unpickle
 
 TRAIN, TEST = 100, 20  # images; the real archives hold 50,000 and 10,000
 
@@ -194,7 +195,7 @@ def test_a_hostile_pickle_is_refused_and_never_run(tmp_path):
         "builtins\neval",
         "numpy\nload",
         "numpy\nfromfile",
-        "trainables.cifar\nread",
+        "trainables.data.sources.cifar\nread",
         "numpy.core.multiarray\nscalar",
     ],
 )
@@ -287,7 +288,7 @@ def move_in(archive, tmp_path):
 
 def test_prepare_holds_out_a_tenth_and_load_keeps_every_image(at_home, tmp_path):
     move_in(at_home, tmp_path)
-    dataset = data.load(data.prepare("cifar10", tmp_path / "data"))
+    dataset = loading.load(loading.prepare("cifar10", tmp_path / "data"))
     assert dataset.sizes == {"train": 90, "val": 10, "test": 20}
     assert dataset.name == "cifar10"
     together = np.concatenate([dataset.train.images, dataset.val.images])
@@ -297,20 +298,20 @@ def test_prepare_holds_out_a_tenth_and_load_keeps_every_image(at_home, tmp_path)
 
 def test_the_cache_serves_where_the_archive_is_gone(at_home, tmp_path):
     move_in(at_home, tmp_path)
-    cache = data.prepare("cifar10", tmp_path / "data")
+    cache = loading.prepare("cifar10", tmp_path / "data")
     (tmp_path / "data" / at_home.file).unlink()
-    assert data.resolve("auto", tmp_path / "data") == ("cifar10", None)
-    assert data.prepare("cifar10", tmp_path / "data") == cache
+    assert loading.resolve("auto", tmp_path / "data") == ("cifar10", None)
+    assert loading.prepare("cifar10", tmp_path / "data") == cache
 
 
 def test_auto_takes_an_archive_that_is_there(at_home, tmp_path):
     move_in(at_home, tmp_path)
-    assert data.resolve("auto", tmp_path / "data") == ("cifar10", None)
+    assert loading.resolve("auto", tmp_path / "data") == ("cifar10", None)
 
 
 def test_auto_takes_unpacked_batches_that_are_there(at_home, tmp_path):
     (tmp_path / "data" / at_home.folder).mkdir()
-    assert data.resolve("auto", tmp_path / "data") == ("cifar10", None)
+    assert loading.resolve("auto", tmp_path / "data") == ("cifar10", None)
 
 
 def test_auto_fetches_what_can_be_fetched(at_home, tmp_path, monkeypatch):
@@ -320,14 +321,14 @@ def test_auto_fetches_what_can_be_fetched(at_home, tmp_path, monkeypatch):
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/{at_home.file}"
         monkeypatch.setitem(cifar.ARCHIVES, "cifar10", replace(at_home, urls=(url,)))
-        assert data.resolve("auto", tmp_path / "data") == ("cifar10", None)
+        assert loading.resolve("auto", tmp_path / "data") == ("cifar10", None)
         server.shutdown()
-    assert data.load(data.prepare("cifar10", tmp_path / "data")).sizes["train"] == 90
+    assert loading.load(loading.prepare("cifar10", tmp_path / "data")).sizes["train"] == 90
 
 
 def test_auto_falls_back_to_digits_with_one_line_that_says_why_and_what_to_do(at_home, tmp_path, monkeypatch):
     monkeypatch.setitem(cifar.ARCHIVES, "cifar10", replace(at_home, urls=("https://nowhere.invalid/a.tar.gz",)))
-    name, line = data.resolve("auto", tmp_path / "data")
+    name, line = loading.resolve("auto", tmp_path / "data")
     assert name == "digits"
     assert "\n" not in line
     for part in ("nowhere.invalid", f"python -m trainables.data cifar10 --data-dir {tmp_path / 'data'}", at_home.file):
@@ -336,14 +337,14 @@ def test_auto_falls_back_to_digits_with_one_line_that_says_why_and_what_to_do(at
 
 def test_a_named_data_set_never_falls_back(at_home, tmp_path, monkeypatch):
     monkeypatch.setitem(cifar.ARCHIVES, "cifar10", replace(at_home, urls=("https://nowhere.invalid/a.tar.gz",)))
-    assert data.resolve("cifar10", tmp_path / "data") == ("cifar10", None)
+    assert loading.resolve("cifar10", tmp_path / "data") == ("cifar10", None)
     with pytest.raises(DataError, match="cannot download"):
-        data.prepare("cifar10", tmp_path / "data")
+        loading.prepare("cifar10", tmp_path / "data")
 
 
 def test_a_damaged_archive_is_an_error_for_auto_too(at_home, tmp_path):
     (tmp_path / "data" / at_home.file).write_bytes(b"half of it")
-    name, _ = data.resolve("auto", tmp_path / "data")
+    name, _ = loading.resolve("auto", tmp_path / "data")
     with pytest.raises(DataError, match="Remove it and run the same command again"):
-        data.prepare(name, tmp_path / "data")
+        loading.prepare(name, tmp_path / "data")
     assert not list((tmp_path / "data-cache").glob("cifar*"))

@@ -1,4 +1,4 @@
-"""The same pixels in two splits are counted and told: pytest tests/trainables/test_duplicates.py"""
+"""The same pixels in two splits are counted and told: pytest tests/trainables/data/test_duplicates.py"""
 
 import shutil
 
@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from trainables import cache, data, duplicates
+from trainables.data import cache, duplicates, loading
 
 
 def prepare(root, tmp_path):
-    return data.load(data.prepare(f"folder:{root}", tmp_path / "data"))
+    return loading.load(loading.prepare(f"folder:{root}", tmp_path / "data"))
 
 
 def copy(root, source, target, names):
@@ -112,9 +112,9 @@ def test_any_number_of_images_has_as_many_hashes(count):
 def test_a_cache_of_before_is_decoded_again(make_tree, tmp_path, monkeypatch):
     root = make_tree({"train": 20, "test": 5})
     monkeypatch.setattr(cache, "VERSION", cache.VERSION - 1)
-    old = data.prepare(f"folder:{root}", tmp_path / "data")
+    old = loading.prepare(f"folder:{root}", tmp_path / "data")
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    new = data.prepare(f"folder:{root}", tmp_path / "data")
+    new = loading.prepare(f"folder:{root}", tmp_path / "data")
     assert new != old
-    assert data.load(new).fingerprint == data.load(old).fingerprint
+    assert loading.load(new).fingerprint == loading.load(old).fingerprint

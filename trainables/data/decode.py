@@ -1,7 +1,7 @@
 """Decodes image files into rows of an array file, in several processes where that pays.
 
 Threads would not do: of the time that a small JPEG takes in Pillow, most is spent holding the interpreter. The
-processes are commands of their own (`python -m trainables.decode`), not forks, which a threaded parent makes unsafe,
+processes are commands of their own (`python -m trainables.data.decode`), not forks, which a threaded parent makes unsafe,
 and not those of multiprocessing, which would import the caller's main module again.
 """
 
@@ -154,7 +154,7 @@ def _decode_in_processes(shares: Sequence[Sequence[Strip]], advance: Advance) ->
 
 
 def _start() -> "subprocess.Popen[str]":
-    command, environment = child.command("trainables.decode"), child.environment()
+    command, environment = child.command("trainables.data.decode"), child.environment()
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainables import cache, cifar, split, tree
-from trainables.cache import Written
 from trainables.cli.paths import expanded
 from trainables.cli.progress import meter, say
 from trainables.config import unknown
+from trainables.data import cache, split
+from trainables.data.cache import Written
+from trainables.data.names import FOLDER, FORMS, NAMED, NAMES
+from trainables.data.sources import cifar, image_folder
 from trainables.errors import DataError
-from trainables.named import FOLDER, FORMS, NAMED, NAMES
 
 if TYPE_CHECKING:
-    from trainables import decode
+    from trainables.data import decode
 
 ENOUGH = 15  # training images of which a tenth can be held out; of fewer that would be a single one
 LISTED = 5  # bad files that are named; of more the number is told
@@ -70,7 +71,7 @@ def base_name(folder: Path) -> str:
 
 
 def _write_digits(folder: Path) -> Written:
-    from trainables import digits  # scikit-learn takes a second or two to load
+    from trainables.data.sources import digits  # scikit-learn takes a second or two to load
 
     images, labels = digits.read()
     test = split.stratified(labels, digits.HELD_OUT, split.TEST)
@@ -82,7 +83,7 @@ def _write_digits(folder: Path) -> Written:
 
 def _archive_source(dataset: str, data_dir: Path) -> Source:
     """An official archive is known by its hash, so what was decoded from it is good even where it is gone."""
-    from trainables import download
+    from trainables.data import download
 
     archive = cifar.ARCHIVES[dataset]
 
@@ -114,7 +115,7 @@ def _divide(labels: np.ndarray, held_out: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _folder_source(root: Path, skip_bad: bool, progress: bool) -> Source:
-    found = tree.scan(root)
+    found = image_folder.scan(root)
     images = _with_validation(found)
 
     def write(folder: Path) -> Written:
@@ -132,9 +133,9 @@ def _folder_source(root: Path, skip_bad: bool, progress: bool) -> Source:
     return Source(base_name(root), cache.key(kind, found.key), write, notes=_notes(found, images))
 
 
-def _decode(root: Path, images: dict[str, tree.Images], folder: Path, progress: bool) -> "list[decode.Bad]":
+def _decode(root: Path, images: dict[str, image_folder.Images], folder: Path, progress: bool) -> "list[decode.Bad]":
     """Fill the array files, and return the files that are no good images."""
-    from trainables import decode  # Pillow loads here
+    from trainables.data import decode  # Pillow loads here
 
     work: list[decode.Strip] = []
     for part, some in images.items():
@@ -163,7 +164,7 @@ def _left_out(bad: "Sequence[decode.Bad]") -> str:
     return f"left out, as --skip-bad asks: {'; '.join(': '.join(each) for each in bad[:LISTED])}{more}"
 
 
-def _notes(found: tree.Tree, images: dict[str, tree.Images]) -> tuple[str, ...]:
+def _notes(found: image_folder.Tree, images: dict[str, image_folder.Images]) -> tuple[str, ...]:
     """How the folders were understood where that is no matter of course, and what is not read."""
     otherwise = [
         f"{found.root / name} is read as {usual}/: {len(images[usual].paths):,} images"
@@ -173,10 +174,14 @@ def _notes(found: tree.Tree, images: dict[str, tree.Images]) -> tuple[str, ...]:
     without = (
         f"no val/ (valid/, validation/) in {found.root}: {held_out:,} training images, a tenth, are held out instead"
     )
-    return (*otherwise, *([] if "val" in found.folders else [without]), *filter(None, [tree.unread_words(found)]))
+    return (
+        *otherwise,
+        *([] if "val" in found.folders else [without]),
+        *filter(None, [image_folder.unread_words(found)]),
+    )
 
 
-def _with_validation(found: tree.Tree) -> dict[str, tree.Images]:
+def _with_validation(found: image_folder.Tree) -> dict[str, image_folder.Images]:
     """The splits of a folder; without val/ a tenth of train is held out.
 
     Raises:

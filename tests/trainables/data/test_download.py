@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from trainables import download
-from trainables.cifar import ARCHIVES, CIFAR10
-from trainables.download import DownloadError, fetch
+from trainables.data import download
+from trainables.data.download import DownloadError, fetch
+from trainables.data.sources.cifar import ARCHIVES, CIFAR10
 from trainables.errors import StorageError
 
 CONTENT = bytes(hashlib.shake_256(b"archive").digest(200_000))

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from trainables.archive import Archive, mismatch
 from trainables.cli.progress import Advance, meter
+from trainables.data.archive import Archive, mismatch
 from trainables.errors import DataError
 from trainables.files import durable
 from trainables.files.lock import exclusive

@@ -1,4 +1,4 @@
-"""Files that are no good images are named all at once, or left out and counted: pytest tests/trainables/test_bad_images.py"""
+"""Files that are no good images are named all at once, or left out and counted."""
 
 import errno
 import shutil
@@ -6,12 +6,12 @@ import shutil
 import pytest
 from PIL import Image
 
-from trainables import data, decode
+from trainables.data import decode, loading
 from trainables.errors import DataError
 
 
 def prepare(root, tmp_path, **more):
-    return data.load(data.prepare(f"folder:{root}", tmp_path / "data", **more))
+    return loading.load(loading.prepare(f"folder:{root}", tmp_path / "data", **more))
 
 
 def spoil(root, *names):
@@ -104,8 +104,8 @@ def test_a_folder_of_good_files_is_the_same_with_the_flag(make_tree, tmp_path, c
 
 
 def test_the_flag_is_not_read_without_a_folder_and_that_is_said(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(data, "_prepare", lambda *_: tmp_path)
-    data.prepare("digits", tmp_path / "data", skip_bad=True)
+    monkeypatch.setattr(loading, "_prepare", lambda *_: tmp_path)
+    loading.prepare("digits", tmp_path / "data", skip_bad=True)
     assert "note: --skip-bad is not read with --dataset digits\n" in capsys.readouterr().err
 
 

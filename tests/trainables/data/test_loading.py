@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from trainables import cache, data, decode, split
-from trainables.digits import enlarge
+from trainables.data import cache, decode, loading, split
+from trainables.data.sources.digits import enlarge
 from trainables.errors import DataError, StorageError, UsageError
 
 DIGITS_FINGERPRINT = "6593b0ce540ca28ed6eac445f3b23b7967c54399d58113b16aa8938c59dae7a3"
@@ -34,7 +34,7 @@ def user_cache(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """The cache folder of digits, prepared once: scikit-learn takes its time to load."""
-    return data.prepare("digits", tmp_path_factory.mktemp("digits") / "data")
+    return loading.prepare("digits", tmp_path_factory.mktemp("digits") / "data")
 
 
 def picture(seed, size=(32, 32), mode="RGB"):
@@ -60,7 +60,7 @@ def tree(tmp_path):
 
 
 def prepare(tree, tmp_path):
-    return data.prepare(f"folder:{tree}", tmp_path / "data")
+    return loading.prepare(f"folder:{tree}", tmp_path / "data")
 
 
 # The split
@@ -118,15 +118,15 @@ def test_the_choice_never_changes():
 
 
 def test_digits_has_its_three_splits_and_its_fingerprint(digits):
-    dataset = data.load(digits)
+    dataset = loading.load(digits)
     assert dataset.sizes == {"train": 1197, "val": 300, "test": 300}
     assert dataset.classes == tuple("0123456789")
     assert dataset.fingerprint == DIGITS_FINGERPRINT
 
 
 def test_digits_splits_are_stratified_and_hold_every_image_once(digits):
-    dataset = data.load(digits)
-    parts = (dataset.train, dataset.val, data.load_test(digits))
+    dataset = loading.load(digits)
+    parts = (dataset.train, dataset.val, loading.load_test(digits))
     for part in parts[1:]:
         assert np.bincount(part.labels).min() >= 28  # of 300, in ten classes of 174 to 183 among 1,797
     images = {image.tobytes() for part in parts for image in part.images}
@@ -146,7 +146,7 @@ def test_enlarging_is_bilinear_between_pixel_centres():
 
 
 def test_arrays_are_read_only_maps_of_contiguous_rgb_images(digits):
-    for part in (data.load(digits).train, data.load(digits).val, data.load_test(digits)):
+    for part in (loading.load(digits).train, loading.load(digits).val, loading.load_test(digits)):
         assert part.images.shape == (len(part.labels), 32, 32, 3)
         assert (part.images.dtype, part.labels.dtype) == (np.uint8, np.int64)
         assert isinstance(part.images, np.memmap)
@@ -156,7 +156,7 @@ def test_arrays_are_read_only_maps_of_contiguous_rgb_images(digits):
 
 
 def test_mean_and_std_are_those_of_the_training_pixels(tree, tmp_path):
-    dataset = data.load(prepare(tree, tmp_path))
+    dataset = loading.load(prepare(tree, tmp_path))
     scaled = np.asarray(dataset.train.images) / 255
     assert np.allclose(dataset.mean, scaled.mean((0, 1, 2)), rtol=1e-12)
     assert np.allclose(dataset.std, scaled.std((0, 1, 2)), rtol=1e-12)
@@ -166,13 +166,13 @@ def test_a_trial_does_not_open_the_test_files(tree, tmp_path):
     folder = prepare(tree, tmp_path)
     for file in folder.glob("test*"):
         file.unlink()
-    assert data.load(folder).sizes["test"] == 10
+    assert loading.load(folder).sizes["test"] == 10
     with pytest.raises(DataError, match=r"unusable cache.*test\.npy"):
-        data.load_test(folder)
+        loading.load_test(folder)
 
 
 def test_a_fraction_is_the_same_stratified_part_every_time(digits):
-    tenth, again, whole = (data.load(digits, fraction=fraction) for fraction in (0.1, 0.1, 1.0))
+    tenth, again, whole = (loading.load(digits, fraction=fraction) for fraction in (0.1, 0.1, 1.0))
     assert len(tenth.train.labels) == tenth.sizes["train"] == 120
     assert np.array_equal(tenth.train.images, again.train.images)
     assert np.bincount(tenth.train.labels).min() >= 11
@@ -184,7 +184,7 @@ def test_a_fraction_is_the_same_stratified_part_every_time(digits):
 @pytest.mark.parametrize("fraction", [0, -0.5, 1.01, float("nan"), float("inf")])
 def test_a_fraction_out_of_range_is_a_usage_error(digits, fraction):
     with pytest.raises(UsageError, match="--fraction must be above 0 and at most 1"):
-        data.load(digits, fraction=fraction)
+        loading.load(digits, fraction=fraction)
 
 
 # Names
@@ -195,20 +195,20 @@ def test_a_fraction_out_of_range_is_a_usage_error(digits, fraction):
 )
 def test_an_unknown_data_set_is_refused_with_the_closest_name(tmp_path, given_name, closest):
     with pytest.raises(DataError, match=f"Did you mean '{closest}'"):
-        data.resolve(given_name, tmp_path)
+        loading.resolve(given_name, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10", "cifar100", "folder:some/where"])
 def test_a_named_data_set_comes_back_unchanged(tmp_path, name):
-    assert data.resolve(name, tmp_path) == (name, None)
+    assert loading.resolve(name, tmp_path) == (name, None)
 
 
 def test_a_folder_is_named_by_its_base_name_and_its_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    name = data.short_name("folder:some/pets")
-    assert name == data.short_name(f"folder:{tmp_path}/some/pets/")
+    name = loading.short_name("folder:some/pets")
+    assert name == loading.short_name(f"folder:{tmp_path}/some/pets/")
     assert name[:-4] == "pets-"
-    assert name != data.short_name("folder:other/pets")
+    assert name != loading.short_name("folder:other/pets")
     (tmp_path / "link").symlink_to("some")
     for spelling in (
         "./some//pets",
@@ -217,20 +217,20 @@ def test_a_folder_is_named_by_its_base_name_and_its_place(tmp_path, monkeypatch)
         f"/{tmp_path}/some/pets",
         f"../{tmp_path.name}/some/pets",
     ):
-        assert name == data.short_name(f"folder:{spelling}"), spelling
+        assert name == loading.short_name(f"folder:{spelling}"), spelling
 
 
 def test_a_short_name_has_no_characters_that_a_path_or_a_shell_minds():
-    assert data.short_name("folder:/a/böse Bilder; rm *")[:-4] == "b-se-Bilder-rm-"
-    assert data.short_name("folder:/")[:-4] == "folder-"
-    assert data.short_name("cifar100") == "cifar100"
+    assert loading.short_name("folder:/a/böse Bilder; rm *")[:-4] == "b-se-Bilder-rm-"
+    assert loading.short_name("folder:/")[:-4] == "folder-"
+    assert loading.short_name("cifar100") == "cifar100"
 
 
 # Image folders
 
 
 def test_a_folder_gives_its_images_under_sorted_class_names(tree, tmp_path):
-    dataset = data.load(prepare(tree, tmp_path))
+    dataset = loading.load(prepare(tree, tmp_path))
     assert dataset.classes == ("cat", "dog")
     assert dataset.name == "pets"
     assert dataset.sizes == {"train": 36, "val": 4, "test": 10}
@@ -241,7 +241,7 @@ def test_a_folder_gives_its_images_under_sorted_class_names(tree, tmp_path):
 
 def test_a_val_folder_is_used_as_it_is(tree, tmp_path):
     make_tree(tree, {"val": 3}, start=500)
-    dataset = data.load(prepare(tree, tmp_path))
+    dataset = loading.load(prepare(tree, tmp_path))
     assert dataset.sizes == {"train": 40, "val": 6, "test": 10}
     assert dataset.val.images[3].tobytes() == picture(1500).tobytes()
 
@@ -312,19 +312,19 @@ def test_suffixes_in_capitals_count_and_other_and_hidden_files_do_not(tree, tmp_
     picture(2).save(folder / "y.Jpeg")
     (folder / "notes.txt").write_text("no image")
     (folder / "._000.png").write_bytes(b"left by another system")
-    dataset = data.load(prepare(tree, tmp_path))
+    dataset = loading.load(prepare(tree, tmp_path))
     assert sum(np.bincount(part.labels, minlength=2) for part in (dataset.train, dataset.val)).tolist() == [22, 20]
 
 
 def test_several_processes_decode_what_one_does(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "STRIP", 7)
-    one = data.load(prepare(tree, tmp_path))
+    one = loading.load(prepare(tree, tmp_path))
     shutil.rmtree(tmp_path / "data-cache")
     monkeypatch.setattr(decode, "WORTH_A_PROCESS", 25)
     monkeypatch.setattr(decode.cores, "usable", lambda: 2)
     starts = []
     monkeypatch.setattr(decode.subprocess, "Popen", spied(decode.subprocess.Popen, starts))
-    assert data.load(prepare(tree, tmp_path)).fingerprint == one.fingerprint
+    assert loading.load(prepare(tree, tmp_path)).fingerprint == one.fingerprint
     assert len(starts) == 2
 
 
@@ -433,40 +433,40 @@ def test_the_second_time_nothing_is_decoded(tree, tmp_path, monkeypatch):
 
 
 def test_a_touched_image_is_decoded_again(tree, tmp_path):
-    first = data.load(prepare(tree, tmp_path))
+    first = loading.load(prepare(tree, tmp_path))
     picture(77).save(tree / "train" / "cat" / "000.png")
-    assert data.load(prepare(tree, tmp_path)).fingerprint != first.fingerprint
+    assert loading.load(prepare(tree, tmp_path)).fingerprint != first.fingerprint
 
 
 def test_the_fingerprint_does_not_depend_on_where_the_files_lie(tree, tmp_path):
-    first = data.load(prepare(tree, tmp_path))
+    first = loading.load(prepare(tree, tmp_path))
     shutil.copytree(tree, tmp_path / "elsewhere" / "animals")
-    second = data.load(prepare(tmp_path / "elsewhere" / "animals", tmp_path))
+    second = loading.load(prepare(tmp_path / "elsewhere" / "animals", tmp_path))
     assert (second.fingerprint, second.name) == (first.fingerprint, "animals")
 
 
 @pytest.mark.parametrize("part", ["train", "val", "test", "class name"])
 def test_the_fingerprint_covers_every_split_and_the_class_names(tree, tmp_path, part):
     make_tree(tree, {"val": 3}, start=500)
-    first = data.load(prepare(tree, tmp_path))
+    first = loading.load(prepare(tree, tmp_path))
     if part == "class name":
         for split_name in ("train", "val", "test"):
             (tree / split_name / "dog").rename(tree / split_name / "dogs")
     else:
         picture(77).save(tree / part / "cat" / "001.png")
-    assert data.load(prepare(tree, tmp_path)).fingerprint != first.fingerprint
+    assert loading.load(prepare(tree, tmp_path)).fingerprint != first.fingerprint
 
 
 @pytest.mark.parametrize("file", [*cache.FILES, "meta.json"])
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_a_damaged_cache_is_decoded_again(tree, tmp_path, file, damage):
     folder = prepare(tree, tmp_path)
-    fingerprint = data.load(folder).fingerprint
+    fingerprint = loading.load(folder).fingerprint
     if damage == "missing":
         (folder / file).unlink()
     else:
         os.truncate(folder / file, 50)
-    assert data.load(prepare(tree, tmp_path)).fingerprint == fingerprint
+    assert loading.load(prepare(tree, tmp_path)).fingerprint == fingerprint
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 200, b"[]", b"{}", b'{"files": NaN}'])
@@ -474,19 +474,19 @@ def test_a_cache_with_damaged_facts_is_a_clear_error_for_a_trial(tree, tmp_path,
     folder = prepare(tree, tmp_path)
     (folder / "meta.json").write_bytes(content)
     with pytest.raises(DataError, match=r"unusable cache: .*Remove this folder and run the same command again"):
-        data.load(folder)
+        loading.load(folder)
 
 
 def test_a_cache_with_a_truncated_array_is_a_clear_error_for_a_trial(tree, tmp_path):
     folder = prepare(tree, tmp_path)
     os.truncate(folder / "train.npy", 5000)
     with pytest.raises(DataError, match="unusable cache"):
-        data.load(folder)
+        loading.load(folder)
 
 
 def test_a_cache_that_is_not_there_is_a_clear_error(tmp_path):
     with pytest.raises(DataError, match="unusable cache"):
-        data.load(tmp_path / "nothing")
+        loading.load(tmp_path / "nothing")
 
 
 def test_two_at_once_decode_once(tmp_path):
@@ -517,7 +517,7 @@ def test_two_at_once_decode_once(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from trainables import cache
+from trainables.data import cache
 
 def write(folder):
     (folder / "train.npy").write_bytes(b"half")
@@ -540,20 +540,20 @@ def test_what_a_killed_process_left_is_swept_by_the_next(tree, tmp_path):
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": str(Path(data.__file__).parents[1])}
+    return {**os.environ, "PYTHONPATH": str(Path(loading.__file__).parents[2])}
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a place where nobody may write")
 def test_the_cache_of_read_only_data_lies_in_the_home_of_the_user(tree, user_cache):
-    folder = data.prepare(f"folder:{tree}", Path("/sys/kernel/data"))
+    folder = loading.prepare(f"folder:{tree}", Path("/sys/kernel/data"))
     assert folder.parent == user_cache
-    assert data.prepare(f"folder:{tree}", Path("/sys/kernel/data")) == folder
+    assert loading.prepare(f"folder:{tree}", Path("/sys/kernel/data")) == folder
 
 
 def test_a_place_that_cannot_be_written_is_a_storage_error(tree, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
-        data.prepare(f"folder:{tree}", tmp_path / "file" / "data")
+        loading.prepare(f"folder:{tree}", tmp_path / "file" / "data")
 
 
 # The command
@@ -573,7 +573,7 @@ def test_the_command_prints_one_line_and_repairs_silent_damage(tree, tmp_path):
     arguments = (f"folder:{tree}", "--data-dir", str(tmp_path / "data"))
     first = command(*arguments)
     folder = prepare(tree, tmp_path)
-    fingerprint = data.load(folder).fingerprint
+    fingerprint = loading.load(folder).fingerprint
     assert (
         first.stdout == f"folder:{tree}: 36 train, 4 val, 10 test, 2 classes, fingerprint {fingerprint}, in {folder}\n"
     )

@@ -1,0 +1,42 @@
+"""`python -m trainables.data`: fetch, verify and decode a data set."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainables.cli.execution import execute
+from trainables.cli.options import Command, Version, application, option
+from trainables.cli.paths import DATA_DIR
+from trainables.data.loading import _prepare, load, resolve
+from trainables.data.sources.registry import source
+from trainables.errors import DataError
+
+
+def _main(dataset: str, data_dir: Path, skip_bad: bool) -> None:
+    """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
+    name, fallback = resolve(dataset, data_dir)
+    if fallback:
+        raise DataError(fallback)
+    folder = _prepare(source(name, data_dir, skip_bad=skip_bad), data_dir, thorough=True)
+    images = load(folder)
+    sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
+    print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")
+
+
+app = application(add_completion=False)
+
+
+@app.command(cls=Command, help="Fetch, verify and decode a data set, so that searches and trials find it ready.")
+def prepare_one(
+    dataset: Annotated[str, typer.Argument(help="digits, cifar10, cifar100 or folder:PATH")],
+    data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
+    skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
+    version: Version = False,
+) -> None:
+    _main(dataset, data_dir, skip_bad)
+
+
+if __name__ == "__main__":
+    sys.exit(execute(app, "python -m trainables.data", sys.argv[1:]))

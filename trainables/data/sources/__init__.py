@@ -1,0 +1,1 @@
+"""Where the images of each kind of data set come from."""
