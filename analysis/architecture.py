@@ -5,12 +5,12 @@ from pathlib import Path
 
 import trainables
 
-MODELS = Path(trainables.__file__).with_name("models.py")
+MODELS = Path(trainables.__file__).parent / "models" / "networks.py"
 STANDALONE = {  # those built with the help of torchvision or of our own kernels
     name: Path(__file__).parent / "standalone" / f"{name}.py" for name in ("convnet", "resnet18")
 }
 REPLACED = {  # our dropout differs from torch's in how it draws its random numbers, so only while training
-    "from trainables.dropout import Dropout": "from torch.nn import Dropout",
+    "from trainables.models.layers.dropout import Dropout": "from torch.nn import Dropout",
 }
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from analysis import valued
 from analysis.markdown import count
 from search.ledger import Trial
-from trainables import cost, written
+from trainables import written
+from trainables.models import cost
 
 NAMES = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"

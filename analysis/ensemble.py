@@ -104,7 +104,7 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     import safetensors.torch
     import torch
 
-    from trainables.models import build
+    from trainables.models.networks import build
     from trainables.train import predict
 
     torch.set_num_threads(run.identity.threads)  # as while it was trained

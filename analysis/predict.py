@@ -73,7 +73,7 @@ def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -
     import safetensors.torch
     import torch
 
-    from trainables.models import build
+    from trainables.models.networks import build
     from trainables.train import predict_resident
 
     weights = (folder / WEIGHTS).read_bytes() if (folder / WEIGHTS).is_file() else b""

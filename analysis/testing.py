@@ -81,7 +81,7 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
 
     from trainables import metrics
     from trainables.data import loading
-    from trainables.models import build
+    from trainables.models.networks import build
     from trainables.train import predict
 
     images = loading.load(cache, fraction=run.identity.fraction)

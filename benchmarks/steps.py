@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from trainables.augment import normalise
 from trainables.config import complete
 from trainables.data import loading
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.optimizers import make_optimizer, plain_step
 from trainables.train import Resident, Training, autocast, fit_whitening, pixel_scale, resident, train_epoch
 

@@ -108,7 +108,7 @@ def disk(configs: Sequence[Record], classes: int, finishing: int, kept: int, con
 
 
 def weight_bytes(config: Record, classes: int) -> int:
-    from trainables.cost import parameters
+    from trainables.models.cost import parameters
 
     return 4 * parameters(config, classes)
 
@@ -126,7 +126,7 @@ def mean_seconds(
     Raises:
         TrialsError: all of them.
     """
-    from trainables.cost import flops
+    from trainables.models.cost import flops
     from trainables.trial import is_broken_device
 
     kinds = {kind(config): config for config in configs}

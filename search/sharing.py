@@ -15,9 +15,9 @@ from search import resources
 from search.ledger import Run
 from search.settings import AUTO, Settings
 from trainables.cli import child
-from trainables.cost import flops
 from trainables.errors import UsageError
 from trainables.files.durable import Record
+from trainables.models.cost import flops
 
 MOST = 8  # trials on one GPU
 SECONDS = 4.0  # of training that are counted

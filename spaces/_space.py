@@ -84,7 +84,7 @@ class Space(Parameters):
             SpaceError: the constraint itself fails.
         """
         if self.max_params is not None:
-            from trainables.cost import parameters
+            from trainables.models.cost import parameters
 
             if (count := parameters(config, self.classes)) > self.max_params:
                 return f"{count:,} parameters, more than the {self.max_params:,} that are allowed"

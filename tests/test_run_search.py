@@ -358,7 +358,7 @@ def test_a_bug_in_every_trial_stops_the_search_and_once_mended_it_goes_on(search
     for package in ("search", "trainables", "spaces", "analysis"):
         shutil.copytree(ROOT / package, search.source / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "run_search.py", search.source)
-    models = search.source / "trainables" / "models.py"
+    models = search.source / "trainables" / "models" / "networks.py"
     sound = models.read_text()
     models.write_text(
         sound.replace("    builders = {", "    raise RuntimeError('a | bug\\nin two lines')\n    builders = {")

@@ -181,7 +181,7 @@ def test_a_moved_baseline_and_the_warnings_are_said(command):
 
 
 def test_no_network_is_planned_with_more_weights_than_allowed(command, tmp_path):
-    from trainables.cost import parameters
+    from trainables.models.cost import parameters
 
     limit = 2_000_000
     assert command(*SEARCH, "--max-params", str(limit), "--set", "width=64,256,1024", "--set", "depth=1,2")[0] == 3

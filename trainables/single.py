@@ -20,7 +20,7 @@ from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.hardware import memory
 from trainables.hardware.precision import resolve
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.objective import ACCURACY
 from trainables.train import Training, predict
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from trainables.augment import Batch, augment, normalise
 from trainables.config import trial_id, trial_id_of_schema_1
 from trainables.data.loading import Dataset, Split
-from trainables.models import Whitening, build
+from trainables.models.networks import Whitening, build
 from trainables.objective import ACCURACY, Objective
 from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
 from trainables.schedule import learning_rate

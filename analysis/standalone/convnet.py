@@ -1,4 +1,4 @@
-"""The convnet of trainables.models.convnet from layers of torch alone, one after another as in a textbook.
+"""The convnet of trainables.models.networks.convnet from layers of torch alone, one after another as in a textbook.
 
 The names of the weights are those of that one, so `model.safetensors` fits both. A test compares what they compute.
 """

@@ -15,7 +15,7 @@ from search import ledger
 from trainables.data import loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.train import predict
 
 

@@ -23,7 +23,7 @@ from trainables import trial as one_trial
 from trainables.cli.execution import execute
 from trainables.config import MODELS, complete
 from trainables.data import loading
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.train import Training, predict
 
 Call = Callable[..., tuple[int, str, str]]

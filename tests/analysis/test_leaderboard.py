@@ -17,8 +17,8 @@ from analysis.frame import Row
 from analysis.markdown import count, plain, rendered
 from analysis.standing import stand
 from search.ledger import Run, Trial
-from trainables import cost as cost_of
 from trainables.config import KEYS
+from trainables.models import cost as cost_of
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

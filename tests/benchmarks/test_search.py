@@ -93,7 +93,7 @@ def test_both_lengths_of_each_network_with_and_without_augmentation_are_there():
 def test_our_command_asks_for_the_networks_that_the_peers_have(name, tmp_path):
     from benchmarks.peers.textbook import NETWORKS
     from spaces import changed, load
-    from trainables.models import build
+    from trainables.models.networks import build
 
     workload = WORKLOADS[name]
     command = Bench(workload, "digits", tmp_path, 1.0, tmp_path, {}).ours(tmp_path)

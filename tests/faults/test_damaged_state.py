@@ -10,7 +10,7 @@ import torch
 from trainables import trial
 from trainables.config import trial_id
 from trainables.files import durable
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.optimizers import make_optimizer
 from trainables.seeds import derive
 

@@ -9,9 +9,9 @@ import torch
 import spaces
 from search import plan
 from spaces import Choice
-from trainables import cost
 from trainables.data.loading import Dataset, Split
 from trainables.data.sources import digits
+from trainables.models import cost
 from trainables.train import Training, train
 
 QUICK = 30e6  # FLOPs of one image; above, a run takes seconds

@@ -8,7 +8,7 @@ from torch import nn
 
 from trainables import latency, trial
 from trainables.files import durable
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.train import Training
 
 

@@ -9,7 +9,7 @@ import torch
 
 from trainables.config import MODELS, complete
 from trainables.errors import SpaceError
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.optimizers import as_rows, make_optimizer, plain_step, set_rates
 
 

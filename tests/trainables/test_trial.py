@@ -15,7 +15,7 @@ from trainables import timing, train, trial
 from trainables.config import complete, trial_id
 from trainables.errors import GpuMemoryError, LockedError, RunError
 from trainables.files import durable
-from trainables.models import build
+from trainables.models.networks import build
 from trainables.train import Training
 
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.dropout import Dropout
-from trainables.normpool import NormPool
+from trainables.models.layers.dropout import Dropout
+from trainables.models.layers.normpool import NormPool
 
 SIDE = 32  # pixels of an image's height and width
 LEAK = 0.01  # slope of LeakyReLU below zero

@@ -74,7 +74,7 @@ class OnePass(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor, layer: NormPool) -> Tensor:
-        from trainables import kernels  # only here: Numba takes a while to load, and to compile
+        from trainables.models.layers import kernels  # only here: Numba takes a while to load, and to compile
 
         count, first = images.numel() // images.shape[1], images[0, :, 0, 0].float().numpy()
         total, squares = kernels.moments(rows(images), first)
@@ -92,7 +92,7 @@ class OnePass(torch.autograd.Function):
     @once_differentiable
     @quiet
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        from trainables import kernels
+        from trainables.models.layers import kernels
 
         images, chosen, place = context.saved_tensors
         leak, mean, deviation, scale = context.statistics
@@ -110,7 +110,7 @@ def pooled(
     images: Tensor, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray, leak: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The result of the layer, and of each of its numbers the value it was chosen from and its place (see kernels.pool)."""
-    from trainables import kernels
+    from trainables.models.layers import kernels
 
     count, channels, height, width = images.shape
     shape, order = (count, channels, height // 2, width // 2), torch.channels_last

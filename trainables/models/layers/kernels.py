@@ -1,4 +1,4 @@
-"""The loops behind trainables/normpool.py, compiled by Numba for the processor at hand when they are first called.
+"""The loops behind trainables/models/layers/normpool.py, compiled by Numba for the processor at hand when they are first called.
 
 That takes two seconds in every process. Numba could keep them on disk, but a full disk or a damaged file there would end a
 trial, and two processes that compile at the same time can mix theirs up.

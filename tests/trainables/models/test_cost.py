@@ -1,4 +1,4 @@
-"""The cost of networks, held to torch's own count: pytest tests/trainables/test_cost.py"""
+"""The cost of networks, held to torch's own count: pytest tests/trainables/models/test_cost.py"""
 
 import subprocess
 import sys
@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainables import cost
 from trainables.config import MODELS, complete
-from trainables.models import build
+from trainables.models import cost
+from trainables.models.networks import build
 
 NETWORKS = [
     {"model": "mlp"},
@@ -58,7 +58,7 @@ def test_the_resnets_are_as_large_as_in_the_paper(depth, millions):
 
 def test_the_count_needs_no_torch():
     code = (
-        "import sys; from trainables import config, cost\n"
+        "import sys; from trainables import config; from trainables.models import cost\n"
         "cost.parameters(config.complete({}), 10); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

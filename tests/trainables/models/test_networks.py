@@ -1,4 +1,4 @@
-"""The networks: pytest tests/trainables/test_models.py"""
+"""The networks: pytest tests/trainables/models/test_networks.py"""
 
 import copy
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from trainables.config import MODELS, complete
-from trainables.models import LEAK, ResidualBlock, Whitening, build
-from trainables.normpool import NormPool
+from trainables.models.layers.normpool import NormPool
+from trainables.models.networks import LEAK, ResidualBlock, Whitening, build
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -1,9 +1,9 @@
-"""Dropout with cheap random numbers: pytest tests/trainables/test_dropout.py"""
+"""Dropout with cheap random numbers: pytest tests/trainables/models/layers/test_dropout.py"""
 
 import pytest
 import torch
 
-from trainables.dropout import Dropout
+from trainables.models.layers.dropout import Dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])

@@ -28,7 +28,7 @@ def flops(config: Mapping[str, Any], classes: int) -> int:
 
 
 def layers(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
-    """The layers of trainables.models.build(config, classes) that have parameters."""
+    """The layers of trainables.models.networks.build(config, classes) that have parameters."""
     models = {"mlp": mlp, "convnet": convnet, "resnet18": resnet18, "resnet": resnet, "speed_net": speed_net}
     return models[config["model"]](config, classes)
 

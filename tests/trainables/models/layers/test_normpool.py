@@ -1,4 +1,4 @@
-"""Normalising, pooling and LeakyReLU in one pass: pytest tests/trainables/test_normpool.py
+"""Normalising, pooling and LeakyReLU in one pass: pytest tests/trainables/models/layers/test_normpool.py
 
 Held to what torch computes layer by layer, in float64 where two ways of summing may differ.
 """
@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from analysis import architecture
-from trainables import kernels, normpool
 from trainables.config import complete
-from trainables.models import LEAK, build
-from trainables.normpool import NormPool
+from trainables.models.layers import kernels, normpool
+from trainables.models.layers.normpool import NormPool
+from trainables.models.networks import LEAK, build
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -252,7 +252,7 @@ def test_a_slope_of_zero_strides_is_understood():
 
 @pytest.mark.slow
 def test_the_loops_are_loaded_only_where_they_are_used():
-    code = "import sys, trainables.models; print('numba' in sys.modules)"
+    code = "import sys, trainables.models.networks; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -1,0 +1,1 @@
+"""Layers of our own, and the compiled loops behind them."""
