@@ -80,8 +80,8 @@ def members(run: Run, size: int) -> list[Trial]:
 
 def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache: Path) -> tuple[Record, Record]:
     """The metrics on validation and on test."""
-    from trainables import metrics
     from trainables.data import loading
+    from trainables.training import metrics
 
     images = loading.load(cache, fraction=run.identity.fraction)
     on_val = metrics.evaluate(average(run, trials, weights, images, images.val.images), images.val.labels)
@@ -105,7 +105,7 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     import torch
 
     from trainables.models.networks import build
-    from trainables.train import predict
+    from trainables.training.loop import predict
 
     torch.set_num_threads(run.identity.threads)  # as while it was trained
     total = np.zeros((len(pixels), len(images.classes)))

@@ -11,7 +11,7 @@ NEEDED = (
     "torch",
     "analysis.write",
     "analysis.joined",
-    "trainables.train",
+    "trainables.training.loop",
     "sklearn.metrics",
 )  # by the last writing too
 REST = 9  # times as long as writing took: a tenth of one core is what watching may cost

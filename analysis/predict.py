@@ -74,7 +74,7 @@ def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -
     import torch
 
     from trainables.models.networks import build
-    from trainables.train import predict_resident
+    from trainables.training.loop import predict_resident
 
     weights = (folder / WEIGHTS).read_bytes() if (folder / WEIGHTS).is_file() else b""
     if durable.sha256(weights) != facts["weights_sha256"]:

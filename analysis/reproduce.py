@@ -62,7 +62,7 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
 
     from trainables import single
     from trainables.data import loading
-    from trainables.train import Training
+    from trainables.training.loop import Training
 
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in LOST  # how it ended is to be seen again

@@ -32,7 +32,7 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
 
     from trainables import single
     from trainables import trial as trials
-    from trainables.train import Training
+    from trainables.training.loop import Training
 
     assert trial.best is not None, "a trial that is exported has epochs"
     scratch, facts, epoch = folder / SCRATCH, run.identity, trial.best["epoch"]

@@ -79,10 +79,10 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
     import safetensors.torch
     import torch
 
-    from trainables import metrics
     from trainables.data import loading
     from trainables.models.networks import build
-    from trainables.train import predict
+    from trainables.training import metrics
+    from trainables.training.loop import predict
 
     images = loading.load(cache, fraction=run.identity.fraction)
     if images.fingerprint != run.identity.fingerprint:

@@ -14,7 +14,7 @@ from search.confirmation import SOURCE, is_complete
 from search.ledger import Run
 from trainables import written
 from trainables.data import census
-from trainables.metrics import macro_f1 as f1_of_present
+from trainables.training.metrics import macro_f1 as f1_of_present
 
 FEW = 10  # classes up to which the table by class stands open
 

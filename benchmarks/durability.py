@@ -66,7 +66,7 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     from trainables.files import durable
     from trainables.hardware import memory
     from trainables.hardware.precision import resolve
-    from trainables.train import Training
+    from trainables.training.loop import Training
 
     torch.set_num_threads(1)
     memory.keep_freed()  # as every worker does

@@ -36,7 +36,7 @@ def train_all(folder: Path, trials: int) -> Path:
     from trainables import trial
     from trainables.data import loading
     from trainables.files import durable
-    from trainables.train import Training
+    from trainables.training.loop import Training
 
     texts = ("width=8", "depth=1")
     space, _ = spaces.changed(spaces.load("mlp_random"), texts)

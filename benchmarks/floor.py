@@ -3,8 +3,9 @@
     python -m benchmarks.floor --rounds 7 --batches 30
     python -m benchmarks.floor --model mlp --model convnet --precision fp32
 
-The loop is `trainables.train.train_epoch` on real images: shuffled, gathered from the memory map, augmented, normalised, with
-metrics and learning rates. The floor is forward, loss, backward and optimizer step on a batch that was prepared before, with
+The loop is `trainables.training.loop.train_epoch` on real images: shuffled, gathered from the memory map,
+augmented, normalised, with metrics and learning rates.
+The floor is forward, loss, backward and optimizer step on a batch that was prepared before, with
 no augmentation: everything else is overhead. Both run in this process in turn, round after round, on one thread.
 """
 

@@ -38,11 +38,11 @@ SIDES = {
 
 
 def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any]:
-    """In place of `trainables.train.train`: as many epochs as are asked for, of a network with one weight."""
+    """In place of `trainables.training.loop.train`: as many epochs as are asked for, of a network with one weight."""
     import torch
 
-    from trainables.optimizers import make_optimizer
-    from trainables.train import Best, Epoch
+    from trainables.training.loop import Best, Epoch
+    from trainables.training.optimizers import make_optimizer
 
     config, data = training.config, training.data
     model = torch.nn.Linear(1, 1, bias=False)

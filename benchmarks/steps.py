@@ -8,12 +8,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from trainables.augment import normalise
 from trainables.config import complete
 from trainables.data import loading
 from trainables.models.networks import build
-from trainables.optimizers import make_optimizer, plain_step
-from trainables.train import Resident, Training, autocast, fit_whitening, pixel_scale, resident, train_epoch
+from trainables.training.augmentations import normalise
+from trainables.training.loop import Resident, Training, autocast, fit_whitening, pixel_scale, resident, train_epoch
+from trainables.training.optimizers import make_optimizer, plain_step
 
 WARM_UP = 2  # batches that are not counted
 
@@ -76,7 +76,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def prepared(config: Mapping[str, Any], images: loading.Dataset, precision: str, device: str = "cpu") -> Side:
-    """An untrained network with its optimizer, as `trainables.train.train` makes them."""
+    """An untrained network with its optimizer, as `trainables.training.loop.train` makes them."""
     torch.manual_seed(0)
     whole = complete(config)
     model = build(whole, len(images.classes)).to(device).to(memory_format=torch.channels_last)

@@ -189,7 +189,7 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
     import torch
 
     from trainables.hardware import memory
-    from trainables.train import Training, train
+    from trainables.training.loop import Training, train
 
     torch.set_num_threads(threads)
     memory.keep_freed()  # as the workers have it

@@ -20,8 +20,8 @@ from trainables.hardware import precision
 ROOT = Path(__file__).parents[1]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
-    "augment", "models/layers/dropout", "models/layers/kernels", "models/networks", "models/layers/normpool", "objective",
-    "optimizers", "hardware/precision", "schedule", "seeds", "data/split", "train",
+    "training/augmentations", "models/layers/dropout", "models/layers/kernels", "models/networks", "models/layers/normpool",
+    "objective", "training/optimizers", "hardware/precision", "training/schedules", "seeds", "data/split", "training/loop",
 )  # fmt: skip
 READ = ("annotation", "returns", "type_comment", "type_params")  # fields of a syntax tree that nothing is computed with
 OF_GIT = (  # where a shell or a hook says that another repository lies

@@ -76,7 +76,7 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
     import torch  # only here: reading a plan needs no torch
 
     from trainables import trial as one
-    from trainables.train import Training
+    from trainables.training.loop import Training
 
     if job.device == "cuda" and not torch.cuda.is_available():
         raise RayError(

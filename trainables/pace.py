@@ -15,7 +15,7 @@ import torch
 from trainables.data import loading
 from trainables.files.durable import Record
 from trainables.hardware import memory
-from trainables.train import Training, train
+from trainables.training.loop import Training, train
 
 WARM_UP = 5  # batches: the first ones load kernels and ask for memory
 FOREVER = 1_000_000  # epochs

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import classwise, metrics, timing, trial
+from trainables import classwise, timing, trial
 from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.data import census, loading
 from trainables.errors import RunError, UsageError
@@ -22,7 +22,8 @@ from trainables.hardware import memory
 from trainables.hardware.precision import resolve
 from trainables.models.networks import build
 from trainables.objective import ACCURACY
-from trainables.train import Training, predict
+from trainables.training import metrics
+from trainables.training.loop import Training, predict
 
 FACTS = "trial.json"  # what a kept trial was started with
 

@@ -22,7 +22,7 @@ from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.latency import latency
 from trainables.objective import Objective
-from trainables.train import Best, Diverged, Epoch, Training, train
+from trainables.training.loop import Best, Diverged, Epoch, Training, train
 
 SAVE_EVERY = 10.0  # seconds between resume states
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it

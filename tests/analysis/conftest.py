@@ -16,11 +16,11 @@ from analysis.write import write_results
 from search.ledger import Run, Trial
 from search.recorded import Totals
 from tests.records import recorded_identity
-from trainables import train
 from trainables import trial as trials
 from trainables.config import complete, trial_id
 from trainables.data import loading
-from trainables.train import Training
+from trainables.training import loop
+from trainables.training.loop import Training
 
 VALUES: dict[float, tuple[float, ...]] = {
     1e-3: (0.90, 0.91, 0.92),
@@ -240,8 +240,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def threads_seen(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many threads torch had each time a network predicted, in a process that had two before; the runs say one."""
     seen: list[int] = []
-    predict = train.predict
-    monkeypatch.setattr(train, "predict", lambda *given: [seen.append(torch.get_num_threads()), predict(*given)][1])
+    predict = loop.predict
+    monkeypatch.setattr(loop, "predict", lambda *given: [seen.append(torch.get_num_threads()), predict(*given)][1])
     torch.set_num_threads(2)
     return seen
 

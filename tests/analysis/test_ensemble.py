@@ -16,7 +16,7 @@ from trainables.data import loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.models.networks import build
-from trainables.train import predict
+from trainables.training.loop import predict
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from trainables.cli.execution import execute
 from trainables.config import MODELS, complete
 from trainables.data import loading
 from trainables.models.networks import build
-from trainables.train import Training, predict
+from trainables.training.loop import Training, predict
 
 Call = Callable[..., tuple[int, str, str]]
 OURS = ("trainables", "analysis", "search", "spaces", "torchvision", "ray", "sklearn", "pandas")

@@ -16,7 +16,7 @@ from trainables import trial as trials
 from trainables.data import loading
 from trainables.errors import RunError
 from trainables.files import durable
-from trainables.train import Training
+from trainables.training.loop import Training
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

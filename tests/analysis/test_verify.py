@@ -27,7 +27,7 @@ from search.turns import Turns
 from spaces import Space, loguniform
 from trainables import timing, trial
 from trainables.files import durable
-from trainables.train import Training
+from trainables.training.loop import Training
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SPACE = Space(

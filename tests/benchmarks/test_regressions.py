@@ -14,10 +14,11 @@ torch = pytest.importorskip("torch")
 from benchmarks import leaderboard  # noqa: E402
 from benchmarks.steps import prepared, rounds  # noqa: E402
 from search import ledger  # noqa: E402
-from trainables import augment, trial  # noqa: E402
+from trainables import trial  # noqa: E402
 from trainables.data.loading import Dataset, Split  # noqa: E402
 from trainables.files import durable  # noqa: E402
-from trainables.train import Training, as_tensor  # noqa: E402
+from trainables.training import augmentations  # noqa: E402
+from trainables.training.loop import Training, as_tensor  # noqa: E402
 
 ROUNDS = 3
 
@@ -47,7 +48,7 @@ def test_cropping_a_batch_is_nearer_to_copying_it_than_to_indexing_it_pixel_by_p
     chosen = torch.arange(512 * 32 * 32) % (512 * 32 * 32)
     pixels = images.view(-1, 3)
     by_pixel = fastest(lambda: pixels[chosen])
-    assert fastest(lambda: augment.crop(images, torch.Generator().manual_seed(0))) < by_pixel
+    assert fastest(lambda: augmentations.crop(images, torch.Generator().manual_seed(0))) < by_pixel
 
 
 def test_an_epoch_waits_for_the_disk_once_and_opens_few_files(tmp_path, toy, small, monkeypatch):

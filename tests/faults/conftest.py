@@ -332,7 +332,7 @@ def searches(tmp_path_factory) -> Path:
     for package in ("search", "trainables", "spaces", "analysis"):
         shutil.copytree(ROOT / package, place / "source" / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "run_search.py", place / "source")
-    train = place / "source" / "trainables" / "train.py"
+    train = place / "source" / "trainables" / "training" / "loop.py"
     began = "    config, device = training.config, train_set[0].device\n"
     assert train.read_text().count(began) == 1
     train.write_text(train.read_text().replace(began, began + MEET))

@@ -11,8 +11,8 @@ from trainables import trial
 from trainables.config import trial_id
 from trainables.files import durable
 from trainables.models.networks import build
-from trainables.optimizers import make_optimizer
 from trainables.seeds import derive
+from trainables.training.optimizers import make_optimizer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from search.worker import Job
 from spaces import Space, choice
 from trainables import trial
 from trainables.files import durable
-from trainables.train import Training
+from trainables.training.loop import Training
 
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "schedule": "constant", "augment": "none", "lr": choice(0.1, 0.2)},

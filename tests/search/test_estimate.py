@@ -6,9 +6,9 @@ from search import estimate, folder, ledger
 from search.display import clock
 from search.progress import Progress
 from spaces import Space, choice
-from trainables import train
 from trainables.errors import DataError, ExpectedError, RunError, TrialsError
 from trainables.files import durable
+from trainables.training import loop
 
 TINY = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "batch_size": 20, "schedule": "constant", "lr": choice(0.1, 0.2, 0.3)},
@@ -76,13 +76,13 @@ def test_where_probes_take_long_only_eight_kinds_are_measured_and_the_others_sca
 
 def test_a_probe_ends_after_a_few_batches(toy, small, monkeypatch):
     batches = []
-    real = train.train_epoch
+    real = loop.train_epoch
 
     def counted(*arguments):
         *rest, on_batch = arguments
         return real(*rest, lambda *told: (batches.append(told), on_batch(*told)))
 
-    monkeypatch.setattr(train, "train_epoch", counted)
+    monkeypatch.setattr(loop, "train_epoch", counted)
     assert estimate.probe(small, toy, 1, False, "fp32") > 0
     assert [done for done, _ in batches] == list(range(1, estimate.BATCHES + 1))
 

@@ -26,7 +26,7 @@ from search.turns import Turns
 from trainables import trial
 from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS
-from trainables.train import Training
+from trainables.training.loop import Training
 
 ROOT = Path(__file__).parents[2]
 BY_LOSS = """

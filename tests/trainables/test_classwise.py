@@ -8,7 +8,7 @@ import pytest
 
 from trainables import classwise
 from trainables.classwise import Answers
-from trainables.metrics import evaluate
+from trainables.training.metrics import evaluate
 
 
 def answers(classes, images=3, absent=()):

@@ -9,7 +9,7 @@ from torch import nn
 from trainables import latency, trial
 from trainables.files import durable
 from trainables.models.networks import build
-from trainables.train import Training
+from trainables.training.loop import Training
 
 
 @pytest.fixture

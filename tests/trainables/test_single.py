@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from trainables import single, timing, train, trial
+from trainables import single, timing, trial
 from trainables.config import complete
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.single import claim, train_single
+from trainables.training import loop
 
 SMALL = {
     "model": "mlp",
@@ -89,7 +90,7 @@ def test_a_failed_trial_is_an_error_that_names_its_cause(digits, tmp_path, monke
     def broken(*_, **__):
         raise ValueError("no such layer")
 
-    monkeypatch.setattr(train, "build", broken)
+    monkeypatch.setattr(loop, "build", broken)
     with pytest.raises(RunError, match=r"failed: .*ValueError: no such layer"):
         start(tmp_path / "one", digits)
 

@@ -11,12 +11,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from trainables import timing, train, trial
+from trainables import timing, trial
 from trainables.config import complete, trial_id
 from trainables.errors import GpuMemoryError, LockedError, RunError
 from trainables.files import durable
 from trainables.models.networks import build
-from trainables.train import Training
+from trainables.training import loop
+from trainables.training.loop import Training
 
 
 def run(folder, config, data, seed=0, **more):
@@ -47,7 +48,7 @@ def test_the_saved_weights_give_the_accuracy_of_the_best_row(tmp_path, toy, smal
     rows = run(tmp_path, small, toy)
     model = build(small, len(toy.classes))
     model.load_state_dict(safetensors.torch.load(durable.read_checked(tmp_path / "best.safetensors")))
-    logits = train.predict(model, toy.val.images, toy, "cpu", "fp32")
+    logits = loop.predict(model, toy.val.images, toy, "cpu", "fp32")
     assert (logits.argmax(1) == toy.val.labels).mean() == pytest.approx(max(row["val_accuracy"] for row in rows))
 
 
@@ -141,7 +142,7 @@ def failing(monkeypatch, error):
     def broken(*arguments):
         raise error
 
-    monkeypatch.setattr(train, "build", broken)
+    monkeypatch.setattr(loop, "build", broken)
 
 
 def test_memory_of_a_shared_gpu_is_not_held_against_the_configuration(tmp_path, toy, small, monkeypatch):
@@ -232,7 +233,7 @@ def test_an_error_of_the_configuration_is_an_outcome_with_its_place(tmp_path, to
     def broken(*arguments):
         raise RuntimeError("shapes do not match\nand more")
 
-    monkeypatch.setattr(train, "build", broken)
+    monkeypatch.setattr(loop, "build", broken)
     assert run(tmp_path, small, toy) == []
     (outcome,) = ledger(tmp_path)
     assert outcome["outcome"] == "failed"

@@ -1,4 +1,4 @@
-"""Metrics beyond accuracy, held to their definitions: pytest tests/trainables/test_metrics.py"""
+"""Metrics beyond accuracy, held to their definitions: pytest tests/trainables/training/test_metrics.py"""
 
 import json
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from trainables.metrics import evaluate, top5_accuracy
+from trainables.training.metrics import evaluate, top5_accuracy
 
 
 def logits_for(predicted, classes):

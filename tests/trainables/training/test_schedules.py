@@ -1,8 +1,8 @@
-"""The learning rate over time: pytest tests/trainables/test_schedule.py"""
+"""The learning rate over time: pytest tests/trainables/training/test_schedules.py"""
 
 import pytest
 
-from trainables.schedule import learning_rate
+from trainables.training.schedules import learning_rate
 
 
 def rates(schedule):

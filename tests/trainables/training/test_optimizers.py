@@ -1,4 +1,4 @@
-"""The optimizers and their start: pytest tests/trainables/test_optimizers.py"""
+"""The optimizers and their start: pytest tests/trainables/training/test_optimizers.py"""
 
 import copy
 import subprocess
@@ -10,7 +10,7 @@ import torch
 from trainables.config import MODELS, complete
 from trainables.errors import SpaceError
 from trainables.models.networks import build
-from trainables.optimizers import as_rows, make_optimizer, plain_step, set_rates
+from trainables.training.optimizers import as_rows, make_optimizer, plain_step, set_rates
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -34,7 +34,7 @@ def test_the_plain_step_changes_the_weights_as_torch_does(name):
 @pytest.mark.parametrize("name", ["sgd", "muon"])
 def test_training_does_not_import_the_compiler_of_torch(name):
     code = (
-        "import sys, torch; from trainables.config import complete; from trainables.optimizers import *\n"
+        "import sys, torch; from trainables.config import complete; from trainables.training.optimizers import *\n"
         "model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))\n"
         f"optimizer = make_optimizer(complete({{'optimizer': {name!r}}}), model)\n"
         "model(torch.ones(1, 2)).sum().backward(); plain_step(optimizer)(); optimizer.zero_grad()\n"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.errors import SpaceError
-from trainables.schedule import learning_rate
+from trainables.training.schedules import learning_rate
 
 RATES = {"adamw": ("lr",), "sgd": ("lr",), "muon": ("lr", "adamw_lr")}  # hyperparameter of each group's learning rate
 

@@ -1,11 +1,11 @@
-"""Augmentation of whole batches: pytest tests/trainables/test_augment.py"""
+"""Augmentation of whole batches: pytest tests/trainables/training/test_augmentations.py"""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from trainables.augment import PADDING, augment, crop, cutmix, cutout, flip, mixup, normalise
 from trainables.config import AUGMENTATIONS
+from trainables.training.augmentations import PADDING, augment, crop, cutmix, cutout, flip, mixup, normalise
 
 COUNT = 64
 MEAN, STD = (torch.tensor(values).repeat(32 * 32) for values in ([100.0, 110.0, 120.0], [50.0, 60.0, 70.0]))

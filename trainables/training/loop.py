@@ -17,14 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.augment import Batch, augment, normalise
 from trainables.config import trial_id, trial_id_of_schema_1
 from trainables.data.loading import Dataset, Split
 from trainables.models.networks import Whitening, build
 from trainables.objective import ACCURACY, Objective
-from trainables.optimizers import Optimizer, make_optimizer, plain_step, set_rates
-from trainables.schedule import learning_rate
 from trainables.seeds import derive
+from trainables.training.augmentations import Batch, augment, normalise
+from trainables.training.optimizers import Optimizer, make_optimizer, plain_step, set_rates
+from trainables.training.schedules import learning_rate
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
 

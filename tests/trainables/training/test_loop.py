@@ -1,4 +1,4 @@
-"""The epoch loop: pytest tests/trainables/test_train.py"""
+"""The epoch loop: pytest tests/trainables/training/test_loop.py"""
 
 import copy
 import math
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trainables.config import MODELS, OPTIMIZERS, complete
-from trainables.train import Diverged, Training, split_order, train
+from trainables.training.loop import Diverged, Training, split_order, train
 
 SMALL = {  # knobs that make a model train in milliseconds, where it has any
     "mlp": {"depth": 2, "width": 16},
@@ -144,7 +144,7 @@ GROWTH = """
 import numpy as np, torch
 from trainables.config import complete
 from trainables.data.loading import Dataset, Split
-from trainables.train import Training, train
+from trainables.training.loop import Training, train
 torch.set_num_threads(1)
 
 def anonymous():
