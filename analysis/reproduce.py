@@ -41,7 +41,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
     if not trial.epochs and trial.outcome is None:
         raise RunError(f"nothing to compare with: {trial.folder}: {next_step.without_epoch(run, trial)}")
     cache = images.cache_of(run, dataset, data_dir, quiet=quiet)
-    from trainables.single import temporary_folder  # torch loads here
+    from trainables.trial.single import temporary_folder  # torch loads here
 
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:
         try:
@@ -60,9 +60,9 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     """The epochs that the run has of the trial, with its precision, threads and share of the images."""
     import torch
 
-    from trainables import single
     from trainables.data import loading
     from trainables.training.loop import Training
+    from trainables.trial import single
 
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in LOST  # how it ended is to be seen again

@@ -30,9 +30,9 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
     import safetensors.torch
     import torch
 
-    from trainables import single
-    from trainables import trial as trials
     from trainables.training.loop import Training
+    from trainables.trial import checkpointing as trials
+    from trainables.trial import single
 
     assert trial.best is not None, "a trial that is exported has epochs"
     scratch, facts, epoch = folder / SCRATCH, run.identity, trial.best["epoch"]
@@ -60,7 +60,7 @@ def claim(scratch: Path, trial: Trial, facts: Record) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    from trainables import single
+    from trainables.trial import single
 
     config = {key: value for key, value in trial.config.items() if key != "epochs"}
     whole = {"config": config, "seed": trial.seed, "images": "training and validation", **facts}

@@ -7,10 +7,10 @@ from typing import Any
 from search import confirmation
 from search.confirmation import is_complete
 from search.ledger import Run, Trial
-from trainables import timing
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.trial import timing
 
 WITHOUT_WEIGHTS = (
     "note: the best trial's weights were not kept when the search was smaller, so it is not scored on the test split; "
@@ -100,6 +100,6 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
 
 def device_of(trial: Trial) -> str:
     """Where the trial ran, so that a search on processors leaves GPUs alone; a processor where its GPU is not there."""
-    from trainables.single import choose_device
+    from trainables.trial.single import choose_device
 
     return choose_device("auto" if timing.devices(trial.folder)[-1:] == ["cuda"] else "cpu")

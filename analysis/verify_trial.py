@@ -12,10 +12,10 @@ from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from search import confirmation
 from search.ledger import OUTCOMES
 from search.recorded import Shape
-from trainables import timing
 from trainables.config import trial_id
 from trainables.files.durable import Record, states
 from trainables.objective import ACCURACY, Objective
+from trainables.trial import timing
 
 METRICS: Shape = {
     "train_loss": NUMBER,

@@ -60,22 +60,24 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     import torch
 
     from spaces import load
-    from trainables import trial
     from trainables.config import complete
     from trainables.data import loading
     from trainables.files import durable
     from trainables.hardware import memory
     from trainables.hardware.precision import resolve
     from trainables.training.loop import Training
+    from trainables.trial import checkpointing
 
     torch.set_num_threads(1)
     memory.keep_freed()  # as every worker does
     cost, images = Cost(epochs), loading.load(cache, fraction=1.0)
-    watch(cost, {"trial": trial, "durable": durable})
+    watch(cost, {"trial": checkpointing, "durable": durable})
     space = load("lr_sweep")
     config = complete({**space.constants, **space.baseline, "epochs": epochs})
     started = time.perf_counter()
-    for _ in trial.run(folder, Training(config, images, seed=0, device="cpu", precision=resolve("auto", on_gpu=False))):
+    for _ in checkpointing.run(
+        folder, Training(config, images, seed=0, device="cpu", precision=resolve("auto", on_gpu=False))
+    ):
         pass
     cost.seconds = time.perf_counter() - started
     cost.disk = sum(path.stat().st_size for path in folder.iterdir())

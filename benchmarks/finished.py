@@ -33,10 +33,10 @@ def train_all(folder: Path, trials: int) -> Path:
     from search import folder as folders
     from search import ledger
     from search.settings import Settings
-    from trainables import trial
     from trainables.data import loading
     from trainables.files import durable
     from trainables.training.loop import Training
+    from trainables.trial import checkpointing
 
     texts = ("width=8", "depth=1")
     space, _ = spaces.changed(spaces.load("mlp_random"), texts)
@@ -49,7 +49,7 @@ def train_all(folder: Path, trials: int) -> Path:
     run = folder / "runs" / f"many-{trials}"
     durable.make_folder(run, 0o700)
     for planned in folders.open_run(run, settings, images, False).trials:
-        for _ in trial.run(
+        for _ in checkpointing.run(
             planned.folder, Training(planned.config, images, seed=planned.seed, device="cpu", precision="fp32")
         ):
             pass

@@ -57,9 +57,9 @@ def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any
 def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
     """In place of `search.worker.train_trial`."""
     from search.worker import train_trial
-    from trainables import trial
+    from trainables.trial import checkpointing
 
-    trial.train = train_nothing
+    checkpointing.train = train_nothing
     train_trial(job, turn, report)
 
 

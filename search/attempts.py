@@ -17,8 +17,8 @@ from search.resources import Resources, check_disk, local
 from search.settings import Settings
 from search.turns import Notify, Turns
 from search.worker import Job
-from trainables import timing
 from trainables.errors import RayError, RunError
+from trainables.trial import timing
 
 NUMERIC = {"precision", "threads", "code", "torch"}  # after an allowed change of these, repeated epochs may differ
 FRUITLESS = 3  # attempts in a row without a new row before the machine is to blame

@@ -55,7 +55,7 @@ def counts(settings: Settings, trials: int) -> list[int]:
 
 
 def task(config: Record, settings: Settings, run: Run, device: str) -> Record:
-    """What trainables/pace.py is to train."""
+    """What trainables/trial/throughput.py is to train."""
     known = {key: getattr(run.identity, key) for key in ("fraction", "precision", "threads")}
     return {"config": config, "cache": str(settings.cache.resolve()), "device": device, **known}
 
@@ -104,7 +104,7 @@ class Worker:
 
     def __init__(self, asked: Record) -> None:
         self._process = subprocess.Popen(
-            child.command("trainables.pace"), env=child.environment(),
+            child.command("trainables.trial.throughput"), env=child.environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert self._process.stdin and self._process.stdout

@@ -75,8 +75,8 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
     import torch  # only here: reading a plan needs no torch
 
-    from trainables import trial as one
     from trainables.training.loop import Training
+    from trainables.trial import checkpointing as one
 
     if job.device == "cuda" and not torch.cuda.is_available():
         raise RayError(

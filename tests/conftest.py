@@ -120,11 +120,11 @@ def without_ray() -> Callable[[Path, Settings, Dataset], ledger.Run]:
 
 def train_turn(one: ledger.Trial, turn: Turn, images: Dataset, decisions: Decisions) -> None:
     """The last row is reported again, as a worker does it: the search may have ended before it was decided."""
-    from trainables import trial
+    from trainables.trial import checkpointing
 
     if any(decisions.stops(one.index, row["epoch"], row["val_accuracy"]) for row in one.epochs[-1:]):
         return
-    rows = trial.run(
+    rows = checkpointing.run(
         one.folder, Training(one.config, images, seed=one.seed, device="cpu", precision="fp32"), until=turn.until
     )
     with contextlib.closing(rows):

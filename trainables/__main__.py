@@ -81,7 +81,7 @@ def main(
     check_choice("device", device, ("auto", "cpu", "cuda"))
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
-    from trainables.single import train_single  # torch loads here, after the arguments are known to be good
+    from trainables.trial.single import train_single  # torch loads here, after the arguments are known to be good
 
     signals.exit_when_asked()
     try:

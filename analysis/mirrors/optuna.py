@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.confirmation import winner
 from search.ledger import Run, Trial
-from trainables import timing
+from trainables.trial import timing
 
 FILE = "optuna.db"
 STATES = {

@@ -1,8 +1,8 @@
 """When things happened, for tools that want to know. A ledger knows no clock; timing.jsonl beside it does."""
 
 from search.ledger import Run, Trial
-from trainables import timing
 from trainables.files.durable import Record
+from trainables.trial import timing
 
 
 def started(run: Run) -> int:

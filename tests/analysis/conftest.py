@@ -16,11 +16,11 @@ from analysis.write import write_results
 from search.ledger import Run, Trial
 from search.recorded import Totals
 from tests.records import recorded_identity
-from trainables import trial as trials
 from trainables.config import complete, trial_id
 from trainables.data import loading
 from trainables.training import loop
 from trainables.training.loop import Training
+from trainables.trial import checkpointing as trials
 
 VALUES: dict[float, tuple[float, ...]] = {
     1e-3: (0.90, 0.91, 0.92),

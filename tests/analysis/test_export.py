@@ -19,12 +19,12 @@ from analysis import architecture, card, retrain, trials
 from analysis.__main__ import app
 from analysis.standing import confirmed_values
 from search import ledger
-from trainables import trial as one_trial
 from trainables.cli.execution import execute
 from trainables.config import MODELS, complete
 from trainables.data import loading
 from trainables.models.networks import build
 from trainables.training.loop import Training, predict
+from trainables.trial import checkpointing as one_trial
 
 Call = Callable[..., tuple[int, str, str]]
 OURS = ("trainables", "analysis", "search", "spaces", "torchvision", "ray", "sklearn", "pandas")

@@ -11,12 +11,12 @@ import pytest
 from analysis import comparison, results, testing
 from search import ledger
 from search.ledger import Run, Trial
-from trainables import timing
-from trainables import trial as trials
 from trainables.data import loading
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.training.loop import Training
+from trainables.trial import checkpointing as trials
+from trainables.trial import timing
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -25,9 +25,9 @@ from search.recorded import Identity
 from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
-from trainables import timing, trial
 from trainables.files import durable
 from trainables.training.loop import Training
+from trainables.trial import checkpointing, timing
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SPACE = Space(
@@ -56,7 +56,9 @@ def search(path: Path, images, **more) -> ledger.Run:
     decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions)
     for planned in run.trials:
         if not planned.ended:
-            rows = trial.run(planned.folder, Training(planned.config, images, seed=0, device="cpu", precision="fp32"))
+            rows = checkpointing.run(
+                planned.folder, Training(planned.config, images, seed=0, device="cpu", precision="fp32")
+            )
             with contextlib.closing(rows):
                 any(decisions.stops(planned.index, row["epoch"], row["val_accuracy"]) for row in rows)
     run = ledger.read(path)
@@ -73,7 +75,7 @@ def search_in_turns(path: Path, images, **more) -> ledger.Run:
     while turn := turns.take():
         one = run.trials[turn.trial]
         training = Training(one.config, images, seed=0, device="cpu", precision="fp32")
-        assert [*trial.run(one.folder, training, until=turn.until)]
+        assert [*checkpointing.run(one.folder, training, until=turn.until)]
         turns.end(turn.trial)
     return ledger.read(path)
 
@@ -85,7 +87,11 @@ def search_with_seeds(path: Path, images) -> ledger.Run:
     run = folder.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
     while waiting := [one for one in run.trials if not one.ended]:
         for one in waiting:
-            assert [*trial.run(one.folder, Training(one.config, images, seed=one.seed, device="cpu", precision="fp32"))]
+            assert [
+                *checkpointing.run(
+                    one.folder, Training(one.config, images, seed=one.seed, device="cpu", precision="fp32")
+                )
+            ]
         run = confirmation.extend(ledger.read(path))
     write.write_results(path)
     return run
@@ -107,7 +113,7 @@ def derive(run: ledger.Run) -> None:
 def good(tmp_path_factory, images):
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "SAVE_EVERY", 0.0)
+        patch.setattr(checkpointing, "SAVE_EVERY", 0.0)
         run = search(tmp_path_factory.mktemp("good") / "toy", images)
         derive(run)
     assert {"stopped", "finished"} == {trial.status for trial in run.trials}
@@ -219,11 +225,11 @@ def test_the_example_runs_are_good(example):
 
 @pytest.mark.parametrize("epochs", [0, 1, 2, 3])
 def test_a_search_that_was_killed_in_the_middle_is_a_good_run(tmp_path, images, monkeypatch, epochs):
-    monkeypatch.setattr(trial, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(checkpointing, "SAVE_EVERY", 0.0)
     durable.make_folder(tmp_path / "toy")
     run = folder.open_run(tmp_path / "toy", Settings(**ASKED), images, on_gpu=False)
     first = run.trials[0]
-    rows = trial.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
+    rows = checkpointing.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
     decisions = Decisions(tmp_path / "toy/decisions.jsonl", run.identity.scheduler, 4, [])
     for _ in range(epochs):
         row = next(rows)

@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch")
 from benchmarks import leaderboard  # noqa: E402
 from benchmarks.steps import prepared, rounds  # noqa: E402
 from search import ledger  # noqa: E402
-from trainables import trial  # noqa: E402
 from trainables.data.loading import Dataset, Split  # noqa: E402
 from trainables.files import durable  # noqa: E402
 from trainables.training import augmentations  # noqa: E402
 from trainables.training.loop import Training, as_tensor  # noqa: E402
+from trainables.trial import checkpointing  # noqa: E402
 
 ROUNDS = 3
 
@@ -65,8 +65,10 @@ def test_an_epoch_waits_for_the_disk_once_and_opens_few_files(tmp_path, toy, sma
 
     counted("fsync")
     counted("open")
-    monkeypatch.setattr(trial, "SAVE_EVERY", 3600)  # a state takes more of both, and comes by the clock
-    rows = trial.run(tmp_path / "t", Training({**small, "epochs": 9}, toy, seed=0, device="cpu", precision="fp32"))
+    monkeypatch.setattr(checkpointing, "SAVE_EVERY", 3600)  # a state takes more of both, and comes by the clock
+    rows = checkpointing.run(
+        tmp_path / "t", Training({**small, "epochs": 9}, toy, seed=0, device="cpu", precision="fp32")
+    )
     seen = [dict(calls) for _ in rows]
     whole = seen[1:-1]  # the first epoch makes the files, the last one ends the trial
     between = [{key: after[key] - before[key] for key in calls} for before, after in pairwise(whole)]

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from search.decisions import Decisions
-from trainables import trial
 from trainables.errors import StorageError
 from trainables.files import durable
+from trainables.trial import checkpointing
 
 EXAMPLES = max(25, int(os.environ.get("FUZZ_EXAMPLES", "25")) // 100)  # one of 25 steps takes as long as 100 others
 COUNTED = ("open", "pwrite", "ftruncate", "fsync", "replace", "unlink")
@@ -178,19 +178,19 @@ class TrialFolder(RuleBasedStateMachine):
 
     def saved(self) -> None:
         self.states[len(self.rows)] = True
-        self.states = dict(sorted(self.states.items(), reverse=True)[: trial.KEPT_STATES])
+        self.states = dict(sorted(self.states.items(), reverse=True)[: checkpointing.KEPT_STATES])
 
     @precondition(lambda self: self.rows)
     @rule()
     def save(self) -> None:
-        trial.save_state(self.folder, self.epoch(), "abcdef")
+        checkpointing.save_state(self.folder, self.epoch(), "abcdef")
         self.saved()
 
     @precondition(lambda self: self.rows)
     @rule(call=calls, part=parts)
     def save_killed(self, call: int, part: float) -> None:
         with killed_at(call, part):
-            trial.save_state(self.folder, self.epoch(), "abcdef")
+            checkpointing.save_state(self.folder, self.epoch(), "abcdef")
         self.settle_states()
         self.reopen()
 
@@ -198,7 +198,7 @@ class TrialFolder(RuleBasedStateMachine):
     @rule(call=calls, error=errors, persistent=st.booleans())
     def save_refused(self, call: int, error: int, persistent: bool) -> None:
         with contextlib.suppress(StorageError), refused_at(call, error, persistent=persistent):
-            trial.save_state(self.folder, self.epoch(), "abcdef")
+            checkpointing.save_state(self.folder, self.epoch(), "abcdef")
         self.settle_states()
 
     def settle_states(self) -> None:
@@ -207,7 +207,7 @@ class TrialFolder(RuleBasedStateMachine):
         self.states = {number(path): counts(path) for path in durable.states(self.folder)}
         for old in [epoch for epoch, good in before.items() if good and epoch != new]:
             newer = [epoch for epoch in {*before, new} if epoch > old]
-            assert self.states.get(old) or len(newer) >= trial.KEPT_STATES
+            assert self.states.get(old) or len(newer) >= checkpointing.KEPT_STATES
 
     @precondition(lambda self: any(self.states.values()))
     @rule(bit=st.integers(0, 1 << 16))
@@ -267,7 +267,7 @@ class TrialFolder(RuleBasedStateMachine):
     @invariant()
     def the_newest_state_that_counts_is_gone_on_from(self) -> None:
         if hasattr(self, "folder"):
-            state = trial.load_state(self.folder, "abcdef", at_most=1000)
+            state = checkpointing.load_state(self.folder, "abcdef", at_most=1000)
             good = [epoch for epoch, is_good in self.states.items() if is_good]
             assert (state["epoch"] if state else None) == max(good, default=None)
             assert state is None or state["x"].tolist() == [state["epoch"]] * 9

@@ -7,12 +7,12 @@ import random
 import pytest
 import torch
 
-from trainables import trial
 from trainables.config import trial_id
 from trainables.files import durable
 from trainables.models.networks import build
 from trainables.seeds import derive
 from trainables.training.optimizers import make_optimizer
+from trainables.trial import checkpointing
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_every_flipped_bit_is_noticed_and_the_state_before_it_taken(
     for _ in range(flips):
         place = dice.randrange(8 * len(data))
         newest.write_bytes(flipped(data, place))
-        assert trial.load_state(folder, identity, at_most=3)["epoch"] == 1
+        assert checkpointing.load_state(folder, identity, at_most=3)["epoch"] == 1
     tally("flipped bits", flips)
     assert victims.run("train", folder, tiny) == 0
     assert content(folder) == whole
@@ -75,7 +75,7 @@ def test_every_truncation_is_noticed_and_the_state_before_it_taken(
     lengths = {0, 1, len(data) // 2, len(data) - 1, *dice.sample(range(len(data)), times("FAULT_FLIPS", 300) // 3)}
     for length in lengths:
         newest.write_bytes(data[:length])
-        assert trial.load_state(folder, identity, at_most=3)["epoch"] == 1
+        assert checkpointing.load_state(folder, identity, at_most=3)["epoch"] == 1
     tally("truncated states", len(lengths))
     assert victims.run("train", folder, tiny) == 0
     assert content(folder) == whole
@@ -86,11 +86,11 @@ def test_no_flipped_bit_of_a_sidecar_lets_a_wrong_state_through(folder, newest, 
     """A flip in the sidecar may cost the state, but neither an error nor another content."""
     sidecar, identity = newest.with_suffix(".json"), trial_id(tiny, 0)
     data = sidecar.read_bytes()
-    good = {epoch: trial.load_state(folder, identity, at_most=epoch) for epoch in (1, 2)}
+    good = {epoch: checkpointing.load_state(folder, identity, at_most=epoch) for epoch in (1, 2)}
     places = range(0, 8 * len(data), times("FAULT_STEP", 3))
     for place in places:
         sidecar.write_bytes(flipped(data, place))
-        state = trial.load_state(folder, identity, at_most=3)
+        state = checkpointing.load_state(folder, identity, at_most=3)
         assert state is not None
         expected = good[state["epoch"]]["model"]
         assert all(torch.equal(state["model"][name], weights) for name, weights in expected.items())

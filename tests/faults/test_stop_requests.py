@@ -10,9 +10,9 @@ from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job
 from spaces import Space, choice
-from trainables import trial
 from trainables.files import durable
 from trainables.training.loop import Training
+from trainables.trial import checkpointing
 
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "schedule": "constant", "augment": "none", "lr": choice(0.1, 0.2)},
@@ -31,7 +31,7 @@ def job(tmp_path, images, monkeypatch):
         algorithm="grid", scheduler="asha", precision="fp32",
     )  # fmt: skip
     first = folder.open_run(tmp_path / "run", asked, images, False).trials[0]
-    rows = trial.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
+    rows = checkpointing.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
     next(rows)
     rows.close()
     return Job(

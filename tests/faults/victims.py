@@ -72,12 +72,12 @@ def results(folder: Path) -> None:
 
 def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: int = 2) -> None:
     """A trial that saves its state after every epoch and keeps some of them, to its end or for so many new rows."""
-    from trainables import trial
     from trainables.training.loop import Training
+    from trainables.trial import checkpointing
 
-    trial.SAVE_EVERY, trial.KEPT_STATES = 0.0, kept
+    checkpointing.SAVE_EVERY, checkpointing.KEPT_STATES = 0.0, kept
     with contextlib.closing(
-        trial.run(folder, Training(config, DATA[0], seed=0, device="cpu", precision="fp32"))
+        checkpointing.run(folder, Training(config, DATA[0], seed=0, device="cpu", precision="fp32"))
     ) as epochs:
         for _ in itertools.islice(epochs, rows):
             pass
@@ -113,12 +113,12 @@ def search(folder: Path, scheduler: str, more: dict[str, Any] | None = None) -> 
 
 
 def train_turn(planned: ledger.Trial, until: int, decisions: Decisions) -> None:
-    from trainables import trial
     from trainables.training.loop import Training
+    from trainables.trial import checkpointing
 
-    trial.SAVE_EVERY = 0.0
+    checkpointing.SAVE_EVERY = 0.0
     last = planned.epochs[-1:]
-    rows = trial.run(
+    rows = checkpointing.run(
         planned.folder, Training(planned.config, DATA[0], seed=planned.seed, device="cpu", precision="fp32"), until=until
     )  # fmt: skip
     with contextlib.closing(rows):
@@ -210,7 +210,7 @@ def load(data: Path) -> None:
     import torch
 
     importlib.import_module("analysis.write")
-    importlib.import_module("trainables.trial")
+    importlib.import_module("trainables.trial.checkpointing")
     torch.set_num_threads(1)
     torch.save({}, io.BytesIO())
     safetensors.torch.save({"x": torch.zeros(1)})

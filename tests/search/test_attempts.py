@@ -6,9 +6,9 @@ import pytest
 
 from search import attempts, folder
 from search.resources import Resources
-from trainables import timing
 from trainables.errors import RunError
 from trainables.files import durable
+from trainables.trial import timing
 
 CORE, GPU, QUARTER = Resources(1, 0, 2), Resources(1, 1.0, 1), Resources(1, 0.25, 4)
 

@@ -23,10 +23,10 @@ from search import folder, ledger
 from search.confirmation import is_complete
 from search.decisions import of_run
 from search.turns import Turns
-from trainables import trial
 from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS
 from trainables.training.loop import Training
+from trainables.trial import checkpointing
 
 ROOT = Path(__file__).parents[2]
 BY_LOSS = """
@@ -52,7 +52,7 @@ def train_without_ray(path, asked, images):
     while turn := turns.take():
         one = ledger.reread(run, turn.trial)
         training = Training(one.config, images, seed=one.seed, device="cpu", precision="fp32", objective=objective)
-        with contextlib.closing(trial.run(one.folder, training, until=turn.until)) as rows:
+        with contextlib.closing(checkpointing.run(one.folder, training, until=turn.until)) as rows:
             any(decisions.stops(one.index, row["epoch"], row[objective.column]) for row in rows)
         turns.end(turn.trial)
     return ledger.read(path)
@@ -84,9 +84,9 @@ def test_weights_are_those_of_the_epoch_with_the_least_loss(tmp_path, settings, 
 
 def test_a_trial_that_is_cut_keeps_its_least_loss(tmp_path, small, toy, one_thread):
     training = Training(small | {"lr": 0.05}, toy, seed=0, device="cpu", precision="fp32", objective=LOSS)
-    whole = list(trial.run(tmp_path / "whole", training))
+    whole = list(checkpointing.run(tmp_path / "whole", training))
     for until in range(1, small["epochs"] + 1):  # each time from the state before
-        rows = list(trial.run(tmp_path / "cut", training, until=until))
+        rows = list(checkpointing.run(tmp_path / "cut", training, until=until))
         assert rows == whole[until - 1 : until]
     names = ("best.safetensors", "best.json", "val.npz")
     assert all((tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes() for name in names)

@@ -85,7 +85,7 @@ def test_what_cannot_train_is_left_out(asked):
 
 def test_a_process_waits_for_the_word_and_ends_with_it(asked):
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainables.pace"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "trainables.trial.throughput"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     process.stdin.write(json.dumps(asked) + "\n")
     process.stdin.flush()

@@ -9,8 +9,8 @@ import pytest
 
 from search import folder, worker
 from search.turns import Turn
-from trainables import trial
 from trainables.files import durable
+from trainables.trial import checkpointing
 
 pytest.importorskip("torch")
 FEW = 20_000  # objects; torch alone has ten times as many
@@ -51,7 +51,7 @@ def test_memory_of_a_gpu_is_given_back_also_when_ray_ends_a_trial_that_was_stopp
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.empty_cache", lambda: given_back.append(True))
-    monkeypatch.setattr(trial, "run", lambda *_, **__: (row for row in [{"epoch": 1}]))
+    monkeypatch.setattr(checkpointing, "run", lambda *_, **__: (row for row in [{"epoch": 1}]))
     with contextlib.suppress(SystemExit):
         worker.train_trial(replace(job, device="cuda"), Turn(0, 1), report)
     assert given_back == [True]
@@ -59,6 +59,6 @@ def test_memory_of_a_gpu_is_given_back_also_when_ray_ends_a_trial_that_was_stopp
 
 def test_a_trial_without_a_gpu_sees_none(job, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.setattr(trial, "run", lambda *_, **__: (row for row in ()))
+    monkeypatch.setattr(checkpointing, "run", lambda *_, **__: (row for row in ()))
     worker.train_trial(job, Turn(0, 1), lambda row: None)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""

@@ -1,4 +1,4 @@
-"""How fast one configuration trains, for as long as it is told to: `python -m trainables.pace`.
+"""How fast one configuration trains, for as long as it is told to: `python -m trainables.trial.throughput`.
 
 `--gpus-per-trial auto` starts several of it. It reads JSON lines. The first is an object: config, cache, fraction, precision,
 device and threads of a trial; when its first batches are trained the answer is "ready". Each further line is a number of seconds

@@ -1,4 +1,4 @@
-"""One trial in its folder: pytest tests/trainables/test_trial.py"""
+"""One trial in its folder: pytest tests/trainables/trial/test_checkpointing.py"""
 
 import json
 import os
@@ -11,23 +11,23 @@ import pytest
 import safetensors.torch
 import torch
 
-from trainables import timing, trial
 from trainables.config import complete, trial_id
 from trainables.errors import GpuMemoryError, LockedError, RunError
 from trainables.files import durable
 from trainables.models.networks import build
 from trainables.training import loop
 from trainables.training.loop import Training
+from trainables.trial import checkpointing, timing
 
 
 def run(folder, config, data, seed=0, **more):
     torch.set_num_threads(1)
-    return list(trial.run(folder, Training(config, data, seed=seed, device="cpu", precision="fp32"), **more))
+    return list(checkpointing.run(folder, Training(config, data, seed=seed, device="cpu", precision="fp32"), **more))
 
 
 @pytest.fixture
 def save_always(monkeypatch):
-    monkeypatch.setattr(trial, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(checkpointing, "SAVE_EVERY", 0.0)
 
 
 def ledger(folder):
@@ -53,7 +53,7 @@ def test_the_saved_weights_give_the_accuracy_of_the_best_row(tmp_path, toy, smal
 
 
 def test_the_outcome_is_committed_before_the_last_row_is_told(tmp_path, toy, small):
-    for row in trial.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32")):
+    for row in checkpointing.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32")):
         assert row in ledger(tmp_path)
         assert ({"outcome": "finished"} in ledger(tmp_path)) == (row["epoch"] == 4)
 
@@ -68,7 +68,7 @@ def test_a_finished_trial_is_left_alone(tmp_path, toy, small):
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_a_trial_left_in_the_middle_goes_on_to_the_same_ledger(tmp_path, toy, small, save_always, cut):
     run(tmp_path / "whole", small, toy)
-    epochs = trial.run(tmp_path / "cut", Training(small, toy, seed=0, device="cpu", precision="fp32"))
+    epochs = checkpointing.run(tmp_path / "cut", Training(small, toy, seed=0, device="cpu", precision="fp32"))
     for _ in range(cut):
         next(epochs)
     epochs.close()
@@ -80,7 +80,7 @@ def test_a_trial_left_in_the_middle_goes_on_to_the_same_ledger(tmp_path, toy, sm
 def test_a_trial_of_two_optimizers_goes_on_from_its_saved_state(tmp_path, toy, small, save_always):
     config = complete(small | {"optimizer": "muon", "lr": 0.02})
     run(tmp_path / "whole", config, toy)
-    epochs = trial.run(tmp_path / "cut", Training(config, toy, seed=0, device="cpu", precision="fp32"))
+    epochs = checkpointing.run(tmp_path / "cut", Training(config, toy, seed=0, device="cpu", precision="fp32"))
     next(epochs), next(epochs)
     epochs.close()
     assert [row["epoch"] for row in run(tmp_path / "cut", config, toy)] == [3, 4]
@@ -89,7 +89,7 @@ def test_a_trial_of_two_optimizers_goes_on_from_its_saved_state(tmp_path, toy, s
 
 def test_without_any_state_the_rows_are_trained_again_and_must_agree(tmp_path, toy, small):
     run(tmp_path / "whole", small, toy)
-    epochs = trial.run(tmp_path / "cut", Training(small, toy, seed=0, device="cpu", precision="fp32"))
+    epochs = checkpointing.run(tmp_path / "cut", Training(small, toy, seed=0, device="cpu", precision="fp32"))
     next(epochs), next(epochs)
     epochs.close()
     assert not durable.states(tmp_path / "cut")
@@ -98,7 +98,7 @@ def test_without_any_state_the_rows_are_trained_again_and_must_agree(tmp_path, t
 
 
 def test_a_committed_row_that_does_not_come_out_again_is_an_error(tmp_path, toy, small):
-    epochs = trial.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32"))
+    epochs = checkpointing.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32"))
     row = next(epochs)
     epochs.close()
     (tmp_path / "epochs.jsonl").write_text(json.dumps(row | {"val_loss": 0.5}) + "\n")
@@ -171,7 +171,7 @@ def test_a_broken_device_ends_the_process_and_not_the_trial(tmp_path, toy, small
 
 def test_a_damaged_state_is_noted_and_the_one_before_it_taken(tmp_path, toy, small, save_always):
     run(tmp_path / "whole", small, toy)
-    epochs = trial.run(tmp_path / "cut", Training(small, toy, seed=0, device="cpu", precision="fp32"))
+    epochs = checkpointing.run(tmp_path / "cut", Training(small, toy, seed=0, device="cpu", precision="fp32"))
     next(epochs), next(epochs), next(epochs)
     epochs.close()
     newest = durable.states(tmp_path / "cut")[0]
@@ -185,8 +185,8 @@ def test_a_damaged_state_is_noted_and_the_one_before_it_taken(tmp_path, toy, sma
 
 def test_a_state_of_another_trial_is_not_taken(tmp_path, toy, small, save_always):
     run(tmp_path, small, toy, seed=1)
-    assert trial.load_state(tmp_path, trial_id(small, 0), at_most=4) is None
-    assert trial.load_state(tmp_path, trial_id(small, 1), at_most=4)["epoch"] == 4
+    assert checkpointing.load_state(tmp_path, trial_id(small, 0), at_most=4) is None
+    assert checkpointing.load_state(tmp_path, trial_id(small, 1), at_most=4)["epoch"] == 4
 
 
 def test_a_longer_trial_goes_on_from_the_end_and_equals_one_of_that_length(tmp_path, toy, small):
@@ -200,20 +200,22 @@ def test_a_longer_trial_goes_on_from_the_end_and_equals_one_of_that_length(tmp_p
 
 
 def test_only_the_last_two_states_are_kept(tmp_path, toy, small, save_always):
-    for _ in trial.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32")):
+    for _ in checkpointing.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32")):
         assert len(durable.states(tmp_path)) <= 2
     assert {path.suffix for path in tmp_path.glob("state-*")} == {".pt", ".json"}
 
 
 def test_a_request_to_stop_saves_the_state_of_the_running_epoch(tmp_path, toy, small):
-    epochs = trial.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32"), stopping=lambda: True)
+    epochs = checkpointing.run(
+        tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32"), stopping=lambda: True
+    )
     next(epochs)
     assert [path.name for path in durable.states(tmp_path)] == ["state-000001.pt"]
 
 
 def test_a_request_that_comes_after_the_epoch_saves_its_state_too(tmp_path, toy, small):
     asked = []
-    epochs = trial.run(
+    epochs = checkpointing.run(
         tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32"), stopping=lambda: bool(asked)
     )
     next(epochs)
@@ -243,7 +245,7 @@ def test_an_error_of_the_configuration_is_an_outcome_with_its_place(tmp_path, to
 
 
 def test_two_processes_cannot_train_one_trial(tmp_path, toy, small):
-    epochs = trial.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32"))
+    epochs = checkpointing.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32"))
     next(epochs)
     with pytest.raises(LockedError):
         run(tmp_path, small, toy)
@@ -254,7 +256,7 @@ def test_two_processes_cannot_train_one_trial(tmp_path, toy, small):
 KILLED = """
 import os, sys, torch
 from pathlib import Path
-from trainables import config, trial; from trainables.data import loading as data
+from trainables import config; from trainables.trial import checkpointing as trial; from trainables.data import loading as data
 torch.set_num_threads(1)
 trial.SAVE_EVERY = 0.2
 small = config.complete({"model": "mlp", "depth": 2, "width": 64, "optimizer": "adamw", "lr": 1e-3, "dropout": 0.2,

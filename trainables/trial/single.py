@@ -12,7 +12,6 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables import classwise, timing, trial
 from trainables.config import LENGTH_DEPENDENT, Config
 from trainables.data import census, loading
 from trainables.errors import RunError, UsageError
@@ -24,6 +23,7 @@ from trainables.models.networks import build
 from trainables.objective import ACCURACY
 from trainables.training import metrics
 from trainables.training.loop import Training, predict
+from trainables.trial import checkpointing, per_class, timing
 
 FACTS = "trial.json"  # what a kept trial was started with
 
@@ -55,7 +55,7 @@ def train_single(
     cache = loading.prepare(name, data_dir, skip_bad=skip_bad, progress=not quiet)
     images = loading.load(cache, fraction=fraction)
     loading.tell_lost_classes(images)
-    if test and out is None and len(images.classes) > classwise.SHOWN:
+    if test and out is None and len(images.classes) > per_class.SHOWN:
         print(f"note: --out DIR would keep the accuracy of each of {len(images.classes):,} classes", file=sys.stderr)
     device = choose_device(device)
     arithmetic = resolve(precision, device == "cuda")
@@ -148,7 +148,7 @@ def follow(folder: Path, training: Training, quiet: bool, until: int | None = No
         def show_batch(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)
 
-        rows = trial.run(folder, training, until=until, on_batch=show_batch if console.is_terminal else None)
+        rows = checkpointing.run(folder, training, until=until, on_batch=show_batch if console.is_terminal else None)
         for row in rows:
             console.print(row_line(row, training.config["epochs"]), highlight=False, soft_wrap=True)
 
@@ -166,7 +166,7 @@ def print_validation(folder: Path, images: loading.Dataset) -> None:
     Raises:
         RunError: the trial failed.
     """
-    rows = trial.committed_rows(folder)
+    rows = checkpointing.committed_rows(folder)
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
         raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
@@ -195,13 +195,13 @@ def print_test(folder: Path, training: Training, cache: Path, *, is_kept: bool) 
     split = loading.load_test(cache)
     found = metrics.evaluate(predict(model, split.images, images, device, training.precision), np.asarray(split.labels))
     durable.append(folder / "tests.jsonl", {"weights": durable.sha256(weights), "state": "done", "metrics": found})
-    answers = classwise.Answers(images.classes, found.pop("per_class_accuracy"), found.pop("confusion_matrix"))
+    answers = per_class.Answers(images.classes, found.pop("per_class_accuracy"), found.pop("confusion_matrix"))
     print_metrics({f"test_{key}": value for key, value in found.items() if value is not None})
     print_majority("test", answers.images)
-    print(*classwise.lines(answers), sep="\n")
-    if is_kept and len(images.classes) > classwise.SHOWN:
-        durable.write(folder / classwise.FILE, classwise.as_csv(answers))
-        print(f"  all of them: {folder / classwise.FILE}")
+    print(*per_class.lines(answers), sep="\n")
+    if is_kept and len(images.classes) > per_class.SHOWN:
+        durable.write(folder / per_class.FILE, per_class.as_csv(answers))
+        print(f"  all of them: {folder / per_class.FILE}")
 
 
 def print_metrics(found: Record, skip: tuple[str, ...] = ()) -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainables import latency, trial
 from trainables.files import durable
 from trainables.models.networks import build
 from trainables.training.loop import Training
+from trainables.trial import checkpointing, latency
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_no_random_number_is_drawn_and_no_weight_moves(toy, small):
 
 
 def test_a_finished_trial_keeps_it_where_clocks_may_be(tmp_path, toy, small):
-    list(trial.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32")))
+    list(checkpointing.run(tmp_path, Training(small, toy, seed=0, device="cpu", precision="fp32")))
     lines = durable.read_lines(tmp_path / "timing.jsonl")
     assert ["latency_seconds" in line for line in lines] == [False] * small["epochs"] + [True]
     assert "latency" not in (tmp_path / "epochs.jsonl").read_text()

@@ -15,14 +15,14 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from trainables import timing
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
-from trainables.latency import latency
 from trainables.objective import Objective
 from trainables.training.loop import Best, Diverged, Epoch, Training, train
+from trainables.trial import timing
+from trainables.trial.latency import latency
 
 SAVE_EVERY = 10.0  # seconds between resume states
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it

@@ -1,14 +1,14 @@
-"""One trial by itself, from its folder to what is printed: pytest tests/trainables/test_single.py"""
+"""One trial by itself, from its folder to what is printed: pytest tests/trainables/trial/test_single.py"""
 
 import pytest
 import torch
 
-from trainables import single, timing, trial
 from trainables.config import complete
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
-from trainables.single import claim, train_single
 from trainables.training import loop
+from trainables.trial import checkpointing, single, timing
+from trainables.trial.single import claim, train_single
 
 SMALL = {
     "model": "mlp",
@@ -44,7 +44,7 @@ def printed(capsys):
 
 def test_it_prints_the_outcome_and_the_best_epoch(digits, tmp_path, capsys):
     start(tmp_path / "one", digits)
-    rows = trial.committed_rows(tmp_path / "one")
+    rows = checkpointing.committed_rows(tmp_path / "one")
     best = max(rows, key=lambda row: row["val_accuracy"])
     found = printed(capsys)
     assert found["outcome"] == "finished"
@@ -77,7 +77,7 @@ def test_the_same_command_continues_a_trial_to_a_larger_number_of_epochs(digits,
     start(tmp_path / "whole", digits, epochs=3)
     start(tmp_path / "cut", digits, epochs=2)
     start(tmp_path / "cut", digits, epochs=3)
-    assert trial.committed_rows(tmp_path / "cut") == trial.committed_rows(tmp_path / "whole")
+    assert checkpointing.committed_rows(tmp_path / "cut") == checkpointing.committed_rows(tmp_path / "whole")
     assert durable.read_json(tmp_path / "cut" / single.FACTS)["epochs"] == 3
 
 

@@ -1,8 +1,8 @@
-"""What a clock and notes say of a trial: pytest tests/trainables/test_timing.py"""
+"""What a clock and notes say of a trial: pytest tests/trainables/trial/test_timing.py"""
 
 import pytest
 
-from trainables import timing
+from trainables.trial import timing
 
 
 def test_devices_and_repeated_epochs_are_read_back(tmp_path):
