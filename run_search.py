@@ -123,7 +123,8 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
 def settings_of(asked: Flags) -> "Settings":
     """What is asked for, checked, with the images decoded; what the space and the data set came to be is said."""
     import spaces
-    from search import plan, stopping
+    from search import stopping
+    from search.algorithms import plan
     from search.settings import Settings, gpus
     from trainables.data import loading
 
@@ -206,7 +207,8 @@ def print_spaces() -> int:
 def print_space(name: str, asked: Flags) -> int:
     """What a search of this space would look like, on stdout. --max-params counts with ten classes."""
     import spaces
-    from search import plan, preview
+    from search import preview
+    from search.algorithms import plan
 
     space = change_space(spaces.load(name), tuple(asked.set_ or ()))
     if asked.max_params is not None:

@@ -1,7 +1,8 @@
 """trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
 
 from analysis.evidence import Evidence, Line
-from search import confirmation, plan
+from search import confirmation
+from search.algorithms import plan
 from search.ledger import PLANNED
 from search.recorded import Totals
 from spaces import MAX_GRID

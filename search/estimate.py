@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search import identity, ledger, plan
+from search import identity, ledger
+from search.algorithms import plan
 from search.display import clock
 from search.folder import ask, check_identity
 from search.folder import kept as kept_best

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search import confirmation, identity, order, plan
+from search import confirmation, identity, order
+from search.algorithms import plan
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.ledger import Run, Trial, read, read_identity, read_totals
 from search.recorded import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals

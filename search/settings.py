@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from search.algorithms.plan import ALGORITHMS
 from search.flags import Flags, check_least
-from search.plan import ALGORITHMS
 from spaces import MAX_GRID, Scheduler, Space
 from trainables.config import unknown
 from trainables.errors import UsageError

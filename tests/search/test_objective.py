@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spaces
-from search import order, tpe
+from search import order
+from search.algorithms import tpe
 from search.decisions import Decisions, halve
 from search.recorded import Identity
 from search.stopping import Rungs, least, rule, survivors

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search import plan
+from search.algorithms import plan
 from search.status import Status
 from spaces import Choice, Point, Range, Space, by_axis, rows
 from trainables.config import key_of

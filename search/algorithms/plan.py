@@ -1,14 +1,14 @@
 """Which configurations are tried, in which order. Point i depends on the space, the seed and i alone.
 
 So a larger number of trials only appends, and a search that was interrupted draws the same points again. Points of TPE
-depend on what earlier ones came to as well; those are drawn while the search runs (search/tpe.py), not here.
+depend on what earlier ones came to as well; those are drawn while the search runs (search/algorithms/tpe.py), not here.
 """
 
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from search.halton import halton
+from search.algorithms.qmc import halton
 from search.recorded import Totals
 from spaces import Point, Space
 from trainables.config import key_of, trial_id

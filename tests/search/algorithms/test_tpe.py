@@ -1,4 +1,4 @@
-"""Points of TPE on simulated objectives: pytest tests/search/test_tpe.py"""
+"""Points of TPE on simulated objectives: pytest tests/search/algorithms/test_tpe.py"""
 
 import math
 import statistics
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import plan
-from search.tpe import Told, define, frozen, suggest
+from search.algorithms import plan
+from search.algorithms.tpe import Told, define, frozen, suggest
 from spaces import Space, choice, integers, linked, logintegers, loguniform, uniform, when
 from trainables.config import key_of
 from trainables.errors import SpaceError

@@ -1,4 +1,4 @@
-"""Quasi-random points: pytest tests/search/test_halton.py"""
+"""Quasi-random points: pytest tests/search/algorithms/test_qmc.py"""
 
 import itertools
 import random
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.halton import halton, primes
+from search.algorithms.qmc import halton, primes
 
 
 @given(st.integers(0, 2**31), st.integers(0, 10**6), st.integers(1, 12))
