@@ -123,9 +123,9 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
 def settings_of(asked: Flags) -> "Settings":
     """What is asked for, checked, with the images decoded; what the space and the data set came to be is said."""
     import spaces
-    from search import stopping
     from search.algorithms import plan
     from search.settings import Settings, gpus
+    from search.stopping import rules
     from trainables.data import loading
 
     assert asked.space is not None, "main refuses a search without"
@@ -152,7 +152,7 @@ def settings_of(asked: Flags) -> "Settings":
         fallback=fallback,
         cache=cache,
     )
-    for key in stopping.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
+    for key in rules.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
         print(f"note: {spellings(key)[0]} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
@@ -334,7 +334,7 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
     """What is about to happen, in one line."""
     from search.confirmation import is_complete
     from search.settings import plural
-    from search.stopping import label
+    from search.stopping.rules import label
 
     rule = label(progress.run.identity.scheduler)
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"

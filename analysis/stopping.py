@@ -7,7 +7,7 @@ from analysis.blocks import Blocks, Code, Heading, Table, Words, paragraphs
 from analysis.markdown import NOTHING, count, plural
 from search import order
 from search.ledger import Run
-from search.stopping import WAITING, decisive, quota, version_of
+from search.stopping.rules import WAITING, decisive, quota, version_of
 from trainables.files.durable import Record
 
 NAMED = 5  # rungs that are named; of more the number is told

@@ -9,7 +9,7 @@ from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search import ledger
 from search.recorded import Shape
-from search.stopping import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
+from search.stopping.rules import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 

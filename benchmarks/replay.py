@@ -24,7 +24,7 @@ from benchmarks.record import Table
 from search.decisions import of_run
 from search.ledger import Run, Trial
 from search.recorded import Identity, Totals
-from search.stopping import rule
+from search.stopping.rules import rule
 from search.turns import Turn, Turns
 from trainables.files import durable
 from trainables.files.durable import Record

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from search.ledger import Run
-from search.stopping import Rungs, is_audited, least, quota, survivors
+from search.stopping.rules import Rungs, is_audited, least, quota, survivors
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective

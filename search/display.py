@@ -13,7 +13,7 @@ from rich.text import Text
 
 from search.progress import Progress, TrialProgress
 from search.settings import plural
-from search.stopping import WAITING
+from search.stopping.rules import WAITING
 from search.turns import Notify
 from trainables import written
 from trainables.cli import streams

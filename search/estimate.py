@@ -18,7 +18,7 @@ from search.folder import kept as kept_best
 from search.progress import Progress
 from search.recorded import GROWING, Totals
 from search.settings import Settings, plural
-from search.stopping import ideal_course, ideal_epochs, label
+from search.stopping.rules import ideal_course, ideal_epochs, label
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable

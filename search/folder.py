@@ -12,7 +12,7 @@ from search.ledger import Run, Trial, read, read_identity, read_totals
 from search.recorded import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.settings import Settings, plural
 from search.status import LOST
-from search.stopping import WAITING, continued, decisive, is_known, label, version_of
+from search.stopping.rules import WAITING, continued, decisive, is_known, label, version_of
 from spaces import MAX_GRID, Space, When
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT, key_of
 from trainables.data.loading import Dataset

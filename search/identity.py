@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import trainables
-from search import stopping
 from search.recorded import SCHEMA, Identity
 from search.settings import Settings
+from search.stopping import rules
 from trainables.data.loading import Dataset
 from trainables.files.durable import Record
 from trainables.hardware import precision
@@ -67,7 +67,7 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Identity:
 
 def scheduler(settings: Settings) -> Record:
     """The early-stopping rule with the settings that it reads."""
-    return stopping.rule(settings.scheduler, settings.grace_period, settings.reduction_factor, settings.audit)
+    return rules.rule(settings.scheduler, settings.grace_period, settings.reduction_factor, settings.audit)
 
 
 def libraries(settings: Settings) -> tuple[str, ...]:

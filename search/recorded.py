@@ -142,7 +142,7 @@ class Identity(Recorded):
 
         Those of a warm start are not among them, because its points are in the run, nor is the path of a folder of images.
         """
-        from search import stopping  # numpy loads here, and a shell that completes names has no need of it
+        from search.stopping import rules  # numpy loads here, and a shell that completes names has no need of it
 
         return {
             "space": self.space,
@@ -150,7 +150,7 @@ class Identity(Recorded):
             "algo": self.algorithm,
             "seed": self.seed,
             **({"max_params": self.max_params} if self.max_params else {}),
-            **stopping.flags(self.scheduler),
+            **rules.flags(self.scheduler),
             "fraction": self.fraction,
             "precision": self.precision,
             "cpus_per_trial": self.threads,

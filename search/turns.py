@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search import ledger
 from search.decisions import halve
-from search.stopping import WAITING, decisive
+from search.stopping.rules import WAITING, decisive
 from trainables.files.durable import Record
 
 Notify = Callable[[int, Record | None], None]  # trial index and its new row, or None when the trial has ended

@@ -9,7 +9,7 @@ import pytest
 from analysis.evidence import Evidence, Line
 from analysis.verify_decisions import Whole, is_rule
 from search.decisions import halve
-from search.stopping import rule
+from search.stopping.rules import rule
 from trainables.files import durable
 
 SHA = rule("sha")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analysis import audit
 from benchmarks import curves as trained
 from benchmarks.replay import STOPPERS, Outcome, Simulation, measure, play, replay, replayed
-from search.stopping import rule
+from search.stopping.rules import rule
 from trainables.files import durable
 
 

@@ -5,9 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis import commands
-from search import completion, resuming, stopping
+from search import completion, resuming
 from search.ledger import Run
 from search.recorded import Totals
+from search.stopping import rules
 from spaces import Scheduler, Space, choice
 from tests.records import recorded_identity
 from trainables.data import names
@@ -43,18 +44,18 @@ def test_the_command_line_and_a_space_take_the_same_schedulers(settings, text):
 @given(WRITTEN, st.sampled_from([0.0, 0.1]))
 def test_a_rule_of_a_run_leads_back_to_its_flags(text, audit):
     """Whether a command is written into results.md or a run is taken up by its name."""
-    rule = stopping.rule(text, 2, 4, audit)
-    flags = stopping.flags(rule)
-    assert flags["scheduler"] == stopping.label(rule) == text
-    assert stopping.rule(flags.pop("scheduler"), **flags) == rule
+    rule = rules.rule(text, 2, 4, audit)
+    flags = rules.flags(rule)
+    assert flags["scheduler"] == rules.label(rule) == text
+    assert rules.rule(flags.pop("scheduler"), **flags) == rule
 
 
 def test_results_and_resume_name_the_same_flags(tmp_path):
-    rule = stopping.rule("epochs:3", audit=0.1)
+    rule = rules.rule("epochs:3", audit=0.1)
     more = {"set": ["lr=0.1", "depth=2"], "max_params": 900, "census": {"skipped": 1}}
     identity = recorded_identity(scheduler=rule, space="x", algorithm="random", **more)
     run = Run(tmp_path / "x-digits", identity, Totals(trials=4, epochs=9), [], [], [])
-    known = stopping.flags(rule)
+    known = rules.flags(rule)
     assert known.items() <= identity.flags().items()
     assert identity.flags().items() <= commands.asked(run).items()
     assert commands.go_on(run).endswith(" --skip-bad --set lr=0.1 --set depth=2")

@@ -14,7 +14,7 @@ from search import order
 from search.algorithms import tpe
 from search.decisions import Decisions, halve
 from search.recorded import Identity
-from search.stopping import Rungs, least, rule, survivors
+from search.stopping.rules import Rungs, least, rule, survivors
 from tests.records import IDENTITY, recorded_identity
 from trainables.errors import RunError
 from trainables.files import durable

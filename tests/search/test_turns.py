@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search import folder, ledger
 from search.confirmation import is_complete
-from search.stopping import quota, rule, survivors
+from search.stopping.rules import quota, rule, survivors
 from search.turns import Turn, Turns, rungs
 from spaces import Space, choice
 from trainables.files import durable

@@ -1,4 +1,4 @@
-"""Successive halving as a pure function, held to Ray's: pytest tests/search/test_stopping.py"""
+"""Successive halving as a pure function, held to Ray's: pytest tests/search/stopping/test_rules.py"""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.decisions import Decisions
-from search.stopping import cutoff, decide, decide_by_median, decisive, ideal_epochs, is_audited, milestones, rule
+from search.stopping.rules import cutoff, decide, decide_by_median, decisive, ideal_epochs, is_audited, milestones, rule
 from trainables.files import durable
 
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}

@@ -1,0 +1,1 @@
+"""Early stopping as pure functions. No Ray, no files."""
