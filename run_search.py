@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from analysis.live import Live
     from search.interrupts import Interrupts
-    from search.ledger import Run
     from search.progress import Progress
     from search.recorded import Totals
+    from search.run.ledger import Run
     from search.settings import Settings
     from search.turns import Notify
     from spaces import Space
@@ -70,9 +70,9 @@ def main(asked: Flags, given: Set[str]) -> int:
             "--out keeps a trial of --reproduce, and this is a search. Leave it out, or add --reproduce RUN/ID."
         )
     if asked.resume is not None:
-        from search import resuming
+        from search.run import resume
 
-        asked = replace(asked, **resuming.recorded(asked.runs_dir, asked.resume, given, asked.scheduler))
+        asked = replace(asked, **resume.recorded(asked.runs_dir, asked.resume, given, asked.scheduler))
     if asked.space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
     from analysis import mirrors
@@ -161,7 +161,8 @@ def settings_of(asked: Flags) -> "Settings":
 
 def follow_images(settings: "Settings") -> "Settings":
     """The settings, naming the run of the same images if these have another path now; that is said."""
-    from search import moved, resources
+    from search import resources
+    from search.run import moved
     from trainables.data import loading
 
     images = loading.load(settings.cache, fraction=settings.fraction)
@@ -243,9 +244,9 @@ def print_estimate(settings: "Settings") -> int:
 
 def start_warm(settings: "Settings", name: str | None) -> "Settings":
     """The settings with the points of an earlier run; what of it cannot be used is said."""
-    from search import warm
+    from search.run import warm_start
 
-    found, notes = warm.start(settings.runs_dir / settings.run_name, settings, name)
+    found, notes = warm_start.start(settings.runs_dir / settings.run_name, settings, name)
     for line in notes:
         print(f"note: {line}", file=sys.stderr)
     return replace(settings, warm=found)
@@ -270,10 +271,11 @@ def run(
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
-    from search import attempts, display, estimate, folder, ledger, local, lock, resources, sharing
-    from search.confirmation import is_complete
+    from search import attempts, display, estimate, resources, sharing
     from search.interrupts import Interrupted
     from search.progress import Progress
+    from search.run import ledger, local, lock, opening
+    from search.run.confirmation import is_complete
     from trainables.data import loading
     from trainables.files import durable
 
@@ -284,13 +286,13 @@ def run(
         resources.local(settings)
     refuse_foreign(path, results)
     refuse_denied(results)
-    folder.refuse_link(path)
+    opening.refuse_link(path)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path), ExitStack() as stack:
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
-        found = folder.open_run(path, settings, images, on_gpu)
+        found = opening.open_run(path, settings, images, on_gpu)
         local.keep(path, settings.dataset, settings.data_dir)
-        progress = Progress(folder.retry_failed(found) if retry_failed else found)
+        progress = Progress(opening.retry_failed(found) if retry_failed else found)
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
         announce(console, settings, progress)
@@ -332,7 +334,7 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
     """What is about to happen, in one line."""
-    from search.confirmation import is_complete
+    from search.run.confirmation import is_complete
     from search.settings import plural
     from search.stopping.rules import label
 
@@ -349,9 +351,9 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
 
 def remark(rule: "Record", totals: "Totals", settings: "Settings", is_over: bool = False) -> None:
     """A note for each thing that somebody should know about what was asked for: also with --quiet and --dry-run."""
-    from search import folder
+    from search.run import opening
 
-    for line in folder.remarks(rule, totals, settings, is_over=is_over):
+    for line in opening.remarks(rule, totals, settings, is_over=is_over):
         tell(f"note: {line}\n", sys.stderr)
 
 
@@ -362,7 +364,7 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 
     shown = stamp.shown(run.folder)
     if shown is None:
-        from search.folder import kept, prune_weights
+        from search.run.opening import kept, prune_weights
 
         prune_weights(run, kept(run.totals))
         shown = write(run.folder, settings)
@@ -376,7 +378,7 @@ def write(folder: Path, settings: "Settings") -> str:
     """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
     from analysis import joined, testing
     from analysis.write import write_files
-    from search import ledger
+    from search.run import ledger
 
     testing.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)

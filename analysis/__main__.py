@@ -78,7 +78,7 @@ def leaderboard(
         standing,
         write,
     )  # pandas loads here, after the arguments are known to be good
-    from search import ledger
+    from search.run import ledger
 
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
@@ -134,7 +134,7 @@ def compare(
     """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
     check_choice("format", format, FORMATS)
     from analysis import compare, joined, selection
-    from search import ledger
+    from search.run import ledger
 
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
@@ -151,7 +151,7 @@ def report(
 ) -> None:
     """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
     from analysis import joined, report
-    from search import ledger
+    from search.run import ledger
 
     tell(f"{report.write(ledger.read(joined.find(run, runs_dir)), out)}\n")
 
@@ -192,7 +192,7 @@ def export(
 def bring_up_to_date(folder: Path) -> None:
     """Write the results of a run again if its ledger has gone on since: the test split was read once more."""
     from analysis import write
-    from search import ledger
+    from search.run import ledger
 
     run = ledger.read(folder)
     if write.is_stale(run):

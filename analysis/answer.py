@@ -24,8 +24,8 @@ from analysis.markdown import count, percent, plural, settings, without_folders
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from analysis.winner import network
-from search.confirmation import is_complete
-from search.ledger import Run
+from search.run.confirmation import is_complete
+from search.run.ledger import Run
 from trainables import written
 from trainables.files.durable import Record
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.files.durable import Record
 
 FEWEST = 5  # trials with a final value; with less a rank correlation is chance

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis import pairs, statistics, valued
 from analysis.standing import Standing, stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.files.durable import Record
 
 

@@ -8,7 +8,7 @@ from analysis.markdown import NOTHING, count, interval, percent, plural, rendere
 from analysis.standing import Standing, confirmations, stand
 from analysis.testing import evaluation
 from analysis.trials import label
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables import written
 from trainables.data import census
 from trainables.files.durable import Record

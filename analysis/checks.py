@@ -15,7 +15,7 @@ from analysis.markdown import count, plural, sentence, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.standing import Standing
 from analysis.statistics import LEVEL, mcnemar
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from spaces import Scheduler
 from trainables import written
 from trainables.config import LENGTH_DEPENDENT

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 
 from analysis.markdown import NOTHING, count
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.errors import ExpectedError
 from trainables.files.durable import Record, read_lines
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.markdown import one_line
 from search.flags import OF_A_RULE, Flags
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from search.settings import usual_name
 from trainables.data.names import NAMED
 

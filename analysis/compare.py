@@ -15,8 +15,8 @@ from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
 from analysis.markdown import NOTHING, count, plural, rendered, setting, settings
 from analysis.selection import Selection, as_table, select
-from search.confirmation import is_complete
-from search.ledger import Run, Trial
+from search.run.confirmation import is_complete
+from search.run.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
 from trainables.config import canonical, key_of

@@ -31,7 +31,7 @@ from analysis.leaderboard import (
 )
 from analysis.markdown import NOTHING, cut, plural
 from analysis.standing import Standing
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables import written
 
 

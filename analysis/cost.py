@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import valued
 from analysis.markdown import count
-from search.ledger import Trial
+from search.run.ledger import Trial
 from trainables import written
 from trainables.models import cost
 

@@ -17,7 +17,7 @@ from analysis.ranges import Range, searched, tried
 from analysis.same_epoch import Compared, Entry, compare
 from analysis.standing import Standing
 from analysis.statistics import LEVEL
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables import written
 from trainables.config import canonical
 from trainables.objective import Objective

@@ -11,9 +11,9 @@ from analysis.export import KEPT
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
 from analysis.markdown import NOTHING, percent, plural, rendered
-from search import lock
-from search.confirmation import is_complete
-from search.ledger import Run, Trial
+from search.run import lock
+from search.run.confirmation import is_complete
+from search.run.ledger import Run, Trial
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record

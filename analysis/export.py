@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis import architecture, card, next_step, retrain, testing
 from analysis.trials import label
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record

@@ -6,7 +6,7 @@ from analysis.blocks import Blocks, Code, Foreign, Heading, Link, Paragraph, Tab
 from analysis.frame import planned, rows_of
 from analysis.leaderboard import identifier
 from analysis.markdown import count, plural, without_folders
-from search.ledger import Run
+from search.run.ledger import Run
 
 EXAMPLES = 3  # ids named for each cause
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from analysis import cost
-from search import ledger
-from search.ledger import Run, Trial
+from search.run import ledger
+from search.run.ledger import Run, Trial
 
 Row = dict[Hashable, Any]  # as pandas has it
 Columns = dict[str, list[Any]]

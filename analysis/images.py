@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from analysis import commands
-from search import local
-from search.ledger import Run
+from search.run import local
+from search.run.ledger import Run
 from trainables.data import loading
 from trainables.data.names import FOLDER
 from trainables.errors import DataError, UsageError

@@ -14,7 +14,7 @@ import numpy as np
 from analysis import pedanova, statistics
 from analysis.ranges import Searched, searched, tried
 from analysis.same_epoch import Entry, compare
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.config import canonical
 from trainables.objective import Objective
 

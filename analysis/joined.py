@@ -29,7 +29,7 @@ from analysis.leaderboard import (
 )
 from analysis.markdown import count, plain, rendered
 from analysis.standing import Standing, stand, stops_early
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables import written
 from trainables.config import unknown
 from trainables.errors import RunError

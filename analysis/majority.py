@@ -9,7 +9,7 @@ from analysis import chosen, predictions, statistics, valued
 from analysis.leaderboard import chance
 from analysis.markdown import cut, percent, plural
 from analysis.standing import Standing
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables.data import census
 
 

@@ -5,9 +5,9 @@ import shlex
 import subprocess
 import urllib.request
 
-from search import order
-from search.confirmation import deciding, is_complete, winner
-from search.ledger import Run, Trial
+from search.run import order
+from search.run.confirmation import deciding, is_complete, winner
+from search.run.ledger import Run, Trial
 from search.settings import plural
 from search.status import LOST
 from trainables import written

@@ -7,8 +7,8 @@ from analysis import commands
 from analysis.leaderboard import worded
 from analysis.markdown import plural
 from analysis.ranges import text
-from search.confirmation import is_complete
-from search.ledger import Run, Trial
+from search.run.confirmation import is_complete
+from search.run.ledger import Run, Trial
 from search.status import STATUSES
 
 FAR, NEAR = 1000, 10  # the rates to search after all diverged: from a thousandth to a tenth of the lowest

@@ -17,7 +17,7 @@ from analysis.markdown import NOTHING, one_line, setting
 from analysis.ranges import Range, searched
 from analysis.standing import Standing
 from analysis.testing import evaluation
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables import written
 from trainables.objective import Objective
 

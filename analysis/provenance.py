@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.blocks import Blocks, Details, Foreign, Heading, Table
 from analysis.markdown import count, setting
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables.files.durable import read_lines
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables.config import check_value
 from trainables.errors import SpaceError
 

@@ -1,9 +1,9 @@
-"""The rows of a frame in the order of `search.order`, whatever the order of lines and files."""
+"""The rows of a frame in the order of `search.run.order`, whatever the order of lines and files."""
 
 import pandas as pd
 
 from analysis import valued
-from search import order
+from search.run import order
 
 
 def best_first(frame: pd.DataFrame) -> pd.DataFrame:

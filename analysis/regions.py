@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.frame import Row, rows_of
 from analysis.markdown import setting
 from analysis.ranges import Range, Searched, goes_on, searched
-from search.ledger import Run
+from search.run.ledger import Run
 
 PURE = 0.5  # share of diverged trials in a region that deserves its name
 FEW = 0.5  # share of the other trials that it may hold

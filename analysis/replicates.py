@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import chosen, comparison, ranking, statistics, valued
 from analysis.frame import METRICS
-from search import order
+from search.run import order
 from search.status import of_configuration
 
 

@@ -26,7 +26,7 @@ from analysis.markdown import NOTHING, count, one_line, plural, setting
 from analysis.pictures import pictures
 from analysis.ranges import searched
 from analysis.standing import Standing, stand
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables import written
 from trainables.errors import DeniedError
 from trainables.files import durable

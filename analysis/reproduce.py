@@ -8,8 +8,8 @@ from pathlib import Path
 from analysis import images, next_step, pairs, statistics, testing, trials
 from analysis.commands import dataset
 from analysis.markdown import one_line, plural
-from search import identity
-from search.ledger import Run, Trial, read_epochs
+from search.run import identity
+from search.run.ledger import Run, Trial, read_epochs
 from search.status import LOST
 from trainables import written
 from trainables.errors import RunError

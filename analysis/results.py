@@ -18,7 +18,7 @@ from analysis.provenance import provenance
 from analysis.standing import Standing, stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables import written
 
 

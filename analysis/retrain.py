@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.data.loading import Dataset, Split
 from trainables.errors import RunError, StorageError
 from trainables.files.durable import Record

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from search.ledger import Trial
+from search.run.ledger import Trial
 from search.status import LOST
 from trainables.config import key_of
 

@@ -12,7 +12,7 @@ from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, worded
 from analysis.markdown import one_line, percent, rendered, setting
 from analysis.standing import stand
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables.cli.execution import tell
 from trainables.config import unknown
 from trainables.errors import UsageError

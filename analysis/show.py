@@ -9,8 +9,8 @@ from analysis.frame import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, records, worded
 from analysis.markdown import count, one_line, plural, rendered, setting
 from analysis.trials import label
-from search import local
-from search.ledger import Run, Trial
+from search.run import local
+from search.run.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
 from trainables.data.names import FOLDER

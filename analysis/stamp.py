@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from search.identity import sources
+from search.run.identity import sources
 from trainables.errors import ExpectedError
 from trainables.files import durable
 

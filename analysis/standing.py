@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from analysis import chosen, comparison, frame, ranking, replicates, spread, valued
-from search import confirmation
-from search.ledger import Run, Trial
+from search.run import confirmation
+from search.run.ledger import Run, Trial
 from trainables.config import key_of
 
 

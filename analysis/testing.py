@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from search import confirmation
-from search.confirmation import is_complete
-from search.ledger import Run, Trial
+from search.run import confirmation
+from search.run.confirmation import is_complete
+from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record

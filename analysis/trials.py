@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from analysis import joined, next_step
-from search import confirmation, ledger
-from search.ledger import Run, Trial
+from search.run import confirmation, ledger
+from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 
 LISTED = 5  # trials that an error names

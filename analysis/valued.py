@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables.errors import RunError
 from trainables.objective import ACCURACY, Objective
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
-from search import ledger
 from search.recorded import Shape
+from search.run import ledger
 from search.stopping.rules import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective

@@ -1,10 +1,10 @@
 """trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
 
 from analysis.evidence import Evidence, Line
-from search import confirmation
 from search.algorithms import plan
-from search.ledger import PLANNED
 from search.recorded import Totals
+from search.run import confirmation
+from search.run.ledger import PLANNED
 from spaces import MAX_GRID
 from trainables.config import key_of, trial_id, trial_id_of_schema_1
 from trainables.files.durable import Record

@@ -12,10 +12,10 @@ from typing import Any
 import spaces
 from analysis.evidence import Evidence, Line
 from analysis.verify_trial import TrialFiles
-from search import growth
 from search.algorithms import plan
 from search.algorithms.tpe import Told, suggest
 from search.recorded import Identity, Totals
+from search.run import growth
 from search.status import ENDED
 from spaces import Point, Space
 from trainables.config import key_of

@@ -9,9 +9,9 @@ import numpy as np
 
 from analysis import predictions
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
-from search import confirmation
-from search.ledger import OUTCOMES
 from search.recorded import Shape
+from search.run import confirmation
+from search.run.ledger import OUTCOMES
 from trainables.config import trial_id
 from trainables.files.durable import Record, states
 from trainables.objective import ACCURACY, Objective

@@ -8,11 +8,12 @@ from rich.live import Live
 
 from analysis import commands
 from analysis.mirrors import changed
-from search import display, ledger
-from search.confirmation import is_complete
-from search.ledger import Run
-from search.lock import held
+from search import display
 from search.progress import Progress
+from search.run import ledger
+from search.run.confirmation import is_complete
+from search.run.ledger import Run
+from search.run.lock import held
 
 EVERY = 2.0  # seconds between readings
 

@@ -10,8 +10,8 @@ from analysis.leaderboard import identifier
 from analysis.markdown import NOTHING, count, interval, percent, plural
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
-from search.confirmation import SOURCE, is_complete
-from search.ledger import Run
+from search.run.confirmation import SOURCE, is_complete
+from search.run.ledger import Run
 from trainables import written
 from trainables.data import census
 from trainables.training.metrics import macro_f1 as f1_of_present

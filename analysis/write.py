@@ -9,8 +9,8 @@ from analysis.leaderboard import as_csv, as_json
 from analysis.pictures import each_picture
 from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_all
 from analysis.standing import Standing, stand
-from search import ledger
-from search.ledger import Run
+from search.run import ledger
+from search.run.ledger import Run
 from trainables.files import durable
 
 

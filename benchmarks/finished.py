@@ -30,8 +30,8 @@ SEARCH = (
 def train_all(folder: Path, trials: int) -> Path:
     """The run that the command would make, trained in this process; returns its folder."""
     import spaces
-    from search import folder as folders
-    from search import ledger
+    from search.run import ledger
+    from search.run import opening as folders
     from search.settings import Settings
     from trainables.data import loading
     from trainables.files import durable

@@ -72,7 +72,8 @@ def trial_without_waiting(job: Job, turn: Turn, report: Callable[[Record], None]
 def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]:
     """Search; the times at which trials ended."""
     import spaces
-    from search import attempts, folder, interrupts, runner
+    from search import attempts, interrupts, runner
+    from search.run import opening
     from search.settings import Settings
     from trainables.data import loading
     from trainables.files import durable
@@ -87,7 +88,7 @@ def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]
     )  # fmt: skip
     run = place / settings.run_name
     durable.make_folder(run, 0o700)
-    folder.open_run(run, settings, loading.load(cache), False)
+    opening.open_run(run, settings, loading.load(cache), False)
 
     def notify(index: int, row: Record | None) -> None:
         if row is None:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.replay benchmarks/curves/convnet_asha.jsonl
 
-The decisions are those of a search (search/decisions.py, search/turns.py); only the training is read from a table, and an
+The decisions are those of a search (search/run/decisions.py, search/turns.py); only the training is read from a table, and an
 epoch of a trial takes a time in proportion to the width of its network. A row for each algorithm, stopper and number of slots,
 over all seeds.
 """
@@ -21,9 +21,9 @@ import typer
 from benchmarks import record
 from benchmarks.leaderboard import IDENTITY
 from benchmarks.record import Table
-from search.decisions import of_run
-from search.ledger import Run, Trial
 from search.recorded import Identity, Totals
+from search.run.decisions import of_run
+from search.run.ledger import Run, Trial
 from search.stopping.rules import rule
 from search.turns import Turn, Turns
 from trainables.files import durable

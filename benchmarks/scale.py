@@ -23,9 +23,9 @@ import spaces
 from analysis import results, standing
 from benchmarks.leaderboard import curves, rows
 from benchmarks.record import Table, keep
-from search import folder, ledger
-from search.decisions import of_run
 from search.progress import Progress
+from search.run import ledger, opening
+from search.run.decisions import of_run
 from search.settings import Settings
 from search.turns import Turns
 from trainables.data import loading
@@ -84,7 +84,7 @@ def settings(place: Path, trials: int, epochs: int) -> Settings:
 
 def resume(run: Path, asked: Settings, images: loading.Dataset) -> None:
     """What the command does with a run that is there, before Ray starts."""
-    found = folder.open_run(run, asked, images, on_gpu=False)
+    found = opening.open_run(run, asked, images, on_gpu=False)
     of_run(found)
     Turns(found)
     Progress(found)
@@ -93,7 +93,7 @@ def resume(run: Path, asked: Settings, images: loading.Dataset) -> None:
 def end(run: ledger.Run) -> None:
     """What the search does when a trial has ended, for those decided about last: a trial ends soon after its last decision."""
     for trial in run.trials[-ENDINGS:]:
-        folder.tidy_trial(ledger.reread(run, trial.index))
+        opening.tidy_trial(ledger.reread(run, trial.index))
 
 
 def measure_size(trials: int, epochs: int) -> dict[str, float]:
@@ -110,7 +110,7 @@ def measure_size(trials: int, epochs: int) -> dict[str, float]:
         asked = settings(Path(place), trials, epochs)
         images, path = loading.load(asked.cache), Path(place) / "run"
         durable.make_folder(path)
-        run = timed("plan", lambda: folder.open_run(path, asked, images, on_gpu=False))
+        run = timed("plan", lambda: opening.open_run(path, asked, images, on_gpu=False))
         values = curves([{"config": trial.config} for trial in run.trials], epochs)
         write_rows(run, values, timed("decide", lambda: decide(run, values)))
         timed("end", lambda: end(run))

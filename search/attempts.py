@@ -4,16 +4,17 @@ import functools
 import shutil
 from pathlib import Path
 
-from search import confirmation, growth, ledger, limits, nodes, runner
+from search import limits, nodes, runner
 from search.budgets import Budgets
 from search.casualties import Casualties
-from search.decisions import of_run
 from search.faults import Fault, fault_behind
 from search.flags import EPOCH_TIMEOUT
-from search.folder import tidy
 from search.interrupts import Interrupts
 from search.pulse import START_HERE, START_ON_CLUSTER, Watchdog
 from search.resources import Resources, check_disk, local
+from search.run import confirmation, growth, ledger
+from search.run.decisions import of_run
+from search.run.opening import tidy
 from search.settings import Settings
 from search.turns import Notify, Turns
 from search.worker import Job

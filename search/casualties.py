@@ -1,10 +1,10 @@
 """What becomes of a trial whose worker died: it goes on, has failed, or the search ends. No Ray."""
 
-from search import ledger
 from search.budgets import Budgets, Cause
 from search.faults import Fault, blame
-from search.lock import when_free
 from search.pulse import Watchdog
+from search.run import ledger
+from search.run.lock import when_free
 from search.turns import Turns
 from trainables.errors import LockedError, RayError
 

@@ -22,10 +22,10 @@ def runs(ctx: Any, incomplete: str) -> list[str]:
     Args:
         ctx: the typer.Context of the line so far; typer knows it by its name.
     """
-    from search import resuming
     from search.flags import Flags
+    from search.run import resume
 
     folder, slash, _ = incomplete.rpartition("/")
     if slash:
-        return [f"{folder}/{name}" for name in resuming.names(Path(f"{folder}/"))]
-    return resuming.names(Path(ctx.params.get("runs_dir") or Flags.runs_dir))
+        return [f"{folder}/{name}" for name in resume.names(Path(f"{folder}/"))]
+    return resume.names(Path(ctx.params.get("runs_dir") or Flags.runs_dir))

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search import identity, ledger
 from search.algorithms import plan
 from search.display import clock
-from search.folder import ask, check_identity
-from search.folder import kept as kept_best
 from search.progress import Progress
 from search.recorded import GROWING, Totals
+from search.run import identity, ledger
+from search.run.opening import ask, check_identity
+from search.run.opening import kept as kept_best
 from search.settings import Settings, plural
 from search.stopping.rules import ideal_course, ideal_epochs, label
 from trainables.data.loading import Dataset

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.ledger import Trial
+from search.run.ledger import Trial
 from trainables.errors import DataError, ExpectedError, LockedError, RayError, RunError, StorageError, TrialsError
 from trainables.files import durable
 

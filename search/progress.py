@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from operator import attrgetter
 
-from search import ledger, order
+from search.run import ledger, order
 from search.status import ENDED, OPEN, Status
 from trainables.files.durable import Record
 from trainables.objective import Objective

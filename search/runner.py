@@ -22,11 +22,11 @@ from typing import Any
 from search import nodes
 from search.authentication import protect
 from search.casualties import Casualties
-from search.decisions import Decisions
 from search.faults import Fault
 from search.interrupts import Interrupted, Interrupts, shielded
-from search.ledger import Run
 from search.resources import Resources, local_cpus, local_gpus, share
+from search.run.decisions import Decisions
+from search.run.ledger import Run
 from search.settings import Settings
 from search.turns import Notify, Turn
 from search.worker import Job, train_trial

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from search import resources
-from search.ledger import Run
+from search.run.ledger import Run
 from search.settings import AUTO, Settings
 from trainables.cli import child
 from trainables.errors import UsageError

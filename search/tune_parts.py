@@ -10,12 +10,12 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search import ledger
 from search.casualties import Casualties
-from search.decisions import Decisions
 from search.faults import FailureStreak, Fault
-from search.folder import tidy_trial
 from search.pulse import Watchdog
+from search.run import ledger
+from search.run.decisions import Decisions
+from search.run.opening import tidy_trial
 from search.turns import Notify, Turns
 from search.worker_errors import LastError
 from trainables.errors import LockedError, StorageError

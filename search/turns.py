@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from search import ledger
-from search.decisions import halve
+from search.run import ledger
+from search.run.decisions import halve
 from search.stopping.rules import WAITING, decisive
 from trainables.files.durable import Record
 

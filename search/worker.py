@@ -8,9 +8,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search import ledger
-from search.lock import when_free
 from search.pulse import beating
+from search.run import ledger
+from search.run.lock import when_free
 from search.turns import Turn
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from search import folder, ledger
-from search.decisions import Decisions
+from search.run import ledger, opening
+from search.run.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turn, Turns
 from trainables.data.loading import Dataset, Split
@@ -105,14 +105,14 @@ def without_ray() -> Callable[[Path, Settings, Dataset], ledger.Run]:
 
         torch.set_num_threads(1)
         durable.make_folder(path)
-        run = folder.open_run(path, asked, images, on_gpu=False)
-        folder.tidy(run)
+        run = opening.open_run(path, asked, images, on_gpu=False)
+        opening.tidy(run)
         decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions)
         turns = Turns(run)
         while turn := turns.take():
             train_turn(ledger.reread(run, turn.trial), turn, images, decisions)
             turns.end(turn.trial)
-        folder.tidy(ledger.read(path))
+        opening.tidy(ledger.read(path))
         return ledger.read(path)
 
     return train_all

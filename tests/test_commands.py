@@ -16,7 +16,7 @@ from PIL import Image
 
 from analysis.__main__ import app
 from analysis.verify import verify
-from search import ledger
+from search.run import ledger
 from trainables.cli.execution import execute
 
 ROOT = Path(__file__).parents[1]

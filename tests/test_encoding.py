@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MODULES = ("search.identity", "spaces", "analysis.architecture", "analysis.report", "analysis.results")
+MODULES = ("search.run.identity", "spaces", "analysis.architecture", "analysis.report", "analysis.results")
 CODE = """
 import sys
 from pathlib import Path
 import spaces
 from analysis import architecture, report
-from search import identity, ledger
+from search.run import identity; from search.run import ledger
 spaces.load("lr_sweep")
 architecture.source("mlp")
 print(identity.code_hash())

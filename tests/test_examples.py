@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from analysis import plotter, report, results, write
 from analysis.standing import stand
-from search import ledger
+from search.run import ledger
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*/run.json"))
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import run_search
-from search import attempts, ledger
+from search import attempts
 from search.flags import Kind, of_kind
+from search.run import ledger
 from trainables.cli import signals
 from trainables.cli.execution import execute
 from trainables.files import durable

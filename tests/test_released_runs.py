@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from analysis import verify, write
-from search import identity, ledger, recorded
-from search.confirmation import is_complete
+from search import recorded
+from search.run import identity, ledger
+from search.run.confirmation import is_complete
 from search.settings import Settings
 from trainables.data import loading
 from trainables.errors import RunError

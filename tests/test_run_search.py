@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from analysis.verify import verify
-from search import ledger
-from search.confirmation import is_complete
 from search.interrupts import DEADLINE
+from search.run import ledger
+from search.run.confirmation import is_complete
 from tests.waiting import until
 from trainables.files import durable
 

@@ -8,7 +8,8 @@ from rich.console import Console
 
 import run_search
 import spaces
-from search import attempts, display, ledger
+from search import attempts, display
+from search.run import ledger
 from trainables.cli.execution import execute
 from trainables.files import durable
 

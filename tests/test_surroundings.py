@@ -15,7 +15,7 @@ import pytest
 
 from analysis import copying
 from analysis.markdown import escape, one_line
-from search import identity
+from search.run import identity
 from trainables.cli import paths
 from trainables.cli.execution import as_shell
 from trainables.data import cache

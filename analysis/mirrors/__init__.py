@@ -10,8 +10,8 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from search import ledger
-from search.ledger import Run, Trial
+from search.run import ledger
+from search.run.ledger import Run, Trial
 from trainables.config import unknown
 from trainables.errors import UsageError
 from trainables.files import durable

@@ -6,8 +6,8 @@ import json
 
 from analysis.frame import METRICS
 from analysis.testing import evaluation
-from search.confirmation import winner
-from search.ledger import Run, Trial
+from search.run.confirmation import winner
+from search.run.ledger import Run, Trial
 from trainables.files import durable
 
 FOLDER = "dvc"

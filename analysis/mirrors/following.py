@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis import mirrors, news
-from search import ledger
-from search.ledger import Run
+from search.run import ledger
+from search.run.ledger import Run
 from trainables.files import durable
 
 REST = 9.0  # times as long as the last reading took, before the next

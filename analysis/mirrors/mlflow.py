@@ -16,8 +16,8 @@ from analysis import frame
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
 from analysis.news import value
-from search.confirmation import is_complete, winner
-from search.ledger import Run, Trial
+from search.run.confirmation import is_complete, winner
+from search.run.ledger import Run, Trial
 from trainables.files import durable
 
 FILE = "mlflow.db"

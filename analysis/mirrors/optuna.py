@@ -23,8 +23,8 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.confirmation import winner
-from search.ledger import Run, Trial
+from search.run.confirmation import winner
+from search.run.ledger import Run, Trial
 from trainables.trial import timing
 
 FILE = "optuna.db"

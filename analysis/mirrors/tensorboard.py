@@ -17,7 +17,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.files import durable
 
 FILE = "events.out.tfevents.ledger"  # TensorBoard looks for the middle part

@@ -1,6 +1,6 @@
 """When things happened, for tools that want to know. A ledger knows no clock; timing.jsonl beside it does."""
 
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.files.durable import Record
 from trainables.trial import timing
 

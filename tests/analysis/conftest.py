@@ -13,8 +13,8 @@ import torch
 
 import spaces
 from analysis.write import write_results
-from search.ledger import Run, Trial
 from search.recorded import Totals
+from search.run.ledger import Run, Trial
 from tests.records import recorded_identity
 from trainables.config import complete, trial_id
 from trainables.data import loading

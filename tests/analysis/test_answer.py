@@ -11,7 +11,7 @@ from analysis import answer
 from analysis.markdown import inline, rendered
 from analysis.standing import stand
 from analysis.winner import winner_on_test
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

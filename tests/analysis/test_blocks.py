@@ -35,8 +35,8 @@ from analysis.blocks import (
 from analysis.markdown import plain
 from analysis.pictures import pictures
 from analysis.standing import stand
-from search import ledger
-from search.ledger import Run
+from search.run import ledger
+from search.run.ledger import Run
 
 ROOT = Path(__file__).parents[2]
 RUNS = sorted(

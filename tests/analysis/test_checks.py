@@ -13,7 +13,7 @@ from analysis.checks import Finding
 from analysis.importance import Importance, Mattered
 from analysis.markdown import plain, rendered
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 
 from analysis import chosen, results, statistics
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from analysis import commands
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.config import complete
 
 Make = Callable[..., Trial]

@@ -14,7 +14,7 @@ from scipy.stats import ttest_rel
 from analysis import compare
 from analysis.__main__ import app
 from analysis.selection import Selection
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 from trainables.errors import UsageError
 

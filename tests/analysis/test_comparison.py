@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from analysis import comparison, results, statistics
-from search import ledger
-from search.ledger import Run, Trial
+from search.run import ledger
+from search.run.ledger import Run, Trial
 
 IMAGES = 300
 Make = Callable[..., Trial]

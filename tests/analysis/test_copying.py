@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis import copying, write
-from search.ledger import Run
+from search.run.ledger import Run
 from trainables.errors import RunError, StorageError
 
 MakeRun = Callable[..., Run]

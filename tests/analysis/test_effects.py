@@ -10,7 +10,7 @@ from analysis import effects
 from analysis.importance import mattered
 from analysis.markdown import rendered
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

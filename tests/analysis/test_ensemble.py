@@ -11,7 +11,7 @@ import torch
 
 from analysis import ensemble, testing
 from analysis.verify import verify
-from search import ledger
+from search.run import ledger
 from trainables.data import loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from analysis import frame
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -9,7 +9,7 @@ import pytest
 from analysis import importance
 from analysis.importance import Mattered, mattered
 from analysis.pedanova import Binned
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -11,8 +11,8 @@ import pytest
 
 from analysis import joined, selection
 from analysis.standing import stand
-from search import ledger
-from search.ledger import Run, Trial
+from search.run import ledger
+from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 
 Make = Callable[..., Trial]

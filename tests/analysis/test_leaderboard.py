@@ -16,7 +16,7 @@ from analysis.blocks import without_links
 from analysis.frame import Row
 from analysis.markdown import count, plain, rendered
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.config import KEYS
 from trainables.models import cost as cost_of
 

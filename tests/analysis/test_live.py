@@ -8,7 +8,7 @@ import pytest
 
 from analysis import live, write
 from analysis.live import Live
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.errors import StorageError
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from analysis import images, mirrors, report, show, write
-from search import ledger, local, notebook
-from search.ledger import Run, Trial
+from search import notebook
+from search.run import ledger, local
+from search.run.ledger import Run, Trial
 from trainables.errors import DataError, UsageError
 
 Save = Callable[[Path, Run], Path]

@@ -33,7 +33,7 @@ from analysis.mirrors import dvc, tensorboard
 from analysis.selection import Selection
 from analysis.standing import stand
 from analysis.verify import verify
-from search import ledger
+from search.run import ledger
 from trainables.errors import RunError
 from trainables.objective import ACCURACY, LOSS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import app
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 from trainables.errors import StorageError
 from trainables.files import durable

@@ -11,7 +11,7 @@ import pytest
 from analysis import answer, card, checks, joined, majority, statistics
 from analysis.markdown import inline, rendered
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from analysis import joined, news
-from search.confirmation import winner
+from search.run.confirmation import winner
 
 
 def events(run, heard, is_end=False):

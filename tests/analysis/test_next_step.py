@@ -13,7 +13,7 @@ import spaces
 from analysis import checks, next_step, results
 from analysis.__main__ import app
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 
 Make = Callable[..., Trial]

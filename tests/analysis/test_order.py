@@ -15,8 +15,8 @@ from analysis import news, ranking
 from analysis.evidence import Line
 from analysis.standing import stand
 from analysis.verify_trial import TrialFiles
-from search import confirmation, folder, order, warm
 from search.progress import Progress
+from search.run import confirmation, opening, order, warm_start
 from search.status import STATUSES
 from trainables.files import durable
 from trainables.objective import ACCURACY
@@ -69,7 +69,7 @@ def test_everybody_has_the_same_best_trial(run, trial, drawn, dice):
     assert [group[0].index for group in order.configurations(found.trials)] == expected
     assert places(confirmation.leaders(found.trials)) == finished
     valued = ranked[ranked["val_accuracy"].notna()]
-    assert places(warm.best(found)) == valued[valued["status"] != "diverged"]["index"].tolist()
+    assert places(warm_start.best(found)) == valued[valued["status"] != "diverged"]["index"].tolist()
     best = confirmation.winner(found)
     assert (best.index if best else None) == next(iter(finished), None)
     leader = Progress(found).leader()
@@ -102,7 +102,7 @@ def test_everybody_has_the_same_best_configuration(run, trial, drawn, seeds, con
     assert winner_of(both) == by_tables(stand(both))
     confirmed = stand(both).confirmed
     known = confirmed[confirmed["status"] == "finished"]["index"].tolist()
-    assert [firsts[one.id] for one in warm.best(both)][: len(known)] == known
+    assert [firsts[one.id] for one in warm_start.best(both)][: len(known)] == known
 
 
 @given(
@@ -157,12 +157,12 @@ def test_a_warm_start_takes_the_stopped_trials_in_the_order_of_the_leaderboard(r
     """It took those first that had come furthest, and a configuration of which a seed diverged as if it had not."""
     found = run([trial(0, (0.5, 0.5), "stopped", epochs=4), trial(1, (0.9,), "stopped", epochs=4, lr=0.2)])
     assert ranking.rank(frames.load([found]))["index"].tolist() == [1, 0]
-    assert places(warm.best(found)) == [1, 0]
+    assert places(warm_start.best(found)) == [1, 0]
     found = run(
         [*group(trial, 0, 0.1, ("finished", 0.9), ("diverged", 0.9)), *group(trial, 2, 0.2, *[("finished", 0.5)] * 2)]
     )
     found = dataclasses.replace(found, totals=dataclasses.replace(found.totals, seeds=2))
-    assert stand(found).board["index"].tolist() == places(warm.best(found)) == [2, 0]
+    assert stand(found).board["index"].tolist() == places(warm_start.best(found)) == [2, 0]
 
 
 def test_the_display_shows_the_best_of_the_leaderboard(run, trial):
@@ -192,13 +192,13 @@ def test_the_weights_that_are_kept_are_of_the_first_rows(run, trial, tmp_path):
     for one in trials:
         one.folder.mkdir()
         durable.write_checked(one.folder / "best.safetensors", b"", epoch=1)
-    folder.prune_weights(dataclasses.replace(found, trials=trials), keep=3)
+    opening.prune_weights(dataclasses.replace(found, trials=trials), keep=3)
     left = [one.index for one in trials if (one.folder / "best.safetensors").exists()]
     assert left == sorted(ranking.rank(frames.load([found]))["index"][:3]) == [0, 1, 3]
 
 
 def test_the_order_is_known_without_pandas_and_torch():
-    code = "import sys, search.order, search.status; print({'pandas', 'torch', 'numpy'} & set(sys.modules))"
+    code = "import sys, search.run.order, search.status; print({'pandas', 'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )

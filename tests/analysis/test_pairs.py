@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis import pairs
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 IMAGES = 300
 

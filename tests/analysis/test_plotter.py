@@ -11,7 +11,7 @@ import pytest
 
 from analysis import plotter, stamp, write
 from analysis.standing import stand
-from search import ledger
+from search.run import ledger
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "mlp_random-confirmed"

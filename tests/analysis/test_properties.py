@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from analysis import joined, results
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -9,7 +9,7 @@ from analysis import checks, regions
 from analysis.markdown import plain
 from analysis.regions import Region
 from analysis.standing import stand
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -19,8 +19,8 @@ import pytest
 from analysis import clock, report, results
 from analysis.__main__ import app
 from analysis.write import write_results
-from search import ledger
-from search.ledger import Run, Trial
+from search.run import ledger
+from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 from trainables.files import durable
 

@@ -108,7 +108,7 @@ def test_a_divergence_is_seen_again(again: Again, trained_run: Path, trained_onc
 
 def test_predictions_on_the_same_images_are_compared_in_pairs(trained_run: Path) -> None:
     """With val.npz of both the paired test decides; without, the one that knows the counts alone."""
-    from search import ledger
+    from search.run import ledger
 
     run = ledger.read(trained_run)
     trial = run.trials[0]

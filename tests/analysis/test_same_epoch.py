@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from analysis.same_epoch import compare, shared_epoch
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 FLAT = (0.5, 0.7, 0.9, 0.9, 0.9)

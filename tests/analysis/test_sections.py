@@ -14,7 +14,7 @@ from analysis.provenance import provenance
 from analysis.standing import stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

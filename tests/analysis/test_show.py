@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from analysis import show, terminal_plot, trials
 from analysis.__main__ import app
-from search import ledger
-from search.ledger import Run, Trial
+from search.run import ledger
+from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 
 Make = Callable[..., Trial]

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from analysis import stamp
-from search import identity
+from search.run import identity
 from trainables.files import durable
 
 

@@ -12,7 +12,7 @@ from analysis.leaderboard import few_seeds
 from analysis.markdown import rendered
 from analysis.standing import stand
 from analysis.statistics import t_factor
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from analysis import comparison, results, testing
-from search import ledger
-from search.ledger import Run, Trial
+from search.run import ledger
+from search.run.ledger import Run, Trial
 from trainables.data import loading
 from trainables.errors import RunError
 from trainables.files import durable

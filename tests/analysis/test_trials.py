@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis import trials
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 
 

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from analysis import frame, results, verify, write
 from analysis.evidence import fits
 from analysis.leaderboard import as_json, records
-from search import confirmation, folder, identity, ledger, lock, recorded
-from search.confirmation import is_complete
-from search.decisions import Decisions
+from search import recorded
 from search.recorded import Identity
+from search.run import confirmation, identity, ledger, lock, opening
+from search.run.confirmation import is_complete
+from search.run.decisions import Decisions
 from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
@@ -52,7 +53,7 @@ def images(toy):
 def search(path: Path, images, **more) -> ledger.Run:
     """What run_search.py does, without Ray: trials one after the other, with early stopping, states after every epoch."""
     durable.make_folder(path)
-    run = folder.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
+    run = opening.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
     decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions)
     for planned in run.trials:
         if not planned.ended:
@@ -62,15 +63,15 @@ def search(path: Path, images, **more) -> ledger.Run:
             with contextlib.closing(rows):
                 any(decisions.stops(planned.index, row["epoch"], row["val_accuracy"]) for row in rows)
     run = ledger.read(path)
-    folder.tidy(run)
-    folder.prune_weights(run, 1)
+    opening.tidy(run)
+    opening.prune_weights(run, 1)
     return ledger.read(path)
 
 
 def search_in_turns(path: Path, images, **more) -> ledger.Run:
     """The same with synchronous halving."""
     durable.make_folder(path)
-    run = folder.open_run(path, Settings(**{**ASKED, "scheduler": "sha", **more}), images, on_gpu=False)
+    run = opening.open_run(path, Settings(**{**ASKED, "scheduler": "sha", **more}), images, on_gpu=False)
     turns = Turns(run)
     while turn := turns.take():
         one = run.trials[turn.trial]
@@ -84,7 +85,7 @@ def search_with_seeds(path: Path, images) -> ledger.Run:
     """Two seeds of each configuration, then a confirmation; results as they are written in the end."""
     more = {"scheduler": "none", "num_samples": 3, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
     durable.make_folder(path)
-    run = folder.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
+    run = opening.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
     while waiting := [one for one in run.trials if not one.ended]:
         for one in waiting:
             assert [
@@ -227,7 +228,7 @@ def test_the_example_runs_are_good(example):
 def test_a_search_that_was_killed_in_the_middle_is_a_good_run(tmp_path, images, monkeypatch, epochs):
     monkeypatch.setattr(checkpointing, "SAVE_EVERY", 0.0)
     durable.make_folder(tmp_path / "toy")
-    run = folder.open_run(tmp_path / "toy", Settings(**ASKED), images, on_gpu=False)
+    run = opening.open_run(tmp_path / "toy", Settings(**ASKED), images, on_gpu=False)
     first = run.trials[0]
     rows = checkpointing.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
     decisions = Decisions(tmp_path / "toy/decisions.jsonl", run.identity.scheduler, 4, [])

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.evidence import Evidence, Line
 from analysis.verify_decisions import Whole, is_rule
-from search.decisions import halve
+from search.run.decisions import halve
 from search.stopping.rules import rule
 from trainables.files import durable
 

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from analysis import watch
-from search import display, lock
+from search import display
+from search.run import lock
 
 
 def printed(folder) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis import plots, write
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 from trainables.errors import StorageError
 
 MakeRun = Callable[..., Run]

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from benchmarks import leaderboard  # noqa: E402
 from benchmarks.steps import prepared, rounds  # noqa: E402
-from search import ledger  # noqa: E402
+from search.run import ledger  # noqa: E402
 from trainables.data.loading import Dataset, Split  # noqa: E402
 from trainables.files import durable  # noqa: E402
 from trainables.training import augmentations  # noqa: E402

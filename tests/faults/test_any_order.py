@@ -22,7 +22,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from search.decisions import Decisions
+from search.run.decisions import Decisions
 from trainables.errors import StorageError
 from trainables.files import durable
 from trainables.trial import checkpointing

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from search import ledger
+from search.run import ledger
 from tests.faults.test_ray_storage import command, is_storage, mounted
 
 pytestmark = pytest.mark.integration

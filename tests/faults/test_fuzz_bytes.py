@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search import ledger
+from search.run import ledger
 from trainables.errors import ExpectedError, RunError
 from trainables.files import durable
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.verify import verify
-from search import ledger
-from search.confirmation import is_complete
+from search.run import ledger
+from search.run.confirmation import is_complete
 from trainables.errors import ExpectedError, RunError
 from trainables.files import durable
 

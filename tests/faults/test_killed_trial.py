@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from analysis.verify import verify
-from search import ledger
-from search.confirmation import is_complete
+from search.run import ledger
+from search.run.confirmation import is_complete
 from tests.waiting import a_while
 from trainables.files import durable
 

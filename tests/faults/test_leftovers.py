@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.verify import verify
-from search import folder, ledger
+from search.run import ledger, opening
 
 LEFT = ".state-000003.pt.77.tmp"
 
@@ -23,7 +23,7 @@ def left_behind(run: ledger.Run, place: Path) -> list[str]:
     """What the check still finds after a leftover was put into a place, and the search was started again."""
     (place / LEFT).write_bytes(b"half")
     assert [problem.rpartition(": ")[2] for problem in verify(run.folder)] == ["left behind by a killed process"]
-    folder.tidy(run)
+    opening.tidy(run)
     return verify(run.folder)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search import ledger
+from search.run import ledger
 
 pytestmark = pytest.mark.integration
 MINUTES = 240.0  # seconds: less than Ray itself would try for

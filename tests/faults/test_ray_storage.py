@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from search import ledger
+from search.run import ledger
 
 pytestmark = pytest.mark.integration
 

@@ -18,7 +18,8 @@ import pytest
 
 from analysis.verify import verify
 from benchmarks.processes import Tree
-from search import interrupts, ledger
+from search import interrupts
+from search.run import ledger
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from search import folder, ledger, worker
+from search import worker
+from search.run import ledger, opening
 from search.settings import Settings
 from search.turns import Turn
 from search.worker import Job
@@ -30,7 +31,7 @@ def job(tmp_path, images, monkeypatch):
         space_name="toy", space=SPACE, dataset="toy", dataset_short="toy", fallback=None, cache=Path("none"),
         algorithm="grid", scheduler="asha", precision="fp32",
     )  # fmt: skip
-    first = folder.open_run(tmp_path / "run", asked, images, False).trials[0]
+    first = opening.open_run(tmp_path / "run", asked, images, False).trials[0]
     rows = checkpointing.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
     next(rows)
     rows.close()

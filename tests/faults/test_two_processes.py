@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from search import lock
+from search.run import lock
 from trainables.errors import LockedError
 from trainables.files import durable
 

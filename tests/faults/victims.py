@@ -24,8 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from search import ledger, lock
-from search.decisions import Decisions, of_run
+from search.run import ledger, lock
+from search.run.decisions import Decisions, of_run
 from trainables.errors import ExpectedError, LockedError
 from trainables.files import durable
 
@@ -85,8 +85,9 @@ def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: i
 
 def search(folder: Path, scheduler: str, more: dict[str, Any] | None = None) -> None:
     """What run_search.py does, without Ray: one trial after the other, until none is left."""
-    from search import attempts, confirmation, settings, turns
-    from search import folder as folders
+    from search import attempts, settings, turns
+    from search.run import confirmation
+    from search.run import opening as folders
     from spaces import Space, loguniform
 
     space = Space(

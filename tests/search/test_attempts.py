@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from search import attempts, folder
+from search import attempts
 from search.resources import Resources
+from search.run import opening
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.trial import timing
@@ -15,7 +16,7 @@ CORE, GPU, QUARTER = Resources(1, 0, 2), Resources(1, 1.0, 1), Resources(1, 0.25
 
 @pytest.fixture
 def run(tmp_path, toy, settings):
-    return folder.open_run(tmp_path, settings(precision="fp32"), toy, on_gpu=False)
+    return opening.open_run(tmp_path, settings(precision="fp32"), toy, on_gpu=False)
 
 
 def ran_on(run, index, device):
@@ -47,13 +48,13 @@ def test_a_worker_knows_whether_it_shares_its_gpu(run, settings, resources, shar
 
 def test_another_way_of_stopping_changes_no_number(run, toy, settings):
     asked = settings(precision="fp32", scheduler="asha", allow_changes=True)
-    assert attempts.make_job(folder.open_run(run.folder, asked, toy, on_gpu=False), asked, CORE).exact
+    assert attempts.make_job(opening.open_run(run.folder, asked, toy, on_gpu=False), asked, CORE).exact
 
 
 def test_after_a_change_that_was_allowed_epochs_need_not_come_out_as_before(run, toy, settings):
     asked = settings(precision="bf16", allow_changes=True)
     assert attempts.make_job(run, asked, CORE).exact
-    changed = folder.open_run(run.folder, asked, toy, on_gpu=False)
+    changed = opening.open_run(run.folder, asked, toy, on_gpu=False)
     assert not attempts.make_job(changed, asked, CORE).exact
-    again = folder.open_run(run.folder, replace(asked, allow_changes=False), toy, on_gpu=False)
+    again = opening.open_run(run.folder, replace(asked, allow_changes=False), toy, on_gpu=False)
     assert not attempts.make_job(again, asked, CORE).exact

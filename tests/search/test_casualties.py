@@ -4,17 +4,17 @@ import threading
 
 import pytest
 
-from search import folder, ledger
 from search.budgets import Budgets
 from search.casualties import Casualties
 from search.pulse import Watchdog
+from search.run import ledger, opening
 from search.turns import Turns
 from trainables.files import durable
 
 
 @pytest.fixture
 def run(tmp_path, toy, settings):
-    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+    return opening.open_run(tmp_path, settings(), toy, on_gpu=False)
 
 
 @pytest.fixture

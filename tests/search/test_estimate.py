@@ -2,9 +2,10 @@
 
 import pytest
 
-from search import estimate, folder, ledger
+from search import estimate
 from search.display import clock
 from search.progress import Progress
+from search.run import ledger, opening
 from spaces import Space, choice
 from trainables.errors import DataError, ExpectedError, RunError, TrialsError
 from trainables.files import durable
@@ -50,7 +51,7 @@ def test_one_trial_is_not_faster_for_many_slots(guess):
 
 def test_of_a_run_that_is_there_only_the_rest_is_paid_and_nothing_is_written(guess, tmp_path, toy, settings):
     durable.make_folder(tmp_path / "run")
-    run = folder.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
+    run = opening.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
     run.trials[0].folder.mkdir(parents=True)
     durable.append(run.trials[0].folder / "epochs.jsonl", {"epoch": 1, "val_accuracy": 0.5})
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
@@ -90,7 +91,7 @@ def test_a_probe_ends_after_a_few_batches(toy, small, monkeypatch):
 @pytest.fixture
 def progress(tmp_path, toy, settings):
     durable.make_folder(tmp_path / "run")
-    run = folder.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
+    run = opening.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
     return Progress(ledger.read(run.folder))
 
 

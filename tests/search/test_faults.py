@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.faults import KINDS, FailureStreak, Fault, blame, fault_behind
-from search.ledger import Trial
+from search.run.ledger import Trial
 from trainables.errors import LockedError, RayError, StorageError
 from trainables.files import durable
 

@@ -5,9 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis import commands
-from search import completion, resuming
-from search.ledger import Run
+from search import completion
 from search.recorded import Totals
+from search.run import resume
+from search.run.ledger import Run
 from search.stopping import rules
 from spaces import Scheduler, Space, choice
 from tests.records import recorded_identity
@@ -67,7 +68,7 @@ def test_results_and_resume_name_the_same_flags(tmp_path):
 def test_a_data_set_with_a_name_has_a_source_and_needs_no_path(name, tmp_path):
     registry.check_name(name)
     assert registry.source(name, tmp_path).name == name
-    assert resuming.places(tmp_path, recorded_identity(dataset=name), set()) == {}
+    assert resume.places(tmp_path, recorded_identity(dataset=name), set()) == {}
     assert name in completion.datasets()
 
 

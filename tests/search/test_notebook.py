@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from search import ledger, notebook
-from search.confirmation import is_complete
+from search import notebook
 from search.notebook import SearchFailedError, arguments, run_search
+from search.run import ledger
+from search.run.confirmation import is_complete
 
 ROOT = Path(__file__).parents[2]
 # As a kernel's process is, even if these tests run in the background of a script, where SIGINT is ignored.

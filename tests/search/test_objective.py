@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spaces
-from search import order
 from search.algorithms import tpe
-from search.decisions import Decisions, halve
 from search.recorded import Identity
+from search.run import order
+from search.run.decisions import Decisions, halve
 from search.stopping.rules import Rungs, least, rule, survivors
 from tests.records import IDENTITY, recorded_identity
 from trainables.errors import RunError

@@ -13,14 +13,15 @@ import pytest
 from rich.console import Console, Group
 from rich.table import Table
 
-from search import display, folder, ledger
+from search import display
 from search.progress import Progress
+from search.run import ledger, opening
 from trainables.files import durable
 
 
 @pytest.fixture
 def run(tmp_path, toy, settings):
-    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+    return opening.open_run(tmp_path, settings(), toy, on_gpu=False)
 
 
 def row(epoch, accuracy):
@@ -96,7 +97,7 @@ def test_what_is_over_has_no_speed_and_no_time_left(run):
 
 @pytest.mark.parametrize(("outcome", "over"), [("finished", False), ("diverged", True)])
 def test_a_search_is_over_when_there_is_nothing_left_to_confirm(tmp_path, toy, settings, outcome, over):
-    run = folder.open_run(tmp_path, settings(confirm=1, confirm_seeds=2), toy, on_gpu=False)
+    run = opening.open_run(tmp_path, settings(confirm=1, confirm_seeds=2), toy, on_gpu=False)
     for trial in run.trials:
         trial.folder.mkdir(parents=True)
         rows = [row(epoch, 0.5) for epoch in range(1, 5)]
@@ -165,7 +166,7 @@ def test_columns_are_honoured(run, monkeypatch):
 
 
 def test_a_confirmation_that_is_not_planned_yet_is_part_of_the_time_left(tmp_path, toy, settings):
-    progress = Progress(folder.open_run(tmp_path, settings(confirm=1, confirm_seeds=2), toy, on_gpu=False))
+    progress = Progress(opening.open_run(tmp_path, settings(confirm=1, confirm_seeds=2), toy, on_gpu=False))
     progress.update(0, row(1, 0.4))
     progress.first_row_at -= 10
     progress.update(1, row(1, 0.4))

@@ -19,9 +19,9 @@ from analysis.selection import Selection
 from analysis.standing import stand
 from analysis.verify import verify
 from analysis.write import write_results
-from search import folder, ledger
-from search.confirmation import is_complete
-from search.decisions import of_run
+from search.run import ledger, opening
+from search.run.confirmation import is_complete
+from search.run.decisions import of_run
 from search.turns import Turns
 from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS
@@ -47,7 +47,7 @@ run_search.execute(run_search.app, "run_search.py", sys.argv[1:])
 def train_without_ray(path, asked, images):
     """One turn after the other until all trials have ended."""
     durable.make_folder(path)
-    run = folder.open_run(path, asked, images, on_gpu=False)
+    run = opening.open_run(path, asked, images, on_gpu=False)
     turns, decisions, objective = Turns(run), of_run(run), run.identity.objective
     while turn := turns.take():
         one = ledger.reread(run, turn.trial)
@@ -96,9 +96,9 @@ def test_a_run_by_loss_is_no_run_by_accuracy(tmp_path, settings, toy):
     from trainables.errors import RunError
 
     durable.make_folder(tmp_path / "t")
-    folder.open_run(tmp_path / "t", settings(objective=LOSS), toy, on_gpu=False)
+    opening.open_run(tmp_path / "t", settings(objective=LOSS), toy, on_gpu=False)
     with pytest.raises(RunError, match="not the same search") as caught:
-        folder.open_run(tmp_path / "t", settings(objective=ACCURACY, allow_changes=True), toy, on_gpu=False)
+        opening.open_run(tmp_path / "t", settings(objective=ACCURACY, allow_changes=True), toy, on_gpu=False)
     assert any(line.startswith("objective: ") for line in caught.value.details)
 
 

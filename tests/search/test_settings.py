@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.identity import scheduler
+from search.run.identity import scheduler
 from search.settings import duration
 from trainables.errors import UsageError
 

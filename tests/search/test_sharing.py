@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import folder, resources, sharing
+from search import resources, sharing
+from search.run import opening
 from trainables.data import loading
 from trainables.errors import UsageError
 
 
 @pytest.fixture
 def run(tmp_path, toy, settings):
-    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+    return opening.open_run(tmp_path, settings(), toy, on_gpu=False)
 
 
 @pytest.fixture

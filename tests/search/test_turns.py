@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from search import folder, ledger
-from search.confirmation import is_complete
+from search.run import ledger, opening
+from search.run.confirmation import is_complete
 from search.stopping.rules import quota, rule, survivors
 from search.turns import Turn, Turns, rungs
 from spaces import Space, choice
@@ -26,7 +26,7 @@ def open_run(place, asked, toy, count, scheduler="sha", audit=0.0):
     space = Space(
         params={"model": "mlp", "lr": choice(*rates), "schedule": "constant"}, baseline={"lr": rates[0]}, epochs=EPOCHS
     )
-    return folder.open_run(place, asked(space=space, scheduler=scheduler, audit=audit), toy, on_gpu=False)
+    return opening.open_run(place, asked(space=space, scheduler=scheduler, audit=audit), toy, on_gpu=False)
 
 
 def train_one_epoch(run, index, curve):
@@ -146,7 +146,7 @@ def test_a_failed_trial_takes_no_place_either_and_one_that_comes_later_is_judged
     values = [[0.9] * EPOCHS, *([0.1] * EPOCHS for _ in range(5))]
     first = play(run, values, random.Random(0), 2)
     assert [trial.status for trial in first.trials[4:]] == ["finished"] * 2
-    again = play(folder.retry_failed(first), values, random.Random(0), 2)
+    again = play(opening.retry_failed(first), values, random.Random(0), 2)
     assert [len(trial.epochs) for trial in again.trials] == [9, 9, 1, 1, 9, 9]
 
 

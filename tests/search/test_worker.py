@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from search import folder, worker
+from search import worker
+from search.run import opening
 from search.turns import Turn
 from trainables.files import durable
 from trainables.trial import checkpointing
@@ -21,7 +22,7 @@ def job(tmp_path, settings, toy, monkeypatch):
     """A run of three trials, planned."""
     asked = replace(settings(), epochs=1)
     durable.make_folder(tmp_path / "run" / "ray")
-    folder.open_run(tmp_path / "run", asked, toy, False)
+    opening.open_run(tmp_path / "run", asked, toy, False)
     monkeypatch.setattr(worker, "images", lambda cache, fraction: toy)
     return worker.Job(
         run=tmp_path / "run", cache=tmp_path, epochs=1, fraction=1.0, precision="fp32", threads=1, device="cpu"

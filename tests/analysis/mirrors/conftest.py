@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.ledger import Run, Trial
+from search.run.ledger import Run, Trial
 
 
 class Growing:

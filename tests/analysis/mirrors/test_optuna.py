@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from analysis import mirrors
-from search import ledger
+from search.run import ledger
 from spaces import choice, integers, loguniform, uniform, when
 
 

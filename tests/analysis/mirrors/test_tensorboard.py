@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis import mirrors
-from search import ledger
+from search.run import ledger
 
 pytest.importorskip("tensorboard", reason='needs pip install -e ".[tensorboard]"')
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.decisions import Decisions
+from search.run.decisions import Decisions
 from search.stopping.rules import cutoff, decide, decide_by_median, decisive, ideal_epochs, is_audited, milestones, rule
 from trainables.files import durable
 

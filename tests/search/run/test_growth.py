@@ -1,4 +1,4 @@
-"""A plan that grows while the search runs, on simulated curves: pytest tests/search/test_growth.py"""
+"""A plan that grows while the search runs, on simulated curves: pytest tests/search/run/test_growth.py"""
 
 import functools
 import math
@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import spaces
 from analysis.verify import verify
-from search import attempts, confirmation, decisions, folder, growth, ledger
-from search.confirmation import is_complete
+from search import attempts
+from search.run import confirmation, decisions, growth, ledger, opening
+from search.run.confirmation import is_complete
 from search.turns import Turns
 from spaces import Space, choice, loguniform, uniform
 from trainables.config import trial_id
@@ -36,7 +37,7 @@ def start(toy, settings, tmp_path):
     def open_run(path=tmp_path / "run", count=14, **more):
         path.mkdir(parents=True, exist_ok=True)
         asked = settings(**{"space": SPACE, "algorithm": "tpe", "num_samples": count, "precision": "fp32", **more})
-        return folder.open_run(path, asked, toy, on_gpu=False)
+        return opening.open_run(path, asked, toy, on_gpu=False)
 
     return open_run
 

@@ -16,7 +16,7 @@ from trainables.config import key_of
 from trainables.objective import ACCURACY, Objective
 
 if TYPE_CHECKING:
-    from search.ledger import Trial
+    from search.run.ledger import Trial
 
 STAGES = {"finished": 0, "stopped": 1, "running": 2, "planned": 2, "diverged": 3, "failed": 4}
 

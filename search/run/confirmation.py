@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from search import ledger, order
-from search.ledger import Run, Trial
+from search.run import ledger, order
+from search.run.ledger import Run, Trial
 from trainables.config import key_of, trial_id
 from trainables.files import durable
 from trainables.files.durable import Record

@@ -1,4 +1,4 @@
-"""One process per run: pytest tests/search/test_lock.py"""
+"""One process per run: pytest tests/search/run/test_lock.py"""
 
 import errno
 import fcntl
@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from search import lock
+from search.run import lock
 from trainables.errors import LockedError, StorageError
 from trainables.files import durable
 from trainables.files.lock import exclusive
 
 HOLD = """
-import pathlib, sys, time, search.lock
-with search.lock.hold(pathlib.Path(sys.argv[1])):
+import pathlib, sys, time, search.run.lock
+with search.run.lock.hold(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search import confirmation, identity, order
 from search.algorithms import plan
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
-from search.ledger import Run, Trial, read, read_identity, read_totals
 from search.recorded import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
+from search.run import confirmation, identity, order
+from search.run.ledger import Run, Trial, read, read_identity, read_totals
 from search.settings import Settings, plural
 from search.status import LOST
 from search.stopping.rules import WAITING, continued, decisive, is_known, label, version_of

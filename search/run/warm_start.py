@@ -4,8 +4,8 @@ from collections.abc import Collection
 from operator import attrgetter
 from pathlib import Path
 
-from search import ledger, order
-from search.resuming import names
+from search.run import ledger, order
+from search.run.resume import names
 from search.settings import Settings
 from spaces import Point, Space, by_axis, fits
 from trainables.config import Config, key_of, unknown

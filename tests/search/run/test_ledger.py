@@ -1,4 +1,4 @@
-"""The run folder, read back: pytest tests/search/test_ledger.py"""
+"""The run folder, read back: pytest tests/search/run/test_ledger.py"""
 
 import subprocess
 import sys
@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import folder, ledger
+from search.run import ledger, opening
 from trainables.errors import RunError
 from trainables.files import durable
 
 
 @pytest.fixture
 def run(tmp_path, toy, settings):
-    return folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+    return opening.open_run(tmp_path, settings(), toy, on_gpu=False)
 
 
 def commit(trial, accuracies, *outcomes):
@@ -43,7 +43,7 @@ def test_a_decision_to_stop_makes_a_trial_stopped(run):
 def test_a_finished_trial_runs_again_when_more_epochs_are_asked_for(run, settings, toy):
     commit(run.trials[0], [0.1] * 4, {"outcome": "finished"})
     assert statuses(run)[0] == "finished"
-    folder.open_run(run.folder, settings(epochs=6), toy, on_gpu=False)
+    opening.open_run(run.folder, settings(epochs=6), toy, on_gpu=False)
     assert statuses(run)[0] == "running"
     durable.append(run.trials[0].folder / "epochs.jsonl", {"epoch": 5, "val_accuracy": 0.2})
     assert len(ledger.read(run.folder).trials[0].epochs) == 5
@@ -93,7 +93,7 @@ def test_another_format_and_a_folder_that_is_no_run_are_refused(run, tmp_path):
 
 
 def test_reading_a_run_loads_neither_torch_nor_ray():
-    code = "import sys, search.ledger, search.folder; print([name for name in ('torch', 'ray') if name in sys.modules])"
+    code = "import sys, search.run.ledger, search.run.opening; print([name for name in ('torch', 'ray') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 

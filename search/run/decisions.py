@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from search.ledger import Run
+from search.run.ledger import Run
 from search.stopping.rules import Rungs, is_audited, least, quota, survivors
 from trainables.files import durable
 from trainables.files.durable import Record

@@ -17,7 +17,7 @@ from trainables.data.loading import Dataset
 from trainables.files.durable import Record
 from trainables.hardware import precision
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
     "training/augmentations", "models/layers/dropout", "models/layers/kernels", "models/networks", "models/layers/normpool",

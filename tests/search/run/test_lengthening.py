@@ -1,4 +1,4 @@
-"""More epochs for a run that is there, and what became of its early stopping: pytest tests/search/test_lengthening.py"""
+"""More epochs for a run that is there, and what became of its early stopping: pytest tests/search/run/test_lengthening.py"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis import verify
-from search import ledger
+from search.run import ledger
 from spaces import Space, loguniform
 from trainables.files import durable
 

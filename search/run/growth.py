@@ -7,10 +7,10 @@ before, as [index, status, epochs], and the indices of those that had not. A sta
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from search import ledger
 from search.algorithms import plan
 from search.algorithms.tpe import Told, suggest
 from search.recorded import Totals
+from search.run import ledger
 from spaces import Space
 from trainables.config import Config
 from trainables.files import durable

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from search import identity, ledger
 from search.recorded import Identity
-from search.resuming import names
+from search.run import identity, ledger
+from search.run.resume import names
 from search.settings import Settings, usual_name
 from trainables.data.loading import Dataset
 from trainables.data.names import FOLDER

@@ -1,11 +1,11 @@
-"""Starting and continuing a run folder: pytest tests/search/test_folder.py"""
+"""Starting and continuing a run folder: pytest tests/search/run/test_opening.py"""
 
 import shutil
 from dataclasses import replace
 
 import pytest
 
-from search import folder, ledger
+from search.run import ledger, opening
 from spaces import Space, choice, when
 from trainables.errors import RunError, SpaceError, UsageError
 from trainables.files import durable
@@ -19,7 +19,7 @@ UNREADABLE = Space(
 @pytest.fixture
 def start(tmp_path, toy):
     """Open the run in a folder, as a search does."""
-    return lambda settings, at=tmp_path: folder.open_run(at, settings, toy, on_gpu=False)
+    return lambda settings, at=tmp_path: opening.open_run(at, settings, toy, on_gpu=False)
 
 
 def test_a_new_run_holds_its_identity_its_totals_and_its_plan(start, settings):
@@ -177,9 +177,9 @@ def test_a_changed_value_of_the_space_is_another_search(start, settings):
 
 
 def test_other_images_are_another_search(settings, tmp_path, toy):
-    folder.open_run(tmp_path, settings(), toy, on_gpu=False)
+    opening.open_run(tmp_path, settings(), toy, on_gpu=False)
     with pytest.raises(RunError, match="fingerprint"):
-        folder.open_run(tmp_path, settings(), replace(toy, fingerprint="1" * 64), on_gpu=False)
+        opening.open_run(tmp_path, settings(), replace(toy, fingerprint="1" * 64), on_gpu=False)
 
 
 def test_totals_grow_and_what_is_not_said_stays(start, settings):
@@ -259,7 +259,7 @@ def test_states_of_trials_that_will_not_go_on_are_removed(start, settings, tmp_p
         durable.write_checked(trial.folder / "state-000002.pt", b"2")
         rows = [{"epoch": epoch, "val_accuracy": 0.5} for epoch in range(1, 5)]
         durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": outcome})
-    folder.tidy(ledger.read(tmp_path))
+    opening.tidy(ledger.read(tmp_path))
     left = [[path.name for path in durable.states(trial.folder)] for trial in run.trials]
     assert left == [kept, [], []]
 
@@ -271,7 +271,7 @@ def test_weights_of_the_best_and_of_the_baseline_are_kept(start, settings, tmp_p
         durable.write_checked(trial.folder / "best.safetensors", b"weights")
         rows = [{"epoch": epoch, "val_accuracy": accuracy} for epoch in range(1, 5)]
         durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": "finished"})
-    folder.prune_weights(ledger.read(tmp_path), keep=1)
+    opening.prune_weights(ledger.read(tmp_path), keep=1)
     assert [(trial.folder / "best.safetensors").exists() for trial in run.trials] == [True, True, False]
 
 
@@ -279,25 +279,25 @@ def test_tpe_with_a_rung_that_all_wait_for_is_said_to_learn_nothing(start, setti
     """No trial ends before all points are drawn, so each of them is random."""
     asked = settings(algorithm="tpe", num_samples=3, scheduler="asha", name="a")
     run = start(asked)
-    assert not any("tpe" in line for line in folder.remarks(run.identity.scheduler, run.totals, asked))
+    assert not any("tpe" in line for line in opening.remarks(run.identity.scheduler, run.totals, asked))
 
 
 @pytest.mark.parametrize("scheduler", ["sha", "epochs:2"])
 def test_tpe_and_waiting(tmp_path, toy, settings, scheduler):
     asked = settings(algorithm="tpe", num_samples=3, scheduler=scheduler)
-    run = folder.open_run(tmp_path, asked, toy, on_gpu=False)
-    assert "tpe has nothing to learn from" in folder.remarks(run.identity.scheduler, run.totals, asked)[0]
+    run = opening.open_run(tmp_path, asked, toy, on_gpu=False)
+    assert "tpe has nothing to learn from" in opening.remarks(run.identity.scheduler, run.totals, asked)[0]
 
 
 def test_of_a_search_that_is_over_nothing_is_said_about_trials_to_come(start, settings):
     asked = settings(scheduler="asha", grace_period=9, num_samples=10)
     run = start(asked)
-    said = folder.remarks(run.identity.scheduler, run.totals, asked)
+    said = opening.remarks(run.identity.scheduler, run.totals, asked)
     assert said == [
         "no trial will be stopped early: there is no rung before the last of 4 epochs",
         "the grid has 3 points, so no more are tried",
     ]
-    assert folder.remarks(run.identity.scheduler, run.totals, asked, is_over=True) == said[1:]
+    assert opening.remarks(run.identity.scheduler, run.totals, asked, is_over=True) == said[1:]
 
 
 @pytest.mark.parametrize(
@@ -309,12 +309,12 @@ def test_a_schedule_that_is_left_to_the_default_counts(cases, expected):
         params={"optimizer": choice("sgd", "adamw"), "schedule": when("optimizer", **cases)},
         baseline={"optimizer": "adamw"}, epochs=2,
     )  # fmt: skip
-    assert folder.sized_schedules(space) == expected
+    assert opening.sized_schedules(space) == expected
 
 
 def test_weights_that_are_kept_are_five_until_something_is_said_and_then_that(start, settings):
-    assert folder.kept(start(settings()).totals) == 5
-    assert folder.kept(start(settings(keep_best=2)).totals) == 2
-    assert folder.kept(start(settings()).totals) == 2
+    assert opening.kept(start(settings()).totals) == 5
+    assert opening.kept(start(settings(keep_best=2)).totals) == 2
+    assert opening.kept(start(settings()).totals) == 2
     with pytest.raises(RunError, match="--keep-best cannot shrink"):
         start(settings(keep_best=1))

@@ -1,16 +1,16 @@
-"""The best configurations again on fresh seeds: pytest tests/search/test_confirmation.py"""
+"""The best configurations again on fresh seeds: pytest tests/search/run/test_confirmation.py"""
 
 import pytest
 
-from search import confirmation, folder, ledger
-from search.confirmation import is_complete
+from search.run import confirmation, ledger, opening
+from search.run.confirmation import is_complete
 from trainables.files import durable
 
 
 @pytest.fixture
 def start(tmp_path, toy, settings):
     """Open the run, as a search does."""
-    return lambda **asked: folder.open_run(tmp_path, settings(epochs=1, **asked), toy, on_gpu=False)
+    return lambda **asked: opening.open_run(tmp_path, settings(epochs=1, **asked), toy, on_gpu=False)
 
 
 def train(run, values):
@@ -99,6 +99,6 @@ def test_weights_of_the_confirmation_are_kept(start):
     run = train(run, {0.2: 0.4, 0.3: 0.1})
     for trial in run.trials:
         durable.write_checked(trial.folder / "best.safetensors", b"weights")
-    folder.prune_weights(run, keep=1)
+    opening.prune_weights(run, keep=1)
     kept = [(trial.folder / "best.safetensors").exists() for trial in run.trials]
     assert kept == [True, False, True, True, True]

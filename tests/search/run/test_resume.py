@@ -1,4 +1,4 @@
-"""The flags that a run's identity stands for: pytest tests/search/test_resuming.py (the command itself: tests/test_flags.py)"""
+"""The flags that a run's identity stands for: pytest tests/search/run/test_resume.py (the command itself: tests/test_flags.py)"""
 
 import subprocess
 import sys
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from search import folder, identity, resuming
 from search.flags import FLAGS, Kind, of_kind
+from search.run import identity, opening, resume
 from tests.records import recorded_identity
 
 RUN = recorded_identity(
@@ -58,16 +58,16 @@ def test_the_flags_lead_to_the_same_identity(settings, toy, change):
 
 
 def test_reading_a_run_back_needs_neither_torch_nor_ray():
-    code = "import sys, search.resuming; print([name for name in ('torch', 'ray', 'pandas') if name in sys.modules])"
+    code = "import sys, search.run.resume; print([name for name in ('torch', 'ray', 'pandas') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_another_way_of_stopping_has_its_own_settings(tmp_path, settings, toy):
     (tmp_path / "t").mkdir()
     first = settings(precision="fp32", scheduler="median", audit=0.1, space_name="lr_sweep", dataset_short="digits")
-    folder.open_run(tmp_path / "t", first, toy, on_gpu=False)
-    assert {"reduction_factor", "audit"} <= resuming.recorded(tmp_path, "t", set()).keys()
-    same = resuming.recorded(tmp_path, "t", {"scheduler"}, "median")
+    opening.open_run(tmp_path / "t", first, toy, on_gpu=False)
+    assert {"reduction_factor", "audit"} <= resume.recorded(tmp_path, "t", set()).keys()
+    same = resume.recorded(tmp_path, "t", {"scheduler"}, "median")
     assert (same["reduction_factor"], same["audit"]) == (2, 0.1)
-    found = resuming.recorded(tmp_path, "t", {"scheduler"}, "asha")
+    found = resume.recorded(tmp_path, "t", {"scheduler"}, "asha")
     assert not {"scheduler", "grace_period", "reduction_factor", "audit"} & found.keys()

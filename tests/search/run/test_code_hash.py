@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import trainables
-from search import identity
+from search.run import identity
 
 SOURCES = Path(trainables.__file__).parent
 LOADING = {

@@ -3,10 +3,10 @@
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from search import ledger, local
-from search.confirmation import is_complete
 from search.flags import OF_A_RULE
 from search.recorded import Identity
+from search.run import ledger, local
+from search.run.confirmation import is_complete
 from trainables import config
 from trainables.data.names import NAMED
 from trainables.errors import ExpectedError, RunError, UsageError
