@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from analysis.live import Live
-    from search.interrupts import Interrupts
+    from search.faults.interrupts import Interrupts
     from search.progress import Progress
     from search.recorded import Totals
     from search.run.ledger import Run
@@ -94,7 +94,7 @@ app = command_line(SCRIPT, add_completion=False)
 
 def interruptible(work: "Callable[[Interrupts], int]") -> int:
     """The exit code of work; if a signal or the time budget ends it, how to go on is said."""
-    from search.interrupts import Interrupted, Interrupts
+    from search.faults.interrupts import Interrupted, Interrupts
 
     interrupts = Interrupts(f"{INTERRUPTED}; continue with: {continuation()}")
     interrupts.listen()
@@ -272,7 +272,7 @@ def run(
     from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
     from search import attempts, display, estimate, resources, sharing
-    from search.interrupts import Interrupted
+    from search.faults.interrupts import Interrupted
     from search.progress import Progress
     from search.run import ledger, local, lock, opening
     from search.run.confirmation import is_complete

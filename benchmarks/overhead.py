@@ -72,7 +72,8 @@ def trial_without_waiting(job: Job, turn: Turn, report: Callable[[Record], None]
 def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]:
     """Search; the times at which trials ended."""
     import spaces
-    from search import attempts, interrupts, runner
+    from search import attempts, runner
+    from search.faults import interrupts
     from search.run import opening
     from search.settings import Settings
     from trainables.data import loading

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 from search import limits, nodes, runner
-from search.budgets import Budgets
-from search.casualties import Casualties
-from search.faults import Fault, fault_behind
+from search.faults.blame import Budgets
+from search.faults.heartbeat import START_HERE, START_ON_CLUSTER, Watchdog
+from search.faults.interrupts import Interrupts
+from search.faults.machine import Fault, fault_behind
+from search.faults.worker_deaths import Casualties
 from search.flags import EPOCH_TIMEOUT
-from search.interrupts import Interrupts
-from search.pulse import START_HERE, START_ON_CLUSTER, Watchdog
 from search.resources import Resources, check_disk, local
 from search.run import confirmation, growth, ledger
 from search.run.decisions import of_run

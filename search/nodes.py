@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.faults import Fault
+from search.faults.machine import Fault
 from search.settings import Settings
 from trainables.data import loading
 from trainables.errors import DataError, ExpectedError, RayError, StorageError

@@ -21,9 +21,9 @@ from typing import Any
 
 from search import nodes
 from search.authentication import protect
-from search.casualties import Casualties
-from search.faults import Fault
-from search.interrupts import Interrupted, Interrupts, shielded
+from search.faults.interrupts import Interrupted, Interrupts, shielded
+from search.faults.machine import Fault
+from search.faults.worker_deaths import Casualties
 from search.resources import Resources, local_cpus, local_gpus, share
 from search.run.decisions import Decisions
 from search.run.ledger import Run

@@ -10,9 +10,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search.casualties import Casualties
-from search.faults import FailureStreak, Fault
-from search.pulse import Watchdog
+from search.faults.heartbeat import Watchdog
+from search.faults.machine import FailureStreak, Fault
+from search.faults.worker_deaths import Casualties
 from search.run import ledger
 from search.run.decisions import Decisions
 from search.run.opening import tidy_trial

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.pulse import beating
+from search.faults.heartbeat import beating
 from search.run import ledger
 from search.run.lock import when_free
 from search.turns import Turn
@@ -42,7 +42,7 @@ class Job:
 
     @property
     def pulses(self) -> Path:
-        """A file for each trial that is being trained, see search/pulse.py."""
+        """A file for each trial that is being trained, see search/faults/heartbeat.py."""
         return self.run / "ray" / "pulses"
 
 

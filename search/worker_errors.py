@@ -7,7 +7,7 @@ from typing import Any
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
-from search.budgets import Cause
+from search.faults.blame import Cause
 from trainables.errors import GpuMemoryError
 
 

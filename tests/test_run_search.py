@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from analysis.verify import verify
-from search.interrupts import DEADLINE
+from search.faults.interrupts import DEADLINE
 from search.run import ledger
 from search.run.confirmation import is_complete
 from tests.waiting import until

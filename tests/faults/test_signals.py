@@ -18,7 +18,7 @@ import pytest
 
 from analysis.verify import verify
 from benchmarks.processes import Tree
-from search import interrupts
+from search.faults import interrupts
 from search.run import ledger
 from tests.waiting import until
 
@@ -223,7 +223,7 @@ def test_sigterm_while_it_starts_a_process_of_ray_is_not_lost(start, tmp_path):
 def test_a_search_that_hangs_ends_all_the_same(tmp_path, name, heard):
     """Whatever does not return, the deadline ends the process, with the same words and code. No Ray."""
     code = (
-        "import os, signal, time, pathlib; from search import interrupts as i; i.DEADLINE = 0.5\n"
+        "import os, signal, time, pathlib; from search.faults import interrupts as i; i.DEADLINE = 0.5\n"
         "search = i.Interrupts('continue with: it'); search.listen(); search.stop_softly_by(pathlib.Path('stop'))\n"
         f"os.kill(os.getpid(), signal.{name})\n"
         "while True: time.sleep(1)"

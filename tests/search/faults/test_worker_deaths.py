@@ -1,12 +1,12 @@
-"""What follows from dead workers, without Ray: pytest tests/search/test_casualties.py"""
+"""What follows from dead workers, without Ray: pytest tests/search/faults/test_worker_deaths.py"""
 
 import threading
 
 import pytest
 
-from search.budgets import Budgets
-from search.casualties import Casualties
-from search.pulse import Watchdog
+from search.faults.blame import Budgets
+from search.faults.heartbeat import Watchdog
+from search.faults.worker_deaths import Casualties
 from search.run import ledger, opening
 from search.turns import Turns
 from trainables.files import durable

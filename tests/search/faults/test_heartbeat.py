@@ -1,11 +1,11 @@
-"""Signs of life, on a clock of its own: pytest tests/search/test_pulse.py"""
+"""Signs of life, on a clock of its own: pytest tests/search/faults/test_heartbeat.py"""
 
 import os
 import socket
 
 import pytest
 
-from search.pulse import START_HERE, Watchdog, beating
+from search.faults.heartbeat import START_HERE, Watchdog, beating
 from trainables.errors import RayError
 
 

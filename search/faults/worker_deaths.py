@@ -1,8 +1,8 @@
 """What becomes of a trial whose worker died: it goes on, has failed, or the search ends. No Ray."""
 
-from search.budgets import Budgets, Cause
-from search.faults import Fault, blame
-from search.pulse import Watchdog
+from search.faults.blame import Budgets, Cause
+from search.faults.heartbeat import Watchdog
+from search.faults.machine import Fault, blame
 from search.run import ledger
 from search.run.lock import when_free
 from search.turns import Turns

@@ -1,11 +1,11 @@
-"""Faults of the machine and bugs that fail every trial: pytest tests/search/test_faults.py"""
+"""Faults of the machine and bugs that fail every trial: pytest tests/search/faults/test_machine.py"""
 
 import errno
 from pathlib import Path
 
 import pytest
 
-from search.faults import KINDS, FailureStreak, Fault, blame, fault_behind
+from search.faults.machine import KINDS, FailureStreak, Fault, blame, fault_behind
 from search.run.ledger import Trial
 from trainables.errors import LockedError, RayError, StorageError
 from trainables.files import durable

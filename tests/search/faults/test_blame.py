@@ -1,8 +1,8 @@
-"""Who is to blame for dead workers: pytest tests/search/test_budgets.py"""
+"""Who is to blame for dead workers: pytest tests/search/faults/test_blame.py"""
 
 import pytest
 
-from search.budgets import Budgets
+from search.faults.blame import Budgets
 
 
 def verdicts(budgets, trial, *causes):

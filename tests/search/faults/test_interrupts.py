@@ -1,4 +1,4 @@
-"""A time budget ends a search as a signal does: pytest tests/search/test_interrupts.py"""
+"""A time budget ends a search as a signal does: pytest tests/search/faults/test_interrupts.py"""
 
 import contextlib
 import signal
@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from search.interrupts import Interrupted, Interrupts
+from search.faults.interrupts import Interrupted, Interrupts
 from trainables.cli import signals
 
 
 @pytest.fixture
 def interrupts(monkeypatch):
     """Without the timers that end the process, which would be this one."""
-    monkeypatch.setattr("search.interrupts.after", lambda seconds, *_: threading.Timer(seconds, lambda: None))
+    monkeypatch.setattr("search.faults.interrupts.after", lambda seconds, *_: threading.Timer(seconds, lambda: None))
     kept = {
         number: signal.getsignal(number) for number in (signal.SIGINT, *signals.ASKING, signal.SIGALRM, signal.SIGUSR1)
     }
@@ -101,7 +101,7 @@ def test_a_budget_that_was_lifted_never_ends(interrupts):
 
 STARTING = """
 import os, pathlib, signal, subprocess, sys, time
-from search.interrupts import Interrupts, shielded
+from search.faults.interrupts import Interrupts, shielded
 
 marker, interrupts = pathlib.Path(sys.argv[1]), Interrupts("")
 interrupts.listen()
@@ -136,7 +136,7 @@ def test_a_handler_that_a_library_installs_while_it_starts_is_never_called(tmp_p
 def test_a_budget_that_ends_while_ray_starts_is_not_taken_for_sigterm(interrupts, monkeypatch):
     """Many alarms and many short waits: eight threads heard a few SIGTERMs a second that nobody had sent."""
     heard = set()
-    monkeypatch.setattr("search.interrupts.POLL", 3e-4)
+    monkeypatch.setattr("search.faults.interrupts.POLL", 3e-4)
     monkeypatch.setattr(interrupts, "_handle", lambda number, frame: heard.add(number))
     with contextlib.ExitStack() as waits:
         for _ in range(8):
