@@ -161,7 +161,7 @@ def settings_of(asked: Flags) -> "Settings":
 
 def follow_images(settings: "Settings") -> "Settings":
     """The settings, naming the run of the same images if these have another path now; that is said."""
-    from search import resources
+    from search.backend import resources
     from search.run import moved
     from trainables.data import loading
 
@@ -222,7 +222,8 @@ def print_space(name: str, asked: Flags) -> int:
 
 def print_estimate(settings: "Settings") -> int:
     """What the search would cost, on stdout. Nothing is written into the run."""
-    from search import estimate, resources
+    from search import estimate
+    from search.backend import resources
     from trainables.data import loading
 
     path = settings.runs_dir / settings.run_name
@@ -271,7 +272,8 @@ def run(
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
-    from search import attempts, display, estimate, resources, sharing
+    from search import attempts, display, estimate
+    from search.backend import gpu_sharing, resources
     from search.faults.interrupts import Interrupted
     from search.progress import Progress
     from search.run import ledger, local, lock, opening
@@ -297,7 +299,7 @@ def run(
         console = display.open_console(quiet)
         announce(console, settings, progress)
         remark(found.identity.scheduler, found.totals, settings, is_over=is_complete(progress.run))
-        settings, measured = sharing.settled(settings, found)
+        settings, measured = gpu_sharing.settled(settings, found)
         if measured:
             tell(f"{measured}\n", sys.stderr)
         grew = stack.enter_context(followers)  # once there is a run to follow

@@ -21,8 +21,8 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.record import Table, keep, spread
+from search.backend.worker import Job
 from search.turns import Turn
-from search.worker import Job
 from trainables.files.durable import Record
 
 REPORTS, MORE = 5, 25
@@ -55,8 +55,8 @@ def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any
 
 
 def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
-    """In place of `search.worker.train_trial`."""
-    from search.worker import train_trial
+    """In place of `search.backend.worker.train_trial`."""
+    from search.backend.worker import train_trial
     from trainables.trial import checkpointing
 
     checkpointing.train = train_nothing
@@ -72,14 +72,15 @@ def trial_without_waiting(job: Job, turn: Turn, report: Callable[[Record], None]
 def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]:
     """Search; the times at which trials ended."""
     import spaces
-    from search import attempts, runner
+    from search import attempts
+    from search.backend import session
     from search.faults import interrupts
     from search.run import opening
     from search.settings import Settings
     from trainables.data import loading
     from trainables.files import durable
 
-    runner.train_trial = trial_without_training if is_synced else trial_without_waiting
+    session.train_trial = trial_without_training if is_synced else trial_without_waiting
     ends: list[float] = []
     space, _ = spaces.changed(spaces.load("mlp_random"), ("width=8", "depth=1"))
     cache = loading.prepare("digits", place / "data", progress=False)

@@ -4,20 +4,20 @@ import functools
 import shutil
 from pathlib import Path
 
-from search import limits, nodes, runner
+from search.backend import limits, nodes, session
+from search.backend.resources import Resources, check_disk, local
+from search.backend.worker import Job
 from search.faults.blame import Budgets
 from search.faults.heartbeat import START_HERE, START_ON_CLUSTER, Watchdog
 from search.faults.interrupts import Interrupts
 from search.faults.machine import Fault, fault_behind
 from search.faults.worker_deaths import Casualties
 from search.flags import EPOCH_TIMEOUT
-from search.resources import Resources, check_disk, local
 from search.run import confirmation, growth, ledger
 from search.run.decisions import of_run
 from search.run.opening import tidy
 from search.settings import Settings
 from search.turns import Notify, Turns
-from search.worker import Job
 from trainables.errors import RayError, RunError
 from trainables.trial import timing
 
@@ -41,8 +41,8 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
     check_disk(folder)
     limits.check(None if settings.address else local(settings).slots)
     budgets = Budgets()
-    with runner.ray_started(folder, settings.address, interrupts):
-        resources = runner.available(settings)
+    with session.ray_started(folder, settings.address, interrupts):
+        resources = session.available(settings)
         check_device(run, resources, settings.allow_changes)
         if settings.address:
             nodes.make_ready(folder, settings, interrupts.check)
@@ -104,13 +104,13 @@ def attempt_once(
     job = make_job(run, settings, resources)
     shutil.rmtree(job.pulses, ignore_errors=True)  # of workers that the attempt before did not see end
     start = max(START_ON_CLUSTER if settings.address else START_HERE, settings.epoch_timeout or 0)
-    watchdog = Watchdog(job.pulses, settings.epoch_timeout or EPOCH_TIMEOUT, start, runner.kill)
+    watchdog = Watchdog(job.pulses, settings.epoch_timeout or EPOCH_TIMEOUT, start, session.kill)
     turns = Turns(run, grow=functools.partial(growth.extend, run.folder, settings.space), aside=budgets.aside)
     casualties = Casualties(run, turns, watchdog, budgets)
     try:
-        return runner.attempt(run, job, resources, of_run(run), notify, casualties)
+        return session.attempt(run, job, resources, of_run(run), notify, casualties)
     except Exception as error:
-        runner.log_exception()  # into ray/output.log
+        session.log_exception()  # into ray/output.log
         return fault_behind(error, run.folder)
 
 

@@ -16,7 +16,7 @@ from trainables.objective import ACCURACY, Objective
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
-AUTO: Literal["auto"] = "auto"  # of --gpus-per-trial: measured, see search/sharing.py
+AUTO: Literal["auto"] = "auto"  # of --gpus-per-trial: measured, see search/backend/gpu_sharing.py
 LONGEST = 10 * 365 * 24 * 3600  # seconds of a time budget
 PRECISIONS = ("auto", "fp32", "bf16")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path

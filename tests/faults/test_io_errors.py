@@ -295,8 +295,8 @@ def test_a_short_write_is_refused_and_undone(tmp_path, monkeypatch, kept, times)
 @pytest.mark.integration
 def test_after_a_refused_decision_the_scheduler_takes_no_other(tmp_path, monkeypatch):
     """The refused line may be there all the same, if it could not be cut off again: only a new process, which reads, can tell."""
+    from search.backend.tune import PlanScheduler
     from search.run.decisions import Decisions
-    from search.tune_parts import PlanScheduler
 
     def refuse(*_):
         raise OSError(5, os.strerror(5))

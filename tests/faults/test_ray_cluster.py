@@ -71,7 +71,7 @@ def test_a_worker_on_another_machine_is_killed_through_ray(cluster, address):
     """Both nodes call themselves by the name of this machine, so the order goes to both."""
     hung = subprocess.Popen(["sleep", "600"])
     order = (
-        "import ray, socket, sys, time; from search.runner import kill_through_ray\n"
+        "import ray, socket, sys, time; from search.backend.session import kill_through_ray\n"
         "ray.init(address=sys.argv[1]); kill_through_ray(int(sys.argv[2]), socket.gethostname()); time.sleep(20)"
     )
     surroundings = {**os.environ, **TOKEN, "PYTHONPATH": str(Path(__file__).parents[2])}

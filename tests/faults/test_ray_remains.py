@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.worker import Job
+from search.backend.worker import Job
 
 LATER = "experiment_state-2099-01-01_00-00-00.json"  # the newest by its name, where names are taken for order
 TWO_YEARS_AGO = """

@@ -18,8 +18,8 @@ from PIL import Image
 
 from analysis import write
 from analysis.copying import copy_results
-from search import authentication, runner
-from search.authentication import CLUSTERS, MODE, TOKEN, TOKEN_PATH
+from search.backend import authentication, session
+from search.backend.authentication import CLUSTERS, MODE, TOKEN, TOKEN_PATH
 from search.settings import NAME, Settings
 from spaces import Space, loguniform
 from trainables.data import loading
@@ -36,7 +36,7 @@ SPACE = Space(
 )  # fmt: skip
 WITHOUT_TMP = """
 import runpy, sys
-from search import runner
+from search.backend import session as runner
 runner.SHORT = 1000
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -174,9 +174,9 @@ def test_f30_where_ray_cannot_start_it_says_why(tmp_path):
 def test_f30_where_no_temporary_folder_can_be_made_it_is_the_disk(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
-    monkeypatch.setattr(runner, "SHORT", 1000)  # there is a /tmp here
+    monkeypatch.setattr(session, "SHORT", 1000)  # there is a /tmp here
     with pytest.raises(StorageError):
-        runner.fresh_scratch(tmp_path)
+        session.fresh_scratch(tmp_path)
 
 
 # F31: secrets and personal data
@@ -301,7 +301,7 @@ def test_f33_an_image_that_is_a_trap_is_refused_by_name(images, spoil):
 
 
 def test_f34_nothing_is_told_to_anybody():
-    assert runner.ENVIRONMENT["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert session.ENVIRONMENT["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
 def test_f34_no_package_of_ours_opens_a_connection_when_it_is_imported():

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from search import worker
+from search.backend import worker
+from search.backend.worker import Job
 from search.run import ledger, opening
 from search.settings import Settings
 from search.turns import Turn
-from search.worker import Job
 from spaces import Space, choice
 from trainables.files import durable
 from trainables.training.loop import Training

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from search import attempts
-from search.resources import Resources
+from search.backend.resources import Resources
 from search.run import opening
 from trainables.errors import RunError
 from trainables.files import durable

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from search import resources, runner
+from search.backend import resources, session
 from search.settings import Settings
 from trainables.data import decode
 from trainables.hardware import cgroup, cores
@@ -68,7 +68,7 @@ def test_everything_counts_alike(monkeypatch, tmp_path):
     for name, value in {"cpus_per_trial": 1, "gpus_per_trial": None, "max_concurrent": None}.items():
         object.__setattr__(asked, name, value)
     assert resources.local(asked).slots == 1
-    assert runner.here(tmp_path)["num_cpus"] == 1
+    assert session.here(tmp_path)["num_cpus"] == 1
     assert started == []
 
 

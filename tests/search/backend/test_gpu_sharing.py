@@ -1,4 +1,4 @@
-"""How many trials should share a GPU: pytest tests/search/test_sharing.py. The processes are real, their device is the CPU."""
+"""How many trials should share a GPU. The processes are real, their device is the CPU."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import resources, sharing
+from search.backend import gpu_sharing, resources
 from search.run import opening
 from trainables.data import loading
 from trainables.errors import UsageError
@@ -25,7 +25,7 @@ def run(tmp_path, toy, settings):
 def asked(tmp_path, run, settings):
     """What a process is to train, on the digits."""
     cache = loading.prepare("digits", tmp_path / "data", progress=False)
-    return sharing.task(run.trials[0].config, replace(settings(), cache=cache), run, "cpu")
+    return gpu_sharing.task(run.trials[0].config, replace(settings(), cache=cache), run, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def asked(tmp_path, run, settings):
     ],
 )
 def test_twice_as_many_trials_must_bring_a_tenth_more(found, expected):
-    assert sharing.best(found) == expected
+    assert gpu_sharing.best(found) == expected
 
 
 @given(st.lists(st.floats(1, 1e6), min_size=1, max_size=4))
 def test_the_choice_is_one_that_was_measured_and_no_slower_than_one_trial_alone(rates):
     found = {1 << power: rate for power, rate in enumerate(rates)}
-    chosen = sharing.best(found)
+    chosen = gpu_sharing.best(found)
     assert found[chosen] >= found[1]
 
 
@@ -62,15 +62,15 @@ def test_the_choice_is_one_that_was_measured_and_no_slower_than_one_trial_alone(
 def test_there_are_no_more_than_cpus_and_trials(monkeypatch, settings, cpus, trials, at_once, expected):
     monkeypatch.setattr(resources, "local_gpus", lambda: 1)
     monkeypatch.setattr(resources, "local_cpus", lambda: cpus)
-    assert sharing.counts(replace(settings(), max_concurrent=at_once), trials) == expected
+    assert gpu_sharing.counts(replace(settings(), max_concurrent=at_once), trials) == expected
 
 
 @pytest.mark.slow
 def test_processes_train_side_by_side_and_none_is_left(asked, monkeypatch):
-    monkeypatch.setattr(sharing, "SECONDS", 0.5)
+    monkeypatch.setattr(gpu_sharing, "SECONDS", 0.5)
     begun, real = [], subprocess.Popen
-    monkeypatch.setattr(sharing.subprocess, "Popen", lambda *a, **k: begun.append(real(*a, **k)) or begun[-1])
-    found = sharing.paces(asked, [1, 2])
+    monkeypatch.setattr(gpu_sharing.subprocess, "Popen", lambda *a, **k: begun.append(real(*a, **k)) or begun[-1])
+    found = gpu_sharing.paces(asked, [1, 2])
     assert sorted(found) == [1, 2]
     assert min(found.values()) > 0
     assert len(begun) == 2
@@ -79,9 +79,9 @@ def test_processes_train_side_by_side_and_none_is_left(asked, monkeypatch):
 
 @pytest.mark.slow
 def test_what_cannot_train_is_left_out(asked):
-    found = sharing.paces({**asked, "cache": "nowhere"}, [1, 2])
+    found = gpu_sharing.paces({**asked, "cache": "nowhere"}, [1, 2])
     assert found == {}
-    assert sharing.said(found) == "trials on one GPU: none could train; --gpus-per-trial 1"
+    assert gpu_sharing.said(found) == "trials on one GPU: none could train; --gpus-per-trial 1"
 
 
 def test_a_process_waits_for_the_word_and_ends_with_it(asked):
@@ -101,9 +101,9 @@ def test_the_fraction_is_that_of_the_most_expensive_trial_that_is_left(monkeypat
     tried = []
     monkeypatch.setattr(resources, "local_gpus", lambda: 1)
     monkeypatch.setattr(resources, "local_cpus", lambda: 16)
-    monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(asked) or {1: 10.0, 2: 19.0})
+    monkeypatch.setattr(gpu_sharing, "paces", lambda asked, numbers: tried.append(asked) or {1: 10.0, 2: 19.0})
     wide = replace(run.trials[1], config={**run.trials[1].config, "width": 1024})
-    found, said = sharing.settled(
+    found, said = gpu_sharing.settled(
         replace(settings(), gpus_per_trial="auto"), replace(run, trials=[run.trials[0], wide])
     )
     assert found.gpus_per_trial == 0.5
@@ -116,9 +116,9 @@ def test_the_largest_batch_counts_as_much_as_the_network(monkeypatch, settings, 
     """Both decide what of the memory a trial takes."""
     tried = []
     monkeypatch.setattr(resources, "local_gpus", lambda: 1)
-    monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(asked) or {})
+    monkeypatch.setattr(gpu_sharing, "paces", lambda asked, numbers: tried.append(asked) or {})
     large = replace(run.trials[1], config={**run.trials[1].config, "batch_size": 4096})
-    sharing.settled(
+    gpu_sharing.settled(
         replace(settings(), gpus_per_trial="auto"), replace(run, trials=[run.trials[0], large, run.trials[2]])
     )
     assert tried[0]["config"]["batch_size"] == 4096
@@ -128,24 +128,26 @@ def test_trials_that_tpe_has_not_planned_yet_count(monkeypatch, settings, run):
     tried = []
     monkeypatch.setattr(resources, "local_gpus", lambda: 1)
     monkeypatch.setattr(resources, "local_cpus", lambda: 16)
-    monkeypatch.setattr(sharing, "paces", lambda asked, numbers: tried.append(numbers) or {})
+    monkeypatch.setattr(gpu_sharing, "paces", lambda asked, numbers: tried.append(numbers) or {})
     begun = replace(run, trials=run.trials[:1], totals=dataclasses.replace(run.totals, trials=30, seeds=2))
-    sharing.settled(replace(settings(), gpus_per_trial="auto"), begun)
+    gpu_sharing.settled(replace(settings(), gpus_per_trial="auto"), begun)
     assert tried == [[1, 2, 4, 8]]
 
 
 def test_without_a_gpu_there_is_nothing_to_share(monkeypatch, settings, run):
     monkeypatch.setattr(resources, "local_gpus", lambda: 0)
     auto = replace(settings(), gpus_per_trial="auto")
-    assert sharing.settled(settings(), run) == (settings(), None)
-    assert sharing.settled(auto, run) == (replace(auto, gpus_per_trial=None), "no GPU on this machine to share")
-    assert sharing.settled(auto, replace(run, trials=[]))[1] is None
+    assert gpu_sharing.settled(settings(), run) == (settings(), None)
+    assert gpu_sharing.settled(auto, run) == (replace(auto, gpus_per_trial=None), "no GPU on this machine to share")
+    assert gpu_sharing.settled(auto, replace(run, trials=[]))[1] is None
     with pytest.raises(UsageError, match="Give a fraction"):
-        sharing.settled(replace(auto, address="10.0.0.1:6379"), run)
+        gpu_sharing.settled(replace(auto, address="10.0.0.1:6379"), run)
 
 
 def test_one_that_says_nothing_is_not_waited_for_for_ever(asked, monkeypatch):
     """It sleeps instead of training, as a process does whose GPU hangs."""
-    monkeypatch.setattr(sharing, "PATIENCE", 0.2)
-    monkeypatch.setattr(sharing.child, "command", lambda module: [sys.executable, "-c", "import time; time.sleep(60)"])
-    assert sharing.paces(asked, [1, 2]) == {}
+    monkeypatch.setattr(gpu_sharing, "PATIENCE", 0.2)
+    monkeypatch.setattr(
+        gpu_sharing.child, "command", lambda module: [sys.executable, "-c", "import time; time.sleep(60)"]
+    )
+    assert gpu_sharing.paces(asked, [1, 2]) == {}

@@ -19,17 +19,17 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from search import nodes
-from search.authentication import protect
+from search.backend import nodes
+from search.backend.authentication import protect
+from search.backend.resources import Resources, local_cpus, local_gpus, share
+from search.backend.worker import Job, train_trial
 from search.faults.interrupts import Interrupted, Interrupts, shielded
 from search.faults.machine import Fault
 from search.faults.worker_deaths import Casualties
-from search.resources import Resources, local_cpus, local_gpus, share
 from search.run.decisions import Decisions
 from search.run.ledger import Run
 from search.settings import Settings
 from search.turns import Notify, Turn
-from search.worker import Job, train_trial
 from trainables.cli import streams
 from trainables.cli.child import ROOT
 from trainables.errors import RayError
@@ -249,8 +249,8 @@ def attempt(
     """
     from ray import tune
 
-    from search.tune_parts import PlanScheduler, PlanSearcher, Watch
-    from search.worker_errors import contained
+    from search.backend.tune import PlanScheduler, PlanSearcher, Watch
+    from search.backend.worker_errors import contained
 
     def trial(config: dict[str, Any]) -> None:
         train_trial(job, Turn(**config), tune.report)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from search import resources
+from search.backend import resources
 from search.run.ledger import Run
 from search.settings import AUTO, Settings
 from trainables.cli import child

@@ -1,10 +1,10 @@
-"""What a node of a cluster answers, without Ray: pytest tests/search/test_nodes.py"""
+"""What a node of a cluster answers, without Ray: pytest tests/search/backend/test_nodes.py"""
 
 from dataclasses import replace
 
 import pytest
 
-from search.nodes import Asked, answer_of, prepare, ready, see
+from search.backend.nodes import Asked, answer_of, prepare, ready, see
 from trainables.data import loading
 from trainables.errors import DataError, StorageError
 

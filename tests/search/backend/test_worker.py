@@ -1,4 +1,4 @@
-"""What a worker of Ray does between trials, without Ray: pytest tests/search/test_worker.py"""
+"""What a worker of Ray does between trials, without Ray: pytest tests/search/backend/test_worker.py"""
 
 import contextlib
 import gc
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from search import worker
+from search.backend import worker
 from search.run import opening
 from search.turns import Turn
 from trainables.files import durable

@@ -1,4 +1,4 @@
-"""Limits that Ray does not start under: pytest tests/search/test_limits.py"""
+"""Limits that Ray does not start under: pytest tests/search/backend/test_limits.py"""
 
 import os
 import resource
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from search import limits
+from search.backend import limits
 from trainables.errors import RayError, StorageError
 from trainables.hardware import cgroup
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INFINITY = resource.RLIM_INFINITY
 
 

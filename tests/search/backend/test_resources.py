@@ -1,11 +1,11 @@
-"""What a trial gets and how many run at once: pytest tests/search/test_resources.py"""
+"""What a trial gets and how many run at once: pytest tests/search/backend/test_resources.py"""
 
 import os
 from types import SimpleNamespace
 
 import pytest
 
-from search.resources import check_disk, fit, local_cpus, local_gpus, share
+from search.backend.resources import check_disk, fit, local_cpus, local_gpus, share
 from trainables.errors import StorageError, UsageError
 from trainables.hardware import nvidia
 

@@ -31,7 +31,7 @@ class Asked:
 
 def environment() -> dict[str, Any]:
     """Ray's runtime environment for workers on other nodes: our packages, as they are here, and how memory is kept."""
-    here = Path(__file__).parents[1]
+    here = Path(__file__).parents[2]
     return {"py_modules": [str(here / package) for package in PACKAGES], "env_vars": memory.ENVIRONMENT}
 
 

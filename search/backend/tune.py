@@ -10,6 +10,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search.backend.worker_errors import LastError
 from search.faults.heartbeat import Watchdog
 from search.faults.machine import FailureStreak, Fault
 from search.faults.worker_deaths import Casualties
@@ -17,7 +18,6 @@ from search.run import ledger
 from search.run.decisions import Decisions
 from search.run.opening import tidy_trial
 from search.turns import Notify, Turns
-from search.worker_errors import LastError
 from trainables.errors import LockedError, StorageError
 
 
