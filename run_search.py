@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from search import options
 from search.flags import Flags, check_least, spellings
+from search.terminal import options
 from trainables.cli import signals
 from trainables.cli.execution import check_choice, execute, tell
 from trainables.cli.options import application, with_examples
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from analysis.live import Live
     from search.faults.interrupts import Interrupts
-    from search.progress import Progress
     from search.recorded import Totals
     from search.run.ledger import Run
     from search.settings import Settings
+    from search.terminal.progress import Progress
     from search.turns import Notify
     from spaces import Space
     from trainables.files.durable import Record
@@ -199,7 +199,7 @@ def change_space(space: "Space", texts: tuple[str, ...]) -> "Space":
 
 def print_spaces() -> int:
     """Every space in one line, on stdout."""
-    from search import preview
+    from search.terminal import preview
 
     tell(preview.listing())
     return 0
@@ -208,8 +208,8 @@ def print_spaces() -> int:
 def print_space(name: str, asked: Flags) -> int:
     """What a search of this space would look like, on stdout. --max-params counts with ten classes."""
     import spaces
-    from search import preview
     from search.algorithms import plan
+    from search.terminal import preview
 
     space = change_space(spaces.load(name), tuple(asked.set_ or ()))
     if asked.max_params is not None:
@@ -222,8 +222,8 @@ def print_space(name: str, asked: Flags) -> int:
 
 def print_estimate(settings: "Settings") -> int:
     """What the search would cost, on stdout. Nothing is written into the run."""
-    from search import estimate
     from search.backend import resources
+    from search.terminal import estimate
     from trainables.data import loading
 
     path = settings.runs_dir / settings.run_name
@@ -272,12 +272,13 @@ def run(
     """Train what is not trained yet, write the results, and return the exit code."""
     from analysis.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.live import Live
-    from search import attempts, display, estimate
+    from search import attempts
     from search.backend import gpu_sharing, resources
     from search.faults.interrupts import Interrupted
-    from search.progress import Progress
     from search.run import ledger, local, lock, opening
     from search.run.confirmation import is_complete
+    from search.terminal import display, estimate
+    from search.terminal.progress import Progress
     from trainables.data import loading
     from trainables.files import durable
 

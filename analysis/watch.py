@@ -8,12 +8,12 @@ from rich.live import Live
 
 from analysis import commands
 from analysis.mirrors import changed
-from search import display
-from search.progress import Progress
 from search.run import ledger
 from search.run.confirmation import is_complete
 from search.run.ledger import Run
 from search.run.lock import held
+from search.terminal import display
+from search.terminal.progress import Progress
 
 EVERY = 2.0  # seconds between readings
 

@@ -23,10 +23,10 @@ import spaces
 from analysis import results, standing
 from benchmarks.leaderboard import curves, rows
 from benchmarks.record import Table, keep
-from search.progress import Progress
 from search.run import ledger, opening
 from search.run.decisions import of_run
 from search.settings import Settings
+from search.terminal.progress import Progress
 from search.turns import Turns
 from trainables.data import loading
 from trainables.files import durable

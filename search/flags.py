@@ -1,6 +1,6 @@
 """The flags of run_search.py: one entry each, from which its options, its help, the defaults and the tables in docs/ follow.
 
-    python -m search.reference     writes those tables anew
+    python -m search.terminal.reference     writes those tables anew
 
 No typer here, nor anything else that is slow to import: a search reads its defaults from here, too.
 """
@@ -46,7 +46,7 @@ class Flag:
     least: int | None = None  # the smallest value
     names: tuple[str, ...] = ()  # how it is written, if the name of its field does not say so
     value: str | None = None  # how its value is called, if its type does not say so
-    complete: str | None = None  # the values that a shell offers: a function of search/completion.py
+    complete: str | None = None  # the values that a shell offers: a function of search/terminal/completion.py
 
 
 def flag(default: Default, group: str, kind: Kind, text: str, **more: Any) -> Default:

@@ -102,7 +102,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "pytest -m slow": ".ci/run::pytest -m slow",
     "ruff check . && ruff format --check . && mypy": ".ci/run::ruff check .\nruff format --check .\nmypy",
     "python run_search.py": ".ci/run::python run_search.py --space lr_sweep",
-    "cifar-search --show-completion": "tests/search/test_completion.py::def test_bash_itself_completes_a_line",
+    "cifar-search --show-completion": "tests/search/terminal/test_completion.py::def test_bash_itself_completes_a_line",
     "python -m analysis export": EXCERPTS,
     "python -m trainables.data cifar10": "tests/trainables/data/sources/test_cifar.py::def test_prepare_holds_out_a_tenth",
     "python run_search.py --space mlp_random --epochs 10": f"{SEARCHES}::def test_totals_grow",
@@ -128,7 +128,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "dvc metrics show": f'{DVC}::dvc("metrics", "show"',
     "dvc params diff": f'{DVC}::dvc("params", "diff")',
     "dvc plots show": f'{DVC}::dvc("plots", "show")',
-    "python -m search.reference": "tests/search/test_flags.py::def test_the_tables_in_the_documentation_are_up_to_date",
+    "python -m search.terminal.reference": "tests/search/test_flags.py::def test_the_tables_in_the_documentation_are_up_to_date",
     "python -m tests.faults --kills 200": "tests/faults/test_killed_search.py::python -m tests.faults",
 }  # fmt: skip
 

@@ -384,7 +384,7 @@ NOTED = {  # flags, and a note that they call for
 @pytest.mark.parametrize("case", NOTED)
 def test_a_note_is_printed_whether_or_not_progress_is(command, monkeypatch, case):
     """Once, and the same with --dry-run, which trains nothing, with --quiet and without it."""
-    monkeypatch.setattr("search.estimate.mean_seconds", lambda *_: (1.0, 1, None))
+    monkeypatch.setattr("search.terminal.estimate.mean_seconds", lambda *_: (1.0, 1, None))
     flags, said = NOTED[case]
     kinds = [command(*flags, "--dataset=digits", "--name=t", *more)[1] for more in (["--dry-run"], ["--quiet"], [])]
     notes = [[line for line in text.splitlines() if line.startswith("note: ")] for text in kinds]

@@ -8,8 +8,9 @@ from rich.console import Console
 
 import run_search
 import spaces
-from search import attempts, display
+from search import attempts
 from search.run import ledger
+from search.terminal import display
 from trainables.cli.execution import execute
 from trainables.files import durable
 

@@ -15,9 +15,9 @@ from analysis import news, ranking
 from analysis.evidence import Line
 from analysis.standing import stand
 from analysis.verify_trial import TrialFiles
-from search.progress import Progress
 from search.run import confirmation, opening, order, warm_start
 from search.status import STATUSES
+from search.terminal.progress import Progress
 from trainables.files import durable
 from trainables.objective import ACCURACY
 

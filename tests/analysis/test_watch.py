@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from analysis import watch
-from search import display
 from search.run import lock
+from search.terminal import display
 
 
 def printed(folder) -> str:

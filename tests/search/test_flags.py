@@ -12,9 +12,10 @@ import pytest
 from typer.main import get_command
 
 import run_search
-from search import flags, recorded, reference
+from search import flags, recorded
 from search.flags import FLAGS, Flags, Kind, check_least, described, spellings
 from search.settings import Settings
+from search.terminal import reference
 from trainables.cli import execution, options
 from trainables.errors import UsageError
 
@@ -137,7 +138,7 @@ def test_where_there_is_no_checkout_the_version_is_the_installed_one(monkeypatch
 
 def test_the_tables_in_the_documentation_are_up_to_date():
     for path, text in reference.written().items():
-        assert path.read_text() == text, "run python -m search.reference"
+        assert path.read_text() == text, "run python -m search.terminal.reference"
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis import commands
-from search import completion
 from search.recorded import Totals
 from search.run import resume
 from search.run.ledger import Run
 from search.stopping import rules
+from search.terminal import completion
 from spaces import Scheduler, Space, choice
 from tests.records import recorded_identity
 from trainables.data import names

@@ -1,11 +1,11 @@
-"""What a search will cost, before it is paid: pytest tests/search/test_estimate.py"""
+"""What a search will cost, before it is paid: pytest tests/search/terminal/test_estimate.py"""
 
 import pytest
 
-from search import estimate
-from search.display import clock
-from search.progress import Progress
 from search.run import ledger, opening
+from search.terminal import estimate
+from search.terminal.display import clock
+from search.terminal.progress import Progress
 from spaces import Space, choice
 from trainables.errors import DataError, ExpectedError, RunError, TrialsError
 from trainables.files import durable

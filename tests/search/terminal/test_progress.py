@@ -1,4 +1,4 @@
-"""How far a search is, and what a terminal shows of it: pytest tests/search/test_progress.py"""
+"""How far a search is, and what a terminal shows of it: pytest tests/search/terminal/test_progress.py"""
 
 import dataclasses
 import fcntl
@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console, Group
 from rich.table import Table
 
-from search import display
-from search.progress import Progress
 from search.run import ledger, opening
+from search.terminal import display
+from search.terminal.progress import Progress
 from trainables.files import durable
 
 

@@ -1,6 +1,6 @@
 """The tables of flags in docs/, written from search/flags.py: all of flags.md, and a part of resume.md.
 
-python -m search.reference     writes both anew; a test says when that is due
+python -m search.terminal.reference     writes both anew; a test says when that is due
 """
 
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ from pathlib import Path
 from search.flags import FLAGS, Flags, Kind, described, of_kind, spellings
 from trainables.cli.options import shown
 
-DOCS = Path(__file__).parents[1] / "docs"
-BEGIN, END = "<!-- written by python -m search.reference: begin -->\n", "<!-- end -->\n"
+DOCS = Path(__file__).parents[2] / "docs"
+BEGIN, END = "<!-- written by python -m search.terminal.reference: begin -->\n", "<!-- end -->\n"
 TITLES = ("flag", "default", "meaning", "class")
 PAGE = """# The flags of run_search.py
 
-`python -m search.reference` writes this page from `search/flags.py`. The class says whether another value may be given when a run
-is continued: [resume.md](resume.md). `--help` prints the same groups.
+`python -m search.terminal.reference` writes this page from `search/flags.py`. The class says whether another value may be
+given when a run is continued: [resume.md](resume.md). `--help` prints the same groups.
 
 Underscores may stand for dashes. `-h`, `--help` and `--version` print and stop; `--debug` adds the traceback to an error.
 """

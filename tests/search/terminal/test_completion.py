@@ -11,7 +11,7 @@ import pytest
 
 import spaces
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INSTALLED = "import sys, run_search; sys.argv[0] = 'cifar-search'; run_search.installed()"
 
 

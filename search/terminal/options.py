@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from search import completion
 from search.flags import FLAGS, INSTEAD, Flags, described, spellings
+from search.terminal import completion
 from trainables.cli.options import Command, Version, in_brackets, option
 
 Search = Callable[[Flags, Set[str]], int]

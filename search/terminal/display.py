@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.progress import Progress, TrialProgress
 from search.settings import plural
 from search.stopping.rules import WAITING
+from search.terminal.progress import Progress, TrialProgress
 from search.turns import Notify
 from trainables import written
 from trainables.cli import streams

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from search.algorithms import plan
-from search.display import clock
-from search.progress import Progress
 from search.recorded import GROWING, Totals
 from search.run import identity, ledger
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
 from search.settings import Settings, plural
 from search.stopping.rules import ideal_course, ideal_epochs, label
+from search.terminal.display import clock
+from search.terminal.progress import Progress
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable

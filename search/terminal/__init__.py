@@ -1,0 +1,1 @@
+"""What the command asks and shows: options, completion, progress, estimate, preview."""
