@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from analysis.live import Live
     from search.faults.interrupts import Interrupts
-    from search.recorded import Totals
+    from search.records import Totals
     from search.run.ledger import Run
     from search.settings import Settings
     from search.terminal.progress import Progress

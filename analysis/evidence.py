@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.recorded import Shape
+from search.records import Shape
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record

@@ -14,7 +14,7 @@ from analysis.verify_decisions import DECISION, check_decisions, is_rule
 from analysis.verify_plan import check_plan
 from analysis.verify_points import check_points
 from analysis.verify_trial import TrialFiles, read_trial
-from search.recorded import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
+from search.records import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.run import confirmation, ledger
 from search.run.lock import held
 from trainables.errors import RunError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify_trial import TrialFiles
-from search.recorded import Shape
+from search.records import Shape
 from search.run import ledger
 from search.stopping.rules import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
 from trainables.files.durable import Record

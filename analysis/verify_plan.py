@@ -2,7 +2,7 @@
 
 from analysis.evidence import Evidence, Line
 from search.algorithms import plan
-from search.recorded import Totals
+from search.records import Totals
 from search.run import confirmation
 from search.run.ledger import PLANNED
 from spaces import MAX_GRID

@@ -14,7 +14,7 @@ from analysis.evidence import Evidence, Line
 from analysis.verify_trial import TrialFiles
 from search.algorithms import plan
 from search.algorithms.tpe import Told, suggest
-from search.recorded import Identity, Totals
+from search.records import Identity, Totals
 from search.run import growth
 from search.status import ENDED
 from spaces import Point, Space

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import predictions
 from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
-from search.recorded import Shape
+from search.records import Shape
 from search.run import confirmation
 from search.run.ledger import OUTCOMES
 from trainables.config import trial_id

@@ -21,7 +21,7 @@ import typer
 from benchmarks import record
 from benchmarks.leaderboard import IDENTITY
 from benchmarks.record import Table
-from search.recorded import Identity, Totals
+from search.records import Identity, Totals
 from search.run.decisions import of_run
 from search.run.ledger import Run, Trial
 from search.stopping.rules import rule

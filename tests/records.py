@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from search.recorded import Identity
+from search.records import Identity
 
 IMAGES = 300  # of the validation split
 

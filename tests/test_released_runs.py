@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from analysis import verify, write
-from search import recorded
+from search import records
 from search.run import identity, ledger
 from search.run.confirmation import is_complete
 from search.settings import Settings
@@ -83,7 +83,7 @@ def statuses(run: ledger.Run) -> list[str]:
 
 
 def test_every_format_has_its_three_runs():
-    assert {f"schema-{schema}" for schema in recorded.SCHEMAS} == set(FORMATS)
+    assert {f"schema-{schema}" for schema in records.SCHEMAS} == set(FORMATS)
     ends = ("finished", "interrupted", "stopped")
     assert {path.name for path in RUNS} == {f"{released}-{end}" for released in FORMATS for end in ends}
 

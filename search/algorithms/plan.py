@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from search.algorithms.qmc import halton
-from search.recorded import Totals
+from search.records import Totals
 from spaces import Point, Space
 from trainables.config import key_of, trial_id
 from trainables.errors import SpaceError

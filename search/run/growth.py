@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.algorithms import plan
 from search.algorithms.tpe import Told, suggest
-from search.recorded import Totals
+from search.records import Totals
 from search.run import ledger
 from spaces import Space
 from trainables.config import Config

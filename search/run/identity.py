@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import trainables
-from search.recorded import SCHEMA, Identity
+from search.records import SCHEMA, Identity
 from search.settings import Settings
 from search.stopping import rules
 from trainables.data.loading import Dataset

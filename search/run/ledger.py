@@ -10,7 +10,7 @@ from operator import contains, itemgetter
 from pathlib import Path
 from typing import Any
 
-from search.recorded import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
+from search.records import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.status import ENDED, Status
 from trainables.errors import RunError
 from trainables.files.durable import Record, parse, read_json, read_last_with, read_lines

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from search.recorded import Identity
+from search.records import Identity
 from search.run import identity, ledger
 from search.run.resume import names
 from search.settings import Settings, usual_name

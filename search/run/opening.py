@@ -7,7 +7,7 @@ from typing import Any
 
 from search.algorithms import plan
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
-from search.recorded import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
+from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.run import confirmation, identity, order
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
 from search.settings import Settings, plural

@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from search.flags import OF_A_RULE
-from search.recorded import Identity
+from search.records import Identity
 from search.run import ledger, local
 from search.run.confirmation import is_complete
 from trainables import config

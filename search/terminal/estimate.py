@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from search.algorithms import plan
-from search.recorded import GROWING, Totals
+from search.records import GROWING, Totals
 from search.run import identity, ledger
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best

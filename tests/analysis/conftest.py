@@ -13,7 +13,7 @@ import torch
 
 import spaces
 from analysis.write import write_results
-from search.recorded import Totals
+from search.records import Totals
 from search.run.ledger import Run, Trial
 from tests.records import recorded_identity
 from trainables.config import complete, trial_id

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from analysis import frame, results, verify, write
 from analysis.evidence import fits
 from analysis.leaderboard import as_json, records
-from search import recorded
-from search.recorded import Identity
+from search import records as recorded
+from search.records import Identity
 from search.run import confirmation, identity, ledger, lock, opening
 from search.run.confirmation import is_complete
 from search.run.decisions import Decisions

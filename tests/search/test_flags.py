@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 import run_search
-from search import flags, recorded
+from search import flags, records
 from search.flags import FLAGS, Flags, Kind, check_least, described, spellings
 from search.settings import Settings
 from search.terminal import reference
@@ -101,7 +101,7 @@ def test_a_number_below_the_least_is_refused(name):
 
 
 def test_a_total_that_may_grow_is_one_of_the_run_folder():
-    assert sorted(recorded.GROWING.values()) == sorted(spellings(name)[0] for name in flags.of_kind(Kind.TOTAL))
+    assert sorted(records.GROWING.values()) == sorted(spellings(name)[0] for name in flags.of_kind(Kind.TOTAL))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis import commands
-from search.recorded import Totals
+from search.records import Totals
 from search.run import resume
 from search.run.ledger import Run
 from search.stopping import rules

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import spaces
 from search.algorithms import tpe
-from search.recorded import Identity
+from search.records import Identity
 from search.run import order
 from search.run.decisions import Decisions, halve
 from search.stopping.rules import Rungs, least, rule, survivors

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import spaces
 from search.algorithms import plan
-from search.recorded import Totals
+from search.records import Totals
 from spaces import Space, choice, integers, uniform
 from trainables.config import trial_id_of_schema_1
 from trainables.errors import SpaceError
