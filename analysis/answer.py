@@ -2,8 +2,12 @@
 
 import pandas as pd
 
-from analysis import commands, majority, next_step, valued
-from analysis.blocks import (
+from analysis import majority, next_step, valued
+from analysis.comparison import SEEDS
+from analysis.frame import Row, rows_of
+from analysis.leaderboard import identifier, worded
+from analysis.render import commands
+from analysis.render.blocks import (
     Blocks,
     Bold,
     Code,
@@ -17,10 +21,7 @@ from analysis.blocks import (
     join,
     paragraphs,
 )
-from analysis.comparison import SEEDS
-from analysis.frame import Row, rows_of
-from analysis.leaderboard import identifier, worded
-from analysis.markdown import count, percent, plural, settings, without_folders
+from analysis.render.markdown import count, percent, plural, settings, without_folders
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from analysis.winner import network

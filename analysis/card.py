@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from analysis import commands, majority, statistics
-from analysis.blocks import Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
-from analysis.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
+from analysis import majority, statistics
+from analysis.render import commands
+from analysis.render.blocks import Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
+from analysis.render.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
 from analysis.standing import Standing, confirmations, stand
 from analysis.testing import evaluation
 from analysis.trials import label

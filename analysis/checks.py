@@ -5,14 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import audit, commands, majority, next_step, regions, valued
-from analysis.blocks import Blocks, Break, Code, Heading, Items, Words
+from analysis import audit, majority, next_step, regions, valued
 from analysis.comparison import SEEDS
 from analysis.frame import Row, rows_of
 from analysis.importance import Mattered
 from analysis.leaderboard import FEW_SEEDS, standard_error
-from analysis.markdown import count, plural, sentence, setting
 from analysis.ranges import Range, Searched, edge, searched, wider
+from analysis.render import commands
+from analysis.render.blocks import Blocks, Break, Code, Heading, Items, Words
+from analysis.render.markdown import count, plural, sentence, setting
 from analysis.standing import Standing
 from analysis.statistics import LEVEL, mcnemar
 from search.run.ledger import Run, Trial

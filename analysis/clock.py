@@ -3,7 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from analysis.markdown import NOTHING, count
+from analysis.render.markdown import NOTHING, count
 from search.run.ledger import Run, Trial
 from trainables.errors import ExpectedError
 from trainables.files.durable import Record, read_lines

@@ -10,10 +10,10 @@ import numpy as np
 
 from analysis import frame, next_step, statistics, tuning_curve, valued
 from analysis.best import Winner, chance, winner
-from analysis.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
-from analysis.markdown import NOTHING, count, plural, rendered, setting, settings
+from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
+from analysis.render.markdown import NOTHING, count, plural, rendered, setting, settings
 from analysis.selection import Selection, as_table, select
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis import valued
-from analysis.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.frame import Row, rows_of
 from analysis.leaderboard import (
     BEST_EPOCH,
@@ -29,7 +28,8 @@ from analysis.leaderboard import (
     width,
     worded,
 )
-from analysis.markdown import NOTHING, cut, plural
+from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
+from analysis.render.markdown import NOTHING, cut, plural
 from analysis.standing import Standing
 from search.run.ledger import Run
 from trainables import written

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import valued
 from analysis.frame import Row, rows_of
-from analysis.markdown import one_line, setting
+from analysis.render.markdown import one_line, setting
 from search.run.ledger import Run, Trial
 from trainables import written
 from trainables.objective import Objective

@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from analysis import fonts
 from analysis.curves import Axis
-from analysis.markdown import NOTHING, count, rate
 from analysis.pictures import Picture
 from analysis.plots import COLOURS, GREY, STYLE, as_svg
+from analysis.render.markdown import NOTHING, count, rate
 
 BLUE, ORANGE = COLOURS[:2]
 LINES: dict[str, dict[str, Any]] = {  # of parallel coordinates

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import valued
-from analysis.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
 from analysis.importance import BEST, SHUFFLES, Mattered
-from analysis.markdown import NOTHING, count, plural, setting
 from analysis.ranges import Range, searched, tried
+from analysis.render.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
+from analysis.render.markdown import NOTHING, count, plural, setting
 from analysis.same_epoch import Compared, Entry, compare
 from analysis.standing import Standing
 from analysis.statistics import LEVEL

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import next_step, results, testing
-from analysis.blocks import Table
 from analysis.export import KEPT
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
-from analysis.markdown import NOTHING, percent, plural, rendered
+from analysis.render.blocks import Table
+from analysis.render.markdown import NOTHING, percent, plural, rendered
 from search.run import lock
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from analysis.blocks import Blocks, Code, Foreign, Heading, Link, Paragraph, Table, Words, join, paragraphs
 from analysis.frame import planned, rows_of
 from analysis.leaderboard import identifier
-from analysis.markdown import count, plural, without_folders
+from analysis.render.blocks import Blocks, Code, Foreign, Heading, Link, Paragraph, Table, Words, join, paragraphs
+from analysis.render.markdown import count, plural, without_folders
 from search.run.ledger import Run
 
 EXAMPLES = 3  # ids named for each cause

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import cost
+from analysis.render import network_cost
 from search.run import ledger
 from search.run.ledger import Run, Trial
 
@@ -66,7 +66,7 @@ def facts(trials: Sequence[Trial]) -> Columns:
 
 def costs(runs: Sequence[Run]) -> Columns:
     """What the network of each trial costs."""
-    found = [pair for run in runs for pair in cost.of_trials(planned(run), len(run.identity.classes))]
+    found = [pair for run in runs for pair in network_cost.of_trials(planned(run), len(run.identity.classes))]
     return {name: [pair[place] for pair in found] for place, name in enumerate(COSTS)}
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from analysis import commands
+from analysis.render import commands
 from search.run import local
 from search.run.ledger import Run
 from trainables.data import loading

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, chosen, comparison, confirmation, cost, frame, majority, next_step, ranking, valued
-from analysis.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
+from analysis import answer, chosen, comparison, confirmation, frame, majority, next_step, ranking, valued
 from analysis.frame import Row
 from analysis.leaderboard import (
     BEST_EPOCH,
@@ -27,7 +26,9 @@ from analysis.leaderboard import (
     stopped_words,
     tally,
 )
-from analysis.markdown import count, plain, rendered
+from analysis.render import network_cost
+from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
+from analysis.render.markdown import count, plain, rendered
 from analysis.standing import Standing, stand, stops_early
 from search.run.ledger import Run
 from trainables import written
@@ -220,12 +221,12 @@ def best_table(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str]) -> Bloc
 
 def costs_of(rows: pd.DataFrame, runs: Sequence[Run]) -> Mapping[int, Sequence[str]]:
     """The cells of what a network costs; none for several runs, whose places in their plans are not unlike."""
-    return cost.cells(rows, best_rows(rows)) if len(runs) == 1 else {}
+    return network_cost.cells(rows, best_rows(rows)) if len(runs) == 1 else {}
 
 
 def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> list[Words]:
     """What the numbers of a table are."""
-    words = cost.words(rows, costs_of(rows, runs)) if len(runs) == 1 else ""
+    words = network_cost.words(rows, costs_of(rows, runs)) if len(runs) == 1 else ""
     seeds = sorted({run.totals.seeds for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
     objective = valued.objective_of(rows)

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from analysis import chosen, comparison, valued
-from analysis.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
-from analysis.cost import NAMES
 from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
-from analysis.markdown import NOTHING, count, cut, plain, plural, setting
+from analysis.render.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
+from analysis.render.markdown import NOTHING, count, cut, plain, plural, setting
+from analysis.render.network_cost import NAMES
 from analysis.statistics import expected_best, t_factor
 from search.status import LOST
 from trainables import written
@@ -46,7 +46,7 @@ def leaderboard(
 
     Args:
         keys: the hyperparameters (or other columns) worth a column.
-        costs: the cells of analysis.cost, by the place of a trial in the plan; none if all cost the same.
+        costs: the cells of analysis.render.network_cost, by the place of a trial in the plan; none if all cost the same.
         order: the keys that have room first, if this is not their own order.
     """
     rows = rows_of(ranked)

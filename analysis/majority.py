@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import chosen, predictions, statistics, valued
 from analysis.leaderboard import chance
-from analysis.markdown import cut, percent, plural
+from analysis.render.markdown import cut, percent, plural
 from analysis.standing import Standing
 from search.run.ledger import Run
 from trainables.data import census

@@ -3,10 +3,10 @@
 import shlex
 from collections import Counter
 
-from analysis import commands
 from analysis.leaderboard import worded
-from analysis.markdown import plural
 from analysis.ranges import text
+from analysis.render import commands
+from analysis.render.markdown import plural
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from search.status import STATUSES

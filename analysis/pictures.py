@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import audit, cost, valued
+from analysis import audit, valued
 from analysis.curves import axis_of, spread
 from analysis.frame import Row, rows_of
 from analysis.importance import BEST
-from analysis.markdown import NOTHING, one_line, setting
 from analysis.ranges import Range, searched
+from analysis.render import network_cost
+from analysis.render.markdown import NOTHING, one_line, setting
 from analysis.standing import Standing
 from analysis.testing import evaluation
 from search.run.ledger import Run
@@ -185,11 +186,11 @@ def progress(run: Run) -> Picture:
 
 def size(run: Run, where: Standing) -> Picture:
     """Parameters and value of each finished configuration, and those on the Pareto front."""
-    sizes = cost.parameters(where.board)
+    sizes = network_cost.parameters(where.board)
     finished = where.board[where.board["status"] == "finished"]
     if not sizes or len(finished) < 3:
         return {}
-    front, objective = cost.pareto(where.board, sizes), run.identity.objective
+    front, objective = network_cost.pareto(where.board, sizes), run.identity.objective
     values = [written.plotted(objective, value) for value in finished[objective.column]]
     pairs = list(zip(finished["index"], values, strict=True))
     shown = [pair for pair in spread(pairs, MOST_POINTS) if pair[0] not in front]

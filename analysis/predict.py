@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.blocks import Foreign, Table, Words
 from analysis.export import CONFIG, FORMAT, WEIGHTS
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json
-from analysis.markdown import percent, rendered
+from analysis.render.blocks import Foreign, Table, Words
+from analysis.render.markdown import percent, rendered
 from trainables.errors import DataError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record

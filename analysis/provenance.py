@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.blocks import Blocks, Details, Foreign, Heading, Table
-from analysis.markdown import count, setting
+from analysis.render.blocks import Blocks, Details, Foreign, Heading, Table
+from analysis.render.markdown import count, setting
 from search.run.ledger import Run
 from trainables.files.durable import read_lines
 

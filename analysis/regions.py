@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.frame import Row, rows_of
-from analysis.markdown import setting
 from analysis.ranges import Range, Searched, goes_on, searched
+from analysis.render.markdown import setting
 from search.run.ledger import Run
 
 PURE = 0.5  # share of diverged trials in a region that deserves its name

@@ -13,18 +13,19 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from analysis import clock, cost, results, valued
-from analysis.blocks import Blocks, Heading, items
+from analysis import clock, results, valued
 from analysis.clock import Clock
-from analysis.cost import MARK, operation_count
 from analysis.curves import axis_of
 from analysis.frame import Row
-from analysis.html import rendered
 from analysis.joined import all_records
 from analysis.leaderboard import has_value, over_images, place, worded
-from analysis.markdown import NOTHING, count, one_line, plural, setting
 from analysis.pictures import pictures
 from analysis.ranges import searched
+from analysis.render import network_cost
+from analysis.render.blocks import Blocks, Heading, items
+from analysis.render.html import rendered
+from analysis.render.markdown import NOTHING, count, one_line, plural, setting
+from analysis.render.network_cost import MARK, operation_count
 from analysis.standing import Standing, stand
 from search.run.ledger import Run
 from trainables import written
@@ -83,7 +84,7 @@ def page(run: Run) -> str:
 <body>
 <main>
 {rendered(found.above, run.folder)}
-{trials(where, rows, times, cost.front(where.board, where.trials))}
+{trials(where, rows, times, network_cost.front(where.board, where.trials))}
 {rendered((*reading(run, where, plots), *found.below), run.folder)}
 </main>
 <script type="application/json" id="data">{embedded(values(run, rows, where.keys))}</script>

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis import images, next_step, pairs, statistics, testing, trials
-from analysis.commands import dataset
-from analysis.markdown import one_line, plural
+from analysis.render.commands import dataset
+from analysis.render.markdown import one_line, plural
 from search.run import identity
 from search.run.ledger import Run, Trial, read_epochs
 from search.status import LOST

@@ -5,16 +5,17 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import answer, checks, confirmation, cost, effects, frame
-from analysis.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
+from analysis import answer, checks, confirmation, effects, frame
 from analysis.copying import MARKER, NOTES
 from analysis.failures import failures
 from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.leaderboard import Notes as Meaning
-from analysis.markdown import count, one_line, rendered
 from analysis.pictures import ELSEWHERE, TITLES, pictures, title_of
 from analysis.provenance import provenance
+from analysis.render import network_cost
+from analysis.render.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
+from analysis.render.markdown import count, one_line, rendered
 from analysis.standing import Standing, stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
@@ -81,7 +82,7 @@ def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str
     more = f"The table has the best {TOP} and the baseline. " if len(rows) < len(where.board) else ""
     return (
         Heading(f"Leaderboard ({heading(run, where)})"),
-        *leaderboard(rows, where.keys, costs=cost.cells(where.board, rows), order=order),
+        *leaderboard(rows, where.keys, costs=network_cost.cells(where.board, rows), order=order),
         *items(meaning(run, where).values()),
         files(run, where, more),
         *((curves(run),) if where.trials["epochs"].any() else ()),
@@ -92,7 +93,7 @@ def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str
 def meaning(run: Run, where: Standing) -> Meaning:
     """What the numbers of the leaderboard are."""
     images, seeds = run.identity.sizes["val"], run.totals.seeds
-    costs = cost.words(where.board, cost.cells(where.board, best_rows(where.board)))
+    costs = network_cost.words(where.board, network_cost.cells(where.board, best_rows(where.board)))
     return explanation(where.board, images, seeds, costs, where.is_confirmed, where.moved)
 
 

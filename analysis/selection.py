@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis import frame, joined
-from analysis.blocks import Foreign, Paragraph, Table, Words
 from analysis.filters import check_kinds, condition, is_fraction, unfulfilled
 from analysis.frame import Row
 from analysis.leaderboard import as_csv, as_json, worded
-from analysis.markdown import one_line, percent, rendered, setting
+from analysis.render.blocks import Foreign, Paragraph, Table, Words
+from analysis.render.markdown import one_line, percent, rendered, setting
 from analysis.standing import stand
 from search.run.ledger import Run
 from trainables.cli.execution import tell

@@ -3,11 +3,12 @@
 import shlex
 from statistics import fmean
 
-from analysis import clock, commands, results, standing, terminal_plot
-from analysis.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
+from analysis import clock, results, standing
 from analysis.frame import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, records, worded
-from analysis.markdown import count, one_line, plural, rendered, setting
+from analysis.render import commands, terminal
+from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
+from analysis.render.markdown import count, one_line, plural, rendered, setting
 from analysis.trials import label
 from search.run import local
 from search.run.ledger import Run, Trial
@@ -99,7 +100,7 @@ def outcome(trial: Trial) -> Words:
 
 def parts(run: Run, trial: Trial) -> Blocks:
     """Curve, configuration, files and commands."""
-    curve = terminal_plot.plot([written.plotted(trial.objective, value) for value in trial.values])
+    curve = terminal.plot([written.plotted(trial.objective, value) for value in trial.values])
     there = pairs(("file", "bytes"), {name: count(size) for name, size in files(trial)}, "lr")
     folder = Heading(("Files in ", Foreign(trial.folder, 1000)))
     return (

@@ -3,8 +3,8 @@
 from itertools import compress
 
 from analysis import audit
-from analysis.blocks import Blocks, Code, Heading, Table, Words, paragraphs
-from analysis.markdown import NOTHING, count, plural
+from analysis.render.blocks import Blocks, Code, Heading, Table, Words, paragraphs
+from analysis.render.markdown import NOTHING, count, plural
 from search.run import order
 from search.run.ledger import Run
 from search.stopping.rules import WAITING, decisive, quota, version_of

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from analysis import commands
 from analysis.mirrors import changed
+from analysis.render import commands
 from search.run import ledger
 from search.run.confirmation import is_complete
 from search.run.ledger import Run

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from analysis import statistics, valued
-from analysis.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
 from analysis.leaderboard import identifier
-from analysis.markdown import NOTHING, count, interval, percent, plural
+from analysis.render.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
+from analysis.render.markdown import NOTHING, count, interval, percent, plural
 from analysis.standing import Standing
 from analysis.testing import evaluation, reads
 from search.run.confirmation import SOURCE, is_complete

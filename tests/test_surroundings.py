@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from analysis import copying
-from analysis.markdown import escape, one_line
+from analysis.render.markdown import escape, one_line
 from search.run import identity
 from trainables.cli import paths
 from trainables.cli.execution import as_shell

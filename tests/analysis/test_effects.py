@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis import effects
 from analysis.importance import mattered
-from analysis.markdown import rendered
+from analysis.render.markdown import rendered
 from analysis.standing import stand
 from search.run.ledger import Run, Trial
 

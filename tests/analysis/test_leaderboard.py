@@ -11,10 +11,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import cost, frame, leaderboard, results
-from analysis.blocks import without_links
+from analysis import frame, leaderboard, results
 from analysis.frame import Row
-from analysis.markdown import count, plain, rendered
+from analysis.render import network_cost
+from analysis.render.blocks import without_links
+from analysis.render.markdown import count, plain, rendered
 from analysis.standing import stand
 from search.run.ledger import Run, Trial
 from trainables.config import KEYS
@@ -208,12 +209,12 @@ def test_the_width_is_that_of_the_text_as_read(trial: Make, run: MakeRun) -> Non
 
 
 def test_operations_have_a_column_only_where_they_say_more_than_the_parameters(trial: Make, run: MakeRun) -> None:
-    assert cost.are_proportional({0: 100, 1: 1000}, {0: 201, 1: 1990})
-    assert not cost.are_proportional({0: 100, 1: 1000}, {0: 2000, 1: 4000})
+    assert network_cost.are_proportional({0: 100, 1: 1000}, {0: 201, 1: 1990})
+    assert not network_cost.are_proportional({0: 100, 1: 1000}, {0: 2000, 1: 4000})
     board = stand(run([trial(0, (0.5,), width=64), trial(1, (0.5,), width=128)])).board
-    assert "FLOPs: in proportion" in cost.words(board, {0: ["100"]})
-    assert "FLOPs: of one image" in cost.words(board, {0: ["100", "200"]})
-    assert cost.words(board, {}) == ""
+    assert "FLOPs: in proportion" in network_cost.words(board, {0: ["100"]})
+    assert "FLOPs: of one image" in network_cost.words(board, {0: ["100", "200"]})
+    assert network_cost.words(board, {}) == ""
 
 
 def test_where_all_networks_cost_the_same_that_is_said_in_words(trial: Make, run: MakeRun) -> None:

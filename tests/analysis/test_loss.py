@@ -28,8 +28,8 @@ from analysis import (
 )
 from analysis.best import chance, winner
 from analysis.frame import load
-from analysis.markdown import percent
 from analysis.mirrors import dvc, tensorboard
+from analysis.render.markdown import percent
 from analysis.selection import Selection
 from analysis.standing import stand
 from analysis.verify import verify

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis import answer, card, checks, joined, majority, statistics
-from analysis.markdown import inline, rendered
+from analysis.render.markdown import inline, rendered
 from analysis.standing import stand
 from search.run.ledger import Run, Trial
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from analysis import checks, regions
-from analysis.markdown import plain
 from analysis.regions import Region
+from analysis.render.markdown import plain
 from analysis.standing import stand
 from search.run.ledger import Run, Trial
 

@@ -9,8 +9,8 @@ import pytest
 
 from analysis import results
 from analysis.failures import failures
-from analysis.markdown import rendered
 from analysis.provenance import provenance
+from analysis.render.markdown import rendered
 from analysis.standing import stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test

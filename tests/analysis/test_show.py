@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import show, terminal_plot, trials
+from analysis import show, trials
 from analysis.__main__ import app
+from analysis.render import terminal
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
@@ -73,15 +74,15 @@ def test_a_folder_of_images_has_to_be_named_in_the_command(trial: Make, run: Mak
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=200))
 def test_any_curve_is_a_picture_of_the_same_size(values: list[float]) -> None:
-    lines = terminal_plot.plot(values).splitlines()
-    assert len(lines) == terminal_plot.HEIGHT + 2
-    assert max(map(len, lines)) <= terminal_plot.WIDTH + 8
+    lines = terminal.plot(values).splitlines()
+    assert len(lines) == terminal.HEIGHT + 2
+    assert max(map(len, lines)) <= terminal.WIDTH + 8
     assert any(0x2800 < ord(character) <= 0x28FF for line in lines for character in line)
 
 
 def test_a_rising_curve_rises() -> None:
-    lines = terminal_plot.plot([1.0, 2.0, 3.0]).splitlines()
-    ends = [len(line) for line in lines[: terminal_plot.HEIGHT]]
+    lines = terminal.plot([1.0, 2.0, 3.0]).splitlines()
+    ends = [len(line) for line in lines[: terminal.HEIGHT]]
     assert ends == sorted(ends, reverse=True)
 
 

@@ -9,7 +9,7 @@ from scipy.stats import t, ttest_rel
 
 from analysis import confirmation, joined, results
 from analysis.leaderboard import few_seeds
-from analysis.markdown import rendered
+from analysis.render.markdown import rendered
 from analysis.standing import stand
 from analysis.statistics import t_factor
 from search.run.ledger import Run, Trial

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis import commands
+from analysis.render import commands
 from search.records import Totals
 from search.run import resume
 from search.run.ledger import Run

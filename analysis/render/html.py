@@ -4,9 +4,9 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import blocks, notes
-from analysis.blocks import Block, Blocks, Words
-from analysis.markdown import address, cut, visible
+from analysis.render import blocks, notes
+from analysis.render.blocks import Block, Blocks, Words
+from analysis.render.markdown import address, cut, visible
 
 
 def rendered(content: Blocks, folder: Path) -> str:

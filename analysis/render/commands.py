@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.markdown import one_line
+from analysis.render.markdown import one_line
 from search.flags import OF_A_RULE, Flags
 from search.run.ledger import Run, Trial
 from search.settings import usual_name

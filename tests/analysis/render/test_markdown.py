@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from analysis import markdown
-from analysis.markdown import table
+from analysis.render import markdown
+from analysis.render.markdown import table
 
 NASTY = (
     "a|b",

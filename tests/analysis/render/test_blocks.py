@@ -10,8 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import html, markdown, report, results
-from analysis.blocks import (
+from analysis import report, results
+from analysis.pictures import pictures
+from analysis.render import html, markdown
+from analysis.render.blocks import (
     Block,
     Blocks,
     Bold,
@@ -32,13 +34,12 @@ from analysis.blocks import (
     join,
     without_links,
 )
-from analysis.markdown import plain
-from analysis.pictures import pictures
+from analysis.render.markdown import plain
 from analysis.standing import stand
 from search.run import ledger
 from search.run.ledger import Run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RUNS = sorted(
     path.parent for place in ("docs/examples", "tests/fixtures/runs") for path in ROOT.glob(f"{place}/*/run.json")
 )

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import tabulate as tables
 from tabulate import tabulate
 
-from analysis import blocks
-from analysis.blocks import LONGEST, Block, Blocks, Words
+from analysis.render import blocks
+from analysis.render.blocks import LONGEST, Block, Blocks, Words
 from trainables.cli.streams import with_bytes
 
 # Else a table is as wide as a package says that is there on one machine and not on another.

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from analysis import commands
+from analysis.render import commands
 from search.run.ledger import Run, Trial
 from trainables.config import complete
 

@@ -1,4 +1,4 @@
-"""What a page is made of, before anybody decides how it is written: analysis.markdown and analysis.html render these values."""
+"""What a page is made of, before anybody decides how it is written: markdown.py and html.py render these values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import valued
-from analysis.markdown import count
+from analysis.render.markdown import count
 from search.run.ledger import Trial
 from trainables import written
 from trainables.models import cost
