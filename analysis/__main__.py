@@ -175,8 +175,9 @@ def export(
     check_choice("format", format, FORMATS)
     if folder is None and ensemble is None:
         raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
-    from analysis import export, images, trials
+    from analysis import export, trials
     from analysis.ensemble import members, score
+    from analysis.frame import images
 
     run, chosen = trials.find_or_winner(trial, runs_dir)
     if ensemble is not None:

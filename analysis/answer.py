@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from analysis import majority, next_step, valued
+from analysis import majority, next_step
 from analysis.comparison import SEEDS
-from analysis.frame import Row, rows_of
+from analysis.frame import valued
+from analysis.frame.dataframe import Row, rows_of
 from analysis.leaderboard import identifier, worded
 from analysis.render import commands
 from analysis.render.blocks import (

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import pairs, statistics, valued
+from analysis import pairs, statistics
+from analysis.frame import valued
 from analysis.standing import Standing, stand
 from search.run.ledger import Run, Trial
 from trainables.files.durable import Record

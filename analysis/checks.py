@@ -5,12 +5,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import audit, majority, next_step, regions, valued
+from analysis import audit, majority, next_step, regions
 from analysis.comparison import SEEDS
-from analysis.frame import Row, rows_of
+from analysis.frame import valued
+from analysis.frame.dataframe import Row, rows_of
+from analysis.frame.ranges import Range, Searched, edge, searched, wider
 from analysis.importance import Mattered
 from analysis.leaderboard import FEW_SEEDS, standard_error
-from analysis.ranges import Range, Searched, edge, searched, wider
 from analysis.render import commands
 from analysis.render.blocks import Blocks, Break, Code, Heading, Items, Words
 from analysis.render.markdown import count, plural, sentence, setting

@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_ndtr, ndtri, stdtrit
 
-from analysis import spread, statistics, valued
+from analysis import spread, statistics
+from analysis.frame import valued
 from analysis.statistics import LEVEL, Array
 from search.status import LOST
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis import frame, next_step, statistics, tuning_curve, valued
+from analysis import next_step, statistics, tuning_curve
 from analysis.best import Winner, chance, winner
-from analysis.frame import Row
+from analysis.frame import dataframe, valued
+from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
 from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
 from analysis.render.markdown import NOTHING, count, plural, rendered, setting, settings
@@ -69,7 +70,7 @@ def check_names(runs: Sequence[Run]) -> None:
 
 def searched(run: Run) -> list[Trial]:
     """The trials of the search itself, in the order of the plan."""
-    return [trial for trial in frame.planned(run) if not trial.confirms]
+    return [trial for trial in dataframe.planned(run) if not trial.confirms]
 
 
 def row_of(run: Run, best: Winner | None) -> Row:
@@ -82,7 +83,7 @@ def row_of(run: Run, best: Winner | None) -> Row:
     row |= {"trials": len(own), "epochs": sum(len(trial.epochs) for trial in own)}
     row |= {"algorithm": run.identity.algorithm}
     row |= {"scheduler": run.identity.scheduler["name"], "seed": run.identity.seed, "complete": is_complete(run)}
-    return row | {key: best.trial.config.get(key) if best else None for key in frame.config_keys([run])}
+    return row | {key: best.trial.config.get(key) if best else None for key in dataframe.config_keys([run])}
 
 
 # What a search gave for its cost ---------------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
     best.sort(key=lambda each: each.run.identity.objective.place(each.value))
     config = best[0].config
     if all(each.config == config for each in best):
-        found = {key: config[key] for key in frame.config_keys(runs) if key in varied_in(runs) & config.keys()}
+        found = {key: config[key] for key in dataframe.config_keys(runs) if key in varied_in(runs) & config.keys()}
         return Bold(f"The same winner: {settings(found) or best[0].trial.id}.")
     return join(" ", [Bold("Not the same winner."), *differences(best)])
 
@@ -337,13 +338,13 @@ def setting_in(run: Run, key: str) -> str:
 
 def unlike(runs: Sequence[Run]) -> list[str]:
     """The hyperparameters that are not one and the same value in all trials of all runs."""
-    keys = frame.config_keys(runs)
+    keys = dataframe.config_keys(runs)
     return [key for key in keys if key in varied_in(runs) or len({setting_in(run, key) for run in runs}) > 1]
 
 
 def common(runs: Sequence[Run]) -> Words:
     """The values that all trials of all runs share."""
-    shared = [key for key in frame.config_keys(runs) if key not in unlike(runs)]
+    shared = [key for key in dataframe.config_keys(runs) if key not in unlike(runs)]
     values = join(", ", [(Foreign(key), " ", Foreign(setting_in(runs[0], key))) for key in shared])
     return ("The same in all trials: ", values, ".") if values else "No setting is the same in all trials."
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import predictions, statistics, valued
+from analysis import statistics
+from analysis.frame import predictions, valued
 from analysis.statistics import LEVEL, Array
 
 PAIRED, UNPAIRED, COUNTS, SEEDS = "paired", "unpaired", "counts", "seeds"  # how a row was compared with the first

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis import valued
-from analysis.frame import Row, rows_of
+from analysis.frame import valued
+from analysis.frame.dataframe import Row, rows_of
 from analysis.leaderboard import (
     BEST_EPOCH,
     FEWEST,

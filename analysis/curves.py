@@ -5,8 +5,8 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
-from analysis import valued
-from analysis.frame import Row, rows_of
+from analysis.frame import valued
+from analysis.frame.dataframe import Row, rows_of
 from analysis.render.markdown import one_line, setting
 from search.run.ledger import Run, Trial
 from trainables import written

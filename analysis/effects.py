@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import valued
+from analysis.frame import valued
+from analysis.frame.ranges import Range, searched, tried
 from analysis.importance import BEST, SHUFFLES, Mattered
-from analysis.ranges import Range, searched, tried
 from analysis.render.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
 from analysis.render.markdown import NOTHING, count, plural, setting
 from analysis.same_epoch import Compared, Entry, compare

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis import next_step, results, testing
 from analysis.export import KEPT
-from analysis.frame import Row
+from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json
 from analysis.render.blocks import Table
 from analysis.render.markdown import NOTHING, percent, plural, rendered

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.frame import planned, rows_of
+from analysis.frame.dataframe import planned, rows_of
 from analysis.leaderboard import identifier
 from analysis.render.blocks import Blocks, Code, Foreign, Heading, Link, Paragraph, Table, Words, join, paragraphs
 from analysis.render.markdown import count, plural, without_folders

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis import pedanova, statistics
-from analysis.ranges import Searched, searched, tried
+from analysis.frame.ranges import Searched, searched, tried
 from analysis.same_epoch import Entry, compare
 from search.run.ledger import Run, Trial
 from trainables.config import canonical

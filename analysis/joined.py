@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, chosen, comparison, confirmation, frame, majority, next_step, ranking, valued
-from analysis.frame import Row
+from analysis import answer, chosen, comparison, confirmation, majority, next_step, ranking
+from analysis.frame import dataframe, valued
+from analysis.frame.dataframe import Row
 from analysis.leaderboard import (
     BEST_EPOCH,
     as_csv,
@@ -116,7 +117,7 @@ def all_records(where: Standing) -> list[Row]:
 
 def all_rows(runs: Sequence[Run]) -> list[Row]:
     """Every configuration of several runs once, best first; runs that cannot be compared come after, ranked by themselves."""
-    keys = ["run", "dataset", *frame.varied(frame.load(runs), runs)]
+    keys = ["run", "dataset", *dataframe.varied(dataframe.load(runs), runs)]
     return [row for ranked in rank(runs) for row in records(ranked, keys)]
 
 
@@ -140,7 +141,7 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
     standings = [stand(run) for run in runs]
     boards = [board(run, where, place) for place, (run, where) in enumerate(zip(runs, standings, strict=True))]
     rows = pd.concat([each for each in boards if len(each)] or boards[:1], ignore_index=True)
-    keys = [key for key in frame.config_keys(runs) if key in rows]
+    keys = [key for key in dataframe.config_keys(runs) if key in rows]
     rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
     ranked = ranking.rank(rows.drop(columns="rank"))
     if set(ranked["seeds_asked"]) <= {1}:
@@ -181,7 +182,7 @@ def by_seed(where: Standing, group: str) -> pd.Series:
 
 def as_markdown(runs: Sequence[Run]) -> str:
     """A table for each data set and objective, its meaning in words below it."""
-    ranked, keys = rank(runs), ["run", *frame.varied(frame.load(runs), runs)]
+    ranked, keys = rank(runs), ["run", *dataframe.varied(dataframe.load(runs), runs)]
     parts = paragraphs(apart(runs) if len(ranked) > 1 else "")
     for rows in ranked:
         alike = rows["fingerprint"].iloc[0], valued.objective_of(rows)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import chosen, comparison, valued
-from analysis.frame import COSTS, METRICS, Row, keys_of, rows_of
+from analysis import chosen, comparison
+from analysis.frame import valued
+from analysis.frame.dataframe import COSTS, METRICS, Row, keys_of, rows_of
 from analysis.render.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
 from analysis.render.markdown import NOTHING, count, cut, plain, plural, setting
 from analysis.render.network_cost import NAMES

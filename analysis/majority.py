@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, predictions, statistics, valued
+from analysis import chosen, statistics
+from analysis.frame import predictions, valued
 from analysis.leaderboard import chance
 from analysis.render.markdown import cut, percent, plural
 from analysis.standing import Standing

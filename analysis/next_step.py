@@ -3,8 +3,8 @@
 import shlex
 from collections import Counter
 
+from analysis.frame.ranges import text
 from analysis.leaderboard import worded
-from analysis.ranges import text
 from analysis.render import commands
 from analysis.render.markdown import plural
 from search.run.confirmation import is_complete

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from analysis.ranges import Range
+from analysis.frame.ranges import Range
 
 MOST_BINS = 50  # of an interval
 NARROWEST = 0.5 / 1.64  # standard deviation of a kernel in bins: nine tenths of it lie in its own bin

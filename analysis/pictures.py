@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import audit, valued
+from analysis import audit
 from analysis.curves import axis_of, spread
-from analysis.frame import Row, rows_of
+from analysis.frame import valued
+from analysis.frame.dataframe import Row, rows_of
+from analysis.frame.ranges import Range, searched
 from analysis.importance import BEST
-from analysis.ranges import Range, searched
 from analysis.render import network_cost
 from analysis.render.markdown import NOTHING, one_line, setting
 from analysis.standing import Standing

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.export import CONFIG, FORMAT, WEIGHTS
-from analysis.frame import Row
+from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json
 from analysis.render.blocks import Foreign, Table, Words
 from analysis.render.markdown import percent, rendered

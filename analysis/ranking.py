@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis import valued
+from analysis.frame import valued
 from search.run import order
 
 

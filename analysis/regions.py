@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.frame import Row, rows_of
-from analysis.ranges import Range, Searched, goes_on, searched
+from analysis.frame.dataframe import Row, rows_of
+from analysis.frame.ranges import Range, Searched, goes_on, searched
 from analysis.render.markdown import setting
 from search.run.ledger import Run
 

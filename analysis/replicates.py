@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, ranking, statistics, valued
-from analysis.frame import METRICS
+from analysis import chosen, comparison, ranking, statistics
+from analysis.frame import valued
+from analysis.frame.dataframe import METRICS
 from search.run import order
 from search.status import of_configuration
 

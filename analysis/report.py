@@ -13,14 +13,15 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from analysis import clock, results, valued
-from analysis.clock import Clock
+from analysis import results
 from analysis.curves import axis_of
-from analysis.frame import Row
+from analysis.frame import timing, valued
+from analysis.frame.dataframe import Row
+from analysis.frame.ranges import searched
+from analysis.frame.timing import Clock
 from analysis.joined import all_records
 from analysis.leaderboard import has_value, over_images, place, worded
 from analysis.pictures import pictures
-from analysis.ranges import searched
 from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered
@@ -65,7 +66,7 @@ def write(run: Run, folder: Path | None = None) -> Path:
 def page(run: Run) -> str:
     """The whole page."""
     where, objective = stand(run), run.identity.objective
-    rows, times = [row | {"objective": objective} for row in all_records(where)], clock.clocks(run)
+    rows, times = [row | {"objective": objective} for row in all_records(where)], timing.clocks(run)
     style, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
     plots = pictures(run, where)
@@ -194,9 +195,9 @@ def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool,
         cell(bounds[0], interval), cell(row["parameters"], count(row["parameters"]) + star),
         cell(row["flops"], operation_count(row["flops"])), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
         cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
-        cell(time and round(time.seconds, 3), clock.words(time.seconds) if time else NOTHING),
+        cell(time and round(time.seconds, 3), timing.words(time.seconds) if time else NOTHING),
         cell(time and time.images_per_second, count(round(time.images_per_second)) if time else NOTHING),
-        cell(latency and round(1000 * latency, 4), clock.milliseconds(latency)),
+        cell(latency and round(1000 * latency, 4), timing.milliseconds(latency)),
         cell(row["source"], row["source"]),
     ]  # fmt: skip
 
@@ -225,7 +226,7 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
     speed = statistics.median(time.images_per_second for time in times.values())
     devices = ", ".join(sorted({time.device for time in times.values()}))
     return (
-        f"{plural(len(rows), 'trial')}: {clock.words(seconds)} of training in all, "
+        f"{plural(len(rows), 'trial')}: {timing.words(seconds)} of training in all, "
         f"{count(round(speed))} images/s in the median trial, on {one_line(devices)}. Latency is the median time in which a "
         "finished network classifies one image, measured when its training ended, beside whatever else ran then."
     )

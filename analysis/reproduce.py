@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import images, next_step, pairs, statistics, testing, trials
+from analysis import next_step, pairs, statistics, testing, trials
+from analysis.frame import images
 from analysis.render.commands import dataset
 from analysis.render.markdown import one_line, plural
 from search.run import identity

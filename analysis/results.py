@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import answer, checks, confirmation, effects, frame
+from analysis import answer, checks, confirmation, effects
 from analysis.copying import MARKER, NOTES
 from analysis.failures import failures
+from analysis.frame import dataframe
 from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.leaderboard import Notes as Meaning
@@ -52,7 +53,7 @@ def render(run: Run, standing: Standing | None = None, plots: Collection[str] | 
 def page(run: Run, where: Standing, plots: Collection[str]) -> Page:
     """The sections in their order; `plots` are the names of the pictures there are."""
     importance = mattered(run, run.search_trials)
-    fixed = [key for key in frame.config_keys([run]) if key not in where.keys]
+    fixed = [key for key in dataframe.config_keys([run]) if key not in where.keys]
     above = (
         *answer.title(run),
         *answer.banner(run),

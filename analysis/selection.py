@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis import frame, joined
+from analysis import joined
 from analysis.filters import check_kinds, condition, is_fraction, unfulfilled
-from analysis.frame import Row
+from analysis.frame import dataframe
+from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json, worded
 from analysis.render.blocks import Foreign, Paragraph, Table, Words
 from analysis.render.markdown import one_line, percent, rendered, setting
@@ -96,7 +97,7 @@ def printed(rows: list[Row], form: str, shown: Sequence[str]) -> str:
 
 def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The leaderboard of one or several runs as far as it was asked for, best first."""
-    keys = frame.varied(frame.load(runs), runs)
+    keys = dataframe.varied(dataframe.load(runs), runs)
     origin = ["run"] if len(runs) > 1 else []
     rows = joined.all_records(stand(runs[0])) if len(runs) == 1 else joined.all_rows(runs)
     shown = select(rows, selection)

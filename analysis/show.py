@@ -3,8 +3,9 @@
 import shlex
 from statistics import fmean
 
-from analysis import clock, results, standing
-from analysis.frame import Row, config_keys
+from analysis import results, standing
+from analysis.frame import timing
+from analysis.frame.dataframe import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, records, worded
 from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
@@ -50,8 +51,8 @@ def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
     noun = "trial" if run.totals.seeds == 1 else "configuration"
     place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
     title = label(trial), " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
-    time = clock.clock(trial)
-    told = ("Clock: ", Foreign(clock.sentence(time)), ".") if time else ""
+    time = timing.clock(trial)
+    told = ("Clock: ", Foreign(timing.sentence(time)), ".") if time else ""
     return Heading(title, 1), *paragraphs(value(trial, row), confirmed(run, trial), told, outcome(trial))
 
 

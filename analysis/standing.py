@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, frame, ranking, replicates, spread, valued
+from analysis import chosen, comparison, ranking, replicates, spread
+from analysis.frame import dataframe, valued
 from search.run import confirmation
 from search.run.ledger import Run, Trial
 from trainables.config import key_of
@@ -55,8 +56,8 @@ class Standing:
 
 def stand(run: Run) -> Standing:
     """Rank a run."""
-    everything = frame.load([run])
-    everything.insert(0, "group", [key_of(trial.config) for trial in frame.planned(run)])
+    everything = dataframe.load([run])
+    everything.insert(0, "group", [key_of(trial.config) for trial in dataframe.planned(run)])
     is_fresh = everything["source"] == confirmation.SOURCE
     trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity.sizes["val"])
     if run.totals.seeds == 1:
@@ -71,7 +72,7 @@ def stand(run: Run) -> Standing:
     if moved and run.totals.seeds == 1:
         board = trials = comparison.allow_for_seeds(trials, run.identity.sizes["val"], moved)
     best = confirmation.winner(run)
-    keys = frame.varied(everything, [run])
+    keys = dataframe.varied(everything, [run])
     return Standing(trials, board, fresh, confirmed, keys, None if best is None else best.index)
 
 

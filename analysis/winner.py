@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis import statistics, valued
+from analysis import statistics
+from analysis.frame import valued
 from analysis.leaderboard import identifier
 from analysis.render.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
 from analysis.render.markdown import NOTHING, count, interval, percent, plural

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from analysis.frame import METRICS
+from analysis.frame.dataframe import METRICS
 from analysis.testing import evaluation
 from search.run.confirmation import winner
 from search.run.ledger import Run, Trial

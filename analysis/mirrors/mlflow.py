@@ -12,7 +12,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from analysis import frame
+from analysis.frame import dataframe
 from analysis.mirrors import changed
 from analysis.mirrors.timing import started, timed_rows, timings
 from analysis.news import value
@@ -23,7 +23,7 @@ from trainables.files import durable
 FILE = "mlflow.db"
 SEARCH, TRIAL, PARENT, WINNER = "search.key", "search.trial", "mlflow.parentRunId", "search.winner"
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
-METRICS = (*frame.METRICS, "lr")
+METRICS = (*dataframe.METRICS, "lr")
 BEST, SPEED = "best_", "images_per_second"  # the first before the name of the value
 MOST = 1000  # metrics in one call
 

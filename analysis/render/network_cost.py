@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import valued
+from analysis.frame import valued
 from analysis.render.markdown import count
 from search.run.ledger import Trial
 from trainables import written

@@ -11,8 +11,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import frame, leaderboard, results
-from analysis.frame import Row
+from analysis import leaderboard, results
+from analysis.frame import dataframe
+from analysis.frame.dataframe import Row
 from analysis.render import network_cost
 from analysis.render.blocks import without_links
 from analysis.render.markdown import count, plain, rendered
@@ -40,7 +41,7 @@ def rows_of(text: str) -> list[list[str]]:
 def board(run: Run) -> list[dict[str, str]]:
     ranked = results.rank(run)
     header, *rows = rows_of(
-        rendered(leaderboard.leaderboard(leaderboard.best_rows(ranked), frame.varied(ranked, [run])))
+        rendered(leaderboard.leaderboard(leaderboard.best_rows(ranked), dataframe.varied(ranked, [run])))
     )
     return [dict(zip(header, row, strict=True)) for row in rows]
 
@@ -109,7 +110,9 @@ hostile = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(["a|
 @example("name", "\ud800")  # half a surrogate pair, as JSON may have it; pandas refuses it in the name of a column
 @given(hostile.filter(lambda key: key == key.encode(errors="replace").decode()), hostile)
 def test_any_text_in_a_setting_leaves_the_shape(trial: Make, run: MakeRun, key: str, value: str) -> None:
-    assume(key not in (*frame.ORIGIN, *frame.facts([]), *frame.METRICS, *KEYS))  # a width that is no number is damage
+    assume(
+        key not in (*dataframe.ORIGIN, *dataframe.facts([]), *dataframe.METRICS, *KEYS)
+    )  # a width that is no number is damage
     one = trial(0, (0.5,))
     one.config[key] = value
     rows = rows_of(rendered(leaderboard.leaderboard(results.rank(run([one, trial(1, (0.6,))])), [key])))

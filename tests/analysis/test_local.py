@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import images, mirrors, report, show, write
+from analysis import mirrors, report, show, write
+from analysis.frame import images
 from search import notebook
 from search.run import ledger, local
 from search.run.ledger import Run, Trial

@@ -24,10 +24,10 @@ from analysis import (
     selection,
     show,
     standing,
-    valued,
 )
 from analysis.best import chance, winner
-from analysis.frame import load
+from analysis.frame import valued
+from analysis.frame.dataframe import load
 from analysis.mirrors import dvc, tensorboard
 from analysis.render.markdown import percent
 from analysis.selection import Selection

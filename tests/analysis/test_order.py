@@ -10,9 +10,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import frame as frames
 from analysis import news, ranking
 from analysis.evidence import Line
+from analysis.frame import dataframe as frames
 from analysis.standing import stand
 from analysis.verify_trial import TrialFiles
 from search.run import confirmation, opening, order, warm_start

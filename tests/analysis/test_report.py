@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from analysis import clock, report, results
+from analysis import report, results
 from analysis.__main__ import app
+from analysis.frame import timing
 from analysis.write import write_results
 from search.run import ledger
 from search.run.ledger import Run, Trial
@@ -93,7 +94,7 @@ def test_the_clock_is_shown_and_its_damage_is_no_error(written: Path) -> None:
     time_lines(folders[0], epoch_time(1, 60.0, 1000.0), {"note": "x"}, epoch_time(2, 65.0, 3000.0))
     (folders[1] / "timing.jsonl").write_bytes(b"\0\0\0\n")
     page = written_page(written)
-    assert clock.clock(ledger.read(written).trials[1]) is None
+    assert timing.clock(ledger.read(written).trials[1]) is None
     assert "2m 05s of training in all, 2,000 images/s in the median trial, on cpu." in page
     assert "<td" in page and ">2m 05s</td>" in page
 
@@ -113,7 +114,7 @@ def test_the_latency_is_shown_where_it_was_measured(written: Path, capsys: pytes
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0.0s"), (59.94, "59.9s"), (60, "1m 00s"), (3840, "1h 04m")])
 def test_times_are_read_at_a_glance(seconds: float, text: str) -> None:
-    assert clock.words(seconds) == text
+    assert timing.words(seconds) == text
 
 
 @pytest.mark.parametrize("values", [(), (0.5,)])

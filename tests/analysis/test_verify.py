@@ -15,8 +15,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import frame, results, verify, write
+from analysis import results, verify, write
 from analysis.evidence import fits
+from analysis.frame import dataframe
 from analysis.leaderboard import as_json, records
 from search import records as recorded
 from search.records import Identity
@@ -106,7 +107,7 @@ def derive(run: ledger.Run) -> None:
     entry = {"weights": weights["sha256"], "trial": best.index, "epoch": weights["epoch"]}
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": {"accuracy": 0.5}})
-    rows = as_json(records(ranked, frame.varied(ranked, [run])))
+    rows = as_json(records(ranked, dataframe.varied(ranked, [run])))
     durable.write(run.folder / "results.json", rows.encode())
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spaces
-from analysis import ranges
+from analysis.frame import ranges
 from spaces import choice, integers, loguniform, uniform, when
 from trainables.config import check_value
 

@@ -1,11 +1,12 @@
-"""What a trial made of each validation image, read again: pytest tests/analysis/test_predictions.py"""
+"""What a trial made of each validation image, read again: pytest tests/analysis/frame/test_predictions.py"""
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import comparison, predictions
+from analysis import comparison
+from analysis.frame import predictions
 
 CORRECT, PREDICTED = np.array([True, False, True]), np.array([3, 1, 2], np.uint8)
 
