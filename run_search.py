@@ -379,11 +379,12 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 
 def write(folder: Path, settings: "Settings") -> str:
     """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
-    from analysis import joined, testing
+    from analysis import joined
+    from analysis.ranking import test_scores
     from analysis.write import write_files
     from search.run import ledger
 
-    testing.test_winner(ledger.read(folder), settings.cache)
+    test_scores.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
     return joined.brief(run, where)

@@ -71,13 +71,8 @@ def leaderboard(
     """
     check_choice("format", format, FORMATS)
     gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon
-    from analysis import (
-        joined,
-        plotter,
-        selection,
-        standing,
-        write,
-    )  # pandas loads here, after the arguments are known to be good
+    from analysis import joined, plotter, selection, write
+    from analysis.ranking import standing  # pandas loads here, after the arguments are known to be good
     from search.run import ledger
 
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)

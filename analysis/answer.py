@@ -3,10 +3,12 @@
 import pandas as pd
 
 from analysis import majority, next_step
-from analysis.comparison import SEEDS
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.leaderboard import identifier, worded
+from analysis.ranking.comparison import SEEDS
+from analysis.ranking.standing import Standing
+from analysis.ranking.test_scores import evaluation, reads
 from analysis.render import commands
 from analysis.render.blocks import (
     Blocks,
@@ -23,8 +25,6 @@ from analysis.render.blocks import (
     paragraphs,
 )
 from analysis.render.markdown import count, percent, plural, settings, without_folders
-from analysis.standing import Standing
-from analysis.testing import evaluation, reads
 from analysis.winner import network
 from search.run.confirmation import is_complete
 from search.run.ledger import Run

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis import next_step, statistics, tuning_curve
-from analysis.best import Winner, chance, winner
+from analysis import next_step, tuning_curve
 from analysis.frame import dataframe, valued
 from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
+from analysis.ranking import statistics
+from analysis.ranking.best import Winner, chance, winner
 from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
 from analysis.render.markdown import NOTHING, count, plural, rendered, setting, settings
 from analysis.selection import Selection, as_table, select

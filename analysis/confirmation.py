@@ -28,9 +28,9 @@ from analysis.leaderboard import (
     width,
     worded,
 )
+from analysis.ranking.standing import Standing
 from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.render.markdown import NOTHING, cut, plural
-from analysis.standing import Standing
 from search.run.ledger import Run
 from trainables import written
 

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis import next_step, results, testing
+from analysis import next_step, results
 from analysis.export import KEPT
 from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json
+from analysis.ranking import test_scores
 from analysis.render.blocks import Table
 from analysis.render.markdown import NOTHING, percent, plural, rendered
 from search.run import lock
@@ -36,7 +37,7 @@ def score(run: Run, size: int, cache: Path, form: str) -> str:
         LockedError: another process works on the run.
     """
     trials = members(run, size)
-    weights = [testing.read_weights(trial) for trial in trials]
+    weights = [test_scores.read_weights(trial) for trial in trials]
     key = durable.sha256("".join(sorted(own for _, own in weights)).encode())
     with lock.hold(run.folder):
         on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache)
@@ -110,7 +111,7 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     torch.set_num_threads(run.identity.threads)  # as while it was trained
     total = np.zeros((len(pixels), len(images.classes)))
     for trial, data in zip(trials, weights, strict=True):
-        device = testing.device_of(trial)
+        device = test_scores.device_of(trial)
         model = build(trial.config, len(images.classes)).to(device)
         model.load_state_dict(safetensors.torch.load(data))
         logits = predict(model, pixels, images, device, run.identity.precision)
@@ -121,7 +122,7 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
 def single(run: Run, trial: Trial) -> Row:
     """One member by itself; its test accuracy only if that is known already."""
     assert trial.best is not None, "a finished trial has epochs"
-    metrics = testing.evaluation(run, trial.index, trial.best["epoch"])
+    metrics = test_scores.evaluation(run, trial.index, trial.best["epoch"])
     return {
         "id": trial.id,
         "members": [trial.id],

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from analysis import architecture, card, next_step, retrain, testing
+from analysis import architecture, card, next_step, retrain
+from analysis.ranking import test_scores
 from analysis.trials import label
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError
@@ -31,7 +32,7 @@ def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, ag
     if not again and not (trial.folder / KEPT).exists():
         raise RunError(f"no weights: {trial.folder}: {next_step.without_weights(run, trial)}")
     durable.make_folder(folder)
-    weights = retrain.retrain(run, trial, folder, images) if again else testing.read_weights(trial)[0]
+    weights = retrain.retrain(run, trial, folder, images) if again else test_scores.read_weights(trial)[0]
     facts = describe(run, trial, normalisation(run, images), again) | {"weights_sha256": durable.sha256(weights)}
     durable.write_json(folder / CONFIG, facts)
     durable.write(folder / WEIGHTS, weights)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis import pedanova, statistics
+from analysis import pedanova
 from analysis.frame.ranges import Searched, searched, tried
+from analysis.ranking import statistics
 from analysis.same_epoch import Entry, compare
 from search.run.ledger import Run, Trial
 from trainables.config import canonical

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, chosen, comparison, confirmation, majority, next_step, ranking
+from analysis import answer, confirmation, majority, next_step
 from analysis.frame import dataframe, valued
 from analysis.frame.dataframe import Row
 from analysis.leaderboard import (
@@ -27,10 +27,11 @@ from analysis.leaderboard import (
     stopped_words,
     tally,
 )
+from analysis.ranking import best_interval, comparison, row_order
+from analysis.ranking.standing import Standing, stand, stops_early
 from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
 from analysis.render.markdown import count, plain, rendered
-from analysis.standing import Standing, stand, stops_early
 from search.run.ledger import Run
 from trainables import written
 from trainables.config import unknown
@@ -143,10 +144,10 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
     rows = pd.concat([each for each in boards if len(each)] or boards[:1], ignore_index=True)
     keys = [key for key in dataframe.config_keys(runs) if key in rows]
     rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
-    ranked = ranking.rank(rows.drop(columns="rank"))
+    ranked = row_order.rank(rows.drop(columns="rank"))
     if set(ranked["seeds_asked"]) <= {1}:
         images, stops = runs[0].identity.sizes["val"], any(stops_early(run) for run in runs)
-        return chosen.best_network(comparison.compare(ranked, images), images, stops=stops)
+        return best_interval.best_network(comparison.compare(ranked, images), images, stops=stops)
     return compare_seeds(ranked, standings)
 
 
@@ -168,7 +169,7 @@ def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.Dat
     if any(list(values.index) != list(trained[0].index) for values in trained):
         return comparison.leave(ranked)
     values = np.array([values.to_numpy() for values in trained], float)
-    return chosen.best_configuration(comparison.compare_seeds(ranked, values), values)
+    return best_interval.best_configuration(comparison.compare_seeds(ranked, values), values)
 
 
 def by_seed(where: Standing, group: str) -> pd.Series:

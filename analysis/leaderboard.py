@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import chosen, comparison
 from analysis.frame import valued
 from analysis.frame.dataframe import COSTS, METRICS, Row, keys_of, rows_of
+from analysis.ranking import best_interval, comparison
+from analysis.ranking.statistics import expected_best, t_factor
 from analysis.render.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
 from analysis.render.markdown import NOTHING, count, cut, plain, plural, setting
 from analysis.render.network_cost import NAMES
-from analysis.statistics import expected_best, t_factor
 from search.status import LOST
 from trainables import written
 from trainables.objective import Objective
@@ -374,7 +374,7 @@ def behind(objective: Objective) -> str:
 
 def picked_network(ranked: pd.DataFrame) -> str:
     """What the interval of the first row covers besides."""
-    number = chosen.networks(ranked)
+    number = best_interval.networks(ranked)
     if best_value(ranked) is None or number < 2:
         return ""
     return (
@@ -390,7 +390,7 @@ def spared(ranked: pd.DataFrame) -> str:
 
 def adaptive(ranked: pd.DataFrame) -> str:
     """Why the interval of the first row may promise too much; nothing where it does not."""
-    if not chosen.depends_on_values(ranked):
+    if not best_interval.depends_on_values(ranked):
         return ""
     return " Some points were proposed because of earlier values, which this does not cover: the interval may be too short."
 
@@ -423,7 +423,7 @@ def picked_configuration(ranked: pd.DataFrame) -> str:
         return " The first row has none: its seeds came out the same."
     return (
         f" That of the first row also covers that these seeds picked it as the best of "
-        f"{count(int(chosen.is_candidate(ranked).sum()))}; it takes the spread of the others into account, and may be the "
+        f"{count(int(best_interval.is_candidate(ranked).sum()))}; it takes the spread of the others into account, and may be the "
         f"shorter one for that.{adaptive(ranked)}"
     )
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, statistics
 from analysis.frame import predictions, valued
 from analysis.leaderboard import chance
+from analysis.ranking import best_interval, statistics
+from analysis.ranking.standing import Standing
 from analysis.render.markdown import cut, percent, plural
-from analysis.standing import Standing
 from search.run.ledger import Run
 from trainables.data import census
 
@@ -43,7 +43,7 @@ def beside(run: Run, where: Standing, best: pd.Series | None) -> Majority | None
     if best is None or not counts or not run.identity.objective.is_accuracy:
         return None
     place = int(np.argmax(counts))
-    p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * chosen.networks(where.trials))
+    p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * best_interval.networks(where.trials))
     name = run.identity.classes[place]
     return Majority(name, census.majority(counts), p_value, census.is_lopsided(counts))
 
@@ -99,7 +99,9 @@ def check(run: Run, where: Standing) -> tuple[bool, str] | None:
     if found.share == 1:
         return False, f"{alone(found)} Add some of the others."
     constant = f"the {percent(found.share)} % of always saying {cut(found.name)}"
-    among = f"adjusted for the {plural(chosen.networks(where.trials), 'network')} it was chosen from, each epoch one"
+    among = (
+        f"adjusted for the {plural(best_interval.networks(where.trials), 'network')} it was chosen from, each epoch one"
+    )
     if found.is_beaten:
         return True, f"The best is above {constant} by more than chance ({among})."
     return False, (

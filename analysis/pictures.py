@@ -15,10 +15,10 @@ from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.ranges import Range, searched
 from analysis.importance import BEST
+from analysis.ranking.standing import Standing
+from analysis.ranking.test_scores import evaluation
 from analysis.render import network_cost
 from analysis.render.markdown import NOTHING, one_line, setting
-from analysis.standing import Standing
-from analysis.testing import evaluation
 from search.run.ledger import Run
 from trainables import written
 from trainables.objective import Objective

@@ -22,12 +22,12 @@ from analysis.frame.timing import Clock
 from analysis.joined import all_records
 from analysis.leaderboard import has_value, over_images, place, worded
 from analysis.pictures import pictures
+from analysis.ranking.standing import Standing, stand
 from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered
 from analysis.render.markdown import NOTHING, count, one_line, plural, setting
 from analysis.render.network_cost import MARK, operation_count
-from analysis.standing import Standing, stand
 from search.run.ledger import Run
 from trainables import written
 from trainables.errors import DeniedError

@@ -5,8 +5,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import next_step, pairs, statistics, testing, trials
+from analysis import next_step, trials
 from analysis.frame import images
+from analysis.ranking import pairing, statistics, test_scores
 from analysis.render.commands import dataset
 from analysis.render.markdown import one_line, plural
 from search.run import identity
@@ -68,7 +69,7 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in LOST  # how it ended is to be seen again
     torch.set_num_threads(facts.threads)
-    device = testing.device_of(trial)
+    device = test_scores.device_of(trial)
     single.claim(folder, {"config": {key: value for key, value in trial.config.items() if key != "epochs"},
                           "dataset": dataset(run), "fingerprint": facts.fingerprint, "fraction": facts.fraction,
                           "seed": trial.seed, "precision": facts.precision, "threads": facts.threads},
@@ -107,7 +108,7 @@ def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> boo
         return False
     assert trial.best is not None, "it has as many rows as the other"
     again = trial.objective.best_epoch(rows) or {}
-    p_value, _ = pairs.p_value((trial.folder, trial.best), (folder, again), images)
+    p_value, _ = pairing.p_value((trial.folder, trial.best), (folder, again), images)
     return p_value > statistics.LEVEL
 
 

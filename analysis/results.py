@@ -14,10 +14,10 @@ from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.leaderboard import Notes as Meaning
 from analysis.pictures import ELSEWHERE, TITLES, pictures, title_of
 from analysis.provenance import provenance
+from analysis.ranking.standing import Standing, stand
 from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
 from analysis.render.markdown import count, one_line, rendered
-from analysis.standing import Standing, stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.run.ledger import Run

@@ -10,9 +10,9 @@ from analysis.filters import check_kinds, condition, is_fraction, unfulfilled
 from analysis.frame import dataframe
 from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json, worded
+from analysis.ranking.standing import stand
 from analysis.render.blocks import Foreign, Paragraph, Table, Words
 from analysis.render.markdown import one_line, percent, rendered, setting
-from analysis.standing import stand
 from search.run.ledger import Run
 from trainables.cli.execution import tell
 from trainables.config import unknown

@@ -3,10 +3,11 @@
 import shlex
 from statistics import fmean
 
-from analysis import results, standing
+from analysis import results
 from analysis.frame import timing
 from analysis.frame.dataframe import Row, config_keys
 from analysis.leaderboard import as_csv, as_json, records, worded
+from analysis.ranking import standing
 from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
 from analysis.render.markdown import count, one_line, plural, rendered, setting

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from analysis.statistics import LEVEL
+from analysis.ranking.statistics import LEVEL
 
 
 def expected_best(values: np.ndarray, draws: int) -> float:

@@ -8,7 +8,7 @@ from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
 from analysis.pictures import each_picture
 from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_all
-from analysis.standing import Standing, stand
+from analysis.ranking.standing import Standing, stand
 from search.run import ledger
 from search.run.ledger import Run
 from trainables.files import durable

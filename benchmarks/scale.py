@@ -20,7 +20,8 @@ import numpy as np
 import typer
 
 import spaces
-from analysis import results, standing
+from analysis import results
+from analysis.ranking import standing
 from benchmarks.leaderboard import curves, rows
 from benchmarks.record import Table, keep
 from search.run import ledger, opening

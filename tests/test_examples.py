@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest
 
 from analysis import plotter, report, results, write
-from analysis.standing import stand
+from analysis.ranking.standing import stand
 from search.run import ledger
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*/run.json"))

@@ -5,7 +5,7 @@ import io
 import json
 
 from analysis.frame.dataframe import METRICS
-from analysis.testing import evaluation
+from analysis.ranking.test_scores import evaluation
 from search.run.confirmation import winner
 from search.run.ledger import Run, Trial
 from trainables.files import durable

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from analysis import answer
+from analysis.ranking.standing import stand
 from analysis.render.markdown import inline, rendered
-from analysis.standing import stand
 from analysis.winner import winner_on_test
 from search.run.ledger import Run, Trial
 

@@ -11,8 +11,8 @@ import pytest
 from analysis import audit, checks
 from analysis.checks import Finding
 from analysis.importance import Importance, Mattered
+from analysis.ranking.standing import stand
 from analysis.render.markdown import plain, rendered
-from analysis.standing import stand
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

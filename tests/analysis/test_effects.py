@@ -8,8 +8,8 @@ import numpy as np
 
 from analysis import effects
 from analysis.importance import mattered
+from analysis.ranking.standing import stand
 from analysis.render.markdown import rendered
-from analysis.standing import stand
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

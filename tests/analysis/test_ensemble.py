@@ -9,7 +9,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from analysis import ensemble, testing
+from analysis import ensemble
+from analysis.ranking import test_scores
 from analysis.verify import verify
 from search.run import ledger
 from trainables.data import loading
@@ -67,9 +68,9 @@ def test_the_test_split_is_read_once_and_the_intent_comes_first(
     assert texts[0] == texts[1]
     assert [state for state, _ in lines(trained_run)] == ["intent", "intent", "done"]
     assert all(sorted(members or []) == [0, 1] for _, members in lines(trained_run))
-    assert testing.reads(ledger.read(trained_run)) == 1
+    assert test_scores.reads(ledger.read(trained_run)) == 1
     run = ledger.read(trained_run)
-    assert all(testing.evaluation(run, index, 2) is None for index in (0, 1)), "it is nobody's own value"
+    assert all(test_scores.evaluation(run, index, 2) is None for index in (0, 1)), "it is nobody's own value"
     assert [problem for problem in verify(trained_run) if problem.startswith("tests.jsonl")] == []
 
 

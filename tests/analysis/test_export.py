@@ -17,7 +17,7 @@ from PIL import Image
 
 from analysis import architecture, card, retrain, trials
 from analysis.__main__ import app
-from analysis.standing import confirmed_values
+from analysis.ranking.standing import confirmed_values
 from search.run import ledger
 from trainables.cli.execution import execute
 from trainables.config import MODELS, complete

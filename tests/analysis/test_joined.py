@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis import joined, selection
-from analysis.standing import stand
+from analysis.ranking.standing import stand
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError

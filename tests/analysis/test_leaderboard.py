@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from analysis import leaderboard, results
 from analysis.frame import dataframe
 from analysis.frame.dataframe import Row
+from analysis.ranking.standing import stand
 from analysis.render import network_cost
 from analysis.render.blocks import without_links
 from analysis.render.markdown import count, plain, rendered
-from analysis.standing import stand
 from search.run.ledger import Run, Trial
 from trainables.config import KEYS
 from trainables.models import cost as cost_of

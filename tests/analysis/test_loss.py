@@ -10,28 +10,15 @@ import re
 import numpy as np
 import pytest
 
-from analysis import (
-    card,
-    compare,
-    curves,
-    joined,
-    news,
-    pictures,
-    plots,
-    ranking,
-    report,
-    results,
-    selection,
-    show,
-    standing,
-)
-from analysis.best import chance, winner
+from analysis import card, compare, curves, joined, news, pictures, plots, report, results, selection, show
 from analysis.frame import valued
 from analysis.frame.dataframe import load
 from analysis.mirrors import dvc, tensorboard
+from analysis.ranking import row_order, standing
+from analysis.ranking.best import chance, winner
+from analysis.ranking.standing import stand
 from analysis.render.markdown import percent
 from analysis.selection import Selection
-from analysis.standing import stand
 from analysis.verify import verify
 from search.run import ledger
 from trainables.errors import RunError
@@ -250,7 +237,7 @@ def test_runs_of_unlike_objectives_are_ranked_apart_and_not_compared(losing, rat
 def test_a_frame_of_both_knows_each_objective(losing, rates, run):
     frame = load([losing, run(rates())])
     assert list(frame["objective"].map(str)) == ["val_loss"] * 4 + ["val_accuracy"] * 3
-    assert list(ranking.best_first(frame[:4])["index"]) == [0, 1, 2, 3]
+    assert list(row_order.best_first(frame[:4])["index"]) == [0, 1, 2, 3]
 
 
 def test_news_are_of_a_lower_loss(losing):

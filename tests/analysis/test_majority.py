@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import answer, card, checks, joined, majority, statistics
+from analysis import answer, card, checks, joined, majority
+from analysis.ranking import statistics
+from analysis.ranking.standing import stand
 from analysis.render.markdown import inline, rendered
-from analysis.standing import stand
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -12,7 +12,7 @@ import run_search
 import spaces
 from analysis import checks, next_step, results
 from analysis.__main__ import app
-from analysis.standing import stand
+from analysis.ranking.standing import stand
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 

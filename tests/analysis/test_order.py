@@ -10,10 +10,11 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import news, ranking
+from analysis import news
 from analysis.evidence import Line
 from analysis.frame import dataframe as frames
-from analysis.standing import stand
+from analysis.ranking import row_order
+from analysis.ranking.standing import stand
 from analysis.verify_trial import TrialFiles
 from search.run import confirmation, opening, order, warm_start
 from search.status import STATUSES
@@ -53,7 +54,7 @@ def by_tables(where):
         return None
     finished = (rows[rows["status"] == "finished"] for rows in (where.trials, where.fresh))
     own = next(rows for rows in (rows[rows["group"] == chosen["group"].iloc[0]] for rows in finished) if len(rows))
-    return int(ranking.best_first(own)["index"].iloc[0])
+    return int(row_order.best_first(own)["index"].iloc[0])
 
 
 @settings(max_examples=40)
@@ -62,7 +63,7 @@ def test_everybody_has_the_same_best_trial(run, trial, drawn, dice):
     """The leaderboard, the confirmation, a warm start, the news, the display and `order` itself, one seed each."""
     found = planned(run, trial, drawn)
     found = dataclasses.replace(found, trials=dice.sample(found.trials, len(found.trials)))
-    ranked = ranking.rank(frames.load([found]))
+    ranked = row_order.rank(frames.load([found]))
     expected = ranked["index"].tolist()
     finished = ranked[ranked["status"] == "finished"]["index"].tolist()
     assert places(sorted(found.trials, key=order.of_trial)) == expected
@@ -114,7 +115,7 @@ def test_what_has_no_value_comes_last_in_its_stage(rows):
     frame = pd.DataFrame(
         {"status": [row[0] for row in rows], "val_accuracy": [row[1] for row in rows], "index": range(len(rows))}
     )
-    ranked = ranking.rank(frame)
+    ranked = row_order.rank(frame)
     values = ranked["val_accuracy"].astype(float)
     keys = list(zip(ranked["status"].map(order.STAGES), values.isna(), -values.fillna(0), ranked["index"], strict=True))
     assert keys == sorted(keys)
@@ -156,7 +157,7 @@ def test_what_is_confirmed_are_the_first_rows_of_the_leaderboard(run, trial):
 def test_a_warm_start_takes_the_stopped_trials_in_the_order_of_the_leaderboard(run, trial):
     """It took those first that had come furthest, and a configuration of which a seed diverged as if it had not."""
     found = run([trial(0, (0.5, 0.5), "stopped", epochs=4), trial(1, (0.9,), "stopped", epochs=4, lr=0.2)])
-    assert ranking.rank(frames.load([found]))["index"].tolist() == [1, 0]
+    assert row_order.rank(frames.load([found]))["index"].tolist() == [1, 0]
     assert places(warm_start.best(found)) == [1, 0]
     found = run(
         [*group(trial, 0, 0.1, ("finished", 0.9), ("diverged", 0.9)), *group(trial, 2, 0.2, *[("finished", 0.5)] * 2)]
@@ -168,7 +169,7 @@ def test_a_warm_start_takes_the_stopped_trials_in_the_order_of_the_leaderboard(r
 def test_the_display_shows_the_best_of_the_leaderboard(run, trial):
     """It showed the highest value, also of a trial that had diverged or was stopped."""
     found = run([trial(0, (0.9,), "diverged", epochs=2), trial(1, (0.8,), "stopped", epochs=2), trial(2, (0.7, 0.6))])
-    assert ranking.rank(frames.load([found]))["index"].tolist() == [2, 1, 0]
+    assert row_order.rank(frames.load([found]))["index"].tolist() == [2, 1, 0]
     assert Progress(found).leader().index == 2
 
 
@@ -194,7 +195,7 @@ def test_the_weights_that_are_kept_are_of_the_first_rows(run, trial, tmp_path):
         durable.write_checked(one.folder / "best.safetensors", b"", epoch=1)
     opening.prune_weights(dataclasses.replace(found, trials=trials), keep=3)
     left = [one.index for one in trials if (one.folder / "best.safetensors").exists()]
-    assert left == sorted(ranking.rank(frames.load([found]))["index"][:3]) == [0, 1, 3]
+    assert left == sorted(row_order.rank(frames.load([found]))["index"][:3]) == [0, 1, 3]
 
 
 def test_the_order_is_known_without_pandas_and_torch():

@@ -16,7 +16,7 @@ import pytest
 
 from analysis import drawings, fonts, pictures, plots, plotter, report, results, write
 from analysis.curves import axis_of
-from analysis.standing import stand
+from analysis.ranking.standing import stand
 from search.run.ledger import Run, Trial
 from trainables.objective import ACCURACY
 

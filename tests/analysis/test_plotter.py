@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis import plotter, stamp, write
-from analysis.standing import stand
+from analysis.ranking.standing import stand
 from search.run import ledger
 
 ROOT = Path(__file__).parents[2]

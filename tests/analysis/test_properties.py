@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from analysis import joined, results
-from analysis.standing import stand
+from analysis.ranking.standing import stand
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from analysis import checks, regions
+from analysis.ranking.standing import stand
 from analysis.regions import Region
 from analysis.render.markdown import plain
-from analysis.standing import stand
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -10,8 +10,8 @@ import pytest
 from analysis import results
 from analysis.failures import failures
 from analysis.provenance import provenance
+from analysis.ranking.standing import stand
 from analysis.render.markdown import rendered
-from analysis.standing import stand
 from analysis.stopping import early_stopping
 from analysis.winner import winner_on_test
 from search.run.ledger import Run, Trial

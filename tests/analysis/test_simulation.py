@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtr, ndtri
 
-from analysis import chosen, comparison, spread, statistics
+from analysis.ranking import best_interval, comparison, seed_variance, statistics
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +87,7 @@ def test_of_equal_configurations_none_is_called_worse_on_one_seed_where_others_s
     for _ in range(searches):
         networks = 0.8 + dice.normal(0, deviation, (8, 4)) * SLOPE
         right = images_right(dice, networks.ravel(), 2000).reshape(8, 4, 2000)
-        moved = spread.average(right[:4, 1:].mean(axis=2))
+        moved = seed_variance.average(right[:4, 1:].mean(axis=2))
         wrong += calls_any_worse(by_images(right[:, 0], moved))
     assert wrong / searches <= 0.05 + 3 * (0.05 * 0.95 / searches) ** 0.5
 
@@ -165,7 +165,7 @@ def of_the_best(counts: np.ndarray, images: int) -> tuple[int, tuple[float, floa
     flat, epochs = int(counts.argmax()), counts.shape[1]
     others = np.delete(counts, flat // epochs, axis=0)
     lead = float(counts.max() - others.max())
-    return flat, chosen.of_images(int(counts.max()), images, counts.size, epochs, lead)
+    return flat, best_interval.of_images(int(counts.max()), images, counts.size, epochs, lead)
 
 
 def covered(
@@ -218,7 +218,7 @@ def test_the_interval_of_the_best_network_covers_it_where_others_were_stopped_ea
         luck = dice.normal(size=(20, 1, IMAGES)) * 0.8 + dice.normal(size=(20, 3, IMAGES)) * 0.6
         counts = (luck < truth[..., None] + dice.normal(0, 2, IMAGES)).sum(axis=2)
         counts[np.argsort(counts[:, 0])[:10]] = 0
-        low, high = chosen.of_images(int(counts.max()), IMAGES, 60, 3, None)
+        low, high = best_interval.of_images(int(counts.max()), IMAGES, 60, 3, None)
         hold.append(low <= ndtr(truth.ravel()[counts.argmax()] / 5**0.5) <= high)
     assert np.mean(hold) >= 0.95
 
@@ -259,7 +259,7 @@ def covered_by_seeds(
             + (shared * dice.normal(size=seeds) + deviations * dice.normal(size=(number, seeds))) / 1000
         )
         order = np.argsort(-values.mean(axis=1), kind="stable")
-        low, high = chosen.of_seeds(values[order], number)
+        low, high = best_interval.of_seeds(values[order], number)
         best, of_best = 0.8 + truth[order[0]], values[order[0]]
         plain = statistics.t_interval(of_best.mean(), of_best.std(ddof=1), np.array(seeds))
         hold.append((low <= best <= high, plain[0] <= best <= plain[1], high - low, plain[1] - plain[0]))

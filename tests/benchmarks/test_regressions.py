@@ -81,7 +81,7 @@ def test_the_memory_map_is_the_training_set_itself(toy):
 
 @pytest.mark.slow
 def test_reading_and_ranking_ten_times_as_many_trials_is_not_a_hundred_times_as_slow(tmp_path):
-    from analysis import standing
+    from analysis.ranking import standing
 
     taken = {}
     for count in (200, 2000):

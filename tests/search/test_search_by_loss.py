@@ -15,8 +15,8 @@ import pytest
 import safetensors.numpy
 
 from analysis import compare, joined, report, selection, show
+from analysis.ranking.standing import stand
 from analysis.selection import Selection
-from analysis.standing import stand
 from analysis.verify import verify
 from analysis.write import write_results
 from search.run import ledger, opening

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import comparison
 from analysis.frame import predictions
+from analysis.ranking import comparison
 
 CORRECT, PREDICTED = np.array([True, False, True]), np.array([3, 1, 2], np.uint8)
 

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from analysis import report, results
 from analysis.pictures import pictures
+from analysis.ranking.standing import stand
 from analysis.render import html, markdown
 from analysis.render.blocks import (
     Block,
@@ -35,7 +36,6 @@ from analysis.render.blocks import (
     without_links,
 )
 from analysis.render.markdown import plain
-from analysis.standing import stand
 from search.run import ledger
 from search.run.ledger import Run
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from analysis.statistics import Array
+from analysis.ranking.statistics import Array
 
 
 def apart(values: Array) -> tuple[Array, float]:

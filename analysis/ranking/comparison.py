@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import statistics
 from analysis.frame import predictions, valued
-from analysis.statistics import LEVEL, Array
+from analysis.ranking import statistics
+from analysis.ranking.statistics import LEVEL, Array
 
 PAIRED, UNPAIRED, COUNTS, SEEDS = "paired", "unpaired", "counts", "seeds"  # how a row was compared with the first
 ALLOWING = "allowing"  # likewise: over images, allowing for another seed

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import pairs
+from analysis.ranking import pairing
 from search.run.ledger import Run, Trial
 
 IMAGES = 300
@@ -25,11 +25,11 @@ def test_with_predictions_it_is_mcnemars_test(
     trials = [trial(place, (hits.mean(),), lr=0.1 / (place + 1)) for place, hits in enumerate(right)]
     folder = save(tmp_path / "run", run(trials))
     sides = [(folder / each.folder, each.epochs[0]) for each in trials]
-    unpaired, is_paired = pairs.p_value(sides[0], sides[1], IMAGES)
+    unpaired, is_paired = pairing.p_value(sides[0], sides[1], IMAGES)
     assert not is_paired
     assert unpaired > 0.05
     for each, hits in zip(trials, right, strict=True):
         correct(folder, each, hits)
-    paired, is_paired = pairs.p_value(sides[0], sides[1], IMAGES)
+    paired, is_paired = pairing.p_value(sides[0], sides[1], IMAGES)
     assert is_paired
     assert paired == pytest.approx(stats.binomtest(0, 20).pvalue)

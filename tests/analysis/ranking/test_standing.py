@@ -9,9 +9,9 @@ from scipy.stats import t, ttest_rel
 
 from analysis import confirmation, joined, results
 from analysis.leaderboard import few_seeds
+from analysis.ranking.standing import stand
+from analysis.ranking.statistics import t_factor
 from analysis.render.markdown import rendered
-from analysis.standing import stand
-from analysis.statistics import t_factor
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, ranking, statistics
 from analysis.frame import valued
 from analysis.frame.dataframe import METRICS
+from analysis.ranking import best_interval, comparison, row_order, statistics
 from search.run import order
 from search.status import of_configuration
 
@@ -42,11 +42,11 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     rows["epochs"] = [int(group["epochs"].sum()) for group in groups]
     rows["epochs_allowed"] = [int(group["epochs_allowed"].max()) * seeds for group in groups]
     rows["best_epoch"] = pd.Series(pd.NA, index=rows.index, dtype="Int64")
-    ranked = ranking.rank(rows.drop(columns="rank", errors="ignore"))
+    ranked = row_order.rank(rows.drop(columns="rank", errors="ignore"))
     of = {group["index"].iloc[0]: group.sort_values("seed")[objective.column].to_numpy() for group in groups}
     own = [of[index] for index in ranked["index"][ranked["status"] == "finished"]]
     values = np.array(own, float).reshape(len(own), seeds)
-    return chosen.best_configuration(comparison.compare_seeds(ranked, values), values)
+    return best_interval.best_configuration(comparison.compare_seeds(ranked, values), values)
 
 
 def interval(mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finished: np.ndarray) -> tuple[Any, Any]:

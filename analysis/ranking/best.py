@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import pairs, statistics
 from analysis.frame import valued
-from analysis.standing import Standing, stand
+from analysis.ranking import pairing, statistics
+from analysis.ranking.standing import Standing, stand
 from search.run.ledger import Run, Trial
 from trainables.files.durable import Record
 
@@ -77,6 +77,6 @@ def on_images(first: Winner, other: Winner) -> tuple[float, str]:
     one, two = first.trial, other.trial
     assert one.best and two.best, "winners have epochs"
     images = first.run.identity.sizes["val"]
-    p_value, is_paired = pairs.p_value((one.folder, one.best), (two.folder, two.best), images)
+    p_value, is_paired = pairing.p_value((one.folder, one.best), (two.folder, two.best), images)
     how = "paired on the same images" if is_paired else "unpaired"
     return p_value, f"{how}, of these two trained networks"

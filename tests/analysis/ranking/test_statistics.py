@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, t, ttest_rel
 
-from analysis import statistics
+from analysis.ranking import statistics
 
 counts = st.integers(1, 5000).flatmap(lambda images: st.tuples(st.integers(0, images), st.just(images)))
 

@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_ndtr, ndtri, stdtrit
 
-from analysis import spread, statistics
 from analysis.frame import valued
-from analysis.statistics import LEVEL, Array
+from analysis.ranking import seed_variance, statistics
+from analysis.ranking.statistics import LEVEL, Array
 from search.status import LOST
 
 BELOW = LEVEL / 2  # chance that the lower end lies too high; the same is left for the upper one
@@ -86,7 +86,7 @@ def of_seeds(values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0
     """
     configurations, seeds = values.shape
     means, own = values.mean(axis=1), 1 - 1 / configurations
-    variances, freedom = spread.apart(values)
+    variances, freedom = seed_variance.apart(values)
     errors = np.sqrt(variances * own / seeds)
     together = statistics.t_factor(seeds) * values.mean(axis=0).std(ddof=1) / np.sqrt(seeds)
     down = np.hypot(together, stdtrit(freedom, 1 - BELOW / candidates) * errors[0])

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import ranking
 from analysis.frame import dataframe
+from analysis.ranking import row_order
 from search.run import order
 from search.run.ledger import Run, Trial
 
@@ -31,18 +31,18 @@ def test_stages_come_in_their_order(trial: Make, run: MakeRun) -> None:
         trial(5, (0.1, 0.2), "finished"),
         trial(6, (0.1, 0.3), "finished"),
     ]
-    ranked = ranking.rank(dataframe.load([run(trials)]))
+    ranked = row_order.rank(dataframe.load([run(trials)]))
     assert ranked["index"].tolist() == [6, 5, 4, 3, 2, 1, 0]
     assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_the_best_epoch_counts_and_not_the_last(trial: Make, run: MakeRun) -> None:
-    ranked = ranking.rank(dataframe.load([run([trial(0, (0.8, 0.8)), trial(1, (0.9, 0.1))])]))
+    ranked = row_order.rank(dataframe.load([run([trial(0, (0.8, 0.8)), trial(1, (0.9, 0.1))])]))
     assert ranked["index"].tolist() == [1, 0]
 
 
 def test_equal_values_keep_the_order_of_the_plan(trial: Make, run: MakeRun) -> None:
-    ranked = ranking.rank(dataframe.load([run([trial(index, (0.5,)) for index in (2, 0, 1)])]))
+    ranked = row_order.rank(dataframe.load([run([trial(index, (0.5,)) for index in (2, 0, 1)])]))
     assert ranked["index"].tolist() == [0, 1, 2]
 
 
@@ -54,7 +54,7 @@ def test_ranking_is_a_total_order_of_all_trials(
     trials = [trial(index, reached, status, epochs=4) for index, (status, reached) in enumerate(outcomes)]
     trials = [t if t.status != "running" or t.outcome is None else trial(t.index, (0.5,) * 4) for t in trials]
     shuffled = dice.sample(trials, len(trials))
-    ranked, again = (ranking.rank(dataframe.load([run(each)])) for each in (trials, shuffled))
+    ranked, again = (row_order.rank(dataframe.load([run(each)])) for each in (trials, shuffled))
     assert ranked["index"].tolist() == again["index"].tolist()
     assert sorted(ranked["index"]) == list(range(len(trials)))
     keys = [
@@ -66,4 +66,4 @@ def test_ranking_is_a_total_order_of_all_trials(
 
 def test_the_order_of_the_rows_does_not_matter(trial: Make, run: MakeRun) -> None:
     loaded = dataframe.load([run([trial(index, (0.5,)) for index in range(9)])])
-    assert ranking.rank(loaded.sample(frac=1, random_state=0))["index"].tolist() == list(range(9))
+    assert row_order.rank(loaded.sample(frac=1, random_state=0))["index"].tolist() == list(range(9))

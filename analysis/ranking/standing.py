@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis import chosen, comparison, ranking, replicates, spread
 from analysis.frame import dataframe, valued
+from analysis.ranking import best_interval, comparison, replicates, row_order, seed_variance
 from search.run import confirmation
 from search.run.ledger import Run, Trial
 from trainables.config import key_of
@@ -59,14 +59,14 @@ def stand(run: Run) -> Standing:
     everything = dataframe.load([run])
     everything.insert(0, "group", [key_of(trial.config) for trial in dataframe.planned(run)])
     is_fresh = everything["source"] == confirmation.SOURCE
-    trials = comparison.compare(ranking.rank(everything[~is_fresh]), run.identity.sizes["val"])
+    trials = comparison.compare(row_order.rank(everything[~is_fresh]), run.identity.sizes["val"])
     if run.totals.seeds == 1:
-        board = trials = chosen.best_network(trials, run.identity.sizes["val"], stops=stops_early(run))
+        board = trials = best_interval.best_network(trials, run.identity.sizes["val"], stops=stops_early(run))
     else:
         board = replicates.configurations(trials, run.totals.seeds)
         trials = replicates.in_their_order(trials, board)
     confirmed = confirm(run, everything[is_fresh], board)
-    fresh = comparison.compare(ranking.rank(everything[is_fresh]), run.identity.sizes["val"])
+    fresh = comparison.compare(row_order.rank(everything[is_fresh]), run.identity.sizes["val"])
     fresh = fresh.sort_values("index").assign(rank=None, tied=None)
     moved = moved_by_seeds(confirmed, fresh)
     if moved and run.totals.seeds == 1:
@@ -88,7 +88,7 @@ def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float,
     values = np.array(own, float)
     if values.ndim < 2 or min(values.shape) < 2:
         return None
-    return spread.average(values)
+    return seed_variance.average(values)
 
 
 def stops_early(run: Run) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis import comparison, statistics
+from analysis.ranking import comparison, statistics
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from analysis import comparison, results, statistics
+from analysis import results
+from analysis.ranking import comparison, statistics
 from search.run import ledger
 from search.run.ledger import Run, Trial
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import comparison, results, testing
+from analysis import results
+from analysis.ranking import comparison, test_scores
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.data import loading
@@ -56,10 +57,10 @@ def lines(folder: Path) -> list[tuple[str, int]]:
 
 def test_the_winner_is_scored_once(folder: Path, cache: Path) -> None:
     for _ in range(2):
-        testing.test_winner(ledger.read(folder), cache)
+        test_scores.test_winner(ledger.read(folder), cache)
     assert lines(folder) == [("intent", 0), ("done", 0)]
     run = ledger.read(folder)
-    metrics = testing.evaluation(run, 0, 1)
+    metrics = test_scores.evaluation(run, 0, 1)
     assert metrics is not None
     assert metrics["count"] == 300
     assert metrics["accuracy"] == pytest.approx(run.trials[0].epochs[0]["val_accuracy"], abs=0.12)
@@ -75,34 +76,34 @@ def test_a_reading_is_on_record_before_it_happens(folder: Path, cache: Path, mon
     with monkeypatch.context() as patch:
         patch.setattr(loading, "load_test", killed)
         with pytest.raises(KeyboardInterrupt):
-            testing.test_winner(ledger.read(folder), cache)
+            test_scores.test_winner(ledger.read(folder), cache)
     assert lines(folder) == [("intent", 0)]
-    testing.test_winner(ledger.read(folder), cache)
+    test_scores.test_winner(ledger.read(folder), cache)
     assert lines(folder) == [("intent", 0), ("intent", 0), ("done", 0)]
-    assert testing.reads(ledger.read(folder)) == 1
+    assert test_scores.reads(ledger.read(folder)) == 1
 
 
 def test_the_winner_is_scored_where_it_was_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU that a search was told to leave alone may be full, or too old for this torch."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     one = ledger.read(folder).trials[0]
-    assert testing.device_of(one) == "cpu"
+    assert test_scores.device_of(one) == "cpu"
     timing.note(one.folder, timing.epoch_line(1, 1.0, 100, "cuda"))
-    assert testing.device_of(one) == "cuda"
+    assert test_scores.device_of(one) == "cuda"
     timing.note(one.folder, timing.epoch_line(1, 1.0, 100, "cpu"))
-    assert testing.device_of(one) == "cpu"
+    assert test_scores.device_of(one) == "cpu"
 
 
 def test_it_is_scored_by_as_many_threads_as_trained_it(folder: Path, cache: Path, threads_seen: list[int]) -> None:
     """A network's last bit of bfloat16 depends on them."""
     run = ledger.read(folder)
-    testing.test_winner(run, cache)
+    test_scores.test_winner(run, cache)
     assert threads_seen == [run.identity.threads]
 
 
 def test_an_unfinished_search_leaves_the_test_split_closed(folder: Path, cache: Path) -> None:
     run = ledger.read(folder)
-    testing.test_winner(dataclasses.replace(run, totals=dataclasses.replace(run.totals, trials=3)), cache)
+    test_scores.test_winner(dataclasses.replace(run, totals=dataclasses.replace(run.totals, trials=3)), cache)
     assert lines(folder) == []
 
 
@@ -110,7 +111,7 @@ def test_without_a_winner_the_test_split_stays_closed(
     trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path
 ) -> None:
     folder = save(tmp_path / "run", run([trial(0, (), "failed")]))
-    testing.test_winner(ledger.read(folder), tmp_path / "no cache")
+    test_scores.test_winner(ledger.read(folder), tmp_path / "no cache")
     assert lines(folder) == []
 
 
@@ -118,7 +119,7 @@ def test_other_images_are_refused(folder: Path, cache: Path) -> None:
     run = ledger.read(folder)
     other = dataclasses.replace(run, identity=dataclasses.replace(run.identity, fingerprint="another"))
     with pytest.raises(RunError, match="other images"):
-        testing.test_winner(other, cache)
+        test_scores.test_winner(other, cache)
 
 
 def test_weights_of_another_epoch_are_refused(folder: Path, cache: Path) -> None:
@@ -127,7 +128,7 @@ def test_weights_of_another_epoch_are_refused(folder: Path, cache: Path) -> None
         run.trials[0], epochs=[*run.trials[0].epochs, {**run.trials[0].epochs[0], "epoch": 2, "val_accuracy": 1.0}]
     )
     with pytest.raises(RunError, match="wrong weights"):
-        testing.test_winner(dataclasses.replace(run, trials=[longer, run.trials[1]]), cache)
+        test_scores.test_winner(dataclasses.replace(run, trials=[longer, run.trials[1]]), cache)
     assert lines(folder) == []
 
 
@@ -145,6 +146,6 @@ def test_weights_that_were_not_kept_are_a_note_and_no_error(
     copy = Path(shutil.copytree(folder, tmp_path / folder.name))
     for path in copy.glob("trials/*/best.*"):
         path.unlink()
-    testing.test_winner(ledger.read(copy), cache)
+    test_scores.test_winner(ledger.read(copy), cache)
     assert "weights were not kept" in capsys.readouterr().err
     assert not (copy / "tests.jsonl").exists() or lines(copy) == []
