@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import audit, majority, next_step, regions
+from analysis import majority, next_step
+from analysis.diagnostics import regions, rung_agreement
+from analysis.diagnostics.importance import Mattered
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.ranges import Range, Searched, edge, searched, wider
-from analysis.importance import Mattered
 from analysis.leaderboard import FEW_SEEDS, standard_error
 from analysis.ranking.comparison import SEEDS
 from analysis.ranking.standing import Standing
@@ -297,13 +298,15 @@ def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Findin
 def stopping(run: Run) -> list[Finding]:
     """Whether the order at the first rung was that of the end."""
     known = [
-        (rung.agreement, rung) for rung in audit.rungs(run) if rung.agreement is not None and rung.compared >= MANY
+        (rung.agreement, rung)
+        for rung in rung_agreement.rungs(run)
+        if rung.agreement is not None and rung.compared >= MANY
     ]
     if not known:
         return []
     agreement, worst = min(known, key=lambda pair: (pair[0], pair[1].epoch))
     facts = f"rank correlation {agreement:.2f} at epoch {worst.epoch}, over {worst.compared} trials"
-    if unseen := sum(audit.unseen(run).values()):
+    if unseen := sum(rung_agreement.unseen(run).values()):
         return [of_a_choice(run, facts, unseen, agreement >= AGREEMENT)]
     if agreement >= AGREEMENT:
         return [Finding(True, f"Early stopping agrees with the final order ({facts} at the least).")]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis import next_step, tuning_curve
+from analysis import next_step
+from analysis.diagnostics import best_of_n
 from analysis.frame import dataframe, valued
 from analysis.frame.dataframe import Row
 from analysis.leaderboard import as_csv, as_json, few_seeds
@@ -109,7 +110,7 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
         return []
     points = []
     for budget in budgets:
-        best = tuning_curve.best_so_far(values, costs, budget)
+        best = best_of_n.best_so_far(values, costs, budget)
         left = budget - costs[is_given].sum()
         draws = int(left / costs[~is_given].mean()) if len(drawn) else 0
         told = None if best is None or best == worst else objective.signed(best)
@@ -117,9 +118,9 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
         if left >= 0 and 1 <= draws <= len(drawn):
             at_least = np.maximum(drawn, first)
             if np.isfinite(objective.bounds).all():
-                band = tuning_curve.band(at_least, draws, first, most)
+                band = best_of_n.band(at_least, draws, first, most)
                 point["low"], point["high"] = sorted(map(objective.signed, band))
-            point["expected"] = objective.signed(tuning_curve.expected_best(at_least, draws))
+            point["expected"] = objective.signed(best_of_n.expected_best(at_least, draws))
         points.append(point | {"draws": max(0, draws)})
     return points
 

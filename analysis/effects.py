@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from analysis.diagnostics.importance import BEST, SHUFFLES, Mattered
+from analysis.diagnostics.same_epoch import Compared, Entry, compare
 from analysis.frame import valued
 from analysis.frame.ranges import Range, searched, tried
-from analysis.importance import BEST, SHUFFLES, Mattered
 from analysis.ranking.standing import Standing
 from analysis.ranking.statistics import LEVEL
 from analysis.render.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
 from analysis.render.markdown import NOTHING, count, plural, setting
-from analysis.same_epoch import Compared, Entry, compare
 from search.run.ledger import Run
 from trainables import written
 from trainables.config import canonical

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import audit
 from analysis.curves import axis_of, spread
+from analysis.diagnostics import rung_agreement
+from analysis.diagnostics.importance import BEST
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.ranges import Range, searched
-from analysis.importance import BEST
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import evaluation
 from analysis.render import network_cost
@@ -218,6 +218,8 @@ def row_shares(counts: list[int]) -> list[float | None]:
 
 def rungs(run: Run) -> Picture:
     """How many trials were stopped at each rung, went on and went on for the audit alone; and how many finished."""
-    found = [(rung.epoch, rung.stopped, rung.went_on - rung.audited, rung.audited) for rung in audit.passages(run)]
+    found = [
+        (rung.epoch, rung.stopped, rung.went_on - rung.audited, rung.audited) for rung in rung_agreement.passages(run)
+    ]
     finished = sum(trial.status == "finished" for trial in run.search_trials)
     return {"rungs": found, "finished": finished, "epochs": run.totals.epochs} if found else {}

@@ -7,9 +7,9 @@ import pandas as pd
 
 from analysis import answer, checks, confirmation, effects
 from analysis.copying import MARKER, NOTES
+from analysis.diagnostics.importance import mattered
 from analysis.failures import failures
 from analysis.frame import dataframe
-from analysis.importance import mattered
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.leaderboard import Notes as Meaning
 from analysis.pictures import ELSEWHERE, TITLES, pictures, title_of

@@ -2,7 +2,7 @@
 
 from itertools import compress
 
-from analysis import audit
+from analysis.diagnostics import rung_agreement
 from analysis.render.blocks import Blocks, Code, Heading, Table, Words, paragraphs
 from analysis.render.markdown import NOTHING, count, plural
 from search.run import order
@@ -18,7 +18,7 @@ def early_stopping(run: Run) -> Blocks:
     scheduler = run.identity.scheduler
     if scheduler["name"] == "none":
         return ()
-    found = audit.rungs(run)
+    found = rung_agreement.rungs(run)
     below = paragraphs(unfilled(run, found), words(run, found), audit_result(run))
     return Heading("Early stopping"), *paragraphs(saved(run, scheduler)), *rung_table(found), *below
 
@@ -34,7 +34,7 @@ def saved(run: Run, scheduler: Record) -> str:
     )
 
 
-def rung_table(found: list[audit.Rung]) -> Blocks:
+def rung_table(found: list[rung_agreement.Rung]) -> Blocks:
     """Epoch, and how many trials reached it, were stopped there and went on; and how its order held."""
     header = ["rung (epoch)", "reached", "stopped", "went on", "for the audit", "rank ρ with final", "n"]
     rows = [
@@ -49,9 +49,9 @@ def rung_table(found: list[audit.Rung]) -> Blocks:
     return (Table(top, tuple(cells), "r" * len(top)),) if rows else ()
 
 
-def unfilled(run: Run, found: list[audit.Rung]) -> str:
+def unfilled(run: Run, found: list[rung_agreement.Rung]) -> str:
     """Where sha or epochs:K stopped nothing because so many trials had diverged or failed before the rung."""
-    rule, planned, spared = run.identity.scheduler, len(run.search_trials), set(audit.spared_at(run).values())
+    rule, planned, spared = run.identity.scheduler, len(run.search_trials), set(rung_agreement.spared_at(run).values())
     if rule["name"] not in WAITING or version_of(rule) == 1 or not run.is_planned:
         return ""
     told, expected = [], planned
@@ -68,7 +68,7 @@ def unfilled(run: Run, found: list[audit.Rung]) -> str:
     return " ".join(told)
 
 
-def words(run: Run, found: list[audit.Rung]) -> Words:
+def words(run: Run, found: list[rung_agreement.Rung]) -> Words:
     """What the correlation is worth."""
     if all(rung.agreement is None for rung in found):
         return ""
@@ -81,10 +81,10 @@ def words(run: Run, found: list[audit.Rung]) -> Words:
 
 def left_out(run: Run) -> str:
     """The stopped trials for which no audited one stands."""
-    unseen = audit.unseen(run)
+    unseen = rung_agreement.unseen(run)
     if not unseen:
         return ""
-    epochs, stopped = list(map(count, unseen)), sum(rung.stopped for rung in audit.passages(run))
+    epochs, stopped = list(map(count, unseen)), sum(rung.stopped for rung in rung_agreement.passages(run))
     more = f" and {count(len(epochs) - NAMED)} more" if len(epochs) > NAMED else ""
     return (
         f". {count(sum(unseen.values()))} of the {plural(stopped, 'stopped trial')} are left out, because no audited trial "
@@ -94,7 +94,7 @@ def left_out(run: Run) -> str:
 
 def audit_result(run: Run) -> str:
     """Where the trials ended that would have been stopped."""
-    kept = [trial for trial in audit.audited(run) if trial.status == "finished" and trial.best]
+    kept = [trial for trial in rung_agreement.audited(run) if trial.status == "finished" and trial.best]
     if not kept:
         return ""
     number = {trial.index for trial in kept}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import audit, checks
+from analysis import checks
 from analysis.checks import Finding
-from analysis.importance import Importance, Mattered
+from analysis.diagnostics import rung_agreement
+from analysis.diagnostics.importance import Importance, Mattered
 from analysis.ranking.standing import stand
 from analysis.render.markdown import plain, rendered
 from search.run.ledger import Run, Trial
@@ -244,7 +245,7 @@ def rungs_run(trial: Make, run: MakeRun, order: list[int], **more: Any) -> Run:
 
 def test_a_rung_that_disagrees_with_the_end_should_wait(trial: Make, run: MakeRun) -> None:
     found = rungs_run(trial, run, [7, 6, 5, 4, 3, 2, 1, 0])
-    (rung,) = audit.rungs(found)
+    (rung,) = rung_agreement.rungs(found)
     assert rung.agreement == pytest.approx(-1)
     command = only(checks.stopping(found)).command
     assert arguments(command)["--scheduler"] == "none", "the next rung would be no rung of so few epochs"
@@ -280,7 +281,7 @@ def test_the_agreement_is_spearmans(trial: Make, run: MakeRun) -> None:
     from scipy.stats import spearmanr
 
     order = [3, 0, 5, 5, 1, 7, 2, 6]
-    (rung,) = audit.rungs(rungs_run(trial, run, order))
+    (rung,) = rung_agreement.rungs(rungs_run(trial, run, order))
     assert rung.agreement == pytest.approx(spearmanr(order, range(8)).statistic)
 
 
@@ -295,7 +296,7 @@ def test_the_audit_corrects_what_the_rung_chose() -> None:
         weight = np.where(audited, stopped.sum() / max(1, audited.sum()), 1.0)
         for kept, into in ((~stopped, naive), (~stopped | audited, weighted), (np.full(300, True), truth)):
             own = weight[kept] if into is weighted else np.ones(kept.sum())
-            ranks = [audit.weighted_ranks(values[kept], own) for values in (early, late)]
+            ranks = [rung_agreement.weighted_ranks(values[kept], own) for values in (early, late)]
             first, second = (each - np.average(each, weights=own) for each in ranks)
             into.append((own * first * second).sum() / np.sqrt((own * first**2).sum() * (own * second**2).sum()))
     assert np.mean(naive) < np.mean(truth) - 0.15
@@ -306,7 +307,7 @@ def test_an_audited_trial_stands_for_those_that_were_stopped_with_it(trial: Make
     found = rungs_run(trial, run, list(range(8)))
     kept = [{**record, "audit": True} if record["trial"] == 0 else record for record in found.decisions]
     stopped = [{"trial": place, "epoch": 1, "value": 0.1, "decision": "stop"} for place in (20, 21, 22)]
-    assert audit.weigh(dataclasses.replace(found, decisions=[*kept, *stopped])) == {0: 4.0}
+    assert rung_agreement.weigh(dataclasses.replace(found, decisions=[*kept, *stopped])) == {0: 4.0}
 
 
 def test_a_search_without_a_winner_has_no_checks(trial: Make, run: MakeRun) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from analysis import effects
-from analysis.importance import mattered
+from analysis.diagnostics.importance import mattered
 from analysis.ranking.standing import stand
 from analysis.render.markdown import rendered
 from search.run.ledger import Run, Trial

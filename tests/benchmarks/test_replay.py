@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from analysis import audit
+from analysis.diagnostics import rung_agreement
 from benchmarks import curves as trained
 from benchmarks.replay import STOPPERS, Outcome, Simulation, measure, play, replay, replayed
 from search.stopping.rules import rule
@@ -52,7 +52,7 @@ def test_an_audit_of_a_tenth_rarely_represents_every_rung(tmp_path):
         left_out = {
             epoch: number for epoch, number in sorted(stopped.items()) if number and epoch not in first.values()
         }
-        assert audit.unseen(run) == left_out
+        assert rung_agreement.unseen(run) == left_out
         audited, short = audited + bool(first), short + bool(first and left_out)
     assert (audited, short) == (7, 6)
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from analysis import checks, regions
+from analysis import checks
+from analysis.diagnostics import regions
+from analysis.diagnostics.regions import Region
 from analysis.ranking.standing import stand
-from analysis.regions import Region
 from analysis.render.markdown import plain
 from search.run.ledger import Run, Trial
 

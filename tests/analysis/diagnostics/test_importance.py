@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import importance
-from analysis.importance import Mattered, mattered
-from analysis.pedanova import Binned
+from analysis.diagnostics import importance
+from analysis.diagnostics.importance import Mattered, mattered
+from analysis.diagnostics.pedanova import Binned
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

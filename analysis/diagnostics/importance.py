@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis import pedanova
+from analysis.diagnostics import pedanova
+from analysis.diagnostics.same_epoch import Entry, compare
 from analysis.frame.ranges import Searched, searched, tried
 from analysis.ranking import statistics
-from analysis.same_epoch import Entry, compare
 from search.run.ledger import Run, Trial
 from trainables.config import canonical
 from trainables.objective import Objective

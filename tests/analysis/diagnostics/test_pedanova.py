@@ -8,9 +8,9 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 
-from analysis import pedanova
+from analysis.diagnostics import pedanova
+from analysis.diagnostics.importance import BEST, best_in, is_best
 from analysis.frame.ranges import parse
-from analysis.importance import BEST, best_in, is_best
 
 RANGES: list[tuple[str, BaseDistribution]] = [
     ("loguniform(0.0001, 0.1)", FloatDistribution(1e-4, 0.1, log=True)),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.same_epoch import compare, shared_epoch
+from analysis.diagnostics.same_epoch import compare, shared_epoch
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
