@@ -71,7 +71,8 @@ def leaderboard(
     """
     check_choice("format", format, FORMATS)
     gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon
-    from analysis import joined, plotter, selection, write
+    from analysis import joined, selection, write
+    from analysis.plots import drawing_process
     from analysis.ranking import standing  # pandas loads here, after the arguments are known to be good
     from search.run import ledger
 
@@ -81,7 +82,7 @@ def leaderboard(
         old = [folder for folder in folders if write.is_stale(ledger.read(folder))]
         tell("".join(f"stale: {folder / 'results.md'}\n" for folder in old))
         return int(bool(old))
-    with plotter.for_one_of_many(folders) as ask:
+    with drawing_process.for_one_of_many(folders) as ask:
         found = [ledger.read(folder) for folder in folders]
         where = standing.stand(found[0]) if len(found) == 1 else None
         # shown first, so that of a run that cannot be written to at least that is there

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from analysis import results
-from analysis.curves import axis_of
 from analysis.frame import timing, valued
 from analysis.frame.dataframe import Row
 from analysis.frame.ranges import searched
 from analysis.frame.timing import Clock
 from analysis.joined import all_records
 from analysis.leaderboard import has_value, over_images, place, worded
-from analysis.pictures import pictures
+from analysis.plots.curves import axis_of
+from analysis.plots.plotted import pictures
 from analysis.ranking.standing import Standing, stand
 from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Heading, items

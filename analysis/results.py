@@ -12,7 +12,7 @@ from analysis.failures import failures
 from analysis.frame import dataframe
 from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
 from analysis.leaderboard import Notes as Meaning
-from analysis.pictures import ELSEWHERE, TITLES, pictures, title_of
+from analysis.plots.plotted import ELSEWHERE, TITLES, pictures, title_of
 from analysis.provenance import provenance
 from analysis.ranking.standing import Standing, stand
 from analysis.render import network_cost

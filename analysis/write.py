@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import curves, fonts, results
+from analysis import results
 from analysis.joined import all_records
 from analysis.leaderboard import as_csv, as_json
-from analysis.pictures import each_picture
-from analysis.plotter import CURVES, Ask, Plot, ask_nobody, write_all
+from analysis.plots import curves, fonts
+from analysis.plots.drawing_process import CURVES, Ask, Plot, ask_nobody, write_all
+from analysis.plots.plotted import each_picture
 from analysis.ranking.standing import Standing, stand
 from search.run import ledger
 from search.run.ledger import Run

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from analysis import plotter, report, results, write
+from analysis import report, results, write
+from analysis.plots import drawing_process
 from analysis.ranking.standing import stand
 from search.run import ledger
 
@@ -34,7 +35,7 @@ def test_the_committed_tables_and_plots_are_of_the_ledger_beside_them(path, tmp_
     run = ledger.read(shutil.copytree(path.parent, tmp_path / path.parent.name))
     before = {name: (run.folder / name).read_bytes() for name in ("results.csv", "results.json")}
     for plot in (plots := list(write.plots_of(run, stand(run)))):
-        assert plotter.is_drawn(plot.path, plotter.stamp_of(plot.values)), plot.name
+        assert drawing_process.is_drawn(plot.path, drawing_process.stamp_of(plot.values)), plot.name
     assert {plot.path for plot in plots} == set((run.folder / "plots").iterdir())
     write.write_files(run)
     assert {name: (run.folder / name).read_bytes() for name in before} == before

@@ -10,10 +10,11 @@ import re
 import numpy as np
 import pytest
 
-from analysis import card, compare, curves, joined, news, pictures, plots, report, results, selection, show
+from analysis import card, compare, joined, news, report, results, selection, show
 from analysis.frame import valued
 from analysis.frame.dataframe import load
 from analysis.mirrors import dvc, tensorboard
+from analysis.plots import curves, plotted, svg
 from analysis.ranking import row_order, standing
 from analysis.ranking.best import chance, winner
 from analysis.ranking.standing import stand
@@ -163,19 +164,19 @@ def test_plots_have_the_loss_on_their_axis_and_a_dot_where_it_is_least(losing):
     found = curves.learning_curves(losing, where.trials, where.keys)
     assert found["top"][0]["points"] == [(1, 0.7), (2, 0.3), (3, 0.35)]
     assert found["top"][0]["label"].startswith(f"1 · {losing.trials[0].id} · 0.3000 · lr")
-    low, high = plots.limits(found)
+    low, high = svg.limits(found)
     assert low < 0.3
     assert 0.95 < high < 1.1
-    assert plots.learning_curves(found).startswith(b"<?xml")
-    own = pictures.pictures(losing, where)
+    assert svg.learning_curves(found).startswith(b"<?xml")
+    own = plotted.pictures(losing, where)
     assert own["parameters"]["axis"]["name"] == "validation loss"
-    assert pictures.title_of("parameters", LOSS) == "Validation loss against each searched parameter"
+    assert plotted.title_of("parameters", LOSS) == "Validation loss against each searched parameter"
 
 
 def test_progress_goes_down(trial, run):
     values = (0.9, 0.5, 0.7, 0.2)
     trials = [as_loss(trial(index, (value,), lr=1e-3 / (1 + index)), (value,)) for index, value in enumerate(values)]
-    picture = pictures.progress(run(trials, objective=LOSS.record()))
+    picture = plotted.progress(run(trials, objective=LOSS.record()))
     assert picture["points"] == [(1, 0.9), (2, 0.5), (4, 0.2), (4, 0.2)]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import plots, write
+from analysis import write
+from analysis.plots import svg
 from search.run.ledger import Run, Trial
 from trainables.errors import StorageError
 
@@ -40,7 +41,7 @@ def test_a_run_written_in_another_order_gives_the_same_bytes(
 
 
 def test_an_unchanged_plot_is_not_drawn_again(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "learning_curves", lambda _: b"drawn again")
+    monkeypatch.setattr(svg, "learning_curves", lambda _: b"drawn again")
     write.write_results(written)
     path = written / "plots/learning_curves.svg"
     assert not path.read_bytes().startswith(b"drawn again")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from analysis import report, results
-from analysis.pictures import pictures
+from analysis.plots.plotted import pictures
 from analysis.ranking.standing import stand
 from analysis.render import html, markdown
 from analysis.render.blocks import (

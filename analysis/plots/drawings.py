@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from analysis import fonts
-from analysis.curves import Axis
-from analysis.pictures import Picture
-from analysis.plots import COLOURS, GREY, STYLE, as_svg
+from analysis.plots import fonts
+from analysis.plots.curves import Axis
+from analysis.plots.plotted import Picture
+from analysis.plots.svg import COLOURS, GREY, STYLE, as_svg
 from analysis.render.markdown import NOTHING, count, rate
 
 BLUE, ORANGE = COLOURS[:2]

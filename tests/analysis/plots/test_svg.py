@@ -6,8 +6,8 @@ from typing import Any
 import matplotlib
 import pytest
 
-from analysis import plots
-from analysis.curves import Curve, Curves, axis_of
+from analysis.plots import svg
+from analysis.plots.curves import Curve, Curves, axis_of
 from trainables.objective import ACCURACY
 
 
@@ -29,20 +29,20 @@ FULL = curves(
 
 def test_the_same_curves_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was drawn before, and whatever the user's matplotlib is set to."""
-    first = plots.learning_curves(FULL)
-    plots.learning_curves(curves(curve(10, 20, label="x")))
+    first = svg.learning_curves(FULL)
+    svg.learning_curves(curves(curve(10, 20, label="x")))
     monkeypatch.setitem(matplotlib.rcParams, "axes.linewidth", 30)
-    assert plots.learning_curves(FULL) == first
+    assert svg.learning_curves(FULL) == first
 
 
 def test_the_user_keeps_his_settings() -> None:
     before = dict(matplotlib.rcParams)
-    plots.learning_curves(FULL)
+    svg.learning_curves(FULL)
     assert dict(matplotlib.rcParams) == before
 
 
 def test_the_picture_is_well_formed_without_date_and_background() -> None:
-    text = plots.learning_curves(FULL).decode()
+    text = svg.learning_curves(FULL).decode()
     assert ElementTree.fromstring(text).tag.endswith("svg")
     assert "<dc:date>" not in text
     assert "matplotlib.org" not in text
@@ -60,16 +60,16 @@ def test_the_picture_is_well_formed_without_date_and_background() -> None:
     ids=["one epoch", "zero", "perfect", "odd names"],
 )
 def test_extreme_curves_can_be_drawn(shown: Curves, recwarn: Any) -> None:
-    ElementTree.fromstring(plots.learning_curves(shown))
+    ElementTree.fromstring(svg.learning_curves(shown))
     assert [str(warning.message) for warning in recwarn if "Glyph" not in str(warning.message)] == []
 
 
 def test_limits_show_the_late_differences() -> None:
-    low, high = plots.limits(curves(curve(10, 90, 95, 97, 98, 98, 98, 99)))
+    low, high = svg.limits(curves(curve(10, 90, 95, 97, 98, 98, 98, 99)))
     assert 90 < low < 95
     assert 99 < high <= 100.5
 
 
 def test_limits_show_the_beginning_where_trials_were_stopped() -> None:
-    low, _ = plots.limits(curves(curve(10, 90, 95, 97), others=(curve(5, status="stopped"),)))
+    low, _ = svg.limits(curves(curve(10, 90, 95, 97), others=(curve(5, status="stopped"),)))
     assert low < 10

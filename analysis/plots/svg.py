@@ -10,8 +10,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import fonts
-from analysis.curves import Curve, Curves
+from analysis.plots import fonts
+from analysis.plots.curves import Curve, Curves
 from analysis.render.markdown import count, plural
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's, for colour-blind eyes

@@ -1,4 +1,4 @@
-"""Plots drawn by another process: pytest tests/analysis/test_plotter.py"""
+"""Plots drawn by another process: pytest tests/analysis/plots/test_drawing_process.py"""
 
 import contextlib
 import os
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis import plotter, stamp, write
+from analysis import stamp, write
+from analysis.plots import drawing_process
 from analysis.ranking.standing import stand
 from search.run import ledger
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "mlp_random-confirmed"
 
 
@@ -30,7 +31,7 @@ def drawn(run):
 
 
 def test_another_process_draws_the_same(run):
-    with plotter.another_process() as ask:
+    with drawing_process.another_process() as ask:
         _, wait = ask(write.plots_of(run, stand(run)))
         assert wait() == 0
         theirs = drawn(run)
@@ -42,22 +43,22 @@ def test_another_process_draws_the_same(run):
 
 @pytest.mark.slow
 def test_what_another_process_has_drawn_is_not_drawn_again(run, monkeypatch):
-    with plotter.another_process() as ask:
-        monkeypatch.setattr(plotter, "draw", lambda *_: pytest.fail("drawn twice"))
+    with drawing_process.another_process() as ask:
+        monkeypatch.setattr(drawing_process, "draw", lambda *_: pytest.fail("drawn twice"))
         write.write_files(run, ask=ask)
     assert len(drawn(run)) == 6
 
 
 @pytest.mark.slow
 def test_a_process_that_cannot_draw_is_made_up_for(run, monkeypatch):
-    monkeypatch.setattr(plotter.sys, "executable", "/bin/false")
-    with plotter.another_process() as ask:
+    monkeypatch.setattr(drawing_process.sys, "executable", "/bin/false")
+    with drawing_process.another_process() as ask:
         write.write_files(run, ask=ask)
     assert len(drawn(run)) == 6
 
 
 def test_a_process_that_nobody_asks_ends(run):
-    with plotter.another_process():
+    with drawing_process.another_process():
         pass
     assert not (run.folder / "plots").exists()
 
@@ -66,19 +67,19 @@ def test_a_process_that_nobody_asks_ends(run):
 def test_only_a_large_run_has_a_process_of_its_own(tmp_path, monkeypatch, trials, is_started):
     (tmp_path / "trials.jsonl").write_text("{}\n" * trials)
     started = []
-    monkeypatch.setattr(plotter, "another_process", lambda: contextlib.nullcontext(started.append(1)))
-    with plotter.for_one_of_many([tmp_path]):
+    monkeypatch.setattr(drawing_process, "another_process", lambda: contextlib.nullcontext(started.append(1)))
+    with drawing_process.for_one_of_many([tmp_path]):
         assert bool(started) == is_started
-    with plotter.for_one_of_many([tmp_path, tmp_path]) as ask:
-        assert ask is plotter.ask_nobody
-    with plotter.for_one_of_many([tmp_path / "nowhere"]) as ask:
-        assert ask is plotter.ask_nobody
+    with drawing_process.for_one_of_many([tmp_path, tmp_path]) as ask:
+        assert ask is drawing_process.ask_nobody
+    with drawing_process.for_one_of_many([tmp_path / "nowhere"]) as ask:
+        assert ask is drawing_process.ask_nobody
 
 
 DRAW = """
 import sys
 from pathlib import Path
-from analysis.plotter import Plot, write_all
+from analysis.plots.drawing_process import Plot, write_all
 axis = {"name": "accuracy", "is_percent": True, "is_less_better": False}
 write_all([Plot(Path("plots/progress.svg"), "progress", {"points": [[1, 50.0], [2, 60.0]], "axis": axis})])
 """
@@ -110,8 +111,8 @@ def test_a_library_that_does_not_load_costs_plots_and_no_more(tmp_path):
 
 def test_a_plot_that_fails_is_a_note_and_leaves_no_older_one(run, monkeypatch, capsys):
     write.write_files(run)
-    monkeypatch.setattr(plotter, "is_drawn", lambda *_: False)
-    monkeypatch.setattr(plotter, "draw", lambda name, _: {"size": b"<svg/>"}[name])
+    monkeypatch.setattr(drawing_process, "is_drawn", lambda *_: False)
+    monkeypatch.setattr(drawing_process, "draw", lambda name, _: {"size": b"<svg/>"}[name])
     write.write_files(run)
     assert list(drawn(run)) == ["size.svg"]
     told = capsys.readouterr().err

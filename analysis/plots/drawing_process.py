@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from analysis import fonts
+from analysis.plots import fonts
 from trainables.cli import child
 from trainables.cli.progress import one_line, say
 from trainables.errors import ExpectedError
@@ -28,7 +28,7 @@ LONGEST = 300  # characters of a reason that are shown
 
 
 class Plot(NamedTuple):
-    """What is drawn where; the values are those of analysis/curves.py or analysis/pictures.py, as JSON has them."""
+    """What is drawn where; the values are those of analysis/plots/curves.py or analysis/plots/plotted.py, as JSON has them."""
 
     path: Path
     name: str
@@ -77,10 +77,10 @@ def draw(name: str, values: Any) -> bytes:
     with own_backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if name == CURVES:
-            from analysis import plots
+            from analysis.plots import svg
 
-            return plots.learning_curves(values)
-        from analysis import drawings
+            return svg.learning_curves(values)
+        from analysis.plots import drawings
 
         return drawings.draw(name, values)
 
@@ -98,7 +98,7 @@ def own_backend() -> Iterator[None]:
 
 def stamp_of(values: object) -> bytes:
     """Ends a plot: what it was drawn from, with which fonts beside the usual one, and by which sources."""
-    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("plots.py", "drawings.py"))
+    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("svg.py", "drawings.py"))
     return f"<!-- drawn from {durable.sha256(sources + json.dumps([values, fonts.found_for(values)[0]]).encode())} -->\n".encode()
 
 
@@ -138,7 +138,7 @@ def number_of_trials(run: Path) -> int:
 def another_process() -> Iterator[Ask]:
     """A process that loads matplotlib at once; yields what has it draw. If it dies, plots are missing when it was waited for."""
     with subprocess.Popen(
-        child.command("analysis.plotter"), env=child.environment(),
+        child.command("analysis.plots.drawing_process"), env=child.environment(),
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
 
@@ -171,7 +171,7 @@ def received(line: str) -> Plot:
 def load() -> None:
     """Import what draws."""
     with own_backend():
-        importlib.import_module("analysis.drawings")
+        importlib.import_module("analysis.plots.drawings")
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import curves, results
+from analysis import results
+from analysis.plots import curves
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -14,8 +14,9 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from analysis import drawings, fonts, pictures, plots, plotter, report, results, write
-from analysis.curves import axis_of
+from analysis import report, results, write
+from analysis.plots import drawing_process, drawings, fonts, plotted, svg
+from analysis.plots.curves import axis_of
 from analysis.ranking.standing import stand
 from search.run.ledger import Run, Trial
 from trainables.objective import ACCURACY
@@ -80,7 +81,7 @@ def test_a_name_of_any_script_is_drawn_without_a_word_of_matplotlib(
     curve = {"label": name, "status": "finished", "points": [(1, 0.5), (2, 0.6)]}
     curves = {"top": [curve], "others": [], "number_of_others": 0, "axis": AXIS}
     for plot, values in (("confusion", classes), ("parameters", panel), ("learning_curves", curves)):
-        plotter.write_plot(plotter.Plot(tmp_path / f"{plot}.svg", plot, values))
+        drawing_process.write_plot(drawing_process.Plot(tmp_path / f"{plot}.svg", plot, values))
         assert ElementTree.fromstring((tmp_path / f"{plot}.svg").read_bytes()).tag.endswith("svg")
     assert capfd.readouterr().err == ""
     missing = fonts.found_for(name)[1]
@@ -130,7 +131,8 @@ def test_without_a_font_there_is_one_note_and_the_plot_is_drawn(
 
 
 def test_ordinary_names_ask_for_no_font() -> None:
-    code = "import sys; from analysis import fonts; fonts.families({'a': ['café – Ω', 1.0]}); print('matplotlib' in sys.modules)"
+    code = "import sys; from analysis.plots import fonts\n"
+    code += "fonts.families({'a': ['café – Ω', 1.0]}); print('matplotlib' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"
 
@@ -142,7 +144,7 @@ def test_the_numbers_of_a_confusion_matrix_can_be_read(share: float) -> None:
 
 
 def test_the_words_of_a_plot_can_be_read_on_white_and_on_black() -> None:
-    grey = np.array(matplotlib.colors.to_rgb(plots.GREY))
+    grey = np.array(matplotlib.colors.to_rgb(svg.GREY))
     assert min(drawings.contrast(grey, np.ones(3)), drawings.contrast(grey, np.zeros(3))) >= 4.5
     assert drawings.contrast(np.zeros(3), np.ones(3)) == 21
 
@@ -154,7 +156,7 @@ def test_a_decision_after_each_epoch_can_be_drawn() -> None:
 
 def test_a_plain_search_has_what_it_varied_and_no_more(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     found = run(rates())
-    shown = pictures.pictures(found, stand(found))
+    shown = plotted.pictures(found, stand(found))
     assert list(shown) == ["parameters", "progress"]
     assert [panel["name"] for panel in shown["parameters"]["panels"]] == ["lr"]
     assert shown["parameters"]["panels"][0]["log"]
@@ -169,21 +171,21 @@ def test_networks_of_several_sizes_have_their_front(trial: Make, run: MakeRun) -
             for place, (width, value) in enumerate(((64, 0.5), (128, 0.4), (256, 0.9)))
         ]
     )
-    size = pictures.pictures(found, stand(found))["size"]
+    size = plotted.pictures(found, stand(found))["size"]
     assert [value for _, value in size["front"]] == pytest.approx([50, 90])
     assert [value for _, value in size["others"]] == pytest.approx([40])
 
 
 def test_nothing_finished_nothing_drawn(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (), "failed")])
-    assert pictures.pictures(found, stand(found)) == {}
+    assert plotted.pictures(found, stand(found)) == {}
 
 
 def test_the_winner_that_was_tested_has_its_confusions(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     matrix = [[8, 2], [0, 0]]
     line = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": {"confusion_matrix": matrix}}
     found = dataclasses.replace(run(rates(), classes=["a", "b"]), tests=[line])
-    assert pictures.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [None, None]]
+    assert plotted.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [None, None]]
 
 
 def mixed(trial: Make, number: int, **more: Any) -> list[Trial]:
@@ -202,7 +204,7 @@ def test_parallel_coordinates_lay_out_every_trial(trial: Make, run: MakeRun) -> 
     for each in trials[::2]:
         del each.config["dropout"]
     found = run(trials)
-    shown = pictures.pictures(found, stand(found))["parallel"]
+    shown = plotted.pictures(found, stand(found))["parallel"]
     axes = {axis["name"]: (place, axis["ticks"]) for place, axis in enumerate(shown["axes"])}
     assert set(axes) == {"lr", "depth", "augment", "dropout", "val %"}
     assert [line["kind"] for line in shown["lines"]] == ["best", "good", *["other"] * 6]
@@ -217,12 +219,12 @@ def test_parallel_coordinates_lay_out_every_trial(trial: Make, run: MakeRun) -> 
 @pytest.mark.parametrize("number", [7, 8])
 def test_parallel_coordinates_need_enough_trials(trial: Make, run: MakeRun, number: int) -> None:
     found = run(mixed(trial, number))
-    assert ("parallel" in pictures.pictures(found, stand(found))) == (number == 8)
+    assert ("parallel" in plotted.pictures(found, stand(found))) == (number == 8)
 
 
 def test_parallel_coordinates_need_three_parameters(trial: Make, run: MakeRun) -> None:
     found = run([trial(place, (0.5,), lr=10.0**-place, depth=1 + place % 2) for place in range(1, 10)])
-    assert "parallel" not in pictures.pictures(found, stand(found))
+    assert "parallel" not in plotted.pictures(found, stand(found))
 
 
 def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None:
@@ -231,7 +233,7 @@ def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None
     gone_on = [{"trial": 0, "epoch": 1, "decision": "continue"}, {"trial": 0, "epoch": 3, "decision": "continue"}]
     audited = [{"trial": 2, "epoch": 1, "decision": "continue", "audit": True}]
     found = dataclasses.replace(found, decisions=found.decisions + gone_on + audited)
-    shown = pictures.pictures(found, stand(found))["rungs"]
+    shown = plotted.pictures(found, stand(found))["rungs"]
     assert shown == {"rungs": [(1, 1, 1, 1), (3, 0, 1, 0)], "finished": 2, "epochs": 9}
     assert (
         results.render(dataclasses.replace(found, identity=dataclasses.replace(found.identity, scheduler=ASHA))).count(
@@ -245,20 +247,20 @@ def test_every_plot_is_linked_once_where_it_belongs(trial: Make, run: MakeRun) -
     found = run(mixed(trial, 8))
     text = results.render(found)
     assert sorted(re.findall(r"plots/(\w+)\.svg", text)) == sorted(
-        [*pictures.pictures(found, stand(found)), "learning_curves"]
+        [*plotted.pictures(found, stand(found)), "learning_curves"]
     )
 
 
 def test_an_axis_without_any_value_lies_below() -> None:
-    own = pictures.Range(1e-4, 1e-1, log=True)
-    assert pictures.laid_out("lr", own, [None, None])["places"] == [pictures.BELOW] * 2
-    assert pictures.laid_out("lr", own, [0.0, 0.1])["places"] == [0.0, 1.0]
+    own = plotted.Range(1e-4, 1e-1, log=True)
+    assert plotted.laid_out("lr", own, [None, None])["places"] == [plotted.BELOW] * 2
+    assert plotted.laid_out("lr", own, [0.0, 0.1])["places"] == [0.0, 1.0]
 
 
 def test_a_conditional_rate_has_a_logarithmic_axis_and_the_report_too(drawn: Callable[..., Run]) -> None:
     """Also one of whole numbers; one case that is not logarithmic makes it linear."""
     found = drawn("optimizer", 30, lambda config, dice: dice.uniform(0.5, 0.6))
-    logs = {panel["name"]: panel["log"] for panel in pictures.pictures(found, stand(found))["parameters"]["panels"]}
+    logs = {panel["name"]: panel["log"] for panel in plotted.pictures(found, stand(found))["parameters"]["panels"]}
     assert logs == {"optimizer": False, "lr": True, "adamw_lr": True, "weight_decay": True}
     known = {
         "lr": "when(optimizer: sgd=loguniform(0.01, 1), adamw=uniform(0.01, 1))", "width": "logintegers(16, 1024)",
