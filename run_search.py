@@ -31,7 +31,7 @@ from trainables.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from analysis.live import Live
+    from analysis.results.live import Live
     from search.faults.interrupts import Interrupts
     from search.records import Totals
     from search.run.ledger import Run
@@ -270,8 +270,8 @@ def run(
     followers: AbstractContextManager[Callable[[], None]],
 ) -> int:
     """Train what is not trained yet, write the results, and return the exit code."""
-    from analysis.copying import copy_results, refuse_denied, refuse_foreign
-    from analysis.live import Live
+    from analysis.results.copying import copy_results, refuse_denied, refuse_foreign
+    from analysis.results.live import Live
     from search import attempts
     from search.backend import gpu_sharing, resources
     from search.faults.interrupts import Interrupted
@@ -362,16 +362,16 @@ def remark(rule: "Record", totals: "Totals", settings: "Settings", is_over: bool
 
 def finish(run: "Run", settings: "Settings", results: Path) -> None:
     """Keep the best weights, write the results and print the table; quickly, if all that was done before."""
-    from analysis import stamp
-    from analysis.copying import copy_results
+    from analysis.results import freshness
+    from analysis.results.copying import copy_results
 
-    shown = stamp.shown(run.folder)
+    shown = freshness.shown(run.folder)
     if shown is None:
         from search.run.opening import kept, prune_weights
 
         prune_weights(run, kept(run.totals))
         shown = write(run.folder, settings)
-        stamp.put(run.folder, shown)
+        freshness.put(run.folder, shown)
     tell(shown)
     copy_results(run.folder, results)
     tell(f"results: {results} and {run.folder}\n", sys.stderr)
@@ -379,15 +379,15 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 
 def write(folder: Path, settings: "Settings") -> str:
     """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
-    from analysis import joined
     from analysis.ranking import test_scores
-    from analysis.write import write_files
+    from analysis.results import across_runs
+    from analysis.results.files import write_files
     from search.run import ledger
 
     test_scores.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
-    return joined.brief(run, where)
+    return across_runs.brief(run, where)
 
 
 def continuation() -> str:

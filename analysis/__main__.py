@@ -71,24 +71,25 @@ def leaderboard(
     """
     check_choice("format", format, FORMATS)
     gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon
-    from analysis import joined, selection, write
+    from analysis import selection
     from analysis.plots import drawing_process
     from analysis.ranking import standing  # pandas loads here, after the arguments are known to be good
+    from analysis.results import across_runs, files
     from search.run import ledger
 
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
-    folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
+    folders = list(dict.fromkeys(across_runs.find(name, runs_dir).resolve() for name in runs))
     if stale:
-        old = [folder for folder in folders if write.is_stale(ledger.read(folder))]
+        old = [folder for folder in folders if files.is_stale(ledger.read(folder))]
         tell("".join(f"stale: {folder / 'results.md'}\n" for folder in old))
         return int(bool(old))
     with drawing_process.for_one_of_many(folders) as ask:
         found = [ledger.read(folder) for folder in folders]
         where = standing.stand(found[0]) if len(found) == 1 else None
         # shown first, so that of a run that cannot be written to at least that is there
-        tell(joined.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
+        tell(across_runs.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
         if where:
-            write_if_allowed(lambda: write.write_files(found[0], where, ask))
+            write_if_allowed(lambda: files.write_files(found[0], where, ask))
     return 0
 
 
@@ -129,11 +130,12 @@ def compare(
 ) -> None:
     """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
     check_choice("format", format, FORMATS)
-    from analysis import compare, joined, selection
+    from analysis import compare, selection
+    from analysis.results import across_runs
     from search.run import ledger
 
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
-    folders = list(dict.fromkeys(joined.find(name, runs_dir).resolve() for name in runs))
+    folders = list(dict.fromkeys(across_runs.find(name, runs_dir).resolve() for name in runs))
     if len(folders) < 2:
         raise UsageError("compare needs at least two different runs. See python -m analysis show for one.")
     tell(compare.show([ledger.read(folder) for folder in folders], format, asked))
@@ -146,10 +148,11 @@ def report(
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
-    from analysis import joined, report
+    from analysis import report
+    from analysis.results import across_runs
     from search.run import ledger
 
-    tell(f"{report.write(ledger.read(joined.find(run, runs_dir)), out)}\n")
+    tell(f"{report.write(ledger.read(across_runs.find(run, runs_dir)), out)}\n")
 
 
 @command()
@@ -188,12 +191,12 @@ def export(
 
 def bring_up_to_date(folder: Path) -> None:
     """Write the results of a run again if its ledger has gone on since: the test split was read once more."""
-    from analysis import write
+    from analysis.results import files
     from search.run import ledger
 
     run = ledger.read(folder)
-    if write.is_stale(run):
-        write_if_allowed(lambda: write.write_files(run))
+    if files.is_stale(run):
+        write_if_allowed(lambda: files.write_files(run))
         tell(f"{folder / 'results.md'}: written again, because the test split was read once more\n", sys.stderr)
 
 
@@ -219,11 +222,11 @@ def verify(
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
-    from analysis import joined
+    from analysis.results import across_runs
     from analysis.verify import remedy
     from analysis.verify import verify as violations
 
-    folder = joined.find(run, runs_dir)
+    folder = across_runs.find(run, runs_dir)
     found = violations(folder)
     if found:
         raise RunError(f"not sound: {found[0]} ({len(found)} in all). {remedy(run, found)}")
@@ -238,10 +241,10 @@ def watch(
     """Follow a search from another terminal until it is complete; printed once where stdout is no terminal."""
     from rich.console import Console
 
-    from analysis import joined
+    from analysis.results import across_runs
     from analysis.watch import watch as show
 
-    show(joined.find(run, runs_dir), Console())
+    show(across_runs.find(run, runs_dir), Console())
 
 
 @command()
@@ -251,9 +254,10 @@ def mirror(
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Show a run in another tool: convert its ledger, adding what is new."""
-    from analysis import joined, mirrors
+    from analysis import mirrors
+    from analysis.results import across_runs
 
-    mirrors.mirror(joined.find(run, runs_dir), to)
+    mirrors.mirror(across_runs.find(run, runs_dir), to)
 
 
 @command(hidden=True)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from analysis import majority
 from analysis.ranking import statistics
 from analysis.ranking.standing import Standing, confirmations, stand
 from analysis.ranking.test_scores import evaluation
 from analysis.render import commands
 from analysis.render.blocks import Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
 from analysis.render.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
+from analysis.results import majority
 from analysis.trials import label
 from search.run.ledger import Run, Trial
 from trainables import written

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from analysis import next_step
 from analysis.diagnostics import best_of_n
 from analysis.frame import dataframe, valued
 from analysis.frame.dataframe import Row
-from analysis.leaderboard import as_csv, as_json, few_seeds
 from analysis.ranking import statistics
 from analysis.ranking.best import Winner, chance, winner
 from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
 from analysis.render.markdown import NOTHING, count, plural, rendered, setting, settings
+from analysis.results import next_step
+from analysis.results.sections.leaderboard import as_csv, as_json, few_seeds
 from analysis.selection import Selection, as_table, select
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis import next_step, results
 from analysis.export import KEPT
 from analysis.frame.dataframe import Row
-from analysis.leaderboard import as_csv, as_json
 from analysis.ranking import test_scores
 from analysis.render.blocks import Table
 from analysis.render.markdown import NOTHING, percent, plural, rendered
+from analysis.results import next_step, page
+from analysis.results.sections.leaderboard import as_csv, as_json
 from search.run import lock
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
@@ -58,7 +58,7 @@ def members(run: Run, size: int) -> list[Trial]:
         raise UsageError(f"--ensemble must be at least 2, but got {size}.")
     if not is_complete(run):
         raise RunError(f"not complete: {run.folder}: the best are not known yet. {next_step.of_run(run)}")
-    ranked = results.rank(run)
+    ranked = page.rank(run)
     best = ranked[ranked["status"] == "finished"]["index"].astype(int).tolist()[:size]
     if not best:
         raise RunError(f"too few networks: {run.folder}: {next_step.came_to(run)}. {next_step.of_run(run)}")

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from analysis import architecture, card, next_step, retrain
+from analysis import architecture, card, retrain
 from analysis.ranking import test_scores
+from analysis.results import next_step
 from analysis.trials import label
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError

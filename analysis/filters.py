@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from analysis.leaderboard import WORDS
+from analysis.results.sections.leaderboard import WORDS
 from search.status import Status
 from trainables.config import unknown
 from trainables.errors import UsageError

@@ -5,11 +5,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import next_step, trials
+from analysis import trials
 from analysis.frame import images
 from analysis.ranking import pairing, statistics, test_scores
 from analysis.render.commands import dataset
 from analysis.render.markdown import one_line, plural
+from analysis.results import next_step
 from search.run import identity
 from search.run.ledger import Run, Trial, read_epochs
 from search.status import LOST

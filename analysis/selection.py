@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis import joined
 from analysis.filters import check_kinds, condition, is_fraction, unfulfilled
 from analysis.frame import dataframe
 from analysis.frame.dataframe import Row
-from analysis.leaderboard import as_csv, as_json, worded
 from analysis.ranking.standing import stand
 from analysis.render.blocks import Foreign, Paragraph, Table, Words
 from analysis.render.markdown import one_line, percent, rendered, setting
+from analysis.results import across_runs
+from analysis.results.sections.leaderboard import as_csv, as_json, worded
 from search.run.ledger import Run
 from trainables.cli.execution import tell
 from trainables.config import unknown
@@ -99,7 +99,7 @@ def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The leaderboard of one or several runs as far as it was asked for, best first."""
     keys = dataframe.varied(dataframe.load(runs), runs)
     origin = ["run"] if len(runs) > 1 else []
-    rows = joined.all_records(stand(runs[0])) if len(runs) == 1 else joined.all_rows(runs)
+    rows = across_runs.all_records(stand(runs[0])) if len(runs) == 1 else across_runs.all_rows(runs)
     shown = select(rows, selection)
     values = dict.fromkeys(run.identity.objective.column for run in runs)
     columns = ["rank", "id", *origin, *keys, *values, "best_epoch", "epochs", "status"]

@@ -3,14 +3,14 @@
 import shlex
 from statistics import fmean
 
-from analysis import results
 from analysis.frame import timing
 from analysis.frame.dataframe import Row, config_keys
-from analysis.leaderboard import as_csv, as_json, records, worded
 from analysis.ranking import standing
 from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
 from analysis.render.markdown import count, one_line, plural, rendered, setting
+from analysis.results import page
+from analysis.results.sections.leaderboard import as_csv, as_json, records, worded
 from analysis.trials import label
 from search.run import local
 from search.run.ledger import Run, Trial
@@ -40,7 +40,7 @@ def placed(run: Run, trial: Trial) -> tuple[Row, int]:
 
     A trial without part in the ranking has its facts and no rank.
     """
-    ranked = results.rank(run)
+    ranked = page.rank(run)
     rows = records(ranked, config_keys([run]))
     own = [row for row in rows if row["index"] == trial.index]
     facts: Row = {"id": trial.id, "rank": None, "status": trial.status, "index": trial.index, "source": trial.source}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analysis import joined, next_step
+from analysis.results import across_runs, next_step
 from search.run import confirmation, ledger
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError
@@ -18,11 +18,11 @@ def find(name: str, runs_dir: Path) -> tuple[Run, Trial | None]:
     """
     stripped = name.rstrip("/")
     if (runs_dir / stripped / "run.json").exists() or (Path(stripped) / "run.json").exists():
-        return ledger.read(joined.find(stripped, runs_dir)), None
+        return ledger.read(across_runs.find(stripped, runs_dir)), None
     before, slash, identifier = stripped.rpartition("/")
     if not slash:
-        return ledger.read(joined.find(stripped, runs_dir)), None
-    run = ledger.read(joined.find(before.removesuffix("/trials"), runs_dir))
+        return ledger.read(across_runs.find(stripped, runs_dir)), None
+    run = ledger.read(across_runs.find(before.removesuffix("/trials"), runs_dir))
     return run, named(run, identifier)
 
 

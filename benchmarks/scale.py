@@ -20,8 +20,8 @@ import numpy as np
 import typer
 
 import spaces
-from analysis import results
 from analysis.ranking import standing
+from analysis.results import page
 from benchmarks.leaderboard import curves, rows
 from benchmarks.record import Table, keep
 from search.run import ledger, opening
@@ -117,7 +117,7 @@ def measure_size(trials: int, epochs: int) -> dict[str, float]:
         timed("end", lambda: end(run))
         timed("resume", lambda: resume(path, asked, images))
         timed("rank", lambda: standing.stand(ledger.read(path)))
-        timed("render", lambda: results.render(ledger.read(path)))
+        timed("render", lambda: page.render(ledger.read(path)))
     return taken
 
 

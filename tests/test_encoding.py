@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MODULES = ("search.run.identity", "spaces", "analysis.architecture", "analysis.report", "analysis.results")
+MODULES = ("search.run.identity", "spaces", "analysis.architecture", "analysis.report", "analysis.results.page")
 CODE = """
 import sys
 from pathlib import Path

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from analysis import report, results, write
+from analysis import report
 from analysis.plots import drawing_process
 from analysis.ranking.standing import stand
+from analysis.results import files
+from analysis.results import page as results
 from search.run import ledger
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*/run.json"))
@@ -34,10 +36,10 @@ def test_the_committed_tables_and_plots_are_of_the_ledger_beside_them(path, tmp_
     """A plot names the values that it was drawn from; its other bytes are matplotlib's."""
     run = ledger.read(shutil.copytree(path.parent, tmp_path / path.parent.name))
     before = {name: (run.folder / name).read_bytes() for name in ("results.csv", "results.json")}
-    for plot in (plots := list(write.plots_of(run, stand(run)))):
+    for plot in (plots := list(files.plots_of(run, stand(run)))):
         assert drawing_process.is_drawn(plot.path, drawing_process.stamp_of(plot.values)), plot.name
     assert {plot.path for plot in plots} == set((run.folder / "plots").iterdir())
-    write.write_files(run)
+    files.write_files(run)
     assert {name: (run.folder / name).read_bytes() for name in before} == before
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import verify, write
+from analysis import verify
+from analysis.results import files
 from search import records
 from search.run import identity, ledger
 from search.run.confirmation import is_complete
@@ -98,7 +99,7 @@ def test_a_released_run_is_sound(path):
 def test_a_released_run_gives_the_results_that_it_gave(path, copy):
     """Later versions may say more about a trial, judge ties better and doubt the best one more, but say nothing else."""
     run = copy(path.name)
-    write.write_results(run)
+    files.write_results(run)
     before, after = (json.loads((place / "results.json").read_text()) for place in (path, run))
     for row, now in zip(before, after, strict=True):
         facts = row.keys() - {"tied_with_best", "val_accuracy_low"}

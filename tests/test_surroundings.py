@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import copying
 from analysis.render.markdown import escape, one_line
+from analysis.results import copying
 from search.run import identity
 from trainables.cli import paths
 from trainables.cli.execution import as_shell

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import spaces
-from analysis.write import write_results
+from analysis.results.files import write_results
 from search.records import Totals
 from search.run.ledger import Run, Trial
 from tests.records import recorded_identity

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis import mirrors, report, show, write
+from analysis import mirrors, report, show
 from analysis.frame import images
+from analysis.results import files
 from search import notebook
 from search.run import ledger, local
 from search.run.ledger import Run, Trial
@@ -28,7 +29,7 @@ def folder(rates: Callable[[], list[Trial]], run: Callable[..., Run], save: Save
 
 def test_no_report_no_mirror_and_no_table_says_where_the_images_lie(folder: Path, tmp_path: Path) -> None:
     run = ledger.read(folder)
-    write.write_results(folder)
+    files.write_results(folder)
     report.write(run)
     mirrors.mirror(folder, ["optuna", "dvc", *(["tensorboard"] if importlib.util.find_spec("tensorboard") else [])])
     telling = [path.name for path in folder.rglob("*") if path.is_file() and b"photos" in path.read_bytes()]
@@ -56,10 +57,10 @@ def test_the_command_that_is_shown_names_a_folder_only_where_it_has_to(folder: P
 
 
 def test_results_md_is_the_same_on_every_machine(folder: Path) -> None:
-    write.write_results(folder)
+    files.write_results(folder)
     before = (folder / "results.md").read_bytes()
     (folder / local.FILE).unlink()
-    write.write_results(folder)
+    files.write_results(folder)
     assert (folder / "results.md").read_bytes() == before
 
 

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from analysis import joined, news
+from analysis import news
+from analysis.results import across_runs
 from search.run.confirmation import winner
 
 
@@ -97,7 +98,7 @@ def test_fresh_seeds_name_the_best_as_they_do_in_results(confirmed):
     assert events(confirmed, confirmed) == events(without_ends(confirmed), confirmed) == []
     (end,) = news.news(confirmed, None, True)
     assert end["trial"]["id"] == confirmed.trials[1].id
-    assert "Best: " in (text := joined.show([confirmed], "md"))
+    assert "Best: " in (text := across_runs.show([confirmed], "md"))
     assert confirmed.trials[1].id in text.splitlines()[0]
 
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import joined, results
 from analysis.ranking.standing import stand
+from analysis.results import across_runs, page
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -57,9 +57,9 @@ def test_a_run_renders_the_same_in_any_order_of_lines(
 ) -> None:
     found = build(trial, run, drawn, seeds)
     shuffled = dataclasses.replace(found, trials=dice.sample(found.trials, len(found.trials)))
-    text = results.render(found)
-    assert results.render(shuffled) == text
-    assert results.render(found) == text
+    text = page.render(found)
+    assert page.render(shuffled) == text
+    assert page.render(found) == text
     assert "nan" not in text.replace("finance", "").lower().split()
 
 
@@ -67,7 +67,7 @@ def test_a_run_renders_the_same_in_any_order_of_lines(
 @given(drawn=trials, seeds=st.sampled_from([1, 2, 3]))
 def test_every_trial_is_a_record_once_and_no_number_is_nan(trial: Make, run: MakeRun, drawn: Any, seeds: int) -> None:
     found = build(trial, run, drawn, seeds)
-    records = joined.all_records(stand(found))
+    records = across_runs.all_records(stand(found))
     assert sorted(record["index"] for record in records) == list(range(len(drawn)))
     assert all(math.isfinite(number) for number in numbers(records))
     json.dumps(records, allow_nan=False)
@@ -80,7 +80,7 @@ def test_any_unicode_keeps_every_table_in_shape(trial: Make, run: MakeRun, name:
     for place, one in enumerate(found.trials):
         one.config["augment"] = f"{value}{place}"
     found.trials[2].outcome.update(error=error, where=error)  # type: ignore[union-attr]
-    text = results.render(
+    text = page.render(
         dataclasses.replace(found, identity=dataclasses.replace(found.identity, space=name, classes=[name] * 10))
     )
     tokens = MarkdownIt("commonmark").enable("table").parse(text)

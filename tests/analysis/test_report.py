@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from analysis import report, results
+from analysis import report
 from analysis.__main__ import app
 from analysis.frame import timing
-from analysis.write import write_results
+from analysis.results import page as results
+from analysis.results.files import write_results
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute

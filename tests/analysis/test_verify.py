@@ -15,10 +15,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import results, verify, write
+from analysis import verify
 from analysis.evidence import fits
 from analysis.frame import dataframe
-from analysis.leaderboard import as_json, records
+from analysis.results import files, page
+from analysis.results.sections.leaderboard import as_json, records
 from search import records as recorded
 from search.records import Identity
 from search.run import confirmation, identity, ledger, lock, opening
@@ -95,13 +96,13 @@ def search_with_seeds(path: Path, images) -> ledger.Run:
                 )
             ]
         run = confirmation.extend(ledger.read(path))
-    write.write_results(path)
+    files.write_results(path)
     return run
 
 
 def derive(run: ledger.Run) -> None:
     """The test of the winner and results.json."""
-    ranked = results.rank(run)
+    ranked = page.rank(run)
     best = run.trials[int(ranked["index"][0])]
     weights = durable.read_json(best.folder / "best.json")
     entry = {"weights": weights["sha256"], "trial": best.index, "epoch": weights["epoch"]}

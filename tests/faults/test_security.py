@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from analysis import write
-from analysis.copying import copy_results
+from analysis.results import files
+from analysis.results.copying import copy_results
 from search.backend import authentication, session
 from search.backend.authentication import CLUSTERS, MODE, TOKEN, TOKEN_PATH
 from search.settings import NAME, Settings
@@ -115,7 +115,7 @@ def test_f25_a_run_folder_that_is_a_link_is_refused(tmp_path):
 @pytest.fixture
 def run(tmp_path, toy, without_ray) -> Path:
     without_ray(tmp_path / "runs/toy", asked(), toy)
-    write.write_results(tmp_path / "runs/toy")
+    files.write_results(tmp_path / "runs/toy")
     return tmp_path / "runs/toy"
 
 
@@ -143,7 +143,7 @@ def test_f26_a_place_that_cannot_be_written_leaves_the_results_in_the_run(run, t
 
 
 def test_f26_two_that_write_at_once_leave_a_whole_file(run):
-    code = "import sys, pathlib; from analysis import write; write.write_results(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib; from analysis.results import files as write; write.write_results(pathlib.Path(sys.argv[1]))"
     expected = (run / "results.md").read_bytes()
     both = [subprocess.Popen([sys.executable, "-c", code, run], cwd=ROOT) for _ in range(2)]
     while any(process.poll() is None for process in both):
@@ -207,7 +207,7 @@ def test_f31_neither_environment_nor_host_name_is_in_anything_shared(tmp_path, t
         monkeypatch.setenv(name, value)
     run = tmp_path / "toy"
     without_ray(run, asked(), toy)
-    write.write_results(run)
+    files.write_results(run)
     found = contents(run)
     assert {"run.json", "totals.jsonl", "trials.jsonl", "results.md", "results.csv", "results.json"} <= found.keys()
     assert words(found, CANARY) == []
@@ -236,7 +236,7 @@ def test_f32_whatever_an_error_or_a_class_name_says_is_only_text(tmp_path, toy, 
     durable.append(
         failed.folder / "epochs.jsonl", {"outcome": "failed", "error": f"ValueError: {text}", "where": f"{text}.py:1"}
     )
-    write.write_results(run.folder)
+    files.write_results(run.folder)
     shown = (run.folder / "results.md").read_text()
     fences = [line for line in shown.splitlines() if line.lstrip().startswith("```")]
     assert fences == ["```bash", "```"] * (len(fences) // 2)
@@ -308,7 +308,7 @@ def test_f34_no_package_of_ours_opens_a_connection_when_it_is_imported():
     code = (
         "import sys, socket; sys.addaudithook(lambda event, given: sys.exit(event) if event == 'socket.connect' else None)\n"
         "import run_search, analysis.__main__, trainables.__main__, trainables.data, trainables.data.download, search.settings, "
-        "search.run.opening, search.attempts, search.terminal.display, analysis.write, analysis.joined"
+        "search.run.opening, search.attempts, search.terminal.display, analysis.results.files, analysis.results.across_runs"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

@@ -65,9 +65,9 @@ def decision(folder: Path) -> None:
 
 def results(folder: Path) -> None:
     """Of the run in folder: results.md names it, so the name must not change."""
-    from analysis import write
+    from analysis.results import files
 
-    write.write_files(ledger.read(folder / "run"))
+    files.write_files(ledger.read(folder / "run"))
 
 
 def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: int = 2) -> None:
@@ -210,7 +210,7 @@ def load(data: Path) -> None:
     import safetensors.torch
     import torch
 
-    importlib.import_module("analysis.write")
+    importlib.import_module("analysis.results.files")
     importlib.import_module("trainables.trial.checkpointing")
     torch.set_num_threads(1)
     torch.save({}, io.BytesIO())

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from analysis import checks
 from analysis.diagnostics import regions
 from analysis.diagnostics.regions import Region
 from analysis.ranking.standing import stand
 from analysis.render.markdown import plain
+from analysis.results.sections import checks
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

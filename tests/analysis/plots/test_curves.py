@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import results
 from analysis.plots import curves
+from analysis.results import page
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -17,7 +17,7 @@ MakeRun = Callable[..., Run]
 
 def test_the_best_have_names_and_the_others_do_not(trial: Make, run: MakeRun) -> None:
     found = run([trial(index, (index / 20, index / 10), lr=10.0**-index) for index in range(10)])
-    shown = curves.learning_curves(found, results.rank(found), ["lr"])
+    shown = curves.learning_curves(found, page.rank(found), ["lr"])
     assert [curve["label"].split(" · ")[2:] for curve in shown["top"]][:2] == [
         ["90.00 %", "lr 1.0e-9"],
         ["80.00 %", "lr 1.0e-8"],
@@ -29,7 +29,7 @@ def test_the_best_have_names_and_the_others_do_not(trial: Make, run: MakeRun) ->
 
 def test_trials_without_epochs_have_no_curve(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (0.5,)), trial(1, (), "planned")])
-    assert len(curves.learning_curves(found, results.rank(found), [])["top"]) == 1
+    assert len(curves.learning_curves(found, page.rank(found), [])["top"]) == 1
 
 
 @given(st.integers(0, 500), st.integers(2, 20))
@@ -47,7 +47,7 @@ def test_labels_are_cut(trial: Make, run: MakeRun, length: int) -> None:
     one = trial(0, (0.5,))
     one.config["augment"] = "x" * 3 * length
     found = run([one])
-    label = curves.learning_curves(found, results.rank(found), ["augment"])["top"][0]["label"]
+    label = curves.learning_curves(found, page.rank(found), ["augment"])["top"][0]["label"]
     assert len(label) <= curves.LONGEST
 
 
@@ -55,5 +55,5 @@ def test_a_label_is_no_markdown(trial: Make, run: MakeRun) -> None:
     one = trial(0, (0.5,))
     one.config["augment"] = "_a_*(b)"
     found = run([one])
-    label = curves.learning_curves(found, results.rank(found), ["augment"])["top"][0]["label"]
+    label = curves.learning_curves(found, page.rank(found), ["augment"])["top"][0]["label"]
     assert label.endswith("augment _a_*(b)")

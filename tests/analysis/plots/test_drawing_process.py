@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis import stamp, write
 from analysis.plots import drawing_process
 from analysis.ranking.standing import stand
+from analysis.results import files, freshness
 from search.run import ledger
 
 ROOT = Path(__file__).parents[3]
@@ -32,11 +32,11 @@ def drawn(run):
 
 def test_another_process_draws_the_same(run):
     with drawing_process.another_process() as ask:
-        _, wait = ask(write.plots_of(run, stand(run)))
+        _, wait = ask(files.plots_of(run, stand(run)))
         assert wait() == 0
         theirs = drawn(run)
         shutil.rmtree(run.folder / "plots")
-    write.write_files(run)
+    files.write_files(run)
     assert drawn(run) == theirs
     assert len(theirs) == 6
 
@@ -45,7 +45,7 @@ def test_another_process_draws_the_same(run):
 def test_what_another_process_has_drawn_is_not_drawn_again(run, monkeypatch):
     with drawing_process.another_process() as ask:
         monkeypatch.setattr(drawing_process, "draw", lambda *_: pytest.fail("drawn twice"))
-        write.write_files(run, ask=ask)
+        files.write_files(run, ask=ask)
     assert len(drawn(run)) == 6
 
 
@@ -53,7 +53,7 @@ def test_what_another_process_has_drawn_is_not_drawn_again(run, monkeypatch):
 def test_a_process_that_cannot_draw_is_made_up_for(run, monkeypatch):
     monkeypatch.setattr(drawing_process.sys, "executable", "/bin/false")
     with drawing_process.another_process() as ask:
-        write.write_files(run, ask=ask)
+        files.write_files(run, ask=ask)
     assert len(drawn(run)) == 6
 
 
@@ -110,10 +110,10 @@ def test_a_library_that_does_not_load_costs_plots_and_no_more(tmp_path):
 
 
 def test_a_plot_that_fails_is_a_note_and_leaves_no_older_one(run, monkeypatch, capsys):
-    write.write_files(run)
+    files.write_files(run)
     monkeypatch.setattr(drawing_process, "is_drawn", lambda *_: False)
     monkeypatch.setattr(drawing_process, "draw", lambda name, _: {"size": b"<svg/>"}[name])
-    write.write_files(run)
+    files.write_files(run)
     assert list(drawn(run)) == ["size.svg"]
     told = capsys.readouterr().err
     assert told.startswith("note: not drawn: parameters, ")
@@ -123,16 +123,16 @@ def test_a_plot_that_fails_is_a_note_and_leaves_no_older_one(run, monkeypatch, c
 @pytest.mark.slow
 def test_plots_that_have_no_folder_cost_no_results(run, capsys):
     (run.folder / "plots").write_text("")
-    write.write_files(run)
+    files.write_files(run)
     assert "note: not drawn: " in capsys.readouterr().err
-    assert not write.is_stale(run)
+    assert not files.is_stale(run)
 
 
 def test_missing_plots_are_tried_again(run):
     """So the results do not count as complete."""
-    (run.folder / stamp.FILE).unlink(missing_ok=True)
-    stamp.put(run.folder, "a table")
-    assert stamp.shown(run.folder) is None
-    write.write_files(run)
-    stamp.put(run.folder, "a table")
-    assert stamp.shown(run.folder) == "a table"
+    (run.folder / freshness.FILE).unlink(missing_ok=True)
+    freshness.put(run.folder, "a table")
+    assert freshness.shown(run.folder) is None
+    files.write_files(run)
+    freshness.put(run.folder, "a table")
+    assert freshness.shown(run.folder) == "a table"

@@ -14,10 +14,11 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from analysis import report, results, write
+from analysis import report
 from analysis.plots import drawing_process, drawings, fonts, plotted, svg
 from analysis.plots.curves import axis_of
 from analysis.ranking.standing import stand
+from analysis.results import files, page
 from search.run.ledger import Run, Trial
 from trainables.objective import ACCURACY
 
@@ -116,13 +117,13 @@ def test_without_a_font_there_is_one_note_and_the_plot_is_drawn(
     done = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": metrics}
     found = dataclasses.replace(run(rates(), classes=["猫", "犬の絵"]), folder=tmp_path)
     tested = dataclasses.replace(found, tests=[done])
-    monkeypatch.setattr(results, "render", lambda *_: "")
+    monkeypatch.setattr(page, "render", lambda *_: "")
     for one, notes in (
         (found, 0),
         (tested, 1),
         (tested, 1),
     ):  # without the plot, as it is drawn, as it is there already
-        write.write_files(one)
+        files.write_files(one)
         said = capfd.readouterr().err
         assert said.count("\n") == notes
         assert not notes or said.startswith("note: no font on this machine has の 犬 猫 絵, so plots show boxes ")
@@ -236,7 +237,7 @@ def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None
     shown = plotted.pictures(found, stand(found))["rungs"]
     assert shown == {"rungs": [(1, 1, 1, 1), (3, 0, 1, 0)], "finished": 2, "epochs": 9}
     assert (
-        results.render(dataclasses.replace(found, identity=dataclasses.replace(found.identity, scheduler=ASHA))).count(
+        page.render(dataclasses.replace(found, identity=dataclasses.replace(found.identity, scheduler=ASHA))).count(
             "rungs.svg"
         )
         == 1
@@ -245,7 +246,7 @@ def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None
 
 def test_every_plot_is_linked_once_where_it_belongs(trial: Make, run: MakeRun) -> None:
     found = run(mixed(trial, 8))
-    text = results.render(found)
+    text = page.render(found)
     assert sorted(re.findall(r"plots/(\w+)\.svg", text)) == sorted(
         [*plotted.pictures(found, stand(found)), "learning_curves"]
     )

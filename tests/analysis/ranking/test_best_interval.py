@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, t
 
-from analysis import results
 from analysis.ranking import best_interval, statistics
 from analysis.ranking.standing import stand
+from analysis.results import page
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -83,7 +83,7 @@ def test_every_place_that_tells_the_best_tells_the_same_interval(
 ) -> None:
     found = run(rates())
     best = stand(found).board.iloc[0]
-    text = results.render(found)
+    text = page.render(found)
     told = f"{100 * best['low']:.2f} to {100 * best['high']:.2f}"
     assert text.count(told) == 2, "the answer and the first row"
     assert "picked as the best of 9 candidates, each epoch of each trial" in text
@@ -105,8 +105,8 @@ def test_with_early_stopping_a_lead_proves_nothing(trial: Make, run: MakeRun) ->
 @pytest.mark.parametrize("source", ["tpe", "warm"])
 def test_points_that_depend_on_values_are_said_not_to_be_covered(trial: Make, run: MakeRun, source: str) -> None:
     trials = [trial(0, (0.5, 0.6), source="baseline"), trial(1, (0.5, 0.7), source=source)]
-    assert "the interval may be too short" in results.render(run(trials))
-    assert "the interval may be too short" not in results.render(
+    assert "the interval may be too short" in page.render(run(trials))
+    assert "the interval may be too short" not in page.render(
         run([trials[0], dataclasses.replace(trials[1], source="qmc")])
     )
 
@@ -117,7 +117,7 @@ def test_seeds_that_pick_the_best_are_in_its_interval(seeded: Run, confirmed: Ru
     assert (board["low"][0], board["high"][0]) == pytest.approx(best_interval.of_seeds(values, 3))
     values = np.array([[0.94, 0.95, 0.945], [0.90, 0.91, 0.905], [0.9, 0.91, 0.9]])
     assert (fresh["low"].iloc[0], fresh["high"].iloc[0]) == pytest.approx(best_interval.of_seeds(values, 3))
-    assert results.render(confirmed).count("these seeds picked it as the best of 3") == 1
+    assert page.render(confirmed).count("these seeds picked it as the best of 3") == 1
 
 
 def test_a_mean_that_is_the_same_on_each_seed_has_no_interval_to_correct() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from analysis import results
 from analysis.ranking import comparison, statistics
+from analysis.results import page
 from search.run import ledger
 from search.run.ledger import Run, Trial
 
@@ -48,7 +48,7 @@ def compared(
 def test_pairing_tells_apart_what_counts_alone_cannot(compared: Callable[..., ledger.Run]) -> None:
     """Eight images more on top of the same ones: significant in pairs, invisible to independent counts."""
     best, worse = predictions(*range(20)), predictions(*range(28))
-    ranked = results.rank(compared(best, worse))
+    ranked = page.rank(compared(best, worse))
     assert ranked["test"].dropna().tolist() == [comparison.PAIRED]
     assert ranked["tied"].tolist() == [True, False]
     assert ranked["p_value"][1] == pytest.approx(binomtest(8, 8).pvalue)
@@ -56,12 +56,12 @@ def test_pairing_tells_apart_what_counts_alone_cannot(compared: Callable[..., le
 
 
 def test_different_mistakes_make_a_tie(compared: Callable[..., ledger.Run]) -> None:
-    ranked = results.rank(compared(predictions(*range(20)), predictions(*range(100, 128))))
+    ranked = page.rank(compared(predictions(*range(20)), predictions(*range(100, 128))))
     assert ranked["tied"].tolist() == [True, True]
 
 
 def test_without_predictions_independent_counts_are_compared(compared: Callable[..., ledger.Run]) -> None:
-    ranked = results.rank(compared(predictions(0), None, values=(299 / 300, 298 / 300)))
+    ranked = page.rank(compared(predictions(0), None, values=(299 / 300, 298 / 300)))
     assert ranked["test"].dropna().tolist() == [comparison.UNPAIRED]
     assert ranked["p_value"][1] == pytest.approx(statistics.two_proportions(299, 298, IMAGES))
 
@@ -81,21 +81,21 @@ def test_predictions_that_disagree_with_the_ledger_are_not_used(
     compared: Callable[..., ledger.Run], damage: Callable[[Path], object]
 ) -> None:
     found = compared(predictions(0), predictions(5))
-    assert results.rank(found)["test"][1] == comparison.PAIRED
+    assert page.rank(found)["test"][1] == comparison.PAIRED
     damage(found.trials[1].folder / "val.npz")
-    assert results.rank(found)["test"][1] == comparison.UNPAIRED
+    assert page.rank(found)["test"][1] == comparison.UNPAIRED
 
 
 def test_one_small_p_value_is_a_difference(compared: Callable[..., ledger.Run]) -> None:
     best = predictions(*range(100, 110))
     worse = predictions(*range(100, 110), *range(6))  # six discordant images: p = 0.031
-    assert results.rank(compared(best, worse))["tied"].tolist() == [True, False]
+    assert page.rank(compared(best, worse))["tied"].tolist() == [True, False]
 
 
 def test_all_pairs_are_adjusted_for_not_only_those_with_the_best(compared: Callable[..., ledger.Run]) -> None:
     best = predictions(*range(100, 110))
     others = [predictions(*range(100, 110), *range(6)) for _ in range(4)]
-    ranked = results.rank(compared(best, *others))
+    ranked = page.rank(compared(best, *others))
     assert ranked["tied"].all()
     assert ranked["p_value"][1] == pytest.approx(10 * binomtest(6, 6).pvalue)
 
@@ -103,7 +103,7 @@ def test_all_pairs_are_adjusted_for_not_only_those_with_the_best(compared: Calla
 def test_places_tell_how_far_a_row_may_move(compared: Callable[..., ledger.Run]) -> None:
     """Two that cannot be told apart, and one that is clearly worse than both."""
     best, second = predictions(*range(20)), predictions(*range(100, 123))
-    ranked = results.rank(compared(best, second, predictions(*range(120))))
+    ranked = page.rank(compared(best, second, predictions(*range(120))))
     assert ranked["first_place"].tolist() == [1, 1, 3]
     assert ranked["last_place"].tolist() == [2, 2, 3]
 
@@ -116,9 +116,9 @@ def test_rows_compared_by_their_counts_alone_are_never_called_worse_too_easily(
     dice = np.random.default_rng(0)
     rows = [dice.random(IMAGES) > wrong for wrong in (0.05, 0.06, 0.08, 0.12, 0.2, 0.5, 0.9)]
     found = compared(*rows)
-    thorough = results.rank(found)
+    thorough = page.rank(found)
     monkeypatch.setattr(comparison, "EXACT", exact)
-    quick = results.rank(found)
+    quick = page.rank(found)
     assert set(quick["test"][1:]) == {comparison.COUNTS} | ({comparison.PAIRED} if exact > 1 else set())
     assert (quick["tied"] >= thorough["tied"]).all()
     assert quick["tied"].tolist()[-2:] == [False, False]
@@ -139,17 +139,17 @@ def test_clear_pairs_are_counted_as_by_looking_at_each(counts: list[int], number
 
 
 def test_stopped_trials_are_not_compared(trial: Make, run: MakeRun) -> None:
-    ranked = results.rank(run([trial(0, (0.5, 0.5)), trial(1, (0.9,), "stopped", epochs=2)]))
+    ranked = page.rank(run([trial(0, (0.5, 0.5)), trial(1, (0.9,), "stopped", epochs=2)]))
     assert ranked["tied"].tolist() == [True, False]
     assert ranked["test"].isna().all()
 
 
 def test_one_finished_trial_is_compared_with_nothing(trial: Make, run: MakeRun) -> None:
-    ranked = results.rank(run([trial(0, (0.5,))]))
+    ranked = page.rank(run([trial(0, (0.5,))]))
     assert ranked["tied"].tolist() == [True]
     assert ranked["test"].isna().all()
 
 
 @pytest.mark.parametrize("status", ["planned", "failed"])
 def test_without_a_finished_trial_nothing_is_tied(trial: Make, run: MakeRun, status: str) -> None:
-    assert not results.rank(run([trial(0, (), status)]))["tied"].any()
+    assert not page.rank(run([trial(0, (), status)]))["tied"].any()

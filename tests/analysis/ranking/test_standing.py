@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_rel
 
-from analysis import confirmation, joined, results
-from analysis.leaderboard import few_seeds
 from analysis.ranking.standing import stand
 from analysis.ranking.statistics import t_factor
 from analysis.render.markdown import rendered
+from analysis.results import across_runs, page
+from analysis.results.sections import confirmation
+from analysis.results.sections.leaderboard import few_seeds
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -27,8 +28,8 @@ def test_seeds_are_one_row_with_their_mean_and_interval(seeded: Run, seed_values
     assert (board["low"][1], board["high"][1]) == pytest.approx(expected), "the first row knows that it was picked"
     raw = [ttest_rel(seed_values[first], seed_values[second]).pvalue for first, second in ((5e-4, 1e-3), (5e-4, 1e-4))]
     assert board["p_value"][1] >= raw[0]
-    assert "3 configurations: 3 finished, on 3 seeds each" in results.render(seeded)
-    assert "Student's over seeds" in results.render(seeded)
+    assert "3 configurations: 3 finished, on 3 seeds each" in page.render(seeded)
+    assert "Student's over seeds" in page.render(seeded)
 
 
 def test_a_configuration_is_finished_when_all_its_seeds_are(seeded: Run) -> None:
@@ -49,7 +50,7 @@ def test_the_answer_is_the_best_on_fresh_seeds_and_shows_what_the_search_had_sai
     where = stand(confirmed)
     assert where.board["lr"].iloc[0] == 2e-3
     assert where.confirmed["lr"].tolist() == [5e-4, 2e-3, 1e-3]
-    text = results.render(confirmed)
+    text = page.render(confirmed)
     assert "94.50 % validation accuracy** (95 % interval 93.20 to 95.78 %; mean of 3 fresh seeds, confirmed)" in text
     assert "The search had said 95.50 % (+1.00 points)." in text
     assert where.winner == 1
@@ -59,21 +60,21 @@ def test_the_answer_is_the_best_on_fresh_seeds_and_shows_what_the_search_had_sai
 def test_fresh_seeds_take_no_part_in_the_ranking(confirmed: Run) -> None:
     alone = dataclasses.replace(confirmed, trials=confirmed.trials[:4])
     assert stand(confirmed).board["id"].tolist() == stand(alone).board["id"].tolist()
-    assert results.rank(confirmed)["source"].tolist().count("confirm") == 0
+    assert page.rank(confirmed)["source"].tolist().count("confirm") == 0
 
 
 def test_until_all_fresh_seeds_have_ended_the_search_answers(confirmed: Run) -> None:
     trials = [*confirmed.trials[:-1], dataclasses.replace(confirmed.trials[-1], outcome=None)]
-    text = results.render(dataclasses.replace(confirmed, trials=trials))
+    text = page.render(dataclasses.replace(confirmed, trials=trials))
     assert "8 of 9 trials ended" in text
     assert "unconfirmed" in text.split("Protocol")[0]
 
 
 def test_every_trial_is_a_record_once(confirmed: Run, seeded: Run) -> None:
     for run in (confirmed, seeded):
-        rows = joined.all_records(stand(run))
+        rows = across_runs.all_records(stand(run))
         assert sorted(row["index"] for row in rows) == [trial.index for trial in run.trials]
-    fresh = [row for row in joined.all_records(stand(confirmed)) if row["source"] == "confirm"]
+    fresh = [row for row in across_runs.all_records(stand(confirmed)) if row["source"] == "confirm"]
     assert [row["rank"] for row in fresh] == [None] * 9
 
 
@@ -82,8 +83,8 @@ def test_a_search_without_fresh_seeds_says_nothing_of_them(seeded: Run) -> None:
 
 
 def test_two_or_three_seeds_say_why_their_interval_is_wide(seeded: Run, confirmed: Run) -> None:
-    assert "3 seeds: the interval is wide because" in results.render(seeded)
-    assert "standard error times 4.3, which with 5 seeds would be 2.8." in results.render(seeded)
+    assert "3 seeds: the interval is wide because" in page.render(seeded)
+    assert "standard error times 4.3, which with 5 seeds would be 2.8." in page.render(seeded)
     assert "3 seeds: the interval is wide because" in rendered(confirmation.section(confirmed, stand(confirmed)))
     assert few_seeds(1) == few_seeds(4) == ""
     assert t.ppf(0.975, 1) == pytest.approx(float(t_factor(2)))
@@ -96,20 +97,20 @@ def test_a_configuration_stopped_on_some_seeds_says_so(seeded: Run) -> None:
     row = stand(run).board.iloc[-1]
     assert (row["lr"], row["status"], row["stopped_seeds"]) == (5e-4, "stopped", 1)
     assert row["val_accuracy"] == pytest.approx((0.94 + 0.5 + 0.955) / 3)
-    text = results.render(run)
+    text = page.render(run)
     assert "| stopped early on 1 of 3 seeds |" in text
     assert "may have trained for different numbers of epochs" in text
-    assert "different numbers of epochs" not in results.render(seeded)
+    assert "different numbers of epochs" not in page.render(seeded)
 
 
 def test_the_terminal_answers_with_the_fresh_seeds(confirmed: Run, seeded: Run) -> None:
     """What a search prints at its end is what results.md says first."""
-    text = joined.show([confirmed], "md")
+    text = across_runs.show([confirmed], "md")
     assert text.startswith("Best: ")
     assert "94.50 % validation accuracy (95 % interval 93.20 to 95.78 %; mean of 3 fresh seeds, confirmed)" in text
     assert text.index("## Confirmed on fresh seeds") < text.index("digits: 4 trials: 4 finished.")
     assert "](" not in text
-    assert "fresh" not in joined.show([seeded], "md")
+    assert "fresh" not in across_runs.show([seeded], "md")
 
 
 def lose_one_seed_each(confirmed: Run) -> Run:
@@ -128,7 +129,7 @@ def lose_one_seed_each(confirmed: Run) -> Run:
 def test_where_no_configuration_survives_its_fresh_seeds_the_search_answers_and_says_so(confirmed: Run) -> None:
     run = lose_one_seed_each(confirmed)
     where = stand(run)
-    text = results.render(run)
+    text = page.render(run)
     assert not where.is_confirmed
     assert where.best is not None
     assert where.best["lr"] == where.board["lr"].iloc[0]
@@ -140,11 +141,11 @@ def test_where_no_configuration_survives_its_fresh_seeds_the_search_answers_and_
 
 def test_the_protocol_says_who_chooses(confirmed: Run, seeded: Run) -> None:
     asked = dataclasses.replace(confirmed, totals=dataclasses.replace(confirmed.totals, confirm=2, confirm_seeds=3))
-    text = results.render(asked)
+    text = page.render(asked)
     assert "the best 2 and the baseline are trained again in full on 3 fresh seeds each" in text
     assert "**One seed each.**" in text
     assert "What fresh seeds made of the best stands above." in text
-    assert "fresh" not in results.render(seeded)
+    assert "fresh" not in page.render(seeded)
 
 
 def baseline_that_wins(confirmed: Run, status: str) -> Run:
@@ -177,10 +178,10 @@ def test_a_baseline_that_only_fresh_seeds_trained_to_the_end_wins_with_their_wei
     winner = next(trial for trial in found.trials if trial.index == where.winner)
     assert (winner.source, winner.status, winner.config["lr"]) == ("confirm", "finished", 1e-3)
     assert winner.best and winner.best["val_accuracy"] == pytest.approx(0.97)
-    text = results.render(found)
+    text = page.render(found)
     assert "confirmed)" in text.split("Protocol")[0]
     assert "The search had said" not in text.split("Protocol")[0], "one epoch promised nothing of the end"
-    assert joined.show([found], "md")
+    assert across_runs.show([found], "md")
 
 
 def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
@@ -205,7 +206,7 @@ def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(c
     assert variance == pytest.approx(rest.var(axis=1, ddof=1).mean() * 3 / 2)
     assert freedom == 4
     assert set(where.board["test"].dropna()) == {"allowing"}
-    for text in (results.render(confirmed), joined.show([confirmed], "md")):
+    for text in (page.render(confirmed), across_runs.show([confirmed], "md")):
         assert (
             f"moved one configuration and not the others by {100 * variance**0.5:.2f} points on the fresh seeds" in text
         )
@@ -215,23 +216,23 @@ def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(c
 def test_without_fresh_seeds_it_is_not_known(seeded: Run) -> None:
     alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=dataclasses.replace(seeded.totals, seeds=1))
     assert stand(alone).moved is None
-    assert "how far it moves a value is not known from one" in results.render(alone)
+    assert "how far it moves a value is not known from one" in page.render(alone)
 
 
 def test_on_one_seed_every_sentence_of_a_test_is_about_trained_networks(seeded: Run) -> None:
     alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=dataclasses.replace(seeded.totals, seeds=1))
-    text = results.render(alone)
+    text = page.render(alone)
     for words in ("between two trained networks that are equally good", "Wilson's, of one trained network"):
         assert words in text
     assert "This network is ahead" in text or "Networks that the validation images cannot tell from it" in text
     assert "in 95 % of searches" not in text
-    assert "between two configurations that are equally good" in results.render(seeded)
+    assert "between two configurations that are equally good" in page.render(seeded)
 
 
 @pytest.mark.parametrize("name", ["seeded", "confirmed"])
 def test_the_choice_of_the_epoch_is_among_the_limits(name: str, request: pytest.FixtureRequest) -> None:
     """Also after averaging seeds, and of the confirmed values."""
-    text = results.render(request.getfixturevalue(name))
+    text = page.render(request.getfixturevalue(name))
     assert text.count("The epoch was chosen on the same images") == (2 if name == "confirmed" else 1)
     assert "what to expect" not in text
 
@@ -241,7 +242,7 @@ def test_one_fresh_seed_each_is_called_no_test(confirmed: Run) -> None:
     seeds = [trial.seed for trial in confirmed.trials if trial.source == "confirm"]
     trials = [trial for trial in confirmed.trials if trial.source != "confirm" or trial.seed == min(seeds)]
     one = dataclasses.replace(confirmed, trials=trials, totals=dataclasses.replace(confirmed.totals, confirm_seeds=1))
-    text = results.render(one)
+    text = page.render(one)
     assert "one seed each is no test" in text.split("Protocol")[0]
     assert "noise of the seed" not in text
     assert "On fresh seeds" not in text

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import results
 from analysis.ranking import comparison, test_scores
+from analysis.results import page
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.data import loading
@@ -64,7 +64,7 @@ def test_the_winner_is_scored_once(folder: Path, cache: Path) -> None:
     assert metrics is not None
     assert metrics["count"] == 300
     assert metrics["accuracy"] == pytest.approx(run.trials[0].epochs[0]["val_accuracy"], abs=0.12)
-    assert f"On the test split: {100 * metrics['accuracy']:.2f} %, by this network." in results.render(run)
+    assert f"On the test split: {100 * metrics['accuracy']:.2f} %, by this network." in page.render(run)
 
 
 def test_a_reading_is_on_record_before_it_happens(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_weights_of_another_epoch_are_refused(folder: Path, cache: Path) -> None
 
 def test_real_predictions_are_compared_in_pairs(folder: Path) -> None:
     """What a trial writes is what the comparison reads."""
-    ranked = results.rank(ledger.read(folder))
+    ranked = page.rank(ledger.read(folder))
     assert ranked["test"].dropna().tolist() == [comparison.PAIRED]
     assert np.isfinite(ranked["p_value"][1])
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import report, results
+from analysis import report
 from analysis.plots.plotted import pictures
 from analysis.ranking.standing import stand
 from analysis.render import html, markdown
@@ -36,6 +36,7 @@ from analysis.render.blocks import (
     without_links,
 )
 from analysis.render.markdown import plain
+from analysis.results import page as results
 from search.run import ledger
 from search.run.ledger import Run
 

@@ -11,13 +11,14 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import leaderboard, results
 from analysis.frame import dataframe
 from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
 from analysis.render import network_cost
 from analysis.render.blocks import without_links
 from analysis.render.markdown import count, plain, rendered
+from analysis.results import page
+from analysis.results.sections import leaderboard
 from search.run.ledger import Run, Trial
 from trainables.config import KEYS
 from trainables.models import cost as cost_of
@@ -39,7 +40,7 @@ def rows_of(text: str) -> list[list[str]]:
 
 
 def board(run: Run) -> list[dict[str, str]]:
-    ranked = results.rank(run)
+    ranked = page.rank(run)
     header, *rows = rows_of(
         rendered(leaderboard.leaderboard(leaderboard.best_rows(ranked), dataframe.varied(ranked, [run])))
     )
@@ -68,7 +69,7 @@ def test_tied_rows_share_the_first_place(rates: Callable[[], list[Trial]], run: 
 
 
 def test_only_the_best_value_is_bold(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
-    ranked = results.rank(run(rates()))
+    ranked = page.rank(run(rates()))
     text = rendered(leaderboard.leaderboard(ranked, []))
     assert text.count("**") == 2
     assert "**99.67**" in text
@@ -100,7 +101,7 @@ def test_the_baseline_is_shown_whatever_its_rank(trial: Make, run: MakeRun) -> N
 
 def test_an_id_links_to_the_folder_of_its_trial(trial: Make, run: MakeRun) -> None:
     one = trial(7, (0.5,))
-    assert f"[{one.id}](trials/0007-{one.id})" in rendered(leaderboard.leaderboard(results.rank(run([one])), []))
+    assert f"[{one.id}](trials/0007-{one.id})" in rendered(leaderboard.leaderboard(page.rank(run([one])), []))
 
 
 hostile = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(["a|b", "<b>", "[x](y)", "`|`", "\n|-|\n"])
@@ -115,7 +116,7 @@ def test_any_text_in_a_setting_leaves_the_shape(trial: Make, run: MakeRun, key: 
     )  # a width that is no number is damage
     one = trial(0, (0.5,))
     one.config[key] = value
-    rows = rows_of(rendered(leaderboard.leaderboard(results.rank(run([one, trial(1, (0.6,))])), [key])))
+    rows = rows_of(rendered(leaderboard.leaderboard(page.rank(run([one, trial(1, (0.6,))])), [key])))
     assert [len(row) for row in rows] == [9, 9, 9]
 
 
@@ -125,7 +126,7 @@ def told(ranked: pd.DataFrame, seeds: int = 1) -> str:
 
 
 def test_the_words_say_which_test_was_made(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
-    ranked = results.rank(run(rates()))
+    ranked = page.rank(run(rates()))
     assert "two-proportion z-test" in told(ranked)
     paired = ranked.assign(test=pd.Series([None, "paired", "paired"]))
     assert "exact McNemar test" in told(paired)
@@ -134,7 +135,7 @@ def test_the_words_say_which_test_was_made(rates: Callable[[], list[Trial]], run
 
 
 def test_one_seed_is_unconfirmed(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
-    ranked = results.rank(run(rates()))
+    ranked = page.rank(run(rates()))
     assert "Unconfirmed: one seed each" in told(ranked)
     assert "Unconfirmed" not in told(ranked, 5)
 
@@ -142,7 +143,7 @@ def test_one_seed_is_unconfirmed(rates: Callable[[], list[Trial]], run: MakeRun)
 @pytest.fixture
 def records(trial: Make, run: MakeRun) -> list[Row]:
     trials = [trial(0, (0.5, 0.9), lr=0.1), trial(1, (0.6, 0.7), lr=0.2), trial(2, (), "planned", epochs=2, lr=0.3)]
-    return leaderboard.records(results.rank(run(trials)), ["lr"])
+    return leaderboard.records(page.rank(run(trials)), ["lr"])
 
 
 def test_records_have_the_names_of_the_ledger_best_first(records: list[Row]) -> None:
@@ -172,7 +173,7 @@ def test_csv_has_the_same_rows(records: list[Row]) -> None:
 
 
 def test_no_trials_are_an_empty_list(run: MakeRun) -> None:
-    empty = results.rank(run([], total=3))
+    empty = page.rank(run([], total=3))
     assert leaderboard.as_json(leaderboard.records(empty, [])) == "[]\n"
     assert isinstance(empty, pd.DataFrame)
 
@@ -223,7 +224,7 @@ def test_operations_have_a_column_only_where_they_say_more_than_the_parameters(t
 def test_where_all_networks_cost_the_same_that_is_said_in_words(trial: Make, run: MakeRun) -> None:
     alike = run([trial(0, (0.5,), lr=0.1), trial(1, (0.5,), lr=0.2)])
     number = cost_of.parameters(alike.trials[0].config, len(alike.identity.classes))
-    assert f"Every network has {count(number)} parameters" in results.render(alike)
+    assert f"Every network has {count(number)} parameters" in page.render(alike)
 
 
 def test_a_p_of_nobody_has_no_column(trial: Make, run: MakeRun) -> None:

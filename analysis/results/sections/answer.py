@@ -2,10 +2,8 @@
 
 import pandas as pd
 
-from analysis import majority, next_step
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
-from analysis.leaderboard import identifier, worded
 from analysis.ranking.comparison import SEEDS
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import evaluation, reads
@@ -25,7 +23,9 @@ from analysis.render.blocks import (
     paragraphs,
 )
 from analysis.render.markdown import count, percent, plural, settings, without_folders
-from analysis.winner import network
+from analysis.results import majority, next_step
+from analysis.results.sections.leaderboard import identifier, worded
+from analysis.results.sections.test_metrics import network
 from search.run.confirmation import is_complete
 from search.run.ledger import Run
 from trainables import written

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis import effects
 from analysis.diagnostics.importance import mattered
 from analysis.ranking.standing import stand
 from analysis.render.markdown import rendered
+from analysis.results.sections import effects
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

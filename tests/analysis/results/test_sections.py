@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from analysis import results
-from analysis.failures import failures
-from analysis.provenance import provenance
 from analysis.ranking.standing import stand
 from analysis.render.markdown import rendered
-from analysis.stopping import early_stopping
-from analysis.winner import winner_on_test
+from analysis.results import page
+from analysis.results.sections.early_stopping import early_stopping
+from analysis.results.sections.failures import failures
+from analysis.results.sections.provenance import provenance
+from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -156,7 +156,7 @@ def test_one_cause_is_one_line(trial: Make, run: MakeRun) -> None:
     broken = {"outcome": "failed", "error": "FileNotFoundError: /home/ann/<x>|.png", "where": "data.py:7"}
     trials[5] = dataclasses.replace(trials[5], outcome=broken)
     found = run(trials)
-    text = rendered(failures(found, results.rank(found)))
+    text = rendered(failures(found, page.rank(found)))
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 2
     assert rows[0].startswith("|   5 | RuntimeError: broken")
@@ -166,21 +166,21 @@ def test_one_cause_is_one_line(trial: Make, run: MakeRun) -> None:
 
 def test_diverged_trials_are_named(trial: Make, run: MakeRun) -> None:
     found = run([trial(index, (0.1,), "diverged", epochs=3) for index in range(5)])
-    text = rendered(failures(found, results.rank(found)))
+    text = rendered(failures(found, page.rank(found)))
     assert text.startswith("## Failures\n\n5 trials diverged")
     assert text.endswith(" and 2 more.")
 
 
 def test_no_failures_no_section(rates: Rates, run: MakeRun) -> None:
     found = run(rates())
-    assert rendered(failures(found, results.rank(found))) == ""
+    assert rendered(failures(found, page.rank(found))) == ""
 
 
 def test_provenance_shows_known_facts_only(rates: Rates, run: MakeRun) -> None:
     """A key that this program does not know, a secret perhaps, is not copied into a file that people share."""
     extra: dict[str, Any] = {"token": "canary", "versions": {"torch": "2.15.0"}}
     found = run(rates(), **extra)
-    text = rendered(provenance(found, results.rank(found), ["depth", "weight_decay"]))
+    text = rendered(provenance(found, page.rank(found), ["depth", "weight_decay"]))
     assert "canary" not in text
     for part in (
         "| depth ",
@@ -201,7 +201,7 @@ def test_changes_that_were_allowed_stay_visible(
     line = '{"trials": 3, "epochs": 3, "seeds": 1, "allowed": [%s]}\n'
     (folder / "totals.jsonl").write_text(line % '"torch: 1 is now 2"' + line % "")
     found = dataclasses.replace(found, folder=folder)
-    assert "torch: 1 is now 2" in rendered(provenance(found, results.rank(found), []))
+    assert "torch: 1 is now 2" in rendered(provenance(found, page.rank(found), []))
 
 
 def answered(run: Run, matrix: list[list[int]], recorded_f1: float) -> Run:

@@ -9,8 +9,8 @@ from trainables.errors import ExpectedError
 
 NEEDED = (
     "torch",
-    "analysis.write",
-    "analysis.joined",
+    "analysis.results.files",
+    "analysis.results.across_runs",
     "trainables.training.loop",
     "sklearn.metrics",
 )  # by the last writing too
@@ -58,8 +58,8 @@ class Live:
             self._over.wait(REST * (time.monotonic() - started))
 
     def _write(self) -> None:
-        from analysis.copying import copy_results
-        from analysis.write import write_results
+        from analysis.results.copying import copy_results
+        from analysis.results.files import write_results
 
         try:
             write_results(self.run)

@@ -10,10 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import answer, confirmation, majority, next_step
 from analysis.frame import dataframe, valued
 from analysis.frame.dataframe import Row
-from analysis.leaderboard import (
+from analysis.ranking import best_interval, comparison, row_order
+from analysis.ranking.standing import Standing, stand, stops_early
+from analysis.render import network_cost
+from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
+from analysis.render.markdown import count, plain, rendered
+from analysis.results import majority, next_step
+from analysis.results.sections import answer, confirmation
+from analysis.results.sections.leaderboard import (
     BEST_EPOCH,
     as_csv,
     as_json,
@@ -27,11 +33,6 @@ from analysis.leaderboard import (
     stopped_words,
     tally,
 )
-from analysis.ranking import best_interval, comparison, row_order
-from analysis.ranking.standing import Standing, stand, stops_early
-from analysis.render import network_cost
-from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
-from analysis.render.markdown import count, plain, rendered
 from search.run.ledger import Run
 from trainables import written
 from trainables.config import unknown

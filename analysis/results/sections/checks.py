@@ -5,19 +5,19 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis import majority, next_step
 from analysis.diagnostics import regions, rung_agreement
 from analysis.diagnostics.importance import Mattered
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.ranges import Range, Searched, edge, searched, wider
-from analysis.leaderboard import FEW_SEEDS, standard_error
 from analysis.ranking.comparison import SEEDS
 from analysis.ranking.standing import Standing
 from analysis.ranking.statistics import LEVEL, mcnemar
 from analysis.render import commands
 from analysis.render.blocks import Blocks, Break, Code, Heading, Items, Words
 from analysis.render.markdown import count, plural, sentence, setting
+from analysis.results import majority, next_step
+from analysis.results.sections.leaderboard import FEW_SEEDS, standard_error
 from search.run.ledger import Run, Trial
 from spaces import Scheduler
 from trainables import written

@@ -5,21 +5,21 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis import answer, checks, confirmation, effects
-from analysis.copying import MARKER, NOTES
 from analysis.diagnostics.importance import mattered
-from analysis.failures import failures
 from analysis.frame import dataframe
-from analysis.leaderboard import TOP, best_rows, explanation, leaderboard, tally
-from analysis.leaderboard import Notes as Meaning
 from analysis.plots.plotted import ELSEWHERE, TITLES, pictures, title_of
-from analysis.provenance import provenance
 from analysis.ranking.standing import Standing, stand
 from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
 from analysis.render.markdown import count, one_line, rendered
-from analysis.stopping import early_stopping
-from analysis.winner import winner_on_test
+from analysis.results.copying import MARKER, NOTES
+from analysis.results.sections import answer, checks, confirmation, effects
+from analysis.results.sections.early_stopping import early_stopping
+from analysis.results.sections.failures import failures
+from analysis.results.sections.leaderboard import TOP, best_rows, explanation, leaderboard, tally
+from analysis.results.sections.leaderboard import Notes as Meaning
+from analysis.results.sections.provenance import provenance
+from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run
 from trainables import written
 

@@ -4,9 +4,9 @@ import shlex
 from collections import Counter
 
 from analysis.frame.ranges import text
-from analysis.leaderboard import worded
 from analysis.render import commands
 from analysis.render.markdown import plural
+from analysis.results.sections.leaderboard import worded
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from search.status import STATUSES

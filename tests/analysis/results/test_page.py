@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from analysis import results
+from analysis.results import page
 from search.run import ledger
 from search.run.ledger import Run, Trial
 
@@ -19,7 +19,7 @@ Write = Callable[[Path, Run], Path]
 
 
 def render(run: Run) -> str:
-    return results.render(run)
+    return page.render(run)
 
 
 def test_sections_come_in_the_order_of_the_contract(trial: Make, run: MakeRun, save: Write, tmp_path: Path) -> None:

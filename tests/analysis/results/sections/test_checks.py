@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import checks
-from analysis.checks import Finding
 from analysis.diagnostics import rung_agreement
 from analysis.diagnostics.importance import Importance, Mattered
 from analysis.ranking.standing import stand
 from analysis.render.markdown import plain, rendered
+from analysis.results.sections import checks
+from analysis.results.sections.checks import Finding
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -1,4 +1,4 @@
-"""What a command says that cannot do what it is asked fits the state of the run: pytest tests/analysis/test_next_step.py"""
+"""What a command says that cannot do what it is asked fits the state of the run."""
 
 import dataclasses
 import shlex
@@ -10,9 +10,10 @@ import pytest
 
 import run_search
 import spaces
-from analysis import checks, next_step, results
 from analysis.__main__ import app
 from analysis.ranking.standing import stand
+from analysis.results import next_step, page
+from analysis.results.sections import checks
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 
@@ -112,7 +113,7 @@ def test_the_rates_that_are_proposed_lie_below_all_that_diverged_and_are_underst
 def test_results_md_says_that_all_diverged_and_what_to_do(trial: Make, run: MakeRun, searched: dict[str, str]) -> None:
     """Also where the rate was not searched."""
     found = run([trial(place, (), "diverged", epochs=3, lr=1.0 + place) for place in range(3)], space_params=searched)
-    text = results.render(found)
+    text = page.render(found)
     assert "**There is no best configuration: all 3 trials diverged.**" in text
     assert "All 3 trials diverged: search lower rates." in text
     assert "no region" not in text

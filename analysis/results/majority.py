@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import predictions, valued
-from analysis.leaderboard import chance
 from analysis.ranking import best_interval, statistics
 from analysis.ranking.standing import Standing
 from analysis.render.markdown import cut, percent, plural
+from analysis.results.sections.leaderboard import chance
 from search.run.ledger import Run
 from trainables.data import census
 

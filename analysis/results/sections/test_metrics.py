@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from analysis.frame import valued
-from analysis.leaderboard import identifier
 from analysis.ranking import statistics
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import evaluation, reads
 from analysis.render.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
 from analysis.render.markdown import NOTHING, count, interval, percent, plural
+from analysis.results.sections.leaderboard import identifier
 from search.run.confirmation import SOURCE, is_complete
 from search.run.ledger import Run
 from trainables import written

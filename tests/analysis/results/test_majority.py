@@ -1,4 +1,4 @@
-"""The majority's share beside the accuracy, and whether the best is above it: pytest tests/analysis/test_majority.py"""
+"""The majority's share beside the accuracy, and whether the best is above it: pytest tests/analysis/results/test_majority.py"""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import answer, card, checks, joined, majority
+from analysis import card
 from analysis.ranking import statistics
 from analysis.ranking.standing import stand
 from analysis.render.markdown import inline, rendered
+from analysis.results import across_runs, majority
+from analysis.results.sections import answer, checks
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -60,8 +62,8 @@ def test_fifty_to_one_is_told_and_warned_of(searched: Callable[..., Run]) -> Non
     assert warned.startswith(
         "⚠ The best is not shown to be above the 98.04 % of always saying big, the most common class"
     )
-    assert sentence in joined.show([found], "md")
-    assert f"\n{found.name}: {sentence}\n" in joined.show([found, found], "md")
+    assert sentence in across_runs.show([found], "md")
+    assert f"\n{found.name}: {sentence}\n" in across_runs.show([found, found], "md")
     assert ("always saying the most common class", "51 validation images", "98.04") in in_card(found)[0]
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from analysis import answer
 from analysis.ranking.standing import stand
 from analysis.render.markdown import inline, rendered
-from analysis.winner import winner_on_test
+from analysis.results.sections import answer
+from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -6,7 +6,10 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
-from analysis.leaderboard import (
+from analysis.ranking.standing import Standing
+from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
+from analysis.render.markdown import NOTHING, cut, plural
+from analysis.results.sections.leaderboard import (
     BEST_EPOCH,
     FEWEST,
     TIED,
@@ -28,9 +31,6 @@ from analysis.leaderboard import (
     width,
     worded,
 )
-from analysis.ranking.standing import Standing
-from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
-from analysis.render.markdown import NOTHING, cut, plural
 from search.run.ledger import Run
 from trainables import written
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis import results
-from analysis.joined import all_records
-from analysis.leaderboard import as_csv, as_json
 from analysis.plots import curves, fonts
 from analysis.plots.drawing_process import CURVES, Ask, Plot, ask_nobody, write_all
 from analysis.plots.plotted import each_picture
 from analysis.ranking.standing import Standing, stand
+from analysis.results import page
+from analysis.results.across_runs import all_records
+from analysis.results.sections.leaderboard import as_csv, as_json
 from search.run import ledger
 from search.run.ledger import Run
 from trainables.files import durable
@@ -38,7 +38,7 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
     where = where or stand(run)
     plots, wait = ask(plots_of(run, where))
     rows = all_records(where)
-    text = results.render(run, where, [plot.name for plot in plots])
+    text = page.render(run, where, [plot.name for plot in plots])
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
     durable.write(run.folder / "results.json", as_json(rows).encode())
     wait()
@@ -60,6 +60,6 @@ def plots_of(run: Run, where: Standing) -> Iterator[Plot]:
 def is_stale(run: Run) -> bool:
     """Whether results.md is missing, cannot be read, or is not what the ledger says."""
     try:
-        return (run.folder / "results.md").read_bytes() != results.render(run).encode()
+        return (run.folder / "results.md").read_bytes() != page.render(run).encode()
     except OSError:
         return True

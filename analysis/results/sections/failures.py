@@ -3,9 +3,9 @@
 import pandas as pd
 
 from analysis.frame.dataframe import planned, rows_of
-from analysis.leaderboard import identifier
 from analysis.render.blocks import Blocks, Code, Foreign, Heading, Link, Paragraph, Table, Words, join, paragraphs
 from analysis.render.markdown import count, plural, without_folders
+from analysis.results.sections.leaderboard import identifier
 from search.run.ledger import Run
 
 EXAMPLES = 3  # ids named for each cause

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import live, write
-from analysis.live import Live
+from analysis.results import files, live
+from analysis.results.live import Live
 from search.run.ledger import Run, Trial
 from trainables.errors import StorageError
 
@@ -21,7 +21,7 @@ def folder(
 
 @pytest.fixture
 def started(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    monkeypatch.setattr(live, "NEEDED", ("analysis.write",))
+    monkeypatch.setattr(live, "NEEDED", ("analysis.results.files",))
     one = Live(folder, tmp_path / "results.md")
     yield one
     one.close()
@@ -68,7 +68,7 @@ def test_a_full_disk_does_not_end_the_search(started: Live, monkeypatch: pytest.
         tried.append(folder)
         raise StorageError("full")
 
-    monkeypatch.setattr(write, "write_results", full)
+    monkeypatch.setattr(files, "write_results", full)
     started._write()
     assert tried == [started.run]
 

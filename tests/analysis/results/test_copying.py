@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import copying, write
+from analysis.results import copying, files
 from search.run.ledger import Run
 from trainables.errors import RunError, StorageError
 
@@ -16,7 +16,7 @@ Save = Callable[[Path, Run], Path]
 
 def test_a_copy_has_the_same_text_with_its_links_prefixed(written: Path, tmp_path: Path) -> None:
     (written / "notes.md").write_text("see [mine](trials/x)\n")
-    write.write_results(written)
+    files.write_results(written)
     copying.copy_results(written, tmp_path / "results.md")
     text, copy = (written / "results.md").read_text(), (tmp_path / "results.md").read_text()
     assert copy.replace("](runs/lr_sweep-digits/", "](") == text

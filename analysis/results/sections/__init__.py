@@ -1,0 +1,1 @@
+"""The sections of results.md, one a module: each returns the values of analysis/render/blocks.py."""
