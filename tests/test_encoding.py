@@ -6,12 +6,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MODULES = ("search.run.identity", "spaces", "analysis.architecture", "analysis.report", "analysis.results.page")
+MODULES = (
+    "search.run.identity",
+    "spaces",
+    "analysis.architecture",
+    "analysis.report.html_page",
+    "analysis.results.page",
+)
 CODE = """
 import sys
 from pathlib import Path
 import spaces
-from analysis import architecture, report
+from analysis import architecture; from analysis.report import html_page as report
 from search.run import identity; from search.run import ledger
 spaces.load("lr_sweep")
 architecture.source("mlp")

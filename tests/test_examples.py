@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from analysis import report
 from analysis.plots import drawing_process
 from analysis.ranking.standing import stand
+from analysis.report import html_page
 from analysis.results import files
 from analysis.results import page as results
 from search.run import ledger
@@ -28,7 +28,7 @@ def test_the_committed_reports_are_made_from_the_ledgers_beside_them():
     committed = [path.parent / "report.html" for path in EXAMPLES if (path.parent / "report.html").exists()]
     assert len(committed) == 2
     for path in committed:
-        assert report.page(ledger.read(path.parent)) == path.read_text()
+        assert html_page.page(ledger.read(path.parent)) == path.read_text()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)

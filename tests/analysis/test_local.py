@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis import mirrors, report, show
+from analysis import mirrors, show
 from analysis.frame import images
+from analysis.report import html_page
 from analysis.results import files
 from search import notebook
 from search.run import ledger, local
@@ -30,7 +31,7 @@ def folder(rates: Callable[[], list[Trial]], run: Callable[..., Run], save: Save
 def test_no_report_no_mirror_and_no_table_says_where_the_images_lie(folder: Path, tmp_path: Path) -> None:
     run = ledger.read(folder)
     files.write_results(folder)
-    report.write(run)
+    html_page.write(run)
     mirrors.mirror(folder, ["optuna", "dvc", *(["tensorboard"] if importlib.util.find_spec("tensorboard") else [])])
     telling = [path.name for path in folder.rglob("*") if path.is_file() and b"photos" in path.read_bytes()]
     assert telling == [local.FILE]

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 
-from analysis import card, compare, news, report, selection, show
+from analysis import card, compare, news, selection, show
 from analysis.frame import valued
 from analysis.frame.dataframe import load
 from analysis.mirrors import dvc, tensorboard
@@ -19,6 +19,7 @@ from analysis.ranking import row_order, standing
 from analysis.ranking.best import chance, winner
 from analysis.ranking.standing import stand
 from analysis.render.markdown import percent
+from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results import page as results
 from analysis.selection import Selection
@@ -152,7 +153,7 @@ def test_fresh_seeds_confirm_the_least_loss(on_fresh_seeds, confirmed):
 
 
 def test_the_page_has_the_same_words(losing):
-    page = report.page(losing)
+    page = html_page.page(losing)
     data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
     assert data["value"] == {"name": "validation loss", "is_percent": False, "is_less_better": True}
     assert data["trials"][0]["curve"] == [0.7, 0.3, 0.35]

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from analysis import compare, report, selection, show
+from analysis import compare, selection, show
 from analysis.ranking.standing import stand
+from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results.files import write_results
 from analysis.selection import Selection
@@ -157,6 +158,6 @@ def test_a_search_with_ray_goes_by_the_loss_from_its_first_decision_to_its_last_
 
 def report_text(run):
     """The page without what nobody reads: its style, script and data."""
-    page = report.page(run)
+    page = html_page.page(run)
     assert stand(run).winner is not None
     return page.partition('<script type="application/json"')[0].partition("</style>")[2]

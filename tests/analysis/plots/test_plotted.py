@@ -14,10 +14,10 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from analysis import report
 from analysis.plots import drawing_process, drawings, fonts, plotted, svg
 from analysis.plots.curves import axis_of
 from analysis.ranking.standing import stand
+from analysis.report import html_page
 from analysis.results import files, page
 from search.run.ledger import Run, Trial
 from trainables.objective import ACCURACY
@@ -267,6 +267,6 @@ def test_a_conditional_rate_has_a_logarithmic_axis_and_the_report_too(drawn: Cal
         "lr": "when(optimizer: sgd=loguniform(0.01, 1), adamw=uniform(0.01, 1))", "width": "logintegers(16, 1024)",
         "momentum": "uniform(0.1, 0.9)", "optimizer": "choice(sgd, adamw)", "dropout": "when(model: mlp=choice(0.1, 0.2))",
     }  # fmt: skip
-    assert report.values(
+    assert html_page.values(
         dataclasses.replace(found, identity=dataclasses.replace(found.identity, space_params=known)), [], []
     )["log"] == ["width"]

@@ -10,7 +10,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis import report
 from analysis.plots.plotted import pictures
 from analysis.ranking.standing import stand
 from analysis.render import html, markdown
@@ -36,6 +35,7 @@ from analysis.render.blocks import (
     without_links,
 )
 from analysis.render.markdown import plain
+from analysis.report import html_page
 from analysis.results import page as results
 from search.run import ledger
 from search.run.ledger import Run
@@ -203,7 +203,7 @@ def test_each_section_says_the_same_words_in_both(folder: Path) -> None:
 def test_the_report_says_all_of_it_but_what_its_own_table_says(folder: Path) -> None:
     run = ledger.read(folder)
     page, meaning = page_of(run), results.meaning(run, stand(run))
-    shown = " ".join(Seen(report.page(run)).words)
+    shown = " ".join(Seen(html_page.page(run)).words)
     for text in (text for block in page.above + page.below for text in texts_of(block)):
         assert " ".join(text.split()) in shown
     said = {about for about, words in meaning.items() if " ".join(plain(words).split()) in shown}

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from analysis import report
 from analysis.__main__ import app
 from analysis.frame import timing
+from analysis.report import html_page
 from analysis.results import page as results
 from analysis.results.files import write_results
 from search.run import ledger
@@ -35,7 +35,7 @@ EVIL += "\n\x1b[31m\u202e&#42;=1+1"
 
 
 def written_page(folder: Path) -> str:
-    return report.write(ledger.read(folder)).read_text()
+    return html_page.write(ledger.read(folder)).read_text()
 
 
 def embedded(page: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def thousand(trial: Make, run: MakeRun) -> Run:
 @pytest.fixture(scope="module")
 def large(trial: Make, run: MakeRun, save: WriteRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = save(tmp_path_factory.mktemp("large") / "run", thousand(trial, run))
-    return report.write(ledger.read(folder))
+    return html_page.write(ledger.read(folder))
 
 
 def test_a_thousand_trials_are_a_page_of_two_megabytes_at_most(large: Path) -> None:
@@ -235,7 +235,7 @@ class Page:
 
 @pytest.fixture
 def page(browser: Any, written: Path) -> Page:
-    return Page(browser, report.write(ledger.read(written)))
+    return Page(browser, html_page.write(ledger.read(written)))
 
 
 def test_it_opens_without_errors_and_loads_nothing(page: Page) -> None:
@@ -353,7 +353,7 @@ def wide_run(confirmed: Run, save: WriteRun, folder: Path) -> Path:
             {"latency_seconds": 0.0124, "precision": "fp32", "device": "cpu"},
         )
     write_results(run)
-    return report.write(ledger.read(run))
+    return html_page.write(ledger.read(run))
 
 
 @pytest.fixture
@@ -510,7 +510,7 @@ def test_foreign_text_does_nothing_in_a_browser(
 ) -> None:
     folder = save(tmp_path / "run", evil_run(trial, run))
     (folder / "notes.md").write_text(EVIL)
-    page = Page(browser, report.write(ledger.read(folder)))
+    page = Page(browser, html_page.write(ledger.read(folder)))
     assert page.errors == []
     assert page("return window.hacked") is None
     assert sorted(page.ids()) == ["0", "1", "2"]
@@ -530,7 +530,7 @@ def test_a_thousand_trials_sort_and_filter(browser: Any, large: Path) -> None:
 
 def test_the_words_below_the_table_are_of_the_trials_that_it_has(seeded: Run) -> None:
     """results.md has a row for a configuration, the page one for each of its seeds."""
-    text = unescape(report.page(seeded))
+    text = unescape(html_page.page(seeded))
     assert "val %: accuracy on the 300 validation images at the best epoch" in text
     assert "of all seeds together" not in text
     assert "of the configuration, by the mean over its 3 seeds" in text
@@ -539,4 +539,4 @@ def test_the_words_below_the_table_are_of_the_trials_that_it_has(seeded: Run) ->
 def test_it_does_not_say_that_rows_are_left_out(trial: Make, run: MakeRun) -> None:
     many = run([trial(place, (0.5 + place / 100,), lr=0.1 + place / 100) for place in range(30)])
     assert "The table has the best" in results.render(many)
-    assert "The table has the best" not in report.page(many)
+    assert "The table has the best" not in html_page.page(many)
