@@ -174,15 +174,16 @@ def export(
     check_choice("format", format, FORMATS)
     if folder is None and ensemble is None:
         raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
-    from analysis import export, trials
-    from analysis.ensemble import members, score
+    from analysis import trials
+    from analysis.export import bundle
+    from analysis.export.ensemble import members, score
     from analysis.frame import images
 
     run, chosen = trials.find_or_winner(trial, runs_dir)
     if ensemble is not None:
         members(run, ensemble)  # before anything is written
     if folder is not None:
-        export.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
+        bundle.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
         tell(f"{folder}: {trials.label(chosen)} of {run.name}\n", sys.stderr)
     if ensemble is not None:
         tell(score(run, ensemble, images.cache_of(run, dataset, data_dir), format))
@@ -208,7 +209,7 @@ def predict(
 ) -> None:
     """Print the likeliest classes of images with their probabilities, from an exported network."""
     check_choice("format", format, FORMATS)
-    from analysis import predict
+    from analysis.export import predict
 
     text, refused = predict.predict(folder, images, format)
     tell(text)

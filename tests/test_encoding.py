@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = (
     "search.run.identity",
     "spaces",
-    "analysis.architecture",
+    "analysis.export.network_source",
     "analysis.report.html_page",
     "analysis.results.page",
 )
@@ -17,7 +17,7 @@ CODE = """
 import sys
 from pathlib import Path
 import spaces
-from analysis import architecture; from analysis.report import html_page as report
+from analysis.export import network_source as architecture; from analysis.report import html_page as report
 from search.run import identity; from search.run import ledger
 spaces.load("lr_sweep")
 architecture.source("mlp")

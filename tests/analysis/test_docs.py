@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import run_search
-from analysis import card
 from analysis.__main__ import app
+from analysis.export import model_card
 from trainables.cli.execution import execute
 
 ROOT = Path(__file__).parents[2]
@@ -62,4 +62,4 @@ def test_every_command_has_its_section() -> None:
 
 
 def test_the_ten_lines_are_those_of_the_card() -> None:
-    assert f"```python\n{card.SNIPPET}\n```" in TEXT
+    assert f"```python\n{model_card.SNIPPET}\n```" in TEXT

@@ -10,7 +10,8 @@ import re
 import numpy as np
 import pytest
 
-from analysis import card, compare, news, selection, show
+from analysis import compare, news, selection, show
+from analysis.export import model_card
 from analysis.frame import valued
 from analysis.frame.dataframe import load
 from analysis.mirrors import dvc, tensorboard
@@ -284,9 +285,9 @@ def test_a_ledger_with_a_loss_that_is_no_number_is_damaged(losing, save, tmp_pat
 
 def test_a_card_says_what_chose_the_network_and_has_its_accuracy(on_fresh_seeds):
     best = next(each for each in on_fresh_seeds.trials if each.index == stand(on_fresh_seeds).winner)
-    rows = card.numbers(on_fresh_seeds, best, stand(on_fresh_seeds), None)
+    rows = model_card.numbers(on_fresh_seeds, best, stand(on_fresh_seeds), None)
     assert not any("nan" in cell for row in rows for cell in row)
     assert rows[0][2].startswith(percent(best.best["val_accuracy"]))
     fresh = [row["val_accuracy"] for each in standing.confirmations(on_fresh_seeds, best) for row in [each.best]]
     assert rows[-1][2] == percent(sum(fresh) / len(fresh))
-    assert "chosen by validation loss" in card.caution(False, LOSS)
+    assert "chosen by validation loss" in model_card.caution(False, LOSS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import card
+from analysis.export import model_card
 from analysis.ranking import statistics
 from analysis.ranking.standing import stand
 from analysis.render.markdown import inline, rendered
@@ -88,8 +88,8 @@ def test_a_network_that_is_above_it_is_said_to_be(searched: Callable[..., Run]) 
 def in_card(run: Run) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
     """The rows of the card of its first trial, and the warnings."""
     trial, where = run.trials[0], stand(run)
-    constant = card.beside(run, trial, where)
-    return card.numbers(run, trial, where, constant), card.warnings(run, constant)
+    constant = model_card.beside(run, trial, where)
+    return model_card.numbers(run, trial, where, constant), model_card.warnings(run, constant)
 
 
 def test_an_export_says_when_a_constant_answer_is_as_good(searched: Callable[..., Run]) -> None:

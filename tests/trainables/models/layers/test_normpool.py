@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from analysis import architecture
+from analysis.export import network_source
 from trainables.config import complete
 from trainables.models.layers import kernels, normpool
 from trainables.models.layers.normpool import NormPool
@@ -208,7 +208,7 @@ def test_a_network_trains_as_one_of_torchs_layers_does(precision, near):
 def architecture_of(model: str) -> Callable[..., nn.Module]:
     """The network from layers of torch alone, as an export has it."""
     scope: dict[str, Any] = {}
-    exec(architecture.source(model), scope)
+    exec(network_source.source(model), scope)
     return scope["build"]
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from analysis import architecture, card, retrain
+from analysis.export import model_card, network_source, retrain
 from analysis.ranking import test_scores
 from analysis.results import next_step
 from analysis.trials import label
@@ -37,8 +37,8 @@ def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, ag
     facts = describe(run, trial, normalisation(run, images), again) | {"weights_sha256": durable.sha256(weights)}
     durable.write_json(folder / CONFIG, facts)
     durable.write(folder / WEIGHTS, weights)
-    durable.write(folder / MODEL, architecture.source(trial.config["model"]).encode())
-    durable.write(folder / CARD, card.card(run, trial, facts).encode())
+    durable.write(folder / MODEL, network_source.source(trial.config["model"]).encode())
+    durable.write(folder / CARD, model_card.card(run, trial, facts).encode())
     retrain.clear(folder)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.export import CONFIG, FORMAT, WEIGHTS
+from analysis.export.bundle import CONFIG, FORMAT, WEIGHTS
 from analysis.frame.dataframe import Row
 from analysis.render.blocks import Foreign, Table, Words
 from analysis.render.markdown import percent, rendered

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.export import KEPT
+from analysis.export.bundle import KEPT
 from analysis.frame.dataframe import Row
 from analysis.ranking import test_scores
 from analysis.render.blocks import Table

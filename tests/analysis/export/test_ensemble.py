@@ -9,7 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from analysis import ensemble
+from analysis.export import ensemble
 from analysis.ranking import test_scores
 from analysis.verify import verify
 from search.run import ledger

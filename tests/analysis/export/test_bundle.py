@@ -15,8 +15,9 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from analysis import architecture, card, retrain, trials
+from analysis import trials
 from analysis.__main__ import app
+from analysis.export import model_card, network_source, retrain
 from analysis.ranking.standing import confirmed_values
 from search.run import ledger
 from trainables.cli.execution import execute
@@ -54,7 +55,7 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
     assert call("export", "lr_sweep-digits", "net")[0] == 0
     (snippet,) = re.findall(r"```python\n(.*?)```", Path("net/README.md").read_text(), re.DOTALL)
     assert len(snippet.splitlines()) == 10
-    assert snippet.strip() == card.SNIPPET
+    assert snippet.strip() == model_card.SNIPPET
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("one.png")
     own = snippet.replace('folder := "."', f"folder := {str(Path('net').resolve())!r}").replace(
@@ -83,10 +84,10 @@ def test_the_source_of_every_model_stands_alone(tmp_path: Path) -> None:
         for value in ours.state_dict().values():
             if value.is_floating_point():
                 value.copy_(value + 0.01 * torch.rand_like(value))
-        (tmp_path / f"{model}.py").write_text(architecture.source(model))
+        (tmp_path / f"{model}.py").write_text(network_source.source(model))
         (tmp_path / f"{model}.json").write_text(json.dumps(config))
         safetensors.torch.save_file({**ours.state_dict(), "images": images}, tmp_path / model)
-        assert "trainables" not in architecture.source(model)
+        assert "trainables" not in network_source.source(model)
         with torch.no_grad():
             expected[model] = ours.eval()(images)
     code = f"""
@@ -176,7 +177,7 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
         tests,
     )
     facts = {"classes": ["a", "b|c"], "trained_on": "train", "epoch": 2, "trial": "x", "run": "r"}
-    text = card.card(whole, whole.trials[0], facts)
+    text = model_card.card(whole, whole.trials[0], facts)
     assert f"{100 * best['val_accuracy']:.2f} (95 % interval" in text
     assert "mean of 2 fresh seeds" in text
     assert "75.00 (95 % interval" in text
@@ -188,7 +189,7 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
     unfinished = ledger.Trial(5, "f5", run.trials[0].config, 5, "confirm", Path())
     assert confirmed_values(ledger.Run(run.folder, {}, {}, [*fresh, unfinished], [], []), run.trials[0]) == []
     lost = dataclasses.replace(fresh[0], epochs=[], outcome={"outcome": "diverged", "epoch": 1})
-    text = card.card(dataclasses.replace(whole, trials=[*run.trials, lost, fresh[1]]), run.trials[0], facts)
+    text = model_card.card(dataclasses.replace(whole, trials=[*run.trials, lost, fresh[1]]), run.trials[0], facts)
     assert "not finished on 1 fresh seed" in text
     assert "mean of" not in text
 
