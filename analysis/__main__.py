@@ -224,8 +224,8 @@ def verify(
 ) -> None:
     """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
     from analysis.results import across_runs
-    from analysis.verify import remedy
-    from analysis.verify import verify as violations
+    from analysis.verify.run_folder import remedy
+    from analysis.verify.run_folder import verify as violations
 
     folder = across_runs.find(run, runs_dir)
     found = violations(folder)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from analysis.__main__ import app
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search.run import ledger
 from trainables.cli.execution import execute
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import verify
 from analysis.results import files
+from analysis.verify import run_folder
 from search import records
 from search.run import identity, ledger
 from search.run.confirmation import is_complete
@@ -91,7 +91,7 @@ def test_every_format_has_its_three_runs():
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_a_released_run_is_sound(path):
-    assert verify.verify(path) == []
+    assert run_folder.verify(path) == []
     assert is_complete(ledger.read(path)) == (not path.name.endswith("interrupted"))
 
 
@@ -120,7 +120,7 @@ def test_a_finished_run_stays_as_it_is_and_can_be_lengthened_and_widened(release
     assert [len(one.epochs) for one in longer.trials] == [6] * 4
     after = rows(run)
     assert all(after[name].startswith(content) for name, content in before.items())
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 @pytest.mark.parametrize("released", FORMATS)
@@ -132,7 +132,7 @@ def test_an_interrupted_run_goes_on_to_its_end(released, copy, go_on):
     assert statuses(whole) == ["finished"] * 3
     assert [len(one.epochs) for one in whole.trials] == [60] * 3
     assert all(rows(run)[name].startswith(content) for name, content in before.items())
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_a_run_of_schema_1_goes_on_only_where_that_is_allowed(copy, cache, go_on):
@@ -144,7 +144,7 @@ def test_a_run_of_schema_1_goes_on_only_where_that_is_allowed(copy, cache, go_on
     assert is_complete(go_on(run, epochs=60))
     assert ledger.read(run).identity.schema == 2
     assert is_complete(go_on(run, allow_changes=False, epochs=61)), "what was allowed holds"
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 @pytest.mark.parametrize("released", FORMATS)
@@ -157,7 +157,7 @@ def test_stopped_trials_stay_stopped_and_their_decisions_count_for_new_ones(rele
     assert all(rows(run)[name] == content for name, content in before.items())
     assert (run / "decisions.jsonl").read_bytes().startswith(decided)
     assert {line["trial"] for line in durable.read_lines(run / "decisions.jsonl")} >= {6, 7}
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def command(work: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -187,4 +187,4 @@ def test_the_command_itself_resumes_an_interrupted_run(released, tmp_path):
     assert statuses(ledger.read(run)) == ["finished"] * 3
     assert all(rows(run)[name].startswith(content) for name, content in before.items())
     assert ("change of identity that was allowed | code: " in (run / "results.md").read_text()) == is_changed
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search.faults.interrupts import DEADLINE
 from search.run import ledger
 from search.run.confirmation import is_complete

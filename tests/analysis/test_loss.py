@@ -24,7 +24,7 @@ from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results import page as results
 from analysis.selection import Selection
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search.run import ledger
 from trainables.errors import RunError
 from trainables.objective import ACCURACY, LOSS

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import news
-from analysis.evidence import Line
 from analysis.frame import dataframe as frames
 from analysis.ranking import row_order
 from analysis.ranking.standing import stand
-from analysis.verify_trial import TrialFiles
+from analysis.verify.evidence import Line
+from analysis.verify.trial import TrialFiles
 from search.run import confirmation, opening, order, warm_start
 from search.status import STATUSES
 from search.terminal.progress import Progress

@@ -380,7 +380,7 @@ def search(searches, request, undisturbed) -> Iterator[Search]:
 @pytest.fixture(scope="session")
 def check(undisturbed) -> Callable[[Search], None]:
     """All is there, nothing is wrong, and every row is that of the undisturbed search, bit for bit."""
-    from analysis.verify import verify
+    from analysis.verify.run_folder import verify
 
     def sound(search: Search) -> None:
         assert search.rows() == undisturbed

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search.run import ledger
 from search.run.confirmation import is_complete
 from trainables.errors import ExpectedError, RunError

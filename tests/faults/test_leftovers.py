@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search.run import ledger, opening
 
 LEFT = ".state-000003.pt.77.tmp"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from tests.waiting import a_while
 from trainables.errors import RunError
 from trainables.files import durable

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from benchmarks.processes import Tree
 from search.faults import interrupts
 from search.run import ledger

@@ -20,7 +20,7 @@ from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results.files import write_results
 from analysis.selection import Selection
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
 from search.run.decisions import of_run

@@ -11,7 +11,7 @@ import torch
 
 from analysis.export import ensemble
 from analysis.ranking import test_scores
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search.run import ledger
 from trainables.data import loading
 from trainables.errors import RunError, UsageError

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import spaces
-from analysis.verify import verify
+from analysis.verify.run_folder import verify
 from search import attempts
 from search.run import confirmation, decisions, growth, ledger, opening
 from search.run.confirmation import is_complete

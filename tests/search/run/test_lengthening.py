@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import verify
+from analysis.verify import run_folder
 from search.run import ledger
 from spaces import Space, loguniform
 from trainables.files import durable
@@ -80,7 +80,7 @@ def test_lengthened_trials_equal_those_of_that_length(search, lose):
     assert [trial.epochs for trial in grown.trials] == [trial.epochs for trial in at_once.trials]
     assert [files(grown, trial.index) for trial in at_once.trials] == [files(at_once, i) for i in range(7)]
     assert {trial.status for trial in grown.trials} == {"finished"}
-    assert verify.verify(grown.folder) == []
+    assert run_folder.verify(grown.folder) == []
 
 
 def decided(run: ledger.Run) -> set[tuple[int, int, str]]:
@@ -100,7 +100,7 @@ def test_stopped_trials_stay_stopped_and_new_rungs_decide_about_the_others(searc
     assert long.decisions[: len(short.decisions)] == short.decisions
     assert {index for index, epoch, _ in decided(long) if epoch == 3} == finished
     assert {len(trial.epochs) for trial in long.trials if trial.status == "finished"} == {6}
-    assert verify.verify(long.folder) == []
+    assert run_folder.verify(long.folder) == []
 
 
 def test_with_synchronous_halving_a_lengthened_search_equals_one_of_that_length(search):
@@ -109,7 +109,7 @@ def test_with_synchronous_halving_a_lengthened_search_equals_one_of_that_length(
     grown = search("grown", scheduler="sha", epochs=6)
     assert grown.decisions == at_once.decisions
     assert [(t.status, t.epochs) for t in grown.trials] == [(t.status, t.epochs) for t in at_once.trials]
-    assert verify.verify(grown.folder) == []
+    assert run_folder.verify(grown.folder) == []
 
 
 def test_diverged_and_failed_trials_stay_as_they_ended(search):

@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
-from analysis.verify_trial import TrialFiles
+from analysis.verify.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
+from analysis.verify.trial import TrialFiles
 from search.records import Shape
 from search.run import ledger
 from search.stopping.rules import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 import spaces
-from analysis.evidence import Evidence, Line
-from analysis.verify_trial import TrialFiles
+from analysis.verify.evidence import Evidence, Line
+from analysis.verify.trial import TrialFiles
 from search.algorithms import plan
 from search.algorithms.tpe import Told, suggest
 from search.records import Identity, Totals

@@ -9,11 +9,11 @@ import json
 import shlex
 from pathlib import Path
 
-from analysis.evidence import TEXT, WHOLE, Evidence, Line
-from analysis.verify_decisions import DECISION, check_decisions, is_rule
-from analysis.verify_plan import check_plan
-from analysis.verify_points import check_points
-from analysis.verify_trial import TrialFiles, read_trial
+from analysis.verify.decisions import DECISION, check_decisions, is_rule
+from analysis.verify.evidence import TEXT, WHOLE, Evidence, Line
+from analysis.verify.plan import check_plan
+from analysis.verify.points import check_points
+from analysis.verify.trial import TrialFiles, read_trial
 from search.records import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.run import confirmation, ledger
 from search.run.lock import held

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.frame import predictions
+from analysis.verify.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from search.records import Shape
 from search.run import confirmation
 from search.run.ledger import OUTCOMES

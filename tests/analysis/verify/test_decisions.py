@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from analysis.evidence import Evidence, Line
-from analysis.verify_decisions import Whole, is_rule
+from analysis.verify.decisions import Whole, is_rule
+from analysis.verify.evidence import Evidence, Line
 from search.run.decisions import halve
 from search.stopping.rules import rule
 from trainables.files import durable

@@ -1,4 +1,4 @@
-"""Every kind of damage to a run is named, and a good run has none: pytest tests/analysis/test_verify.py"""
+"""Every kind of damage to a run is named, and a good run has none: pytest tests/analysis/verify/test_run_folder.py"""
 
 import contextlib
 import json
@@ -15,11 +15,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import verify
-from analysis.evidence import fits
 from analysis.frame import dataframe
 from analysis.results import files, page
 from analysis.results.sections.leaderboard import as_json, records
+from analysis.verify import run_folder
+from analysis.verify.evidence import fits
 from search import records as recorded
 from search.records import Identity
 from search.run import confirmation, identity, ledger, lock, opening
@@ -32,7 +32,7 @@ from trainables.files import durable
 from trainables.training.loop import Training
 from trainables.trial import checkpointing, timing
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "optimizer": "adamw", "schedule": "constant", "batch_size": 20,
             "augment": "none", "lr": loguniform(1e-3, 1e-1)},
@@ -128,12 +128,12 @@ def test_a_run_with_seeds_and_confirmation_is_sound_and_its_ranks_are_held(tmp_p
     torch.set_num_threads(1)
     run = search_with_seeds(tmp_path / "toy", images)
     assert [one.source for one in run.trials].count("confirm") >= 2
-    assert verify.verify(run.folder) == []
+    assert run_folder.verify(run.folder) == []
     path = run.folder / "results.json"
     rows = json.loads(path.read_text())
     assert sorted({row["rank"] for row in rows} - {None}) == [1, 2, 3]
     path.write_text(path.read_text().replace('"rank": 2', '"rank": 3'))
-    assert any("rank is 3, not 2" in problem for problem in verify.verify(run.folder))
+    assert any("rank is 3, not 2" in problem for problem in run_folder.verify(run.folder))
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def add_line(path: Path, record: dict) -> None:
 
 def assert_violations(run: Path, where: str, what: str) -> list[str]:
     """All that is found; the first must be this one."""
-    found = verify.verify(run)
+    found = run_folder.verify(run)
     assert found, "nothing was noticed"
     assert re.match(where, found[0]), found
     assert what in found[0], found
@@ -185,7 +185,7 @@ def assert_violations(run: Path, where: str, what: str) -> list[str]:
 
 
 def test_a_good_run_has_no_violation(run):
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_a_copy_of_only_the_documented_files_is_a_whole_run(run):
@@ -194,7 +194,7 @@ def test_a_copy_of_only_the_documented_files_is_a_whole_run(run):
         (run / name).unlink(missing_ok=True)
     for path in run.glob("trials/*/timing.jsonl"):
         path.unlink()
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_files_that_are_none_of_ours_are_no_violation(run):
@@ -202,7 +202,7 @@ def test_files_that_are_none_of_ours_are_no_violation(run):
     (run / "ray/tune/.x.tmp").touch()
     (run / "notes.md").write_text("mine")
     (run / "trials").joinpath(ledger.read(run).trials[0].folder.name, "events.out.tfevents.1").touch()
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_what_is_written_has_the_shape_that_is_checked(images):
@@ -213,17 +213,18 @@ def test_what_is_written_has_the_shape_that_is_checked(images):
 
 def test_the_check_loads_neither_torch_nor_ray_nor_pandas():
     code = (
-        "import sys, analysis.verify; print([x for x in ('torch', 'ray', 'pandas', 'matplotlib') if x in sys.modules])"
+        "import sys, analysis.verify.run_folder\n"
+        "print([x for x in ('torch', 'ray', 'pandas', 'matplotlib') if x in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3], check=True
     )
     assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
 def test_the_example_runs_are_good(example):
-    assert verify.verify(example) == []
+    assert run_folder.verify(example) == []
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 2, 3])
@@ -240,7 +241,7 @@ def test_a_search_that_was_killed_in_the_middle_is_a_good_run(tmp_path, images, 
     rows.close()
     with (run.folder / "trials.jsonl").open("ab") as file:
         file.write(b'{"index": 5, "id"')  # a torn line was never committed
-    assert verify.verify(run.folder) == []
+    assert run_folder.verify(run.folder) == []
 
 
 def test_failed_retried_and_lengthened_trials_are_good(run, images, winner):
@@ -251,26 +252,26 @@ def test_failed_retried_and_lengthened_trials_are_good(run, images, winner):
     shutil.rmtree(failing.parent)
     failing.parent.mkdir()
     durable.append(failing, {"outcome": "failed", "error": "RuntimeError: x", "where": "x.py:1"})
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
     durable.append(failing, {"outcome": "retried"})
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
     search(run, images, epochs=6, num_samples=6)
     lines = (winner / "epochs.jsonl").read_text().splitlines()
     assert [number for number, line in enumerate(lines) if "finished" in line] == [4, 7]
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_a_run_that_grew_and_was_killed_at_once_is_good(run):
     add_line(run / "totals.jsonl", {"trials": 9, "epochs": 12, "seeds": 1, "allowed": []})
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_what_a_writer_may_be_changing_is_not_looked_at(run, winner):
     (winner / ".best.json.1.tmp").touch()
     (winner / "best.safetensors").write_bytes(b"half")
     with lock.hold(run):
-        assert verify.verify(run) == []
-    assert len(verify.verify(run)) == 2
+        assert run_folder.verify(run) == []
+    assert len(run_folder.verify(run)) == 2
 
 
 def test_a_folder_that_is_no_run_is_one_violation(tmp_path):
@@ -455,7 +456,7 @@ def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed
     totals = {"trials": 5, "epochs": 4, "seeds": 1, "allowed": ["scheduler: ..."], "identity": changed}
     add_line(run / "totals.jsonl", totals)
     remove_line(run / "decisions.jsonl", len(durable.read_lines(run / "decisions.jsonl")))
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
     edit(run / "decisions.jsonl", 1, value=0.125)
     assert_violations(run, "decisions.jsonl:1", "but the ledger says")
 
@@ -474,7 +475,7 @@ def allowed(run: Path, **changed) -> None:
 @pytest.mark.parametrize("key", sorted(set(recorded.ALLOWABLE) - {"scheduler", "schema"}))
 def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key):
     allowed(run, **{key: 2 if key == "threads" else "bf16"})
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
     edit(run / "decisions.jsonl", 1, cutoff=0.5)
     assert_violations(run, "decisions.jsonl:1", "replayed")
 
@@ -506,10 +507,10 @@ def test_what_the_command_writes_when_a_change_is_allowed_is_good(run, images):
     last = durable.read_lines(run / "totals.jsonl")[-1]
     assert last["identity"] == {"scheduler": {"name": "none"}}
     assert [words.startswith("scheduler: ") for words in last["allowed"]] == [True]
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
     search(run, images, scheduler="none", num_samples=7)
     assert ledger.read(run).identity.scheduler == {"name": "none"}
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_a_run_whose_scheduler_changed_keeps_the_other_promises(run, winner):
@@ -529,7 +530,7 @@ def halved(tmp_path, images):
 
 def test_a_run_with_synchronous_halving_is_good(halved):
     assert len({line["cutoff"] for line in durable.read_lines(halved / "decisions.jsonl") if line["epoch"] == 1}) == 2
-    assert verify.verify(halved) == []
+    assert run_folder.verify(halved) == []
 
 
 @pytest.mark.parametrize("changes", [{"cutoff": 0.0}, {"decision": "perhaps"}])
@@ -617,7 +618,7 @@ def test_predictions_of_an_epoch_that_is_known_to_have_come_out_differently_are_
     timing.note_repeated(winner, {"epoch": best + 1})
     assert_violations(run, f"trials/{winner.name}/val.npz", "0.0 of them are right")
     timing.note_repeated(winner, {"epoch": best})
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 def test_missing_predictions_are_named(run, winner):
@@ -667,7 +668,7 @@ def test_results_that_are_no_table_are_named(run, text):
 def test_results_of_an_earlier_moment_are_no_violation(run, winner):
     value = durable.read_lines(winner / "epochs.jsonl")[0]["val_accuracy"]
     change_result(run, 0, status="running", epochs=1, best_epoch=1, val_accuracy=value)
-    assert verify.verify(run) == []
+    assert run_folder.verify(run) == []
 
 
 @pytest.mark.parametrize("place", [".", "trials/*", "plots"])
@@ -688,13 +689,13 @@ def test_whatever_the_files_hold_the_check_ends_with_a_list(run, data):
     end = data.draw(st.integers(start, min(len(before), start + 3)))
     path.write_bytes(before[:start] + data.draw(st.binary(max_size=3)) + before[end:])
     try:
-        assert all(isinstance(problem, str) for problem in verify.verify(run))
+        assert all(isinstance(problem, str) for problem in run_folder.verify(run))
     finally:
         path.write_bytes(before)
 
 
 def test_results_that_are_wrong_alone_are_written_again_and_a_ledger_is_restored():
-    from analysis.verify import remedy
+    from analysis.verify.run_folder import remedy
 
     assert remedy("a run", ["results.json:2: rank is 3, not 1"]).endswith(
         "python -m analysis leaderboard 'a run' writes the results again."
@@ -713,7 +714,7 @@ def test_a_test_of_the_best_epoch_before_a_trial_was_lengthened_is_good(run, win
         file.write(json.dumps(better) + "\n" + json.dumps({"outcome": "finished"}) + "\n")
     durable.write_checked(winner / "best.safetensors", b"other weights", epoch=better["epoch"], val_accuracy=1.0)
     change_predictions(winner, epoch=better["epoch"], correct=np.ones(40, bool))
-    found = verify.verify(run)
+    found = run_folder.verify(run)
     assert not any(problem.startswith("tests.jsonl") for problem in found), found
     edit(run / "tests.jsonl", 1, epoch=1 if tested["epoch"] != 1 else 2)
-    assert any(problem.startswith("tests.jsonl:1: the weights of trial") for problem in verify.verify(run))
+    assert any(problem.startswith("tests.jsonl:1: the weights of trial") for problem in run_folder.verify(run))

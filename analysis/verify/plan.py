@@ -1,6 +1,6 @@
 """trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
 
-from analysis.evidence import Evidence, Line
+from analysis.verify.evidence import Evidence, Line
 from search.algorithms import plan
 from search.records import Totals
 from search.run import confirmation
