@@ -75,9 +75,9 @@ def main(asked: Flags, given: Set[str]) -> int:
         asked = replace(asked, **resume.recorded(asked.runs_dir, asked.resume, given, asked.scheduler))
     if asked.space is None:
         raise UsageError("--space is missing. Choose one with --list-spaces, or continue a run with --resume NAME.")
-    from analysis import mirrors
+    from analysis.mirrors import refreshing
 
-    mirrors.check(asked.log_to or [])
+    refreshing.check(asked.log_to or [])
     return interruptible(lambda interrupts: search_space(asked, interrupts))
 
 
@@ -109,14 +109,14 @@ def interruptible(work: "Callable[[Interrupts], int]") -> int:
 
 def search_space(asked: Flags, interrupts: "Interrupts") -> int:
     """The search that is asked for, or with --dry-run what it would cost. Returns the exit code."""
-    from analysis.mirrors import started
+    from analysis.mirrors import launcher
     from search.settings import duration
 
     interrupts.end_in(duration(asked.time_budget) if asked.time_budget is not None else None)
     settings = start_warm(settings_of(asked), asked.warm_start)
     if asked.dry_run:
         return print_estimate(settings)
-    followers = started.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
+    followers = launcher.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
     return run(settings, interrupts, asked.results, asked.retry_failed, asked.quiet, followers)
 
 

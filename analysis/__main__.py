@@ -255,10 +255,10 @@ def mirror(
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Show a run in another tool: convert its ledger, adding what is new."""
-    from analysis import mirrors
+    from analysis.mirrors import refreshing
     from analysis.results import across_runs
 
-    mirrors.mirror(across_runs.find(run, runs_dir), to)
+    refreshing.mirror(across_runs.find(run, runs_dir), to)
 
 
 @command(hidden=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from analysis.mirrors import changed
+from analysis.mirrors.refreshing import changed
 from analysis.render import commands
 from search.run import ledger
 from search.run.confirmation import is_complete

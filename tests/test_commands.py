@@ -112,7 +112,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     ),
     "python run_search.py --space mlp_random --log-to tensorboard --log-to optuna": f"{SEARCHES}::def test_mirrors_follow",
     "python run_search.py --space mlp_random --notify https://example.com/hook": (
-        "tests/analysis/test_news.py::def test_"
+        "tests/analysis/mirrors/test_notifications.py::def test_"
     ),
     "python -m analysis mirror mlp_random-cifar10 --to tensorboard --to optuna --to mlflow --to dvc": (
         "tests/analysis/mirrors/test_mlflow.py::def test_the_search_is_a_parent"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import mirrors, news
+from analysis.mirrors import notifications, refreshing
 from search.run import ledger
 from search.run.ledger import Run
 from trainables.files import durable
@@ -53,7 +53,7 @@ def mirroring(name: str) -> Follower:
 
     def listen(run: Run, heard: Run | None, is_end: bool) -> None:
         with durable.folder_lock(run.folder):
-            mirrors.find(name)(run, heard)
+            refreshing.find(name)(run, heard)
 
     return Follower(name, listen)
 
@@ -62,8 +62,8 @@ def notifying(target: str) -> Follower:
     """A follower that passes the news on."""
 
     def listen(run: Run, heard: Run | None, is_end: bool) -> None:
-        for record in news.news(run, heard, is_end):
-            news.send(target, record)
+        for record in notifications.news(run, heard, is_end):
+            notifications.send(target, record)
 
     return Follower("--notify", listen)
 

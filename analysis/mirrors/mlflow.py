@@ -13,9 +13,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from analysis.frame import dataframe
-from analysis.mirrors import changed
+from analysis.mirrors.notifications import value
+from analysis.mirrors.refreshing import changed
 from analysis.mirrors.timing import started, timed_rows, timings
-from analysis.news import value
 from search.run.confirmation import is_complete, winner
 from search.run.ledger import Run, Trial
 from trainables.files import durable

@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from analysis.mirrors import changed
+from analysis.mirrors.refreshing import changed
 from analysis.mirrors.timing import started, timed_rows, timings
 from search.run.ledger import Run, Trial
 from trainables.files import durable

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis import mirrors, show
+from analysis import show
 from analysis.frame import images
+from analysis.mirrors import refreshing
 from analysis.report import html_page
 from analysis.results import files
 from search import notebook
@@ -32,7 +33,7 @@ def test_no_report_no_mirror_and_no_table_says_where_the_images_lie(folder: Path
     run = ledger.read(folder)
     files.write_results(folder)
     html_page.write(run)
-    mirrors.mirror(folder, ["optuna", "dvc", *(["tensorboard"] if importlib.util.find_spec("tensorboard") else [])])
+    refreshing.mirror(folder, ["optuna", "dvc", *(["tensorboard"] if importlib.util.find_spec("tensorboard") else [])])
     telling = [path.name for path in folder.rglob("*") if path.is_file() and b"photos" in path.read_bytes()]
     assert telling == [local.FILE]
     assert "photos" not in "".join(show.show(run, run.trials[0], form) for form in ("md", "json", "csv"))

@@ -10,11 +10,11 @@ import re
 import numpy as np
 import pytest
 
-from analysis import compare, news, selection, show
+from analysis import compare, selection, show
 from analysis.export import model_card
 from analysis.frame import valued
 from analysis.frame.dataframe import load
-from analysis.mirrors import dvc, tensorboard
+from analysis.mirrors import dvc, notifications, tensorboard
 from analysis.plots import curves, plotted, svg
 from analysis.ranking import row_order, standing
 from analysis.ranking.best import chance, winner
@@ -247,10 +247,10 @@ def test_a_frame_of_both_knows_each_objective(losing, rates, run):
 
 def test_news_are_of_a_lower_loss(losing):
     before = dataclasses.replace(losing, trials=losing.trials[1:])
-    (told,) = news.news(losing, before, is_end=False)
+    (told,) = notifications.news(losing, before, is_end=False)
     assert told["text"].endswith("with 0.3000 validation loss")
     assert told["trial"]["val_loss"] == 0.3
-    assert news.news(before, losing, is_end=False) == []
+    assert notifications.news(before, losing, is_end=False) == []
 
 
 def test_mirrors_follow_the_least_loss(losing, save, tmp_path):

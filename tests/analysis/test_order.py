@@ -10,8 +10,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import news
 from analysis.frame import dataframe as frames
+from analysis.mirrors import notifications
 from analysis.ranking import row_order
 from analysis.ranking.standing import stand
 from analysis.verify.evidence import Line
@@ -184,7 +184,7 @@ def test_with_several_seeds_the_best_of_the_news_is_the_winner(run, trial):
         dataclasses.replace(each, totals=dataclasses.replace(each.totals, seeds=2)) for each in (before, found)
     )
     assert stand(found).winner == 2
-    assert [record["event"] for record in news.news(found, before, False)] == ["best"]
+    assert [record["event"] for record in notifications.news(found, before, False)] == ["best"]
 
 
 def test_the_weights_that_are_kept_are_of_the_first_rows(run, trial, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import mirrors
+from analysis.mirrors import refreshing
 
 pytest.importorskip("optuna_dashboard", reason='needs pip install -e ".[dashboard]"')
 pytest.importorskip("selenium", reason="needs pip install selenium")
@@ -31,7 +31,7 @@ def address(tmp_path_factory):
     """The dashboard on a mirror of the committed example, 16 trials of five hyperparameters."""
     run = tmp_path_factory.mktemp("runs") / EXAMPLE.name
     shutil.copytree(EXAMPLE, run)
-    mirrors.mirror(run, ["optuna"])
+    refreshing.mirror(run, ["optuna"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -3,12 +3,12 @@
 import csv
 import json
 
-from analysis import mirrors
+from analysis.mirrors import refreshing
 
 
 def test_the_leading_trial_is_the_winner_that_fresh_seeds_chose(confirmed, save, tmp_path):
     """And not the best of the search, which had 97 %."""
-    mirrors.mirror(folder := save(tmp_path / "t", confirmed), ["dvc"])
+    refreshing.mirror(folder := save(tmp_path / "t", confirmed), ["dvc"])
     best = json.loads((folder / "dvc/metrics.json").read_text())["best"]
     assert best["val_accuracy"] == 0.955
     with (folder / "dvc/curve.csv").open() as file:

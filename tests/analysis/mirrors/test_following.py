@@ -8,20 +8,19 @@ import threading
 import optuna
 import pytest
 
-from analysis import mirrors
-from analysis.mirrors import following, started
+from analysis.mirrors import following, launcher, refreshing
 from trainables.errors import UsageError
 
 
 def test_what_is_not_known_is_refused_with_the_closest_name():
     with pytest.raises(UsageError, match="Did you mean 'optuna'"):
-        mirrors.check(["optuan"])
+        refreshing.check(["optuan"])
 
 
 def test_a_missing_extra_is_one_line_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r'mlflow is not installed: pip install "cifar-search\[mlflow\]"\. '):
-        mirrors.check(["optuna", "mlflow"])
+        refreshing.check(["optuna", "mlflow"])
 
 
 def listener(calls):
@@ -66,7 +65,7 @@ def test_a_failing_follower_warns_once_and_hears_everything_again_when_it_works(
 
 
 def test_a_search_keeps_its_mirrors_up_to_date(growing):
-    with started.following(growing.folder, ["optuna"], None) as grew:
+    with launcher.following(growing.folder, ["optuna"], None) as grew:
         growing.row(0, 1, 0.5)
         grew()
         growing.row(0, 2, 0.7)
@@ -75,16 +74,16 @@ def test_a_search_keeps_its_mirrors_up_to_date(growing):
 
 
 def test_a_search_without_followers_starts_nothing(growing, monkeypatch):
-    monkeypatch.setattr(started, "start", lambda *_: pytest.fail("started"))
-    with started.following(growing.folder, [], None) as grew:
+    monkeypatch.setattr(launcher, "start", lambda *_: pytest.fail("started"))
+    with launcher.following(growing.folder, [], None) as grew:
         grew()
 
 
 def test_a_follower_that_dies_does_not_disturb(growing, monkeypatch):
     told = 0
     gone = [sys.executable, "-c", "pass"]
-    monkeypatch.setattr(started, "start", lambda *_: subprocess.Popen(gone, stdin=subprocess.PIPE))
-    with started.following(growing.folder, ["optuna"], None) as grew:
+    monkeypatch.setattr(launcher, "start", lambda *_: subprocess.Popen(gone, stdin=subprocess.PIPE))
+    with launcher.following(growing.folder, ["optuna"], None) as grew:
         for _ in range(100_000):  # more than a pipe holds
             grew()
             told += 1
@@ -92,19 +91,19 @@ def test_a_follower_that_dies_does_not_disturb(growing, monkeypatch):
 
 
 def test_a_follower_that_hangs_is_ended(growing, monkeypatch, capsys):
-    monkeypatch.setattr(started, "PATIENCE", 0.1)
+    monkeypatch.setattr(launcher, "PATIENCE", 0.1)
     asleep = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr(started, "start", lambda *_: subprocess.Popen(asleep, stdin=subprocess.PIPE))
-    with started.following(growing.folder, ["optuna"], None) as grew:
+    monkeypatch.setattr(launcher, "start", lambda *_: subprocess.Popen(asleep, stdin=subprocess.PIPE))
+    with launcher.following(growing.folder, ["optuna"], None) as grew:
         for _ in range(100_000):
             grew()
     assert "mirrors are behind" in capsys.readouterr().err
 
 
 def test_after_an_interruption_it_has_little_time(growing, monkeypatch, capsys):
-    monkeypatch.setattr(started, "HASTE", 0.1)
+    monkeypatch.setattr(launcher, "HASTE", 0.1)
     asleep = [sys.executable, "-c", "import time; time.sleep(60)"]
-    monkeypatch.setattr(started, "start", lambda *_: subprocess.Popen(asleep, stdin=subprocess.PIPE))
-    with pytest.raises(KeyboardInterrupt), started.following(growing.folder, ["optuna"], None):
+    monkeypatch.setattr(launcher, "start", lambda *_: subprocess.Popen(asleep, stdin=subprocess.PIPE))
+    with pytest.raises(KeyboardInterrupt), launcher.following(growing.folder, ["optuna"], None):
         raise KeyboardInterrupt
     assert "mirrors are behind" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis import mirrors
+from analysis.mirrors import refreshing
 
 pytest.importorskip("mlflow", reason='needs pip install -e ".[mlflow]"')
 
@@ -25,7 +25,7 @@ def convert(server, monkeypatch, request):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", request.node.name)
 
     def runs(growing):
-        mirrors.mirror(growing.folder, ["mlflow"])
+        refreshing.mirror(growing.folder, ["mlflow"])
         client = MlflowClient(server)
         experiment = client.get_experiment_by_name(request.node.name).experiment_id
         return {each.info.run_name: each for each in client.search_runs([experiment])}
@@ -76,7 +76,7 @@ def test_without_a_server_it_is_a_database_in_the_run(growing, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     growing.row(0, 1, 0.5)
-    mirrors.mirror(growing.folder, ["mlflow"])
+    refreshing.mirror(growing.folder, ["mlflow"])
     client = MlflowClient(f"sqlite:///{growing.folder / 'mlflow.db'}")
     assert client.get_experiment_by_name("grown") is not None
 

@@ -7,13 +7,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from analysis import mirrors
+from analysis.mirrors import refreshing
 from search.run import ledger
 from spaces import choice, integers, loguniform, uniform, when
 
 
 def convert(growing) -> optuna.Study:
-    mirrors.mirror(growing.folder, ["optuna"])
+    refreshing.mirror(growing.folder, ["optuna"])
     return optuna.load_study(study_name=growing.folder.name, storage=f"sqlite:///{growing.folder / 'optuna.db'}")
 
 
@@ -83,8 +83,8 @@ def test_a_value_outside_the_space_is_left_out(study):
     ],
 )
 def test_what_a_space_says_of_a_range_is_read_back(range, expected):
-    assert mirrors.find("optuna") is mirrors.optuna.refresh
-    assert mirrors.optuna.distribution(str(range), {"model": "mlp"}) == expected
+    assert refreshing.find("optuna") is refreshing.optuna.refresh
+    assert refreshing.optuna.distribution(str(range), {"model": "mlp"}) == expected
 
 
 def test_a_second_conversion_changes_nothing(ended):
@@ -135,7 +135,7 @@ def test_confirming_trials_are_no_part_of_the_study(ended):
 
 def test_the_study_names_the_winner_that_fresh_seeds_chose(confirmed, save, tmp_path):
     """Its own best trial is another one: the best of the search."""
-    mirrors.mirror(folder := save(tmp_path / "t", confirmed), ["optuna"])
+    refreshing.mirror(folder := save(tmp_path / "t", confirmed), ["optuna"])
     study = optuna.load_study(study_name="t", storage=f"sqlite:///{folder / 'optuna.db'}")
     assert study.user_attrs["winner"] == confirmed.trials[1].id
     assert study.best_trial.user_attrs["id"] == confirmed.trials[3].id

@@ -8,13 +8,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from analysis import news
+from analysis.mirrors import notifications
 from analysis.results import across_runs
 from search.run.confirmation import winner
 
 
 def events(run, heard, is_end=False):
-    return [record["event"] for record in news.news(run, heard, is_end)]
+    return [record["event"] for record in notifications.news(run, heard, is_end)]
 
 
 def test_what_was_there_at_first_is_no_news(run, trial):
@@ -33,14 +33,14 @@ def test_a_new_best_is_told_and_no_equal_or_unfinished_one(run, trial):
     assert events(run([trial(0, (0.5,)), trial(1, (0.5,))]), one) == []
     assert events(run([trial(0, (0.5,)), trial(1, (0.9,), "stopped")]), one) == []
     assert events(run([trial(0, (0.5,)), trial(1, (0.9,), source="confirm")]), one) == []
-    (record,) = news.news(run([trial(0, (0.5,)), trial(1, (0.6,), lr=0.2)]), one, False)
+    (record,) = notifications.news(run([trial(0, (0.5,)), trial(1, (0.6,), lr=0.2)]), one, False)
     assert record["trial"]["val_accuracy"] == 0.6
     assert record["text"].endswith("60.00 % validation accuracy")
 
 
 @pytest.mark.parametrize(("total", "status"), [(1, "complete"), (2, "interrupted")])
 def test_the_end_says_whether_everything_was_tried(run, trial, total, status):
-    (record,) = news.news(run([trial(0, (0.5,))], total=total), None, True)
+    (record,) = notifications.news(run([trial(0, (0.5,))], total=total), None, True)
     assert record["status"] == status
     assert record["text"].startswith(f"lr_sweep-digits: {status}, 1 of 1 trial ended, best ")
 
@@ -68,19 +68,19 @@ def server():
 
 
 def test_an_address_gets_one_line_of_json(server):
-    news.send(f"http://127.0.0.1:{server.server_port}/hook", {"event": "end"})
+    notifications.send(f"http://127.0.0.1:{server.server_port}/hook", {"event": "end"})
     assert [json.loads(body) for body in server.bodies] == [{"event": "end"}]
 
 
 def test_an_address_that_refuses_is_an_error_for_the_follower_to_report(server):
     server.RequestHandlerClass.status = 500
     with pytest.raises(OSError, match="500"):
-        news.send(f"http://127.0.0.1:{server.server_port}/hook", {"event": "end"})
+        notifications.send(f"http://127.0.0.1:{server.server_port}/hook", {"event": "end"})
 
 
 def test_a_command_gets_the_line_on_its_stdin(tmp_path):
     script = f"import sys; open({str(tmp_path / 'heard')!r}, 'w').write(sys.stdin.read())"
-    news.send(f'{sys.executable} -c "{script}"', {"event": "end"})
+    notifications.send(f'{sys.executable} -c "{script}"', {"event": "end"})
     assert (tmp_path / "heard").read_text() == '{"event": "end"}\n'
 
 
@@ -92,11 +92,11 @@ def without_ends(run):
 
 def test_fresh_seeds_name_the_best_as_they_do_in_results(confirmed):
     """The search had preferred the other rate, with 97 %."""
-    (told,) = news.news(confirmed, without_ends(confirmed), False)
+    (told,) = notifications.news(confirmed, without_ends(confirmed), False)
     assert told["trial"]["id"] == confirmed.trials[1].id, "the trial of the search that stands for 5e-4"
     assert f"new best {confirmed.trials[1].id} with 94.50 % validation accuracy, mean of 3 fresh seeds" in told["text"]
     assert events(confirmed, confirmed) == events(without_ends(confirmed), confirmed) == []
-    (end,) = news.news(confirmed, None, True)
+    (end,) = notifications.news(confirmed, None, True)
     assert end["trial"]["id"] == confirmed.trials[1].id
     assert "Best: " in (text := across_runs.show([confirmed], "md"))
     assert confirmed.trials[1].id in text.splitlines()[0]
@@ -116,5 +116,5 @@ def test_a_best_that_fresh_seeds_confirm_is_no_new_one(confirmed):
 
 
 def test_the_best_on_several_seeds_is_told_with_their_mean(seeded):
-    (end,) = news.news(seeded, None, True)
+    (end,) = notifications.news(seeded, None, True)
     assert f"best {seeded.trials[5].id} with 94.83 % validation accuracy, mean of 3 seeds" in end["text"]
