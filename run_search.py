@@ -255,7 +255,7 @@ def start_warm(settings: "Settings", name: str | None) -> "Settings":
 
 def train_row_again(name: str, asked: Flags) -> int:
     """--reproduce: one row of a run again; 1 if it came out differently."""
-    from analysis.reproduce import reproduce
+    from analysis.cli.reproduce import reproduce
 
     signals.exit_when_asked()  # saves nothing, but leaves no folder
     return reproduce(name, asked.runs_dir, asked.dataset, asked.data_dir, asked.out, asked.quiet)

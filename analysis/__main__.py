@@ -71,7 +71,7 @@ def leaderboard(
     """
     check_choice("format", format, FORMATS)
     gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon
-    from analysis import selection
+    from analysis.cli import selection
     from analysis.plots import drawing_process
     from analysis.ranking import standing  # pandas loads here, after the arguments are known to be good
     from analysis.results import across_runs, files
@@ -111,9 +111,10 @@ def show(
 ) -> None:
     """Print one trial: configuration, curve, outcome, files, and the command that trains it again."""
     check_choice("format", format, FORMATS)
-    from analysis import show, trials
+    from analysis import lookup
+    from analysis.cli import show
 
-    tell(show.show(*trials.find_or_winner(trial, runs_dir), format))
+    tell(show.show(*lookup.find_or_winner(trial, runs_dir), format))
 
 
 @command()
@@ -130,7 +131,7 @@ def compare(
 ) -> None:
     """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
     check_choice("format", format, FORMATS)
-    from analysis import compare, selection
+    from analysis.cli import compare, selection
     from analysis.results import across_runs
     from search.run import ledger
 
@@ -174,17 +175,17 @@ def export(
     check_choice("format", format, FORMATS)
     if folder is None and ensemble is None:
         raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
-    from analysis import trials
+    from analysis import lookup
     from analysis.export import bundle
     from analysis.export.ensemble import members, score
     from analysis.frame import images
 
-    run, chosen = trials.find_or_winner(trial, runs_dir)
+    run, chosen = lookup.find_or_winner(trial, runs_dir)
     if ensemble is not None:
         members(run, ensemble)  # before anything is written
     if folder is not None:
         bundle.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
-        tell(f"{folder}: {trials.label(chosen)} of {run.name}\n", sys.stderr)
+        tell(f"{folder}: {lookup.label(chosen)} of {run.name}\n", sys.stderr)
     if ensemble is not None:
         tell(score(run, ensemble, images.cache_of(run, dataset, data_dir), format))
         bring_up_to_date(run.folder)
@@ -242,8 +243,8 @@ def watch(
     """Follow a search from another terminal until it is complete; printed once where stdout is no terminal."""
     from rich.console import Console
 
+    from analysis.cli.watch import watch as show
     from analysis.results import across_runs
-    from analysis.watch import watch as show
 
     show(across_runs.find(run, runs_dir), Console())
 

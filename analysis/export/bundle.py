@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.export import model_card, network_source, retrain
+from analysis.lookup import label
 from analysis.ranking import test_scores
 from analysis.results import next_step
-from analysis.trials import label
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 from trainables.files import durable

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analysis.lookup import label
 from analysis.ranking import statistics
 from analysis.ranking.standing import Standing, confirmations, stand
 from analysis.ranking.test_scores import evaluation
@@ -9,7 +10,6 @@ from analysis.render import commands
 from analysis.render.blocks import Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
 from analysis.render.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
 from analysis.results import majority
-from analysis.trials import label
 from search.run.ledger import Run, Trial
 from trainables import written
 from trainables.data import census

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import show
+from analysis.cli import show
 from analysis.frame import images
 from analysis.mirrors import refreshing
 from analysis.report import html_page

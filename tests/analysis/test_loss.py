@@ -10,7 +10,8 @@ import re
 import numpy as np
 import pytest
 
-from analysis import compare, selection, show
+from analysis.cli import compare, selection, show
+from analysis.cli.selection import Selection
 from analysis.export import model_card
 from analysis.frame import valued
 from analysis.frame.dataframe import load
@@ -23,7 +24,6 @@ from analysis.render.markdown import percent
 from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results import page as results
-from analysis.selection import Selection
 from analysis.verify.run_folder import verify
 from search.run import ledger
 from trainables.errors import RunError

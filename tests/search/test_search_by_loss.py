@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from analysis import compare, selection, show
+from analysis.cli import compare, selection, show
+from analysis.cli.selection import Selection
 from analysis.ranking.standing import stand
 from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results.files import write_results
-from analysis.selection import Selection
 from analysis.verify.run_folder import verify
 from search.run import ledger, opening
 from search.run.confirmation import is_complete

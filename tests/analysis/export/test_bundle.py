@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from analysis import trials
+from analysis import lookup
 from analysis.__main__ import app
 from analysis.export import model_card, network_source, retrain
 from analysis.ranking.standing import confirmed_values
@@ -114,10 +114,10 @@ def test_the_weights_and_facts_are_those_of_the_trial(call: Call, trained_run: P
     run = ledger.read(trained_run)
     trial = run.trials[0]
     assert (code, out) == (0, "")
-    assert err == f"net: {trials.label(trial)} of lr_sweep-digits\n"
+    assert err == f"net: {lookup.label(trial)} of lr_sweep-digits\n"
     assert Path("net/model.safetensors").read_bytes() == (trial.folder / "best.safetensors").read_bytes()
     facts = json.loads(Path("net/config.json").read_text())
-    assert (facts["config"], facts["trial"]) == (trial.config, trials.label(trial))
+    assert (facts["config"], facts["trial"]) == (trial.config, lookup.label(trial))
     assert facts["mean"] == run.identity.normalisation["mean"]
     assert sorted(path.name for path in Path("net").iterdir()) == [
         "README.md", "config.json", "model.py", "model.safetensors",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import selection
+from analysis.cli import selection
 from analysis.ranking.standing import stand
 from analysis.results import across_runs
 from search.run import ledger

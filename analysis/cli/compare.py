@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.cli.selection import Selection, as_table, select
 from analysis.diagnostics import best_of_n
 from analysis.frame import dataframe, valued
 from analysis.frame.dataframe import Row
@@ -17,7 +18,6 @@ from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Ta
 from analysis.render.markdown import NOTHING, count, plural, rendered, setting, settings
 from analysis.results import next_step
 from analysis.results.sections.leaderboard import as_csv, as_json, few_seeds
-from analysis.selection import Selection, as_table, select
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from search.status import LOST

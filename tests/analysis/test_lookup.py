@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import trials
+from analysis import lookup
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 
@@ -21,40 +21,40 @@ def test_a_trial_is_found_by_index_hash_or_folder(written: Path, rates: Callable
         f"0001-{second.id}",
         f"0001-{second.id[:2]}",
     ):
-        run, trial = trials.find(f"lr_sweep-digits/{text}", written.parent)
+        run, trial = lookup.find(f"lr_sweep-digits/{text}", written.parent)
         assert trial is not None and trial.index == 1, text
         assert run.name == "lr_sweep-digits"
 
 
 def test_a_path_into_the_run_names_its_trial(written: Path) -> None:
     folder = next((written / "trials").glob("0002-*"))
-    _, trial = trials.find(f"{folder}/", Path("nowhere"))
+    _, trial = lookup.find(f"{folder}/", Path("nowhere"))
     assert trial is not None and trial.index == 2
 
 
 def test_without_an_id_it_is_the_winner(written: Path) -> None:
-    assert trials.find("lr_sweep-digits", written.parent)[1] is None
-    assert trials.find_or_winner("lr_sweep-digits", written.parent)[1].index == 1
+    assert lookup.find("lr_sweep-digits", written.parent)[1] is None
+    assert lookup.find_or_winner("lr_sweep-digits", written.parent)[1].index == 1
 
 
 @pytest.mark.parametrize("text", ["7", "zzzz", "0001-zz"])
 def test_no_such_trial_names_some_that_are(written: Path, text: str) -> None:
     with pytest.raises(RunError, match=r"no such trial: lr_sweep-digits/.*Known: 0000-"):
-        trials.find(f"lr_sweep-digits/{text}", written.parent)
+        lookup.find(f"lr_sweep-digits/{text}", written.parent)
 
 
 def test_more_than_one_is_refused_with_their_names(trial: Callable[..., Trial], run: Callable[..., Run]) -> None:
     several = [trial(index, (0.5,), lr=1 / (index + 1)) for index in range(60)]
     first = next(a.id[0] for a in several if not a.id[0].isdecimal())
     with pytest.raises(RunError, match="ambiguous trial"):
-        trials.named(run(several), first)
+        lookup.named(run(several), first)
 
 
 def test_an_index_is_not_taken_for_a_hash(trial: Callable[..., Trial], run: Callable[..., Run]) -> None:
     several = [trial(index, (0.5,), lr=1 / (index + 1)) for index in range(20)]
-    assert trials.named(run(several), "7").index == 7
+    assert lookup.named(run(several), "7").index == 7
 
 
 def test_without_a_finished_trial_there_is_no_winner(trial: Callable[..., Trial], run: Callable[..., Run]) -> None:
     with pytest.raises(RunError, match="no winner"):
-        trials.winner(run([trial(0, (0.5,), "stopped")]))
+        lookup.winner(run([trial(0, (0.5,), "stopped")]))

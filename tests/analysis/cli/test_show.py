@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import show, trials
+from analysis import lookup
 from analysis.__main__ import app
+from analysis.cli import show
 from analysis.render import terminal
 from search.run import ledger
 from search.run.ledger import Run, Trial
@@ -27,12 +28,12 @@ def test_the_winner_has_configuration_curve_files_and_command(
     monkeypatch.chdir(tmp_path)
     assert execute(app, "analysis", ["show", "lr_sweep-digits"]) == 0
     out = capsys.readouterr().out
-    trial = trials.winner(ledger.read(written))
-    assert out.startswith(f"# {trials.label(trial)} of lr_sweep-digits: finished, rank 1 of 3 trials")
+    trial = lookup.winner(ledger.read(written))
+    assert out.startswith(f"# {lookup.label(trial)} of lr_sweep-digits: finished, rank 1 of 3 trials")
     assert "| lr              | 5.0e-4" in out
     assert "99.67 % validation accuracy at epoch 2" in out
     assert "| epochs.jsonl |" in out
-    assert f"python run_search.py --reproduce lr_sweep-digits/{trials.label(trial)}\n" in out
+    assert f"python run_search.py --reproduce lr_sweep-digits/{lookup.label(trial)}\n" in out
     assert "99.67 ┤" in out and "92.00 ┤" in out
 
 

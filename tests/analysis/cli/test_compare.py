@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from scipy.stats import ttest_rel
 
-from analysis import compare
 from analysis.__main__ import app
-from analysis.selection import Selection
+from analysis.cli import compare
+from analysis.cli.selection import Selection
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 from trainables.errors import UsageError

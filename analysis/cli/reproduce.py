@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import trials
+from analysis import lookup
 from analysis.frame import images
 from analysis.ranking import pairing, statistics, test_scores
 from analysis.render.commands import dataset
@@ -40,7 +40,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
         RunError: there is no such trial, it has no epoch yet, or `out` holds something else.
         DataError: the images of the run cannot be found.
     """
-    run, trial = trials.find_or_winner(name, runs_dir)
+    run, trial = lookup.find_or_winner(name, runs_dir)
     if not trial.epochs and trial.outcome is None:
         raise RunError(f"nothing to compare with: {trial.folder}: {next_step.without_epoch(run, trial)}")
     cache = images.cache_of(run, dataset, data_dir, quiet=quiet)
@@ -115,7 +115,7 @@ def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> boo
 
 def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list[str]:
     """The verdict and the numbers behind it."""
-    name = f"{run.name}/{trials.label(trial)}"
+    name = f"{run.name}/{lookup.label(trial)}"
     what = f"{plural(len(trial.epochs), 'epoch')} recorded, {len(rows)} trained again"
     lines = [f"{one_line(name)}: {verdict.word} ({what})"]
     if verdict.keys:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.filters import check_kinds, condition, is_fraction, unfulfilled
+from analysis.cli.filters import check_kinds, condition, is_fraction, unfulfilled
 from analysis.frame import dataframe
 from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
@@ -23,7 +23,7 @@ from trainables.errors import UsageError
 class Selection:
     """What was asked for; nothing is left out by default."""
 
-    filter: str | None = None  # a condition, see analysis.filters
+    filter: str | None = None  # a condition, see analysis.cli.filters
     sort: str | None = None  # a column, with - before it for the largest first
     top: int | None = None  # rows
     columns: str | None = None  # names with commas between; the id is always there
@@ -57,7 +57,7 @@ def fulfilling(text: str, rows: list[Row], known: Sequence[str]) -> list[Row]:
     """The rows that fulfil a condition; if there is none, what they hold instead is said on stderr.
 
     Raises:
-        UsageError: as `analysis.filters.condition`.
+        UsageError: as `analysis.cli.filters.condition`.
     """
     fulfils = condition(text, known)
     check_kinds(text, rows)

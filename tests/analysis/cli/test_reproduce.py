@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import run_search
-from analysis import reproduce
+from analysis.cli import reproduce
 from trainables.cli.execution import execute
 
 Again = Callable[..., tuple[int, str, str]]

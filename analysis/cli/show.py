@@ -5,13 +5,13 @@ from statistics import fmean
 
 from analysis.frame import timing
 from analysis.frame.dataframe import Row, config_keys
+from analysis.lookup import label
 from analysis.ranking import standing
 from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
 from analysis.render.markdown import count, one_line, plural, rendered, setting
 from analysis.results import page
 from analysis.results.sections.leaderboard import as_csv, as_json, records, worded
-from analysis.trials import label
 from search.run import local
 from search.run.ledger import Run, Trial
 from search.status import LOST
