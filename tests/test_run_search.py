@@ -141,7 +141,7 @@ def test_every_space_is_listed():
 @pytest.mark.integration
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_as_if_it_never_was(search):
-    """Five kills between the first committed epoch and the last, then the same bytes as an uninterrupted run."""
+    """Three kills between the first committed epoch and the last, then the same bytes as an uninterrupted run."""
     sweep = ("--space", "lr_sweep", "--epochs", "40", "--quiet")
     assert search.done(*sweep).returncode == 0
     expected = search.rows()
@@ -151,10 +151,10 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(search):
 
     dice = random.Random(0)
     kills, before = 0, {}
-    while kills < 5:
+    while kills < 3:
         process = search.start(*sweep)
-        # counted in rows, of which five kills use up half at most: a fast machine has as many as a slow one
-        search.wait_for_rows(dice.randint(1, 12) + sum(data.count(b"\n") for data in before.values()), process)
+        # counted in rows, of which three kills use up half at most: a fast machine has as many as a slow one
+        search.wait_for_rows(dice.randint(1, 18) + sum(data.count(b"\n") for data in before.values()), process)
         time.sleep(dice.uniform(0, 0.1))  # somewhere within an epoch
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -223,9 +223,7 @@ def test_a_signal_before_the_first_epoch_ends_it_with_the_same_words(search, num
     assert process.returncode == code, err
     assert "interrupted; continue with: python " in err
     assert "Traceback" not in err
-    in_order = (
-        time.monotonic() - sent < DEADLINE - 2
-    )  # else it may have left Ray as it was, and the next search tidies up
+    in_order = time.monotonic() - sent < DEADLINE / 2  # else it may leave Ray as it was, and the next search tidies up
     assert not (in_order and list(Path(search.temporary).iterdir()))
     shutil.rmtree(search.temporary, ignore_errors=True)
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
@@ -37,6 +38,7 @@ from trainables.files.durable import storage_error
 from trainables.hardware import memory
 
 KNOCK = 10.0  # seconds for a cluster to answer
+LAST_WRITES = 20  # tenths of a second in which Ray's processes end
 SHORT = 19  # bytes of a folder's path below which the paths of Ray's sockets are shorter than 104, which macOS allows
 
 ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/findings.md
@@ -86,7 +88,7 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
             yield
         finally:
             shut_down()
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove(scratch)
             interrupts.stop_softly_by(None)
 
 
@@ -180,6 +182,15 @@ def shut_down() -> None:
         log_exception()
     finally:
         gc.enable()
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder into which Ray's last processes may write while they end; the next search removes what is left."""
+    for _ in range(LAST_WRITES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def fresh_scratch(run: Path) -> Path:

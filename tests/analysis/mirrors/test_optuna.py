@@ -7,6 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from analysis import mirrors
 from analysis.mirrors import refreshing
 from search.run import ledger
 from spaces import choice, integers, loguniform, uniform, when
@@ -83,8 +84,8 @@ def test_a_value_outside_the_space_is_left_out(study):
     ],
 )
 def test_what_a_space_says_of_a_range_is_read_back(range, expected):
-    assert refreshing.find("optuna") is refreshing.optuna.refresh
-    assert refreshing.optuna.distribution(str(range), {"model": "mlp"}) == expected
+    assert refreshing.find("optuna") is mirrors.optuna.refresh
+    assert mirrors.optuna.distribution(str(range), {"model": "mlp"}) == expected
 
 
 def test_a_second_conversion_changes_nothing(ended):
