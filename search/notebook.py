@@ -15,6 +15,8 @@ from search.flags import Flags
 from trainables.cli.paths import expanded
 from trainables.errors import ExpectedError
 
+__all__ = ["SearchFailedError", "run_search"]
+
 COMMAND = Path(__file__).parents[1] / "run_search.py"
 ENDED = (0, 1, 75)  # all trials ended, some of them failed, or the time budget is used up: there is a run to look at
 RESULTS = "results: "

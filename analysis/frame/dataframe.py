@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.render import network_cost
+from analysis.frame import network_cost
 from search.run import ledger
 from search.run.ledger import Run, Trial
 

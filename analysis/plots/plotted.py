@@ -11,13 +11,12 @@ import numpy as np
 
 from analysis.diagnostics import rung_agreement
 from analysis.diagnostics.importance import BEST
-from analysis.frame import valued
+from analysis.frame import network_cost, valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.ranges import Range, searched
 from analysis.plots.curves import axis_of, spread
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import evaluation
-from analysis.render import network_cost
 from analysis.render.markdown import NOTHING, one_line, setting
 from search.run.ledger import Run
 from trainables import written

@@ -13,18 +13,17 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from analysis.frame import timing, valued
+from analysis.frame import network_cost, timing, valued
 from analysis.frame.dataframe import Row
+from analysis.frame.network_cost import MARK, operation_count
 from analysis.frame.ranges import searched
 from analysis.frame.timing import Clock
 from analysis.plots.curves import axis_of
 from analysis.plots.plotted import pictures
 from analysis.ranking.standing import Standing, stand
-from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered
 from analysis.render.markdown import NOTHING, count, one_line, plural, setting
-from analysis.render.network_cost import MARK, operation_count
 from analysis.results import page as results
 from analysis.results.across_runs import all_records
 from analysis.results.sections.leaderboard import has_value, over_images, place, worded

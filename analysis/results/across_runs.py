@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.frame import dataframe, valued
+from analysis.frame import dataframe, network_cost, valued
 from analysis.frame.dataframe import Row
 from analysis.ranking import best_interval, comparison, row_order
 from analysis.ranking.standing import Standing, stand, stops_early
-from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
 from analysis.render.markdown import count, plain, rendered
 from analysis.results import majority, next_step

@@ -6,10 +6,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.diagnostics.importance import mattered
-from analysis.frame import dataframe
+from analysis.frame import dataframe, network_cost
 from analysis.plots.plotted import ELSEWHERE, TITLES, pictures, title_of
 from analysis.ranking.standing import Standing, stand
-from analysis.render import network_cost
 from analysis.render.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
 from analysis.render.markdown import count, one_line, rendered
 from analysis.results.copying import MARKER, NOTES

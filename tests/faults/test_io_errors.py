@@ -15,6 +15,7 @@ import pytest
 
 from trainables.errors import RunError, StorageError
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 STORAGE = StorageError.exit_code
 ERRORS = {
@@ -305,7 +306,12 @@ def test_after_a_refused_decision_the_scheduler_takes_no_other(tmp_path, monkeyp
     decisions = Decisions(path, {"name": "asha", "grace_period": 1, "reduction_factor": 3}, 9, [])
     casualties = SimpleNamespace(reported=lambda *_: None)
     scheduler = PlanScheduler(
-        SimpleNamespace(trials=[]), decisions, lambda *_: None, tmp_path / "stop", casualties, None
+        SimpleNamespace(trials=[], identity=SimpleNamespace(objective=ACCURACY)),
+        decisions,
+        lambda *_: None,
+        tmp_path / "stop",
+        casualties,
+        None,
     )
     durable.append(path)  # the file is there
     truncate = os.ftruncate

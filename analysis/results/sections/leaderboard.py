@@ -10,11 +10,11 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.frame.dataframe import COSTS, METRICS, Row, keys_of, rows_of
+from analysis.frame.network_cost import NAMES
 from analysis.ranking import best_interval, comparison
 from analysis.ranking.statistics import expected_best, t_factor
 from analysis.render.blocks import Blocks, Bold, Code, Link, Table, Words, paragraphs
 from analysis.render.markdown import NOTHING, count, cut, plain, plural, setting
-from analysis.render.network_cost import NAMES
 from search.status import LOST
 from trainables import written
 from trainables.objective import Objective
@@ -47,7 +47,7 @@ def leaderboard(
 
     Args:
         keys: the hyperparameters (or other columns) worth a column.
-        costs: the cells of analysis.render.network_cost, by the place of a trial in the plan; none if all cost the same.
+        costs: the cells of analysis.frame.network_cost, by the place of a trial in the plan; none if all cost the same.
         order: the keys that have room first, if this is not their own order.
     """
     rows = rows_of(ranked)

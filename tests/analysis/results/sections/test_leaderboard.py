@@ -11,10 +11,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis.frame import dataframe
+from analysis.frame import dataframe, network_cost
 from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
-from analysis.render import network_cost
 from analysis.render.blocks import without_links
 from analysis.render.markdown import count, plain, rendered
 from analysis.results import page
