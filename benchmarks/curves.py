@@ -50,7 +50,8 @@ def curve(cache: Path, fraction: float, precision: str, config: Record, seed: in
 
     from trainables.data import loading
     from trainables.hardware import memory
-    from trainables.training.loop import Diverged, Training, train
+    from trainables.training.definition import Training
+    from trainables.training.loop import Diverged, train
 
     memory.keep_freed()
     torch.set_num_threads(1)

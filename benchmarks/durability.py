@@ -65,7 +65,7 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     from trainables.files import durable
     from trainables.hardware import memory
     from trainables.hardware.precision import resolve
-    from trainables.training.loop import Training
+    from trainables.training.definition import Training
     from trainables.trial import checkpointing
 
     torch.set_num_threads(1)

@@ -35,7 +35,7 @@ def train_all(folder: Path, trials: int) -> Path:
     from search.settings import Settings
     from trainables.data import loading
     from trainables.files import durable
-    from trainables.training.loop import Training
+    from trainables.training.definition import Training
     from trainables.trial import checkpointing
 
     texts = ("width=8", "depth=1")

@@ -34,7 +34,8 @@ from trainables.config import complete
 from trainables.data import loading
 from trainables.data.loading import Dataset, Split
 from trainables.hardware.precision import resolve
-from trainables.training.loop import Diverged, Epoch, Training, train
+from trainables.training.definition import Training
+from trainables.training.loop import Diverged, Epoch, train
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "mlp": {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 1e-2, "dropout": 0.3, "augment": "flip"},

@@ -25,7 +25,8 @@ from benchmarks.record import Table, bfloat16, keep, spread
 from search.algorithms import plan
 from trainables.data import loading
 from trainables.hardware import memory
-from trainables.training.loop import Training, train
+from trainables.training.definition import Training
+from trainables.training.loop import train
 
 PRECISIONS = ("fp32", "bf16")
 Curve = Sequence[tuple[float, float]]  # seconds and val_accuracy (0 to 1) of each epoch

@@ -12,7 +12,8 @@ from trainables.config import complete
 from trainables.data import loading
 from trainables.models.networks import build
 from trainables.training.augmentations import normalise
-from trainables.training.loop import Training, fit_whitening, pixel_scale, resident, train_epoch
+from trainables.training.definition import Training
+from trainables.training.loop import fit_whitening, pixel_scale, resident, train_epoch
 from trainables.training.optimizers import make_optimizer, plain_step
 from trainables.training.step import Resident, Step, autocast
 

@@ -17,7 +17,7 @@ from search.settings import Settings
 from search.turns import Turn, Turns
 from trainables.data.loading import Dataset, Split
 from trainables.files import durable
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")

@@ -64,7 +64,7 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     import torch
 
     from trainables.data import loading
-    from trainables.training.loop import Training
+    from trainables.training.definition import Training
     from trainables.trial import single
 
     facts, epochs = run.identity, len(trial.epochs)

@@ -30,7 +30,8 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
     import safetensors.torch
     import torch
 
-    from trainables.training.loop import Training, validated
+    from trainables.training.definition import Training
+    from trainables.training.loop import validated
     from trainables.trial import checkpointing as trials
     from trainables.trial import single
 

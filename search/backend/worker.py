@@ -75,7 +75,7 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
     import torch  # only here: reading a plan needs no torch
 
-    from trainables.training.loop import Training
+    from trainables.training.definition import Training
     from trainables.trial import checkpointing as one
 
     if job.device == "cuda" and not torch.cuda.is_available():

@@ -20,7 +20,7 @@ from trainables.hardware import precision
 ROOT = Path(__file__).parents[2]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
-    "training/augmentations", "training/average", "models/layers/dropout", "models/layers/kernels", "models/networks",
+    "training/augmentations", "training/average", "training/definition", "models/layers/dropout", "models/layers/kernels", "models/networks",
     "training/muon", "models/layers/normpool", "objective", "training/optimizers", "hardware/precision",
     "training/schedules", "seeds", "data/split", "training/step", "training/loop",
 )  # fmt: skip

@@ -191,7 +191,8 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
     import torch
 
     from trainables.hardware import memory
-    from trainables.training.loop import Training, train
+    from trainables.training.definition import Training
+    from trainables.training.loop import train
 
     torch.set_num_threads(threads)
     memory.keep_freed()  # as the workers have it

@@ -19,7 +19,7 @@ from tests.records import recorded_identity
 from trainables.config import complete, trial_id
 from trainables.data import loading
 from trainables.training import loop
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 from trainables.trial import checkpointing as trials
 
 VALUES: dict[float, tuple[float, ...]] = {

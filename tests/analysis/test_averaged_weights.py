@@ -16,7 +16,8 @@ from search.run import ledger
 from trainables.cli.execution import execute
 from trainables.data import loading
 from trainables.models.networks import build
-from trainables.training.loop import Training, predict, train, validated
+from trainables.training.definition import Training
+from trainables.training.loop import predict, train, validated
 from trainables.trial import checkpointing as trials
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,7 +17,8 @@ from search.run import ledger  # noqa: E402
 from trainables.data.loading import Dataset, Split  # noqa: E402
 from trainables.files import durable  # noqa: E402
 from trainables.training import augmentations  # noqa: E402
-from trainables.training.loop import Training, as_tensor  # noqa: E402
+from trainables.training.definition import Training  # noqa: E402
+from trainables.training.loop import as_tensor  # noqa: E402
 from trainables.trial import checkpointing  # noqa: E402
 
 ROUNDS = 3

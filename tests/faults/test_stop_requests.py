@@ -12,7 +12,7 @@ from search.settings import Settings
 from search.turns import Turn
 from spaces import Space, choice
 from trainables.files import durable
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 from trainables.trial import checkpointing
 
 SPACE = Space(

@@ -72,7 +72,7 @@ def results(folder: Path) -> None:
 
 def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: int = 2) -> None:
     """A trial that saves its state after every epoch and keeps some of them, to its end or for so many new rows."""
-    from trainables.training.loop import Training
+    from trainables.training.definition import Training
     from trainables.trial import checkpointing
 
     checkpointing.SAVE_EVERY, checkpointing.KEPT_STATES = 0.0, kept
@@ -114,7 +114,7 @@ def search(folder: Path, scheduler: str, more: dict[str, Any] | None = None) -> 
 
 
 def train_turn(planned: ledger.Trial, until: int, decisions: Decisions) -> None:
-    from trainables.training.loop import Training
+    from trainables.training.definition import Training
     from trainables.trial import checkpointing
 
     checkpointing.SAVE_EVERY = 0.0
@@ -221,7 +221,8 @@ def load(data: Path) -> None:
 
 def warm_up() -> None:
     from trainables.config import complete
-    from trainables.training.loop import Training, train
+    from trainables.training.definition import Training
+    from trainables.training.loop import train
 
     config = complete({"model": "mlp", "depth": 1, "width": 8, "augment": "standard", "batch_size": 20, "epochs": 1})
     for epoch in train(Training(config, DATA[0], seed=0, device="cpu", precision="fp32")):

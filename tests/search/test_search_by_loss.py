@@ -27,7 +27,7 @@ from search.run.decisions import of_run
 from search.turns import Turns
 from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 from trainables.trial import checkpointing
 
 ROOT = Path(__file__).parents[2]

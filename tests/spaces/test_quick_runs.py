@@ -12,7 +12,8 @@ from spaces import Choice
 from trainables.data.loading import Dataset, Split
 from trainables.data.sources import digits
 from trainables.models import cost
-from trainables.training.loop import Training, train
+from trainables.training.definition import Training
+from trainables.training.loop import train
 
 QUICK = 30e6  # FLOPs of one image; above, a run takes seconds
 DRAWN = 60  # points to find every choice among

@@ -1,15 +1,15 @@
 """The epoch loop: a pure function of configuration, data and seed, written as a generator. No Ray, no files, no global state.
 
 Every random choice is drawn anew at the start of an epoch from a hash of (seed, epoch): the order of the images and their
-augmentation from one generator, dropout from another, both the trial's own (trainables/training/step.py). So an epoch needs no history of
-random numbers, and a trial continued from its state gives, on the same kind of device and number of threads, the rows it would
-have given.
+augmentation from one generator, dropout from another, both the trial's own (trainables/training/step.py). So an epoch needs no
+history of random numbers, and a trial continued from its state gives, on the same kind of device and number of threads, the
+rows it would have given.
 """
 
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.config import NEUTRAL, trial_id, trial_id_of_schema_1
+from trainables.config import NEUTRAL
 from trainables.data.loading import Dataset, Split
 from trainables.models.networks import Whitening, build
 from trainables.objective import ACCURACY, Objective
 from trainables.seeds import derive
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
+from trainables.training.definition import Training
 from trainables.training.optimizers import Optimizer, make_optimizer
 from trainables.training.schedules import learning_rate
 from trainables.training.step import Resident, Step, autocast, batch_sizes
@@ -31,35 +32,6 @@ from trainables.training.step import Resident, Step, autocast, batch_sizes
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
 
 Metrics = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a trial is: the same one gives the same rows, on the same kind of device and number of threads.
-
-    Attributes:
-        config: complete, see trainables.config.
-        precision: "bf16" for bfloat16 autocast, "fp32" for none.
-        objective: what its best epoch is chosen by.
-    """
-
-    config: Mapping[str, Any]
-    data: Dataset
-    _: KW_ONLY
-    seed: int
-    device: str
-    precision: str
-    objective: Objective = ACCURACY
-
-    @property
-    def id(self) -> str:
-        """The name of its configuration and seed."""
-        return trial_id(self.config, self.seed)
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """The ids that a state of it may have: today's, and that of schema 1."""
-        return self.id, trial_id_of_schema_1(self.config, self.seed)
 
 
 class Diverged(Exception):

@@ -7,7 +7,7 @@ the step is called; on a GPU it can be called, or captured once for each size of
 """
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,10 +16,8 @@ from torch import Generator, Tensor, nn
 from trainables.models.layers.dropout import Dropout
 from trainables.seeds import derive
 from trainables.training.augmentations import Batch, augment
+from trainables.training.definition import Training
 from trainables.training.optimizers import Optimizer, plain_step, rate_table
-
-if TYPE_CHECKING:
-    from trainables.training.loop import Training
 
 Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
 
@@ -35,7 +33,7 @@ class Step:
 
     def __init__(
         self,
-        training: "Training",
+        training: Training,
         model: nn.Module,
         optimizer: Optimizer,
         train_set: Resident,

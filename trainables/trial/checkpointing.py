@@ -20,7 +20,8 @@ from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.objective import Objective
-from trainables.training.loop import Best, Diverged, Epoch, Training, train
+from trainables.training.definition import Training
+from trainables.training.loop import Best, Diverged, Epoch, train
 from trainables.trial import timing
 from trainables.trial.latency import latency
 

@@ -22,7 +22,8 @@ from trainables.hardware.precision import resolve
 from trainables.models.networks import build
 from trainables.objective import ACCURACY
 from trainables.training import metrics
-from trainables.training.loop import Training, predict
+from trainables.training.definition import Training
+from trainables.training.loop import predict
 from trainables.trial import checkpointing, per_class, timing
 
 FACTS = "trial.json"  # what a kept trial was started with

@@ -15,7 +15,8 @@ import torch
 from trainables.data import loading
 from trainables.files.durable import Record
 from trainables.hardware import memory
-from trainables.training.loop import Training, train
+from trainables.training.definition import Training
+from trainables.training.loop import train
 
 WARM_UP = 5  # batches: the first ones load kernels and ask for memory
 FOREVER = 1_000_000  # epochs

@@ -24,7 +24,8 @@ from trainables.cli.execution import execute
 from trainables.config import MODELS, complete
 from trainables.data import loading
 from trainables.models.networks import build
-from trainables.training.loop import Training, predict
+from trainables.training.definition import Training
+from trainables.training.loop import predict
 from trainables.trial import checkpointing as one_trial
 
 Call = Callable[..., tuple[int, str, str]]

@@ -15,7 +15,7 @@ from search.run.ledger import Run, Trial
 from trainables.data import loading
 from trainables.errors import RunError
 from trainables.files import durable
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 from trainables.trial import checkpointing as trials
 from trainables.trial import timing
 

@@ -29,7 +29,7 @@ from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
 from trainables.files import durable
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 from trainables.trial import checkpointing, timing
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

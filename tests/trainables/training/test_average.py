@@ -12,7 +12,8 @@ from trainables.config import complete, key_of, trial_id
 from trainables.files import durable
 from trainables.models.networks import build
 from trainables.training.average import Average
-from trainables.training.loop import Training, predict, train
+from trainables.training.definition import Training
+from trainables.training.loop import predict, train
 from trainables.training.step import batch_sizes
 from trainables.trial import checkpointing
 

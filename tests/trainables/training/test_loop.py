@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from trainables.config import MODELS, OPTIMIZERS, complete
-from trainables.training.loop import Diverged, Training, train
+from trainables.training.definition import Training
+from trainables.training.loop import Diverged, train
 from trainables.training.step import batch_sizes
 
 SMALL = {  # knobs that make a model train in milliseconds, where it has any
@@ -143,7 +144,8 @@ GROWTH = """
 import numpy as np, torch
 from trainables.config import complete
 from trainables.data.loading import Dataset, Split
-from trainables.training.loop import Training, train
+from trainables.training.definition import Training
+from trainables.training.loop import train
 torch.set_num_threads(1)
 
 def anonymous():

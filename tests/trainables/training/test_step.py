@@ -14,7 +14,8 @@ from torch.utils._pytree import tree_leaves
 from trainables.config import AUGMENTATIONS, MODELS, OPTIMIZERS, SCHEDULES, complete
 from trainables.training import step as step_module
 from trainables.training.augmentations import augment
-from trainables.training.loop import Training, pixel_scale, resident, train, untrained
+from trainables.training.definition import Training
+from trainables.training.loop import pixel_scale, resident, train, untrained
 from trainables.training.optimizers import make_optimizer
 from trainables.training.step import Step, autocast, mixed_hits, mixed_loss
 

@@ -16,7 +16,7 @@ from trainables.errors import GpuMemoryError, LockedError, RunError
 from trainables.files import durable
 from trainables.models.networks import build
 from trainables.training import loop
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 from trainables.trial import checkpointing, timing
 
 

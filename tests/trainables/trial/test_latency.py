@@ -8,7 +8,7 @@ from torch import nn
 
 from trainables.files import durable
 from trainables.models.networks import build
-from trainables.training.loop import Training
+from trainables.training.definition import Training
 from trainables.trial import checkpointing, latency
 
 

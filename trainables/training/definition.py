@@ -1,0 +1,38 @@
+"""What a trial is, as one value."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from trainables.config import trial_id, trial_id_of_schema_1
+from trainables.data.loading import Dataset
+from trainables.objective import ACCURACY, Objective
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a trial is: the same one gives the same rows, on the same kind of device and number of threads.
+
+    Attributes:
+        config: complete, see trainables.config.
+        precision: "bf16" for bfloat16 autocast, "fp32" for none.
+        objective: what its best epoch is chosen by.
+    """
+
+    config: Mapping[str, Any]
+    data: Dataset
+    _: KW_ONLY
+    seed: int
+    device: str
+    precision: str
+    objective: Objective = ACCURACY
+
+    @property
+    def id(self) -> str:
+        """The name of its configuration and seed."""
+        return trial_id(self.config, self.seed)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The ids that a state of it may have: today's, and that of schema 1."""
+        return self.id, trial_id_of_schema_1(self.config, self.seed)
