@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from search.algorithms.plan import ALGORITHMS
+from search.algorithms.table import ALGORITHMS
 from search.flags import Flags, check_least
 from spaces import MAX_GRID, Scheduler, Space
 from trainables.config import unknown

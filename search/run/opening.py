@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search.algorithms import plan
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
-from search.run import confirmation, identity, order
+from search.run import confirmation, identity, order, plan
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
 from search.settings import Settings, plural
 from search.status import LOST

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.algorithms import plan
 from search.records import GROWING, Totals
-from search.run import identity, ledger
+from search.run import identity, ledger, plan
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
 from search.settings import Settings, plural
