@@ -42,15 +42,6 @@ def test_the_command_line_and_a_space_take_the_same_schedulers(settings, text):
     assert not is_one or str(Scheduler.parse(text)) == text
 
 
-@given(WRITTEN, st.sampled_from([0.0, 0.1]))
-def test_a_rule_of_a_run_leads_back_to_its_flags(text, audit):
-    """Whether a command is written into results.md or a run is taken up by its name."""
-    rule = rules.rule(text, 2, 4, audit)
-    flags = rules.flags(rule)
-    assert flags["scheduler"] == rules.label(rule) == text
-    assert rules.rule(flags.pop("scheduler"), **flags) == rule
-
-
 def test_results_and_resume_name_the_same_flags(tmp_path):
     rule = rules.rule("epochs:3", audit=0.1)
     more = {"set": ["lr=0.1", "depth=2"], "max_params": 900, "census": {"skipped": 1}}
