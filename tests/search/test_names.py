@@ -13,7 +13,7 @@ from search.terminal import completion
 from spaces import Scheduler, Space, choice
 from tests.records import recorded_identity
 from trainables.data import names
-from trainables.data.sources import cifar, registry
+from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, SpaceError, UsageError
 
 WRITTEN = st.sampled_from(["asha", "sha", "median", "none"]) | st.integers(1, 9_999_999).map("epochs:{}".format)
@@ -66,14 +66,12 @@ def test_results_and_resume_name_the_same_flags(tmp_path):
 
 @pytest.mark.parametrize("name", names.NAMED)
 def test_a_data_set_with_a_name_has_a_source_and_needs_no_path(name, tmp_path):
-    registry.check_name(name)
-    assert registry.source(name, tmp_path).name == name
+    assert names.form(name) == find(name, Options(tmp_path)).name == name
     assert resume.places(tmp_path, recorded_identity(dataset=name), set()) == {}
     assert name in completion.datasets()
 
 
 def test_no_other_name_is_one():
-    assert set(cifar.ARCHIVES) < set(names.NAMED)
-    for name in ("folder:PATH"[:7], "cifar", "mnist", ""):
+    for name in ("folder:", "cifar", "mnist", "", ":", "digits:", "digits:x", "file:x", "auto:x"):
         with pytest.raises(DataError, match="unknown data set"):
-            registry.check_name(name)
+            names.form(name)

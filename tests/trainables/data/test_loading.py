@@ -595,7 +595,7 @@ def test_the_command_ends_with_one_line_and_code_4_for_bad_data(tmp_path):
 
 def test_loading_needs_no_torch_and_no_pillow(digits):
     program = (
-        "import sys, trainables.data as data; data.load(data.Path(sys.argv[1]));"
+        "import sys, pathlib; from trainables.data import loading; loading.load(pathlib.Path(sys.argv[1]));"
         "print({'torch', 'PIL', 'sklearn', 'rich'} & set(sys.modules))"
     )
     result = subprocess.run(
