@@ -105,7 +105,7 @@ def test_errors_are_one_line_on_stderr(
 
 
 def test_nothing_loads_torch_or_ray() -> None:
-    """Not the import of any module here but the network that an export takes along."""
+    """Not the import of any module here. Those in `standalone` are texts that an export copies."""
     code = (
         "import importlib, pkgutil, sys, analysis\n"
         "for module in pkgutil.walk_packages(analysis.__path__, 'analysis.'):\n"
