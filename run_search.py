@@ -123,7 +123,7 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
 def settings_of(asked: Flags) -> "Settings":
     """What is asked for, checked, with the images decoded; what the space and the data set came to be is said."""
     import spaces
-    from search.algorithms import plan
+    from search.run import plan
     from search.settings import Settings, gpus
     from search.stopping import rules
     from trainables.data import loading
@@ -208,14 +208,15 @@ def print_spaces() -> int:
 def print_space(name: str, asked: Flags) -> int:
     """What a search of this space would look like, on stdout. --max-params counts with ten classes."""
     import spaces
-    from search.algorithms import plan
+    from search.algorithms.table import ALGORITHMS
+    from search.run import plan
     from search.terminal import preview
 
     space = change_space(spaces.load(name), tuple(asked.set_ or ()))
     if asked.max_params is not None:
         space = replace(space, max_params=asked.max_params)
     algorithm = asked.algo or plan.default_algorithm(space)
-    check_choice("algo", algorithm, plan.ALGORITHMS)
+    check_choice("algo", algorithm, ALGORITHMS)
     print(preview.show(name, space, algorithm, asked.seed), end="")
     return 0
 

@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent / "curves"
 def wanted(space_name: str, algos: Sequence[str], seeds: Sequence[int], points: int, epochs: int) -> Iterator[Record]:
     """The trials of these searches, without their curves."""
     import spaces
-    from search.algorithms import plan
+    from search.run import plan
 
     space = spaces.load(space_name)
     for seed in seeds:

@@ -22,7 +22,7 @@ import typer
 
 import spaces
 from benchmarks.record import Table, bfloat16, keep, spread
-from search.algorithms import plan
+from search.run import plan
 from trainables.data import loading
 from trainables.hardware import memory
 from trainables.training.definition import Training

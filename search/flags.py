@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spaces import Scheduler
 from trainables.cli.paths import DATA_DIR
 from trainables.errors import UsageError
 
@@ -86,10 +87,7 @@ class Flags:
     )
     precision: str = flag("auto", TRAINING, IDENTITY, "auto, fp32 or bf16")
 
-    scheduler: str | None = flag(
-        None, STOPPING, IDENTITY, "asha, sha (all wait at a rung), median, epochs:K (the best after K) or none",
-        unset="the space's",
-    )  # fmt: skip
+    scheduler: str | None = flag(None, STOPPING, IDENTITY, Scheduler.described(), unset="the space's")
     grace_period: int = flag(1, STOPPING, IDENTITY, "epochs before the first decision", least=1)
     reduction_factor: int = flag(3, STOPPING, IDENTITY, "of trials at each decision, one in this many goes on", least=2)
     audit: float = flag(0.0, STOPPING, IDENTITY, "fraction of trials spared early stopping, to check the rule")

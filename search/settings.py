@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from search.algorithms.plan import ALGORITHMS
+from search.algorithms.table import ALGORITHMS
 from search.flags import Flags, check_least
 from spaces import MAX_GRID, Scheduler, Space
 from trainables.config import unknown
@@ -116,8 +116,9 @@ def check_scheduler(text: str) -> None:
     try:
         Scheduler.parse(text)
     except ValueError:
-        if text == "epochs:K":
-            raise UsageError("--scheduler epochs:K needs a number of epochs for K. For example epochs:3.") from None
+        if text in Scheduler.FORMS:
+            example = text.replace("K", "3")
+            raise UsageError(f"--scheduler {text} needs a number of epochs for K. For example {example}.") from None
         raise UsageError(unknown("scheduler", text, Scheduler.FORMS)) from None
 
 

@@ -1,8 +1,8 @@
 """Whose turn it is: which trial trains next, and up to which epoch. No Ray.
 
-Without early stopping, and with asha or median, every trial has one turn, to its end. With sha and epochs:K a turn ends at
-the next rung, where a trial waits until all others are there; then the whole rung is decided, and those that go on have
-another turn. Trials that confirm wait for nobody: they have one turn each once no other can start.
+Without early stopping, and with a rule that decides on arrival, every trial has one turn, to its end. With one that decides
+about whole rungs a turn ends at the next rung, where a trial waits until all others are there; then the rung is decided, and
+those that go on have another turn. Trials that confirm wait for nobody: they have one turn each once no other can start.
 """
 
 from collections.abc import Callable, Sequence, Set
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search.run import ledger
 from search.run.decisions import halve
-from search.stopping.rules import WAITING, decisive
+from search.stopping.rules import decisive, waits
 from trainables.files.durable import Record
 
 Notify = Callable[[int, Record | None], None]  # trial index and its new row, or None when the trial has ended
@@ -132,6 +132,6 @@ def reached(trial: ledger.Trial, rung: int) -> bool:
 
 
 def rungs(run: ledger.Run) -> Sequence[int]:
-    """The epochs at which trials wait for each other; none unless the scheduler is sha or epochs:K."""
+    """The epochs at which trials wait for each other; none unless the rule decides about whole rungs."""
     scheduler = run.identity.scheduler
-    return decisive(scheduler, run.totals.epochs) if scheduler["name"] in WAITING else ()
+    return decisive(scheduler, run.totals.epochs) if waits(scheduler) else ()

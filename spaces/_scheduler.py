@@ -4,14 +4,21 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-_WRITTEN = re.compile(r"(asha|sha|median|none)|(epochs):([1-9][0-9]{0,6})")
+_FORMS = {  # how a rule is written, K for a number of epochs, and what the help adds; the rule is search/stopping/NAME.py
+    "asha": "",
+    "sha": "all wait at a rung",
+    "median": "",
+    "epochs:K": "the best after K",
+    "none": "",
+}
 
 
 @dataclass(frozen=True)
 class Scheduler:
-    """A rule of early stopping; only `epochs` has a budget, the K of epochs:K."""
+    """A rule of early stopping; only one that is written with :K has a budget."""
 
-    FORMS: ClassVar = ("asha", "sha", "median", "epochs:K", "none")  # K is a number of epochs
+    FORMS: ClassVar = tuple(_FORMS)
+    NAMES: ClassVar = tuple(form.partition(":")[0] for form in _FORMS)
 
     name: str
     budget: int | None = None
@@ -23,11 +30,18 @@ class Scheduler:
         Raises:
             ValueError: it is none of them.
         """
-        found = _WRITTEN.fullmatch(text)
-        if not found:
-            raise ValueError(f"no scheduler: {text!r}")
-        plain, name, budget = found.groups()
-        return cls(plain) if plain else cls(name, int(budget))
+        name, colon, budget = text.partition(":")
+        if f"{name}:K" in cls.FORMS and re.fullmatch("[1-9][0-9]{0,6}", budget):
+            return cls(name, int(budget))
+        if name in cls.FORMS and not colon:
+            return cls(name)
+        raise ValueError(f"no scheduler: {text!r}")
+
+    @classmethod
+    def described(cls) -> str:
+        """All forms in one line, for the help."""
+        *first, last = (f"{form} ({more})" if more else form for form, more in _FORMS.items())
+        return f"{', '.join(first)} or {last}"
 
     def __str__(self) -> str:
         return self.name if self.budget is None else f"{self.name}:{self.budget}"

@@ -24,7 +24,7 @@ class Space(Parameters):
             default of trainables.config.
         baseline: a value for every searched parameter that applies to it; always tried first and always shown.
         epochs: how long a trial is trained unless --epochs says otherwise.
-        scheduler: early stopping unless --scheduler says otherwise: asha, sha, median, epochs:K or none.
+        scheduler: early stopping unless --scheduler says otherwise, written as there.
         samples: number of trials of a random search unless --num-samples says otherwise.
         constraint: of a whole configuration; where it says no, the point is not trained.
         max_params: weights a network may have; larger ones are not trained.
@@ -48,7 +48,8 @@ class Space(Parameters):
         try:
             Scheduler.parse(str(self.scheduler))
         except ValueError:
-            known = "'asha', 'sha', 'median', 'epochs:K' with a number for K, or 'none'"
+            *forms, last = map(repr, Scheduler.FORMS)
+            known = f"{', '.join(forms)} or {last}".replace("K'", "K' with a number for K")
             raise SpaceError(f"scheduler must be {known}, but got {self.scheduler!r}.") from None
         for name, count in (("samples", self.samples), ("max_params", self.max_params)):
             if (name, count) != ("max_params", None) and (type(count) is not int or count < 1):

@@ -15,7 +15,7 @@ ROOMS = {  # of a package: each imports what stands before it
         "__main__",
     ),
     "search": (
-        "flags", "status", "stopping", "records", "algorithms", "settings", "run", "turns", "faults", "backend", "attempts",
+        "status", "algorithms", "flags", "stopping", "records", "settings", "run", "turns", "faults", "backend", "attempts",
         "terminal", "notebook",
     ),
     "analysis": (

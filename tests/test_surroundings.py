@@ -19,7 +19,7 @@ from search.run import identity
 from trainables.cli import paths
 from trainables.cli.execution import as_shell
 from trainables.data import cache
-from trainables.data.sources.registry import folder_of
+from trainables.data.names import folder_of
 from trainables.errors import DeniedError, UsageError
 
 ROOT = Path(__file__).parents[1]

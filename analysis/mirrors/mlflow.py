@@ -14,7 +14,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from analysis.frame import dataframe
 from analysis.mirrors.notifications import value
-from analysis.mirrors.refreshing import changed
+from analysis.mirrors.refreshing import changed, database
 from analysis.mirrors.timing import started, timed_rows, timings
 from search.run.confirmation import is_complete, winner
 from search.run.ledger import Run, Trial
@@ -32,7 +32,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
     """Add what is new in each trial, then what the search has come to."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{run.folder.resolve() / FILE}")
+    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or database(run.folder / FILE))
     experiment, key = open_experiment(client, run), key_of(run)
     there = known(client, experiment, key)
     parent = there.get("") or create(

@@ -23,6 +23,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.mirrors.refreshing import database
 from search.run.confirmation import winner
 from search.run.ledger import Run, Trial
 from trainables.trial import timing
@@ -45,7 +46,7 @@ CASE = re.compile(r"(\w+)=((?:log)?(?:uniform|integers)\([^()]*\))")
 def refresh(run: Run, before: Run | None = None) -> None:
     """Bring the study up to the ledger."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = RDBStorage(f"sqlite:///{run.folder.resolve() / FILE}")
+    storage = RDBStorage(database(run.folder / FILE))
     try:
         searched = run.search_trials
         wanted = [frozen(trial, run.identity.space_params) for trial in searched]

@@ -16,8 +16,12 @@ from trainables.config import unknown
 from trainables.errors import UsageError
 from trainables.files import durable
 
-NAMES = ("tensorboard", "optuna", "mlflow", "dvc")
-EXTRAS = {"tensorboard": "tensorboard", "mlflow": "mlflow"}  # the package that a mirror needs beyond the core
+MIRRORS = {  # a module of this package: the package that it needs beyond the core
+    "tensorboard": "tensorboard",
+    "optuna": None,
+    "mlflow": "mlflow",
+    "dvc": None,
+}
 
 Refresh = Callable[[Run, Run | None], None]
 
@@ -29,9 +33,9 @@ def check(names: Sequence[str]) -> None:
         UsageError: with the command that installs it.
     """
     for name in names:
-        if name not in NAMES:
-            raise UsageError(unknown("mirror", name, NAMES))
-        package = EXTRAS.get(name)
+        if name not in MIRRORS:
+            raise UsageError(unknown("mirror", name, MIRRORS))
+        package = MIRRORS[name]
         if package and importlib.util.find_spec(package) is None:
             raise UsageError(
                 f'{name} is not installed: pip install "cifar-search[{name}]". Then run the same command again.'
@@ -53,11 +57,19 @@ def mirror(folder: Path, names: Sequence[str]) -> None:
         LockedError: another process is refreshing the mirrors of this run.
     """
     check(names)
+    ledger.read_identity(folder)  # or a lock would be taken in a folder that is no run
     refreshers = [find(name) for name in names]
     with durable.folder_lock(folder):
         run = ledger.read(folder)
         for refresh in refreshers:
             refresh(run, None)
+
+
+def database(file: Path) -> str:
+    """The address of an SQLite file; its path may hold ? or %, which mean something in an address."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(file.resolve())).render_as_string()
 
 
 def changed(run: Run, before: Run | None) -> list[Trial]:

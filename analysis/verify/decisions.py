@@ -9,19 +9,14 @@ from analysis.verify.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify.trial import TrialFiles
 from search.records import Shape
 from search.run import ledger
-from search.stopping.rules import WAITING, Rungs, decisive, is_audited, is_known, least, quota, survivors, version_of
+from search.stopping.arrivals import Rungs
+from search.stopping.base import version_of
+from search.stopping.rules import decisive, is_audited, is_known, least, of, quota, survivors, waits
+from spaces import Scheduler
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 
 DECISION: Shape = {**ledger.DECISION, "sequence": WHOLE, "cutoff": (*NUMBER, type(None))}
-RULES: dict[str, Shape] = {  # what the rule of run.json must hold
-    "asha": {"grace_period": WHOLE, "reduction_factor": WHOLE},
-    "sha": {"grace_period": WHOLE, "reduction_factor": WHOLE},
-    "median": {"grace_period": WHOLE},
-    "epochs": {"budget": WHOLE, "reduction_factor": WHOLE},
-    "none": {},
-}
-
 Trials = dict[int, TrialFiles]
 
 
@@ -54,7 +49,7 @@ def check_decisions(
         if line.record["epoch"] not in rungs:
             evidence.wrong(line.where, f"epoch {line.record['epoch']} is no rung of this search")
     at_rungs = [line for line in decisions if line.record["epoch"] in rungs]
-    if scheduler["name"] in WAITING:
+    if waits(scheduler):
         Whole(scheduler, seed, at_rungs, counts, objective).replay(evidence)
     else:
         replay_arrivals(evidence, at_rungs, Rungs(scheduler, epochs, objective), seed)
@@ -65,10 +60,10 @@ def is_rule(evidence: Evidence, where: str, scheduler: Record) -> bool:
     """Whether a scheduler is a known rule with numbers that can be counted with; says so if not."""
     if not evidence.has_shape(where, scheduler, {"name": TEXT}):
         return False
-    if scheduler["name"] not in RULES:
+    if scheduler["name"] not in Scheduler.NAMES:
         evidence.wrong(where, f"scheduler is {scheduler['name']!r}")
         return False
-    rule = RULES[scheduler["name"]]
+    rule: Shape = dict.fromkeys(of(scheduler).reads, WHOLE)
     if not evidence.has_shape(where, scheduler, rule):
         return False
     small = [key for key in rule if scheduler[key] < (2 if key == "reduction_factor" else 1)]
@@ -102,7 +97,7 @@ def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, tak
 
 
 def replay_arrivals(evidence: Evidence, decisions: list[Line], rungs: Rungs, seed: int) -> None:
-    """asha and median: each decision on what was there before it."""
+    """A rule that decides on arrival: each decision on what was there before it."""
     for line in decisions:
         record = line.record
         trial, epoch, value = record["trial"], record["epoch"], record["value"]
@@ -130,7 +125,7 @@ class Verdict:
 
 
 class Whole:
-    """sha and epochs:K: each rung on the values of all that were there; decided again when more trials were asked for."""
+    """A rule that waits: each rung on the values of all that were there; decided again when more trials were asked for."""
 
     def __init__(
         self,

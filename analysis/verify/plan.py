@@ -1,9 +1,8 @@
 """trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
 
 from analysis.verify.evidence import Evidence, Line
-from search.algorithms import plan
 from search.records import Totals
-from search.run import confirmation
+from search.run import confirmation, plan
 from search.run.ledger import PLANNED
 from spaces import MAX_GRID
 from trainables.config import key_of, trial_id, trial_id_of_schema_1

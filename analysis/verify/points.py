@@ -12,10 +12,10 @@ from typing import Any
 import spaces
 from analysis.verify.evidence import Evidence, Line
 from analysis.verify.trial import TrialFiles
-from search.algorithms import plan
+from search.algorithms.table import ALGORITHMS
 from search.algorithms.tpe import Told, suggest
 from search.records import Identity, Totals
-from search.run import growth
+from search.run import growth, plan
 from search.status import ENDED
 from spaces import Point, Space
 from trainables.config import key_of
@@ -38,7 +38,7 @@ def check_points(
     """
     space = rebuilt(identity)
     warm = warm_points(identity, space) if space else None
-    if space is None or warm is None or identity.algorithm not in plan.ALGORITHMS:
+    if space is None or warm is None or identity.algorithm not in ALGORITHMS:
         return
     firsts = [line for line, (_, replicate) in zip(lines, plan.order(history), strict=False) if not replicate]
     try:

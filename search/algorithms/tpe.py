@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.algorithms import plan
+from search.algorithms import base
 from search.status import Status
 from spaces import Choice, Point, Range, Space, by_axis, rows
 from trainables.config import key_of
@@ -50,7 +50,7 @@ def suggest(space: Space, seed: int, index: int, told: Sequence[Told], objective
         return key_of(config) not in known and space.refusal(config) is None
 
     asked = itertools.islice(points(space, derive(seed, "tpe", index), told, objective), ATTEMPTS)
-    return plan.first_new(space, index, itertools.chain(asked, plan.redraws(space, seed, index)), is_new)
+    return base.first_new(space, index, itertools.chain(asked, base.redraws(space, seed, index)), is_new)
 
 
 def points(space: Space, seed: int, told: Sequence[Told], objective: Objective = ACCURACY) -> Iterator[Point]:

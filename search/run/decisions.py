@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from search.run.ledger import Run
-from search.stopping.rules import Rungs, is_audited, least, quota, survivors
+from search.stopping.arrivals import Rungs
+from search.stopping.rules import is_audited, least, quota, survivors
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
@@ -15,7 +16,7 @@ class Decisions:
 
     Args:
         path: decisions.jsonl.
-        scheduler: of run.json; asha and median decide here, when a trial arrives, sha and epochs:K in `halve`.
+        scheduler: of run.json; a rule decides here, when a trial arrives, or about whole rungs in `halve`.
         epochs: of a whole trial.
         past: what decisions.jsonl holds.
         seed: of the run; it draws which trials are audited.

@@ -7,10 +7,9 @@ before, as [index, status, epochs], and the indices of those that had not. A sta
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from search.algorithms import plan
 from search.algorithms.tpe import Told, suggest
 from search.records import Totals
-from search.run import ledger
+from search.run import ledger, plan
 from spaces import Space
 from trainables.config import Config
 from trainables.files import durable

@@ -6,7 +6,7 @@ It may be deleted: then a folder of images has to be named again.
 import contextlib
 from pathlib import Path
 
-from trainables.data.names import FOLDER
+from trainables.data.names import FOLDER, folder_of
 from trainables.errors import DataError, ExpectedError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -24,10 +24,6 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    from trainables.data.sources.registry import (
-        folder_of,  # numpy loads here, and a shell that completes names has no need of it
-    )
-
     record = {"data_dir": str(data_dir.absolute())}
     if dataset.startswith(FOLDER):
         record["dataset"] = f"{FOLDER}{folder_of(dataset)}"
@@ -56,8 +52,6 @@ def dataset(run: Path, title: str) -> str | None:
     Raises:
         DataError: they are not there any more.
     """
-    from trainables.data.sources.registry import folder_of  # as above
-
     name = known(run).get("dataset", "")
     if not name.startswith(FOLDER):
         return None

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search.algorithms import plan
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
-from search.run import confirmation, identity, order
+from search.run import confirmation, identity, order, plan
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
 from search.settings import Settings, plural
 from search.status import LOST
-from search.stopping.rules import WAITING, continued, decisive, is_known, label, version_of
+from search.stopping.base import version_of
+from search.stopping.rules import continued, decisive, is_known, label, waits
 from spaces import MAX_GRID, Space, When
 from trainables.config import DEFAULTS, LENGTH_DEPENDENT, key_of
 from trainables.data.loading import Dataset
@@ -210,7 +210,7 @@ def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool =
 def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
     """What the early stopping that was asked for cannot do."""
     epochs, found = totals.epochs, []
-    if settings.algorithm == "tpe" and rule["name"] in WAITING and decisive(rule, epochs):
+    if settings.algorithm == "tpe" and waits(rule) and decisive(rule, epochs):
         found.append(
             f"tpe has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so they are random; "
             "use asha, median or none"

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.settings import plural
-from search.stopping.rules import WAITING
+from search.stopping.rules import waits
 from search.terminal.progress import Progress, TrialProgress
 from search.turns import Notify
 from trainables import written
@@ -55,8 +55,8 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
 
 
 def ending(progress: Progress, trial: TrialProgress) -> str:
-    waits = progress.run.identity.scheduler["name"] in WAITING
-    status = "interrupted" if trial.word == "waiting" and not waits else trial.word
+    is_waiting = trial.word == "waiting" and not waits(progress.run.identity.scheduler)
+    status = "interrupted" if is_waiting else trial.word
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
         f"{plural(progress.epochs_each, 'epoch')}  {trial.objective.column} {value(trial)}"

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.algorithms import plan
 from search.records import GROWING, Totals
-from search.run import identity, ledger
+from search.run import identity, ledger, plan
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
 from search.settings import Settings, plural
-from search.stopping.rules import ideal_course, ideal_epochs, label
+from search.stopping.ideal import ideal_course, ideal_epochs
+from search.stopping.rules import label, of
 from search.terminal.display import clock
 from search.terminal.progress import Progress
 from trainables.data.loading import Dataset
@@ -242,8 +242,8 @@ def saved(found: Estimate) -> str:
     """What early stopping makes of it, as far as that is known."""
     if found.rule["name"] == "none":
         return ""
-    if found.rule["name"] == "median":
-        return "; how many median saves is not known beforehand"
+    if not of(found.rule).keeps_a_share:
+        return f"; how many {label(found.rule)} saves is not known beforehand"
     factor = found.rule["reduction_factor"]
     return f"; {found.ideal} if {label(found.rule)} lets exactly 1 in {factor} go on wherever it decides"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tabulate import tabulate
 
 import spaces
-from search.algorithms import plan
+from search.run import plan
 from spaces import Space
 from trainables.config import complete
 from trainables.errors import SpaceError

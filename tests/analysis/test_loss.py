@@ -15,7 +15,7 @@ from analysis.cli.selection import Selection
 from analysis.export import model_card
 from analysis.frame import valued
 from analysis.frame.dataframe import load
-from analysis.mirrors import dvc, notifications, tensorboard
+from analysis.mirrors import notifications
 from analysis.plots import curves, plotted, svg
 from analysis.ranking import row_order, standing
 from analysis.ranking.best import chance, winner
@@ -251,17 +251,6 @@ def test_news_are_of_a_lower_loss(losing):
     assert told["text"].endswith("with 0.3000 validation loss")
     assert told["trial"]["val_loss"] == 0.3
     assert notifications.news(before, losing, is_end=False) == []
-
-
-def test_mirrors_follow_the_least_loss(losing, save, tmp_path):
-    folder = save(tmp_path / "runs" / "t", losing)
-    own = ledger.read(folder)
-    dvc.refresh(own)
-    assert json.loads((folder / "dvc" / "metrics.json").read_text())["best"]["val_loss"] == 0.3
-    assert (folder / "dvc" / "trials.csv").read_text().splitlines()[0] == "trial,id,status,epochs,val_loss"
-    encoded = tensorboard.encode(own.trials[0], ["lr"], 0)
-    assert b"best/val_loss" in encoded
-    assert b"best/val_accuracy" not in encoded
 
 
 def test_the_ledger_is_read_and_verified_by_its_loss(losing, save, tmp_path):

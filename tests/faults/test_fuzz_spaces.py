@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import spaces
-from search.algorithms import plan
+from search.run import plan
 from trainables.config import complete
 from trainables.errors import SpaceError
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.backend.worker import Job
+from trainables.objective import Objective
 
 LATER = "experiment_state-2099-01-01_00-00-00.json"  # the newest by its name, where names are taken for order
 TWO_YEARS_AGO = """
@@ -53,5 +54,5 @@ def test_f23_images_never_go_through_the_object_store():
     job = Job(
         run=Path("/r"), cache=Path("/c"), epochs=1, fraction=1.0, precision="fp32", threads=1, device="cpu"
     )  # fmt: skip
-    assert all(isinstance(value, (Path, int, float, str)) for value in vars(job).values())
+    assert all(isinstance(value, (Path, int, float, str, Objective)) for value in vars(job).values())
     assert len(pickle.dumps(job)) < 1000

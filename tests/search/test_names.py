@@ -9,11 +9,9 @@ from search.records import Totals
 from search.run import resume
 from search.run.ledger import Run
 from search.stopping import rules
-from search.terminal import completion
 from spaces import Scheduler, Space, choice
 from tests.records import recorded_identity
 from trainables.data import names
-from trainables.data.sources import cifar, registry
 from trainables.errors import DataError, SpaceError, UsageError
 
 WRITTEN = st.sampled_from(["asha", "sha", "median", "none"]) | st.integers(1, 9_999_999).map("epochs:{}".format)
@@ -42,15 +40,6 @@ def test_the_command_line_and_a_space_take_the_same_schedulers(settings, text):
     assert not is_one or str(Scheduler.parse(text)) == text
 
 
-@given(WRITTEN, st.sampled_from([0.0, 0.1]))
-def test_a_rule_of_a_run_leads_back_to_its_flags(text, audit):
-    """Whether a command is written into results.md or a run is taken up by its name."""
-    rule = rules.rule(text, 2, 4, audit)
-    flags = rules.flags(rule)
-    assert flags["scheduler"] == rules.label(rule) == text
-    assert rules.rule(flags.pop("scheduler"), **flags) == rule
-
-
 def test_results_and_resume_name_the_same_flags(tmp_path):
     rule = rules.rule("epochs:3", audit=0.1)
     more = {"set": ["lr=0.1", "depth=2"], "max_params": 900, "census": {"skipped": 1}}
@@ -65,15 +54,11 @@ def test_results_and_resume_name_the_same_flags(tmp_path):
 
 
 @pytest.mark.parametrize("name", names.NAMED)
-def test_a_data_set_with_a_name_has_a_source_and_needs_no_path(name, tmp_path):
-    registry.check_name(name)
-    assert registry.source(name, tmp_path).name == name
+def test_a_data_set_with_a_name_needs_no_path(name, tmp_path):
     assert resume.places(tmp_path, recorded_identity(dataset=name), set()) == {}
-    assert name in completion.datasets()
 
 
 def test_no_other_name_is_one():
-    assert set(cifar.ARCHIVES) < set(names.NAMED)
-    for name in ("folder:PATH"[:7], "cifar", "mnist", ""):
+    for name in ("folder:", "cifar", "mnist", "", ":", "digits:", "digits:x", "file:x", "auto:x"):
         with pytest.raises(DataError, match="unknown data set"):
-            registry.check_name(name)
+            names.form(name)

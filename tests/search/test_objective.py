@@ -6,42 +6,22 @@ pytest tests/search/test_objective.py
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import spaces
 from search.algorithms import tpe
 from search.records import Identity
 from search.run import order
-from search.run.decisions import Decisions, halve
-from search.stopping.rules import Rungs, least, rule, survivors
+from search.stopping.arrivals import Rungs
+from search.stopping.rules import least, rule, survivors
 from tests.records import IDENTITY, recorded_identity
 from trainables.errors import RunError
-from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS, Objective
 
 MORE, LESS = (Objective("x", mode, "decimals") for mode in ("max", "min"))
 values = st.floats(-100, 100, allow_subnormal=False) | st.integers(-3, 3).map(float)
 curves = st.lists(st.lists(values, min_size=6, max_size=6), min_size=1, max_size=8)
-
-
-def opposite(found):
-    """A verdict on negated values."""
-    stop, cutoff = found
-    return stop, None if cutoff is None else -cutoff
-
-
-@given(curves, st.sampled_from(["asha", "median"]), st.integers(1, 2), st.integers(2, 4))
-def test_rules_that_judge_on_arrival_decide_alike(drawn, name, grace, factor):
-    one, other = (Rungs(rule(name, grace, factor), 6, objective) for objective in (MORE, LESS))
-    for epoch in one.epochs:
-        for trial, curve in enumerate(drawn):
-            value = curve[epoch - 1]
-            verdict = one.judge(trial, epoch, value)
-            assert opposite(other.judge(trial, epoch, -value)) == verdict
-            audit = verdict[0] and trial % 3 == 0
-            one.count(trial, epoch, value, audit)
-            other.count(trial, epoch, -value, audit)
 
 
 @given(st.dictionaries(st.integers(0, 20), values, min_size=1), st.integers(0, 8))
@@ -51,30 +31,6 @@ def test_whole_rungs_keep_the_same_trials(rung, count):
     assert survivors(negated, count, LESS) == going_on
     bars = least(rung, going_on, MORE), least(negated, going_on, LESS)
     assert bars == (None, None) or bars[0] == -bars[1]
-
-
-@settings(max_examples=20)
-@given(curves, st.sampled_from(["asha", "median", "sha", "epochs:2"]))
-def test_decisions_are_the_same_lines_with_negated_numbers(tmp_path_factory, drawn, name):
-    folder = tmp_path_factory.mktemp("decisions")
-    lines = [decided(folder / objective.mode, drawn, rule(name), objective) for objective in (MORE, LESS)]
-    for line in lines[1]:
-        line.update(value=-line["value"], cutoff=None if line["cutoff"] is None else -line["cutoff"])
-    assert lines[0] == lines[1]
-
-
-def decided(path, drawn, scheduler, objective):
-    """What decisions.jsonl says of these curves, which are negated where less is better."""
-    if scheduler["name"] in ("sha", "epochs"):
-        rung = {trial: objective.signed(curve[1]) for trial, curve in enumerate(drawn)}
-        halve(path, [], 2 if "budget" in scheduler else 1, rung, len(rung), scheduler, 0, objective)
-    else:
-        decisions, stopped = Decisions(path, scheduler, 6, [], objective=objective), set()
-        for epoch in range(1, 7):
-            for trial in set(range(len(drawn))) - stopped:
-                if decisions.stops(trial, epoch, objective.signed(drawn[trial][epoch - 1])):
-                    stopped.add(trial)
-    return durable.read_lines(path)
 
 
 def test_the_trial_with_the_least_loss_goes_on():

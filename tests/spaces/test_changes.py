@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spaces
-from search.algorithms import plan
+from search.run import plan
 from spaces import Space, changed, choice, integers, linked, loguniform, uniform, when
 from trainables.errors import SpaceError
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import spaces
-from search.algorithms import plan
+from search.run import plan
 from spaces import Space, warnings
 
 TEXT = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text()

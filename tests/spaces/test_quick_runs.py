@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import spaces
-from search.algorithms import plan
+from search.run import plan
 from spaces import Choice
 from trainables.data.loading import Dataset, Split
 from trainables.data.sources import digits

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 import spaces
-from search.algorithms import plan
+from search.run import plan
 from trainables.config import complete
 from trainables.errors import SpaceError
 

@@ -9,8 +9,7 @@ import typer
 from trainables.cli.execution import execute
 from trainables.cli.options import Command, Version, application, option
 from trainables.cli.paths import DATA_DIR
-from trainables.data.loading import _prepare, load, resolve
-from trainables.data.sources.registry import source
+from trainables.data.loading import load, prepare, resolve
 from trainables.errors import DataError
 
 
@@ -19,7 +18,7 @@ def _main(dataset: str, data_dir: Path, skip_bad: bool) -> None:
     name, fallback = resolve(dataset, data_dir)
     if fallback:
         raise DataError(fallback)
-    folder = _prepare(source(name, data_dir, skip_bad=skip_bad), data_dir, thorough=True)
+    folder = prepare(name, data_dir, skip_bad=skip_bad, thorough=True)
     images = load(folder)
     sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
     print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")

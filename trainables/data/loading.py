@@ -2,9 +2,9 @@
 
     python -m trainables.data cifar10 --data-dir data     prepares a data set and checks what was prepared before
 
-Four kinds: cifar10 and cifar100 (the official archives), digits (scikit-learn's, needs no network) and folder:PATH (any
-tree of train/<class>/* and test/<class>/* images). A tenth of the training images, stratified, is the validation split:
-a constant of the data set, whatever the seed. Trials call load; only load_test opens the test files.
+The kinds of data sets are the files in sources/. Where one brings no validation images, a tenth of the training images,
+stratified, is the validation split: a constant of the data set, whatever the seed. Trials call load; only load_test opens
+the test files.
 """
 
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ import numpy as np
 
 from trainables.cli.progress import say
 from trainables.data import cache, census, split
-from trainables.data.names import FOLDER
+from trainables.data.names import FOLDER, base_name, folder_of, form
 from trainables.data.sources import cifar
-from trainables.data.sources.registry import Source, base_name, check_name, folder_of, source
+from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, StorageError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -57,12 +57,12 @@ def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
         DataError: there is no such data set; the message has the closest name. A name that exists comes back unchanged.
     """
     if dataset != "auto":
-        check_name(dataset)
+        form(dataset)
         return dataset, None
     from trainables.data import download
 
     archive = cifar.ARCHIVES["cifar10"]
-    wanted = source("cifar10", data_dir)
+    wanted = find("cifar10", Options(data_dir))
     if cache.find(wanted.name, wanted.key, data_dir) or cifar.located(archive, data_dir):
         return "cifar10", None
     try:
@@ -85,7 +85,9 @@ def short_name(dataset: str) -> str:
     return f"{base_name(folder)}-{durable.sha256(str(folder).encode('utf-8', 'surrogateescape'))[:4]}"
 
 
-def prepare(dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: bool = True) -> Path:
+def prepare(
+    dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: bool = True, thorough: bool = False
+) -> Path:
     """The folder of a data set in the cache, for load; the first time it is downloaded, verified, decoded and split.
 
     What is not read of it, and what makes values on it worth less, is said each time.
@@ -95,6 +97,7 @@ def prepare(dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: b
         data_dir: holds the archives or their unpacked folders, or will; the cache lies beside it.
         skip_bad: leave out the files of a folder that are no good images, instead of refusing it.
         progress: draw bars on a terminal.
+        thorough: compare every byte of what was prepared before, not only sizes.
 
     Raises:
         DataError: the images are missing, damaged or cannot be fetched.
@@ -102,7 +105,15 @@ def prepare(dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: b
     """
     if skip_bad and not dataset.startswith(FOLDER):
         say(f"note: --skip-bad is not read with --dataset {dataset}")
-    return _prepare(source(dataset, data_dir, skip_bad=skip_bad, progress=progress), data_dir)
+    wanted = find(dataset, Options(data_dir, skip_bad, progress))
+    for note in wanted.notes:
+        say(f"note: {note}")
+    folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
+    if folder is None:
+        wanted.fetch()
+        folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
+    _tell_census(cache.read_meta(folder))
+    return folder
 
 
 def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:
@@ -159,14 +170,7 @@ def _part(whole: Split, fraction: float) -> Split:
     return Split(images, labels)
 
 
-def _prepare(wanted: Source, data_dir: Path, *, thorough: bool = False) -> Path:
-    for note in wanted.notes:
-        say(f"note: {note}")
-    folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
-    if folder is None:
-        wanted.fetch()
-        folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
-    meta = cache.read_meta(folder)
+def _tell_census(meta: cache.Meta) -> None:
+    """Say what was left out, and what makes values on these images worth less."""
     for remark in filter(None, [census.skipped(meta["census"]), *census.remarks(meta["census"], meta["classes"])]):
         say(f"note: {remark}")
-    return folder

@@ -7,7 +7,8 @@ from analysis.render.blocks import Blocks, Code, Heading, Table, Words, paragrap
 from analysis.render.markdown import NOTHING, count, plural
 from search.run import order
 from search.run.ledger import Run
-from search.stopping.rules import WAITING, decisive, quota, version_of
+from search.stopping.base import version_of
+from search.stopping.rules import decisive, quota, waits
 from trainables.files.durable import Record
 
 NAMED = 5  # rungs that are named; of more the number is told
@@ -50,9 +51,9 @@ def rung_table(found: list[rung_agreement.Rung]) -> Blocks:
 
 
 def unfilled(run: Run, found: list[rung_agreement.Rung]) -> str:
-    """Where sha or epochs:K stopped nothing because so many trials had diverged or failed before the rung."""
+    """Where a whole rung stopped nothing because so many trials had diverged or failed before the rung."""
     rule, planned, spared = run.identity.scheduler, len(run.search_trials), set(rung_agreement.spared_at(run).values())
-    if rule["name"] not in WAITING or version_of(rule) == 1 or not run.is_planned:
+    if not waits(rule) or version_of(rule) == 1 or not run.is_planned:
         return ""
     told, expected = [], planned
     for rung in (rung for rung in found if rung.epoch in decisive(rule, run.totals.epochs)):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis import mirrors
 from analysis.mirrors import refreshing
 from search.run import ledger
 
@@ -13,6 +12,8 @@ pytest.importorskip("tensorboard", reason='needs pip install -e ".[tensorboard]"
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
+
+from analysis.mirrors import tensorboard
 
 TAGS = {
     "train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "best/val_accuracy", "images_per_second",
@@ -61,7 +62,7 @@ def test_hyperparameters_and_the_end_of_the_trial_are_there(growing):
     assert start.hparams["lr"].number_value == 0.01
     assert start.hparams["augment"].string_value == "flip"
     end = metadata.parse_session_end_info_plugin_data(summaries[metadata.SESSION_END_INFO_TAG].plugin_data.content)
-    assert end.status == mirrors.tensorboard.STATUS["diverged"]
+    assert end.status == tensorboard.STATUS["diverged"]
 
 
 def test_a_second_conversion_writes_nothing(growing):
@@ -154,5 +155,5 @@ def test_a_trial_that_had_ended_is_not_encoded_again(growing, monkeypatch):
     growing.stop(0, 1)
     convert(growing)
     run = ledger.read(growing.folder)
-    monkeypatch.setattr(mirrors.tensorboard, "encode", lambda *_: pytest.fail("encoded again"))
-    mirrors.tensorboard.refresh(run, run)
+    monkeypatch.setattr(tensorboard, "encode", lambda *_: pytest.fail("encoded again"))
+    tensorboard.refresh(run, run)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.algorithms import plan
+from search.algorithms import base
 from search.algorithms.tpe import Told, define, frozen, suggest
 from spaces import Space, choice, integers, linked, logintegers, loguniform, uniform, when
 from trainables.config import key_of
@@ -59,7 +59,7 @@ def test_it_finds_better_points_than_random_ones():
     seeds = range(5)
     best = {
         draw: [max(trial.values[0] for trial in simulate(PLAIN, seed, 40, draw)) for seed in seeds]
-        for draw in (suggest, lambda space, seed, index, told: next(plan.redraws(space, seed, index)))
+        for draw in (suggest, lambda space, seed, index, told: next(base.redraws(space, seed, index)))
     }
     tpe, by_chance = (statistics.median(values) for values in best.values())
     assert tpe > by_chance / 2  # both below 0: at most half as far from the best
@@ -94,7 +94,7 @@ def test_trials_that_run_keep_others_away_from_where_they_are():
 
 def test_what_was_stopped_early_teaches_too():
     """Trials that are stopped below lr 0.001 and finished above it: the next points are above."""
-    drawn = [plan.redraws(PLAIN, 0, index) for index in range(30)]
+    drawn = [base.redraws(PLAIN, 0, index) for index in range(30)]
     told = []
     for point in map(next, drawn):
         good = point["lr"] > 1e-3
@@ -113,7 +113,7 @@ STATES = st.sampled_from(["finished", "stopped", "diverged", "failed", "running"
 def test_any_told_set_gives_a_new_point_that_may_be_trained(seed, states):
     told, seen = [Told(EVERYTHING.config(EVERYTHING.baseline), "running")], set()
     for index, status in enumerate(states):
-        config = EVERYTHING.config(next(plan.redraws(EVERYTHING, seed, index)))
+        config = EVERYTHING.config(next(base.redraws(EVERYTHING, seed, index)))
         values = [0.1 * (index % 7), 0.5] if status in ("finished", "stopped") else []
         told.append(Told(config, status, values))
         seen.add(key_of(config))
@@ -130,7 +130,7 @@ def test_what_optuna_is_told_is_what_it_would_have_asked_for(seed):
     """The frozen trial of a configuration, asked again, gives the configuration."""
     import optuna
 
-    point = next(plan.redraws(EVERYTHING, seed, 1))
+    point = next(base.redraws(EVERYTHING, seed, 1))
     trial = frozen(EVERYTHING, Told(EVERYTHING.config(point), "finished", [0.5]))
     assert define(EVERYTHING, optuna.trial.FixedTrial(trial.params)) == point
 

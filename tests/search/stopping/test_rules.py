@@ -1,14 +1,18 @@
-"""Successive halving as a pure function, held to Ray's: pytest tests/search/stopping/test_rules.py"""
+"""What is special about each rule, held to Ray's and numpy's: pytest tests/search/stopping/test_rules.py"""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search.run.decisions import Decisions
-from search.stopping.rules import cutoff, decide, decide_by_median, decisive, ideal_epochs, is_audited, milestones, rule
+from search.stopping import asha, median
+from search.stopping.asha import cutoff
+from search.stopping.base import milestones
+from search.stopping.ideal import ideal_epochs
+from search.stopping.rules import decisive, is_audited, rule
 from trainables.files import durable
 
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
@@ -24,9 +28,9 @@ def test_rungs_grow_by_the_reduction_factor_and_end_before_the_last_epoch(grace,
 
 
 def test_the_first_to_arrive_goes_on_and_a_worse_second_stops():
-    assert decide({1: []}, 1, 0.1, 3) == (False, None)
-    assert decide({1: [0.5]}, 1, 0.4, 3) == (True, 0.5)
-    assert decide({1: [0.5]}, 1, 0.5, 3) == (False, 0.5)
+    assert asha.RULE.judge(ASHA, [], [0.1]) == (False, None)
+    assert asha.RULE.judge(ASHA, [0.5], [0.4]) == (True, 0.5)
+    assert asha.RULE.judge(ASHA, [0.5], [0.5]) == (False, 0.5)
 
 
 def test_the_cutoff_is_the_quantile_above_which_one_in_factor_lies():
@@ -43,7 +47,7 @@ def test_the_cutoff_is_numpys_percentile_to_the_last_bit(ordered, factor):
 
 @given(accuracies.map(sorted).filter(lambda values: len(values) >= 3), st.floats(0, 1))
 def test_the_median_is_numpys(ordered, best):
-    assert decide_by_median(ordered, best) == (best < np.median(ordered), np.median(ordered))
+    assert median.RULE.judge({}, ordered, [best]) == (best < np.median(ordered), np.median(ordered))
 
 
 def test_of_ten_thousand_values_only_the_two_beside_the_cutoff_are_read():
@@ -56,7 +60,7 @@ def test_of_ten_thousand_values_only_the_two_beside_the_cutoff_are_read():
 
     ordered = Counted(place / 10_000 for place in range(10_000))
     cutoff(ordered, 3)
-    decide_by_median(ordered, 0.5)
+    median.RULE.judge({}, ordered, [0.5])
     assert ordered.read == 4
 
 
@@ -119,50 +123,6 @@ def test_median_counts_from_the_grace_period_on_and_needs_three_others(tmp_path)
     assert [decisions.stops(trial, 3, 0.2) for trial in (0, 1, 4)] == [False] * 3, "fewer than three others were there"
     assert not decisions.stops(5, 3, 0.4), "median of the averages 0.35, 0.4 and 0.45"
     assert decisions.stops(6, 3, 0.39)
-
-
-RULES = [ASHA, rule("median"), rule("median", 3), rule("asha", audit=0.4), rule("median", audit=0.4)]
-
-
-@pytest.mark.parametrize("scheduler", RULES, ids=str)
-@settings(max_examples=25)
-@given(curves=streams, data=st.data())
-def test_a_search_cut_anywhere_decides_the_rest_as_if_it_was_whole(tmp_path_factory, scheduler, curves, data):
-    order = data.draw(st.permutations([trial for trial in range(len(curves)) for _ in range(9)]))
-    whole, cut = (tmp_path_factory.mktemp("cut") / "decisions.jsonl" for _ in range(2))
-    calls = []
-    once = Decisions(whole, scheduler, 9, [])
-    play(lambda *call: calls.append(call) or once.stops(*call), curves, order)
-    position = data.draw(st.integers(0, len(calls)))
-    before = Decisions(cut, scheduler, 9, [])
-    for call in calls[:position]:
-        before.stops(*call)
-    after = Decisions(cut, scheduler, 9, durable.read_lines(cut))
-    for call in calls[max(0, position - 3) :]:  # the last rows are reported again
-        after.stops(*call)
-    assert durable.read_lines(cut) == durable.read_lines(whole)
-
-
-@pytest.mark.parametrize("name", ["asha", "median"])
-@settings(max_examples=25)
-@given(curves=streams, data=st.data())
-def test_audited_trials_run_on_and_change_nothing_for_the_others(tmp_path_factory, name, curves, data):
-    """The others are judged, in the same order of arrival, as if the audited trials had been stopped."""
-    order = data.draw(st.permutations([trial for trial in range(len(curves)) for _ in range(9)]))
-    plain, audited = (tmp_path_factory.mktemp("audit") / "decisions.jsonl" for _ in range(2))
-    stopped = play(Decisions(plain, rule(name), 9, [], seed=7).stops, curves, order)
-    scheduler = rule(name, audit=0.5)
-    stopped_then = play(Decisions(audited, scheduler, 9, [], seed=7).stops, curves, order)
-    spared = {trial for trial in stopped if is_audited(scheduler, 7, trial)}
-    assert stopped_then == {trial: epoch for trial, epoch in stopped.items() if trial not in spared}
-    facts = [
-        [{**line, "sequence": 0} for line in durable.read_lines(path) if line["trial"] not in spared]
-        for path in (plain, audited)
-    ]
-    assert facts[0] == facts[1]
-    marked = [line for line in durable.read_lines(audited) if line.get("audit")]
-    assert {line["trial"] for line in marked} == spared
-    assert {line["decision"] for line in marked} <= {"continue"}
 
 
 def test_a_tenth_is_audited_and_which_does_not_depend_on_the_number_of_trials():

@@ -240,7 +240,7 @@ def test_an_error_of_the_configuration_is_an_outcome_with_its_place(tmp_path, to
     (outcome,) = ledger(tmp_path)
     assert outcome["outcome"] == "failed"
     assert outcome["error"] == "RuntimeError: shapes do not match"
-    assert outcome["where"].startswith("test_trial.py:")
+    assert outcome["where"].startswith("test_checkpointing.py:")
     assert "Traceback" in (tmp_path / "error.txt").read_text()
 
 

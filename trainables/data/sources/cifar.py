@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from trainables.cli.progress import meter
+from trainables.data import cache
 from trainables.data.archive import Archive, mismatch
+from trainables.data.cache import Written
+from trainables.data.sources.base import Options, Source, save_training
 from trainables.data.unpickle import unpickle
 from trainables.errors import DataError
 
@@ -74,6 +78,27 @@ CIFAR100 = Archive(
 ARCHIVES = {archive.name: archive for archive in (CIFAR10, CIFAR100)}
 
 Labelled = tuple[np.ndarray, np.ndarray]  # images uint8 (N, 32, 32, 3), labels int64 (N,)
+
+
+def source(dataset: str, options: Options) -> Source:
+    """The source of cifar10 or cifar100. An archive is known by its hash: what was decoded from it serves without it."""
+    archive, data_dir = ARCHIVES[dataset], options.data_dir
+
+    def fetch() -> None:
+        from trainables.data import download
+
+        if located(archive, data_dir) is None:
+            download.fetch(archive, data_dir)
+
+    def write(folder: Path) -> Written:
+        found = located(archive, data_dir) or data_dir / archive.file
+        with meter(f"verifying and reading {found.name}", 1, "archives", bar=False):
+            (images, labels), test, classes = read(archive, found)
+        cache.save_split(folder, "test", *test)
+        save_training(folder, images, labels, round(len(labels) / 10))
+        return Written(classes)
+
+    return Source(dataset, cache.key(dataset, archive.sha256), write, fetch)
 
 
 def located(archive: Archive, data_dir: Path) -> Path | None:

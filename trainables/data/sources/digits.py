@@ -1,14 +1,35 @@
 """scikit-learn's handwritten digits as 32x32 RGB images: real, tiny, and there without any network."""
 
+from pathlib import Path
+
 import numpy as np
+
+from trainables.data import cache, split
+from trainables.data.cache import Written
+from trainables.data.sources.base import Options, Source, save_training
 
 CLASSES = tuple("0123456789")
 HELD_OUT = 300  # images of the validation and of the test split each; the other 1,197 are for training
 
 
+def source(dataset: str, _: Options) -> Source:
+    """The source of digits: always there."""
+    return Source(dataset, cache.key(dataset, ""), write)
+
+
+def write(folder: Path) -> Written:
+    """Decode and split all images, and save them as array files."""
+    images, labels = read()
+    test = split.stratified(labels, HELD_OUT, split.TEST)
+    rest = np.setdiff1d(np.arange(len(labels)), test)
+    cache.save_split(folder, "test", images[test], labels[test])
+    save_training(folder, images[rest], labels[rest], HELD_OUT)
+    return Written(CLASSES)
+
+
 def read() -> tuple[np.ndarray, np.ndarray]:
     """All 1,797 images, uint8 (N, 32, 32, 3), and their labels, int64 (N,)."""
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # takes a second or two to load
 
     bunch = load_digits()
     return enlarge(bunch.images.astype(np.int64)), bunch.target.astype(np.int64)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from trainables.data import loading
-from trainables.data.sources import image_folder
+from trainables.data import folder_tree, loading
 from trainables.errors import DataError
 
 
@@ -37,7 +36,7 @@ def test_two_folders_of_one_split_are_refused(make_tree, names):
     with pytest.raises(
         DataError, match=r"^two folders of \w+ images: .*pets: .* and .*\. Rename or remove one of them\.$"
     ):
-        image_folder.scan(root)
+        folder_tree.scan(root)
 
 
 def test_a_held_out_tenth_is_said(make_tree, tmp_path, capsys):
@@ -89,7 +88,7 @@ def test_many_places_are_one_line_with_the_fullest_first(make_tree):
         (root / place).mkdir()
         for number in range(files):
             (root / place / f"{number}.png").write_bytes(b"x")
-    words = image_folder.unread_words(image_folder.scan(root))
+    words = folder_tree.unread_words(folder_tree.scan(root))
     assert words.startswith(f"12 files not read: 5 in {root}/b, 3 in {root}/c, 2 in {root}/d, 2 elsewhere. ")
 
 
@@ -98,14 +97,14 @@ def test_hidden_files_are_nobodys_pictures(make_tree):
     for name in (".DS_Store", "train/.directory", "train/cat/._000.png", ".git/config"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"x")
-    assert image_folder.unread_words(image_folder.scan(root)) == ""
+    assert folder_tree.unread_words(folder_tree.scan(root)) == ""
 
 
 def test_an_endless_folder_is_counted_up_to_a_limit(make_tree, monkeypatch):
-    monkeypatch.setattr(image_folder, "MANY", 5)
+    monkeypatch.setattr(folder_tree, "MANY", 5)
     root = make_tree({"train": 20, "val": 3, "test": 5, "extra": 4})
     (root / "extra" / "again").symlink_to(root)  # which os.walk would follow forever, if it followed links
-    assert "5 or more in" in image_folder.unread_words(image_folder.scan(root))
+    assert "5 or more in" in folder_tree.unread_words(folder_tree.scan(root))
 
 
 def test_every_mistake_is_named_at_once(make_tree):
@@ -113,7 +112,7 @@ def test_every_mistake_is_named_at_once(make_tree):
     for empty in ("train/owl", "train/bee", "val/fox", "test/elk"):
         (root / empty).mkdir()
     with pytest.raises(DataError) as refused:
-        image_folder.scan(root)
+        folder_tree.scan(root)
     assert refused.value.message == f"unusable folder of images: {root}: 4 mistakes. Correct these:"
     named = [line.split(f"{root}/")[1].split(":")[0] for line in refused.value.details]
     assert named == ["train/bee", "train/owl", "test/elk", "val/fox"]
@@ -121,7 +120,7 @@ def test_every_mistake_is_named_at_once(make_tree):
 
 def test_what_is_left_without_some_images_is_held_to_the_same_rules(make_tree):
     root = make_tree({"train": 20, "val": 3, "test": 5})
-    found = image_folder.scan(root)
+    found = folder_tree.scan(root)
     kept = found.without({str(root / "train" / "cat" / "train003.png")})
     assert len(kept.splits["train"].paths) == 39
     with pytest.raises(DataError, match=r"^empty class: .*train/cat"):
@@ -132,12 +131,12 @@ def test_a_link_that_leads_nowhere_is_an_image_that_cannot_be_read_and_one_that_
     root = make_tree({"train": 20, "val": 3, "test": 5})
     (root / "train" / "cat" / "gone.png").symlink_to("nowhere.png")
     (root / "train" / "cat" / "gone.txt").symlink_to("nowhere.txt")
-    found = image_folder.scan(root)
-    assert f"1 file not read: 1 in {root}/train/cat. " in image_folder.unread_words(found)
+    found = folder_tree.scan(root)
+    assert f"1 file not read: 1 in {root}/train/cat. " in folder_tree.unread_words(found)
     assert "gone.png" in [name for name, *_ in found.listed["train"]["cat"]]
     (root / "train" / "cat" / "loop.png").symlink_to("loop.png")
     with pytest.raises(DataError, match=r"^cannot list images: .*/train/cat/loop\.png: Too many levels"):
-        image_folder.scan(root)
+        folder_tree.scan(root)
 
 
 @pytest.mark.parametrize("where", ["val", "train/c"])

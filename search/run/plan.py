@@ -5,19 +5,18 @@ depend on what earlier ones came to as well; those are drawn while the search ru
 """
 
 import itertools
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from search.algorithms.qmc import halton
+from search.algorithms.grid import check_grid
+from search.algorithms.qmc import quasi
+from search.algorithms.random import sample
 from search.records import Totals
 from spaces import Point, Space
 from trainables.config import key_of, trial_id
-from trainables.errors import SpaceError
 from trainables.files.durable import Record
 from trainables.seeds import derive
 
-ALGORITHMS = ("grid", "random", "qmc", "tpe")
-ATTEMPTS = 1000  # draws of one point before a space counts as used up
+DRAWN = {"random": sample, "qmc": quasi}
 
 
 def default_algorithm(space: Space) -> str:
@@ -114,53 +113,3 @@ def distinct(space: Space, algorithm: str, seed: int, warm: Sequence[Point]) -> 
         yield from ((point, "grid") for point in space.grid if is_new(point))
     elif algorithm in DRAWN:
         yield from ((point, algorithm) for point in DRAWN[algorithm](space, seed, len(seen), is_new))
-
-
-def check_grid(space: Space) -> None:
-    """Raises SpaceError for a space that has more points than can be listed."""
-    if not space.is_listed:
-        endless = ", ".join(key for key, value in space.searched.items() if value.listed() is None)
-        why = f"{endless} has a range" if endless else f"there are {space.combinations} combinations"
-        raise SpaceError(f"a grid needs a few values of each parameter, but {why}. Use --algo random.")
-
-
-IsNew = Callable[[Point], bool]
-
-
-def sample(space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
-    """Random points, each by its own dice; what was drawn before is drawn again."""
-    for index in itertools.count(first):
-        yield first_new(space, index, redraws(space, seed, index), is_new)
-
-
-def quasi(space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
-    """The points of one quasi-random sequence, in order, without those that are not new."""
-    places = itertools.count()
-    for index in itertools.count(first):
-        tries = (space.at(halton(seed, place, len(space.axes))) for place in itertools.islice(places, ATTEMPTS))
-        yield first_new(space, index, tries, is_new)
-
-
-DRAWN = {"random": sample, "qmc": quasi}
-
-
-def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -> Point:
-    """The first of these points that is new, else any that is left in a space that can be listed.
-
-    Raises:
-        SpaceError: there is none.
-    """
-    point = next(filter(is_new, tries), None) or next(filter(is_new, space.grid), None)
-    if point is None:
-        limited = " that its constraint allows" if space.is_limited else ""
-        raise SpaceError(
-            f"the space has only {index} different points{limited}. Ask for at most --num-samples {index}."
-        )
-    return point
-
-
-def redraws(space: Space, seed: int, index: int) -> Iterator[Point]:
-    """Point `index`, and what takes its place if it was drawn before."""
-    for attempt in range(ATTEMPTS):
-        dice = random.Random(derive(seed, "point", index, attempt))
-        yield space.at([dice.random() for _ in space.axes])

@@ -1,4 +1,4 @@
-"""Which configurations are tried: pytest tests/search/algorithms/test_plan.py"""
+"""Which configurations are tried: pytest tests/search/run/test_plan.py"""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spaces
-from search.algorithms import plan
 from search.records import Totals
+from search.run import plan
 from spaces import Space, choice, integers, uniform
 from trainables.config import trial_id_of_schema_1
 from trainables.errors import SpaceError

@@ -1,0 +1,3 @@
+"""The algorithms by their names in --algo."""
+
+ALGORITHMS = ("grid", "random", "qmc", "tpe")

@@ -1,0 +1,67 @@
+"""What every kind of data set gives: a Source. README.md says how a new kind is added."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+
+from trainables.data import cache, names, split
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set before it is decoded."""
+
+    name: str
+    key: str  # in the cache; changes with the images
+    write: cache.Write  # puts the array files into a folder
+    fetch: Callable[[], None] = lambda: None  # makes sure that write finds what it reads
+    notes: tuple[str, ...] = ()  # what is read otherwise than one might think, and what is not read
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command line says about images, beside their name."""
+
+    data_dir: Path  # where archives lie or are downloaded to
+    skip_bad: bool = False  # leave out the files of a folder that are no good images
+    progress: bool = True  # draw bars on a terminal
+
+
+class Kind(Protocol):
+    """A module of this package."""
+
+    def source(self, dataset: str, options: Options) -> Source:
+        """The source of a data set that has a name of this kind. Nothing is decoded or fetched yet."""
+
+
+def find(dataset: str, options: Options) -> Source:
+    """The source of a data set by its name.
+
+    Raises:
+        DataError: there is no such data set, or what its name says is not one.
+    """
+    module = names.SOURCES[names.form(dataset)]
+    return cast(Kind, importlib.import_module(f"{__package__}.{module}")).source(dataset, options)
+
+
+def save_training(folder: Path, images: np.ndarray, labels: np.ndarray, held_out: int) -> None:
+    """Save the splits train and val of images that come without a validation split.
+
+    Args:
+        images: uint8 (N, 32, 32, 3).
+        labels: int64 (N,).
+        held_out: how many are for validation.
+    """
+    train, val = divide(labels, held_out)
+    cache.save_split(folder, "train", images[train], labels[train])
+    cache.save_split(folder, "val", images[val], labels[val])
+
+
+def divide(labels: np.ndarray, held_out: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training and of the validation images, ascending; the same on every machine."""
+    val = split.stratified(labels, held_out, split.VALIDATION)
+    return np.setdiff1d(np.arange(len(labels)), val), val
