@@ -307,7 +307,7 @@ def run(
         grew = stack.enter_context(followers)  # once there is a run to follow
         try:
             with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:
-                attempts.train(path, settings, interrupts, lambda index, row: (notify(index, row), grew())[0])
+                attempts.train(path, settings, interrupts, telling(notify, grew))
             interrupts.end_in(None)
         except Interrupted:
             tell(write(path, settings))
@@ -319,6 +319,16 @@ def run(
         ended = ledger.read(path)
         finish(ended, settings, results)
     return int(any(trial.status == "failed" for trial in ended.trials))
+
+
+def telling(notify: "Notify", grew: Callable[[], None]) -> "Notify":
+    """Show a row or an ending, and then tell those who follow the ledger."""
+
+    def notify_and_tell(index: int, row: "Record | None") -> None:
+        notify(index, row)
+        grew()
+
+    return notify_and_tell
 
 
 @contextmanager

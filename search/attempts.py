@@ -67,9 +67,12 @@ def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> 
     Raises:
         RunError: no trial has run on what there is now, and some have run elsewhere.
     """
-    device, before = device_of(resources), ""
+    device = device_of(resources)
+    before = ""
     for trial in run.trials:
-        before = [before, *timing.devices(trial.folder)][-1]
+        used = timing.devices(trial.folder)
+        if used:
+            before = used[-1]
         if before == device:
             return
     if before and not allow_changes:

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import typer
+
 from trainables import config as settings
 from trainables.cli import signals
 from trainables.cli.execution import check_choice, execute
@@ -36,6 +38,7 @@ def own(name: str, **texts: str) -> Any:
 
 @app.command(cls=Command, help=with_examples(HELP, __doc__))
 def main(
+    context: typer.Context,
     dataset: Annotated[str, option("digits, cifar10, cifar100, folder:PATH or auto")] = "auto",
     data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
     skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
@@ -75,7 +78,7 @@ def main(
     version: Version = False,
 ) -> None:
     """Train one configuration as the flags have it."""
-    given = {key: value for key, value in locals().items() if key in settings.KEYS and value is not None}
+    given = {key: value for key, value in context.params.items() if key in settings.KEYS and value is not None}
     try:
         config = settings.complete(given)
     except SpaceError as error:

@@ -17,7 +17,8 @@ from analysis.ranking.best import Winner, chance, winner
 from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
 from analysis.render.markdown import NOTHING, count, plural, rendered, setting, settings
 from analysis.results import next_step
-from analysis.results.sections.leaderboard import as_csv, as_json, few_seeds
+from analysis.results.rows import as_csv, as_json
+from analysis.results.sections.explanation import few_seeds
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from search.status import LOST

@@ -12,7 +12,8 @@ from analysis.ranking.standing import stand
 from analysis.render.blocks import Foreign, Paragraph, Table, Words
 from analysis.render.markdown import one_line, percent, rendered, setting
 from analysis.results import across_runs
-from analysis.results.sections.leaderboard import as_csv, as_json, worded
+from analysis.results.rows import as_csv, as_json
+from analysis.results.sections.leaderboard import worded
 from search.run.ledger import Run
 from trainables.cli.execution import tell
 from trainables.config import unknown

@@ -11,7 +11,8 @@ from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
 from analysis.render.markdown import count, one_line, plural, rendered, setting
 from analysis.results import page
-from analysis.results.sections.leaderboard import as_csv, as_json, records, worded
+from analysis.results.rows import as_csv, as_json, records
+from analysis.results.sections.leaderboard import worded
 from search.run import local
 from search.run.ledger import Run, Trial
 from search.status import LOST

@@ -11,7 +11,7 @@ from analysis.ranking import test_scores
 from analysis.render.blocks import Table
 from analysis.render.markdown import NOTHING, percent, plural, rendered
 from analysis.results import next_step, page
-from analysis.results.sections.leaderboard import as_csv, as_json
+from analysis.results.rows import as_csv, as_json
 from search.run import lock
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial

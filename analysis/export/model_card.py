@@ -1,4 +1,4 @@
-"""The model card of an export: what the network is, how good it was found to be, and ten lines that load it."""
+"""The model card of an export: what the network is, how good it was found to be, and eleven lines that load it."""
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from trainables.objective import ACCURACY, Objective
 
 SNIPPET = """import json, sys, torch
 from safetensors.torch import load_file
-sys.path.insert(0, folder := ".")  # where this file is
+folder = "."  # where this file is
+sys.path.insert(0, folder)
 from model import build
 facts = json.load(open(f"{folder}/config.json"))
 network = build(facts["config"], len(facts["classes"])).eval()

@@ -9,7 +9,7 @@ from analysis.export.bundle import CONFIG, FORMAT, WEIGHTS
 from analysis.frame.dataframe import Row
 from analysis.render.blocks import Foreign, Table, Words
 from analysis.render.markdown import percent, rendered
-from analysis.results.sections.leaderboard import as_csv, as_json
+from analysis.results.rows import as_csv, as_json
 from trainables.errors import DataError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record

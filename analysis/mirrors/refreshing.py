@@ -66,10 +66,14 @@ def mirror(folder: Path, names: Sequence[str]) -> None:
 
 
 def database(file: Path) -> str:
-    """The address of an SQLite file; its path may hold ? or %, which mean something in an address."""
-    from sqlalchemy import URL
+    """The address of an SQLite file. A path with ? or % is quoted; others are not, because MLflow reads no quotes."""
+    from sqlalchemy import URL, make_url
 
-    return URL.create("sqlite", database=str(file.resolve())).render_as_string()
+    path = str(file.resolve())
+    plain = f"sqlite:///{path}"
+    if make_url(plain).database == path:
+        return plain
+    return URL.create("sqlite", database=path).render_as_string()
 
 
 def changed(run: Run, before: Run | None) -> list[Trial]:

@@ -65,7 +65,8 @@ def write_plot(plot: Plot) -> None:
         StorageError: the disk refused.
         Exception: whatever matplotlib raises.
     """
-    if is_drawn(plot.path, stamp := stamp_of(plot.values)):
+    stamp = stamp_of(plot.values)
+    if is_drawn(plot.path, stamp):
         return
     content = draw(plot.name, plot.values)
     durable.make_folder(plot.path.parent)

@@ -166,7 +166,8 @@ def confusion(picture: Picture) -> Figure:
     side = 1.6 + 0.42 * len(classes)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(shades := shade(np.nan_to_num(shares)), interpolation="none")
+    shades = shade(np.nan_to_num(shares))
+    axes.imshow(shades, interpolation="none")
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.5 or np.isnan(share):
             text = NOTHING if np.isnan(share) else f"{share:.0f}"

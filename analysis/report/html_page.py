@@ -26,7 +26,8 @@ from analysis.render.html import rendered
 from analysis.render.markdown import NOTHING, count, one_line, plural, setting
 from analysis.results import page as results
 from analysis.results.across_runs import all_records
-from analysis.results.sections.leaderboard import has_value, over_images, place, worded
+from analysis.results.sections.explanation import over_images
+from analysis.results.sections.leaderboard import has_value, place, worded
 from search.run.ledger import Run
 from trainables import written
 from trainables.errors import DeniedError

@@ -17,21 +17,10 @@ from analysis.ranking.standing import Standing, stand, stops_early
 from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
 from analysis.render.markdown import count, plain, rendered
 from analysis.results import majority, next_step
+from analysis.results.rows import as_csv, as_json, records
 from analysis.results.sections import answer, confirmation
-from analysis.results.sections.leaderboard import (
-    BEST_EPOCH,
-    as_csv,
-    as_json,
-    best_rows,
-    direction,
-    explanation,
-    few_seeds,
-    is_confirmed,
-    leaderboard,
-    records,
-    stopped_words,
-    tally,
-)
+from analysis.results.sections.explanation import BEST_EPOCH, direction, explanation, few_seeds, stopped_words
+from analysis.results.sections.leaderboard import best_rows, is_confirmed, leaderboard, tally
 from search.run.ledger import Run
 from trainables import written
 from trainables.config import unknown

@@ -9,7 +9,7 @@ from analysis.plots.plotted import each_picture
 from analysis.ranking.standing import Standing, stand
 from analysis.results import page
 from analysis.results.across_runs import all_records
-from analysis.results.sections.leaderboard import as_csv, as_json
+from analysis.results.rows import as_csv, as_json
 from search.run import ledger
 from search.run.ledger import Run
 from trainables.files import durable

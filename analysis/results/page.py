@@ -14,9 +14,10 @@ from analysis.render.markdown import count, one_line, rendered
 from analysis.results.copying import MARKER, NOTES
 from analysis.results.sections import answer, checks, confirmation, effects
 from analysis.results.sections.early_stopping import early_stopping
+from analysis.results.sections.explanation import Notes as Meaning
+from analysis.results.sections.explanation import explanation
 from analysis.results.sections.failures import failures
-from analysis.results.sections.leaderboard import TOP, best_rows, explanation, leaderboard, tally
-from analysis.results.sections.leaderboard import Notes as Meaning
+from analysis.results.sections.leaderboard import TOP, best_rows, leaderboard, tally
 from analysis.results.sections.provenance import provenance
 from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run

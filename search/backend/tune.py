@@ -47,7 +47,8 @@ class PlanSearcher(Searcher):
     def save(self, checkpoint_path: str) -> None:
         """Ray's snapshot of us is never used."""
 
-    restore = save
+    def restore(self, checkpoint_path: str) -> None:
+        """There is nothing to restore: see save."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Searcher, ()  # Ray pickles its Tuner to a file that nobody reads

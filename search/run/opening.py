@@ -197,8 +197,10 @@ def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool =
         if is_over
         else [*of_stopping(rule, totals, settings), *of_schedule(rule, totals, settings), *of_numba(settings)]
     )
-    if settings.algorithm == "grid" and (settings.num_samples or 0) > (points := len(settings.space.grid)):
-        found.append(f"the grid has {plural(points, 'point')}, so no more are tried")
+    if settings.algorithm == "grid":
+        points = len(settings.space.grid)
+        if (settings.num_samples or 0) > points:
+            found.append(f"the grid has {plural(points, 'point')}, so no more are tried")
     confirm, there = totals.confirm, totals.trials
     if confirm > there:
         found.append(

@@ -34,8 +34,12 @@ def shown(progress: Progress, console: Console) -> Iterator[Notify]:
     if not console.is_terminal:
         yield plain_lines(progress, console)
         return
+
+    def notify(index: int, row: Record | None) -> None:
+        progress.update(index, row)
+
     with Live(get_renderable=lambda: render(progress), console=console, refresh_per_second=4):
-        yield lambda index, row: (progress.update(index, row), None)[1]
+        yield notify
 
 
 def plain_lines(progress: Progress, console: Console) -> Notify:

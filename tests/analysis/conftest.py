@@ -241,7 +241,12 @@ def threads_seen(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> list[int]
     """How many threads torch had each time a network predicted, in a process that had two before; the runs say one."""
     seen: list[int] = []
     predict = loop.predict
-    monkeypatch.setattr(loop, "predict", lambda *given: [seen.append(torch.get_num_threads()), predict(*given)][1])
+
+    def watched(*given: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return predict(*given)
+
+    monkeypatch.setattr(loop, "predict", watched)
     torch.set_num_threads(2)
     return seen
 

@@ -104,7 +104,8 @@ def into(path: Path) -> Iterator[None]:
             os.dup2(original, target)
             os.close(original)
         for stream, error in zip(streams, before, strict=True):
-            if isinstance(raw := raw_of(stream), Lasting):
+            raw = raw_of(stream)
+            if isinstance(raw, Lasting):
                 raw.refusal = error
 
 

@@ -17,7 +17,7 @@ from analysis.render import commands
 from analysis.render.blocks import Blocks, Break, Code, Heading, Items, Words
 from analysis.render.markdown import count, plural, sentence, setting
 from analysis.results import majority, next_step
-from analysis.results.sections.leaderboard import FEW_SEEDS, standard_error
+from analysis.results.sections.explanation import FEW_SEEDS, standard_error
 from search.run.ledger import Run, Trial
 from spaces import Scheduler
 from trainables import written

@@ -9,19 +9,16 @@ from analysis.frame.dataframe import Row, rows_of
 from analysis.ranking.standing import Standing
 from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.render.markdown import NOTHING, cut, plural
+from analysis.results.sections.explanation import BEST_EPOCH, TIED, few_seeds, picked_configuration
 from analysis.results.sections.leaderboard import (
-    BEST_EPOCH,
     FEWEST,
-    TIED,
     WIDEST,
     Column,
     around,
     best_value,
     chance,
     distance,
-    few_seeds,
     named,
-    picked_configuration,
     place,
     possible_places,
     setting_of,

@@ -55,11 +55,11 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
     """The lines of the card, as they stand there but for the folder, give the probabilities that `predict` gives."""
     assert call("export", "lr_sweep-digits", "net")[0] == 0
     (snippet,) = re.findall(r"```python\n(.*?)```", Path("net/README.md").read_text(), re.DOTALL)
-    assert len(snippet.splitlines()) == 10
+    assert len(snippet.splitlines()) == 11
     assert snippet.strip() == model_card.SNIPPET
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("one.png")
-    own = snippet.replace('folder := "."', f"folder := {str(Path('net').resolve())!r}").replace(
+    own = snippet.replace('folder = "."', f"folder = {str(Path('net').resolve())!r}").replace(
         "torch.rand(1, 3, 32, 32)", f"torch.tensor({pixels.tolist()}).permute(2, 0, 1)[None] / 255"
     )
     assert own.count(str(Path("net").resolve())) == 1

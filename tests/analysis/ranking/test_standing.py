@@ -12,7 +12,7 @@ from analysis.ranking.statistics import t_factor
 from analysis.render.markdown import rendered
 from analysis.results import across_runs, page
 from analysis.results.sections import confirmation
-from analysis.results.sections.leaderboard import few_seeds
+from analysis.results.sections.explanation import few_seeds
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from analysis.frame import dataframe
 from analysis.results import files, page
-from analysis.results.sections.leaderboard import as_json, records
+from analysis.results.rows import as_json, records
 from analysis.verify import run_folder
 from analysis.verify.evidence import fits
 from search import records as recorded

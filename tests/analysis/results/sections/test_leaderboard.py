@@ -16,8 +16,8 @@ from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
 from analysis.render.blocks import without_links
 from analysis.render.markdown import count, plain, rendered
-from analysis.results import page
-from analysis.results.sections import leaderboard
+from analysis.results import page, rows
+from analysis.results.sections import explanation, leaderboard
 from search.run.ledger import Run, Trial
 from trainables.config import KEYS
 from trainables.models import cost as cost_of
@@ -121,7 +121,7 @@ def test_any_text_in_a_setting_leaves_the_shape(trial: Make, run: MakeRun, key: 
 
 def told(ranked: pd.DataFrame, seeds: int = 1) -> str:
     """What the columns mean, on a validation split of 300 images."""
-    return plain(tuple(leaderboard.explanation(ranked, 300, seeds).values()))
+    return plain(tuple(explanation.explanation(ranked, 300, seeds).values()))
 
 
 def test_the_words_say_which_test_was_made(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
@@ -142,7 +142,7 @@ def test_one_seed_is_unconfirmed(rates: Callable[[], list[Trial]], run: MakeRun)
 @pytest.fixture
 def records(trial: Make, run: MakeRun) -> list[Row]:
     trials = [trial(0, (0.5, 0.9), lr=0.1), trial(1, (0.6, 0.7), lr=0.2), trial(2, (), "planned", epochs=2, lr=0.3)]
-    return leaderboard.records(page.rank(run(trials)), ["lr"])
+    return rows.records(page.rank(run(trials)), ["lr"])
 
 
 def test_records_have_the_names_of_the_ledger_best_first(records: list[Row]) -> None:
@@ -160,20 +160,20 @@ def test_json_is_strict_and_exact(records: list[Row]) -> None:
     def refuse(text: str) -> float:
         raise AssertionError(text)
 
-    assert json.loads(leaderboard.as_json(records), parse_constant=refuse) == records
+    assert json.loads(rows.as_json(records), parse_constant=refuse) == records
 
 
 def test_csv_has_the_same_rows(records: list[Row]) -> None:
-    rows = list(csv.DictReader(io.StringIO(leaderboard.as_csv(records))))
-    assert [row["id"] for row in rows] == [record["id"] for record in records]
-    assert float(rows[0]["val_accuracy"]) == 0.9
-    assert rows[2]["val_accuracy"] == rows[2]["best_epoch"] == ""
-    assert rows[0]["best_epoch"] == "2"
+    found = list(csv.DictReader(io.StringIO(rows.as_csv(records))))
+    assert [row["id"] for row in found] == [record["id"] for record in records]
+    assert float(found[0]["val_accuracy"]) == 0.9
+    assert found[2]["val_accuracy"] == found[2]["best_epoch"] == ""
+    assert found[0]["best_epoch"] == "2"
 
 
 def test_no_trials_are_an_empty_list(run: MakeRun) -> None:
     empty = page.rank(run([], total=3))
-    assert leaderboard.as_json(leaderboard.records(empty, [])) == "[]\n"
+    assert rows.as_json(rows.records(empty, [])) == "[]\n"
     assert isinstance(empty, pd.DataFrame)
 
 

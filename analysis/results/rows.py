@@ -1,0 +1,40 @@
+"""The rows of a leaderboard for programs: JSON and CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.frame import valued
+from analysis.frame.dataframe import COSTS, METRICS, Row, keys_of, rows_of
+
+
+def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
+    """One dict of plain JSON values per trial, best first; `keys` are the searched hyperparameters."""
+    columns, value = list(ranked.columns), valued.objective_of(ranked).column
+    metrics = columns[columns.index(METRICS[0]) : columns.index("low")]
+    names = {key: key for key in ("id", "rank", "status", "epochs", *keys, *metrics)}
+    names |= {"low": f"{value}_low", "high": f"{value}_high", "tied": "tied_with_best"}
+    names |= {key: key for key in ("best_epoch", "epochs_allowed", *COSTS, "seed", "source", "index")}
+    if "seeds_asked" in columns:  # rows of several runs
+        names |= {"seeds_asked": "seeds"} | {key: key for key in ("confirmed", "confirmed_low", "confirmed_high")}
+    plain = ranked.reindex(columns=list(names)).rename(columns=names).astype(object)
+    return rows_of(plain.where(plain.notna(), None))
+
+
+def as_json(rows: list[Row]) -> str:
+    """A list with one object per line, so that a change of one trial is a change of one line."""
+    encode = json.JSONEncoder(allow_nan=False).encode  # one for all rows
+    lines = ",\n".join("  " + encode(row) for row in rows)
+    return f"[\n{lines}\n]\n" if rows else "[]\n"
+
+
+def as_csv(rows: list[Row]) -> str:
+    """The same rows; an absent value is an empty field."""
+    names, text = keys_of(rows), io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([row.get(name) for name in names] for row in rows)
+    return text.getvalue()

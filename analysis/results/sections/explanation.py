@@ -1,0 +1,259 @@
+"""What the columns of the leaderboard mean: its values, intervals, tests and places, of one run or of several."""
+
+import pandas as pd
+
+from analysis.frame import valued
+from analysis.ranking import best_interval, comparison
+from analysis.ranking.statistics import expected_best, t_factor
+from analysis.render.blocks import Bold, Code, Words
+from analysis.render.markdown import count, plural
+from analysis.results.sections.leaderboard import best_value, shares_places
+from trainables import written
+from trainables.objective import Objective
+
+Notes = dict[str, Words]  # what the columns of a table mean, and the rest that has to be said, by what it is about
+
+FEW_SEEDS = 3  # up to which an interval over seeds needs a word of explanation
+BEST_EPOCH = "The epoch was chosen on the same images, which flatters every row a little, most on few images."
+TIED: Words = (Code("1="), ": p is above 5 %.")
+METHODS = {
+    comparison.PAIRED: "exact McNemar test on the same images",
+    comparison.SEEDS: "paired t-test over the seeds",
+    comparison.ALLOWING: "t-test that allows for the luck of the images and of the seed",
+    comparison.UNPAIRED: "two-proportion z-test, which ignores that the images are the same and so sees less",
+    comparison.COUNTS: "the largest p-value of that test which the two counts allow",
+}
+
+
+def explanation(
+    ranked: pd.DataFrame,
+    images: int,
+    seeds: int,
+    costs: str = "",
+    is_confirmed: bool = False,
+    moved: tuple[float, float] | None = None,
+) -> Notes:
+    """What interval, rank, ties and costs (in these words) mean."""
+    finished, objective = ranked[ranked["status"] == "finished"], valued.objective_of(ranked)
+    is_tested = objective.is_accuracy or bool(finished["p_value"].notna().any())
+    notes: Notes = {
+        "val %": over_seeds(seeds, ranked) if seeds > 1 else over_images(images, objective, ranked),
+        "p": p_words(finished) if len(finished) > 1 and is_tested else "",
+        "cost": costs,
+        "place": place_words(ranked) if shares_places(ranked) else "",
+        "luck": luck(finished, images, seeds),
+        "stopped": stopped_words(seeds, objective) if "stopped" in set(ranked["status"]) else "",
+        "seed": one_seed(is_confirmed, moved, objective) if seeds == 1 else "",
+    }
+    return {about: words for about, words in notes.items() if words}
+
+
+def p_words(finished: pd.DataFrame) -> Words:
+    """What p and the tie mark are: of configurations where seeds were compared, of trained networks where images were."""
+    pairs = len(finished) * (len(finished) - 1) // 2
+    what = "configurations" if of_configurations(finished) else "trained networks"
+    return (
+        f"p: chance of so large a difference from the best between two {what} that are equally good ({method(finished)})"
+        f"{adjusted(pairs)}. ",
+        TIED,
+    )
+
+
+def adjusted(pairs: int) -> str:
+    """What was done about so many tests at once; of a single one there is nothing to do."""
+    if pairs == 1:
+        return ""
+    return (
+        f", adjusted by Holm for all {count(pairs)} pairs of finished rows, because the best was picked for being best"
+    )
+
+
+def of_configurations(ranked: pd.DataFrame) -> bool:
+    """Whether the tests are of configurations, because they know what another seed does, and not of trained networks."""
+    return bool(comparison.OF_CONFIGURATIONS & set(ranked["test"]))
+
+
+def place_words(ranked: pd.DataFrame) -> str:
+    """What the range of places is."""
+    if of_configurations(ranked):
+        return "place: where a configuration may stand among the finished ones; all of these hold at once in 95 % of searches."
+    return (
+        "place: where this trained network may stand among the finished ones; all of these hold at once for 95 % of the sets of "
+        "validation images that could have been drawn. It is no place of its configuration."
+    )
+
+
+def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: Objective) -> Words:
+    """What is not known of values of one seed, and what is where fresh ones showed how far a seed moves a row."""
+    head = Bold(f"{'One' if is_confirmed else 'Unconfirmed: one'} seed each.")
+    end = "The best of many values is partly luck: expect less from it on another seed or on new images."
+    above = " What fresh seeds made of the best stands above." if is_confirmed else ""
+    if moved:
+        far = 100 * moved[0] ** 0.5
+        return head, (
+            f" Intervals are about these trained networks. p and places are about their configurations: they allow for "
+            f"another seed, which moved one configuration and not the others by {far:.2f} points on the fresh seeds (standard "
+            f"deviation), and take it to move all alike. {end}{above}"
+        )
+    if not objective.is_accuracy:
+        end = end.replace("less", "worse")
+    what = "Intervals, p and places" if objective.is_accuracy else "Values"
+    return head, (
+        f" {what} are about these trained networks, not about their configurations: another seed trains "
+        "another network, and how far it moves a value is not known from one. No configuration is shown to be better than "
+        f"another. {end}{above}"
+    )
+
+
+def stopped_words(seeds: int, objective: Objective) -> str:
+    """Where rows stand that were stopped early."""
+    if seeds == 1:
+        return (
+            f"Trials stopped early rank below all finished ones, by what they had reached: their {written.heading(objective)} "
+            f"and {written.differences(objective)} are of a shorter training, and no test is made of them."
+        )
+    return (
+        "A configuration of which any seed was stopped early ranks below all finished ones, by the mean of what each seed had "
+        "reached. Early stopping judges each seed by itself, so these seeds may have trained for different numbers of epochs: "
+        "the order of such rows says little, and no test is made of them."
+    )
+
+
+def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None = None) -> str:
+    """What value and interval are of one trained network; `ranked` if its first row knows that it was picked."""
+    if not objective.is_accuracy:
+        return untested(images, objective)
+    return (
+        f"val %: accuracy on the {count(images)} validation images at the best epoch. {BEST_EPOCH} 95 % interval: Wilson's, of "
+        "one trained network, for the luck of which images were drawn; it covers no other seed."
+        + (picked_network(ranked) if ranked is not None else "")
+        + " Δ pp: percentage points behind the best."
+    )
+
+
+def untested(images: int, objective: Objective) -> str:
+    """The same for another objective than accuracy."""
+    return (
+        f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch; "
+        f"{written.better(objective)} is better. {BEST_EPOCH} Intervals and tests over images count those that are right, so "
+        f"they belong to accuracy alone and are left out. {behind(objective)}"
+    )
+
+
+def behind(objective: Objective) -> str:
+    """What the column of differences is."""
+    what = "percentage points behind the best" if written.is_percent(objective) else "the value minus that of the best"
+    return f"{written.differences(objective)}: {what}."
+
+
+def picked_network(ranked: pd.DataFrame) -> str:
+    """What the interval of the first row covers besides."""
+    number = best_interval.networks(ranked)
+    if best_value(ranked) is None or number < 2:
+        return ""
+    return (
+        f" That of the first row reaches further down: it was picked as the best of {count(number)} candidates, each epoch of "
+        f"each trial{spared(ranked)}. The others do not cover the choice of their epoch.{adaptive(ranked)}"
+    )
+
+
+def spared(ranked: pd.DataFrame) -> str:
+    """That epochs which were not trained count as well, where there are any."""
+    return ", also those that early stopping spared" if (ranked["status"] == "stopped").any() else ""
+
+
+def adaptive(ranked: pd.DataFrame) -> str:
+    """Why the interval of the first row may promise too much; nothing where it does not."""
+    if not best_interval.depends_on_values(ranked):
+        return ""
+    return " Some points were proposed because of earlier values, which this does not cover: the interval may be too short."
+
+
+def over_seeds(seeds: int, ranked: pd.DataFrame) -> str:
+    """What value and interval are of a configuration on several seeds."""
+    objective = valued.objective_of(ranked)
+    return (
+        f"{written.heading(objective)}: mean {written.name(objective)} over {seeds} seeds, each at its own best epoch"
+        f"{direction(objective)}. {BEST_EPOCH} 95 % interval: Student's over seeds; "
+        f"it covers the luck of the seed, but not that of which validation images were drawn.{picked_configuration(ranked)}"
+        f" {behind(objective)} epochs: of all seeds together.{few_seeds(seeds)}"
+    )
+
+
+def direction(objective: Objective) -> str:
+    """Which values are better, where that is not the accuracy's way."""
+    if objective.is_accuracy:
+        return ""
+    return (
+        f"; {written.better(objective)} is better, and tests over images, which belong to accuracy alone, are left out"
+    )
+
+
+def picked_configuration(ranked: pd.DataFrame) -> str:
+    """What the interval of the first row covers besides."""
+    if best_value(ranked) is None or int((ranked["status"] == "finished").sum()) < 2:
+        return ""
+    if ranked["low"].isna().iloc[0]:
+        return " The first row has none: its seeds came out the same."
+    return (
+        f" That of the first row also covers that these seeds picked it as the best of "
+        f"{count(int(best_interval.is_candidate(ranked).sum()))}; it takes the spread of the others into account, and may be the "
+        f"shorter one for that.{adaptive(ranked)}"
+    )
+
+
+def few_seeds(seeds: int) -> str:
+    """Why an interval over two or three seeds is as wide as it is; nothing where there are more."""
+    if not 2 <= seeds <= FEW_SEEDS:
+        return ""
+    factor, many = t_factor(seeds), t_factor(FEW_SEEDS + 2)
+    return (
+        f" {seeds} seeds: the interval is wide because so few values hardly show their own spread; it is the standard error "
+        f"times {factor:.1f}, which with {FEW_SEEDS + 2} seeds would be {many:.1f}."
+    )
+
+
+def luck(finished: pd.DataFrame, images: int, seeds: int) -> str:
+    """How much better than it is the best of so many equal ones would look."""
+    error = standard_error(finished, images, seeds)
+    if len(finished) < 2 or not error > 0:
+        return ""
+    gain, objective = expected_best(len(finished)) * error, valued.objective_of(finished)
+    side = "above" if objective.mode == "max" else "below"
+    what = "the seed" if seeds > 1 else "the images drawn"
+    who = "" if seeds > 1 else " networks"
+    every = "both" if len(finished) == 2 else f"all {count(len(finished))}"
+    return (
+        f"Luck of the best: were {every}{who} equally good, the one on top would still be expected to lie "
+        f"{written.apart(objective, gain)} {side} its true value, by {what} alone."
+    )
+
+
+def standard_error(finished: pd.DataFrame, images: int, seeds: int) -> float:
+    """How far chance moves a value, as a standard deviation; NaN over images of another objective than accuracy.
+
+    Over seeds, from the spread within configurations. Over images, from those that only one of a row and the best gets
+    right, among the rows tied with it: what both get right or wrong moves both alike.
+    """
+    if finished.empty:
+        return float("nan")
+    if seeds > 1 and "deviation" in finished:
+        return float((finished["deviation"] ** 2).mean() ** 0.5 / seeds**0.5)
+    objective = valued.objective_of(finished)
+    if not objective.is_accuracy:
+        return float("nan")
+    unlike = finished["discordant"][finished["tied"]].iloc[1:].mean()
+    if not pd.isna(unlike):
+        return float((unlike / 2) ** 0.5 / images)
+    share = valued.values(finished).iloc[0]
+    return float((share * (1 - share) / images) ** 0.5)
+
+
+def method(ranked: pd.DataFrame) -> str:
+    """Which tests compared the rows with the best."""
+    used = ranked["test"].value_counts()
+    kinds = [kind for kind in METHODS if kind in used]
+    if len(kinds) == 1:
+        return METHODS[kinds[0]]
+    rest = [f"for {plural(int(used[kind]), 'row')} {METHODS[kind]}" for kind in kinds[1:]]
+    return "; ".join([METHODS[kinds[0]], *rest])
