@@ -7,9 +7,9 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
+from analysis.frame.network_cost import NAMES
 from analysis.render.blocks import Blocks, Bold, Link, Table, Words, paragraphs
 from analysis.render.markdown import NOTHING, count, cut, plain, plural, setting
-from analysis.frame.network_cost import NAMES
 from search.status import LOST
 from trainables import written
 

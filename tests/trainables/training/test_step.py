@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.trainables.training.test_loop import SMALL
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tests.trainables.training.test_loop import SMALL
 from trainables.config import AUGMENTATIONS, MODELS, OPTIMIZERS, SCHEDULES, complete
 from trainables.training import step as step_module
 from trainables.training.augmentations import augment
