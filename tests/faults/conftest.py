@@ -237,7 +237,7 @@ SWEEP = (
     "fp32",
     "--quiet",
 )
-MEET = '    __import__("injected").meet(config, epoch)\n'  # what the sources of a Search do at the start of each epoch
+MEET = '    __import__("injected").meet(step.training.config, epoch)\n'  # what the sources of a Search do at the start of each epoch
 SHARES = "shares_gpu=0 < resources.gpus < 1"
 INJECTED = '''
 import ctypes, json, os, pathlib, time
@@ -333,7 +333,7 @@ def searches(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / package, place / "source" / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "run_search.py", place / "source")
     train = place / "source" / "trainables" / "training" / "loop.py"
-    began = "    config, device = training.config, train_set[0].device\n"
+    began = "    step.begin(epoch)\n"
     assert train.read_text().count(began) == 1
     train.write_text(train.read_text().replace(began, began + MEET))
     attempts = place / "source" / "search" / "attempts.py"  # as if they shared a GPU, so that its memory can run out

@@ -177,7 +177,7 @@ def test_the_card_has_validation_confirmed_and_test(trained_run: Path) -> None:
         run.decisions,
         tests,
     )
-    facts = {"classes": ["a", "b|c"], "trained_on": "train", "epoch": 2, "trial": "x", "run": "r"}
+    facts = {"classes": ["a", "b|c"], "trained_on": "train", "epoch": 2, "trial": "x", "run": "r", "config": {}}
     text = model_card.card(whole, whole.trials[0], facts)
     assert f"{100 * best['val_accuracy']:.2f} (95 % interval" in text
     assert "mean of 2 fresh seeds" in text
