@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from search.algorithms import table as algorithms
 from spaces import Scheduler
 from trainables.cli.paths import DATA_DIR
 from trainables.errors import UsageError
@@ -67,7 +68,7 @@ class Flags:
     )  # fmt: skip
     max_params: int | None = flag(None, SPACE, IDENTITY, "train no network with more weights than this", least=1)
     algo: str | None = flag(
-        None, SPACE, IDENTITY, "grid, random, qmc or tpe", unset="grid if the space has only choices, else random"
+        None, SPACE, IDENTITY, algorithms.described(), unset="grid if the space has only choices, else random"
     )
     num_samples: int | None = flag(
         None, SPACE, TOTAL, "number of trials", unset="the whole grid, or the space's number", least=1

@@ -25,11 +25,15 @@ from scipy.special import log_ndtr, ndtri, stdtrit
 from analysis.frame import valued
 from analysis.ranking import seed_variance, statistics
 from analysis.ranking.statistics import LEVEL, Array
+from search.algorithms.table import ALGORITHMS, adaptive
 from search.status import LOST
 
 BELOW = LEVEL / 2  # chance that the lower end lies too high; the same is left for the upper one
 FAR = 40.0  # standard errors; no bound lies further away
-ADAPTIVE = ("tpe", "warm")  # sources of points that depend on values seen before, maybe on the same images
+ADAPTIVE = {
+    "warm",
+    *filter(adaptive, ALGORITHMS),
+}  # sources of points that depend on earlier values, maybe on the same images
 
 
 def of_images(hits: int, images: int, candidates: int, own: int, lead: float | None) -> tuple[float, float]:
@@ -148,4 +152,4 @@ def is_candidate(ranked: pd.DataFrame) -> pd.Series:
 
 def depends_on_values(ranked: pd.DataFrame) -> bool:
     """Whether values seen before decided what was tried, so that the candidates are not what this interval takes them for."""
-    return bool(set(ranked["source"]) & set(ADAPTIVE))
+    return bool(set(ranked["source"]) & ADAPTIVE)

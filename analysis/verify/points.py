@@ -1,7 +1,7 @@
-"""trials.jsonl: every point is the one that its algorithm draws, given the space, the seed and what TPE was told.
+"""trials.jsonl: every point is the one that its algorithm draws, given the space, the seed and what an adaptive one was told.
 
-Points are only drawn again where that is possible: the space is still the one whose hash is in run.json, and for TPE
-Optuna the version that drew them.
+Points are only drawn again where that is possible: the space is still the one whose hash is in run.json, and the
+libraries of an adaptive algorithm (Optuna for TPE) have the versions that drew them.
 """
 
 import importlib.metadata
@@ -12,8 +12,8 @@ from typing import Any
 import spaces
 from analysis.verify.evidence import Evidence, Line
 from analysis.verify.trial import TrialFiles
-from search.algorithms.table import ALGORITHMS
-from search.algorithms.tpe import Told, suggest
+from search.algorithms.base import Adaptive, Told
+from search.algorithms.table import ALGORITHMS, adaptive
 from search.records import Identity, Totals
 from search.run import growth, plan
 from search.status import ENDED
@@ -49,8 +49,8 @@ def check_points(
     for line, point in zip(firsts, expected, strict=False):
         if line.record["config"] != point["config"] or line.record["source"] != point["source"]:
             evidence.wrong(line.where, f"another point than the one that {identity.algorithm} draws")
-    if identity.algorithm == "tpe":
-        check_grown(evidence, identity, space, firsts[len(expected) :], len(expected), lines, trials)
+    if algorithm := adaptive(identity.algorithm):
+        check_grown(evidence, identity, algorithm, space, firsts[len(expected) :], len(expected), lines, trials)
 
 
 def rebuilt(identity: Identity) -> Space | None:
@@ -84,10 +84,10 @@ def is_point(point: Any, space: Space) -> bool:
 
 
 def check_grown(
-    evidence: Evidence, identity: Identity, space: Space, drawn: Sequence[Line], first: int, lines: Sequence[Line],
-    trials: Mapping[int, TrialFiles],
+    evidence: Evidence, identity: Identity, algorithm: Adaptive, space: Space, drawn: Sequence[Line], first: int,
+    lines: Sequence[Line], trials: Mapping[int, TrialFiles],
 ) -> None:  # fmt: skip
-    """The points of TPE, each from what its line says it was told.
+    """The points of an adaptive algorithm, each from what its line says it was told.
 
     Args:
         drawn: their lines; `first` is the number of the first of these points.
@@ -95,9 +95,10 @@ def check_grown(
     """
     where = {line.where for line in drawn}
     if strangers := [line for line in lines if "told" in line.record and line.where not in where]:
-        evidence.wrong(strangers[0].where, "told, but no point of tpe was drawn here")
+        evidence.wrong(strangers[0].where, f"told, but no point of {identity.algorithm} was drawn here")
         return
-    is_same = identity.versions.get("optuna") == importlib.metadata.version("optuna")
+    is_same = all(identity.versions.get(name) == importlib.metadata.version(name) for name in algorithm.libraries)
+    own = identity.algorithm
     records = [line.record for line in lines]
     curves = {
         line.record["index"]: (line.record["config"], [trial.value(epoch) for epoch in range(1, 1 + len(trial.rows))])
@@ -111,13 +112,17 @@ def check_grown(
             evidence.wrong(line.where, f"told is wrong: {problem}")
             return  # nothing after it can be drawn
         told = growth.to_tell(growth.trials_told([*before, line.record]), curves)
-        if line.record["source"] != "tpe" or (is_same and not is_drawn(space, identity, number, told, line.record)):
-            evidence.wrong(line.where, "another point than the one that tpe draws from what it was told")
+        if line.record["source"] != own or (
+            is_same and not is_drawn(algorithm, space, identity, number, told, line.record)
+        ):
+            evidence.wrong(line.where, f"another point than the one that {own} draws from what it was told")
 
 
-def is_drawn(space: Space, identity: Identity, number: int, told: list[Told], record: Record) -> bool:
+def is_drawn(
+    algorithm: Adaptive, space: Space, identity: Identity, number: int, told: list[Told], record: Record
+) -> bool:
     try:
-        found = space.config(suggest(space, identity.seed, number, told, identity.objective))
+        found = space.config(algorithm.suggest(space, identity.seed, number, told, identity.objective))
     except SpaceError:
         return False
     return key_of(found) == key_of(record["config"])

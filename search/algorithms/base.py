@@ -1,14 +1,77 @@
-"""What algorithms share: a point that is new, and the dice of a point."""
+"""What a search algorithm is, and what several share: a point that is new, and the dice of a point. Pure functions; no Ray."""
 
 import random
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from search.status import Status
 from spaces import Point, Space
 from trainables.errors import SpaceError
+from trainables.objective import ACCURACY, Objective
 from trainables.seeds import derive
 
 ATTEMPTS = 1000  # draws of one point before a space counts as used up
-IsNew = Callable[[Point], bool]
+IsNew = Callable[
+    [Point], bool
+]  # whether a point may be trained and was not drawn before; it counts as drawn from then on
+
+
+class Algorithm:
+    """Chooses the points of a search; a file of this folder has one as ALGORITHM.
+
+    Attributes:
+        libraries: whose version decides which points it draws; run.json names it.
+    """
+
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def size(self, space: Space, asked: int | None) -> int:
+        """The number of points: what is asked for, or the space's own number, at most as many as there are.
+
+        Raises:
+            SpaceError: it cannot draw from this space.
+        """
+        return asked or (min(space.samples, len(space.grid)) if space.is_listed else space.samples)
+
+
+class Planned(Algorithm, ABC):
+    """Its points are known before the first trial starts. Point i depends on the space, the seed and i alone."""
+
+    @abstractmethod
+    def points(self, space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
+        """New points one after the other, each of them asked of is_new.
+
+        Args:
+            first: index in the search of the first of them.
+
+        Raises:
+            SpaceError: it cannot draw from this space, or there is no other point.
+        """
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one earlier trial had come to when a point was drawn."""
+
+    config: Mapping[str, Any]
+    status: Status
+    values: Sequence[float] = ()  # of each committed epoch of a trial that ended
+
+
+class Adaptive(Algorithm, ABC):
+    """Its points depend on what the trials before them came to, and on nothing else than the arguments of `suggest`."""
+
+    @abstractmethod
+    def suggest(
+        self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective = ACCURACY
+    ) -> Point:
+        """Point `index` of a search, given what all trials before it had come to: a new one that may be trained.
+
+        Raises:
+            SpaceError: the space has no other point.
+        """
 
 
 def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -> Point:

@@ -1,7 +1,21 @@
-"""Every combination once."""
+"""Every combination once, in the order of the space."""
 
-from spaces import Space
+from collections.abc import Iterator
+
+from search.algorithms.base import IsNew, Planned
+from spaces import Point, Space
 from trainables.errors import SpaceError
+
+
+class Grid(Planned):
+    def size(self, space: Space, asked: int | None) -> int:
+        """What is asked for, at most all; all by default."""
+        check_grid(space)
+        return min(asked or len(space.grid), len(space.grid))
+
+    def points(self, space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
+        check_grid(space)
+        return filter(is_new, space.grid)
 
 
 def check_grid(space: Space) -> None:
@@ -10,3 +24,6 @@ def check_grid(space: Space) -> None:
         endless = ", ".join(key for key, value in space.searched.items() if value.listed() is None)
         why = f"{endless} has a range" if endless else f"there are {space.combinations} combinations"
         raise SpaceError(f"a grid needs a few values of each parameter, but {why}. Use --algo random.")
+
+
+ALGORITHM = Grid()

@@ -9,19 +9,21 @@ import itertools
 import random
 from collections.abc import Iterator
 
-from search.algorithms.base import ATTEMPTS, IsNew, first_new
+from search.algorithms.base import ATTEMPTS, IsNew, Planned, first_new
 from spaces import Point, Space
 from trainables.seeds import derive
 
 SMALLEST = 2.0**-40  # digits that are worth less than this change no value
 
 
-def quasi(space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
-    """The points of one quasi-random sequence, in order, without those that are not new."""
-    places = itertools.count()
-    for index in itertools.count(first):
-        tries = (space.at(halton(seed, place, len(space.axes))) for place in itertools.islice(places, ATTEMPTS))
-        yield first_new(space, index, tries, is_new)
+class Quasi(Planned):
+    """The points of one sequence, in order, without those that are not new."""
+
+    def points(self, space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
+        places = itertools.count()
+        for index in itertools.count(first):
+            tries = (space.at(halton(seed, place, len(space.axes))) for place in itertools.islice(places, ATTEMPTS))
+            yield first_new(space, index, tries, is_new)
 
 
 def halton(seed: int, index: int, dimensions: int) -> list[float]:
@@ -55,3 +57,6 @@ def primes() -> Iterator[int]:
         if all(number % prime for prime in found):
             found.append(number)
             yield number
+
+
+ALGORITHM = Quasi()

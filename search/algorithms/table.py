@@ -1,3 +1,26 @@
-"""The algorithms by their names in --algo."""
+"""The search algorithms by their names in --algo; the file of each is called as it is."""
+
+import functools
+import importlib
+
+from search.algorithms.base import Adaptive, Algorithm
 
 ALGORITHMS = ("grid", "random", "qmc", "tpe")
+
+
+@functools.cache
+def load(name: str) -> Algorithm:
+    """The algorithm of one of these names: ALGORITHM of its file."""
+    found: Algorithm = importlib.import_module(f"search.algorithms.{name}").ALGORITHM
+    return found
+
+
+def adaptive(name: str) -> Adaptive | None:
+    """The algorithm of that name if it chooses points by what earlier ones came to; none for another, or an unknown one."""
+    found = load(name) if name in ALGORITHMS else None
+    return found if isinstance(found, Adaptive) else None
+
+
+def described() -> str:
+    """All names in one line, for the help."""
+    return f"{', '.join(ALGORITHMS[:-1])} or {ALGORITHMS[-1]}"

@@ -8,11 +8,9 @@ slots do not all look at the same place. Study and sampler are made anew for eac
 import itertools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.algorithms import base
-from search.status import Status
+from search.algorithms.base import Adaptive, Told, first_new, redraws
 from spaces import Choice, Point, Range, Space, by_axis, rows
 from trainables.config import key_of
 from trainables.objective import ACCURACY, Objective
@@ -25,32 +23,24 @@ if TYPE_CHECKING:
 ATTEMPTS = 50  # points asked for in a row before it is drawn at random: they were all known or not allowed
 
 
-@dataclass(frozen=True)
-class Told:
-    """What one earlier trial had come to when a point was drawn."""
-
-    config: Mapping[str, Any]
-    status: Status
-    values: Sequence[float] = ()  # of each committed epoch of a trial that ended
-
-
-def suggest(space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective = ACCURACY) -> Point:
-    """Point `index` of a search, given what all trials before it had come to: a new configuration that may be trained.
-
-    Finished trials count with their best epoch, those stopped early as pruned with their curve, diverged and failed ones
-    as failed. The first ten that finished or were stopped are waited for with random points (Optuna's default).
-
-    Raises:
-        SpaceError: the space has no other point.
+class Tpe(Adaptive):
+    """Finished trials count with their best epoch, those stopped early as pruned with their curve, diverged and failed ones as
+    failed. The first ten that finished or were stopped are waited for with random points (Optuna's default).
     """
-    known = {key_of(trial.config) for trial in told}
 
-    def is_new(point: Point) -> bool:
-        config = space.config(point)
-        return key_of(config) not in known and space.refusal(config) is None
+    libraries = ("optuna",)
 
-    asked = itertools.islice(points(space, derive(seed, "tpe", index), told, objective), ATTEMPTS)
-    return base.first_new(space, index, itertools.chain(asked, base.redraws(space, seed, index)), is_new)
+    def suggest(
+        self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective = ACCURACY
+    ) -> Point:
+        known = {key_of(trial.config) for trial in told}
+
+        def is_new(point: Point) -> bool:
+            config = space.config(point)
+            return key_of(config) not in known and space.refusal(config) is None
+
+        asked = itertools.islice(points(space, derive(seed, "tpe", index), told, objective), ATTEMPTS)
+        return first_new(space, index, itertools.chain(asked, redraws(space, seed, index)), is_new)
 
 
 def points(space: Space, seed: int, told: Sequence[Told], objective: Objective = ACCURACY) -> Iterator[Point]:
@@ -134,3 +124,6 @@ def placed(members: Mapping[str, Range], config: Mapping[str, Any]) -> tuple["Ba
     if range_.whole:
         return IntDistribution(range_.low, range_.high, log=range_.log), config[key]
     return FloatDistribution(range_.low, range_.high, log=range_.log), config[key]
+
+
+ALGORITHM = Tpe()

@@ -1,4 +1,4 @@
-"""A plan that grows while the search runs: a point of TPE is drawn when a slot is free, from what is known then.
+"""A plan that grows while the search runs: an adaptive algorithm draws a point when a slot is free, from what is known.
 
 What it was told stands in its line of trials.jsonl, so that anybody can draw it again: trials that ended since the line
 before, as [index, status, epochs], and the indices of those that had not. A status counts until a later line says another.
@@ -7,7 +7,8 @@ before, as [index, status, epochs], and the indices of those that had not. A sta
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from search.algorithms.tpe import Told, suggest
+from search.algorithms.base import Told
+from search.algorithms.table import adaptive
 from search.records import Totals
 from search.run import ledger, plan
 from spaces import Space
@@ -44,8 +45,10 @@ def next_line(run: ledger.Run, space: Space, history: Sequence[Totals], lines: S
         return plan.replica(first, len(run.trials), seed, replicate)
     told = news(trials, lines)
     known = to_tell(trials_told([*lines, {"told": told}]), curves(run))
-    drawn = suggest(space, seed, point, known, run.identity.objective)
-    return {**plan.entry(len(run.trials), space, drawn, "tpe", seed), "told": told}
+    algorithm = adaptive(run.identity.algorithm)
+    assert algorithm, "any other plan is whole from the start"
+    drawn = algorithm.suggest(space, seed, point, known, run.identity.objective)
+    return {**plan.entry(len(run.trials), space, drawn, run.identity.algorithm, seed), "told": told}
 
 
 def news(trials: Sequence[ledger.Trial], lines: Sequence[Record]) -> Record:

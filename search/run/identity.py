@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import trainables
+from search.algorithms.table import load
 from search.records import SCHEMA, Identity
 from search.settings import Settings
 from search.stopping import rules
@@ -73,7 +74,7 @@ def scheduler(settings: Settings) -> Record:
 
 def libraries(settings: Settings) -> tuple[str, ...]:
     """Those whose version is recorded."""
-    return ("ray", "torch", "numpy", "numba", *(["optuna"] if settings.algorithm == "tpe" else []))
+    return ("ray", "torch", "numpy", "numba", *load(settings.algorithm).libraries)
 
 
 def code_hash() -> str:

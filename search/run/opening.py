@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from search.algorithms.table import adaptive
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.run import confirmation, identity, order, plan
@@ -58,14 +59,14 @@ def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> R
 
 
 def drawn(folder: Path, settings: Settings, history: list[Totals]) -> list[Record]:
-    """The points that are known: all that were asked for, or with TPE those that were drawn so far.
+    """The points that are known: all that were asked for, or with an adaptive algorithm those that were drawn so far.
 
     Raises:
         SpaceError: the space has fewer points than asked for.
     """
     count = history[-1].trials
     points = plan.draw(settings.space, settings.algorithm, count, settings.seed, settings.warm_points)
-    if settings.algorithm == "tpe":
+    if adaptive(settings.algorithm):
         plan.draw(settings.space, "random", count, settings.seed)  # finds out now whether there are so many
         points += plan.first_lines(searched_lines(folder), history)[len(points) :]
     return points
@@ -212,10 +213,10 @@ def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool =
 def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
     """What the early stopping that was asked for cannot do."""
     epochs, found = totals.epochs, []
-    if settings.algorithm == "tpe" and waits(rule) and decisive(rule, epochs):
+    if adaptive(settings.algorithm) and waits(rule) and decisive(rule, epochs):
         found.append(
-            f"tpe has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so they are random; "
-            "use asha, median or none"
+            f"{settings.algorithm} has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so "
+            "they are random; use asha, median or none"
         )
     if rule["name"] != "none" and not decisive(rule, epochs):
         found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")

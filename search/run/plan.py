@@ -1,22 +1,19 @@
 """Which configurations are tried, in which order. Point i depends on the space, the seed and i alone.
 
-So a larger number of trials only appends, and a search that was interrupted draws the same points again. Points of TPE
-depend on what earlier ones came to as well; those are drawn while the search runs (search/algorithms/tpe.py), not here.
+So a larger number of trials only appends, and a search that was interrupted draws the same points again. Points of an
+adaptive algorithm depend on what earlier ones came to as well; those are drawn while the search runs (search/run/growth.py).
 """
 
 import itertools
 from collections.abc import Iterator, Sequence
 
-from search.algorithms.grid import check_grid
-from search.algorithms.qmc import quasi
-from search.algorithms.random import sample
+from search.algorithms.base import Planned
+from search.algorithms.table import load
 from search.records import Totals
 from spaces import Point, Space
 from trainables.config import key_of, trial_id
 from trainables.files.durable import Record
 from trainables.seeds import derive
-
-DRAWN = {"random": sample, "qmc": quasi}
 
 
 def default_algorithm(space: Space) -> str:
@@ -29,16 +26,13 @@ def size(space: Space, algorithm: str, asked: int | None) -> int:
     Raises:
         SpaceError: a grid over an interval.
     """
-    if algorithm == "grid":
-        check_grid(space)
-        return min(asked or len(space.grid), len(space.grid))
-    return asked or (min(space.samples, len(space.grid)) if space.is_listed else space.samples)
+    return load(algorithm).size(space, asked)
 
 
 def draw(space: Space, algorithm: str, count: int, seed: int, warm: Sequence[Point] = ()) -> list[Record]:
     """The first `count` points as lines of trials.jsonl, on the run's own seed: baseline, then warm, then drawn ones.
 
-    Of TPE only those that can be known beforehand.
+    Of an adaptive algorithm only those that can be known beforehand.
 
     Args:
         warm: points of an earlier run, tried right after the baseline.
@@ -75,7 +69,7 @@ def replicate_seed(seed: int, replicate: int) -> int:
 def replicates(points: Sequence[Record], history: Sequence[Totals], seed: int) -> list[Record]:
     """The lines of trials.jsonl for these points, each on as many seeds as were asked for.
 
-    They end before the first point that is not among these: TPE has not drawn it yet.
+    They end before the first point that is not among these: it has not been drawn yet.
     """
     known = itertools.takewhile(lambda place: place[0] < len(points), order(history))
     return [replica(points[point], index, seed, replicate) for index, (point, replicate) in enumerate(known)]
@@ -87,7 +81,7 @@ def first_lines(lines: Sequence[Record], history: Sequence[Totals]) -> list[Reco
 
 
 def replica(line: Record, index: int, seed: int, replicate: int) -> Record:
-    """A point's line on the seed of another replicate. What TPE was told stands at the first one only."""
+    """A point's line on the seed of another replicate. What an algorithm was told stands at the first one only."""
     trial_seed = replicate_seed(seed, replicate)
     found = {**line, "index": index, "id": trial_id(line["config"], trial_seed), "seed": trial_seed}
     if replicate:
@@ -108,8 +102,6 @@ def distinct(space: Space, algorithm: str, seed: int, warm: Sequence[Point]) -> 
 
     given = [(dict(space.baseline), "baseline"), *((point, "warm") for point in warm)]
     yield from ((point, source) for point, source in given if is_new(point))
-    if algorithm == "grid":
-        check_grid(space)
-        yield from ((point, "grid") for point in space.grid if is_new(point))
-    elif algorithm in DRAWN:
-        yield from ((point, algorithm) for point in DRAWN[algorithm](space, seed, len(seen), is_new))
+    chosen = load(algorithm)
+    if isinstance(chosen, Planned):
+        yield from ((point, algorithm) for point in chosen.points(space, seed, len(seen), is_new))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.algorithms.table import adaptive
 from search.records import GROWING, Totals
 from search.run import identity, ledger, plan
 from search.run.opening import ask, check_identity
@@ -95,7 +96,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
 
 def configurations(settings: Settings, totals: Totals) -> list[Record]:
     """The configurations of the plan; random ones stand for those that will depend on what came out."""
-    algorithm = "random" if settings.algorithm == "tpe" else settings.algorithm
+    algorithm = "random" if adaptive(settings.algorithm) else settings.algorithm
     lines = plan.draw(settings.space, algorithm, totals.trials, settings.seed, settings.warm_points)
     return [{**line["config"], "epochs": totals.epochs} for line in lines]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from tabulate import tabulate
 
 import spaces
+from search.algorithms.table import adaptive
 from search.run import plan
 from spaces import Space
 from trainables.config import complete
@@ -62,8 +63,8 @@ def show(name: str, space: Space, algorithm: str, seed: int) -> str:
 
 
 def samples(space: Space, algorithm: str, seed: int) -> str:
-    """The first points that a search with this seed would try; of TPE as it draws them before it knows anything."""
-    shown = "random" if algorithm == "tpe" else algorithm
+    """The first points that a search with this seed would try; random ones for an adaptive algorithm."""
+    shown = "random" if adaptive(algorithm) else algorithm
     lines = plan.draw(space, shown, min(SAMPLES, plan.size(space, shown, None)), seed)
     rows = [(line["source"], *(line["config"].get(key, "") for key in space.searched)) for line in lines]
     return table(rows, ("point", *space.searched))

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import spaces
-from search.algorithms import tpe
 from search.records import Identity
 from search.run import order
 from search.stopping.arrivals import Rungs
@@ -65,18 +63,6 @@ def test_the_order_of_trials_is_the_same_and_what_has_no_value_comes_last(found)
     assert ranked(MORE) == ranked(LESS)
     absent = [value is None or math.isnan(value) for value in (found[index] for index in ranked(LESS))]
     assert absent == sorted(absent)
-
-
-def test_tpe_draws_the_same_point():
-    space = spaces.load("lr_sweep")
-    points = [space.config({"lr": lr}) for lr in space.searched["lr"].bounds()]
-    told = [(point, "finished", [float(place), 3.0 - place]) for place, point in enumerate(points)]
-    drawn = []
-    for objective in (MORE, LESS):
-        known = [tpe.Told(*facts[:2], [objective.signed(value) for value in facts[2]]) for facts in told]
-        study = tpe.points(space, 7, known, objective)
-        drawn.append([next(study) for _ in range(3)])
-    assert drawn[0] == drawn[1]
 
 
 def test_run_json_names_the_objective_and_older_ones_mean_accuracy():

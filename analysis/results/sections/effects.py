@@ -17,6 +17,7 @@ from analysis.ranking.standing import Standing
 from analysis.ranking.statistics import LEVEL
 from analysis.render.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
 from analysis.render.markdown import NOTHING, count, plural, setting
+from search.algorithms.table import adaptive
 from search.run.ledger import Run
 from trainables import written
 from trainables.config import canonical
@@ -195,8 +196,9 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
         + f"; in bold at {100 * LEVEL:.0f} % or less. With no effect at all, at most {100 * LEVEL:.0f} % of searches have any "
         "parameter in bold. What is not in bold may be nothing, or too little for so few.",
         untold_words(importance),
-        "TPE chose its points by earlier results, which the shuffles do not know: p is no more than a guide."
-        if run.identity.algorithm == "tpe"
+        f"{run.identity.algorithm.upper()} chose its points by earlier results, which the shuffles do not know: p is no "
+        "more than a guide."
+        if adaptive(run.identity.algorithm)
         else "",
     ]
     return " ".join(filter(None, parts))

@@ -4,16 +4,15 @@ import math
 import statistics
 from dataclasses import replace
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search.algorithms import base
-from search.algorithms.tpe import Told, define, frozen, suggest
+from search.algorithms.base import Told
+from search.algorithms.tpe import ALGORITHM, define, frozen
 from spaces import Space, choice, integers, linked, logintegers, loguniform, uniform, when
-from trainables.config import key_of
-from trainables.errors import SpaceError
 
+suggest = ALGORITHM.suggest
 PLAIN = Space(
     params={"model": "mlp", "lr": loguniform(1e-5, 1.0), "dropout": uniform(0.0, 0.9), "width": choice(64, 128, 256)},
     baseline={"lr": 1e-4, "dropout": 0.8, "width": 64},
@@ -105,26 +104,6 @@ def test_what_was_stopped_early_teaches_too():
     assert sum(point["lr"] > 1e-3 for point in points) >= 8
 
 
-STATES = st.sampled_from(["finished", "stopped", "diverged", "failed", "running"])
-
-
-@settings(max_examples=25)
-@given(st.integers(0, 2**31), st.lists(STATES, max_size=25))
-def test_any_told_set_gives_a_new_point_that_may_be_trained(seed, states):
-    told, seen = [Told(EVERYTHING.config(EVERYTHING.baseline), "running")], set()
-    for index, status in enumerate(states):
-        config = EVERYTHING.config(next(base.redraws(EVERYTHING, seed, index)))
-        values = [0.1 * (index % 7), 0.5] if status in ("finished", "stopped") else []
-        told.append(Told(config, status, values))
-        seen.add(key_of(config))
-    point = suggest(EVERYTHING, seed, len(told), told)
-    config = EVERYTHING.config(point)
-    assert key_of(config) not in seen
-    assert set(point) == set(EVERYTHING.ranges(point))
-    assert all(point[key] in range_ for key, range_ in EVERYTHING.ranges(point).items())
-    assert (config["batch_size"], config["weight_decay"]) in [(64, 1e-4), (128, 2e-4), (256, 4e-4)]
-
-
 @given(st.integers(0, 2**31))
 def test_what_optuna_is_told_is_what_it_would_have_asked_for(seed):
     """The frozen trial of a configuration, asked again, gives the configuration."""
@@ -139,14 +118,3 @@ def test_no_point_breaks_the_constraint():
     limited = replace(PLAIN, constraint=lambda config: config["dropout"] > 0.6)
     told = simulate(limited, 0, 16, suggest)  # although the best points are below
     assert all(trial.config["dropout"] > 0.6 for trial in told)
-
-
-def test_the_last_points_of_a_small_space_are_found_and_then_it_is_used_up():
-    small = Space(params={"lr": choice(0.1, 0.2, 0.3), "momentum": choice(0.8, 0.9)},
-                  baseline={"lr": 0.1, "momentum": 0.9}, epochs=1)  # fmt: skip
-    told = [Told(small.config(small.baseline), "finished", [0.5])]
-    for index in range(1, 6):
-        told.append(Told(small.config(suggest(small, 0, index, told)), "finished", [0.5]))
-    assert len({key_of(trial.config) for trial in told}) == 6
-    with pytest.raises(SpaceError, match="only 6 different points"):
-        suggest(small, 0, 6, told)

@@ -1,7 +1,5 @@
 """Which configurations are tried: pytest tests/search/run/test_plan.py"""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,18 +24,6 @@ GRID = Space(
 drawing = pytest.mark.parametrize("algorithm", ["random", "qmc"])
 
 
-@drawing
-@given(st.integers(0, 2**40), st.integers(1, 20), st.integers(1, 20))
-def test_asking_for_more_points_only_appends(algorithm, seed, first, second):
-    few, many = sorted((first, second))
-    assert plan.draw(RANDOM, algorithm, many, seed)[:few] == plan.draw(RANDOM, algorithm, few, seed)
-
-
-@drawing
-def test_another_seed_draws_other_points(algorithm):
-    assert plan.draw(RANDOM, algorithm, 5, 0)[1:] != plan.draw(RANDOM, algorithm, 5, 1)[1:]
-
-
 def test_the_random_points_of_earlier_runs_are_still_drawn():
     drawn = plan.draw(spaces.load("mlp_random"), "random", 3, 0)
     ids = [trial_id_of_schema_1(entry["config"], entry["seed"]) for entry in drawn]
@@ -52,47 +38,14 @@ def test_a_grid_is_every_combination_once_the_baseline_first():
 
 
 @drawing
-def test_no_point_is_drawn_twice_and_a_used_up_space_says_so(algorithm):
-    drawn = plan.draw(GRID, algorithm, 6, 0)
-    assert len({entry["id"] for entry in drawn}) == 6
-    with pytest.raises(SpaceError, match="at most --num-samples 6"):
-        plan.draw(GRID, algorithm, 7, 0)
-
-
-@drawing
 def test_the_last_of_many_listed_points_is_found(algorithm):
     many = Space(params={"width": integers(1, 3000), "model": "mlp"}, baseline={"width": 8}, epochs=1)
     assert len(plan.draw(many, algorithm, 3000, 0)) == 3000
 
 
-@drawing
-@given(seed=st.integers(0, 1000))
-def test_no_point_breaks_the_constraint(algorithm, seed):
-    limited = replace(RANDOM, constraint=lambda config: config["depth"] * config["lr"] < 0.35)
-    assert all(
-        entry["config"]["depth"] * entry["config"]["lr"] < 0.35 for entry in plan.draw(limited, algorithm, 9, seed)
-    )
-
-
-@drawing
-def test_a_constraint_that_leaves_only_the_baseline_says_so(algorithm):
-    limited = replace(RANDOM, constraint=lambda config: config["lr"] == 0.15 and config["depth"] == 2)
-    with pytest.raises(SpaceError, match="only 1 different points that its constraint allows"):
-        plan.draw(limited, algorithm, 2, 0)
-
-
 def test_without_a_number_a_drawn_search_has_at_most_the_points_there_are():
     assert plan.size(GRID, "random", None) == 6
     assert plan.size(RANDOM, "random", None) == 16
-
-
-@pytest.mark.parametrize("algorithm", ["grid", "random", "qmc"])
-def test_warm_points_come_right_after_the_baseline_and_are_not_drawn_again(algorithm):
-    warm = [{"lr": 0.3, "momentum": 0.0}, {"lr": 0.2, "momentum": 0.9}, {"lr": 0.3, "momentum": 0.0}]
-    drawn = plan.draw(GRID, algorithm, 6, 0, warm)
-    assert [entry["source"] for entry in drawn] == ["baseline", "warm", *[algorithm] * 4]
-    assert drawn[1]["config"]["lr"] == 0.3
-    assert len({entry["id"] for entry in drawn}) == 6
 
 
 def test_whole_numbers_and_steps_can_be_a_grid():
