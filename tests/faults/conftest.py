@@ -237,7 +237,7 @@ SWEEP = (
     "fp32",
     "--quiet",
 )
-MEET = '    __import__("injected").meet(step.training.config, epoch)\n'  # what the sources of a Search do at the start of each epoch
+MEET = '    __import__("injected").meet(step.training.config, epoch)\n'  # what a Search's sources do as an epoch begins
 SHARES = "shares_gpu=0 < resources.gpus < 1"
 INJECTED = '''
 import ctypes, json, os, pathlib, time
