@@ -3,10 +3,11 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 SCRIPTS = sorted((Path(__file__).parent.parent / "docs" / "slurm").glob("*.sbatch"))
 SEARCH = """
@@ -64,8 +65,7 @@ def test_it_is_valid_bash(script):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_preemption_saves_requeues_and_continues(cluster, script):
     job = submit(cluster, script, "--space", "mlp_random")
-    while not (cluster / "started").exists():
-        time.sleep(0.01)
+    until(lambda: (cluster / "started").exists() and (cluster / "started").read_text())
     job.send_signal(signal.SIGTERM)
     assert job.wait(30) == 143
     assert (cluster / "saved").exists()
