@@ -211,7 +211,7 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
         return Bold(("No trial of ", join(", ", missing), " has finished."))
     best.sort(key=lambda each: each.run.identity.objective.place(each.value))
     config = best[0].config
-    if all(each.config == config for each in best):
+    if all(each.key == best[0].key for each in best):
         found = {key: config[key] for key in dataframe.config_keys(runs) if key in varied_in(runs) & config.keys()}
         return Bold(f"The same winner: {settings(found) or best[0].trial.id}.")
     return join(" ", [Bold("Not the same winner."), *differences(best)])
@@ -219,7 +219,7 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
 
 def differences(best: Sequence[Winner]) -> list[Words]:
     """Each winner against the first one, with all tests adjusted for each other."""
-    chances = [None if other.config == best[0].config else chance(best[0], other) for other in best[1:]]
+    chances = [None if other.key == best[0].key else chance(best[0], other) for other in best[1:]]
     tested = [each for each in chances if each]
     adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])
     results = [(float(next(adjusted)), each[1]) if each else None for each in chances]
@@ -231,7 +231,7 @@ def differences(best: Sequence[Winner]) -> list[Words]:
 def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> Words:
     """One winner against the first one; `found` is the p-value of the difference and how it was found."""
     names = Foreign(first.run.name), Foreign(other.run.name)
-    if first.config == other.config:
+    if first.key == other.key:
         return names[0], " and ", names[1], " have the same one."
     objective, far = first.run.identity.objective, first.value - other.value
     gain = names[0], f" lies {written.apart(objective, abs(far))} {written.side(objective, far)} ", names[1]

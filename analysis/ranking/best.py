@@ -8,6 +8,7 @@ from analysis.frame import valued
 from analysis.ranking import pairing, statistics
 from analysis.ranking.standing import Standing, stand
 from search.run.ledger import Run, Trial
+from trainables.config import key_of
 from trainables.files.durable import Record
 
 
@@ -36,6 +37,11 @@ class Winner:
     def config(self) -> Record:
         """What it is, however long it was trained."""
         return {key: value for key, value in self.trial.config.items() if key != "epochs"}
+
+    @property
+    def key(self) -> str:
+        """Two winners with the same one are one configuration, also if a knob that does nothing stands in one of them only."""
+        return key_of(self.trial.config)
 
 
 def winner(run: Run) -> Winner | None:

@@ -38,6 +38,13 @@ def test_the_same_winner_is_said(trial: Make, run: MakeRun) -> None:
     assert "**The same winner: lr 2.0e-1.**" in compare.show(two(trial, run), "md", ALL)
 
 
+def test_a_knob_that_does_nothing_makes_no_other_winner(trial: Make, run: MakeRun) -> None:
+    """As in a run from before there was such a knob."""
+    runs = two(trial, run)
+    assert runs[1].trials[1].config.pop("ema") == 0
+    assert "**The same winner: " in compare.show(runs, "md", ALL)
+
+
 def test_another_winner_is_held_against_the_noise(trial: Make, run: MakeRun) -> None:
     text = compare.show(two(trial, run, lr=0.3), "md", ALL)
     assert (
