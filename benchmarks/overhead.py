@@ -24,6 +24,7 @@ from benchmarks.record import Table, keep, spread
 from search.backend.worker import Job
 from search.turns import Turn
 from trainables.files.durable import Record
+from trainables.objective import ACCURACY
 
 REPORTS, MORE = 5, 25
 FEWER = 20  # times fewer trials on the side that starts a process for each
@@ -51,7 +52,7 @@ def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any
     best = Best(1, 0.1, torch.zeros(len(data.val.labels), dtype=torch.int64), weights)
     metrics = {"train_loss": 2.3, "train_accuracy": 0.1, "val_loss": 2.3, "val_accuracy": 0.1, "lr": 0.1}
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
-        yield Epoch({"epoch": epoch, **metrics}, best, model, optimizer, "cpu")
+        yield Epoch({"epoch": epoch, **metrics}, best, model, optimizer, "cpu", ACCURACY)
 
 
 def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:

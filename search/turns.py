@@ -122,7 +122,7 @@ def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read)
             values = {trial.index: trial.values[rung - 1] for trial in run.search_trials if reached(trial, rung)}
             path, identity = run.folder / "decisions.jsonl", run.identity
             planned = len(run.search_trials)
-            halve(path, run.decisions, rung, values, planned, identity.scheduler, identity.seed, identity.objective)
+            halve(path, run.decisions, rung, values, planned, identity.scheduler, identity.objective, identity.seed)
             run = read(run.folder)
     return [Turn(trial.index, run.totals.epochs) for trial in run.trials if not trial.ended]
 

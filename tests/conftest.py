@@ -114,7 +114,9 @@ def without_ray() -> Callable[[Path, Settings, Dataset], ledger.Run]:
         durable.make_folder(path)
         run = opening.open_run(path, asked, images, on_gpu=False)
         opening.tidy(run)
-        decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions)
+        decisions = Decisions(
+            path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions, run.identity.objective
+        )
         turns = Turns(run)
         while turn := turns.take():
             train_turn(ledger.reread(run, turn.trial), turn, images, decisions)

@@ -124,9 +124,8 @@ class Notes:
 
 
 Block: TypeAlias = Heading | Paragraph | Quote | Items | Table | Commands | Plot | Details | Notes
-Blocks: TypeAlias = tuple[
-    Block, ...
-]  # a section: its heading and what stands below it; empty if there is nothing to say
+# A section: its heading and what stands below it; empty if there is nothing to say.
+Blocks: TypeAlias = tuple[Block, ...]
 
 
 def pairs(header: tuple[Words, Words], values: Mapping[str, object], align: str = "ll") -> Blocks:

@@ -14,7 +14,7 @@ from search.stopping.base import version_of
 from search.stopping.rules import decisive, is_audited, is_known, least, of, quota, survivors, waits
 from spaces import Scheduler
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 
 DECISION: Shape = {**ledger.DECISION, "sequence": WHOLE, "cutoff": (*NUMBER, type(None))}
 Trials = dict[int, TrialFiles]
@@ -28,7 +28,7 @@ def check_decisions(
     epochs: int,
     seed: int,
     counts: Sequence[int],
-    objective: Objective = ACCURACY,
+    objective: Objective,
 ) -> None:
     """Taken in sequence, on values of the ledgers, nothing after a stop; and at rungs, as the rule says.
 
@@ -133,7 +133,7 @@ class Whole:
         seed: int,
         decisions: list[Line],
         counts: Sequence[int],
-        objective: Objective = ACCURACY,
+        objective: Objective,
     ) -> None:
         self.scheduler, self.seed, self.decisions, self.counts = scheduler, seed, decisions, counts or [0]
         self.objective = objective

@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 from search.status import Status
 from spaces import Point, Space
 from trainables.errors import SpaceError
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 from trainables.seeds import derive
 
 ATTEMPTS = 1000  # draws of one point before a space counts as used up
-IsNew = Callable[
-    [Point], bool
-]  # whether a point may be trained and was not drawn before; it counts as drawn from then on
+# Whether a point may be trained and was not drawn before; it counts as drawn from then on.
+IsNew = Callable[[Point], bool]
 
 
 class Algorithm:
@@ -64,9 +63,7 @@ class Adaptive(Algorithm, ABC):
     """Its points depend on what the trials before them came to, and on nothing else than the arguments of `suggest`."""
 
     @abstractmethod
-    def suggest(
-        self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective = ACCURACY
-    ) -> Point:
+    def suggest(self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective) -> Point:
         """Point `index` of a search, given what all trials before it had come to: a new one that may be trained.
 
         Raises:

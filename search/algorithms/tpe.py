@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from search.algorithms.base import Adaptive, Told, first_new, redraws
 from spaces import Choice, Point, Range, Space, by_axis, rows
 from trainables.config import key_of
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 from trainables.seeds import derive
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ class Tpe(Adaptive):
 
     libraries = ("optuna",)
 
-    def suggest(
-        self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective = ACCURACY
-    ) -> Point:
+    def suggest(self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective) -> Point:
         known = {key_of(trial.config) for trial in told}
 
         def is_new(point: Point) -> bool:
@@ -43,7 +41,7 @@ class Tpe(Adaptive):
         return first_new(space, index, itertools.chain(asked, redraws(space, seed, index)), is_new)
 
 
-def points(space: Space, seed: int, told: Sequence[Told], objective: Objective = ACCURACY) -> Iterator[Point]:
+def points(space: Space, seed: int, told: Sequence[Told], objective: Objective) -> Iterator[Point]:
     """The points a fresh sampler proposes one after the other, each forgotten if another one is wanted."""
     import optuna
     from optuna.samplers import TPESampler
@@ -96,7 +94,7 @@ def places(members: Mapping[str, Range]) -> list[int]:
     return list(range(len(rows(members))))
 
 
-def frozen(space: Space, told: Told, objective: Objective = ACCURACY) -> "optuna.trial.FrozenTrial":
+def frozen(space: Space, told: Told, objective: Objective) -> "optuna.trial.FrozenTrial":
     """An earlier trial as Optuna keeps it."""
     from optuna.trial import TrialState, create_trial
 

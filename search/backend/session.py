@@ -77,9 +77,8 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
     check_reachable(address)
     scratch = fresh_scratch(run)
     protect(address, scratch)
-    interrupts.stop_softly_by(
-        run / "ray" / "stop"
-    )  # an exception in the middle of Ray's start or end would leave half of it
+    # An exception in the middle of Ray's start or end would leave half of it.
+    interrupts.stop_softly_by(run / "ray" / "stop")
     with streams.into(run / "ray" / "output.log"):
         try:
             with interrupts.wait_for_sigterm():  # Ray's native code has a handler that aborts

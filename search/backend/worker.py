@@ -15,7 +15,7 @@ from search.turns import Turn
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -31,7 +31,7 @@ class Job:
     precision: str
     threads: int
     device: str
-    objective: Objective = ACCURACY
+    objective: Objective
     shares_gpu: bool = False  # several trials have one
     exact: bool = True  # epochs trained again on a CPU must come out the same
 

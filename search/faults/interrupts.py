@@ -48,9 +48,8 @@ class Interrupts:
         for number in (signal.SIGINT, signal.SIGALRM):
             signal.signal(number, self._handle)
         signals.heed(self._handle)
-        signal.signal(
-            signal.SIGUSR1, signal.SIG_IGN
-        )  # Tune listens to it while it runs; at other times it would kill us
+        # Tune listens to it while it runs; at other times it would kill us.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     def end_in(self, seconds: float | None) -> None:
         """From now on the search may take that long, then it is stopped as by a signal; with None as long as it likes."""

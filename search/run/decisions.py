@@ -8,7 +8,7 @@ from search.stopping.arrivals import Rungs
 from search.stopping.rules import is_audited, least, quota, survivors
 from trainables.files import durable
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 
 
 class Decisions:
@@ -30,9 +30,9 @@ class Decisions:
         scheduler: Record,
         epochs: int,
         past: Sequence[Record],
+        objective: Objective,
         seed: int = 0,
         exempt: Collection[int] = (),
-        objective: Objective = ACCURACY,
     ) -> None:
         self.path, self.scheduler, self.seed, self.exempt = path, scheduler, seed, exempt
         self.rungs = Rungs(scheduler, epochs, objective)
@@ -69,7 +69,7 @@ def of_run(run: Run) -> Decisions:
     exempt = {trial.index for trial in run.fresh_trials}
     path, identity = run.folder / "decisions.jsonl", run.identity
     return Decisions(
-        path, identity.scheduler, run.totals.epochs, run.decisions, identity.seed, exempt, identity.objective
+        path, identity.scheduler, run.totals.epochs, run.decisions, identity.objective, identity.seed, exempt
     )
 
 
@@ -80,8 +80,8 @@ def halve(
     values: Mapping[int, float],
     planned: int,
     scheduler: Record,
+    objective: Objective,
     seed: int = 0,
-    objective: Objective = ACCURACY,
 ) -> None:
     """Decide a whole rung at once, in one durable write; trials that were decided there before keep their decision.
 

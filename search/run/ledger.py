@@ -216,7 +216,7 @@ def read_trial(
     )  # fmt: skip
 
 
-def read_epochs(path: Path, objective: Objective = ACCURACY) -> tuple[list[Record], Record | None]:
+def read_epochs(path: Path, objective: Objective) -> tuple[list[Record], Record | None]:
     """The rows of a trial's ledger, and its outcome if that is the last line.
 
     Rows may follow an outcome: a finished trial was lengthened, or a failed one tried again.

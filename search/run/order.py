@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from search import status
 from trainables.config import key_of
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 
 if TYPE_CHECKING:
     from search.run.ledger import Trial
@@ -23,7 +23,7 @@ STAGES = {"finished": 0, "stopped": 1, "running": 2, "planned": 2, "diverged": 3
 Key = tuple[int, float, int]
 
 
-def key(status: str, value: float | None, index: int, objective: Objective = ACCURACY) -> Key:
+def key(status: str, value: float | None, index: int, objective: Objective) -> Key:
     """What is sorted by, best first.
 
     Args:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from search.stopping import rules
 from search.stopping.base import Arriving
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 
 
 class Rungs:
@@ -16,7 +16,7 @@ class Rungs:
     others are judged as if it had stopped. Values come and go as the ledger has them; inside larger ones are better.
     """
 
-    def __init__(self, scheduler: Record, epochs: int, objective: Objective = ACCURACY) -> None:
+    def __init__(self, scheduler: Record, epochs: int, objective: Objective) -> None:
         rule = rules.of(scheduler)
         self.scheduler, self.objective = scheduler, objective
         self.rule = rule if isinstance(rule, Arriving) else None

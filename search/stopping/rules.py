@@ -13,7 +13,7 @@ from search.flags import OF_A_RULE, Flags
 from search.stopping.base import Rule, Waiting, version_of
 from spaces import Scheduler
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 from trainables.seeds import derive
 
 
@@ -107,12 +107,12 @@ def quota(scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
     return found.quota(scheduler, epoch, planned, arrived)
 
 
-def survivors(values: Mapping[int, float], count: int, objective: Objective = ACCURACY) -> set[int]:
+def survivors(values: Mapping[int, float], count: int, objective: Objective) -> set[int]:
     """The best `count` trials of a whole rung, the first planned on ties."""
     best_first = sorted(values, key=lambda trial: (objective.place(values[trial]), trial))
     return set(best_first[:count])
 
 
-def least(values: Mapping[int, float], going_on: Collection[int], objective: Objective = ACCURACY) -> float | None:
+def least(values: Mapping[int, float], going_on: Collection[int], objective: Objective) -> float | None:
     """The cutoff of a whole rung: the worst value of those that go on; none if none does."""
     return max((values[trial] for trial in going_on), key=objective.place, default=None)

@@ -25,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from search.run.decisions import Decisions
 from trainables.errors import StorageError
 from trainables.files import durable
+from trainables.objective import ACCURACY
 from trainables.trial import checkpointing
 
 EXAMPLES = max(25, int(os.environ.get("FUZZ_EXAMPLES", "25")) // 100)  # one of 25 steps takes as long as 100 others
@@ -123,7 +124,7 @@ class TrialFolder(RuleBasedStateMachine):
         """A new process: it sweeps, and knows only what it reads."""
         durable.sweep(self.folder)
         assert not list(self.folder.glob(".*.tmp"))
-        self.decisions = Decisions(self.log, ASHA, 100, durable.read_lines(self.log))
+        self.decisions = Decisions(self.log, ASHA, 100, durable.read_lines(self.log), ACCURACY)
 
     # rows
 

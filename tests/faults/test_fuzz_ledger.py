@@ -14,6 +14,7 @@ from search.run import ledger
 from search.run.confirmation import is_complete
 from trainables.errors import ExpectedError, RunError
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 pytestmark = pytest.mark.integration
 often = settings(
@@ -112,7 +113,7 @@ def test_arbitrary_bytes_as_a_ledger(tmp_path, data):
     path = tmp_path / "epochs.jsonl"
     path.write_bytes(data)
     try:
-        rows, _ = ledger.read_epochs(path)
+        rows, _ = ledger.read_epochs(path, ACCURACY)
     except RunError as error:
         assert f"{path}:" in str(error)
     else:
@@ -125,7 +126,7 @@ def test_a_mutated_ledger_of_a_trial(tmp_path, data):
     path, good = tmp_path / "epochs.jsonl", b"".join(line(row | {"epoch": epoch}) for epoch in range(1, 6))
     path.write_bytes(data.draw(mutated(good + line({"outcome": "finished"}))))
     try:
-        rows, outcome = ledger.read_epochs(path)
+        rows, outcome = ledger.read_epochs(path, ACCURACY)
     except RunError as error:
         assert f"{path}:" in str(error)
     else:
@@ -144,7 +145,7 @@ def test_any_beginning_of_a_ledger_reads_as_a_beginning_of_its_rows(tmp_path, ep
     path = tmp_path / "epochs.jsonl"
     whole = b"".join(line(row | {"epoch": epoch}) for epoch in range(1, epochs + 1))
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    rows, outcome = ledger.read_epochs(path)
+    rows, outcome = ledger.read_epochs(path, ACCURACY)
     assert rows == [row | {"epoch": epoch} for epoch in range(1, len(rows) + 1)]
     assert outcome is None
 
@@ -171,5 +172,5 @@ def test_a_torn_or_damaged_tail_never_hides_what_was_committed(tmp_path, tail, p
     path = tmp_path / "epochs.jsonl"
     path.write_bytes(line(row) + tail.replace("\n", "").encode("utf-8", "surrogatepass")[:position])
     durable.append(path, {"epoch": 2, **{key: value for key, value in row.items() if key != "epoch"}})
-    rows, _ = ledger.read_epochs(path)
+    rows, _ = ledger.read_epochs(path, ACCURACY)
     assert [one["epoch"] for one in rows] == [1, 2]

@@ -303,7 +303,7 @@ def test_after_a_refused_decision_the_scheduler_takes_no_other(tmp_path, monkeyp
         raise OSError(5, os.strerror(5))
 
     path = tmp_path / "decisions.jsonl"
-    decisions = Decisions(path, {"name": "asha", "grace_period": 1, "reduction_factor": 3}, 9, [])
+    decisions = Decisions(path, {"name": "asha", "grace_period": 1, "reduction_factor": 3}, 9, [], ACCURACY)
     casualties = SimpleNamespace(reported=lambda *_: None)
     scheduler = PlanScheduler(
         SimpleNamespace(trials=[], identity=SimpleNamespace(objective=ACCURACY)),

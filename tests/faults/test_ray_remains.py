@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.backend.worker import Job
-from trainables.objective import Objective
+from trainables.objective import ACCURACY, Objective
 
 LATER = "experiment_state-2099-01-01_00-00-00.json"  # the newest by its name, where names are taken for order
 TWO_YEARS_AGO = """
@@ -52,7 +52,7 @@ def test_f20_a_clock_that_jumped_back_two_years_changes_no_order(search, check, 
 def test_f23_images_never_go_through_the_object_store():
     """A worker is given paths, and maps the images of its own machine into memory."""
     job = Job(
-        run=Path("/r"), cache=Path("/c"), epochs=1, fraction=1.0, precision="fp32", threads=1, device="cpu"
+        run=Path("/r"), cache=Path("/c"), epochs=1, fraction=1.0, precision="fp32", threads=1, device="cpu", objective=ACCURACY,
     )  # fmt: skip
     assert all(isinstance(value, (Path, int, float, str, Objective)) for value in vars(job).values())
     assert len(pickle.dumps(job)) < 1000

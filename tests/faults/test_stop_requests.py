@@ -12,6 +12,7 @@ from search.settings import Settings
 from search.turns import Turn
 from spaces import Space, choice
 from trainables.files import durable
+from trainables.objective import ACCURACY
 from trainables.training.definition import Training
 from trainables.trial import checkpointing
 
@@ -36,7 +37,14 @@ def job(tmp_path, images, monkeypatch):
     next(rows)
     rows.close()
     return Job(
-        run=tmp_path / "run", cache=Path("none"), epochs=4, fraction=1.0, precision="fp32", threads=1, device="cpu"
+        run=tmp_path / "run",
+        cache=Path("none"),
+        epochs=4,
+        fraction=1.0,
+        precision="fp32",
+        threads=1,
+        device="cpu",
+        objective=ACCURACY,
     )
 
 

@@ -28,6 +28,7 @@ from search.run import ledger, lock
 from search.run.decisions import Decisions, of_run
 from trainables.errors import ExpectedError, LockedError
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 DATA: list[Any] = []  # the Dataset, once it is loaded
 UNCAUGHT = 99
@@ -60,7 +61,7 @@ def drop(folder: Path) -> None:
 def decision(folder: Path) -> None:
     path = folder / "decisions.jsonl"
     taken = durable.read_lines(path)
-    Decisions(path, ASHA, 9, taken).stops(len(taken), 1, 0.5)
+    Decisions(path, ASHA, 9, taken, ACCURACY).stops(len(taken), 1, 0.5)
 
 
 def results(folder: Path) -> None:

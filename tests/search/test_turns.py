@@ -13,6 +13,7 @@ from search.stopping.rules import quota, rule, survivors
 from search.turns import Turn, Turns, rungs
 from spaces import Space, choice
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 EPOCHS = 9
 curves = st.lists(
@@ -87,9 +88,9 @@ def test_a_wave_ends_the_same_whatever_the_order_of_arrival_and_the_kills(
 
 
 def test_a_rung_keeps_the_best_third_and_the_first_planned_on_ties():
-    assert survivors({0: 0.1, 1: 0.3, 2: 0.2, 3: 0.3, 4: 0.0}, 2) == {1, 3}
-    assert survivors({0: 0.5, 1: 0.5, 2: 0.5}, 1) == {0}
-    assert survivors({7: 0.1}, 3) == {7}
+    assert survivors({0: 0.1, 1: 0.3, 2: 0.2, 3: 0.3, 4: 0.0}, 2, ACCURACY) == {1, 3}
+    assert survivors({0: 0.5, 1: 0.5, 2: 0.5}, 1, ACCURACY) == {0}
+    assert survivors({7: 0.1}, 3, ACCURACY) == {7}
     assert [quota(rule("sha"), 1, count, count) for count in (0, 1, 3, 4, 27)] == [0, 1, 1, 2, 9]
 
 

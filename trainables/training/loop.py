@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from trainables.config import NEUTRAL
 from trainables.data.loading import Dataset, Split
 from trainables.models.networks import Whitening, build
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 from trainables.seeds import derive
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
@@ -76,7 +76,7 @@ class Epoch:
     model: nn.Module
     optimizer: Optimizer
     device: str
-    objective: Objective = ACCURACY
+    objective: Objective
     average: Average | None = None  # of the weights, where that is what is validated
 
     def state(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from analysis.verify.evidence import Evidence, Line
 from search.run.decisions import halve
 from search.stopping.rules import rule
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 SHA = rule("sha")
 OLD = {key: value for key, value in SHA.items() if key != "version"}
@@ -21,13 +22,13 @@ def decided(folder: Path, scheduler: Mapping[str, Any], *batches: tuple[int, Map
     """The decisions of whole rungs: the epoch, the values of all that reached it, and how many trials were planned."""
     path = folder / "decisions.jsonl"
     for epoch, values, planned in batches:
-        halve(path, durable.read_lines(path), epoch, values, planned, dict(scheduler))
+        halve(path, durable.read_lines(path), epoch, values, planned, dict(scheduler), ACCURACY)
     return [Line(f"decisions.jsonl:{place}", each) for place, each in enumerate(durable.read_lines(path), 1)]
 
 
 def wrong(folder: Path, scheduler: Mapping[str, Any], lines: list[Line], counts: Iterable[int]) -> list[str]:
     evidence = Evidence(folder)
-    Whole(dict(scheduler), 0, lines, list(counts)).replay(evidence)
+    Whole(dict(scheduler), 0, lines, list(counts), ACCURACY).replay(evidence)
     return evidence.problems
 
 

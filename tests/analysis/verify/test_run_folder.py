@@ -29,6 +29,7 @@ from search.settings import Settings
 from search.turns import Turns
 from spaces import Space, loguniform
 from trainables.files import durable
+from trainables.objective import ACCURACY
 from trainables.training.definition import Training
 from trainables.trial import checkpointing, timing
 
@@ -56,7 +57,7 @@ def search(path: Path, images, **more) -> ledger.Run:
     """What run_search.py does, without Ray: trials one after the other, with early stopping, states after every epoch."""
     durable.make_folder(path)
     run = opening.open_run(path, Settings(**{**ASKED, **more}), images, on_gpu=False)
-    decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions)
+    decisions = Decisions(path / "decisions.jsonl", run.identity.scheduler, run.totals.epochs, run.decisions, ACCURACY)
     for planned in run.trials:
         if not planned.ended:
             rows = checkpointing.run(
@@ -234,7 +235,7 @@ def test_a_search_that_was_killed_in_the_middle_is_a_good_run(tmp_path, images, 
     run = opening.open_run(tmp_path / "toy", Settings(**ASKED), images, on_gpu=False)
     first = run.trials[0]
     rows = checkpointing.run(first.folder, Training(first.config, images, seed=0, device="cpu", precision="fp32"))
-    decisions = Decisions(tmp_path / "toy/decisions.jsonl", run.identity.scheduler, 4, [])
+    decisions = Decisions(tmp_path / "toy/decisions.jsonl", run.identity.scheduler, 4, [], ACCURACY)
     for _ in range(epochs):
         row = next(rows)
         decisions.stops(0, row["epoch"], row["val_accuracy"])

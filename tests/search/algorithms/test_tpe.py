@@ -10,30 +10,20 @@ from hypothesis import strategies as st
 from search.algorithms import base
 from search.algorithms.base import Told
 from search.algorithms.tpe import ALGORITHM, define, frozen
-from spaces import Space, choice, integers, linked, logintegers, loguniform, uniform, when
+from spaces import Space, choice, loguniform, uniform
+from tests.search.algorithms.test_conformance import ENDLESS
+from trainables.objective import ACCURACY
 
-suggest = ALGORITHM.suggest
+
+def suggest(space, seed, index, told):
+    return ALGORITHM.suggest(space, seed, index, told, ACCURACY)
+
+
 PLAIN = Space(
     params={"model": "mlp", "lr": loguniform(1e-5, 1.0), "dropout": uniform(0.0, 0.9), "width": choice(64, 128, 256)},
     baseline={"lr": 1e-4, "dropout": 0.8, "width": 64},
     epochs=1,
 )
-EVERYTHING = Space(
-    params={
-        "model": choice("mlp", "convnet", "resnet18"),
-        "optimizer": choice("sgd", "adamw"),
-        "depth": when("model", mlp=integers(1, 6), convnet=3),
-        "width": when("model", mlp=logintegers(64, 512), convnet=choice(16, 32, 64)),
-        "lr": when("optimizer", sgd=loguniform(1e-2, 1), adamw=loguniform(1e-4, 1e-2)),
-        "momentum": uniform(0.5, 0.9, step=0.1),
-        **linked(batch_size=(64, 128, 256), weight_decay=(1e-4, 2e-4, 4e-4)),
-    },
-    baseline={
-        "model": "mlp", "optimizer": "adamw", "depth": 2, "width": 256, "lr": 1e-3, "momentum": 0.9, "batch_size": 128,
-        "weight_decay": 2e-4,
-    },
-    epochs=2,
-)  # fmt: skip
 
 
 def value(config):
@@ -109,9 +99,9 @@ def test_what_optuna_is_told_is_what_it_would_have_asked_for(seed):
     """The frozen trial of a configuration, asked again, gives the configuration."""
     import optuna
 
-    point = next(base.redraws(EVERYTHING, seed, 1))
-    trial = frozen(EVERYTHING, Told(EVERYTHING.config(point), "finished", [0.5]))
-    assert define(EVERYTHING, optuna.trial.FixedTrial(trial.params)) == point
+    point = next(base.redraws(ENDLESS, seed, 1))
+    trial = frozen(ENDLESS, Told(ENDLESS.config(point), "finished", [0.5]), ACCURACY)
+    assert define(ENDLESS, optuna.trial.FixedTrial(trial.params)) == point
 
 
 def test_no_point_breaks_the_constraint():

@@ -11,6 +11,7 @@ from search.backend import worker
 from search.run import opening
 from search.turns import Turn
 from trainables.files import durable
+from trainables.objective import ACCURACY
 from trainables.trial import checkpointing
 
 pytest.importorskip("torch")
@@ -25,7 +26,14 @@ def job(tmp_path, settings, toy, monkeypatch):
     opening.open_run(tmp_path / "run", asked, toy, False)
     monkeypatch.setattr(worker, "images", lambda cache, fraction: toy)
     return worker.Job(
-        run=tmp_path / "run", cache=tmp_path, epochs=1, fraction=1.0, precision="fp32", threads=1, device="cpu"
+        run=tmp_path / "run",
+        cache=tmp_path,
+        epochs=1,
+        fraction=1.0,
+        precision="fp32",
+        threads=1,
+        device="cpu",
+        objective=ACCURACY,
     )
 
 

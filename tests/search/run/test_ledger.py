@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from search.run import ledger, opening
 from trainables.errors import RunError
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 
 @pytest.fixture
@@ -101,4 +102,4 @@ def test_reading_a_run_loads_neither_torch_nor_ray():
 def test_a_row_without_an_accuracy_from_0_to_1_is_damage(tmp_path, value):
     durable.append(tmp_path / "epochs.jsonl", {"epoch": 1, "val_accuracy": value})
     with pytest.raises(RunError, match=r"epochs\.jsonl:1: .*val_accuracy is"):
-        ledger.read_epochs(tmp_path / "epochs.jsonl")
+        ledger.read_epochs(tmp_path / "epochs.jsonl", ACCURACY)

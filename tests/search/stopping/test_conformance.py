@@ -60,13 +60,13 @@ def play(folder, scheduler, search, objective=MORE):
 
 def arrive(path, scheduler, search, objective):
     decisions, trained, stopped = (
-        Decisions(path, scheduler, EPOCHS, [], SEED, (), objective),
+        Decisions(path, scheduler, EPOCHS, [], objective, SEED),
         [0] * len(search.curves),
         set(),
     )
     for step, trial in enumerate(search.order):
         if step in search.deaths:  # the last rows are reported again
-            decisions = Decisions(path, scheduler, EPOCHS, durable.read_lines(path), SEED, (), objective)
+            decisions = Decisions(path, scheduler, EPOCHS, durable.read_lines(path), objective, SEED)
             for other in set(range(len(trained))) - stopped:
                 if trained[other]:
                     decisions.stops(other, trained[other], search.curves[other][trained[other] - 1])
@@ -81,7 +81,7 @@ def halve_all(path, scheduler, search, objective):
     for rung in rules.decisive(scheduler, EPOCHS):
         values = {trial: search.curves[trial][rung - 1] for trial in going if len(search.curves[trial]) >= rung}
         for _ in range(2 if search.deaths else 1):
-            halve(path, durable.read_lines(path), rung, values, len(search.curves), scheduler, SEED, objective)
+            halve(path, durable.read_lines(path), rung, values, len(search.curves), scheduler, objective, SEED)
         going = [trial for trial in values if trial not in stops(durable.read_lines(path))]
 
 

@@ -14,6 +14,7 @@ from search.stopping.base import milestones
 from search.stopping.ideal import ideal_epochs
 from search.stopping.rules import decisive, is_audited, rule
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
 streams = st.lists(st.lists(st.floats(0, 1), min_size=9, max_size=9), min_size=1, max_size=12)  # curves of 9 epochs
@@ -91,7 +92,7 @@ def test_our_decisions_are_those_of_ray(tmp_path_factory, curves, data):
         return theirs.on_trial_result(None, trials[index], {"epoch": epoch, "value": value}) == TrialScheduler.STOP
 
     path = tmp_path_factory.mktemp("asha") / "decisions.jsonl"
-    ours = Decisions(path, ASHA, 9, [])
+    ours = Decisions(path, ASHA, 9, [], ACCURACY)
     assert play(ours.stops, curves, order) == play(ray_stops, curves, order)
 
 
@@ -109,12 +110,12 @@ def test_our_median_decisions_are_those_of_ray(tmp_path_factory, curves, data):
         result = {"epoch": epoch, "value": value}
         return theirs.on_trial_result(nobody_waits, trials[index], result) == TrialScheduler.STOP
 
-    ours = Decisions(tmp_path_factory.mktemp("median") / "decisions.jsonl", rule("median"), 9, [])
+    ours = Decisions(tmp_path_factory.mktemp("median") / "decisions.jsonl", rule("median"), 9, [], ACCURACY)
     assert play(ours.stops, curves, order) == play(ray_stops, curves, order)
 
 
 def test_median_counts_from_the_grace_period_on_and_needs_three_others(tmp_path):
-    decisions = Decisions(tmp_path / "d.jsonl", rule("median", 2), 9, [])
+    decisions = Decisions(tmp_path / "d.jsonl", rule("median", 2), 9, [], ACCURACY)
     assert [decisions.stops(trial, 1, value) for trial, value in enumerate((0.9, 0.1, 0.1, 0.1))] == [False] * 4
     assert [decisions.stops(trial, 2, value) for trial, value in enumerate((0.5, 0.6, 0.1))] == [False] * 3
     assert decisions.stops(3, 2, 0.4)
@@ -133,7 +134,7 @@ def test_a_tenth_is_audited_and_which_does_not_depend_on_the_number_of_trials():
 
 
 def test_trials_that_confirm_are_never_decided_about(tmp_path):
-    decisions = Decisions(tmp_path / "d.jsonl", ASHA, 9, [], exempt={1})
+    decisions = Decisions(tmp_path / "d.jsonl", ASHA, 9, [], ACCURACY, exempt={1})
     assert [decisions.stops(0, 1, 0.9), decisions.stops(1, 1, 0.0), decisions.stops(2, 1, 0.8)] == [False, False, True]
     assert [line["trial"] for line in durable.read_lines(tmp_path / "d.jsonl")] == [0, 2]
 
@@ -163,15 +164,15 @@ def test_a_rule_has_the_settings_that_it_reads():
 
 
 def test_a_recorded_decision_is_replayed_whatever_the_value_now(tmp_path):
-    decisions = Decisions(tmp_path / "d.jsonl", ASHA, 9, [])
+    decisions = Decisions(tmp_path / "d.jsonl", ASHA, 9, [], ACCURACY)
     assert [decisions.stops(0, 1, 0.5), decisions.stops(1, 1, 0.1)] == [False, True]
-    again = Decisions(tmp_path / "d.jsonl", ASHA, 9, durable.read_lines(tmp_path / "d.jsonl"))
+    again = Decisions(tmp_path / "d.jsonl", ASHA, 9, durable.read_lines(tmp_path / "d.jsonl"), ACCURACY)
     assert [again.stops(0, 1, 0.0), again.stops(1, 1, 0.9)] == [False, True]
     assert len(durable.read_lines(tmp_path / "d.jsonl")) == 2
 
 
 def test_a_decision_is_durable_before_it_is_known(tmp_path):
-    decisions = Decisions(tmp_path / "missing" / "d.jsonl", ASHA, 9, [])
+    decisions = Decisions(tmp_path / "missing" / "d.jsonl", ASHA, 9, [], ACCURACY)
     with pytest.raises(durable.StorageError):
         decisions.stops(0, 1, 0.5)
     assert decisions.rungs.seen[1] == []
@@ -179,6 +180,6 @@ def test_a_decision_is_durable_before_it_is_known(tmp_path):
 
 
 def test_without_early_stopping_nothing_is_decided(tmp_path):
-    decisions = Decisions(tmp_path / "d.jsonl", {"name": "none"}, 9, [])
+    decisions = Decisions(tmp_path / "d.jsonl", {"name": "none"}, 9, [], ACCURACY)
     assert not any(decisions.stops(trial, epoch, 0.0) for trial in range(3) for epoch in range(1, 10))
     assert not (tmp_path / "d.jsonl").exists()
