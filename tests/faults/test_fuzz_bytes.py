@@ -11,6 +11,7 @@ import pytest
 from search.run import ledger
 from trainables.errors import ExpectedError, RunError
 from trainables.files import durable
+from trainables.objective import ACCURACY
 
 pytestmark = pytest.mark.integration
 TOKENS = (
@@ -60,7 +61,7 @@ def fuzz(content: bytes, path: Path, read, wanted: int) -> int:
 @pytest.mark.parametrize(
     ("name", "read"),
     [
-        ("trials/*/epochs.jsonl", ledger.read_epochs),
+        ("trials/*/epochs.jsonl", lambda path: ledger.read_epochs(path, ACCURACY)),
         ("totals.jsonl", lambda path: ledger.checked(path, ledger.Totals.shape())),
         ("trials.jsonl", lambda path: ledger.checked(path, ledger.PLANNED)),
         ("run.json", durable.read_json),
