@@ -11,7 +11,7 @@ from typing import Any
 from spaces._parameters import ParameterError, Parameters, Point, by_axis, fits
 from spaces._ranges import canonical_range
 from spaces._scheduler import Scheduler
-from trainables.config import Config, canonical, complete, key_of
+from trainables.config import LATER, NEUTRAL, Config, canonical, complete, key_of
 from trainables.errors import SpaceError
 
 
@@ -112,7 +112,7 @@ class Space(Parameters):
 
     def digest(self) -> str:
         """A hash of everything that decides which configurations are tried; numbers count by their value."""
-        params = {key: canonical_range(value) for key, value in self.params.items()}
+        params = {key: canonical_range(value) for key, value in self._told().items()}
         facts = [(key, str(value) if key in self.searched else value) for key, value in params.items()]
         exact = [
             (key, *map(canonical, params[key].bounds())) for key in self.searched
@@ -122,9 +122,13 @@ class Space(Parameters):
 
     def digest_of_schema_1(self) -> str:
         """The same as it was in runs of schema 1, where 1 and 1.0 were two values."""
-        facts = [(key, str(value) if key in self.searched else value) for key, value in self.params.items()]
+        facts = [(key, str(value) if key in self.searched else value) for key, value in self._told().items()]
         exact = [(key, value.bounds()) for key, value in self.searched.items()]
         return hashed([facts, exact, sorted(self.baseline.items()), *self._limits()])
+
+    def _told(self) -> dict[str, Any]:
+        """Its parameters without younger knobs that it switches off: a space from before they existed has the same hash."""
+        return {key: value for key, value in self.params.items() if not (key in LATER and value == NEUTRAL[key])}
 
     def _limits(self) -> list[Any]:
         """What the hash of a space holds only where it is used, so that a space without limits keeps its hash."""

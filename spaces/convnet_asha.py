@@ -12,6 +12,7 @@ SPACE = Space(
         "lr": loguniform(1e-4, 3e-2),
         "weight_decay": loguniform(1e-4, 1.0),
         "schedule": "constant",  # so that a stopped trial was judged fairly, and a finished one can be lengthened
+        "ema": 0.7,
         "batch_size": 128,
         "augment": choice("none", "flip", "standard"),
     },

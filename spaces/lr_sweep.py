@@ -12,6 +12,7 @@ SPACE = Space(
         "optimizer": "adamw",
         "weight_decay": 1e-4,
         "schedule": "constant",
+        "ema": 0.7,
         "batch_size": 128,
         "augment": "none",
     },

@@ -12,6 +12,7 @@ SPACE = Space(
         "optimizer": "adamw",
         "weight_decay": loguniform(1e-6, 1e-1),
         "schedule": "constant",
+        "ema": 0.7,
         "batch_size": 128,
         "augment": "none",
     },

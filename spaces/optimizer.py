@@ -17,6 +17,7 @@ SPACE = Space(
         ),  # decoupled, with adamw and muon: times lr, so a useful one is larger
         "momentum": 0.9,
         "schedule": "constant",
+        "ema": 0.7,
         "batch_size": 128,
         "augment": "standard",
     },
