@@ -20,7 +20,7 @@ from search.run import ledger
 from trainables.cli.execution import execute
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*.md"))]
 LOG = "findings.md"  # tells what was done once, and shows nobody what to do
 PROGRAMS = (
     "python|pytest|pip|uv|dvc|ray|sbatch|tensorboard|optuna-dashboard|mlflow|wandb|cifar-search|pre-commit|ruff|mypy"
@@ -65,6 +65,7 @@ HERE = {  # as it is documented: as it is run, in a folder with two small finish
         f"python -m trainables --dataset digits --model mlp --epochs 2 {ALONE} --width 16"
     ),
     "python -m trainables.data digits": "",
+    "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2": "",
     "python -m analysis leaderboard RUN": f"python -m analysis leaderboard {RUN}",
     "python -m analysis leaderboard RUN...": f"python -m analysis leaderboard {RUN} {OTHER}",
     "python -m analysis verify RUN": f"python -m analysis verify {RUN}",

@@ -145,7 +145,7 @@ def test_the_pictures_of_the_readme_are_small_and_load_nothing(name):
 
 def test_every_link_between_the_pages_leads_somewhere():
     root = Path(__file__).parent.parent
-    pages = [root / "README.md", root / "CONTRIBUTING.md", *(root / "docs").glob("*.md")]
+    pages = [root / "README.md", root / "CONTRIBUTING.md", root / "AGENTS.md", *(root / "docs").glob("*.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())]
     assert len(links) > 40
     assert [(page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
@@ -155,3 +155,9 @@ def test_every_page_is_in_the_list_of_the_readme():
     root = Path(__file__).parent.parent
     listed = (root / "README.md").read_text().partition("## Documentation")[2].partition("## ")[0]
     assert [page.name for page in (root / "docs").glob("*.md") if f"](docs/{page.name})" not in listed] == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site():
+    root = Path(__file__).parent.parent
+    navigation = (root / "docs" / "mkdocs.yml").read_text()
+    assert [page.name for page in (root / "docs").glob("*.md") if f"- docs/{page.name}\n" not in navigation] == []
