@@ -22,8 +22,9 @@ import typer
 from PIL import Image
 
 from benchmarks.record import Table, keep, spread
+from trainables.augmentations.crop import PADDING
 from trainables.data import loading
-from trainables.training.augmentations import PADDING, augment
+from trainables.training.augmentations import augment
 from trainables.training.loop import as_tensor, pixel_scale
 
 BATCH = 128
@@ -94,7 +95,7 @@ def augmentations(images: loading.Dataset) -> dict[str, Augment | None]:
     to_floats = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(images.mean, images.std)]
     per_image, per_batch = v2.Compose([*moves, v2.ToImage(), *to_floats]), v2.Compose([*moves, *to_floats])
     return {
-        "ours": lambda batch: augment("standard", as_tensor(batch), labels, *scale, generator).images,
+        "ours": lambda batch: augment({"augment": "standard"}, as_tensor(batch), labels, *scale, generator).images,
         "torchvision v2 on tensors, one draw for a batch": lambda batch: per_batch(
             as_tensor(batch).permute(0, 3, 1, 2)
         ),

@@ -1,7 +1,7 @@
 """A space changed for one run: what --set says, read without running it."""
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from spaces._ranges import choice, integers, logintegers, loguniform, uniform
 from spaces._space import Space
 from trainables.config import DEFAULTS, KEYS, unknown
 from trainables.errors import SpaceError
+from trainables.parts.family import FAMILIES
 
 CALLS: dict[str, Callable[..., Range]] = {
     "choice": choice, "uniform": uniform, "loguniform": loguniform, "integers": integers, "logintegers": logintegers,
@@ -33,7 +34,7 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
         return space, []
     params = dict(space.params)
     for text in texts:
-        key, value = parse(text)
+        key, value = parse(text, dict.fromkeys((*KEYS, *space.own)))
         if value == DEFAULT:
             params.pop(key, None)
         else:
@@ -84,7 +85,7 @@ def notes(space: Space, old: Mapping[str, Any], baseline: Point) -> list[str]:
     return found
 
 
-def parse(text: str) -> tuple[str, Any]:
+def parse(text: str, known: Iterable[str] = KEYS) -> tuple[str, Any]:
     """KEY=VALUE as a hyperparameter and its range or value.
 
     Raises:
@@ -96,16 +97,24 @@ def parse(text: str) -> tuple[str, Any]:
         raise SpaceError(f"--set {text[:200]!r}: write KEY=VALUE, such as lr=0.1.")
     if key == "epochs":
         raise SpaceError("--set epochs: the length of a trial is no parameter of a space. Use --epochs.")
-    if key not in KEYS:
-        raise SpaceError(f"--set: {unknown('hyperparameter', key[:200], [name for name in KEYS if name != 'epochs'])}")
+    if key.rpartition(".")[2] not in known and key not in FAMILIES:
+        raise SpaceError(f"--set: {unknown('hyperparameter', key[:200], [name for name in known if name != 'epochs'])}")
     if len(text) > LONGEST:
         raise SpaceError(f"--set {key}: {len(text)} characters are too long; at most {LONGEST}.")
     try:
+        if key in FAMILIES and ":" in value:
+            return key, parts(value)
         return key, read(ast.parse(value.strip(), mode="eval").body)
     except SpaceError as error:
         raise SpaceError(f"--set {key}: {error}") from error
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SpaceError(f"--set {text[:200]!r}: {getattr(error, 'msg', error)}. {HOW}") from error
+
+
+def parts(text: str) -> Any:
+    """Names of parts with commas between them, at least one of them with a colon in it: my_nets.py:FlowerNet,mlp."""
+    found = [each.strip().strip("'\"") for each in text.strip().removeprefix("choice(").removesuffix(")").split(",")]
+    return found[0] if len(found) == 1 else choice(*found)
 
 
 HOW = "Write a number, a name, values with commas between them, or a range such as loguniform(1e-4, 1)."

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from spaces import _own
 from spaces._ranges import Choice, Interval, Linked, When
-from trainables.config import CHOICES, DEFAULTS, Config, check_value, complete, unknown
+from trainables.config import CHOICES, Config, Readers, check_value, complete, unknown, usual
 from trainables.errors import SpaceError
 
 MAX_GRID = 100_000  # points; more is a mistake, not a search
+MOST = 100  # values of a range that are looked at one by one
 RANGES = (Choice, Interval, When)
 Range = Choice | Interval
 Point = dict[str, Any]  # a value for each searched parameter that applies
@@ -36,6 +38,7 @@ class Parameters:
     params: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "params", self._named(self.params))
         for key, value in self.params.items():
             self._check_parameter(key, value)
         if not self.searched:
@@ -43,12 +46,26 @@ class Parameters:
         if self.is_grid and self.combinations > MAX_GRID:
             raise SpaceError(f"the grid has {self.combinations} points; at most {MAX_GRID} are searched.")
 
+    def _named(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        for key in params:
+            try:
+                _own.as_names({key: params[key]})
+                _own.own_readers({key: params[key]})
+            except SpaceError as error:
+                raise ParameterError(key, str(error)) from None
+        return _own.as_names(params)
+
+    @cached_property
+    def own(self) -> Readers:
+        """The knobs of the parts that are not built in."""
+        return _own.own_readers(self.params)
+
     def _check_parameter(self, key: str, value: Any) -> None:
         if key == "epochs":
             raise ParameterError(key, "epochs is no parameter of a space; write Space(..., epochs=20).")
         try:
             for bound in value.bounds() if isinstance(value, RANGES) else (value,):
-                check_value(key, bound)
+                check_value(key, bound, self.own)
             if isinstance(value, When):
                 self._check_decider(value)
         except SpaceError as error:
@@ -87,11 +104,11 @@ class Parameters:
         """What holds of a parameter: its range, or the case of a when(); none if that one says nothing."""
         if not isinstance(value, When):
             return value
-        return dict(value.cases).get({**DEFAULTS, **self.constants, **chosen}[value.decider])
+        return dict(value.cases).get({**self.constants, **chosen}.get(value.decider, usual(value.decider)))
 
     def decides_all(self, when: When) -> bool:
         """Whether a when() says something for each value that the parameter which decides may have."""
-        decider = self.params.get(when.decider, DEFAULTS[when.decider])
+        decider = self.params.get(when.decider, usual(when.decider))
         values = decider.bounds() if isinstance(decider, RANGES) else (decider,)
         return set(values) <= set(dict(when.cases))
 
@@ -106,7 +123,7 @@ class Parameters:
         return complete({**self.constants, **fixed, **point})
 
     def check_combinations(self) -> None:
-        """Whatever is chosen where values have names, and whatever the depth, the configuration can be trained.
+        """Whatever is chosen where values have names, each value of each other parameter is one that its part takes.
 
         Raises:
             SpaceError: with the names and what is wrong with them.
@@ -117,8 +134,10 @@ class Parameters:
             applying = {key: value for key, value in self.ranges(chosen).items() if key not in chosen}
             lowest = {key: value.bounds()[0] for key, value in applying.items()}
             try:
-                for depth in possible(applying["depth"]) if "depth" in applying else [None]:
-                    self.config({**lowest, **chosen, **({"depth": depth} if depth is not None else {})})
+                self.config({**lowest, **chosen})
+                for key, value in applying.items():
+                    for each in possible(value):
+                        self.config({**lowest, **chosen, key: each})
             except SpaceError as error:
                 names = "".join(f"with {key} {value!r}: " for key, value in chosen.items())
                 raise SpaceError(f"{names}{error} Or write when(...), see docs/spaces.md.") from None
@@ -174,7 +193,8 @@ class Parameters:
 
 def possible(range_: Range) -> Sequence[Any]:
     """All values of a range, or its ends if there are too many."""
-    return range_.listed() or range_.bounds()
+    listed = range_.listed() or ()
+    return listed if 0 < len(listed) <= MOST else range_.bounds()
 
 
 def axis(key: str, value: Any) -> str:

@@ -44,6 +44,7 @@ class Space(Parameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "baseline", self._named(self.baseline))
         self._check_baseline()
         try:
             Scheduler.parse(str(self.scheduler))

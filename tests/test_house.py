@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("trainables", "spaces", "search", "analysis", "run_search")  # each imports what stands before it
 ROOMS = {  # of a package: each imports what stands before it
     "trainables": (
-        "errors", "seeds", "config", "cli", "files", "objective", "written", "hardware", "data", "models", "training", "trial",
-        "__main__",
+        "errors", "seeds", "suggestions", "parts", "config", "cli", "files", "objective", "written", "hardware", "data", "models",
+        "augmentations", "optimizers", "schedules", "losses", "training", "trial", "__main__",
     ),
     "search": (
         "status", "algorithms", "flags", "stopping", "records", "settings", "run", "turns", "faults", "backend", "attempts",

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-RECIPES = ("trainables/data/sources/README.md", "analysis/mirrors/README.md", "analysis/results/sections/README.md")
+RECIPES = (
+    "trainables/data/sources/README.md",
+    "trainables/models/README.md",
+    "analysis/mirrors/README.md",
+    "analysis/results/sections/README.md",
+)
 RUN = "mlp_random-full"
 BLOCK = re.compile(r"^ *```(python|diff)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 RENDER = f"""
@@ -69,6 +74,17 @@ def test_a_data_set(copy: Path, python: Run) -> None:
     assert told.startswith("squares: 90 train, 10 val, 20 test, 2 classes, fingerprint ")
     code = "from search.terminal import completion; print(completion.datasets())"
     assert "'squares'" in python("-c", code)
+
+
+def test_a_model(copy: Path, python: Run) -> None:
+    """Its flag, its training, its suite and its size, from one file."""
+    follow("trainables/models/README.md", copy)
+    assert "--cells <int>" in python("-m", "trainables", "--help")
+    code = "from trainables.models import cost; print(cost.of({'model': 'linear', 'cells': 2, 'dropout': 0.0}, 10))"
+    assert python("-c", code) == "Cost(parameters=130, flops=240)\n"
+    shutil.copytree(ROOT / "tests", copy / "tests", ignore=shutil.ignore_patterns("fixtures", "__pycache__"))
+    suite = "tests/trainables/parts/test_every_part.py"
+    assert " passed" in python("-m", "pytest", "-q", "-n0", "-k", "linear", "--import-mode=importlib", suite)
 
 
 def test_a_mirror(copy: Path, python: Run) -> None:

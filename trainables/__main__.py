@@ -2,11 +2,13 @@
 
     python -m trainables --dataset cifar100 --epochs 300 --batch-size 128 --lr 0.1 --weight-decay 5e-4
     python -m trainables --dataset digits --model mlp --optimizer adamw --lr 1e-3 --epochs 20 --out runs/one --test
+    python -m trainables --dataset digits --model my_nets.py:FlowerNet --channels 64 --epochs 5
 
 On a CPU the same configuration, data, seed and number of threads gives the rows that the search gives, bit for bit. With --out
 the trial is kept in a folder, and the same command continues it.
 """
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,60 +16,25 @@ from typing import Annotated, Any
 import typer
 
 from trainables import config as settings
-from trainables.cli import signals
+from trainables.cli import knobs, signals
 from trainables.cli.execution import check_choice, execute
-from trainables.cli.options import Command, Version, application, in_brackets, option, shown, with_examples
+from trainables.cli.options import Version, application, option, with_examples
 from trainables.cli.paths import DATA_DIR
 from trainables.errors import SpaceError, UsageError
 
 HELP = "Train one configuration without Ray, and print its validation metrics."
 
+FIRST = ("context", "dataset", "data_dir", "skip_bad", "fraction")  # parameters that stand before the hyperparameters
+
 app = application(add_completion=False)
 
 
-def knob(name: str, text: str, *names: str) -> Any:
-    """The option of a hyperparameter; trainables/config.py has its default."""
-    return option(text + in_brackets(shown(settings.DEFAULTS[name])), *names)
-
-
-def own(name: str, **texts: str) -> Any:
-    """The option of a hyperparameter that only some models or optimizers read, each with a default of its own."""
-    kinds = settings.MODELS | settings.OPTIMIZERS
-    return option(", ".join(text + in_brackets(shown(kinds[kind][name])) for kind, text in texts.items()))
-
-
-@app.command(cls=Command, help=with_examples(HELP, __doc__))
 def main(
     context: typer.Context,
     dataset: Annotated[str, option("digits, cifar10, cifar100, folder:PATH or auto")] = "auto",
     data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
     skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
     fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
-    model: Annotated[str | None, knob("model", ", ".join(settings.MODELS))] = None,
-    depth: Annotated[
-        int | None,
-        own("depth", mlp="layers of the mlp", convnet="blocks of the convnet", resnet="6n + 2 of the resnet"),
-    ] = None,
-    width: Annotated[
-        int | None,
-        own("width", mlp="of the first layer: mlp", convnet="convnet", resnet="resnet", speed_net="speed_net"),
-    ] = None,
-    dropout: Annotated[float | None, knob("dropout", "probability")] = None,
-    optimizer: Annotated[
-        str | None, knob("optimizer", "adamw, sgd (Nesterov) or muon (with AdamW for what is no matrix)")
-    ] = None,
-    lr: Annotated[float | None, knob("lr", "learning rate")] = None,
-    adamw_lr: Annotated[float | None, own("adamw_lr", muon="learning rate of what muon leaves to AdamW")] = None,
-    momentum: Annotated[float | None, knob("momentum", "of sgd and muon; the first beta of adamw")] = None,
-    weight_decay: Annotated[float | None, knob("weight_decay", "weight decay")] = None,
-    schedule: Annotated[str | None, knob("schedule", "constant, cosine or onecycle")] = None,
-    batch_size: Annotated[int | None, knob("batch_size", "images per step")] = None,
-    label_smoothing: Annotated[float | None, knob("label_smoothing", "0 to 1")] = None,
-    ema: Annotated[
-        float | None, knob("ema", "epochs over which the weights are averaged that are validated; 0 for none")
-    ] = None,
-    augment: Annotated[str | None, knob("augment", ", ".join(settings.AUGMENTATIONS))] = None,
-    epochs: Annotated[int | None, knob("epochs", "passes over the training images", "--epochs", "--num-epochs")] = None,
     seed: Annotated[int, option("seed of every random choice")] = 0,
     precision: Annotated[str, option("auto, fp32 or bf16")] = "auto",
     threads: Annotated[int, option("threads of torch on the CPU; part of what makes rows identical")] = 1,
@@ -76,11 +43,11 @@ def main(
     test: Annotated[bool, option("evaluate the best epoch on the test split at the end", "--test")] = False,
     quiet: Annotated[bool, option("print no progress", "--quiet")] = False,
     version: Version = False,
+    **values: Any,
 ) -> None:
     """Train one configuration as the flags have it."""
-    given = {key: value for key, value in context.params.items() if key in settings.KEYS and value is not None}
     try:
-        config = settings.complete(given)
+        config = settings.complete(knobs.given(values, context.args))
     except SpaceError as error:
         raise UsageError(str(error)) from error
     check_choice("precision", precision, ("auto", "fp32", "bf16"))
@@ -100,6 +67,18 @@ def main(
         again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"
         print(f"interrupted; {again}", file=sys.stderr)
         raise
+
+
+def with_knobs(command: Any) -> Any:
+    """The command with a parameter for each hyperparameter in the place of **values."""
+    *own, _ = inspect.signature(command).parameters.values()
+    first = [each for each in own if each.name in FIRST]
+    after = [each.replace(kind=each.KEYWORD_ONLY) for each in own if each.name not in FIRST]
+    vars(command)["__signature__"] = inspect.Signature([*first, *knobs.parameters(), *after])
+    return command
+
+
+app.command(cls=knobs.Training, help=with_examples(HELP, __doc__))(with_knobs(main))
 
 
 if __name__ == "__main__":

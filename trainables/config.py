@@ -1,165 +1,186 @@
 """What identifies a trial: the names of its hyperparameters, their defaults and rules, and the hash that is its id.
 
-No torch here, so that a bad configuration is refused before anything slow is imported.
+The tables follow from the signatures of the parts (trainables/parts), whose sources are read and not imported. No torch
+here, so that a bad configuration is refused before anything slow is imported.
 """
 
-import difflib
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from trainables.errors import SpaceError
+from trainables.parts import named
+from trainables.parts.bounds import between
+from trainables.parts.family import AUGMENT, FAMILIES, LOSS, MODEL, OPTIMIZER, SCHEDULE, built_in
+from trainables.parts.signature import Knob, Signature
+from trainables.suggestions import closest as closest
+from trainables.suggestions import suggestion as suggestion
+from trainables.suggestions import unknown as unknown
 
 Config = dict[str, Any]
 
-MODELS: dict[str, Config] = {  # the knobs only this model reads, with their defaults
-    "mlp": {"depth": 3, "width": 1024},  # hidden layers; features of the first, halved in each next one
-    "convnet": {"depth": 3, "width": 32},  # blocks; channels of the first, doubled in each next one
-    "resnet18": {},
-    "resnet": {
-        "depth": 20,
-        "width": 16,
-    },  # weighted layers, 6n + 2; channels of the first stage, doubled in each next one
-    "speed_net": {"width": 64},  # channels of the first group; the others have four times as many
+TRAINER: Signature = {  # what the loop itself reads; a part that asks for one of them is given it too
+    "batch_size": Knob("batch_size", int, 128, between(2, 1 << 20)),
+    "ema": Knob(
+        "ema", float, 0.0, between(0.0, 1e12)
+    ),  # epochs over which the weights are averaged that are kept; or 0
+    "epochs": Knob("epochs", int, 30, between(1, 1 << 20)),
 }
-OPTIMIZERS: dict[str, Config] = {  # the knobs only this optimizer reads, with their defaults
-    "adamw": {},
-    "sgd": {},
-    "muon": {"adamw_lr": 3e-3},  # rate of the weights that are no matrices; `lr` is that of the matrices
-}
-SCHEDULES = ("constant", "cosine", "onecycle")
-AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")
-LENGTH_DEPENDENT = ("cosine", "onecycle")  # schedules that know the number of epochs, so it cannot grow later
-
-DEFAULTS: Config = {  # read by every model; those of `python -m trainables`
-    "model": "resnet18",
-    "optimizer": "sgd",
-    "lr": 0.1,
-    "momentum": 0.9,  # of SGD with Nesterov and of Muon; the first beta of AdamW
-    "weight_decay": 5e-4,
-    "schedule": "cosine",
-    "batch_size": 128,
-    "dropout": 0.0,  # probability; after each hidden layer of the mlp, before the classifier of every other model
-    "label_smoothing": 0.0,
-    "ema": 0.0,  # epochs over which the weights are averaged that are validated and kept; 0 for the weights as they are
-    "augment": "standard",
-    "epochs": 30,
-}
-CHOICES = {"model": tuple(MODELS), "optimizer": tuple(OPTIMIZERS), "schedule": SCHEDULES, "augment": AUGMENTATIONS}
-INTEGERS = {"depth": (1, 1202), "width": (1, 1 << 16), "batch_size": (2, 1 << 20), "epochs": (1, 1 << 20)}
-REALS = {  # smallest allowed, largest allowed, whether the smallest itself is
-    "lr": (0.0, 1e12, False),
-    "adamw_lr": (0.0, 1e12, False),
-    "weight_decay": (0.0, 1e12, True),
-    "momentum": (0.0, 0.9999, True),
-    "dropout": (0.0, 0.9999, True),
-    "label_smoothing": (0.0, 0.9999, True),
-    "ema": (0.0, 1e12, True),
-}
-OWN_KEYS = ("depth", "width", "adamw_lr")  # of some model or optimizer
-NEUTRAL: Config = {"dropout": 0, "label_smoothing": 0, "ema": 0}  # optional knobs at the value at which they do nothing
+SHARED = ("lr", "momentum", "weight_decay", *TRAINER)  # one value for every part that reads it
+MODELS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS, LOSSES = (
+    built_in(family) for family in (MODEL, OPTIMIZER, SCHEDULE, AUGMENT, LOSS)
+)
+CHOICES = {key: tuple(built_in(family)) for key, family in FAMILIES.items()}
+ORDER = (
+    "model", "optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "dropout", "label_smoothing", "ema",
+    "augment", "epochs", "loss",
+)  # fmt: skip
+NEUTRAL: Config = {"dropout": 0, "label_smoothing": 0, "ema": 0, "loss": LOSS.default}  # knobs where they do nothing
 LATER = ("ema",)  # those that runs of schema 1 had no word for
-KEYS = (*DEFAULTS, *OWN_KEYS)
-MOST_BLOCKS = 16  # of an mlp or a convnet
+
+
+Readers = dict[str, list[Knob]]  # by the name of a knob, what each part that has one says about it
+
+
+def readers(parts: Iterable[Signature]) -> Readers:
+    """The knobs of these parts by their names, and those of the trainer."""
+    found: Readers = {name: [knob] for name, knob in TRAINER.items()}
+    for part in parts:
+        for name, knob in part.items():
+            found.setdefault(name, []).append(knob)
+    return found
+
+
+BUILT_IN = readers(part for family in FAMILIES.values() for part in built_in(family).values())
+KEYS = tuple(dict.fromkeys((*ORDER, *BUILT_IN)))
 
 
 def complete(given: Mapping[str, Any]) -> Config:
-    """The whole configuration: what is given, and the default of every other knob that its model and optimizer read.
+    """The whole configuration: what is given, and the default of every other knob that its parts read.
 
     Raises:
-        SpaceError: an unknown key or value, a value out of range, or a knob that the model or optimizer does not read.
+        SpaceError: an unknown key or value, a value out of range, a knob that no part reads, or one that has no value.
     """
-    for key in given:
-        if key not in KEYS:
-            raise SpaceError(unknown("hyperparameter", key, KEYS))
-    config = {**DEFAULTS, **given}
-    check_value("model", config["model"])
-    check_value("optimizer", config["optimizer"])
-    own = MODELS[config["model"]] | OPTIMIZERS[config["optimizer"]]
-    config = {**own, **config}
-    config = {key: typed(key, value) for key, value in config.items()}
-    for key, value in config.items():
-        check_value(key, value)
-        if key in OWN_KEYS and key not in own:
-            raise SpaceError(unread(key, config))
-    if "depth" in config:
-        check_depth(config["model"], config["depth"])
-    return {key: config[key] for key in KEYS if key in config}
+    parts = {key: named.canonical(given.get(key, family.default)) for key, family in FAMILIES.items()}
+    signatures = {key: named.signature_of(FAMILIES[key], text) for key, text in parts.items()}
+    known = knobs(signatures)
+    values = {plain(key, known): value for key, value in given.items() if key not in FAMILIES}
+    for key in values:
+        if key not in known:
+            raise SpaceError(unread(key, parts, known))
+    found: Config = {key: text for key, text in parts.items() if key != LOSS.key or text != LOSS.default}
+    for key, whose in known.items():
+        found[key] = valued(key, {parts.get(family, ""): knob for family, knob in whose.items()}, values)
+    return {key: found[key] for key in (*ORDER, *found) if key in found}
 
 
-def typed(key: str, value: Any) -> Any:
-    """A number in the type that its knob has, however it was written: 2 for a width of 2.0, 1.0 for a rate of 1."""
-    if key in INTEGERS and type(value) is float and value.is_integer():
-        return int(value)
-    return float(value) + 0.0 if key in REALS and type(value) in (int, float) else value  # + 0.0: no zero below zero
+def knobs(signatures: Mapping[str, Signature]) -> dict[str, dict[str, Knob]]:
+    """What a configuration of these parts holds beside their names: by its key, the kinds of parts that read it.
+
+    A name that two of them have is two keys, `model.dropout` and `loss.dropout`, unless it is one of SHARED.
+    """
+    found: dict[str, dict[str, Knob]] = {name: {"": knob} for name, knob in TRAINER.items()}
+    for family, signature in signatures.items():
+        for name, knob in signature.items():
+            others = [other for other, theirs in signatures.items() if other != family and name in theirs]
+            key = f"{family}.{name}" if others and name not in SHARED else name
+            found.setdefault(key, {})[family] = knob
+    return found
 
 
-def unread(key: str, config: Mapping[str, Any]) -> str:
-    """The sentence for a knob that belongs to another model or optimizer."""
-    what, owners = ("optimizer", OPTIMIZERS) if any(key in own for own in OPTIMIZERS.values()) else ("model", MODELS)
-    readers = ", ".join(name for name, own in owners.items() if key in own)
-    return f"{key!r} is not read by {config[what]}. Remove it, or choose another {what} ({readers})."
+def plain(key: str, known: Mapping[str, Any]) -> str:
+    """`depth` for `model.depth` where nothing else has a depth: one spelling for one knob."""
+    family, _, name = key.rpartition(".")
+    return name if family and key not in known and family in known.get(name, ()) else key
 
 
-def check_depth(model: str, depth: int) -> None:
-    """Refuse a depth that this model cannot have.
+def valued(key: str, whose: Mapping[str, Knob], values: Mapping[str, Any]) -> Any:
+    """The value of a knob: the one that is given, or the default of the first part that has one.
 
     Raises:
-        SpaceError: with the nearest depth that it can have.
+        SpaceError: a part cannot take it, or there is none.
     """
-    if model == "resnet":
-        if depth < 8 or depth % 6 != 2:
-            nearest = max(8, 6 * round((depth - 2) / 6) + 2)
-            raise SpaceError(f"depth of a resnet must be 6n + 2 (20, 32, 44, 56), but got {depth}. Take {nearest}.")
-    elif depth > MOST_BLOCKS:
-        raise SpaceError(f"depth of {model} must be an integer from 1 to {MOST_BLOCKS}, but got {depth}.")
+    defaults = [knob.default for knob in whose.values() if not knob.is_required]
+    if key not in values and not defaults:
+        raise SpaceError(f"{key!r} of {next(iter(whose))} has no default. Search it, or fix it: {key!r}: VALUE.")
+    value = values.get(key, defaults[0] if defaults else None)
+    for part, knob in whose.items():
+        is_clear = key in SHARED or (key in BUILT_IN and len(rules(BUILT_IN[key])) == 1 and named.is_built_in(part))
+        knob.check(value, "" if is_clear else f" of {part}")
+        value = knob.typed(value)
+    return value
 
 
-def check_value(key: str, value: Any) -> None:
-    """Refuse a value that no trial could use.
+def unread(key: str, parts: Mapping[str, str], known: Mapping[str, Any]) -> str:
+    """The sentence for a key that none of these parts reads, that two of them read, or that does not exist."""
+    if two := [each for each in known if each.endswith(f".{key}")]:
+        return (
+            f"{key!r} is read by {' and by '.join(each.partition('.')[0] for each in two)}. Write {' or '.join(two)}."
+        )
+    for family in FAMILIES.values():
+        if owners := [name for name, own in built_in(family).items() if key in own]:
+            return (
+                f"{key!r} is not read by {parts[family.key]}. "
+                f"Remove it, or choose another {family.key} ({', '.join(owners)})."
+            )
+    return unknown("hyperparameter", key, dict.fromkeys((*known, *KEYS)))
+
+
+def check_value(key: str, value: Any, own: Readers | None = None) -> None:
+    """Refuse a value that no trial could use, whatever its parts.
+
+    Args:
+        own: knobs of parts that are not built in, by their names.
 
     Raises:
         SpaceError: with the rule, what came, and what would be accepted.
     """
-    if key not in KEYS:
-        raise SpaceError(unknown("hyperparameter", key, KEYS))
-    value = typed(key, value)
-    if key in CHOICES:
-        if value not in CHOICES[key]:
-            raise SpaceError(unknown(key, value, CHOICES[key]))
-    elif key in INTEGERS:
-        low, high = INTEGERS[key]
-        if type(value) is not int or not low <= value <= high:
-            raise SpaceError(f"{key} must be an integer from {low} to {high}, but got {value!r}.")
-    else:
-        least, most, closed = REALS[key]
-        real = type(value) in (int, float) and math.isfinite(value) and least <= value <= most
-        if not real or (value == least and not closed):
-            rule = f"{'at least' if closed else 'above'} {least:g} and at most {most:g}"
-            raise SpaceError(f"{key} must be {rule}, but got {value!r}.")
+    if key in FAMILIES:
+        named.check(FAMILIES[key], value)
+        return
+    family, _, name = key.rpartition(".")
+    whose = BUILT_IN.get(name, []) + (own or {}).get(name, [])
+    if not whose or family not in ("", *FAMILIES):
+        raise SpaceError(unknown("hyperparameter", key, dict.fromkeys((*KEYS, *(own or {})))))
+    if not any(accepts(knob, value) for knob in (*whose, widest(whose))):
+        raise SpaceError(f"{key} must be {widest(whose).rule()}, but got {value!r}.")
 
 
-def unknown(what: str, given: object, known: Iterable[str]) -> str:
-    """The sentence for a name that does not exist: the closest one, and all of them."""
-    known = list(known)
-    return f"unknown {what} {given!r}.{suggestion(given, known)} Known: {', '.join(known)}."
+def widest(whose: list[Knob]) -> Knob:
+    """A knob that takes whatever lies between the least and the largest value of several."""
+    limits = [knob.bounds for knob in whose if knob.bounds]
+    if len(limits) < 2 or len(limits) < len(whose):
+        return whose[0]
+    low, high = min(each.low for each in limits), max(each.high for each in limits)
+    return replace(whose[0], bounds=replace(limits[0], low=low, high=high, step=None))
 
 
-def suggestion(given: object, known: Iterable[str]) -> str:
-    """The question whether the closest name was meant, with a space before it; nothing if none is close."""
-    close = closest(given, known)
-    return f" Did you mean {close[0]!r}?" if close else ""
+def accepts(knob: Knob, value: Any) -> bool:
+    try:
+        knob.check(value)
+    except SpaceError:
+        return False
+    return True
 
 
-def closest(given: object, known: Iterable[str], most: int = 1, cutoff: float = 0.5) -> list[str]:
-    """The names most like what was given, best first, whatever the case of the letters."""
-    by_fold: dict[str, list[str]] = {}
-    for name in known:
-        by_fold.setdefault(name.casefold(), []).append(name)
-    alike = difflib.get_close_matches(str(given).casefold(), by_fold, most, cutoff)
-    return [name for fold in alike for name in by_fold[fold]][:most]
+def rules(whose: Iterable[Knob]) -> list[str]:
+    """What values of these knobs are, each rule once."""
+    return list(dict.fromkeys(knob.rule() for knob in whose))
+
+
+def knows_its_end(schedule: str) -> bool:
+    """Whether a schedule is sized for the number of epochs, so that this cannot grow later: any but the constant one."""
+    return schedule != "constant"
+
+
+def usual(key: str) -> Any:
+    """The value that a knob has where a space says nothing about it; none of one that only some parts read."""
+    return FAMILIES[key].default if key in FAMILIES else DEFAULTS.get(key)
+
+
+DEFAULTS: Config = complete({})  # those of `python -m trainables`
 
 
 def canonical(value: Any) -> Any:

@@ -1,11 +1,14 @@
 """The source of one network as a module that needs torch alone, cut out of the sources that trained it."""
 
 import ast
+import re
 from pathlib import Path
 
 import trainables
+from trainables.parts.family import MODEL, built_in
 
-MODELS = Path(trainables.__file__).parent / "models" / "networks.py"
+MODELS = Path(trainables.__file__).parent / "models"
+BOUNDED = re.compile(r"Annotated\[(\w+), \w+\([^)]*\)\]")  # a hint with the limits of a search
 STANDALONE = {  # those built with the help of torchvision or of our own kernels
     name: Path(__file__).parent / "standalone" / f"{name}.py" for name in ("convnet", "resnet18")
 }
@@ -16,13 +19,19 @@ REPLACED = {  # our dropout differs from torch's in how it draws its random numb
 
 def source(model: str) -> str:
     """The text of model.py: everything that the function `model` refers to, and `build` for it."""
-    text = STANDALONE.get(model, MODELS).read_text("utf-8")
+    text = BOUNDED.sub(r"\1", STANDALONE.get(model, MODELS / f"{model}.py").read_text("utf-8"))
     tree = ast.parse(text)
     wanted = needed(tree, model)
     parts = [segment(text, node) for node in tree.body if is_definition(node) and bound(node) & wanted]
     imports = [line for node in tree.body if not is_definition(node) for line in import_lines(node, wanted)]
     head = f'"""The network `{model}`: images in as (N, 3, 32, 32) normalised floats, logits out as (N, classes)."""'
-    return "\n\n\n".join([f"{head}\n\n" + "\n".join(imports), *parts, f"build = {model}  # (config, classes)"]) + "\n"
+    return "\n\n\n".join([f"{head}\n\n" + "\n".join(imports), *parts, builder(model)]) + "\n"
+
+
+def builder(model: str) -> str:
+    """A function that makes the network of config.json."""
+    knobs = "".join(f', {name}=config["{name}"]' for name in built_in(MODEL)[model])
+    return f"def build(config, classes):\n    return {model}(classes{knobs})"
 
 
 def needed(tree: ast.Module, name: str) -> set[str]:

@@ -22,9 +22,17 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
     "data/split", "hardware/precision", "models/layers/dropout", "models/layers/kernels", "models/layers/normpool",
-    "models/networks", "objective", "seeds", "training/augmentations", "training/average", "training/definition",
-    "training/loop", "training/muon", "training/optimizers", "training/schedules", "training/step",
+    "models/networks", "objective", "parts/calling", "seeds", "training/augmentations", "training/average",
+    "training/definition", "training/loop", "training/losses", "training/optimizers", "training/schedules", "training/step",
 )  # fmt: skip
+PARTS = (
+    "models",
+    "augmentations",
+    "optimizers",
+    "schedules",
+    "losses",
+)  # folders of whose files do, too, but for COSTS
+COSTS = "models/cost"
 READ = ("annotation", "returns", "type_comment", "type_params")  # fields of a syntax tree that nothing is computed with
 OF_GIT = (  # where a shell or a hook says that another repository lies
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
@@ -77,10 +85,19 @@ def libraries(settings: Settings) -> tuple[str, ...]:
     return ("ray", "torch", "numpy", "numba", *load(settings.algorithm).libraries)
 
 
-def code_hash() -> str:
-    """A hash of what the modules of NUMBERS do: of their syntax, without what is there for people to read."""
+def numbers() -> list[str]:
+    """The modules of trainables/ that compute the numbers of a trial, those of parts too."""
     folder = Path(trainables.__file__).parent
-    found = {name: syntax((folder / f"{name}.py").read_text("utf-8")) for name in NUMBERS}
+    parts = (
+        path.relative_to(folder).with_suffix("").as_posix() for name in PARTS for path in (folder / name).glob("*.py")
+    )
+    return sorted({*NUMBERS, *parts} - {COSTS})
+
+
+def code_hash() -> str:
+    """A hash of what these modules do: of their syntax, without what is there for people to read."""
+    folder = Path(trainables.__file__).parent
+    found = {name: syntax((folder / f"{name}.py").read_text("utf-8")) for name in numbers()}
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,7 @@ from search.status import LOST
 from search.stopping.base import version_of
 from search.stopping.rules import continued, decisive, is_known, label, waits
 from spaces import MAX_GRID, Space, When
-from trainables.config import DEFAULTS, LENGTH_DEPENDENT, key_of
+from trainables.config import key_of, knows_its_end, usual
 from trainables.data.loading import Dataset
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
@@ -176,14 +176,14 @@ def check_growth(folder: Path, settings: Settings, before: Totals, totals: Total
 
 def sized_schedules(space: Space) -> list[str]:
     """The schedules of a space that are sized for the number of epochs."""
-    return [name for name in LENGTH_DEPENDENT if name in possible(space, "schedule")]
+    return [name for name in possible(space, "schedule") if knows_its_end(name)]
 
 
 def possible(space: Space, knob: str) -> list[Any]:
     """The values that a knob with names for values may have in a space."""
-    given = space.params.get(knob, DEFAULTS[knob])
+    given = space.params.get(knob, usual(knob))
     values = list((given,) if isinstance(given, str) else given.bounds())
-    return values + [DEFAULTS[knob]] * (isinstance(given, When) and not space.decides_all(given))
+    return values + [usual(knob)] * (isinstance(given, When) and not space.decides_all(given))
 
 
 def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool = False) -> list[str]:
@@ -274,7 +274,7 @@ def tidy_trial(trial: Trial) -> None:
     """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last if it can be lengthened."""
     if trial.ended:
         durable.sweep(trial.folder)
-    is_final = trial.status == "finished" and trial.config["schedule"] in LENGTH_DEPENDENT
+    is_final = trial.status == "finished" and knows_its_end(trial.config["schedule"])
     if is_final or trial.status in ("stopped", *LOST):
         durable.remove_states(trial.folder)
     elif trial.status == "finished":

@@ -1,10 +1,12 @@
-"""What a network costs: its trainable parameters and the arithmetic of one image, computed without building it. No torch.
+"""What a network costs: its trainable parameters and the arithmetic of one image.
+
+Of the models that have a formula here it is computed without torch; any other is built on torch's meta device, without numbers.
 
 FLOPs are two for each multiplication and addition of a convolution or matrix product in one forward pass of one image;
 normalisation, activations and pooling are not counted, as is usual. A training step costs about three times as much.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 SIDE = 32  # of every image, in pixels
@@ -19,18 +21,36 @@ class Cost(NamedTuple):
 
 def parameters(config: Mapping[str, Any], classes: int) -> int:
     """Trainable parameters of the network of a complete configuration."""
-    return sum(layer.parameters for layer in layers(config, classes))
+    return of(config, classes).parameters
 
 
 def flops(config: Mapping[str, Any], classes: int) -> int:
     """Floating-point operations of one forward pass of one image through the network of a complete configuration."""
-    return sum(layer.flops for layer in layers(config, classes))
+    return of(config, classes).flops
+
+
+def of(config: Mapping[str, Any], classes: int) -> Cost:
+    """What the whole network costs.
+
+    Raises:
+        SpaceError: a user's network cannot be built.
+    """
+    if config["model"] not in FORMULAS:
+        from trainables.models.meta import measure  # torch
+
+        return measure(config, classes)
+    parameters, flops = map(sum, zip(*layers(config, classes), strict=True))
+    return Cost(parameters, flops)
+
+
+def has_formula(config: Mapping[str, Any]) -> bool:
+    """Whether the cost is known without torch, and without a user's code."""
+    return config["model"] in FORMULAS
 
 
 def layers(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
     """The layers of trainables.models.networks.build(config, classes) that have parameters."""
-    models = {"mlp": mlp, "convnet": convnet, "resnet18": resnet18, "resnet": resnet, "speed_net": speed_net}
-    return models[config["model"]](config, classes)
+    return FORMULAS[config["model"]](config, classes)
 
 
 def mlp(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
@@ -105,3 +125,8 @@ def norm(features: int) -> Cost:
 def linear(inputs: int, outputs: int) -> Cost:
     """With a bias, whose addition is not counted."""
     return Cost((inputs + 1) * outputs, 2 * inputs * outputs)
+
+
+FORMULAS: dict[str, Callable[[Mapping[str, Any], int], Iterator[Cost]]] = {
+    "mlp": mlp, "convnet": convnet, "resnet18": resnet18, "resnet": resnet, "speed_net": speed_net,
+}  # fmt: skip

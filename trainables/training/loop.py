@@ -19,13 +19,14 @@ from torch import Tensor, nn
 
 from trainables.config import NEUTRAL
 from trainables.data.loading import Dataset, Split
-from trainables.models.networks import Whitening, build
+from trainables.models.networks import build
+from trainables.models.speed_net import Whitening
 from trainables.objective import Objective
 from trainables.seeds import derive
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
 from trainables.training.definition import Training
-from trainables.training.optimizers import Optimizer, make_optimizer
+from trainables.training.optimizers import Optimizer, base_rates, load_optimizer, make_optimizer
 from trainables.training.schedules import learning_rate
 from trainables.training.step import Resident, Step, autocast, batch_sizes
 
@@ -125,7 +126,7 @@ def train(
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
         metrics = {"epoch": epoch} | train_epoch(step, average, epoch, on_batch)
         logits = predict_resident(judged, val_set[0], scale, training.precision)
-        metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
+        metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, base_rates(optimizer)[0], epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
         value = (known or {}).get(epoch, metrics[objective.column])
@@ -205,7 +206,7 @@ def restore(
     model.load_state_dict(state["model"])
     if average:
         average.load_state_dict(state["average"])
-    optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them
+    load_optimizer(optimizer, copy.deepcopy(state["optimizer"]))  # or the optimizer would go on inside them
     return Best.of_state(state, objective)
 
 

@@ -1,106 +1,56 @@
-"""The optimizers: torch's fused ones and Muon, without the import of torch's compiler that their first use brings.
+"""The optimizer of a configuration, and the rates of its groups of weights."""
 
-That import takes two to three seconds in every worker, as long as torch itself, and nothing here is compiled.
-"""
-
-import inspect
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from trainables.training.muon import Muon
-from trainables.training.schedules import learning_rate
+from trainables.optimizers.plain import mark_as_not_compiled
+from trainables.optimizers.plain import plain_step as plain_step
+from trainables.parts import calling
+from trainables.training.schedules import schedule
 
-RATES = {"adamw": ("lr",), "sgd": ("lr",), "muon": ("lr", "adamw_lr")}  # hyperparameter of each group's learning rate
 
-
-class MuonAndAdamW:
-    """Muon for the matrices among the weights and AdamW for the others, with what training needs of a torch optimizer.
-
-    Matrices are the weights of all layers but the last, the classifier, as in Jordan et al. 2024 (who leave out the first
-    layer of a language model too, because its input is not dense; that of an image is).
-    """
-
-    def __init__(self, model: nn.Module, lr: float, adamw_lr: float, momentum: float, weight_decay: float) -> None:
-        matrices = [weight for weight in model.parameters() if weight.ndim > 1][:-1]
-        others = {id(weight) for weight in model.parameters()} - {id(weight) for weight in matrices}
-        self.muon = Muon(matrices, lr, momentum, weight_decay)
-        self.adamw = adamw(
-            [weight for weight in model.parameters() if id(weight) in others], adamw_lr, weight_decay=weight_decay
-        )
-        self.steps = [plain_step(self.muon), plain_step(self.adamw)]
+class Optimizer(Protocol):
+    """What training needs of an optimizer; torch's have it."""
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """The matrices, and the others."""
-        return [*self.muon.param_groups, *self.adamw.param_groups]
-
-    def step(self) -> None:
-        for step in self.steps:
-            step()
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        for optimizer in (self.muon, self.adamw):
-            optimizer.zero_grad(set_to_none)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.muon.load_state_dict(state["muon"])
-        self.adamw.load_state_dict(state["adamw"])
+    def param_groups(self) -> list[dict[str, Any]]: ...
+    @property
+    def step(self) -> Callable[[], Any]: ...
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Any, /) -> None: ...
 
 
-Optimizer = torch.optim.Optimizer | MuonAndAdamW
+BASE = "initial_lr"  # of a group: the rate that the schedule is a factor of. torch's own schedulers call it so
 
 
 def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> Optimizer:
-    """AdamW with `momentum` as its first beta, SGD with Nesterov momentum (one fused pass over all weights), or Muon."""
+    """The optimizer of these weights, with the rates that it was made with noted in its groups."""
     mark_as_not_compiled()
-    lr, momentum, decay = config["lr"], config["momentum"], config["weight_decay"]
-    if config["optimizer"] == "adamw":
-        return adamw(model.parameters(), lr, betas=(momentum, 0.999), weight_decay=decay)
-    if config["optimizer"] == "muon":
-        return MuonAndAdamW(model, lr, config["adamw_lr"], momentum, decay)
-    nesterov = momentum > 0  # torch refuses Nesterov without momentum
-    return torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
+    optimizer: Optimizer = calling.optimizer(config, model)
+    for group in optimizer.param_groups:
+        group[BASE] = float(group["lr"])
+    return optimizer
 
 
-def adamw(weights: Iterable[Tensor], lr: float, **settings: Any) -> torch.optim.AdamW:
-    """torch's in one fused pass; on a GPU it counts its steps there."""
-    weights = list(weights)
-    return torch.optim.AdamW(weights, lr, **settings, fused=True, capturable=weights[0].is_cuda)
+def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Put a state back; the rates that a schedule starts from are those of the configuration."""
+    rates = base_rates(optimizer)
+    optimizer.load_state_dict(state)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group[BASE] = rate
 
 
-def rate_table(config: Mapping[str, Any], epoch: int, steps: int) -> Tensor:
+def base_rates(optimizer: Optimizer) -> list[float]:
+    """The learning rate of each group before the schedule."""
+    return [group[BASE] for group in optimizer.param_groups]
+
+
+def rate_table(config: Mapping[str, Any], rates: list[float], epoch: int, steps: int) -> Tensor:
     """float32 (steps, groups): the learning rate of each group of weights at each step of an epoch, which counts from 1."""
-    keys = RATES[config["optimizer"]]
-    return torch.tensor(
-        [[learning_rate(config, epoch - 1 + step / steps, key) for key in keys] for step in range(steps)]
-    )
-
-
-def plain_step(optimizer: Optimizer) -> Callable[[], None]:
-    """`optimizer.step` without the wrapper that imports the compiler; the arithmetic is the same."""
-    step = inspect.unwrap(type(optimizer).step)
-
-    def apply() -> None:
-        with torch.no_grad():
-            step(optimizer)
-
-    return apply
-
-
-def mark_as_not_compiled() -> None:
-    """Tell torch that the other methods of its optimizers are hidden from the compiler already.
-
-    Their wrapper imports the compiler on its first call, unless this attribute is there. Should torch change that,
-    training only starts later.
-    """
-    for method in vars(torch.optim.Optimizer).values():
-        original = getattr(method, "__wrapped__", None)
-        if original is not None and "torch._dynamo" not in sys.modules:
-            original.__dynamo_disable = original
+    factor = schedule(config)
+    factors = [factor((epoch - 1 + step / steps) / config["epochs"]) for step in range(steps)]
+    return torch.tensor([[rate * each for rate in rates] for each in factors])

@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from trainables.models.layers.dropout import Dropout
 from trainables.seeds import derive
-from trainables.training.augmentations import Batch, augment
+from trainables.training.augmentations import augmentation
 from trainables.training.definition import Training
-from trainables.training.optimizers import Optimizer, plain_step, rate_table
+from trainables.training.losses import mixed_hits, mixed_loss
+from trainables.training.optimizers import Optimizer, base_rates, plain_step, rate_table
 
 Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
 
@@ -40,7 +40,8 @@ class Step:
         scale: tuple[Tensor, Tensor],
     ) -> None:
         self.training, self.model, self.optimizer, self.train_set = training, model, optimizer, train_set
-        self.scale, self.update = scale, plain_step(optimizer)
+        self.augment, self.update = augmentation(training.config, *scale), plain_step(optimizer)
+        self.loss, self.base = mixed_loss(training.config), base_rates(optimizer)
         device, count, groups = train_set[0].device, len(train_set[1]), optimizer.param_groups
         self.sizes = batch_sizes(count, training.config["batch_size"])
         self.order, self.places = (torch.arange(size, device=device) for size in (count, max(self.sizes)))
@@ -61,7 +62,7 @@ class Step:
         self.dropout.manual_seed(derive(seed, "dropout", epoch))
         self.images.manual_seed(derive(seed, "images", epoch))
         torch.randperm(len(self.order), generator=self.images, out=self.order)
-        self.table.copy_(rate_table(config, epoch, len(self.sizes)))
+        self.table.copy_(rate_table(config, self.base, epoch, len(self.sizes)))
         self.number.zero_()
         self.totals.zero_()
         self.model.train()
@@ -73,10 +74,10 @@ class Step:
         chosen = self.order.index_select(0, self.places[:size].add(self.number, alpha=config["batch_size"]))
         # It copies whole images: 40 times faster than [chosen].
         images, labels = (part.index_select(0, chosen) for part in self.train_set)
-        batch = augment(config["augment"], images, labels, *self.scale, self.images)
+        batch = self.augment(images, labels, self.images)
         with autocast(images.device, self.training.precision):
             logits = self.model(batch.images)
-        loss = mixed_loss(logits.float(), batch, config["label_smoothing"])
+        loss = self.loss(logits.float(), batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.update()
@@ -94,25 +95,6 @@ def batch_sizes(count: int, batch_size: int) -> list[int]:
     """Of the batches of an epoch; a trailing single image joins the one before it, because batch normalisation needs two."""
     sizes = [min(batch_size, count - first) for first in range(0, count, batch_size)]
     return [*sizes[:-2], sizes[-2] + 1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
-
-
-def mixed_loss(logits: Tensor, batch: Batch, label_smoothing: float) -> Tensor:
-    """Mean cross-entropy against both labels of each image by their weight."""
-    if batch.weight is None:
-        return F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
-    first = F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing, reduction="none")
-    second = F.cross_entropy(logits, batch.others, label_smoothing=label_smoothing, reduction="none")
-    return (batch.weight * first + (1 - batch.weight) * second).mean()
-
-
-def mixed_hits(logits: Tensor, batch: Batch) -> Tensor:
-    """How many images were right, a mixed image by the weight of the label that was hit."""
-    predicted = logits.argmax(1)
-    first = (predicted == batch.labels).float()
-    if batch.weight is None:
-        return first.sum()
-    second = (predicted == batch.others).float()
-    return (batch.weight * first + (1 - batch.weight) * second).sum()
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables.config import LATER, LENGTH_DEPENDENT, NEUTRAL, Config
+from trainables.config import LATER, NEUTRAL, Config, knows_its_end
 from trainables.data import census, loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
@@ -115,7 +115,7 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
     )
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
-    if epochs < found["epochs"] or (epochs > found["epochs"] and config["schedule"] in LENGTH_DEPENDENT):
+    if epochs < found["epochs"] or (epochs > found["epochs"] and knows_its_end(config["schedule"])):
         why = "shorter" if epochs < found["epochs"] else f"longer: the {config['schedule']} schedule is sized for them"
         raise RunError(f"another length: {folder}: {found['epochs']} epochs cannot become {why}. Choose another --out.")
     if epochs > found["epochs"]:

@@ -4,9 +4,6 @@ After He et al. 2016 (Deep Residual Learning for Image Recognition, table 1 and 
 those of the network that was trained.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -48,6 +45,6 @@ class ResNet18(nn.Module):
         return logits
 
 
-def resnet18(config: Mapping[str, Any], classes: int) -> nn.Module:
-    """The untrained network of a configuration."""
-    return ResNet18(config["dropout"], classes)
+def resnet18(classes: int, dropout: float) -> nn.Module:
+    """The untrained network."""
+    return ResNet18(dropout, classes)

@@ -21,7 +21,7 @@ from analysis.results.sections.explanation import FEW_SEEDS, standard_error
 from search.run.ledger import Run, Trial
 from spaces import Scheduler
 from trainables import written
-from trainables.config import LENGTH_DEPENDENT
+from trainables.config import knows_its_end
 from trainables.data import census
 
 TOP = 5  # rows whose spread and places are looked at
@@ -131,7 +131,7 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     text = f"{gained} in the last fifth of its {len(rows)} epochs{known}"
     if is_chance(objective.signed(far), moves, run.identity.sizes["val"] if objective.is_accuracy else None):
         return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
-    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=trial.config["schedule"] in LENGTH_DEPENDENT)
+    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=knows_its_end(trial.config["schedule"]))
     return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
 
 

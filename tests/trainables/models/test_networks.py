@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from trainables.config import MODELS, complete
+from trainables.models.convnet import LEAK
 from trainables.models.layers.normpool import NormPool
-from trainables.models.networks import LEAK, ResidualBlock, Whitening, build
+from trainables.models.networks import build
+from trainables.models.resnet import ResidualBlock
+from trainables.models.speed_net import Whitening
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -4,8 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from trainables.augmentations.crop import PADDING, crop
+from trainables.augmentations.cutmix import pasted
+from trainables.augmentations.cutout import erased
+from trainables.augmentations.flip import flip
+from trainables.augmentations.mixup import blended
 from trainables.config import AUGMENTATIONS
-from trainables.training.augmentations import PADDING, augment, crop, cutmix, cutout, flip, mixup, normalise
+from trainables.training.augmentations import augment, normalise
 
 COUNT = 64
 MEAN, STD = (torch.tensor(values).repeat(32 * 32) for values in ([100.0, 110.0, 120.0], [50.0, 60.0, 70.0]))
@@ -27,7 +32,7 @@ LABELS = torch.arange(COUNT)
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_every_augmentation_keeps_shape_and_layout_and_follows_its_seed(name, images):
     first, again, other = (
-        augment(name, images, LABELS, MEAN, STD, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6)
+        augment({"augment": name}, images, LABELS, MEAN, STD, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6)
     )
     assert first.images.shape == (COUNT, 3, 32, 32)
     assert first.images.is_contiguous(memory_format=torch.channels_last)
@@ -38,7 +43,7 @@ def test_every_augmentation_keeps_shape_and_layout_and_follows_its_seed(name, im
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_no_augmentation_changes_the_stored_images(name, images, generator):
     before = images.clone()
-    augment(name, images, LABELS, MEAN, STD, generator)
+    augment({"augment": name}, images, LABELS, MEAN, STD, generator)
     assert torch.equal(images, before)
 
 
@@ -48,7 +53,7 @@ def test_normalising_uses_the_statistics_of_each_channel(images):
 
 
 def test_flip_mirrors_about_half_of_the_images_and_leaves_the_others(images, generator):
-    flipped = flip(images, generator)
+    flipped = flip(images, LABELS, generator)[0]
     mirrored = (flipped == images.flip(2)).flatten(1).all(1)
     same = (flipped == images).flatten(1).all(1)
     assert (mirrored | same).all()
@@ -56,7 +61,7 @@ def test_flip_mirrors_about_half_of_the_images_and_leaves_the_others(images, gen
 
 
 def test_crop_shifts_each_image_by_its_own_offset_over_black(images, generator):
-    cropped = crop(images, generator)
+    cropped = crop(images, LABELS, generator)[0]
     padded = torch.nn.functional.pad(images, (0, 0, 4, 4, 4, 4))
     offsets = set()
     for before, after in zip(padded, cropped, strict=True):
@@ -67,7 +72,7 @@ def test_crop_shifts_each_image_by_its_own_offset_over_black(images, generator):
 
 
 def test_cutout_erases_one_square_of_at_most_sixteen_pixels(generator):
-    holes = cutout(torch.ones(COUNT, 3, 32, 32), generator) == 0
+    holes = erased(torch.ones(COUNT, 3, 32, 32), generator) == 0
     rows, columns = holes.any(1).any(2).sum(1), holes.any(1).any(1).sum(1)
     assert torch.equal(holes.sum((1, 2, 3)), 3 * rows * columns)
     assert 8 <= rows.min() <= rows.max() <= 16
@@ -76,17 +81,15 @@ def test_cutout_erases_one_square_of_at_most_sixteen_pixels(generator):
 
 def test_mixup_blends_images_and_labels_by_the_same_weight(generator):
     images = LABELS.float()[:, None, None, None].expand(COUNT, 3, 32, 32)
-    batch = mixup(images, LABELS, generator)
-    assert torch.allclose(
-        batch.images[:, 0, 0, 0], batch.weight * batch.labels + (1 - batch.weight) * batch.others, atol=1e-4
-    )
+    mixed, batch = blended(images, LABELS, generator)
+    assert torch.allclose(mixed[:, 0, 0, 0], batch.weight * batch.labels + (1 - batch.weight) * batch.others, atol=1e-4)
     assert sorted(batch.others.tolist()) == LABELS.tolist()
 
 
 def test_cutmix_weighs_labels_by_the_area_that_is_left(generator):
     images = LABELS.float()[:, None, None, None].expand(COUNT, 3, 32, 32)
-    batch = cutmix(images, LABELS, generator)
-    kept = (batch.images[:, 0] == LABELS[:, None, None]).float().mean((1, 2))
+    mixed, batch = pasted(images, LABELS, generator)
+    kept = (mixed[:, 0] == LABELS[:, None, None]).float().mean((1, 2))
     moved = batch.others != batch.labels
     assert torch.allclose(kept[moved], batch.weight[moved])
     assert 0.2 < batch.weight.mean() < 0.9
@@ -94,7 +97,7 @@ def test_cutmix_weighs_labels_by_the_area_that_is_left(generator):
 
 def test_cropping_and_mirroring_whole_rows_is_what_slicing_each_image_would_be():
     images = torch.randint(256, (17, 32, 32, 3), dtype=torch.uint8)
-    moved = flip(crop(images, torch.Generator().manual_seed(5)), torch.Generator().manual_seed(6))
+    moved, _ = flip(*crop(images, LABELS[:17], torch.Generator().manual_seed(5)), torch.Generator().manual_seed(6))
     dice = torch.Generator().manual_seed(5)
     top, left = (torch.randint(2 * PADDING + 1, (17,), generator=dice) for _ in range(2))
     mirrored = torch.rand(17, generator=torch.Generator().manual_seed(6)) < 0.5

@@ -9,8 +9,8 @@ import torch
 
 from trainables.config import MODELS, complete
 from trainables.models.networks import build
-from trainables.training.muon import as_rows
-from trainables.training.optimizers import make_optimizer, plain_step, rate_table
+from trainables.optimizers.matrices import as_rows
+from trainables.training.optimizers import base_rates, make_optimizer, plain_step, rate_table
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -95,9 +95,10 @@ def test_every_weight_moves_under_muon_and_no_gradient_is_left(network):
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_muon_and_adamw_follow_the_schedule_each_from_its_own_rate(network, schedule):
     config = complete({"model": "convnet", "optimizer": "muon", "lr": 0.02, "adamw_lr": 0.004, "schedule": schedule})
-    table = rate_table(config, config["epochs"] // 2 + 1, 5)
+    optimizer = make_optimizer(config, network)
+    table = rate_table(config, base_rates(optimizer), config["epochs"] // 2 + 1, 5)
     assert len(table) == 5
-    assert len(table[0]) == len(make_optimizer(config, network).param_groups)
+    assert len(table[0]) == len(optimizer.param_groups)
     share = 1 if schedule == "constant" else 0.5
     assert table[0].tolist() == pytest.approx([0.02 * share, 0.004 * share])
     assert (table[4] < table[0]).all() == (schedule == "cosine")

@@ -6,8 +6,8 @@ from trainables.training.schedules import learning_rate
 
 
 def rates(schedule):
-    config = {"schedule": schedule, "lr": 0.4, "epochs": 10}
-    return [learning_rate(config, step / 10) for step in range(101)]
+    config = {"schedule": schedule, "epochs": 10}
+    return [learning_rate(config, 0.4, step / 10) for step in range(101)]
 
 
 def test_constant_never_changes():

@@ -16,8 +16,9 @@ from trainables.training import step as step_module
 from trainables.training.augmentations import augment
 from trainables.training.definition import Training
 from trainables.training.loop import pixel_scale, resident, train, untrained
+from trainables.training.losses import mixed_hits, mixed_loss
 from trainables.training.optimizers import make_optimizer
-from trainables.training.step import Step, autocast, mixed_hits, mixed_loss
+from trainables.training.step import Step, autocast
 
 READS = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero", "masked_select"}  # what waits for a device
 
@@ -174,10 +175,10 @@ def plainly(training):
     for number, chosen in enumerate(step.order.split(step.sizes)):
         for place, group in enumerate(optimizer.param_groups):
             group["lr"] = step.table[number, place].item()
-        batch = augment(config["augment"], images[chosen], labels[chosen], *scale, step.images)
+        batch = augment(config, images[chosen], labels[chosen], *scale, step.images)
         with autocast(images.device, training.precision):
             logits = model(batch.images)
-        loss = mixed_loss(logits.float(), batch, config["label_smoothing"])
+        loss = mixed_loss(config)(logits.float(), batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

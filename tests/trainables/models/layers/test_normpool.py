@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from analysis.export import network_source
 from trainables.config import complete
+from trainables.models.convnet import LEAK
 from trainables.models.layers import kernels, normpool
 from trainables.models.layers.normpool import NormPool
-from trainables.models.networks import LEAK, build
+from trainables.models.networks import build
 
 ROOT = Path(__file__).parents[4]
 
@@ -252,7 +253,7 @@ def test_a_slope_of_zero_strides_is_understood():
 
 @pytest.mark.slow
 def test_the_loops_are_loaded_only_where_they_are_used():
-    code = "import sys, trainables.models.networks; print('numba' in sys.modules)"
+    code = "import sys, trainables.models.convnet; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

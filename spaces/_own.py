@@ -1,0 +1,54 @@
+"""Parts in a space: objects become the names that a plan writes down, and their knobs are known like the built-in ones."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spaces._ranges import Choice, Interval, When
+from trainables.config import Readers, readers
+from trainables.parts import named, objects
+from trainables.parts.family import FAMILIES, Family
+
+
+def as_names(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with the name of each part in the place of an object, and one spelling for each name.
+
+    Raises:
+        SpaceError: an object that has no name.
+    """
+    found = {key: renamed(FAMILIES[key], value) if key in FAMILIES else value for key, value in params.items()}
+    return {key: with_whole_names(value, found) if isinstance(value, When) else value for key, value in found.items()}
+
+
+def renamed(family: Family, value: Any) -> Any:
+    """A part, or a range of parts, by names."""
+    if isinstance(value, Choice):
+        return replace(value, values=tuple(renamed(family, each) for each in value.values))
+    if isinstance(value, When):
+        return replace(value, cases=tuple((name, renamed(family, case)) for name, case in value.cases))
+    if isinstance(value, Interval):
+        return value
+    return objects.text_of(family, value) if objects.is_object(value) else named.canonical(value)
+
+
+def with_whole_names(when: When, params: Mapping[str, Any]) -> When:
+    """A when() whose cases may name a part as its function or class is called: FlowerNet for my_nets.py:FlowerNet."""
+    short = {text.rpartition(":")[2]: text for text in parts_of(params, when.decider) if not named.is_built_in(text)}
+    return replace(when, cases=tuple((short.get(name, name), case) for name, case in when.cases))
+
+
+def parts_of(params: Mapping[str, Any], key: str) -> list[str]:
+    """The names of the parts of one kind that parameters have, without those by default."""
+    value = params.get(key) if key in FAMILIES else None
+    values = value.bounds() if isinstance(value, Choice | When) else (value,)
+    return [each for each in values if isinstance(each, str)]
+
+
+def own_readers(params: Mapping[str, Any]) -> Readers:
+    """The knobs of a user's own parts, by their names.
+
+    Raises:
+        SpaceError: a part that cannot be imported.
+    """
+    texts = {(key, text) for key in FAMILIES for text in parts_of(params, key) if not named.is_built_in(text)}
+    return readers(named.signature_of(FAMILIES[key], text) for key, text in sorted(texts))

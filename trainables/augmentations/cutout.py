@@ -1,0 +1,23 @@
+"""Crop, flip, and a square of the mean colour (DeVries & Taylor 2017)."""
+
+import torch
+from torch import Generator, Tensor
+
+from trainables.augmentations.batches import Normalise, random, spans
+from trainables.augmentations.standard import standard
+
+HOLE = 16  # side of the square that is erased, in pixels: that of the paper for CIFAR-10
+
+
+def cutout(images: Tensor, labels: Tensor, generator: Generator, normalise: Normalise) -> tuple[Tensor, Tensor]:
+    """On normalised images."""
+    return erased(normalise(standard(images, labels, generator)[0]), generator), labels
+
+
+def erased(images: Tensor, generator: Generator) -> Tensor:
+    """Erase a square of HOLE pixels around a random pixel of each image; it may hang over the edge."""
+    size = images.shape[-1]
+    rows, columns = (spans(random(images, generator) * size, HOLE, size) for _ in range(2))
+    return torch.where(
+        (rows[:, :, None] & columns[:, None, :])[:, None], 0.0, images
+    )  # unlike masked_fill, keeps the layout

@@ -1,0 +1,11 @@
+"""Crop and flip, the usual augmentation of small images."""
+
+from torch import Generator, Tensor
+
+from trainables.augmentations.crop import crop
+from trainables.augmentations.flip import flip
+
+
+def standard(images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """A random window of each padded image, mirrored with probability one half."""
+    return flip(*crop(images, labels, generator), generator)

@@ -1,0 +1,50 @@
+"""Parameters and arithmetic of any network, found on torch's meta device: shapes without numbers."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainables.models.cost import Cost
+from trainables.models.networks import SIDE, build
+
+
+def measure(config: Mapping[str, Any], classes: int) -> Cost:
+    """The cost of a network; FLOPs are 0 where it does with its input what needs numbers.
+
+    Raises:
+        SpaceError: it cannot be built.
+    """
+    return measured(json.dumps(dict(config)), classes)
+
+
+@lru_cache(maxsize=4096)
+def measured(config: str, classes: int) -> Cost:
+    """The same, by the text of the configuration."""
+    network = on_meta(json.loads(config), classes)
+    return Cost(sum(each.numel() for each in network.parameters() if each.requires_grad), arithmetic(network))
+
+
+def on_meta(config: Mapping[str, Any], classes: int) -> nn.Module:
+    """The network without numbers; torch's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                return build(config, classes)
+        except (NotImplementedError, RuntimeError):  # numbers are looked at while it is built
+            return build(config, classes).to("meta")
+
+
+def arithmetic(network: nn.Module) -> int:
+    """FLOPs of one image."""
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter, torch.no_grad():
+            network.eval()(torch.zeros(1, 3, SIDE, SIDE, device="meta"))
+    except Exception:  # whatever a network does that needs numbers: its size is known all the same
+        return 0
+    return int(counter.get_total_flops())

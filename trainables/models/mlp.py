@@ -1,0 +1,34 @@
+"""A multilayer perceptron."""
+
+from typing import Annotated
+
+from torch import Tensor, nn
+
+from trainables.models.layers.dropout import Dropout
+from trainables.parts.bounds import between
+
+LEAK = 0.01  # slope of LeakyReLU below zero
+
+
+def mlp(
+    classes: int,
+    depth: Annotated[int, between(1, 16)] = 3,
+    width: Annotated[int, between(1, 65536)] = 1024,
+    dropout: Annotated[float, between(0, 0.9999)] = 0.0,
+) -> nn.Module:
+    """Flatten, then `depth` hidden layers whose width halves from `width`."""
+    layers: list[nn.Module] = [FlattenPixels()]
+    features = 3 * 32 * 32
+    for layer in range(depth):
+        outputs = max(8, width >> layer)
+        layers += [nn.Linear(features, outputs, bias=False), nn.BatchNorm1d(outputs), nn.LeakyReLU(LEAK)]
+        layers += [Dropout(dropout)]
+        features = outputs
+    return nn.Sequential(*layers, nn.Linear(features, classes))
+
+
+class FlattenPixels(nn.Module):
+    """(N, 3, 32, 32) to (N, 3072) in the order pixels lie in memory (row, column, channel), so that nothing is copied."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.permute(0, 2, 3, 1).flatten(1)

@@ -1,0 +1,57 @@
+"""The residual networks of He et al. 2016 for CIFAR: ResNet-20 to -56 and their like."""
+
+from typing import Annotated
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.models.layers.dropout import Dropout
+from trainables.parts.bounds import between
+
+SIDE = 32  # pixels of an image's height and width
+
+
+def resnet(
+    classes: int,
+    depth: Annotated[int, between(8, 1202, 6)] = 20,
+    width: Annotated[int, between(1, 65536)] = 16,
+    dropout: Annotated[float, between(0, 0.9999)] = 0.0,
+) -> nn.Module:
+    """The CIFAR network of He et al. 2016, section 4.2: 3 stages of n blocks, depth = 6n + 2, channels doubling from `width`."""
+    layers: list[nn.Module] = [norm_conv(3, width), nn.ReLU()]
+    channels = width
+    for stage in range(3):
+        outputs = width << stage
+        for _ in range((depth - 2) // 6):
+            layers.append(ResidualBlock(channels, outputs))
+            channels = outputs
+    head = [nn.AvgPool2d(SIDE >> 2), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
+    model = nn.Sequential(*layers, *head)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return model
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around which the input is added; where the channels double, the image is halved.
+
+    The shortcut has no parameters: it takes every second pixel and fills the new channels with zeros (option A of the
+    paper, which is what its CIFAR networks use).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.stride, self.added = 1 if inputs == outputs else 2, outputs - inputs
+        self.first, self.second = norm_conv(inputs, outputs, self.stride), norm_conv(outputs, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        shortcut = images
+        if self.added:
+            shortcut = F.pad(images[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added))
+        return F.relu(self.second(F.relu(self.first(images))) + shortcut)
+
+
+def norm_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    """A 3x3 convolution and its batch normalisation."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs))

@@ -1,0 +1,69 @@
+"""A shallow network for few epochs."""
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.models.layers.dropout import Dropout
+from trainables.parts.bounds import between
+
+
+def speed_net(
+    classes: int,
+    width: Annotated[int, between(1, 65536)] = 64,
+    dropout: Annotated[float, between(0, 0.9999)] = 0.0,
+) -> nn.Module:
+    """A shallow network for few epochs, after Jordan 2024 (airbench94): whitened patches, three groups of two convolutions.
+
+    Channels are width, 4 width and 4 width; convolutions start as the identity as far as their channels go. Of the recipe
+    only the network is here: no alternating flip, no averaging of weights, no test-time augmentation, no frozen scale in
+    batch normalisation, and no scaling of the logits.
+    """
+    layers: list[nn.Module] = [Whitening(), nn.GELU()]
+    channels = Whitening.FILTERS
+    for outputs in (width, 4 * width, 4 * width):
+        layers += [identity_conv(channels, outputs), nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.GELU()]
+        layers += [identity_conv(outputs, outputs), nn.BatchNorm2d(outputs), nn.GELU()]
+        channels = outputs
+    head = [nn.MaxPool2d(3), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
+    return nn.Sequential(*layers, *head)
+
+
+def identity_conv(inputs: int, outputs: int) -> nn.Conv2d:
+    """A 3x3 convolution whose first filters pass their channel through at the start; the others are random."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    with torch.no_grad():
+        nn.init.dirac_(layer.weight[: min(inputs, outputs)])
+    return layer
+
+
+class Whitening(nn.Module):
+    """2x2 patches on the axes of their covariance, each divided by its standard deviation, with both signs.
+
+    The filters are no parameters: `fit` computes them from training images, and they are saved with the weights.
+    (N, 3, 32, 32) to (N, 24, 31, 31).
+    """
+
+    AXES = 3 * 2 * 2
+    FILTERS = 2 * AXES
+    IMAGES = 500  # are enough: half a million patches for twelve axes
+    SMALLEST = 5e-4  # added to each variance, so that noise on flat patches is not blown up
+
+    filters: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("filters", torch.zeros(self.FILTERS, 3, 2, 2))
+        self.bias = nn.Parameter(torch.zeros(self.FILTERS))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.conv2d(images, self.filters, self.bias)
+
+    def fit(self, images: Tensor) -> None:
+        """Set the filters from normalised images (N, 3, 32, 32). Draws no random number."""
+        patches = F.unfold(images.double().cpu(), 2).transpose(0, 1).flatten(1)  # (12, patches)
+        variances, axes = torch.linalg.eigh(torch.cov(patches))
+        filters = (axes / (variances + self.SMALLEST).sqrt()).T.reshape(-1, 3, 2, 2)
+        self.filters.copy_(torch.cat([filters, -filters]))

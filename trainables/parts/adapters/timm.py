@@ -1,0 +1,28 @@
+"""The networks of timm, untrained: `timm:convnext_tiny`. timm is an extra: pip install timm."""
+
+import importlib
+from typing import TYPE_CHECKING, Annotated, Any
+
+from trainables.errors import SpaceError
+from trainables.parts.bounds import between
+from trainables.suggestions import suggestion
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def timm(name: str, classes: int, dropout: Annotated[float, between(0, 0.9999)] = 0.0) -> "nn.Module":
+    """The network of that name; `dropout` is what timm calls drop_rate.
+
+    Raises:
+        SpaceError: timm is not installed, or has no such network.
+    """
+    try:
+        library: Any = importlib.import_module("timm")  # where it is not installed there are no types, either
+    except ModuleNotFoundError as error:
+        raise SpaceError(f"timm:{name}: timm is not installed. Install it: pip install timm.") from error
+    known = library.list_models()
+    if name not in known:
+        raise SpaceError(f"timm has no model {name!r}.{suggestion(name, known)}")
+    model: nn.Module = library.create_model(name, pretrained=False, num_classes=classes, drop_rate=dropout)
+    return model

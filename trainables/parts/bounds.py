@@ -1,0 +1,47 @@
+"""Between which values a hyperparameter may lie: `depth: Annotated[int, between(1, 16)]`."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """From `low` to `high`, both included unless `is_open`, where low itself is not; with a step only low, low + step, ..."""
+
+    low: float
+    high: float = math.inf
+    step: int | None = None
+    is_open: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        if not (math.isfinite(value) and self.low <= value <= self.high) or (self.is_open and value == self.low):
+            return False
+        return not self.step or (value - self.low) % self.step == 0
+
+    def rule(self, is_whole: bool) -> str:
+        """What a value must be, in words."""
+        if self.step:
+            first = (f"{self.low + place * self.step:g}" for place in range(3))
+            return f"one of {', '.join(first)}, ..., {self.high:g}"
+        if is_whole and math.isfinite(self.high):
+            return f"an integer from {self.low:.0f} to {self.high:.0f}"
+        kind = "an integer of " if is_whole else ""
+        most = f" and at most {self.high:g}" if math.isfinite(self.high) else ""
+        return f"{kind}{'above' if self.is_open else 'at least'} {self.low:g}{most}"
+
+    def advice(self, value: float) -> str:
+        """What to take in place of a value that is between two steps, with a space before it."""
+        if not self.step or not math.isfinite(value):
+            return ""
+        nearest = self.low + self.step * round((min(max(value, self.low), self.high) - self.low) / self.step)
+        return f" Take {nearest:.0f}."
+
+
+def between(low: float, high: float, step: int | None = None) -> Bounds:
+    """From low to high, both included; with a step, one of low, low + step, ..., high."""
+    return Bounds(low, high, step)
+
+
+def above(low: float, high: float = math.inf) -> Bounds:
+    """More than low, and at most high."""
+    return Bounds(low, high, is_open=True)
