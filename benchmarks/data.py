@@ -24,7 +24,7 @@ from PIL import Image
 from benchmarks.record import Table, keep, spread
 from trainables.data import loading
 from trainables.training.augmentations import PADDING, augment
-from trainables.training.loop import as_tensor, pixel_scale
+from trainables.training.shared import as_tensor, pixel_scale
 
 BATCH = 128
 Augment = Callable[[np.ndarray], object]  # images uint8 (N, 32, 32, 3) to normalised tensors

@@ -75,6 +75,18 @@ def adamw(weights: Iterable[Tensor], lr: float, **settings: Any) -> torch.optim.
     return torch.optim.AdamW(weights, lr, **settings, fused=True, capturable=weights[0].is_cuda)
 
 
+def states(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What it remembers of the weights, as tensors; nothing before its first step."""
+    parts = [optimizer.muon, optimizer.adamw] if isinstance(optimizer, MuonAndAdamW) else [optimizer]
+    return {
+        f"{type(part).__name__} {place} {name}": value
+        for part in parts
+        for place, weight in enumerate(weight for group in part.param_groups for weight in group["params"])
+        for name, value in part.state.get(weight, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
 def rate_table(config: Mapping[str, Any], epoch: int, steps: int) -> Tensor:
     """float32 (steps, groups): the learning rate of each group of weights at each step of an epoch, which counts from 1."""
     keys = RATES[config["optimizer"]]

@@ -204,6 +204,7 @@ def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None
 
 def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
     """Weights and validation predictions of the best epoch."""
+    best = best.on_host()
     predicted = best.predicted.numpy()
     buffer = io.BytesIO()
     np.savez_compressed(
