@@ -30,9 +30,14 @@ class Lane(Protocol):
 
 
 class HostLane:
-    """A call is done when it comes back."""
+    """A CPU: a call is done when it comes back.
 
-    captures = False
+    Args:
+        captures: whether to go the way of a GPU all the same; what is captured is then called when it is replayed.
+    """
+
+    def __init__(self, captures: bool = False) -> None:
+        self.captures = captures
 
     def within(self) -> AbstractContextManager[Any]:
         return contextlib.nullcontext()

@@ -1,7 +1,7 @@
 """A trial in a slot: its epochs as work that is handed to a lane bit by bit, so that others can have their turn in between."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -40,7 +40,7 @@ def epochs(course: Course, lane: Lane, pieces: Pieces | None = None) -> Iterator
 
 def paced(course: Course, lane: Lane, pieces: Pieces, epoch: int) -> Iterator[Beat]:
     """The training of an epoch, never more than AHEAD pieces in front of the device."""
-    given = deque([lane.mark()], AHEAD)
+    given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
     for sizes in chunks(course.step.sizes):
         if len(given) == AHEAD:
             yield from until(given[0])

@@ -15,12 +15,6 @@ from trainables.training.loop import train
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class Rehearsal(HostLane):
-    """A CPU that goes the way of a GPU: what is captured is called when it is replayed."""
-
-    captures = True
-
-
 MIXED = [
     {"model": "mlp", "width": 32, "depth": 2, "optimizer": "adamw", "dropout": 0.3, "augment": "cutmix", "ema": 0.5},
     {"model": "convnet", "width": 4, "depth": 2, "optimizer": "sgd", "lr": 0.05, "augment": "standard", "epochs": 2},
@@ -69,22 +63,22 @@ def alone(given):
     return [[epoch.metrics for epoch in train(training)] for training in given]
 
 
-@pytest.mark.parametrize("lane", [HostLane, Rehearsal])
+@pytest.mark.parametrize("captures", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 5, 16])
-def test_rows_are_those_of_trials_that_run_alone(toy, count, lane):
+def test_rows_are_those_of_trials_that_run_alone(toy, count, captures):
     given = trainings(toy, count)
-    rows, _, notes = in_engine([lane() for _ in range(min(count, 6))], given)
+    rows, _, notes = in_engine([HostLane(captures) for _ in range(min(count, 6))], given)
     assert rows == alone(given)
     assert notes == []
 
 
-@pytest.mark.parametrize("lane", [HostLane, Rehearsal])
-def test_a_trial_that_is_ended_and_continued_has_the_same_rows(toy, lane):
+@pytest.mark.parametrize("captures", [False, True])
+def test_a_trial_that_is_ended_and_continued_has_the_same_rows(toy, captures):
     given = trainings(toy, 5)
-    first, states, _ = in_engine([lane() for _ in range(3)], given, until=1)
-    rest, last, notes = in_engine([lane() for _ in range(3)], given, states=states)
+    first, states, _ = in_engine([HostLane(captures) for _ in range(3)], given, until=1)
+    rest, last, notes = in_engine([HostLane(captures) for _ in range(3)], given, states=states)
     assert [one + other for one, other in zip(first, rest, strict=True)] == alone(given)
-    whole = in_engine([lane() for _ in range(5)], given)[1]
+    whole = in_engine([HostLane(captures) for _ in range(5)], given)[1]
     for place, state in last.items():
         for name, weight in state["model"].items():
             assert torch.equal(weight, whole[place]["model"][name])
