@@ -14,8 +14,8 @@ from trainables.models.networks import build
 from trainables.training.augmentations import normalise
 from trainables.training.definition import Training
 from trainables.training.loop import train_epoch
-from trainables.training.shared import shared
 from trainables.training.optimizers import make_optimizer, plain_step
+from trainables.training.shared import shared
 from trainables.training.step import Resident, Step, autocast
 
 WARM_UP = 2  # batches that are not counted

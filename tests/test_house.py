@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("trainables", "spaces", "search", "analysis", "run_search")  # each imports what stands before it
 ROOMS = {  # of a package: each imports what stands before it
     "trainables": (
-        "errors", "seeds", "config", "cli", "files", "objective", "written", "hardware", "data", "models", "training", "engine", "trial",
+        "errors", "seeds", "config", "cli", "files", "objective", "written", "hardware", "data", "models", "training", "engine",
+        "trial",
         "__main__",
     ),
     "search": (

@@ -34,15 +34,15 @@ def main(arguments: list[str] | None = None) -> None:
     command = shlex.join(["python", "-m", "benchmarks.gpu", "--session", *(arguments or sys.argv[1:])])
     journal.begin(what="a sitting on a GPU", command=command, budget=asked.budget)
     while journal.left > LAST and not journal.document.get("is_over"):
+        before = len(journal.document["done"])
         code = supervised(asked, arguments or sys.argv[1:])
         journal = Journal(asked.out)
         if journal.document.get("is_over"):
             break
-        running = journal.document["running"]
-        name = running["name"] if running else "start"
+        name = (journal.document["running"] or {"name": "between two measurements"})["name"]
         journal.document["running"] = None
         journal.add_row({"part": "process", "case": name, "error": f"the process that measures ended with {code}"})
-        if not running:
+        if len(journal.document["done"]) == before:
             break
     journal.document["running"], journal.document["is_over"] = None, True
     journal.write()
@@ -51,7 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def supervised(asked: argparse.Namespace, arguments: list[str]) -> int | str:
     """One process that measures: its exit code, or why it was killed."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.session", "--measure", *arguments], start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.session", "--measure", *arguments], start_new_session=True
+    )
     try:
         while process.poll() is None:
             time.sleep(0.2)
@@ -71,7 +73,6 @@ def supervised(asked: argparse.Namespace, arguments: list[str]) -> int | str:
 def measure(asked: argparse.Namespace) -> None:
     """All that was not measured before."""
     os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from benchmarks.gpu import images_of
 
     if asked.device == "cpu":
@@ -96,6 +97,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
     yield from itertools.chain(
         bits.measurements(setting), pace.alone(setting), pace.together(setting), points.measurements(setting),
         hazards.measurements(setting), resumed.measurements(setting), memory.measurements(setting),
+        points.profiled(setting), points.wider(setting),
     )  # fmt: skip
 
 
@@ -112,7 +114,11 @@ def works(device: str) -> bool:
 
 def machine(device: str) -> dict[str, object]:
     """What it runs on."""
-    found: dict[str, object] = {"python": platform.python_version(), "torch": torch.__version__, "cores": os.cpu_count()}
+    found: dict[str, object] = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cores": os.cpu_count(),
+    }
     if device == "cuda":
         facts = torch.cuda.get_device_properties(0)
         found |= {
@@ -131,7 +137,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
     parser.add_argument("--images", type=int, help="of the training images [all]")
     parser.add_argument("--precision", default="auto", choices=("auto", "bf16", "fp32"))
-    parser.add_argument("--part", action="append", help="bits, speed, slots, search, textbook, hazards, resume or memory [all]")
+    parser.add_argument(
+        "--part", action="append", help="bits, speed, slots, search, textbook, hazards, resume or memory [all]"
+    )
     parser.add_argument("--small", action="store_true", help="tiny numbers, to try it out")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)

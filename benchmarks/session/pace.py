@@ -39,7 +39,10 @@ PATIENCE = 60.0  # seconds
 def alone(setting: Setting) -> Iterator[Measurement]:
     for name in names(setting):
         yield Measurement(
-            "speed", name, 6 * setting.seconds, lambda name=name: called_and_replayed(setting, name)  # type: ignore[misc]
+            "speed",
+            name,
+            6 * setting.seconds,
+            lambda name=name: called_and_replayed(setting, name),  # type: ignore[misc]
         )
 
 
@@ -99,7 +102,8 @@ def rate(lanes: Sequence[Lane], trainings: Sequence[Training], setting: Setting)
     synchronise(setting.device)
     took = time.perf_counter() - began
     images = sum(
-        (now - then) * sum(chunks(course.step.sizes)[0]) for now, then, course in zip(done, before, courses, strict=True)
+        (now - then) * sum(chunks(course.step.sizes)[0])
+        for now, then, course in zip(done, before, courses, strict=True)
     )
     return {
         "images_s": images / took, "start_s": round(start, 3),

@@ -1,6 +1,8 @@
 """A search of many points: the engine driven directly, and a textbook loop in four processes on a sample of it."""
 
+import cProfile
 import itertools
+import pstats
 import subprocess
 import sys
 import time
@@ -20,14 +22,46 @@ from trainables.training.loop import Diverged, Epoch, train
 
 POINTS, EPOCHS, SEED = 1000, 9, 0
 SLOTS = (16, 32)
-CHECKED = 3  # trials of the search that are trained again by `train`
+CHECKED = 2  # trials of the search that are trained again by `train`
 PROCESSES = 4
+PROFILED = 48  # points
 
 
 def measurements(setting: Setting) -> Iterator[Measurement]:
     points = 5 if setting.small else POINTS
-    yield Measurement("search", f"mlp_random, {points} points", 60, lambda: search(setting, points))
+    yield Measurement("search", f"mlp_random, {points} points", 60, lambda: search(setting, points, SLOTS[0]))
     yield Measurement("textbook", f"{PROCESSES} processes", 40, lambda: textbook(setting, points))
+
+
+def profiled(setting: Setting) -> Iterator[Measurement]:
+    """Where the host's time goes."""
+    points = 2 if setting.small else PROFILED
+    yield Measurement("profile", f"{points} points", 12, lambda: profile(setting, points))
+
+
+def wider(setting: Setting) -> Iterator[Measurement]:
+    """The search again with more slots, if there is time."""
+    points = 3 if setting.small else POINTS
+    yield Measurement("search", f"{points} points on {SLOTS[1]} slots", 70, lambda: search(setting, points, SLOTS[1]))
+
+
+def profile(setting: Setting, points: int) -> Iterator[Row]:
+    """Functions of Python by the time that they themselves take."""
+    one, profiler = Search(setting, points, 30), cProfile.Profile()
+    began = time.perf_counter()
+    profiler.runcall(run, setting.lanes[: SLOTS[0]], one.take)
+    seconds = time.perf_counter() - began
+    stats = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
+    most = sorted(stats.items(), key=lambda item: -item[1][2])[:25]
+    for (file, line, name), (_, calls, own, whole, _) in most:
+        where = f"{'/'.join(file.split('/')[-2:])}:{line} {name}"
+        yield {
+            "where": where,
+            "calls": calls,
+            "own_s": round(own, 3),
+            "with_called_s": round(whole, 3),
+            "of_s": round(seconds, 2),
+        }
 
 
 def configs(points: int) -> list[dict[str, Any]]:
@@ -81,9 +115,9 @@ class Search:
             self.errors.append(f"{type(error).__name__}: {error}"[:300])
 
 
-def search(setting: Setting, points: int) -> Iterator[Row]:
+def search(setting: Setting, points: int, most: int) -> Iterator[Row]:
     """From an engine without trials to the last row; images are on the GPU before."""
-    slots = min(SLOTS[0], len(setting.lanes))
+    slots = min(most, len(setting.lanes))
     one = Search(setting, points, 5 if setting.small else 150)
     began = time.perf_counter()
     run(setting.lanes[:slots], one.take)
@@ -91,7 +125,8 @@ def search(setting: Setting, points: int) -> Iterator[Row]:
     rows = [row for some in one.rows.values() for row in some]
     yield {
         "slots": slots, "seconds": round(seconds, 1), "trials": one.ended, "of": points, "model_epochs": len(rows),
-        "model_epochs_s": round(len(rows) / seconds, 1), "images_s": round(len(rows) * len(setting.images.train.labels) / seconds),
+        "model_epochs_s": round(len(rows) / seconds, 1),
+        "images_s": round(len(rows) * len(setting.images.train.labels) / seconds),
         "best_val_accuracy": max((row["val_accuracy"] for row in rows), default=None),
         "seconds_for_all_extrapolated": round(seconds * points / max(1, one.ended), 1),
         "errors": one.errors[:3], "error_count": len(one.errors), "called": one.called[:3], "called_count": len(one.called),
@@ -105,7 +140,11 @@ def checked(one: Search, number: int) -> Row:
     rows = one.rows[number]
     epochs = itertools.islice(train(one.trainings[number]), len(rows))
     again = [epoch.metrics for epoch in epochs]
-    return {"trial": number, "epochs": len(rows), "in_the_search_and_by_train": "identical" if again == rows else "differs"}
+    return {
+        "trial": number,
+        "epochs": len(rows),
+        "in_the_search_and_by_train": "identical" if again == rows else "differs",
+    }
 
 
 def textbook(setting: Setting, points: int) -> Iterator[Row]:

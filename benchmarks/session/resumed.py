@@ -1,6 +1,6 @@
 """A trial whose state is written down after its first epoch, and goes on in another process.
 
-    python -m benchmarks.session.resumed FOLDER      that process: it goes on, and prints the rest of the rows and the hash
+python -m benchmarks.session.resumed FOLDER      that process: it goes on, and prints the rest of the rows and the hash
 """
 
 import json
@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -35,7 +34,7 @@ def resumed(setting: Setting) -> Iterator[Row]:
         def heard(epoch: Epoch) -> bool:
             if epoch.metrics["epoch"] == 1:
                 torch.save(epoch.state(), setting.folder / f"state-{place}.pt")
-            return trials.hear(whole[place], epoch)
+            return trials.hear(whole[place], epoch, given[place])
 
         return Work(training=given[place], heard=heard)
 
@@ -63,7 +62,9 @@ def main() -> None:
 
     def work(place: int) -> Work:
         state = torch.load(folder / f"state-{place}.pt", weights_only=True, map_location="cpu")
-        return Work(training=given[place], heard=lambda epoch: trials.hear(found[place], epoch), state=state)
+        return Work(
+            training=given[place], heard=lambda epoch: trials.hear(found[place], epoch, given[place]), state=state
+        )
 
     todo = iter(range(len(given)))
     run(trials.made(given[0].device, 3), lambda: work(place) if (place := next(todo, None)) is not None else None)

@@ -1,4 +1,7 @@
-"""A training loop as tutorials have it, by itself: `python -m benchmarks.session.textbook FOLDER DEVICE SECONDS` prints images/s."""
+"""A training loop as tutorials have it, by itself.
+
+python -m benchmarks.session.textbook FOLDER DEVICE SECONDS      prints images per second
+"""
 
 import sys
 import time
@@ -47,7 +50,8 @@ def main() -> None:
     folder, device, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     model, criterion = network().to(device), nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    loader = DataLoader(Images(folder), BATCH, shuffle=True, num_workers=WORKERS if device == "cuda" else 0, pin_memory=device == "cuda")
+    on_gpu = device == "cuda"
+    loader = DataLoader(Images(folder), BATCH, shuffle=True, num_workers=WORKERS if on_gpu else 0, pin_memory=on_gpu)
     began, done, batches = time.perf_counter(), 0, 0
     while True:
         for inputs, labels in loader:
@@ -55,7 +59,7 @@ def main() -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            float(loss)
+            loss.item()
             batches, done = batches + 1, done + len(labels)
             if batches == 2:  # workers are there and kernels are loaded
                 began, done = time.perf_counter(), 0

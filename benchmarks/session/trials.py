@@ -41,12 +41,15 @@ def by_train(training: Training) -> Outcome:
     """One trial as `train` runs it."""
     found = Outcome()
     for epoch in train(training):
-        hear(found, epoch)
+        hear(found, epoch, training)
     return found
 
 
-def hear(found: Outcome, epoch: Epoch) -> bool:
+def hear(found: Outcome, epoch: Epoch, training: Training) -> bool:
+    """Keep the row, and at the last epoch the hash."""
     found.rows.append(epoch.metrics)
+    if epoch.metrics["epoch"] < training.config["epochs"]:
+        return True
     average = tensors(epoch.average.model) if epoch.average else []
     found.bits = digest([*tensors(epoch.model), *average, *states(epoch.optimizer).values()])
     return True
@@ -65,7 +68,7 @@ def in_engine(
         def heard(epoch: Epoch) -> bool:
             if also:
                 also(epoch)
-            return hear(mine, epoch)
+            return hear(mine, epoch, training)
 
         def ended(error: Exception | None) -> None:
             mine.error = f"{type(error).__name__}: {error}"[:500] if error else None

@@ -66,6 +66,7 @@ class StreamLane:
             self._anchor.capture_begin(capture_error_mode="thread_local")
             self._kept = something + 1
             self._anchor.capture_end()
+        self._failed: list[torch.cuda.CUDAGraph] = []
 
     def within(self) -> AbstractContextManager[Any]:
         return torch.cuda.stream(self.stream)
@@ -86,6 +87,7 @@ class StreamLane:
 
     def _abandon(self, graph: torch.cuda.CUDAGraph) -> None:
         """End a capture that an error cut short, so that the device can be used again."""
+        self._failed.append(graph)  # torch may go on asking it where memory belongs
         with contextlib.suppress(RuntimeError):
             graph.capture_end()
             return

@@ -96,7 +96,8 @@ class Epoch:
 class Course:
     """One trial in memory: network, optimizer, average and step, and the best epoch so far.
 
-    An epoch is `step.begin`, a call of the step for each of its sizes, `evaluate`, and `result`, which alone waits for the device.
+    An epoch is `step.begin`, a call of the step for each of its sizes, `evaluate`, and `result`, which alone waits for the
+    device.
 
     Attributes:
         report: float64 (4,): train_loss, train_accuracy, val_loss and val_accuracy, where `evaluate` leaves them.
@@ -118,9 +119,7 @@ class Course:
         images.whiten(self.model)
         self.optimizer = make_optimizer(config, self.model)
         self.average = averaged(config, self.model, len(training.data.train.labels))
-        self.best = (
-            restore(state, self.model, self.optimizer, self.average, training.objective) if state else None
-        )
+        self.best = restore(state, self.model, self.optimizer, self.average, training.objective) if state else None
         self.step = Step(training, self.model, self.optimizer, images.train, images.scale)
         self.left = range(1 + (state["epoch"] if state else 0), config["epochs"] + 1)
         labels = images.val[1]
@@ -157,9 +156,7 @@ class Course:
         value = self.known.get(epoch, metrics[objective.column])
         if self.best is None or objective.is_better(value, self.best.value):
             self.best = Best(epoch, value, self.predicted.clone(), copy_weights(self.judged))
-        return Epoch(
-            metrics, self.best, self.model, self.optimizer, self.training.device, objective, self.average
-        )
+        return Epoch(metrics, self.best, self.model, self.optimizer, self.training.device, objective, self.average)
 
 
 def train(
@@ -197,9 +194,7 @@ def averaged(config: Mapping[str, Any], model: nn.Module, images: int) -> Averag
     return Average(model, horizon, len(batch_sizes(images, config["batch_size"]))) if horizon else None
 
 
-def train_epoch(
-    step: Step, average: Average | None, epoch: int, on_batch: Callable[[int, int], None] | None
-) -> None:
+def train_epoch(step: Step, average: Average | None, epoch: int, on_batch: Callable[[int, int], None] | None) -> None:
     """One pass over the training images. Nothing is read back from the device."""
     step.begin(epoch)
     for number, size in enumerate(step.sizes, 1):
@@ -247,7 +242,7 @@ def validated(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are now, buffers included, contiguous as safetensors wants them, on their device: that waits for nothing."""
+    """The weights as they are now, buffers included, contiguous as safetensors wants them. They stay on their device."""
     return {
         name: weight.detach().clone(memory_format=torch.contiguous_format)
         for name, weight in model.state_dict().items()

@@ -241,9 +241,9 @@ def test_trials_that_take_turns_in_one_process_have_the_rows_they_have_alone(toy
     for sizes in zip(*(step.sizes for step in steps), strict=True):
         for step, size in zip(steps, sizes, strict=True):
             step(size)
-    assert [step.means().tolist() for step in steps] == [[rows[0]["train_loss"], rows[0]["train_accuracy"]] for rows in alone], (
-        "step by step in turn"
-    )
+    assert [step.means().tolist() for step in steps] == [
+        [rows[0]["train_loss"], rows[0]["train_accuracy"]] for rows in alone
+    ], "step by step in turn"
 
 
 def test_training_leaves_torchs_random_state_alone_and_does_not_follow_it(toy, small):
