@@ -15,7 +15,7 @@ ABSENT = """
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"ray", "optuna", "typer", "rich", "safetensors", "sklearn", "numba", "pandas", "scipy"}:
+        if name.partition(".")[0] in {"ray", "optuna", "typer", "rich", "safetensors", "numba"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 """
