@@ -93,7 +93,9 @@ def test_a_whole_sitting_where_nothing_but_torch_is_installed(tmp_path):
     assert [row for row in rows if row.get("error") or row.get("engine_error") or row.get("errors")] == []
     parts = {row["part"] for row in rows}
     assert parts == {"bits", "speed", "slots", "search", "textbook", "hazards", "resume", "memory", "profile"}
-    words = {value for row in rows for key, value in row.items() if value in ("identical", "differs") and key != "other_seed"}
+    words = {
+        value for row in rows for key, value in row.items() if value in ("identical", "differs") and key != "other_seed"
+    }
     assert words == {"identical"}
     assert [row["other_seed"] for row in rows if "other_seed" in row] == ["differs"]
     assert {row.get("called_because") for row in rows} == {None}, "all of it was captured, as far as a CPU can tell"
