@@ -69,9 +69,8 @@ def test_weights_that_are_on_the_host_are_not_copied():
     assert all(found[name] is weights[name] for name in weights)
 
 
-def test_float32_on_a_gpu_is_float32_in_products_and_convolutions(monkeypatch):
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+def test_float32_on_a_gpu_is_float32_in_products_and_convolutions():
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     settle("cuda")
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32
