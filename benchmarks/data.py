@@ -25,7 +25,7 @@ from benchmarks.record import Table, keep, spread
 from trainables.augmentations.crop import PADDING
 from trainables.data import loading
 from trainables.training.augmentations import augment
-from trainables.training.loop import as_tensor, pixel_scale
+from trainables.training.shared import as_tensor, pixel_scale
 
 BATCH = 128
 Augment = Callable[[np.ndarray], object]  # images uint8 (N, 32, 32, 3) to normalised tensors

@@ -2,12 +2,13 @@
 
     python -m benchmarks.gpu --dataset folder:data/cifar10-jpeg --out gpu.json
     python -m benchmarks.gpu --part speed --part together --dataset random
+    python -m benchmarks.gpu --session --budget 300 --out session.json --dataset folder:data/cifar10-jpeg
     python -m benchmarks.gpu --device cpu --dataset random --images 512 --batch-size 32 --batches 2 --seconds 1 --model mlp
 
 Needs torch, torchvision for resnet18, numpy, and Pillow for a folder of images; no Ray. `--dataset random` is noise of the size
 of CIFAR-10: as good for speed, and of no use for accuracies, so that part is left out. Without a GPU it says so in one line
 and ends with 0. `--out` is the table as benchmarks/record.py keeps it, written again after each row: copy it to
-benchmarks/tables/gpu.json.
+benchmarks/tables/gpu.json. `--session` is a program of its own, in benchmarks/session/.
 """
 
 import argparse
@@ -238,6 +239,11 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Measure part after part, and print each row as it comes."""
+    if "--session" in sys.argv:
+        from benchmarks.session.__main__ import main as session
+
+        session([word for word in sys.argv[1:] if word != "--session"])
+        return
     asked = arguments()
     if asked.device == "cuda" and not torch.cuda.is_available():
         print("no GPU here: nothing was measured (--device cpu tries the program out)")

@@ -13,8 +13,9 @@ from trainables.data import loading
 from trainables.models.networks import build
 from trainables.training.augmentations import normalise
 from trainables.training.definition import Training
-from trainables.training.loop import fit_whitening, pixel_scale, resident, train_epoch
+from trainables.training.loop import train_epoch
 from trainables.training.optimizers import make_optimizer, plain_step
+from trainables.training.shared import shared
 from trainables.training.step import Resident, Step, autocast
 
 WARM_UP = 2  # batches that are not counted
@@ -83,10 +84,10 @@ def prepared(config: Mapping[str, Any], images: loading.Dataset, precision: str,
     torch.manual_seed(0)
     whole = complete(config)
     model = build(whole, len(images.classes)).to(device).to(memory_format=torch.channels_last)
-    train_set, scale = resident(images.train, device), pixel_scale(images, device)
-    fit_whitening(model, train_set[0], scale)
+    given = shared(images, device)
+    given.whiten(model)
     training = Training(whole, images, seed=0, device=device, precision=precision)
-    return Side(training, model, make_optimizer(whole, model), train_set, scale)
+    return Side(training, model, make_optimizer(whole, model), given.train, given.scale)
 
 
 def rounds(

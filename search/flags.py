@@ -105,7 +105,7 @@ class Flags:
 
     cpus_per_trial: int = flag(1, MACHINE, IDENTITY, "cores and threads of a trial", least=1)
     gpus_per_trial: str | None = flag(
-        None, MACHINE, FREE, "GPUs of a trial; fractions share one, auto measures which pays",
+        None, MACHINE, FREE, "share of a GPU that a trial has, 0 to 1; auto measures which pays",
         unset="1 where there is one",
     )  # fmt: skip
     max_concurrent: int | None = flag(None, MACHINE, FREE, "number of trials at once", unset="as many as fit", least=1)

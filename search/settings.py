@@ -1,6 +1,5 @@
 """What a search is asked to do: the flags, with the space loaded, the images decoded and every value checked."""
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,9 +84,9 @@ class Settings:
         if (self.num_samples or 0) > MAX_GRID:
             raise UsageError(f"--num-samples must be at most {MAX_GRID}, but got {self.num_samples}.")
         share = self.gpus_per_trial if isinstance(self.gpus_per_trial, (int, float)) else 0.0
-        if not (0 <= share <= 1 or (math.isfinite(share) and share == int(share) > 0)):
+        if not 0 <= share <= 1:
             raise UsageError(
-                f"--gpus-per-trial must be auto, a fraction from 0 to 1, or a whole number, but got {share}."
+                f"--gpus-per-trial must be auto or from 0 to 1, because a trial trains on one GPU, but got {share:g}."
             )
         if not 0 <= self.seed < MAX_SEED:
             raise UsageError(f"--seed must be from 0 to {MAX_SEED - 1}, but got {self.seed}.")

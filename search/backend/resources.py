@@ -76,10 +76,8 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
 
 
 def fit(node: dict[str, float], cpus: int, gpus: float) -> int:
-    """Trials that one node holds at once; several trials share a GPU only if each asks for a fraction of it."""
+    """Trials that one node holds at once; a trial has one GPU or a fraction of one."""
     by_cpu = int(node.get("CPU", 0) // cpus)
     if gpus == 0:
         return by_cpu
-    per_gpu = math.floor(1 / gpus + 1e-9) if gpus < 1 else 0
-    by_gpu = int(node.get("GPU", 0)) * per_gpu if gpus < 1 else int(node.get("GPU", 0) // gpus)
-    return min(by_cpu, by_gpu)
+    return min(by_cpu, int(node.get("GPU", 0)) * math.floor(1 / gpus + 1e-9))

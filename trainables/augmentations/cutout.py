@@ -18,6 +18,6 @@ def erased(images: Tensor, generator: Generator) -> Tensor:
     """Erase a square of HOLE pixels around a random pixel of each image; it may hang over the edge."""
     size = images.shape[-1]
     rows, columns = (spans(random(images, generator) * size, HOLE, size) for _ in range(2))
-    return torch.where(
-        (rows[:, :, None] & columns[:, None, :])[:, None], 0.0, images
-    )  # unlike masked_fill, keeps the layout
+    nothing = images.new_zeros(())  # on the device: a number of Python's would be sent there, which no graph may
+    holes = (rows[:, :, None] & columns[:, None, :])[:, None]
+    return torch.where(holes, nothing, images)  # unlike masked_fill, keeps the layout

@@ -29,3 +29,13 @@ def gpu_has_bfloat16() -> bool:
     import torch
 
     return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def settle(device: str) -> None:
+    """Let a GPU choose the same algorithms each time, and compute float32 in float32, in convolutions as in products."""
+    if device == "cpu":
+        return
+    import torch
+
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

@@ -36,7 +36,8 @@ class MuonAndAdamW:
         self.adamw = fused(
             [weight for weight in model.parameters() if id(weight) in others], adamw_lr, weight_decay=weight_decay
         )
-        self.steps = [plain_step(self.muon), plain_step(self.adamw)]
+        self.parts = (self.muon, self.adamw)
+        self.steps = [plain_step(part) for part in self.parts]
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -48,8 +49,8 @@ class MuonAndAdamW:
             step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        for optimizer in (self.muon, self.adamw):
-            optimizer.zero_grad(set_to_none)
+        for part in self.parts:
+            part.zero_grad(set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
         return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}

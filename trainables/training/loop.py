@@ -7,7 +7,6 @@ rows it would have given.
 """
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.config import NEUTRAL
-from trainables.data.loading import Dataset, Split
-from trainables.models.networks import build
-from trainables.models.speed_net import Whitening
+from trainables.data.loading import Dataset
+from trainables.hardware.precision import settle
 from trainables.objective import Objective
-from trainables.seeds import derive
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
 from trainables.training.definition import Training
 from trainables.training.optimizers import Optimizer, base_rates, load_optimizer, make_optimizer
 from trainables.training.schedules import learning_rate
-from trainables.training.step import Resident, Step, autocast, batch_sizes
+from trainables.training.shared import as_tensor, pixel_scale, shared, untrained
+from trainables.training.step import Step, autocast, batch_sizes
 
 EVALUATION_BATCH = 1000  # images at once where no gradient is kept
 
@@ -49,7 +47,7 @@ class Best:
 
     epoch: int
     value: float  # of the objective
-    predicted: Tensor  # int64 (validation images,)
+    predicted: Tensor  # int64 (validation images,), like the weights still on the device that found them
     weights: dict[str, Tensor]
 
     @classmethod
@@ -58,13 +56,18 @@ class Best:
         best = state["best"]
         return cls(best["epoch"], best[objective.column], best["predicted"], best["weights"])
 
+    def on_host(self) -> "Best":
+        """The same on the CPU; from a GPU in one transfer."""
+        return Best(self.epoch, self.value, self.predicted.cpu(), on_host(self.weights))
+
     def state(self, objective: Objective) -> dict[str, Any]:
-        """As a resume state has it: the value under the name of its column."""
+        """As a resume state has it: on the CPU, the value under the name of its column."""
+        best = self.on_host()
         return {
-            "epoch": self.epoch,
-            objective.column: self.value,
-            "predicted": self.predicted,
-            "weights": self.weights,
+            "epoch": best.epoch,
+            objective.column: best.value,
+            "predicted": best.predicted,
+            "weights": best.weights,
         }
 
 
@@ -90,6 +93,76 @@ class Epoch:
         } | ({"average": self.average.state_dict()} if self.average else {})
 
 
+class Course:
+    """One trial in memory: network, optimizer, average and step, and the best epoch so far.
+
+    An epoch is `step.begin`, a call of the step for each of its sizes, `evaluate`, and `result`, which alone waits for the
+    device.
+
+    Attributes:
+        report: float64 (4,): train_loss, train_accuracy, val_loss and val_accuracy, where `evaluate` leaves them.
+        predicted: int64 (validation images,), the classes, likewise.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        state: Mapping[str, Any] | None = None,
+        known: Mapping[int, float] | None = None,
+        *,
+        keeps_weights: bool = False,
+    ) -> None:
+        settle(training.device)
+        self.training, self.known, self.shared = training, known or {}, shared(training.data, training.device)
+        images, config = self.shared, training.config
+        self.model = images.untrained(training) if keeps_weights else untrained(training)
+        images.whiten(self.model)
+        self.optimizer = make_optimizer(config, self.model)
+        self.average = averaged(config, self.model, len(training.data.train.labels))
+        self.best = restore(state, self.model, self.optimizer, self.average, training.objective) if state else None
+        self.step = Step(training, self.model, self.optimizer, images.train, images.scale)
+        self.left = range(1 + (state["epoch"] if state else 0), config["epochs"] + 1)
+        labels = images.val[1]
+        self.report = torch.zeros(4, dtype=torch.float64, device=labels.device)
+        self.predicted = torch.zeros_like(labels)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept."""
+        return self.average.model if self.average else self.model
+
+    @torch.inference_mode()
+    def evaluate(self) -> None:
+        """Leave what the epoch gave on the device. Reads nothing back, so that it can be captured."""
+        images, labels = self.shared.val
+        logits = predict_resident(self.judged, images, self.shared.scale, self.training.precision)
+        torch.argmax(logits, 1, out=self.predicted)
+        loss, right = F.cross_entropy(logits, labels).double(), (self.predicted == labels).double().mean()
+        self.report[:2] = self.step.means()
+        self.report[2:] = torch.stack([loss, right])
+
+    def result(self, epoch: int, report: Tensor) -> "Epoch":
+        """What the epoch gave, by its report.
+
+        Raises:
+            Diverged: a loss is not finite.
+        """
+        names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+        found = dict(zip(names, report.tolist(), strict=True))
+        if not np.isfinite([found["train_loss"], found["val_loss"]]).all():
+            raise Diverged(epoch)
+        metrics = (
+            {"epoch": epoch}
+            | found
+            | {"lr": learning_rate(self.training.config, base_rates(self.optimizer)[0], epoch - 1)}
+        )
+        objective = self.training.objective
+        value = self.known.get(epoch, metrics[objective.column])
+        if self.best is None or objective.is_better(value, self.best.value):
+            self.best = Best(epoch, value, self.predicted.clone(), copy_weights(self.judged))
+        return Epoch(metrics, self.best, self.model, self.optimizer, self.training.device, objective, self.average)
+
+
 def train(
     training: Training,
     *,
@@ -112,35 +185,11 @@ def train(
     Raises:
         Diverged: a loss is not finite; that epoch is not yielded.
     """
-    config, data, device = training.config, training.data, training.device
-    train_set, val_set = resident(data.train, device), resident(data.val, device)
-    scale = pixel_scale(data, device)
-    model = untrained(training)
-    fit_whitening(model, train_set[0], scale)
-    optimizer = make_optimizer(config, model)
-    average = averaged(config, model, len(data.train.labels))
-    best = restore(state, model, optimizer, average, training.objective) if state else None
-    step = Step(training, model, optimizer, train_set, scale)
-    judged, objective = average.model if average else model, training.objective
-
-    for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
-        metrics = {"epoch": epoch} | train_epoch(step, average, epoch, on_batch)
-        logits = predict_resident(judged, val_set[0], scale, training.precision)
-        metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, base_rates(optimizer)[0], epoch - 1)}
-        if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
-            raise Diverged(epoch)
-        value = (known or {}).get(epoch, metrics[objective.column])
-        if best is None or objective.is_better(value, best.value):
-            best = Best(epoch, value, logits.argmax(1).cpu(), copy_weights(judged))
-        yield Epoch(metrics, best, model, optimizer, device, objective, average)
-
-
-def untrained(training: Training) -> nn.Module:
-    """The network on its device, with weights that follow from the seed; torch's global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive(training.seed, "weights"))
-        model = build(training.config, len(training.data.classes))
-    return model.to(training.device).to(memory_format=torch.channels_last)
+    course = Course(training, state, known)
+    for epoch in course.left:
+        train_epoch(course.step, course.average, epoch, on_batch)
+        course.evaluate()
+        yield course.result(epoch, course.report)
 
 
 def averaged(config: Mapping[str, Any], model: nn.Module, images: int) -> Average | None:
@@ -149,10 +198,8 @@ def averaged(config: Mapping[str, Any], model: nn.Module, images: int) -> Averag
     return Average(model, horizon, len(batch_sizes(images, config["batch_size"]))) if horizon else None
 
 
-def train_epoch(
-    step: Step, average: Average | None, epoch: int, on_batch: Callable[[int, int], None] | None
-) -> Metrics:
-    """One pass over the training images. Nothing is read back from the device before its end."""
+def train_epoch(step: Step, average: Average | None, epoch: int, on_batch: Callable[[int, int], None] | None) -> None:
+    """One pass over the training images. Nothing is read back from the device."""
     step.begin(epoch)
     for number, size in enumerate(step.sizes, 1):
         step(size)
@@ -162,16 +209,6 @@ def train_epoch(
             on_batch(number, len(step.sizes))
     if average and epoch == 1:
         average.start()
-    loss, accuracy = step.means()
-    return {"train_loss": loss, "train_accuracy": accuracy}
-
-
-def val_metrics(logits: Tensor, labels: Tensor) -> Metrics:
-    """Loss and accuracy of logits (N, C)."""
-    return {
-        "val_loss": F.cross_entropy(logits, labels).item(),
-        "val_accuracy": (logits.argmax(1) == labels).double().mean().item(),
-    }
 
 
 def predict(model: nn.Module, images: np.ndarray, data: Dataset, device: str, precision: str) -> np.ndarray:
@@ -189,14 +226,6 @@ def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tens
         with autocast(images.device, precision):
             parts.append(model(normalise(batch, *scale)).float())
     return torch.cat(parts)
-
-
-def fit_whitening(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor]) -> None:
-    """Set what a network computes from its training images before it is trained; only speed_net has such a layer."""
-    for module in model.modules():
-        if isinstance(module, Whitening):
-            some = images[:: -(-len(images) // module.IMAGES)]  # from all over: a folder of images is sorted by class
-            module.fit(normalise(some, *scale))
 
 
 def restore(
@@ -217,27 +246,20 @@ def validated(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are now, buffers included, contiguous on the CPU as safetensors wants them."""
+    """The weights as they are now, buffers included, contiguous as safetensors wants them. They stay on their device."""
     return {
-        name: weight.detach().cpu().clone(memory_format=torch.contiguous_format)
+        name: weight.detach().clone(memory_format=torch.contiguous_format)
         for name, weight in model.state_dict().items()
     }
 
 
-def resident(split: Split, device: str) -> Resident:
-    """A split on the device: on the CPU the memory map itself, on a GPU a copy that stays there."""
-    return as_tensor(split.images).to(device), as_tensor(split.labels).to(device)
-
-
-def as_tensor(array: np.ndarray) -> Tensor:
-    """A tensor over the memory of an array that nobody writes to."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)
-
-
-def pixel_scale(data: Dataset, device: str) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the training pixels as `normalise` wants them: 0 to 255, one for each byte of an image."""
-    pixels = data.train.images[0].size // 3
-    mean, std = (torch.tensor(values, device=device).mul(255).repeat(pixels) for values in (data.mean, data.std))
-    return mean, std
+def on_host(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same on the CPU, each type of number in one transfer; what is there already is not copied."""
+    moved = {name: weight for name, weight in weights.items() if weight.device.type == "cpu"}
+    for kind in {weight.dtype for weight in weights.values()}:
+        some = {name: weight for name, weight in weights.items() if name not in moved and weight.dtype == kind}
+        if some:
+            block = torch.cat([weight.reshape(-1) for weight in some.values()]).cpu()
+            parts = block.split([weight.numel() for weight in some.values()])
+            moved |= {name: part.view(some[name].shape).clone() for name, part in zip(some, parts, strict=True)}
+    return {name: moved[name] for name in weights}

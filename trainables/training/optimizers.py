@@ -1,7 +1,7 @@
 """The optimizer of a configuration, and the rates of its groups of weights."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,17 @@ def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
 def base_rates(optimizer: Optimizer) -> list[float]:
     """The learning rate of each group before the schedule."""
     return [group[BASE] for group in optimizer.param_groups]
+
+
+def states(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What it remembers of the weights, as tensors; nothing before its first step."""
+    return {
+        f"{type(part).__name__} {place} {name}": value
+        for part in getattr(optimizer, "parts", (cast(Any, optimizer),))
+        for place, weight in enumerate(weight for group in part.param_groups for weight in group["params"])
+        for name, value in part.state.get(weight, {}).items()
+        if isinstance(value, Tensor)
+    }
 
 
 def rate_table(config: Mapping[str, Any], rates: list[float], epoch: int, steps: int) -> Tensor:

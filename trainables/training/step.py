@@ -62,7 +62,7 @@ class Step:
         self.dropout.manual_seed(derive(seed, "dropout", epoch))
         self.images.manual_seed(derive(seed, "images", epoch))
         torch.randperm(len(self.order), generator=self.images, out=self.order)
-        self.table.copy_(rate_table(config, self.base, epoch, len(self.sizes)))
+        self.table.copy_(rate_table(config, self.base, epoch, len(self.sizes)), non_blocking=True)
         self.number.zero_()
         self.totals.zero_()
         self.model.train()
@@ -85,10 +85,9 @@ class Step:
         self.totals[1].add_(mixed_hits(logits.detach(), batch))
         self.number.add_(1)
 
-    def means(self) -> tuple[float, float]:
-        """Mean loss and share of right answers of the images of a whole epoch. Waits for the device."""
-        loss, right = (self.totals / len(self.order)).tolist()
-        return loss, right
+    def means(self) -> Tensor:
+        """float64 (2,): mean loss and share of right answers of the images of a whole epoch."""
+        return self.totals / len(self.order)
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:

@@ -27,6 +27,12 @@ from trainables.trial.latency import latency
 
 SAVE_EVERY = 10.0  # seconds between resume states
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it
+NO_MEMORY = (  # of a GPU, as libraries say it that were given none
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED", "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "unable to find an engine to execute this computation", "Unable to find a valid cuDNN algorithm",
+    "CUDA error: out of memory",
+)  # fmt: skip
 BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "NVIDIA driver")  # how torch begins what a driver reports
 
 
@@ -86,10 +92,10 @@ def run(
         except ExpectedError:
             raise
         except Exception as error:
+            if shares_gpu and (is_out_of_memory(error) or is_starved(error)):
+                raise GpuMemoryError(str(error)) from error
             if is_broken_device(error):
                 raise  # the process cannot be used any more; another one tries again
-            if shares_gpu and is_out_of_memory(error):
-                raise GpuMemoryError(str(error)) from error
             fail(folder, error)
 
 
@@ -204,6 +210,7 @@ def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None
 
 def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
     """Weights and validation predictions of the best epoch."""
+    best = best.on_host()
     predicted = best.predicted.numpy()
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -236,6 +243,11 @@ def fail(folder: Path, error: Exception) -> None:
 def is_out_of_memory(error: Exception) -> bool:
     """torch has a class for the memory of a GPU only; on the CPU its allocator says so in words."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
+def is_starved(error: Exception) -> bool:
+    """Whether a library of a GPU says that it had no memory: on a shared one the others had it."""
+    return any(words in str(error) for words in NO_MEMORY)
 
 
 def is_broken_device(error: Exception) -> bool:

@@ -6,7 +6,8 @@ import time
 from torch import nn
 
 from trainables.data.loading import Dataset
-from trainables.training.loop import as_tensor, pixel_scale, predict_resident
+from trainables.training.loop import predict_resident
+from trainables.training.shared import as_tensor, pixel_scale
 
 WARM_UP = 2  # passes that are not counted: kernels are chosen and memory is found
 PASSES = 9

@@ -15,9 +15,10 @@ from trainables.config import AUGMENTATIONS, MODELS, OPTIMIZERS, SCHEDULES, comp
 from trainables.training import step as step_module
 from trainables.training.augmentations import augment
 from trainables.training.definition import Training
-from trainables.training.loop import pixel_scale, resident, train, untrained
+from trainables.training.loop import train
 from trainables.training.losses import mixed_hits, mixed_loss
 from trainables.training.optimizers import make_optimizer
+from trainables.training.shared import pixel_scale, resident, untrained
 from trainables.training.step import Step, autocast
 
 READS = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero", "masked_select"}  # what waits for a device
@@ -196,7 +197,7 @@ def test_it_trains_as_a_plain_loop_does(toy, small, optimizer, augmentation):
     step = made(training)
     for size in step.sizes:
         step(size)
-    assert step.means() == pytest.approx(expected, rel=1e-6)
+    assert step.means().tolist() == pytest.approx(expected, rel=1e-6)
     assert all(map(torch.allclose, step.model.state_dict().values(), model.state_dict().values()))
 
 
@@ -241,9 +242,9 @@ def test_trials_that_take_turns_in_one_process_have_the_rows_they_have_alone(toy
     for sizes in zip(*(step.sizes for step in steps), strict=True):
         for step, size in zip(steps, sizes, strict=True):
             step(size)
-    assert [step.means() for step in steps] == [(rows[0]["train_loss"], rows[0]["train_accuracy"]) for rows in alone], (
-        "step by step in turn"
-    )
+    assert [step.means().tolist() for step in steps] == [
+        [rows[0]["train_loss"], rows[0]["train_accuracy"]] for rows in alone
+    ], "step by step in turn"
 
 
 def test_training_leaves_torchs_random_state_alone_and_does_not_follow_it(toy, small):

@@ -15,7 +15,7 @@ from trainables.config import complete, trial_id
 from trainables.errors import GpuMemoryError, LockedError, RunError
 from trainables.files import durable
 from trainables.models.networks import build
-from trainables.training import loop
+from trainables.training import loop, shared
 from trainables.training.definition import Training
 from trainables.trial import checkpointing, timing
 
@@ -142,7 +142,7 @@ def failing(monkeypatch, error):
     def broken(*arguments):
         raise error
 
-    monkeypatch.setattr(loop, "build", broken)
+    monkeypatch.setattr(shared, "build", broken)
 
 
 def test_memory_of_a_shared_gpu_is_not_held_against_the_configuration(tmp_path, toy, small, monkeypatch):
@@ -152,6 +152,24 @@ def test_memory_of_a_shared_gpu_is_not_held_against_the_configuration(tmp_path, 
     assert ledger(tmp_path) == []
     assert run(tmp_path, small, toy) == []
     assert ledger(tmp_path)[0]["error"] == "out of memory: CUDA out of memory"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET was unable to find an engine to execute this computation",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'",
+    ],
+)
+def test_a_library_without_memory_on_a_shared_gpu_is_not_held_against_the_configuration(
+    tmp_path, toy, small, monkeypatch, text
+):
+    failing(monkeypatch, RuntimeError(text))
+    with pytest.raises(GpuMemoryError):
+        run(tmp_path, small, toy, shares_gpu=True)
+    assert ledger(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -235,7 +253,7 @@ def test_an_error_of_the_configuration_is_an_outcome_with_its_place(tmp_path, to
     def broken(*arguments):
         raise RuntimeError("shapes do not match\nand more")
 
-    monkeypatch.setattr(loop, "build", broken)
+    monkeypatch.setattr(shared, "build", broken)
     assert run(tmp_path, small, toy) == []
     (outcome,) = ledger(tmp_path)
     assert outcome["outcome"] == "failed"

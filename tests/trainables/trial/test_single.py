@@ -6,7 +6,7 @@ import torch
 from trainables.config import LATER, complete
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
-from trainables.training import loop
+from trainables.training import shared
 from trainables.trial import checkpointing, single, timing
 from trainables.trial.single import claim, train_single
 
@@ -90,7 +90,7 @@ def test_a_failed_trial_is_an_error_that_names_its_cause(digits, tmp_path, monke
     def broken(*_, **__):
         raise ValueError("no such layer")
 
-    monkeypatch.setattr(loop, "build", broken)
+    monkeypatch.setattr(shared, "build", broken)
     with pytest.raises(RunError, match=r"failed: .*ValueError: no such layer"):
         start(tmp_path / "one", digits)
 

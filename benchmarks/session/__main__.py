@@ -1,0 +1,149 @@
+"""The process that measures, and the one that starts it again when it dies: see this package."""
+
+import argparse
+import itertools
+import os
+import platform
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from benchmarks.session import bits, hazards, memory, pace, points, resumed
+from benchmarks.session.journal import Journal, Measurement
+from benchmarks.session.setting import Setting
+from trainables.hardware.precision import resolve
+
+GRACE = 60.0  # seconds that a measurement may take beyond six times what it was thought to take
+LAST = 3.0  # seconds of the budget that are kept for the end
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """See to it that everything is measured for which there is time."""
+    asked = parsed(arguments)
+    if asked.measure:
+        measure(asked)
+        return
+    journal = Journal(asked.out)
+    command = shlex.join(["python", "-m", "benchmarks.gpu", "--session", *(arguments or sys.argv[1:])])
+    journal.begin(what="a sitting on a GPU", command=command, budget=asked.budget)
+    while journal.left > LAST and not journal.document.get("is_over"):
+        before = len(journal.document["done"])
+        code = supervised(asked, arguments or sys.argv[1:])
+        journal = Journal(asked.out)
+        if journal.document.get("is_over"):
+            break
+        name = (journal.document["running"] or {"name": "between two measurements"})["name"]
+        journal.document["running"] = None
+        journal.add_row({"part": "process", "case": name, "error": f"the process that measures ended with {code}"})
+        if len(journal.document["done"]) == before:
+            break
+    journal.document["running"], journal.document["is_over"] = None, True
+    journal.write()
+    print(f"{len(journal.document['rows'])} rows in {asked.out}", file=sys.stderr)
+
+
+def supervised(asked: argparse.Namespace, arguments: list[str]) -> int | str:
+    """One process that measures: its exit code, or why it was killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.session", "--measure", *arguments], start_new_session=True
+    )
+    try:
+        while process.poll() is None:
+            time.sleep(0.2)
+            document = Journal(asked.out).document
+            running = document["running"]
+            if time.time() > document["began"] + document["budget"]:
+                return "a kill: the budget is used up"
+            if running and time.time() > running["since"] + 6 * running["seconds"] + GRACE:
+                return "a kill: it hung"
+        return process.returncode
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def measure(asked: argparse.Namespace) -> None:
+    """All that was not measured before."""
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
+    from benchmarks.gpu import images_of
+
+    if asked.device == "cpu":
+        torch.set_num_threads(1)
+    journal = Journal(asked.out)
+    journal.document["machine"] = machine(asked.device)
+    images = images_of(asked.dataset, asked.data_dir, asked.images)
+    with tempfile.TemporaryDirectory(prefix="session-") as folder:
+        precision = resolve(asked.precision, asked.device == "cuda")
+        setting = Setting(asked.device, precision, images, asked.small, Path(folder))
+        for measurement in measurements(setting):
+            if not asked.part or measurement.part in asked.part:
+                journal.measure(measurement)
+                if not works(asked.device):
+                    sys.exit("the GPU does not answer in this process any more")
+    journal.document["is_over"] = True
+    journal.write()
+
+
+def measurements(setting: Setting) -> Iterator[Measurement]:
+    """In order of worth."""
+    yield from itertools.chain(
+        bits.measurements(setting), pace.alone(setting), pace.together(setting), points.measurements(setting),
+        hazards.measurements(setting), resumed.measurements(setting), memory.measurements(setting),
+        points.profiled(setting), points.wider(setting),
+    )  # fmt: skip
+
+
+def works(device: str) -> bool:
+    """Whether the GPU can still be used by this process; what it has on hand is given back."""
+    try:
+        if device == "cuda":
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+    except RuntimeError:
+        return False
+    return True
+
+
+def machine(device: str) -> dict[str, object]:
+    """What it runs on."""
+    found: dict[str, object] = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cores": os.cpu_count(),
+    }
+    if device == "cuda":
+        facts = torch.cuda.get_device_properties(0)
+        found |= {
+            "gpu": facts.name, "gib": facts.total_memory >> 30, "multiprocessors": facts.multi_processor_count,
+            "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(),
+        }  # fmt: skip
+    return found | {name: os.environ.get(name) for name in ("CUDA_DEVICE_MAX_CONNECTIONS", "CUBLAS_WORKSPACE_CONFIG")}
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", type=float, required=True, help="seconds, the start included")
+    parser.add_argument("--out", type=Path, required=True, help="file for the rows, one JSON document")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--dataset", default="random", help="folder:PATH, or random")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--images", type=int, help="of the training images [all]")
+    parser.add_argument("--precision", default="auto", choices=("auto", "bf16", "fp32"))
+    parser.add_argument(
+        "--part", action="append", help="bits, speed, slots, search, textbook, hazards, resume or memory [all]"
+    )
+    parser.add_argument("--small", action="store_true", help="tiny numbers, to try it out")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

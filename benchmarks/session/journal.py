@@ -1,0 +1,92 @@
+"""The document of a sitting: its rows, what is being measured, and what was left out."""
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+LINES = 6  # of an error
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One thing to measure.
+
+    Attributes:
+        part, case: its name.
+        seconds: that it takes, roughly; it is begun only if they are left.
+        rows: measures. What it yields is kept at once.
+    """
+
+    part: str
+    case: str
+    seconds: float
+    rows: Callable[[], Iterable[Row]]
+
+    @property
+    def name(self) -> str:
+        return f"{self.part}: {self.case}"
+
+
+class Journal:
+    """The document on disk. Times are of the system's clock, because several processes write in turn."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.document: Row = json.loads(path.read_text()) if path.exists() else {}
+
+    def begin(self, **facts: Any) -> None:
+        self.document = {**facts, "began": time.time(), "rows": [], "done": [], "left_out": [], "running": None}
+        self.write()
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget."""
+        return float(self.document["began"] + self.document["budget"] - time.time())
+
+    def measure(self, measurement: Measurement) -> None:
+        """Unless that was done before, or takes longer than what is left."""
+        if measurement.name in self.document["done"]:
+            return
+        self.document["done"].append(measurement.name)
+        if self.left < measurement.seconds:
+            self.document["left_out"].append(measurement.name)
+            self.write()
+            return
+        self.document["running"] = {"name": measurement.name, "since": time.time(), "seconds": measurement.seconds}
+        self.write()
+        started = time.perf_counter()
+        try:
+            for row in measurement.rows():
+                self.add(measurement, row, started)
+        except Exception as error:  # whatever it is, the next measurement may work
+            self.add(measurement, {"error": last_lines(error)}, started)
+        self.document["running"] = None
+        self.write()
+
+    def add(self, measurement: Measurement, row: Row, started: float) -> None:
+        seconds = round(time.perf_counter() - started, 2)
+        self.add_row({"part": measurement.part, "case": measurement.case, **row, "after_seconds": seconds})
+
+    def add_row(self, row: Row) -> None:
+        self.document["rows"].append(row)
+        print(json.dumps(row), flush=True)
+        self.write()
+
+    def write(self) -> None:
+        """Replace the document whole."""
+        self.document["used"] = round(time.time() - self.document["began"], 1)
+        whole = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        whole.write_text(json.dumps(self.document, indent=1) + "\n")
+        whole.replace(self._path)
+
+
+def last_lines(error: Exception) -> str:
+    """Where it came from and what it says."""
+    lines = "".join(traceback.format_exception(error)).strip().splitlines()
+    return "\n".join(lines[-LINES:])[-1500:]

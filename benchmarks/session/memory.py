@@ -1,0 +1,29 @@
+"""Memory of the GPU: what a slot takes, and whether refills give it back."""
+
+from collections.abc import Iterator
+
+import torch
+
+from benchmarks.session import trials
+from benchmarks.session.hazards import kinds
+from benchmarks.session.journal import Measurement, Row
+from benchmarks.session.setting import Setting
+
+REFILLS = 40
+
+
+def measurements(setting: Setting) -> Iterator[Measurement]:
+    yield Measurement("memory", "refills of one lane", 2 if setting.small else 12, lambda: refills(setting))
+
+
+def refills(setting: Setting) -> Iterator[Row]:
+    """The same few kinds again and again on one lane: what torch holds may not grow."""
+    given = kinds(setting)[:4]
+    held: list[int] = []
+    for _ in range(2 if setting.small else REFILLS // len(given)):
+        trials.in_engine(setting.lanes[:1], given)
+        if setting.device == "cuda":
+            torch.cuda.synchronize()
+            held.append(torch.cuda.memory_allocated() >> 20)
+    reserved = torch.cuda.memory_reserved() >> 20 if setting.device == "cuda" else None
+    yield {"refills": REFILLS, "allocated_mib_after_each_round": held, "reserved_mib": reserved}

@@ -1,0 +1,122 @@
+"""Trials in the engine and by `train`, and the hash of all that a trial is after its last epoch."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.config import complete
+from trainables.engine import lanes as lanes_module
+from trainables.engine.engine import Work, run
+from trainables.engine.lanes import HostLane, Lane
+from trainables.training.average import tensors
+from trainables.training.definition import Training
+from trainables.training.loop import Epoch, train
+from trainables.training.optimizers import states
+
+
+@dataclass
+class Outcome:
+    """What came out of one trial: its rows, the hash of weights, averages and states at the end, and why it was only called."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    bits: str = ""
+    called: str | None = None
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        return json.dumps([self.rows, self.bits])
+
+
+def config(model: str, **knobs: Any) -> dict[str, Any]:
+    return complete({"model": model, "schedule": "cosine", **knobs})
+
+
+def by_train(training: Training) -> Outcome:
+    """One trial as `train` runs it."""
+    found = Outcome()
+    for epoch in train(training):
+        hear(found, epoch, training)
+    return found
+
+
+def hear(found: Outcome, epoch: Epoch, training: Training) -> bool:
+    """Keep the row, and at the last epoch the hash."""
+    found.rows.append(epoch.metrics)
+    if epoch.metrics["epoch"] < training.config["epochs"]:
+        return True
+    average = tensors(epoch.average.model) if epoch.average else []
+    found.bits = digest([*tensors(epoch.model), *average, *states(epoch.optimizer).values()])
+    return True
+
+
+def in_engine(
+    lanes: Sequence[Lane], trainings: Iterable[Training], also: Callable[[Epoch], object] | None = None
+) -> list[Outcome]:
+    """All of them, as many at once as there are lanes."""
+    found: list[Outcome] = []
+
+    def work(training: Training) -> Work:
+        mine = Outcome()
+        found.append(mine)
+
+        def heard(epoch: Epoch) -> bool:
+            if also:
+                also(epoch)
+            return hear(mine, epoch, training)
+
+        def ended(error: Exception | None) -> None:
+            mine.error = f"{type(error).__name__}: {error}"[:500] if error else None
+
+        def noted(why: str) -> None:
+            mine.called = why
+
+        return Work(training=training, heard=heard, ended=ended, noted=noted)
+
+    todo = iter(trainings)
+
+    def take() -> Work | None:
+        training = next(todo, None)
+        return work(training) if training else None
+
+    run(lanes, take)
+    return found
+
+
+def digest(values: Iterable[Tensor]) -> str:
+    """The same for the same bits in the same order."""
+    found = hashlib.sha256()
+    for value in values:
+        found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+class Called:
+    """A lane on which nothing is captured, of the same stream as another."""
+
+    captures = False
+
+    def __init__(self, lane: Lane) -> None:
+        self.within, self.mark, self.capture = lane.within, lane.mark, lane.capture
+
+
+def made(device: str, count: int) -> list[Lane]:
+    """Lanes for the whole sitting; on a CPU they go the way of a GPU."""
+    if device == "cpu":
+        return [HostLane(captures=True) for _ in range(count)]
+    return lanes_module.lanes(device, count)
+
+
+def same(one: str, other: str) -> str:
+    """The word for a row."""
+    return "identical" if one == other else "differs"
+
+
+def difference(one: Outcome, other: Outcome) -> Mapping[str, Any]:
+    """Of two outcomes that are not the same: their last rows."""
+    return {} if one.key == other.key else {"rows": [one.rows[-1:], other.rows[-1:]], "hashes": [one.bits, other.bits]}

@@ -1,0 +1,109 @@
+"""A sitting on a GPU, tried on a CPU: pytest tests/benchmarks/test_session.py"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.session.journal import Journal, Measurement
+
+ROOT = Path(__file__).parents[2]
+ABSENT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"ray", "optuna", "typer", "rich", "safetensors", "numba"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def measured(journal, name, rows, seconds=0.0):
+    journal.measure(Measurement("part", name, seconds, rows))
+
+
+def failing():
+    yield {"value": 1}
+    raise ValueError("no algorithm\nat all")
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_rows_are_kept_at_once_and_an_error_is_a_row(tmp_path):
+    path = tmp_path / "out.json"
+    journal = Journal(path)
+    journal.begin(budget=60)
+    measured(journal, "one", failing)
+    measured(journal, "two", lambda: [{"value": 2}])
+    document = read(path)
+    assert [row.get("value") for row in document["rows"]] == [1, None, 2]
+    assert "ValueError: no algorithm" in document["rows"][1]["error"]
+    assert document["running"] is None
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_does_not_fit_is_left_out_and_said(tmp_path):
+    journal = Journal(tmp_path / "out.json")
+    journal.begin(budget=60)
+    measured(journal, "long", lambda: [{"value": 1}], seconds=100)
+    assert read(tmp_path / "out.json")["left_out"] == ["part: long"]
+    assert journal.document["rows"] == []
+
+
+def test_a_process_that_is_started_again_does_not_measure_again(tmp_path):
+    first = Journal(tmp_path / "out.json")
+    first.begin(budget=60)
+
+    def dies():
+        yield {"value": 1}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measured(first, "one", dies)
+    second = Journal(tmp_path / "out.json")
+    assert second.document["running"]["name"] == "part: one"
+    measured(second, "one", lambda: [{"value": 2}])
+    measured(second, "two", lambda: [{"value": 3}])
+    assert [row["value"] for row in second.document["rows"]] == [1, 3]
+
+
+def sitting(folder, *arguments, **environment):
+    (folder / "sitecustomize.py").write_text(ABSENT)
+    command = [sys.executable, "-m", "benchmarks.gpu", "--session", "--device", "cpu", "--small", "--images", "120"]
+    done = subprocess.run(
+        [*command, "--out", str(folder / "out.json"), *arguments], cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": f"{folder}:{ROOT}"} | environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return read(folder / "out.json")
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_a_whole_sitting_where_nothing_but_torch_is_installed(tmp_path):
+    document = sitting(tmp_path, "--budget", "900")
+    assert document["is_over"]
+    assert document["left_out"] == []
+    rows = document["rows"]
+    assert [row for row in rows if row.get("error") or row.get("engine_error") or row.get("errors")] == []
+    parts = {row["part"] for row in rows}
+    assert parts == {"bits", "speed", "slots", "search", "textbook", "hazards", "resume", "memory", "profile"}
+    words = {
+        value for row in rows for key, value in row.items() if value in ("identical", "differs") and key != "other_seed"
+    }
+    assert words == {"identical"}
+    assert [row["other_seed"] for row in rows if "other_seed" in row] == ["differs"]
+    assert {row.get("called_because") for row in rows} == {None}, "all of it was captured, as far as a CPU can tell"
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_a_sitting_ends_with_its_budget(tmp_path):
+    document = sitting(tmp_path, "--budget", "1")
+    assert document["is_over"]
+    assert document["used"] < 60

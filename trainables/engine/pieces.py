@@ -1,0 +1,205 @@
+"""The work of a trial in pieces that come again and again: called the first time, captured, held to that call, and replayed."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from trainables.engine.lanes import Call, Lane
+from trainables.seeds import derive
+from trainables.training.average import tensors
+from trainables.training.loop import Course
+from trainables.training.optimizers import states
+
+Beat = bool  # True: the device was given work; False: it has to be waited for
+
+
+class Pieces:
+    """The pieces of one trial on one lane.
+
+    Attributes:
+        eager: why nothing is replayed any more; None while every graph had the numbers of the call.
+        captured: how many graphs there are.
+    """
+
+    def __init__(self, course: Course, lane: Lane) -> None:
+        self.course, self.lane = course, lane
+        self.eager: str | None = None
+        self._replays: dict[tuple[Any, ...], Call] = {}
+        self._apart = Apart(derive(course.training.seed, "eager"))
+
+    @property
+    def captured(self) -> int:
+        return len(self._replays)
+
+    def train(self, sizes: tuple[int, ...], follows: bool) -> Iterator[Beat]:
+        """Steps with batches of these sizes, after which the average follows."""
+        course = self.course
+        average = course.average if follows else None
+
+        def body() -> None:
+            for size in sizes:
+                course.step(size)
+            if average:
+                average.follow(len(sizes))
+
+        def changing() -> dict[str, Tensor]:
+            mean = tensors(average.model) if average else []
+            step = [course.step.number, course.step.rates, course.step.totals]
+            return named(weight=tensors(course.model), mean=mean, step=step) | states(course.optimizer)
+
+        return self._run(("train", sizes, follows), body, changing)
+
+    def evaluate(self) -> Iterator[Beat]:
+        """What the epoch gave, left on the device."""
+        course = self.course
+        return self._run(("evaluate",), course.evaluate, lambda: named(result=[course.report, course.predicted]))
+
+    def _run(self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]]) -> Iterator[Beat]:
+        if not self.lane.captures:
+            body()
+            yield True
+        elif self.eager:
+            with self._apart.within():
+                body()
+            yield True
+        elif key in self._replays:
+            self._replays[key]()
+            yield True
+        else:
+            yield from self._first(key, body, changing)
+
+    def _first(self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]]) -> Iterator[Beat]:
+        """Call it, capture it, replay it from the same start and compare; what the call left is what stays."""
+        drawn = [self.course.step.images, self.course.step.dropout]
+        before = Moment(changing(), drawn)
+        body()
+        yield True
+        now = changing()
+        after = Moment(now, drawn)
+        try:
+            replay = self.lane.capture(body, after.drew_since(before))
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            after.restore(now)
+            self.eager = f"{key[0]}: {(str(error).splitlines() or ['it cannot be captured'])[0]}"
+            return
+        before.restore(now)
+        replay()
+        again = Moment(now, drawn)
+        differs = after.unlike(again)
+        after.restore(now)
+        yield from until(self.lane.mark())
+        if differs.item() or after.drew_since(again):
+            self.eager = f"{key[0]}: a replay had other numbers than the call"
+        else:
+            self._replays[key] = replay
+
+
+def until(is_done: Callable[[], bool]) -> Iterator[Beat]:
+    """Wait, and let others work meanwhile."""
+    while not is_done():
+        yield False
+
+
+class Moment:
+    """Numbers as they are now, and the states of generators."""
+
+    def __init__(self, changing: Mapping[str, Tensor], generators: list[Generator]) -> None:
+        self._names = {kind: list(some) for kind, some in by_kind(changing).items()}
+        self._blocks = {
+            kind: torch.cat([flat(each) for each in some.values()]) for kind, some in by_kind(changing).items()
+        }
+        self._generators = [(each, each.get_state()) for each in generators]
+
+    def drew_since(self, before: "Moment") -> list[Generator]:
+        """The generators whose state is another than it was."""
+        pairs = zip(self._generators, before._generators, strict=True)
+        return [generator for (generator, now), (_, then) in pairs if not torch.equal(now, then)]
+
+    @torch.no_grad()
+    def restore(self, changing: Mapping[str, Tensor]) -> None:
+        """Make them so again; what did not exist then, as a state of an optimizer, becomes zero."""
+        known: set[str] = set()
+        for kind, block in self._blocks.items():
+            places = [flat(changing[name]) for name in self._names[kind]]
+            torch._foreach_copy_(places, list(block.split([place.numel() for place in places])))
+            known.update(self._names[kind])
+        for name, each in changing.items():
+            if name not in known:
+                each.zero_()
+        for generator, state in self._generators:
+            generator.set_state(state)
+
+    def unlike(self, other: "Moment") -> Tensor:
+        """bool (), on the device: whether a number differs. NaN is like NaN, and zero like zero of the other sign."""
+        return torch.stack([unlike(block, other._blocks[kind]).any() for kind, block in self._blocks.items()]).any()
+
+
+def unlike(one: Tensor, two: Tensor) -> Tensor:
+    """Where two blocks differ."""
+    differs = one != two
+    return differs & ~(one.isnan() & two.isnan()) if one.is_floating_point() else differs
+
+
+def named(**groups: list[Tensor]) -> dict[str, Tensor]:
+    """Each tensor under the name of its group and its place there."""
+    return {f"{group} {place}": each for group, some in groups.items() for place, each in enumerate(some)}
+
+
+def by_kind(changing: Mapping[str, Tensor]) -> dict[torch.dtype, dict[str, Tensor]]:
+    """The same by the type of number."""
+    found: dict[torch.dtype, dict[str, Tensor]] = {}
+    for name, each in changing.items():
+        found.setdefault(each.dtype, {})[name] = each
+    return found
+
+
+def flat(tensor: Tensor) -> Tensor:
+    """The numbers of a dense tensor in the order in which they lie in memory, without a copy.
+
+    Raises:
+        RuntimeError: it has gaps, or numbers that lie on each other.
+    """
+    expected = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size != 1 and stride != expected:
+            raise RuntimeError(f"a tensor of shape {tuple(tensor.shape)} is not dense: strides {tensor.stride()}")
+        expected *= size
+    return tensor.detach().as_strided((tensor.numel(),), (1,))
+
+
+class Apart:
+    """torch's global random states, kept for one trial that draws from them: the others and the process never see its draws."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed: int | None = seed
+        self._states: tuple[Any, Any] = (None, None)
+
+    @contextlib.contextmanager
+    def within(self) -> Iterator[None]:
+        outer = global_states()
+        if self._seed is not None:
+            torch.manual_seed(self._seed)
+            self._seed = None
+        else:
+            set_global_states(self._states)
+        try:
+            yield
+        finally:
+            self._states = global_states()
+            set_global_states(outer)
+
+
+def global_states() -> tuple[Tensor, Tensor | None]:
+    """Of the CPU and the current GPU."""
+    return torch.get_rng_state(), torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+
+
+def set_global_states(states: tuple[Tensor, Tensor | None]) -> None:
+    torch.set_rng_state(states[0])
+    if states[1] is not None:
+        torch.cuda.set_rng_state(states[1])

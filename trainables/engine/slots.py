@@ -1,0 +1,48 @@
+"""A trial in a slot: its epochs as work that is handed to a lane bit by bit, so that others can have their turn in between."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import torch
+
+from trainables.engine.lanes import Lane
+from trainables.engine.pieces import Beat, Pieces, until
+from trainables.training.average import MOST
+from trainables.training.loop import Course, Epoch
+
+AHEAD = 8  # pieces that a lane is given before the first of them is done: so long others may take to start
+
+
+def chunks(sizes: list[int]) -> list[tuple[int, ...]]:
+    """The batches of an epoch in the groups after which an average follows: see `Average.after`."""
+    every = min(MOST, len(sizes))
+    return [tuple(sizes[first : first + every]) for first in range(0, len(sizes), every)]
+
+
+def epochs(course: Course, lane: Lane, pieces: Pieces | None = None) -> Iterator[Beat | Epoch]:
+    """The epochs that are left of a trial; between them, whether the lane was given work or has to be waited for.
+
+    Raises:
+        Diverged: see `train`.
+    """
+    pieces = pieces or Pieces(course, lane)
+    result = torch.zeros(4, dtype=torch.float64, pin_memory=course.report.is_cuda)
+    for epoch in course.left:
+        course.step.begin(epoch)
+        yield from paced(course, lane, pieces, epoch)
+        if course.average and epoch == 1:
+            course.average.start()
+        yield from pieces.evaluate()
+        result.copy_(course.report, non_blocking=True)
+        yield from until(lane.mark())
+        yield course.result(epoch, result)
+
+
+def paced(course: Course, lane: Lane, pieces: Pieces, epoch: int) -> Iterator[Beat]:
+    """The training of an epoch, never more than AHEAD pieces in front of the device."""
+    given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
+    for sizes in chunks(course.step.sizes):
+        if len(given) == AHEAD:
+            yield from until(given[0])
+        yield from pieces.train(sizes, follows=course.average is not None and epoch > 1)
+        given.append(lane.mark())
