@@ -23,10 +23,12 @@ from trainables.models.networks import build
 from trainables.models.speed_net import Whitening
 from trainables.objective import Objective
 from trainables.seeds import derive
+from trainables.training import own_metrics
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
 from trainables.training.definition import Training
 from trainables.training.optimizers import Optimizer, base_rates, load_optimizer, make_optimizer
+from trainables.training.own_random import OwnRandom
 from trainables.training.schedules import learning_rate
 from trainables.training.step import Resident, Step, autocast, batch_sizes
 
@@ -124,9 +126,11 @@ def train(
     judged, objective = average.model if average else model, training.objective
 
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
-        metrics = {"epoch": epoch} | train_epoch(step, average, epoch, on_batch)
-        logits = predict_resident(judged, val_set[0], scale, training.precision)
-        metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, base_rates(optimizer)[0], epoch - 1)}
+        metrics: Metrics = {"epoch": epoch} | train_epoch(step, average, epoch, on_batch)
+        with step.with_own_random():
+            logits = predict_resident(judged, val_set[0], scale, training.precision)
+        metrics |= val_metrics(logits, val_set[1]) | own_metrics.measure(training.metrics, val_set[1], logits)
+        metrics |= {"lr": learning_rate(config, base_rates(optimizer)[0], epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
         value = (known or {}).get(epoch, metrics[objective.column])
@@ -136,9 +140,10 @@ def train(
 
 
 def untrained(training: Training) -> nn.Module:
-    """The network on its device, with weights that follow from the seed; torch's global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive(training.seed, "weights"))
+    """The network on its device, with weights that follow from the seed; global random states are left as they were."""
+    own = OwnRandom(training.device)
+    own.seed(derive(training.seed, "weights"))
+    with own:
         model = build(training.config, len(training.data.classes))
     return model.to(training.device).to(memory_format=torch.channels_last)
 
