@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from search.terminal.progress import Progress
     from search.turns import Notify
     from spaces import Space
+    from trainables.data.loading import Dataset
     from trainables.files.durable import Record
 
 SCRIPT, INSTALLED = "python run_search.py", "cifar-search"  # how this command is called
@@ -230,6 +231,7 @@ def print_estimate(settings: "Settings") -> int:
     path = settings.runs_dir / settings.run_name
     images = loading.load(settings.cache, fraction=settings.fraction)
     loading.tell_lost_classes(images)
+    rehearse(settings, images)
     slots = resources.local(settings).slots
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
     found = estimate.estimate(path, settings, images, on_gpu, slots)
@@ -286,6 +288,7 @@ def run(
     path = settings.runs_dir / settings.run_name
     images = loading.load(settings.cache, fraction=settings.fraction)
     loading.tell_lost_classes(images)
+    rehearse(settings, images)
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)
@@ -319,6 +322,18 @@ def run(
         ended = ledger.read(path)
         finish(ended, settings, results)
     return int(any(trial.status == "failed" for trial in ended.trials))
+
+
+def rehearse(settings: "Settings", images: "Dataset") -> None:
+    """Try a user's own parts before anything is started; what is probably not meant is said.
+
+    Raises:
+        SpaceError: one of them does not work, with its file and line.
+    """
+    from search.run import rehearsal
+
+    for line in rehearsal.rehearse(settings.space, len(images.classes), Path.cwd()):
+        tell(f"warning: {line}\n", sys.stderr)
 
 
 def telling(notify: "Notify", grew: Callable[[], None]) -> "Notify":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from spaces import _own
+from spaces import _parts
 from spaces._ranges import Choice, Interval, Linked, When
 from trainables.config import CHOICES, Config, Readers, check_value, complete, unknown, usual
 from trainables.errors import SpaceError
@@ -49,16 +49,21 @@ class Parameters:
     def _named(self, params: Mapping[str, Any]) -> dict[str, Any]:
         for key in params:
             try:
-                _own.as_names({key: params[key]})
-                _own.own_readers({key: params[key]})
+                _parts.as_names({key: params[key]})
+                _parts.own_readers({key: params[key]})
             except SpaceError as error:
                 raise ParameterError(key, str(error)) from None
-        return _own.as_names(params)
+        return _parts.as_names(params)
 
     @cached_property
     def own(self) -> Readers:
         """The knobs of the parts that are not built in."""
-        return _own.own_readers(self.params)
+        return _parts.own_readers(self.params)
+
+    @property
+    def own_parts(self) -> list[tuple[str, str]]:
+        """The parts that are not built in: the kind of each and its name."""
+        return _parts.own_parts(self.params)
 
     def _check_parameter(self, key: str, value: Any) -> None:
         if key == "epochs":

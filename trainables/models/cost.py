@@ -38,7 +38,7 @@ def of(config: Mapping[str, Any], classes: int) -> Cost:
     if config["model"] not in FORMULAS:
         from trainables.models.meta import measure  # torch
 
-        return measure(config, classes)
+        return Cost(*measure(config, classes))
     parameters, flops = map(sum, zip(*layers(config, classes), strict=True))
     return Cost(parameters, flops)
 

@@ -9,12 +9,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainables.models.cost import Cost
 from trainables.models.networks import SIDE, build
 
 
-def measure(config: Mapping[str, Any], classes: int) -> Cost:
-    """The cost of a network; FLOPs are 0 where it does with its input what needs numbers.
+def measure(config: Mapping[str, Any], classes: int) -> tuple[int, int]:
+    """Trainable parameters, and FLOPs of one image; those are 0 where it does with its input what needs numbers.
 
     Raises:
         SpaceError: it cannot be built.
@@ -23,10 +22,10 @@ def measure(config: Mapping[str, Any], classes: int) -> Cost:
 
 
 @lru_cache(maxsize=4096)
-def measured(config: str, classes: int) -> Cost:
+def measured(config: str, classes: int) -> tuple[int, int]:
     """The same, by the text of the configuration."""
     network = on_meta(json.loads(config), classes)
-    return Cost(sum(each.numel() for each in network.parameters() if each.requires_grad), arithmetic(network))
+    return sum(each.numel() for each in network.parameters() if each.requires_grad), arithmetic(network)
 
 
 def on_meta(config: Mapping[str, Any], classes: int) -> nn.Module:

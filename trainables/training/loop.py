@@ -20,6 +20,7 @@ from trainables.config import NEUTRAL
 from trainables.data.loading import Dataset
 from trainables.hardware.precision import settle
 from trainables.objective import Objective
+from trainables.training import own_metrics
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
 from trainables.training.definition import Training
@@ -125,6 +126,7 @@ class Course:
         labels = images.val[1]
         self.report = torch.zeros(4, dtype=torch.float64, device=labels.device)
         self.predicted = torch.zeros_like(labels)
+        self.logits: Tensor | None = None  # of the last epoch, where metrics of the user's own want them
 
     @property
     def judged(self) -> nn.Module:
@@ -135,7 +137,9 @@ class Course:
     def evaluate(self) -> None:
         """Leave what the epoch gave on the device. Reads nothing back, so that it can be captured."""
         images, labels = self.shared.val
-        logits = predict_resident(self.judged, images, self.shared.scale, self.training.precision)
+        with self.step.with_own_random():
+            logits = predict_resident(self.judged, images, self.shared.scale, self.training.precision)
+        self.logits = logits if self.training.metrics else None
         torch.argmax(logits, 1, out=self.predicted)
         loss, right = F.cross_entropy(logits, labels).double(), (self.predicted == labels).double().mean()
         self.report[:2] = self.step.means()
@@ -161,6 +165,11 @@ class Course:
         if self.best is None or objective.is_better(value, self.best.value):
             self.best = Best(epoch, value, self.predicted.clone(), copy_weights(self.judged))
         return Epoch(metrics, self.best, self.model, self.optimizer, self.training.device, objective, self.average)
+
+    def own_metrics(self) -> Metrics:
+        """Columns of metrics of the user's own. Waits for the device."""
+        asked = self.training.metrics
+        return {} if self.logits is None else own_metrics.measure(asked, self.shared.val[1], self.logits)
 
 
 def train(

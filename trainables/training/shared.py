@@ -17,6 +17,7 @@ from trainables.models.speed_net import Whitening
 from trainables.seeds import derive
 from trainables.training.augmentations import normalise
 from trainables.training.definition import Training
+from trainables.training.own_random import OwnRandom
 from trainables.training.step import Resident
 
 _made: dict[tuple[int, str], "Shared"] = {}
@@ -87,9 +88,10 @@ def wait(device: torch.device) -> None:
 
 
 def untrained(training: Training) -> nn.Module:
-    """The network on its device, with weights that follow from the seed; torch's global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive(training.seed, "weights"))
+    """The network on its device, with weights that follow from the seed; global random states are left as they were."""
+    own = OwnRandom(training.device)
+    own.seed(derive(training.seed, "weights"))
+    with own:
         model = build(training.config, len(training.data.classes))
     return model.to(training.device).to(memory_format=torch.channels_last)
 

@@ -6,18 +6,21 @@ changes from step to step (but for the size of an epoch's last batch), and trial
 the step is called; on a GPU it can be called, or captured once for each size of batch and replayed.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from trainables.models.layers.dropout import Dropout
+from trainables.parts import calling
+from trainables.parts.family import FAMILIES
 from trainables.seeds import derive
 from trainables.training.augmentations import augmentation
 from trainables.training.definition import Training
 from trainables.training.losses import mixed_hits, mixed_loss
 from trainables.training.optimizers import Optimizer, base_rates, plain_step, rate_table
+from trainables.training.own_random import OwnRandom
 
 Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
 
@@ -50,6 +53,7 @@ class Step:
         self.rates = torch.zeros(1, len(groups), device=device)  # those of this step
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)
         self.images, self.dropout = Generator(device), Generator(device)
+        self.own = None if calling.is_all_built_in(training.config, FAMILIES) else OwnRandom(device.type)
         for place, group in enumerate(groups):
             group["lr"] = self.rates[0, place]
         for module in model.modules():
@@ -61,6 +65,8 @@ class Step:
         seed, config = self.training.seed, self.training.config
         self.dropout.manual_seed(derive(seed, "dropout", epoch))
         self.images.manual_seed(derive(seed, "images", epoch))
+        if self.own:
+            self.own.seed(derive(seed, "own", epoch))
         torch.randperm(len(self.order), generator=self.images, out=self.order)
         self.table.copy_(rate_table(config, self.base, epoch, len(self.sizes)), non_blocking=True)
         self.number.zero_()
@@ -69,6 +75,14 @@ class Step:
 
     def __call__(self, size: int) -> None:
         """Train on the next `size` images."""
+        with self.with_own_random():
+            self._train(size)
+
+    def with_own_random(self) -> AbstractContextManager[None]:
+        """Where parts run that draw from global random states."""
+        return self.own or nullcontext()
+
+    def _train(self, size: int) -> None:
         config = self.training.config
         torch.index_select(self.table, 0, self.number, out=self.rates)
         chosen = self.order.index_select(0, self.places[:size].add(self.number, alpha=config["batch_size"]))

@@ -21,10 +21,12 @@ from trainables.hardware import memory
 from trainables.hardware.precision import resolve
 from trainables.models.networks import build
 from trainables.objective import ACCURACY
+from trainables.parts import calling
+from trainables.parts.family import FAMILIES
 from trainables.training import metrics
 from trainables.training.definition import Training
 from trainables.training.loop import predict
-from trainables.trial import checkpointing, per_class, timing
+from trainables.trial import checkpointing, per_class, rehearsal, timing
 
 FACTS = "trial.json"  # what a kept trial was started with
 
@@ -58,6 +60,9 @@ def train_single(
     loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > per_class.SHOWN:
         print(f"note: --out DIR would keep the accuracy of each of {len(images.classes):,} classes", file=sys.stderr)
+    if not calling.is_all_built_in(config, FAMILIES):
+        for line in rehearsal.rehearse([config], len(images.classes)):
+            print(f"warning: {line}", file=sys.stderr)
     device = choose_device(device)
     arithmetic = resolve(precision, device == "cuda")
     torch.set_num_threads(threads)

@@ -50,5 +50,10 @@ def own_readers(params: Mapping[str, Any]) -> Readers:
     Raises:
         SpaceError: a part that cannot be imported.
     """
-    texts = {(key, text) for key in FAMILIES for text in parts_of(params, key) if not named.is_built_in(text)}
-    return readers(named.signature_of(FAMILIES[key], text) for key, text in sorted(texts))
+    return readers(named.signature_of(FAMILIES[key], text) for key, text in own_parts(params))
+
+
+def own_parts(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The parts that are not built in: the kind of each and its name."""
+    found = {(key, text) for key in FAMILIES for text in parts_of(params, key) if not named.is_built_in(text)}
+    return sorted(found)

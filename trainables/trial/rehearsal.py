@@ -1,0 +1,246 @@
+"""A user's own parts tried before a search begins: two batches, twice, in a process of its own.
+
+    python -m trainables.trial.rehearsal
+
+It reads a JSON object: configs (one for each kind of part), classes, metrics, and folder (of the user's code, or null). It writes
+one: `error`, the first mistake with the user's file and line, or null; and `warnings`. Images are noise.
+"""
+
+import inspect
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainables.data.loading import Dataset, Split
+from trainables.errors import SpaceError
+from trainables.models.networks import SIDE
+from trainables.parts import calling, named, whose
+from trainables.parts.family import AUGMENT, FAMILIES, LOSS, MODEL, OPTIMIZER, SCHEDULE, Family
+from trainables.training import own_metrics
+from trainables.training.augmentations import Batch
+from trainables.training.definition import Training
+from trainables.training.loop import predict_resident
+from trainables.training.optimizers import make_optimizer
+from trainables.training.shared import pixel_scale, resident, untrained
+from trainables.training.step import Step
+
+BATCHES, SIZE = 2, 8
+T = TypeVar("T")
+
+
+def rehearse(configs: Sequence[Mapping[str, Any]], classes: int, metrics: Sequence[str] = ()) -> list[str]:
+    """Try each configuration; a line for each thing that is probably not meant.
+
+    Raises:
+        SpaceError: the first mistake, with the user's file and line.
+    """
+    found = [line for config in configs for line in of_config(dict(config), noise(classes))]
+    for text in metrics:
+        check_metric(text, classes)
+    return list(dict.fromkeys(found))
+
+
+def noise(classes: int) -> Dataset:
+    """Images to try networks on, of every class as far as there is room."""
+    count = BATCHES * SIZE
+    pixels = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+    split = Split(pixels, np.arange(count) % classes)
+    return Dataset(
+        name="noise", train=split, val=split, classes=tuple(map(str, range(classes))), mean=(0.5,) * 3, std=(0.25,) * 3,
+        fingerprint="", sizes={},
+    )  # fmt: skip
+
+
+def of_config(config: dict[str, Any], data: Dataset) -> Iterator[str]:
+    """The warnings about one configuration."""
+    config |= {"batch_size": SIZE}
+    training = Training(config, data, seed=0, device="cpu", precision="fp32")
+    model = check_model(training)
+    check_schedule(config)
+    optimizer = check_optimizer(config, model)
+    step = guarded(OPTIMIZER, config, "cannot be used", lambda: stepping(training, model, optimizer))
+    check_augment(config, step)
+    check_loss(config, step, model)
+    yield from without_gradient(config, step, model)
+    check_states(config, model, optimizer)
+    yield from of_repetition(training)
+
+
+def guarded(family: Family, config: Mapping[str, Any], what: str, call: Callable[[], T]) -> T:
+    """What a call returns; whatever it raises becomes one line with the user's file and line."""
+    try:
+        return call()
+    except SpaceError:
+        raise
+    except Exception as error:
+        raise mistake(family, config, f"{what}: {whose.said(error)}", whose.place(error)) from error
+
+
+def mistake(family: Family, config: Mapping[str, Any], text: str, place: str | None = None) -> SpaceError:
+    """The error for a part, with the line that it came from or where the part begins."""
+    name = calling.chosen(family, config)
+    where = place or defined(family, name)
+    return SpaceError(f"{family.key} {name} {text}" if where is None else f"{where}: {family.key} {name} {text}")
+
+
+def defined(family: Family, name: str) -> str | None:
+    """FILE:LINE of the definition of a user's part; of a network that of its forward."""
+    if named.is_built_in(name) or named.adapter(name):
+        return None
+    part: Any = named.load(family, name)
+    place = vars(part).get("forward", part) if family is MODEL and inspect.isclass(part) else part
+    try:
+        return f"{Path(inspect.getsourcefile(part) or '').name}:{inspect.getsourcelines(place)[1]}"
+    except (OSError, TypeError):
+        return None
+
+
+def check_model(training: Training) -> nn.Module:
+    """The network, whose output has one number for each image and class, for many images and for one."""
+    config, classes = training.config, len(training.data.classes)
+    model = guarded(MODEL, config, "cannot be made", lambda: untrained(training))
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise mistake(MODEL, config, "has no weights. Assign its layers to self in __init__.")
+    scale, images = pixel_scale(training.data, "cpu"), resident(training.data.val, "cpu")[0]
+    for count in (SIZE, 1):
+        logits = guarded(MODEL, config, "fails", lambda n=count: predict_resident(model, images[:n], scale, "fp32"))  # type: ignore[misc]
+        if tuple(logits.shape) != (count, classes):
+            raise mistake(
+                MODEL, config,
+                f"gives {tuple(logits.shape)} for {count} images, not {(count, classes)}: one number for each class. "
+                "Let the last layer have `classes` outputs.",
+            )  # fmt: skip
+    return model
+
+
+def check_schedule(config: Mapping[str, Any]) -> None:
+    """Finite factors that are not below zero."""
+    factor = guarded(SCHEDULE, config, "cannot be made", lambda: calling.bound(SCHEDULE, config))
+    for done in (0.0, 0.5, 1.0):
+        value = guarded(SCHEDULE, config, f"fails at {done}", lambda share=done: factor(share))  # type: ignore[misc]
+        if type(value) not in (int, float) or not np.isfinite(value) or value < 0:
+            raise mistake(SCHEDULE, config, f"gives {value!r} at {done}, not a number of 0 or more.")
+
+
+def check_optimizer(config: Mapping[str, Any], model: nn.Module) -> Any:
+    """One that has the weights."""
+
+    def made() -> Any:
+        found = calling.optimizer(config, model)
+        if not hasattr(found, "param_groups") or not hasattr(found, "step"):
+            raise mistake(OPTIMIZER, config, f"gives a {type(found).__name__}, not a torch optimizer.")
+        return make_optimizer(config, model)
+
+    return guarded(OPTIMIZER, config, "cannot be made", made)
+
+
+def stepping(training: Training, model: nn.Module, optimizer: Any) -> Step:
+    """A step that has begun its first epoch."""
+    data = training.data
+    step = Step(training, model, optimizer, resident(data.train, "cpu"), pixel_scale(data, "cpu"))
+    step.begin(1)
+    return step
+
+
+def batch_of(step: Step) -> Batch:
+    images, labels = (part[:SIZE].clone() for part in step.train_set)
+    return step.augment(images, labels, step.images)
+
+
+def check_augment(config: Mapping[str, Any], step: Step) -> None:
+    """Images of the same shape, and labels for each."""
+    batch = guarded(AUGMENT, config, "fails", lambda: batch_of(step))
+    if tuple(batch.images.shape) != (SIZE, 3, SIDE, SIDE) or not batch.images.is_floating_point():
+        got, wanted = f"{batch.images.dtype} {tuple(batch.images.shape)}", f"float (N, 3, {SIDE}, {SIDE})"
+        raise mistake(AUGMENT, config, f"gives {got}, not {wanted}. Return uint8 (N, S, S, 3), or normalise(images).")
+    if len(batch.labels) != SIZE:
+        raise mistake(AUGMENT, config, f"gives {len(batch.labels)} labels for {SIZE} images.")
+
+
+def check_loss(config: Mapping[str, Any], step: Step, model: nn.Module) -> None:
+    """A finite number that depends on the weights, the mean over images."""
+    batch = batch_of(step)
+    model.train()
+    logits = guarded(MODEL, config, "fails while it is trained", lambda: model(batch.images)).float()
+    loss = guarded(LOSS, config, "fails", lambda: step.loss(logits, batch))
+    if not isinstance(loss, torch.Tensor) or loss.shape != ():
+        got = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
+        raise mistake(LOSS, config, f"gives {got}, not one number. Return the mean over the images.")
+    if not torch.isfinite(loss):
+        raise mistake(LOSS, config, f"is {loss.item()} for an untrained network, and must be finite.")
+    if not loss.requires_grad:
+        raise mistake(LOSS, config, "does not depend on the weights. Leave out detach(), item() and no_grad().")
+
+
+def without_gradient(config: Mapping[str, Any], step: Step, model: nn.Module) -> Iterator[str]:
+    """Train on two batches; the weights that no gradient comes to."""
+    for size in step.sizes[:BATCHES]:
+        guarded(OPTIMIZER, config, "fails in a step", lambda n=size: step(n))  # type: ignore[misc]
+    still = [name for name, weight in model.named_parameters() if weight.requires_grad and weight.grad is None]
+    if still:
+        more = f" and {len(still) - 1} more" if len(still) > 1 else ""
+        yield f"{MODEL.key} {config['model']}: no gradient comes to {still[0]}{more}; is it used?"
+
+
+def check_states(config: Mapping[str, Any], model: nn.Module, optimizer: Any) -> None:
+    """What a kill leaves is read back."""
+    for family, part in ((MODEL, model), (OPTIMIZER, optimizer)):
+        guarded(family, config, "has a state that cannot be saved and read back", lambda p=part: saved(p))  # type: ignore[misc]
+
+
+def saved(part: Any) -> None:
+    """Save a state and load it as a trial that goes on does."""
+    buffer = io.BytesIO()
+    torch.save(part.state_dict(), buffer)
+    buffer.seek(0)
+    part.load_state_dict(torch.load(buffer, weights_only=True))
+
+
+def of_repetition(training: Training) -> Iterator[str]:
+    """Whether the same training gives the same numbers."""
+    rows = []
+    for _ in range(2):
+        model = untrained(training)
+        step = stepping(training, model, make_optimizer(training.config, model))
+        for size in step.sizes[:BATCHES]:
+            step(size)
+        rows.append(step.totals.tolist())
+    if rows[0] != rows[1]:
+        own = [calling.chosen(family, training.config) for family in FAMILIES.values()]
+        names = ", ".join(name for name in own if not named.is_built_in(name))
+        yield f"{names}: the same training gave two losses, {rows[0][0] / SIZE:.6g} and {rows[1][0] / SIZE:.6g}"
+
+
+def check_metric(text: str, classes: int) -> None:
+    """A finite number."""
+    labels = torch.arange(SIZE) % classes
+    try:
+        own_metrics.measure([text], labels, torch.nn.functional.one_hot(labels, classes).float())
+    except SpaceError:
+        raise
+    except Exception as error:
+        place = whose.place(error)
+        raise SpaceError(f"{f'{place}: ' if place else ''}metric {text} fails: {whose.said(error)}") from error
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    answer: dict[str, Any] = {"error": None, "warnings": []}
+    if asked["folder"]:
+        named.reach(Path(asked["folder"]))
+    try:
+        answer["warnings"] = rehearse(asked["configs"], asked["classes"], asked["metrics"])
+    except SpaceError as error:
+        answer["error"] = error.message
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
