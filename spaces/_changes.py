@@ -8,7 +8,7 @@ from typing import Any
 from spaces._parameters import Parameters, Point, Range, by_axis, fits
 from spaces._ranges import choice, integers, logintegers, loguniform, uniform
 from spaces._space import Space
-from trainables.config import DEFAULTS, KEYS, unknown
+from trainables.config import KEYS, unknown
 from trainables.errors import SpaceError
 
 CALLS: dict[str, Callable[..., Range]] = {
@@ -33,14 +33,14 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
         return space, []
     params = dict(space.params)
     for text in texts:
-        key, value = parse(text)
+        key, value = parse(text, tuple(space.params) if space.is_own else KEYS)
         if value == DEFAULT:
             params.pop(key, None)
         else:
             params[key] = value
-    old = {**DEFAULTS, **space.config(space.baseline)}
+    old = {**space.defaults, **space.config(space.baseline)}
     try:
-        baseline = moved(old, Parameters(params=params))
+        baseline = moved(old, Parameters(params=params, train=space.train, command=space.command))
         return replace(space, params=params, baseline=baseline), [
             *unlinked(space, params),
             *notes(space, old, baseline),
@@ -84,8 +84,8 @@ def notes(space: Space, old: Mapping[str, Any], baseline: Point) -> list[str]:
     return found
 
 
-def parse(text: str) -> tuple[str, Any]:
-    """KEY=VALUE as a hyperparameter and its range or value.
+def parse(text: str, known: Sequence[str] = KEYS) -> tuple[str, Any]:
+    """KEY=VALUE as a hyperparameter, which is one of those that are known, and its range or value.
 
     Raises:
         SpaceError: it cannot be read, or the key is unknown.
@@ -96,8 +96,8 @@ def parse(text: str) -> tuple[str, Any]:
         raise SpaceError(f"--set {text[:200]!r}: write KEY=VALUE, such as lr=0.1.")
     if key == "epochs":
         raise SpaceError("--set epochs: the length of a trial is no parameter of a space. Use --epochs.")
-    if key not in KEYS:
-        raise SpaceError(f"--set: {unknown('hyperparameter', key[:200], [name for name in KEYS if name != 'epochs'])}")
+    if key not in known:
+        raise SpaceError(f"--set: {unknown('hyperparameter', key[:200], [name for name in known if name != 'epochs'])}")
     if len(text) > LONGEST:
         raise SpaceError(f"--set {key}: {len(text)} characters are too long; at most {LONGEST}.")
     try:

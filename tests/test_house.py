@@ -12,7 +12,7 @@ PACKAGES = ("trainables", "spaces", "search", "analysis", "run_search")  # each 
 ROOMS = {  # of a package: each imports what stands before it
     "trainables": (
         "errors", "seeds", "config", "cli", "files", "objective", "written", "hardware", "data", "models", "training", "trial",
-        "__main__",
+        "own", "__main__",
     ),
     "search": (
         "status", "algorithms", "flags", "stopping", "records", "settings", "run", "turns", "faults", "backend", "attempts",

@@ -16,6 +16,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
 from trainables.objective import Objective
+from trainables.own import code
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -34,6 +35,8 @@ class Job:
     objective: Objective
     shares_gpu: bool = False  # several trials have one
     exact: bool = True  # epochs trained again on a CPU must come out the same
+    code: Path | None = None  # the user's, in the run; its name is its hash
+    own: Record | None = None  # training of the user's, as the run names it
 
     @property
     def stop_marker(self) -> Path:
@@ -82,6 +85,8 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
         raise RayError(
             "torch sees no GPU: it was granted one. Install torch for this driver, or use --gpus-per-trial 0."
         )
+    if job.code:
+        code.use(job.code, job.code.name)
     torch.set_num_threads(job.threads)
     spare_the_loaded()
     data = images(job.cache, job.fraction)
