@@ -15,7 +15,7 @@ from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
 from trainables.errors import RunError
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import ACCURACY, Objective, OwnObjective
 from trainables.own.code import FOLDER as CODE
 
 SCHEMA = 2  # version of the run folder's format
@@ -136,7 +136,8 @@ class Identity(Recorded):
     @classmethod
     def read(cls, record: Record, where: str) -> Self:
         if "objective" in record:
-            record = record | {"objective": Objective.read(record["objective"], where)}
+            kind = OwnObjective if record.get("training") else Objective
+            record = record | {"objective": kind.read(record["objective"], where)}
         return super().read(record, where)
 
     def record(self) -> Record:
@@ -151,6 +152,16 @@ class Identity(Recorded):
     def val_images(self) -> int:
         """Images that a network is validated on; none without images."""
         return int(self.sizes.get("val", 0))
+
+    @property
+    def subject(self) -> str:
+        """What is learnt, for people: the name of the images, or that of the space in which the user trains."""
+        return self.dataset_title if self.has_images else self.space
+
+    @property
+    def comparable(self) -> str:
+        """The same for runs whose values can be compared: of the same images, or of the same code."""
+        return self.fingerprint if self.has_images else self.own_code
 
     def code_of(self, run: Path) -> Path | None:
         """Where the user's code of a run lies; none for a space of ours."""

@@ -10,14 +10,10 @@ from typing import Any
 from spaces._ranges import Choice, Interval, Linked, When
 from trainables.config import CHOICES, DEFAULTS, Config, check_value, complete, unknown
 from trainables.errors import SpaceError
+from trainables.own.names import OF_RESULTS
 
 MAX_GRID = 100_000  # points; more is a mistake, not a search
 RANGES = (Choice, Interval, When)
-RESERVED = (  # names that results have for something else
-    "run", "dataset", "fingerprint", "index", "id", "status", "source", "seed", "epoch", "epochs", "epochs_allowed", "best_epoch",
-    "folder", "objective", "outcome", "fault", "message", "rank", "low", "high", "tied", "group", "seeds", "test", "p_value",
-    "parameters", "flops", "value",
-)  # fmt: skip
 Range = Choice | Interval
 Point = dict[str, Any]  # a value for each searched parameter that applies
 
@@ -206,7 +202,7 @@ def check_own(key: str, value: Any) -> None:
     Raises:
         SpaceError: the name is none, or the value is no plain one.
     """
-    if not key.isidentifier() or key in RESERVED:
+    if not key.isidentifier() or key in OF_RESULTS:
         raise SpaceError(f"{key!r} cannot be the name of a hyperparameter. Write another, such as {key.strip()}_.")
     is_number = type(value) in (int, float) and math.isfinite(value)
     if not (value is None or is_number or type(value) in (bool, str)):

@@ -9,13 +9,16 @@ from functools import cached_property
 from typing import Any
 
 from spaces import _own as own
-from spaces._parameters import RESERVED, ParameterError, Parameters, Point, by_axis, fits
+from spaces._parameters import ParameterError, Parameters, Point, by_axis, fits
 from spaces._ranges import canonical_range
 from spaces._scheduler import Scheduler
 from trainables.config import Config, canonical, complete, key_of
 from trainables.errors import SpaceError
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, FORMS, MODES, Objective
+from trainables.objective import ACCURACY, FORMS, MODES, Objective, OwnObjective
+from trainables.own.names import OF_RAY, OF_RESULTS
+
+TAKEN = (*OF_RESULTS, *OF_RAY)  # what no metric can be called
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ class Space(Parameters):
             own.check(self.train, self.command, self.params)
             if self.max_params is not None:
                 raise SpaceError("max_params counts the weights of our networks. Remove it, or write a constraint.")
-            if not isinstance(self.metric, str) or not self.metric.isidentifier() or self.metric in RESERVED:
+            if not isinstance(self.metric, str) or not self.metric.isidentifier() or self.metric in TAKEN:
                 raise SpaceError(
                     f'metric must name what is judged by, such as metric="val_loss", but got {self.metric!r}.'
                 )
@@ -97,7 +100,7 @@ class Space(Parameters):
     @property
     def objective(self) -> Objective:
         """What its trials are judged by."""
-        return Objective(self.metric, self.mode, self.form) if self.metric is not None else ACCURACY
+        return OwnObjective(self.metric, self.mode, self.form) if self.metric is not None else ACCURACY
 
     @property
     def training(self) -> Record | None:

@@ -64,6 +64,8 @@ def is_installed(path: Path) -> bool:
 
 def is_users(file: Path) -> bool:
     """Whether a file is neither of the standard library, nor installed, nor ours."""
+    if not file.is_absolute() or not file.is_file():
+        return False  # a module that a library made up, such as torch.classes
     file = file.resolve()
     if INSTALLED & set(file.parts) or any(file.is_relative_to(folder) for folder in LIBRARY):
         return False
