@@ -4,7 +4,7 @@ No shell. The program learns from its environment what it is to do, and finds it
 
     TRIAL_FOLDER        a folder of the trial's own, in which it stands
     TRIAL_ID            names configuration and seed
-    TRIAL_SEED          a whole number
+    TRIAL_SEED          a whole number from 0 to 2**31 - 1
     TRIAL_EPOCHS        that a whole trial has
     TRIAL_LAST_EPOCH    the last one that is committed, 0 if there is none
     TRIAL_UNTIL_EPOCH   the last one to train now
@@ -110,7 +110,7 @@ class CommandRows(OwnRows):
         """The program, in a process group of its own; what is left of it is ended with the block."""
         place = self.folder / FILES
         durable.make_folder(place)
-        words = filled(self.command, self.config, self.seed, self.code)
+        words = filled(self.command, self.config, self.users_seed, self.code)
         try:
             process = subprocess.Popen(
                 words, cwd=place, env=os.environ | self._environment(place, committed, until), stdin=subprocess.DEVNULL,
@@ -140,7 +140,7 @@ class CommandRows(OwnRows):
             "PYTHONDONTWRITEBYTECODE": "1",  # the code of the run stays as it is
             "TRIAL_FOLDER": str(place),
             "TRIAL_ID": self.id,
-            "TRIAL_SEED": str(self.seed),
+            "TRIAL_SEED": str(self.users_seed),
             "TRIAL_EPOCHS": str(self.config["epochs"]),
             "TRIAL_LAST_EPOCH": str(committed),
             "TRIAL_UNTIL_EPOCH": str(until),

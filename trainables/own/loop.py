@@ -23,11 +23,11 @@ from trainables.files.durable import Record
 from trainables.objective import Objective
 from trainables.own import code
 from trainables.own.names import OF_RESULTS
-from trainables.seeds import derive
 from trainables.training.loop import Diverged
 from trainables.trial.rows import OnBatch, Passed, State, UsersError
 
 REPEATED = "repeated.jsonl"  # in a trial's folder: epochs that came out differently when they were trained again
+SEEDS = 2**31
 HOW = "yield (metrics, get_state) or metrics after each epoch"
 STATES = "Return tensors, numbers, texts, lists and dicts of them"
 
@@ -78,6 +78,11 @@ class OwnRows:
         return trial_id(self.config, self.seed)
 
     @property
+    def users_seed(self) -> int:
+        """The seed as the user's code gets it: from 0 to 2**31 - 1, because some libraries take no larger one."""
+        return self.seed % SEEDS
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (self.id,)
 
@@ -105,12 +110,14 @@ class LoopRows(OwnRows):
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[OwnEpoch]:
         """See Rows. Global generators of random numbers are seeded first, so that no trial depends on the one before it."""
         train = code.named(self.function)
-        seed_all(self.seed)
+        seed_all(self.users_seed)
         number, last = (state["epoch"] if state else 0), self.config["epochs"]
         if not state and len(known) >= last:
             return  # all of it is committed
         with users():
-            yielded = iter(train(dict(self.config), seed=self.seed, device=self.device, state=state and state["own"]))
+            yielded = iter(
+                train(dict(self.config), seed=self.users_seed, device=self.device, state=state and state["own"])
+            )
         while number < last:
             with users():
                 found = next(yielded, None)
@@ -137,10 +144,9 @@ class users:  # noqa: N801 (read as a block: with users(): ...)
 
 def seed_all(seed: int) -> None:
     """Seed the generators that a user's code may draw from without saying so."""
-    own = derive(seed, "own")
-    random.seed(own)
-    np.random.seed(own % 2**32)
-    torch.manual_seed(own)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
