@@ -45,6 +45,14 @@ if TYPE_CHECKING:
 SCRIPT, INSTALLED = "python run_search.py", "cifar-search"  # how this command is called
 HELP = "Train one image classifier per point of a search space, and leave a leaderboard in results.md."
 INTERRUPTED, TIME_IS_UP = "interrupted", "the time budget is used up"
+OF_IMAGES = (
+    "dataset",
+    "data_dir",
+    "skip_bad",
+    "fraction",
+    "precision",
+    "max_params",
+)  # flags that own training has no use for
 BESIDE_REPRODUCE = {"reproduce", "runs_dir", "dataset", "data_dir", "out", "quiet"}
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
@@ -122,23 +130,52 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
 
 
 def settings_of(asked: Flags) -> "Settings":
-    """What is asked for, checked, with the images decoded; what the space and the data set came to be is said."""
+    """What is asked for, checked; what the space and the data set came to be is said."""
     import spaces
     from search.run import plan
     from search.settings import Settings, gpus
     from search.stopping import rules
-    from trainables.data import loading
 
     assert asked.space is not None, "main refuses a search without"
     texts = tuple(asked.set_ or ())
-    space = change_space(spaces.load(asked.space), texts)
+    given = spaces.find(asked.space)
+    space = change_space(given.space, texts)
     as_given = {field.name: getattr(asked, field.name) for field in fields(Settings) if hasattr(asked, field.name)}
     found = {
-        "space_name": asked.space, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
+        "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
+        "objective": space.objective, "code": given.code,
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
+    for key in rules.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
+        print(f"note: {spellings(key)[0]} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
+    return settings_of_own(settings, asked) if space.is_own else settings_of_images(settings, asked)
+
+
+def settings_of_own(settings: "Settings", asked: Flags) -> "Settings":
+    """The settings of a search in which the user trains: without images.
+
+    Raises:
+        UsageError: a flag that is about images or our networks.
+    """
+    import spaces
+
+    if flags := [spellings(name)[0] for name in OF_IMAGES if getattr(asked, name) != getattr(Flags, name)]:
+        raise UsageError(
+            f"{', '.join(flags)}: {settings.space_name} trains by itself, without images of ours. Leave that out."
+        )
+    for line in spaces.warnings(settings.space):
+        print(f"warning: {line}", file=sys.stderr)
+    return replace(settings, dataset="", dataset_short="")
+
+
+def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
+    """The settings with the images decoded; what the data set came to be is said."""
+    import spaces
+    from trainables.data import loading
+
+    space = settings.space
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
     cache = loading.prepare(dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=not asked.quiet)
     if limit := asked.max_params or space.max_params:
@@ -153,8 +190,6 @@ def settings_of(asked: Flags) -> "Settings":
         fallback=fallback,
         cache=cache,
     )
-    for key in rules.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
-        print(f"note: {spellings(key)[0]} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
     return follow_images(settings) if asked.warm_start is None else settings
@@ -213,12 +248,13 @@ def print_space(name: str, asked: Flags) -> int:
     from search.run import plan
     from search.terminal import preview
 
-    space = change_space(spaces.load(name), tuple(asked.set_ or ()))
+    given = spaces.find(name)
+    space = change_space(given.space, tuple(asked.set_ or ()))
     if asked.max_params is not None:
         space = replace(space, max_params=asked.max_params)
     algorithm = asked.algo or plan.default_algorithm(space)
     check_choice("algo", algorithm, ALGORITHMS)
-    print(preview.show(name, space, algorithm, asked.seed), end="")
+    print(preview.show(given.name, given.text, space, algorithm, asked.seed), end="")
     return 0
 
 
@@ -226,11 +262,9 @@ def print_estimate(settings: "Settings") -> int:
     """What the search would cost, on stdout. Nothing is written into the run."""
     from search.backend import resources
     from search.terminal import estimate
-    from trainables.data import loading
 
     path = settings.runs_dir / settings.run_name
-    images = loading.load(settings.cache, fraction=settings.fraction)
-    loading.tell_lost_classes(images)
+    images = images_of(settings)
     rehearse(settings, images)
     slots = resources.local(settings).slots
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
@@ -244,6 +278,17 @@ def print_estimate(settings: "Settings") -> int:
     except StorageError as error:
         tell(f"note: the estimate is not kept for the search: {error.message}\n", sys.stderr)
     return 0
+
+
+def images_of(settings: "Settings") -> "Dataset | None":
+    """The images of a search; none where the user trains. Classes that are lost are told."""
+    from trainables.data import loading
+
+    if settings.space.is_own:
+        return None
+    images = loading.load(settings.cache, fraction=settings.fraction)
+    loading.tell_lost_classes(images)
+    return images
 
 
 def start_warm(settings: "Settings", name: str | None) -> "Settings":
@@ -282,12 +327,10 @@ def run(
     from search.run.confirmation import is_complete
     from search.terminal import display, estimate
     from search.terminal.progress import Progress
-    from trainables.data import loading
     from trainables.files import durable
 
     path = settings.runs_dir / settings.run_name
-    images = loading.load(settings.cache, fraction=settings.fraction)
-    loading.tell_lost_classes(images)
+    images = images_of(settings)
     rehearse(settings, images)
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
@@ -298,7 +341,8 @@ def run(
     with lock.hold(path), ExitStack() as stack:
         on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = opening.open_run(path, settings, images, on_gpu)
-        local.keep(path, settings.dataset, settings.data_dir)
+        if images is not None:
+            local.keep(path, settings.dataset, settings.data_dir)
         progress = Progress(opening.retry_failed(found) if retry_failed else found)
         trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = display.open_console(quiet)
@@ -324,7 +368,7 @@ def run(
     return int(any(trial.status == "failed" for trial in ended.trials))
 
 
-def rehearse(settings: "Settings", images: "Dataset") -> None:
+def rehearse(settings: "Settings", images: "Dataset | None") -> None:
     """Try a user's own parts before anything is started; what is probably not meant is said.
 
     Raises:
@@ -332,6 +376,8 @@ def rehearse(settings: "Settings", images: "Dataset") -> None:
     """
     from search.run import rehearsal
 
+    if images is None:
+        return
     for line in rehearsal.rehearse(settings.space, len(images.classes), Path.cwd()):
         tell(f"warning: {line}\n", sys.stderr)
 
@@ -370,9 +416,10 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
     rule = label(progress.run.identity.scheduler)
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
     begun = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
+    on = f" on {settings.dataset_short}" if settings.dataset_short else ""
     verb = "finished already" if is_complete(progress.run) else begun
     console.print(
-        f"{verb} {progress.run.folder}: {settings.space_name} on {settings.dataset_short}, "
+        f"{verb} {progress.run.folder}: {settings.space_name}{on}, "
         f"{plural(progress.asked(), 'trial')} of {plural(progress.epochs_each, 'epoch')}, {stopping}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
@@ -410,7 +457,8 @@ def write(folder: Path, settings: "Settings") -> str:
     from analysis.results.files import write_files
     from search.run import ledger
 
-    test_scores.test_winner(ledger.read(folder), settings.cache)
+    if not settings.space.is_own:
+        test_scores.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
     return across_runs.brief(run, where)

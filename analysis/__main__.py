@@ -181,6 +181,11 @@ def export(
     from analysis.frame import images
 
     run, chosen = lookup.find_or_winner(trial, runs_dir)
+    if not run.identity.has_images:
+        raise UsageError(
+            f"nothing to export: {run.name}: its trials are trained by the user's code, which keeps what it wants to keep. "
+            f"Its files, if it wrote any, are in {chosen.folder}."
+        )
     if ensemble is not None:
         members(run, ensemble)  # before anything is written
     if folder is not None:

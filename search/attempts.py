@@ -129,5 +129,8 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
         device=device_of(resources),
         objective=run.identity.objective,
         shares_gpu=0 < resources.gpus < 1,
+        code=run.identity.code_of(run.folder.resolve()),
+        own=run.identity.training,
+        is_steady=run.identity.training is not None and settings.epoch_timeout is None,
         exact=not any(NUMERIC & line.identity.keys() for line in ledger.read_totals(run.folder)),
     )

@@ -61,7 +61,9 @@ def flag(default: Default, group: str, kind: Kind, text: str, **more: Any) -> De
 class Flags:
     """What a command line asks for: an entry for each flag, in the order of the help."""
 
-    space: str | None = flag(None, SPACE, IDENTITY, "what to search: a file of spaces/ without .py", complete="spaces")
+    space: str | None = flag(
+        None, SPACE, IDENTITY, "what to search: a file of spaces/, without .py, or a path", complete="spaces"
+    )
     set_: list[str] | None = flag(
         None, SPACE, IDENTITY,
         "change the space: a value, several with commas, or a range, lr=loguniform(1e-4,1); repeatable", value="KEY=VALUE",

@@ -4,22 +4,29 @@ A process of its own, because a search installs signal handlers, sends stdout an
 none of that may happen to a notebook.
 """
 
+import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from search.flags import Flags
+from search.run import confirmation, ledger
+from spaces import Space
 from trainables.cli.paths import expanded
-from trainables.errors import ExpectedError
+from trainables.errors import ExpectedError, SpaceError
 
-__all__ = ["SearchFailedError", "run_search"]
+__all__ = ["SearchEstimate", "SearchFailedError", "SearchedRun", "run_search"]
 
 COMMAND = Path(__file__).parents[1] / "run_search.py"
 ENDED = (0, 1, 75)  # all trials ended, some of them failed, or the time budget is used up: there is a run to look at
 RESULTS = "results: "
+ESTIMATED = re.compile(r"(trials|epochs|trained already|confirmation|disk|time): (.*)")
 
 
 class SearchFailedError(ExpectedError):
@@ -32,24 +39,162 @@ class SearchFailedError(ExpectedError):
         self.exit_code = exit_code
 
 
-def run_search(space: str | None = None, **flags: Any) -> Path:
+class Keywords(TypedDict, total=False):
+    """The flags of the command line, see docs/flags.md; a path may be a text."""
+
+    set: list[str] | str | None
+    max_params: int | None
+    algo: str | None
+    num_samples: int | None
+    seed: int
+    warm_start: str | None
+    dataset: str
+    data_dir: Path | str
+    skip_bad: bool
+    fraction: float
+    epochs: int | None
+    precision: str
+    scheduler: str | None
+    grace_period: int
+    reduction_factor: int
+    audit: float
+    seeds: int | None
+    confirm: int | None
+    confirm_seeds: int | None
+    cpus_per_trial: int
+    gpus_per_trial: float | str | None
+    max_concurrent: int | None
+    address: str | None
+    epoch_timeout: int | None
+    time_budget: str | None
+    name: str | None
+    runs_dir: Path | str
+    results: Path | str
+    keep_best: int | None
+    resume: str | Path | None
+    retry_failed: bool
+    allow_changes: bool
+    log_to: list[str] | str | None
+    notify: str | None
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class SearchedRun:
+    """A run that was searched; what it is asked, it reads from its folder.
+
+    Attributes:
+        folder: relative to where the search was called, if runs_dir is.
+    """
+
+    folder: Path
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def frame(self) -> Any:
+        """The pandas frame of analysis.frame.read: a row for each trial, in the order of the plan."""
+        return importlib.import_module("analysis.frame").read(self.folder)  # by its name: analysis needs search
+
+    @property
+    def trials(self) -> list[ledger.Trial]:
+        """The trials with all their epochs, in the order of the plan."""
+        return ledger.read(self.folder).trials
+
+    @property
+    def winner(self) -> ledger.Trial | None:
+        """The trial that stands for the best configuration; none if no trial has finished."""
+        return confirmation.winner(ledger.read(self.folder))
+
+    @property
+    def results(self) -> str:
+        """results.md as text: IPython.display.Markdown shows it."""
+        return (self.folder / "results.md").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class SearchEstimate:
+    """What a search would cost.
+
+    Attributes:
+        told: what --dry-run says, in words, under its first words: "trials", "epochs", "disk", "time", ...
+    """
+
+    told: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{about}: {words}" for about, words in self.told.items())
+
+
+@overload
+def run_search(
+    space: str | Path | Space | None = None, *, dry_run: Literal[True], **flags: Unpack[Keywords]
+) -> SearchEstimate: ...
+
+
+@overload
+def run_search(
+    space: str | Path | Space | None = None, *, dry_run: Literal[False] = False, **flags: Unpack[Keywords]
+) -> SearchedRun: ...
+
+
+def run_search(
+    space: str | Path | Space | None = None, *, dry_run: bool = False, **flags: Unpack[Keywords]
+) -> SearchedRun | SearchEstimate:
     """Search a space, or go on with a search; blocks until it has ended.
 
     Args:
-        space: a file of spaces/ without .py; none with resume="NAME".
+        space: a file of spaces/ without .py, the path of another, or the Space of a file; none with resume="NAME".
+        dry_run: say what the search would cost, and train nothing.
         flags: those of the command line with underscores (num_samples=8); True for one without a value, a list for one
             that may be repeated. False and None leave it out.
 
-    Returns:
-        The run folder, relative to where this was called if runs_dir is.
-
     Raises:
+        SpaceError: a Space that lies in no file, so that no other process can import it.
         SearchFailedError: whatever makes the command end with another exit code than 0, 1 and 75.
         KeyboardInterrupt: the search was stopped in order; the same call goes on.
     """
+    place = str(file_of(space)) if isinstance(space, Space) else space
+    given: dict[str, Any] = {"space": place, "dry_run": dry_run, **flags}
+    exit_code, lines = call(arguments(given))
+    if exit_code in ENDED and dry_run:
+        return SearchEstimate({found[1]: found[2] for line in lines if (found := ESTIMATED.match(line))})
+    told = [line for line in lines if line.startswith(RESULTS)]
+    if exit_code not in ENDED or not told:
+        raise SearchFailedError(message(lines), exit_code)
+    name = Path(told[-1].strip().rpartition(" and ")[2]).name
+    return SearchedRun(folder_of(name, given))
+
+
+def file_of(space: Space) -> Path:
+    """The file of the module that calls this space SPACE.
+
+    Raises:
+        SpaceError: there is none.
+    """
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if getattr(module, "SPACE", None) is space and file and Path(file).is_file():
+            return Path(file)
+    raise SpaceError(
+        "this Space lies in no file, so no other process can import it. In a notebook begin the cell that defines SPACE with "
+        '%%writefile my_search.py, run it, and write run_search("my_search.py").'
+    )
+
+
+def call(words: list[str]) -> tuple[int, list[str]]:
+    """Run the command with these arguments, printing what it says: its exit code and its lines."""
     lines: list[str] = []
     with subprocess.Popen(
-        [sys.executable, str(COMMAND), *arguments({"space": space} | flags)],
+        [sys.executable, str(COMMAND), *words],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", start_new_session=True,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     ) as process:  # fmt: skip
@@ -60,14 +205,10 @@ def run_search(space: str | None = None, **flags: Any) -> Path:
             repeat(process, lines)
             process.wait()
             raise
-    told = [line for line in lines if line.startswith(RESULTS)]
-    if process.returncode not in ENDED or not told:
-        raise SearchFailedError(message(lines), process.returncode)
-    name = Path(told[-1].strip().rpartition(" and ")[2]).name
-    return folder_of(name, flags)
+    return process.returncode, lines
 
 
-def folder_of(name: str, flags: dict[str, Any]) -> Path:
+def folder_of(name: str, flags: Mapping[str, Any]) -> Path:
     """The run of this name under the flag runs_dir, or what resume names by its path."""
     under = Path(expanded(str(flags.get("runs_dir") or Flags.runs_dir))) / name
     resumed = Path(expanded(str(flags.get("resume") or "")))
@@ -80,7 +221,7 @@ def message(lines: list[str]) -> str:
     return "".join(lines[starts[-1] if starts else -1 :]).strip()
 
 
-def arguments(flags: dict[str, Any]) -> list[str]:
+def arguments(flags: Mapping[str, Any]) -> list[str]:
     """["--num-samples=8", "--set=lr=1,2", "--set=depth=3"] for {"num_samples": 8, "set": ["lr=1,2", "depth=3"]}."""
     found = []
     for key, value in flags.items():

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin
 
@@ -14,14 +15,15 @@ from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
 from trainables.errors import RunError
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import ACCURACY, Objective, OwnObjective
+from trainables.own.code import FOLDER as CODE
 
 SCHEMA = 2  # version of the run folder's format
 SCHEMAS = (1, SCHEMA)  # those that can be read
 ALLOWABLE = ("schema", "scheduler", "precision", "threads", "code", "torch")  # any other change would mix two searches
 COMPARED = (  # the name of the data set is not: moved images are the same images
-    "schema", "space", "space_hash", "fingerprint", "fraction", "seed", "algorithm", "scheduler", "objective", "precision",
-    "threads", "code", "torch",
+    "schema", "space", "space_hash", "own_code", "training", "data_files", "fingerprint", "fraction", "seed", "algorithm",
+    "scheduler", "objective", "precision", "threads", "code", "torch",
 )  # fmt: skip
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
@@ -88,6 +90,10 @@ class Identity(Recorded):
         git: commit of the sources, for the record only.
         census: what the data set holds; empty in runs from before it was counted.
         set, max_params, constraint: how the space was changed or limited.
+        own_code: hash of the user's code, which lies in code/HASH; `entry` is the module of the space there. Empty for a space of
+            ours.
+        training: own training as a space names it; none where networks are trained on images.
+        data_files: sha256 of the files that a space declares and that are not copied, by their names.
         warm_start: {"run": name, "points": [...]}.
     """
 
@@ -122,15 +128,44 @@ class Identity(Recorded):
     max_params: int | None = None
     constraint: str = ""
     warm_start: Record | None = None
+    entry: str = ""
+    own_code: str = ""
+    training: Record | None = None
+    data_files: Record = field(default_factory=dict)
 
     @classmethod
     def read(cls, record: Record, where: str) -> Self:
         if "objective" in record:
-            record = record | {"objective": Objective.read(record["objective"], where)}
+            kind = OwnObjective if record.get("training") else Objective
+            record = record | {"objective": kind.read(record["objective"], where)}
         return super().read(record, where)
 
     def record(self) -> Record:
         return super().record() | {"objective": self.objective.record()}
+
+    @property
+    def has_images(self) -> bool:
+        """Whether networks are trained on images; else the user trains, on whatever it is."""
+        return self.training is None
+
+    @property
+    def val_images(self) -> int:
+        """Images that a network is validated on; none without images."""
+        return int(self.sizes.get("val", 0))
+
+    @property
+    def subject(self) -> str:
+        """What is learnt, for people: the name of the images, or that of the space in which the user trains."""
+        return self.dataset_title if self.has_images else self.space
+
+    @property
+    def comparable(self) -> str:
+        """The same for runs whose values can be compared: of the same images, or of the same code."""
+        return self.fingerprint if self.has_images else self.own_code
+
+    def code_of(self, run: Path) -> Path | None:
+        """Where the user's code of a run lies; none for a space of ours."""
+        return run / CODE / self.own_code if self.own_code else None
 
     @property
     def skips_bad(self) -> bool:
@@ -144,15 +179,15 @@ class Identity(Recorded):
         """
         from search.stopping import rules  # numpy loads here, and a shell that completes names has no need of it
 
+        images = {"fraction": self.fraction, "precision": self.precision} if self.has_images else {}
         return {
-            "space": self.space,
-            "dataset": self.dataset,
+            "space": f"{self.entry}.py" if self.entry else self.space,
+            **({"dataset": self.dataset} if self.has_images else {}),
             "algo": self.algorithm,
             "seed": self.seed,
             **({"max_params": self.max_params} if self.max_params else {}),
             **rules.flags(self.scheduler),
-            "fraction": self.fraction,
-            "precision": self.precision,
+            **images,
             "cpus_per_trial": self.threads,
             **({"skip_bad": True} if self.skips_bad else {}),
             **({"set_": self.set} if self.set else {}),

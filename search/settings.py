@@ -12,6 +12,7 @@ from trainables.config import unknown
 from trainables.errors import UsageError
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
+from trainables.own.code import Code
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
@@ -61,7 +62,8 @@ class Settings:
     allow_changes: bool = Flags.allow_changes
     set: tuple[str, ...] = ()  # what --set changed in the space
     warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
-    objective: Objective = ACCURACY  # no flag sets it yet
+    objective: Objective = ACCURACY  # that of the space
+    code: Code | None = None  # the user's, if the space is a file of theirs
 
     def __post_init__(self) -> None:
         for field, known in (("algorithm", ALGORITHMS), ("precision", PRECISIONS)):
@@ -106,8 +108,8 @@ class Settings:
 
 
 def usual_name(space: str, dataset: str) -> str:
-    """Of a run that is given none."""
-    return f"{space}-{dataset}"
+    """Of a run that is given none; own training has no data set."""
+    return f"{space}-{dataset}" if dataset else space
 
 
 def check_scheduler(text: str) -> None:

@@ -1,17 +1,13 @@
-"""What to search: one declarative file per space in this folder; the file name is its name on the command line."""
+"""What to search: one declarative file per space in this folder, where its name is its file name, or any file elsewhere."""
 
-import ast
-import dataclasses
 import importlib
 import pkgutil
-import re
-import sys
-import traceback
 from pathlib import Path
 
 from spaces._changes import changed
 from spaces._lint import warnings
-from spaces._parameters import MAX_GRID, ParameterError, Point, Range, by_axis, fits, rows
+from spaces._loading import Found, checked, find_file
+from spaces._parameters import MAX_GRID, Point, Range, by_axis, fits, rows
 from spaces._ranges import (
     Choice,
     Interval,
@@ -31,8 +27,8 @@ from trainables.config import unknown
 from trainables.errors import SpaceError
 
 __all__ = [
-    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "by_axis", "changed", "choice",
-    "describe", "fits", "integers", "linked", "load", "logintegers", "loguniform", "names", "rows", "uniform",
+    "MAX_GRID", "Choice", "Found", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "by_axis", "changed",
+    "choice", "describe", "find", "fits", "integers", "linked", "load", "logintegers", "loguniform", "names", "rows", "uniform",
     "warnings", "when",
 ]  # fmt: skip
 
@@ -45,30 +41,37 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Space:
-    """The space of that name.
+    """The space of that name, or of that file.
+
+    Raises:
+        SpaceError: there is none, or its file is wrong, named with its line.
+    """
+    return find(name).space
+
+
+def find(name: str) -> Found:
+    """The space of that name, or of that file, with what it was found as.
 
     Raises:
         SpaceError: there is none, or its file is wrong, named with its line.
     """
     if name not in names():
+        if is_path(name):
+            return find_file(Path(name))
         raise SpaceError(stranger(name))
     path = FOLDER / f"{name}.py"
-    where = f"spaces/{name}.py"
-    try:
-        space = importlib.import_module(f"{__name__}.{name}").SPACE
-    except SyntaxError as error:
-        raise SpaceError(f"{where}:{error.lineno}: {error.msg}.") from error
-    except AttributeError as error:
-        if error.name == "SPACE":
-            raise SpaceError(f"{where}: it defines no SPACE. Write SPACE = Space(...).") from None
-        raise SpaceError(f"{where}:{line_of(error, path)}: AttributeError: {error}.") from error
-    except SpaceError as error:
-        raise SpaceError(f"{where}:{line_of(error, path)}: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise SpaceError(f"{where}:{line_of(error, path)}: {worded(error)}") from error
-    if not isinstance(space, Space):
-        raise SpaceError(f"{where}: SPACE is a {type(space).__name__}, not a Space.")
-    return space
+    space, text = checked(f"spaces/{name}.py", path, lambda: importlib.import_module(f"{__name__}.{name}"))
+    return find_file(path) if space.is_own else Found(space, name, text)
+
+
+def is_path(name: str) -> bool:
+    """Whether a space is named by its file; one of this folder is named without it."""
+    return Path(name).parent.resolve() != FOLDER and ("/" in name or name.endswith(".py")) and not is_bare(name)
+
+
+def is_bare(name: str) -> bool:
+    """lr_sweep.py where there is no such file, but a space of that name."""
+    return Path(name).stem in names() and not Path(name).exists()
 
 
 def stranger(name: str) -> str:
@@ -79,29 +82,6 @@ def stranger(name: str) -> str:
     return unknown("space", name, names())
 
 
-def worded(error: BaseException) -> str:
-    """An error of Python in a space's file; for a misspelt argument of Space with the closest one."""
-    argument = re.search(r"Space.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
-    if argument:
-        return unknown("argument of Space", argument[1], [field.name for field in dataclasses.fields(Space)])
-    return f"{type(error).__name__}: {error}."
-
-
 def describe(name: str) -> str:
     """The first line of the space's docstring."""
-    load(name)
-    return (sys.modules[f"{__name__}.{name}"].__doc__ or "").strip().partition("\n")[0]
-
-
-def line_of(error: BaseException, path: Path) -> int:
-    """The line of a space's file that an error is about: that of the parameter it names, else where it was raised."""
-    if isinstance(error, ParameterError):
-        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-        keys = [node.lineno for node in nodes if isinstance(node, ast.Constant) and node.value == error.key]
-        keys += [
-            node.lineno for node in nodes if isinstance(node, ast.keyword) and node.arg == error.key
-        ]  # of linked()
-        if keys:
-            return min(keys)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-    return (lines or [1])[-1] or 1
+    return find(name).text.strip().partition("\n")[0]

@@ -1,7 +1,7 @@
 """A space changed for one run: what --set says, read without running it."""
 
 import ast
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,14 +34,14 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
         return space, []
     params = dict(space.params)
     for text in texts:
-        key, value = parse(text, dict.fromkeys((*KEYS, *space.own)))
+        key, value = parse(text, tuple(space.params) if space.is_own else (*KEYS, *space.own))
         if value == DEFAULT:
             params.pop(key, None)
         else:
             params[key] = value
-    old = {**DEFAULTS, **space.config(space.baseline)}
+    old = {**({} if space.is_own else DEFAULTS), **space.config(space.baseline)}
     try:
-        baseline = moved(old, Parameters(params=params))
+        baseline = moved(old, Parameters(params=params, train=space.train, command=space.command))
         return replace(space, params=params, baseline=baseline), [
             *unlinked(space, params),
             *notes(space, old, baseline),
@@ -85,8 +85,8 @@ def notes(space: Space, old: Mapping[str, Any], baseline: Point) -> list[str]:
     return found
 
 
-def parse(text: str, known: Iterable[str] = KEYS) -> tuple[str, Any]:
-    """KEY=VALUE as a hyperparameter and its range or value.
+def parse(text: str, known: Sequence[str] = KEYS) -> tuple[str, Any]:
+    """KEY=VALUE as a hyperparameter, which is one of those that are known, and its range or value.
 
     Raises:
         SpaceError: it cannot be read, or the key is unknown.

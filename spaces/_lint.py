@@ -5,7 +5,6 @@ from typing import Any
 
 from spaces._ranges import Choice, Interval, When
 from spaces._space import Space
-from trainables.config import usual
 from trainables.seeds import derive
 
 DECADES = 2  # from here on a range is one over several decades
@@ -44,7 +43,7 @@ def unread(space: Space, key: str) -> list[str]:
         return [f"{key}: {value} is one value. Write {key}={value.values[0]} as a constant."]
     if not isinstance(value, When):
         return []
-    decider = space.params.get(value.decider, usual(value.decider))
+    decider = space.params.get(value.decider, space.usual(value.decider))
     possible = decider.values if isinstance(decider, Choice) else (decider,)
     never = [name for name, _ in value.cases if name not in possible]
     return [f"{key}: the {value.decider} is never {name}, so its case is not read." for name in never]

@@ -2,15 +2,16 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from spaces import _parts
 from spaces._ranges import Choice, Interval, Linked, When
-from trainables.config import CHOICES, Config, Readers, check_value, complete, unknown, usual
+from trainables.config import CHOICES, DEFAULTS, Config, Readers, check_value, complete, unknown, usual
 from trainables.errors import SpaceError
+from trainables.own.names import OF_RESULTS
 
 MAX_GRID = 100_000  # points; more is a mistake, not a search
 MOST = 100  # values of a range that are looked at one by one
@@ -31,11 +32,26 @@ class ParameterError(SpaceError):
 class Parameters:
     """Hyperparameters, each with a range, if it is searched, or a value, if it is fixed.
 
+    Args:
+        train: a loop of the user's, who then names the hyperparameters.
+        command: a program of the user's, likewise.
+
     Raises:
         SpaceError: a name, value or range that no search could use.
     """
 
     params: Mapping[str, Any]
+    train: Callable[..., Any] | None = None
+    command: Sequence[str] | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the user trains, and so names the hyperparameters."""
+        return self.train is not None or self.command is not None
+
+    def usual(self, key: str) -> Any:
+        """The value of a hyperparameter that is not named."""
+        return None if self.is_own else usual(key)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "params", self._named(self.params))
@@ -70,7 +86,7 @@ class Parameters:
             raise ParameterError(key, "epochs is no parameter of a space; write Space(..., epochs=20).")
         try:
             for bound in value.bounds() if isinstance(value, RANGES) else (value,):
-                check_value(key, bound, self.own)
+                check_own(key, bound) if self.is_own else check_value(key, bound, self.own)
             if isinstance(value, When):
                 self._check_decider(value)
         except SpaceError as error:
@@ -78,12 +94,14 @@ class Parameters:
 
     def _check_decider(self, when: When) -> None:
         """Another parameter decides that has a name for each of its values, and is always there."""
-        if when.decider not in CHOICES:
-            raise SpaceError(unknown("parameter that decides", when.decider, CHOICES))
+        deciders = tuple(self.params) if self.is_own else tuple(CHOICES)
+        if when.decider not in deciders:
+            raise SpaceError(unknown("parameter that decides", when.decider, deciders))
         if isinstance(self.params.get(when.decider), When):
             raise SpaceError(f"{when.decider} decides, so it cannot itself be a when().")
-        for value, _ in when.cases:
-            check_value(when.decider, value)
+        if not self.is_own:
+            for value, _ in when.cases:
+                check_value(when.decider, value)
 
     @property
     def searched(self) -> dict[str, Range | When]:
@@ -109,11 +127,11 @@ class Parameters:
         """What holds of a parameter: its range, or the case of a when(); none if that one says nothing."""
         if not isinstance(value, When):
             return value
-        return dict(value.cases).get({**self.constants, **chosen}.get(value.decider, usual(value.decider)))
+        return dict(value.cases).get({**self.constants, **chosen}.get(value.decider, self.usual(value.decider)))
 
     def decides_all(self, when: When) -> bool:
         """Whether a when() says something for each value that the parameter which decides may have."""
-        decider = self.params.get(when.decider, usual(when.decider))
+        decider = self.params.get(when.decider, self.usual(when.decider))
         values = decider.bounds() if isinstance(decider, RANGES) else (decider,)
         return set(values) <= set(dict(when.cases))
 
@@ -125,7 +143,10 @@ class Parameters:
         """
         cases = {key: self._case(value, point) for key, value in self.searched.items() if isinstance(value, When)}
         fixed = {key: case for key, case in cases.items() if case is not None and not isinstance(case, RANGES)}
-        return complete({**self.constants, **fixed, **point})
+        config = {**self.constants, **fixed, **point}
+        if not self.is_own:
+            return complete(config)
+        return {key: config[key] for key in self.params if key in config} | {"epochs": DEFAULTS["epochs"]}
 
     def check_combinations(self) -> None:
         """Whatever is chosen where values have names, each value of each other parameter is one that its part takes.
@@ -133,6 +154,8 @@ class Parameters:
         Raises:
             SpaceError: with the names and what is wrong with them.
         """
+        if self.is_own:
+            return  # only the user knows what goes together; see constraint
         groups = [members for members in by_axis(self.free) if not members.keys().isdisjoint(CHOICES)]
         named = {key: value for members in groups for key, value in members.items()}
         for chosen in merged(options(named)):
@@ -194,6 +217,19 @@ class Parameters:
             applying = self.ranges(free)
             for rest in merged(options({key: value for key, value in applying.items() if key not in free})):
                 yield {key: {**free, **rest}[key] for key in applying}
+
+
+def check_own(key: str, value: Any) -> None:
+    """Refuse what cannot be a hyperparameter of a user's own loop or program.
+
+    Raises:
+        SpaceError: the name is none, or the value is no plain one.
+    """
+    if not key.isidentifier() or key in OF_RESULTS:
+        raise SpaceError(f"{key!r} cannot be the name of a hyperparameter. Write another, such as {key.strip()}_.")
+    is_number = type(value) in (int, float) and math.isfinite(value)
+    if not (value is None or is_number or type(value) in (bool, str)):
+        raise SpaceError(f"{key} must be a finite number, a text, True, False or None, but got {value!r}.")
 
 
 def possible(range_: Range) -> Sequence[Any]:

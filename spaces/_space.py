@@ -3,16 +3,22 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from spaces import _own as own
 from spaces._parameters import ParameterError, Parameters, Point, by_axis, fits
 from spaces._ranges import canonical_range
 from spaces._scheduler import Scheduler
 from trainables.config import LATER, NEUTRAL, Config, canonical, complete, key_of
 from trainables.errors import SpaceError
+from trainables.files.durable import Record
+from trainables.objective import ACCURACY, FORMS, MODES, Objective, OwnObjective
+from trainables.own.names import OF_RAY, OF_RESULTS
+
+TAKEN = (*OF_RESULTS, *OF_RAY)  # what no metric can be called
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,11 @@ class Space(Parameters):
         constraint: of a whole configuration; where it says no, the point is not trained.
         max_params: weights a network may have; larger ones are not trained.
         classes: with which max_params counts.
+        train, command: how a trial is trained, if not as one of ours: a top-level function, or a program and its arguments.
+        metric, mode, form: what the user's own training is judged by: a name among its metrics, "min" or "max", and "decimals",
+            or "percent" for a fraction from 0 to 1.
+        files: that the user's code reads. A path relative to the space's file is copied into the run, any other stays where
+            it is; both are hashed.
 
     Raises:
         SpaceError: a name, value or range that no search could use.
@@ -41,8 +52,13 @@ class Space(Parameters):
     constraint: Callable[[Config], bool] | None = None
     max_params: int | None = None
     classes: int = 10
+    metric: str | None = None
+    mode: str = "min"
+    form: str = "decimals"
+    files: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        self._check_own()
         super().__post_init__()
         object.__setattr__(self, "baseline", self._named(self.baseline))
         self._check_baseline()
@@ -55,10 +71,44 @@ class Space(Parameters):
         for name, count in (("samples", self.samples), ("max_params", self.max_params)):
             if (name, count) != ("max_params", None) and (type(count) is not int or count < 1):
                 raise SpaceError(f"{name} must be a positive integer, but got {count!r}.")
-        complete({**self.config(self.baseline), "epochs": self.epochs})
+        if self.is_own and (type(self.epochs) is not int or self.epochs < 1):
+            raise SpaceError(f"epochs must be a positive integer, but got {self.epochs!r}.")
+        if not self.is_own:
+            complete({**self.config(self.baseline), "epochs": self.epochs})
         self.check_combinations()
         if reason := self.refusal(self.config(self.baseline)):
             raise SpaceError(f"the baseline is refused: {reason}. Change the baseline or the limit.")
+
+    def _check_own(self) -> None:
+        """What own training needs, and what belongs to it alone."""
+        if self.is_own:
+            own.check(self.train, self.command, self.params)
+            if self.max_params is not None:
+                raise SpaceError("max_params counts the weights of our networks. Remove it, or write a constraint.")
+            if not isinstance(self.metric, str) or not self.metric.isidentifier() or self.metric in TAKEN:
+                raise SpaceError(
+                    f'metric must name what is judged by, such as metric="val_loss", but got {self.metric!r}.'
+                )
+            if self.metric in self.params:
+                raise SpaceError(f"metric {self.metric!r} is a hyperparameter as well. Rename one of them.")
+            if self.mode not in MODES or self.form not in FORMS:
+                raise SpaceError(
+                    f"mode is one of {MODES} and form one of {FORMS}, but got {self.mode!r}, {self.form!r}."
+                )
+        elif self.metric is not None:
+            raise SpaceError("metric belongs to train= or command=. Remove it, or add one of these.")
+
+    @property
+    def objective(self) -> Objective:
+        """What its trials are judged by."""
+        return OwnObjective(self.metric, self.mode, self.form) if self.metric is not None else ACCURACY
+
+    @property
+    def training(self) -> Record | None:
+        """Own training as run.json names it: {"train": "module:function"} or {"command": [...]}; none of ours."""
+        if self.train is not None:
+            return {"train": own.text_of(self.train)}
+        return {"command": list(self.command)} if self.command is not None else None
 
     def _check_baseline(self) -> None:
         applying = self.ranges(self.baseline)
@@ -134,7 +184,8 @@ class Space(Parameters):
     def _limits(self) -> list[Any]:
         """What the hash of a space holds only where it is used, so that a space without limits keeps its hash."""
         limit = [] if self.max_params is None else [["max_params", self.max_params, self.classes]]
-        return [*([] if self.constraint is None else [self.constraint_text()]), *limit]
+        training = [] if self.training is None else [self.training, self.objective.record()]
+        return [*([] if self.constraint is None else [self.constraint_text()]), *limit, *training]
 
     def constraint_text(self) -> str:
         """The constraint as it is written; empty if there is none."""

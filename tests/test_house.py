@@ -12,7 +12,7 @@ PACKAGES = ("trainables", "spaces", "search", "analysis", "run_search")  # each 
 ROOMS = {  # of a package: each imports what stands before it
     "trainables": (
         "errors", "seeds", "suggestions", "parts", "config", "cli", "files", "objective", "written", "hardware", "data", "models",
-        "augmentations", "optimizers", "schedules", "losses", "training", "engine", "trial", "__main__",
+        "augmentations", "optimizers", "schedules", "losses", "training", "engine", "trial", "own", "__main__",
     ),
     "search": (
         "status", "algorithms", "flags", "stopping", "records", "settings", "run", "turns", "faults", "backend", "attempts",

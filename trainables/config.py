@@ -170,9 +170,9 @@ def rules(whose: Iterable[Knob]) -> list[str]:
     return list(dict.fromkeys(knob.rule() for knob in whose))
 
 
-def knows_its_end(schedule: str) -> bool:
+def knows_its_end(schedule: str | None) -> bool:
     """Whether a schedule is sized for the number of epochs, so that this cannot grow later: any but the constant one."""
-    return schedule != "constant"
+    return schedule not in ("constant", None)
 
 
 def usual(key: str) -> Any:

@@ -52,6 +52,11 @@ class Objective:
         return self == ACCURACY
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is of own training, which has no images."""
+        return False
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Between which values lie, the smaller first."""
         return (0.0, 1.0) if self.form == "percent" else (-math.inf, math.inf)
@@ -101,6 +106,15 @@ class Objective:
 def is_sound(record: Record) -> bool:
     """Whether an objective can be made of this."""
     return isinstance(record["column"], str) and record["mode"] in MODES and record["form"] in FORMS
+
+
+@dataclass(frozen=True)
+class OwnObjective(Objective):
+    """That of own training, which is never the accuracy of images, however it is called."""
+
+    @property
+    def is_own(self) -> bool:
+        return True
 
 
 ACCURACY = Objective()

@@ -40,7 +40,9 @@ def axis(objective: Objective) -> str:
 
 
 def heading(objective: Objective, what: str = "val") -> str:
-    """The heading of a column of a table: val %, or val loss."""
+    """The heading of a column of a table: val %, or val loss; of own training its own name."""
+    if objective.is_own:
+        return f"{'' if what == 'val' else what + ' '}{objective.column.replace('_', ' ')}{unit(objective)}"
     named = "" if objective == ACCURACY else f" {name(objective)}"
     return f"{what}{named}{unit(objective)}"
 

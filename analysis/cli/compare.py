@@ -79,7 +79,7 @@ def searched(run: Run) -> list[Trial]:
 def row_of(run: Run, best: Winner | None) -> Row:
     """One run: its winner and what it cost."""
     own, value = searched(run), run.identity.objective.column
-    row: Row = {"id": best.trial.id if best else None, "run": run.name, "dataset": run.identity.dataset_title}
+    row: Row = {"id": best.trial.id if best else None, "run": run.name, "dataset": run.identity.subject}
     row |= {value: best.value if best else None}
     row |= {f"{value}_low": best.low if best else None, f"{value}_high": best.high if best else None}
     row |= {"seeds": len(best.seeds) if best else None, "confirmed": best.is_confirmed if best else None}
@@ -202,9 +202,10 @@ def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> 
 
 def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
     """Whether the winners are one configuration, and if not, whether they can be told apart."""
-    if len({run.identity.fingerprint for run in runs}) > 1:
+    if len({run.identity.comparable for run in runs}) > 1:
         values = written.several(runs[0].identity.objective)
-        return Bold(f"The runs are of different images, so their {values} cannot be compared.")
+        what = "images" if all(run.identity.has_images for run in runs) else "images or code"
+        return Bold(f"The runs are of different {what}, so their {values} cannot be compared.")
     best = [each for each in winners if each is not None]
     if len(best) < len(runs):
         missing = [Foreign(run.name) for run, each in zip(runs, winners, strict=True) if each is None]

@@ -43,7 +43,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
     run, trial = lookup.find_or_winner(name, runs_dir)
     if not trial.epochs and trial.outcome is None:
         raise RunError(f"nothing to compare with: {trial.folder}: {next_step.without_epoch(run, trial)}")
-    cache = images.cache_of(run, dataset, data_dir, quiet=quiet)
+    cache = images.cache_of(run, dataset, data_dir, quiet=quiet) if run.identity.has_images else None
     from trainables.trial.single import temporary_folder  # torch loads here
 
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:
@@ -54,12 +54,12 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
             print(f"interrupted; {again}", file=sys.stderr)
             raise
         rows, outcome = read_epochs(folder / "epochs.jsonl", trial.objective)
-        verdict = compare(trial, rows, outcome, folder, run.identity.sizes["val"])
+        verdict = compare(trial, rows, outcome, folder, run.identity.val_images)
     print("\n".join(report(run, trial, rows, verdict)))
     return int(verdict.word == DIFFERENT)
 
 
-def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) -> None:
+def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet: bool) -> None:
     """The epochs that the run has of the trial, with its precision, threads and share of the images."""
     import torch
 
@@ -67,6 +67,9 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     from trainables.training.definition import Training
     from trainables.trial import single
 
+    if cache is None:
+        train_own_again(run, trial, folder)
+        return
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in LOST  # how it ended is to be seen again
     torch.set_num_threads(facts.threads)
@@ -87,6 +90,25 @@ def train_again(run: Run, trial: Trial, cache: Path, folder: Path, quiet: bool) 
     single.follow(folder, training, quiet, until=None if whole else epochs)
 
 
+def train_own_again(run: Run, trial: Trial, folder: Path) -> None:
+    """The same of training of the user's, whose code is executed from the run."""
+    import torch
+
+    from trainables.own import code, training
+    from trainables.trial import checkpointing
+
+    facts, place = run.identity, run.identity.code_of(run.folder.resolve())
+    assert facts.training is not None and place is not None, "images would be asked for"
+    code.use(place, facts.own_code)
+    torch.set_num_threads(facts.threads)
+    whole = trial.status in LOST  # how it ended is to be seen again
+    until = trial.config["epochs"] if whole else len(trial.epochs)
+    own = trial.config, trial.objective, trial.seed, test_scores.device_of(trial)
+    rows = training.rows(facts.training, *own, code=place, folder=folder, until=until)
+    for _ in checkpointing.run(folder, rows, until=until):
+        pass
+
+
 def compare(trial: Trial, rows: list[Record], outcome: Record | None, folder: Path, images: int) -> Verdict:
     """Row by row, then by how it ended; a difference is noise if the validation images cannot tell the two apart."""
     for epoch in range(1, max(len(rows), len(trial.epochs)) + 1):
@@ -105,7 +127,7 @@ def at(rows: list[Record], epoch: int) -> Record:
 
 def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> bool:
     """Whether as many epochs gave best networks whose accuracies do not differ at the 5 % level."""
-    if len(rows) != len(trial.epochs) or not rows:
+    if len(rows) != len(trial.epochs) or not rows or not images:
         return False
     assert trial.best is not None, "it has as many rows as the other"
     again = trial.objective.best_epoch(rows) or {}
@@ -138,5 +160,7 @@ def reasons(run: Run) -> list[str]:
     import torch
 
     found = {"code": identity.code_hash(), "torch": torch.__version__.partition("+")[0]}
+    if not run.identity.has_images:
+        del found["code"]
     known = {"code": run.identity.code, "torch": run.identity.versions.get("torch", "").partition("+")[0]}
     return [f"{key} was {one_line(known[key])} and is now {found[key]}" for key in found if found[key] != known[key]]

@@ -119,7 +119,7 @@ def parts(run: Run, trial: Trial) -> Blocks:
         *pairs(("parameter", "value"), {key: setting(key, value) for key, value in trial.config.items()}),
         *((folder, *there) if there else ()),
         Heading("Train it again"),
-        Commands((reproduce(run, trial), commands.train_again(run, trial))),
+        Commands((reproduce(run, trial), *([commands.train_again(run, trial)] if run.identity.has_images else []))),
     )
 
 
@@ -132,6 +132,9 @@ def files(trial: Trial) -> list[tuple[str, int]]:
 
 def reproduce(run: Run, trial: Trial) -> str:
     """Trains it again and compares; a folder of images is named where this machine does not know its place."""
-    command, name = commands.reproduce(run, trial, commands.shortest(run.folder)), commands.dataset(run)
+    command = commands.reproduce(run, trial, commands.shortest(run.folder))
+    if not run.identity.has_images:
+        return command
+    name = commands.dataset(run)
     is_known = not name.startswith(FOLDER) or "dataset" in local.known(run.folder)
     return command if is_known else f"{command} {shlex.join(['--dataset', one_line(name)])}"

@@ -89,7 +89,7 @@ def on_validation(run: Run, trial: Trial, where: Standing) -> str:
     bounds = [tuple(pair) for pair in known.to_numpy()]
     assert trial.best is not None, "an exported trial has epochs"
     value = trial.best[ACCURACY.column]
-    return with_bounds(value, *bounds[0]) if bounds else with_interval(value, run.identity.sizes["val"])
+    return with_bounds(value, *bounds[0]) if bounds else with_interval(value, run.identity.val_images)
 
 
 def confirmed(run: Run, trial: Trial) -> list[tuple[str, str, str]]:

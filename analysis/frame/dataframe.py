@@ -9,12 +9,18 @@ import pandas as pd
 from analysis.frame import network_cost
 from search.run import ledger
 from search.run.ledger import Run, Trial
+from trainables.objective import ACCURACY, Objective
 
 Row = dict[Hashable, Any]  # as pandas has it
 Columns = dict[str, list[Any]]
 
-ORIGIN = ("run", "dataset", "fingerprint")  # title and fingerprint of the images
-METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")  # always columns, even before the first epoch
+ORIGIN = ("run", "dataset", "fingerprint")  # title and fingerprint of the images; of own training its name and code
+METRICS = (
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+)  # columns of networks, even before the first epoch
 COSTS = ("parameters", "flops")  # of the network; flops for one image
 WHOLE = ("index", "seed", "epochs", "epochs_allowed", *COSTS)
 
@@ -40,15 +46,26 @@ def load(runs: Sequence[Run]) -> pd.DataFrame:
     bests = [trial.best or {} for trial in trials]
     settings = [key for key in config_keys(runs) if key not in columns]
     columns |= {key: [trial.config.get(key) for trial in trials] for key in settings}
-    measured = [key for key in dict.fromkeys([*METRICS, *keys_of(bests)]) if key not in (*columns, "epoch")]
+    always = METRICS if any(run.identity.has_images for run in runs) or not runs else ()
+    judged = dict.fromkeys(run.identity.objective.column for run in runs)
+    named = dict.fromkeys([*always, *judged, *keys_of(bests)])
+    measured = [key for key in named if key not in (*columns, "epoch")]
     columns |= {key: [best.get(key) for best in bests] for key in measured}
-    types = dict.fromkeys(WHOLE, "int64") | dict.fromkeys(measured, "float64") | {"best_epoch": "Int64"}
-    return pd.DataFrame(columns, dtype=object).astype(types)
+    known = [key for key in WHOLE if None not in columns[key]]  # own training has no network whose cost is known
+    types = (
+        dict.fromkeys(WHOLE, "Int64")
+        | dict.fromkeys(known, "int64")
+        | dict.fromkeys(measured, "float64")
+        | {"best_epoch": "Int64"}
+    )
+    frame = pd.DataFrame(columns, dtype=object).astype(types)
+    frame.attrs["objective"] = runs[0].identity.objective if runs else ACCURACY  # for a part of it without rows
+    return frame
 
 
 def origin(runs: Sequence[Run]) -> Columns:
     """Where each trial comes from, given its run."""
-    titles = [(run.name, run.identity.dataset_title, run.identity.fingerprint) for run in runs]
+    titles = [(run.name, run.identity.subject, run.identity.comparable) for run in runs]
     return {name: [title[place] for title in titles] for place, name in enumerate(ORIGIN)}
 
 
@@ -66,8 +83,23 @@ def facts(trials: Sequence[Trial]) -> Columns:
 
 def costs(runs: Sequence[Run]) -> Columns:
     """What the network of each trial costs."""
-    found = [pair for run in runs for pair in network_cost.of_trials(planned(run), len(run.identity.classes))]
+    found = [pair for run in runs for pair in costs_of(run)]
     return {name: [pair[place] for pair in found] for place, name in enumerate(COSTS)}
+
+
+def metric_columns(frame: pd.DataFrame, objective: Objective) -> list[str]:
+    """The metrics of a frame, without what a ranking adds to it."""
+    columns = list(frame.columns)
+    first = min(columns.index(name) for name in (METRICS[0], objective.column) if name in columns)
+    end = columns.index("low") if "low" in columns else len(columns)
+    return [name for name in columns[first:end] if frame[name].dtype == "float64"]
+
+
+def costs_of(run: Run) -> Sequence[tuple[int | None, int | None]]:
+    """Parameters and flops of the network of each trial; none of own training."""
+    if not run.identity.has_images:
+        return [(None, None)] * len(run.trials)
+    return network_cost.of_trials(planned(run), len(run.identity.classes))
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:

@@ -14,7 +14,7 @@ class Clock:
     """The time of one trial; epochs that were trained twice count twice."""
 
     seconds: float
-    images_per_second: float  # of the median epoch
+    images_per_second: float | None  # of the median epoch; none of own training
     device: str
     latency: float | None = None  # seconds to classify one image; none of a trial that did not get to its end
 
@@ -29,12 +29,13 @@ def clock(trial: Trial) -> Clock | None:
     latencies = [line["latency_seconds"] for line in every if isinstance(line.get("latency_seconds"), int | float)]
     if not lines:
         return None
-    speed = statistics.median(line["images_per_second"] for line in lines)
+    speeds = [line["images_per_second"] for line in lines if "images_per_second" in line]
+    speed = statistics.median(speeds) if speeds else None
     return Clock(sum(line["seconds"] for line in lines), speed, str(lines[-1].get("device", "?")), *latencies[-1:])
 
 
 def is_epoch(line: Record) -> bool:
-    return all(isinstance(line.get(key), int | float) for key in ("epoch", "seconds", "images_per_second"))
+    return all(isinstance(line.get(key), int | float) for key in ("epoch", "seconds"))
 
 
 def clocks(run: Run) -> dict[int, Clock]:
@@ -51,9 +52,8 @@ def milliseconds(seconds: float | None) -> str:
 def sentence(time: Clock) -> str:
     """One trial in words."""
     latency = "" if time.latency is None else f"; classifies one image in {milliseconds(time.latency)} ms"
-    return (
-        f"{words(time.seconds)} of training, {count(round(time.images_per_second))} images/s{latency}, on {time.device}"
-    )
+    speed = "" if time.images_per_second is None else f", {count(round(time.images_per_second))} images/s"
+    return f"{words(time.seconds)} of training{speed}{latency}, on {time.device}"
 
 
 def words(seconds: float) -> str:

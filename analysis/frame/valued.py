@@ -13,8 +13,9 @@ AbstractRow = Mapping[Any, Any] | pd.Series
 
 
 def objective_of(rows: pd.DataFrame) -> Objective:
-    """The objective of a frame, whose rows are of one; of an empty one accuracy, which is then never seen."""
-    return own(rows.iloc[0]) if len(rows) else ACCURACY
+    """The objective of a frame, whose rows are of one; of an empty one that of the runs it was loaded from."""
+    known: Objective = rows.attrs.get("objective", ACCURACY)
+    return own(rows.iloc[0]) if len(rows) else known
 
 
 def values(rows: pd.DataFrame) -> pd.Series:

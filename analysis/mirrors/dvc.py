@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from analysis.frame.dataframe import METRICS
+from analysis.frame.dataframe import METRICS, keys_of
 from analysis.ranking.test_scores import evaluation
 from search.run.confirmation import winner
 from search.run.ledger import Run, Trial
@@ -21,9 +21,9 @@ def refresh(run: Run, before: Run | None = None) -> None:
     durable.make_folder(folder)
     leader = winner(run)
     durable.write(folder / "metrics.json", (json.dumps(metrics(run), indent=2) + "\n").encode())
-    durable.write(
-        folder / "curve.csv", table(CURVE, [[row.get(key) for key in CURVE] for row in leader.epochs] if leader else [])
-    )
+    names = CURVE if run.identity.has_images else tuple(keys_of(leader.epochs if leader else []))
+    rows = [[row.get(key) for key in names] for row in leader.epochs] if leader else []
+    durable.write(folder / "curve.csv", table(names, rows))
     durable.write(folder / "trials.csv", table((*TRIALS, run.identity.objective.column), trials(run)))
 
 

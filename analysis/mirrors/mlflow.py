@@ -12,7 +12,6 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from analysis.frame import dataframe
 from analysis.mirrors.notifications import value
 from analysis.mirrors.refreshing import changed, database
 from analysis.mirrors.timing import started, timed_rows, timings
@@ -23,7 +22,6 @@ from trainables.files import durable
 FILE = "mlflow.db"
 SEARCH, TRIAL, PARENT, WINNER = "search.key", "search.trial", "mlflow.parentRunId", "search.winner"
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
-METRICS = (*dataframe.METRICS, "lr")
 BEST, SPEED = "best_", "images_per_second"  # the first before the name of the value
 MOST = 1000  # metrics in one call
 
@@ -103,7 +101,7 @@ def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
         clock = timing.get(row["epoch"], {})
         seconds += clock.get("seconds", 0.0)
         leading = objective.best([leading, row[objective.column]])
-        values = {key: row[key] for key in METRICS if key in row} | {BEST + objective.column: leading}
+        values = {key: row[key] for key in row if key != "epoch"} | {BEST + objective.column: leading}
         values |= {SPEED: clock[SPEED]} if SPEED in clock else {}
         if row["epoch"] > logged:
             milliseconds = round(1000 * (start + seconds))

@@ -63,7 +63,7 @@ def encode(trial: Trial, searched: list[str], start: int) -> bytes:
     for row in timed_rows(trial, timing):
         seconds += timing.get(row["epoch"], {}).get("seconds", 0.0)
         best = objective.best([best, row[objective.column]])
-        values = {tag: row[key] for key, tag in TAGS.items() if key in row} | {BEST + objective.column: best}
+        values = {TAGS.get(key, key): row[key] for key in row if key != "epoch"} | {BEST + objective.column: best}
         if SPEED in timing.get(row["epoch"], {}):
             values[SPEED] = timing[row["epoch"]][SPEED]
         add(writer, Event(wall_time=start + seconds, step=row["epoch"], summary=scalars(values)))

@@ -82,7 +82,7 @@ def on_images(first: Winner, other: Winner) -> tuple[float, str]:
     """Two trained networks on the same validation images."""
     one, two = first.trial, other.trial
     assert one.best and two.best, "winners have epochs"
-    images = first.run.identity.sizes["val"]
+    images = first.run.identity.val_images
     p_value, is_paired = pairing.p_value((one.folder, one.best), (two.folder, two.best), images)
     how = "paired on the same images" if is_paired else "unpaired"
     return p_value, f"{how}, of these two trained networks"

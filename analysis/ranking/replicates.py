@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import valued
-from analysis.frame.dataframe import METRICS
+from analysis.frame.dataframe import metric_columns
 from analysis.ranking import best_interval, comparison, row_order, statistics
 from search.run import order
 from search.status import of_configuration
@@ -28,14 +28,15 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     plan, objective = trials.sort_values("index"), valued.objective_of(trials)
     groups = [group for _, group in plan.groupby("group", sort=False)]
     firsts = plan.iloc[:0] if not groups else pd.concat([group.iloc[:1] for group in groups], ignore_index=True)
-    means = plan.groupby("group", sort=False)[list(METRICS)].mean()
+    metrics = metric_columns(trials, objective) if len(trials) else []
+    means = plan.groupby("group", sort=False)[metrics].mean()
     by_group = plan.groupby("group", sort=False)[objective.column]
     deviation, number = by_group.std().to_numpy(), by_group.count().to_numpy()
     mean = by_group.agg(order.mean).to_numpy(float)
     statuses = [of_configuration(list(group["status"]), seeds, bool(group["epochs"].any())) for group in groups]
     finished = np.array([each == "finished" for each in statuses], bool)
     low, high = (np.clip(end, *objective.bounds) for end in interval(mean, deviation, number, finished))
-    rows = firsts.assign(**{key: means[key].to_numpy() for key in METRICS} | {objective.column: mean})
+    rows = firsts.assign(**{key: means[key].to_numpy() for key in metrics} | {objective.column: mean})
     rows = rows.assign(low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
     rows["stopped_seeds"] = [int((group["status"] == "stopped").sum()) for group in groups]
     rows["status"] = statuses

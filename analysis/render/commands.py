@@ -97,7 +97,8 @@ def search(settings: Mapping[str, Any]) -> str:
 def asked(run: Run) -> dict[str, Any]:
     """The settings of a search, as its command line has them; a grid knows its own size."""
     identity, totals = run.identity, run.totals
-    known = identity.flags() | {"dataset": dataset(run), "epochs": totals.epochs}
+    images = {"dataset": dataset(run)} if identity.has_images else {}
+    known = identity.flags() | images | {"epochs": totals.epochs}
     known |= {"name": run.name} if run.name != usual_name(identity.space, identity.dataset) else {}
     known |= {"num_samples": totals.trials} if identity.algorithm != "grid" else {}
     known |= {"seeds": totals.seeds} if totals.seeds > 1 else {}

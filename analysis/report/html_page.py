@@ -71,7 +71,8 @@ def page(run: Run) -> str:
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
     plots = pictures(run, where)
     found = results.page(run, where, plots)
-    title = shown(f"{run.name}: {run.identity.space} on {run.identity.dataset_title}")
+    on = f" on {run.identity.dataset_title}" if run.identity.has_images else ""
+    title = shown(f"{run.name}: {run.identity.space}{on}")
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -115,7 +116,7 @@ def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
         return ()
     notes, seeds = results.meaning(run, where), run.totals.seeds
     if seeds > 1:
-        notes["val %"] = over_images(run.identity.sizes["val"], run.identity.objective)
+        notes["val %"] = over_images(run.identity.val_images, run.identity.objective)
         notes["#"] = f"#: of the configuration, by the mean over its {seeds} seeds."
     kept = [words for about, words in notes.items() if about not in ABSENT_COLUMNS]
     told = (*items(kept), results.files(run, where), *results.beside_board(run, plots))
@@ -188,15 +189,21 @@ def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool,
     ends = [written.number(objective, end) for end in bounds if end is not None]
     interval = " – ".join(ends) or NOTHING
     latency, star = time.latency if time else None, f" {MARK}" if is_front else ""
+    costs = [cell(None, NOTHING)] * 2
+    if row.get("parameters") is not None:
+        costs = [
+            cell(row["parameters"], count(row["parameters"]) + star),
+            cell(row["flops"], operation_count(row["flops"])),
+        ]
+    speed = time.images_per_second if time else None
     return [
         cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',
         *(cell(row[key], setting(key, row[key])) for key in keys),
         cell(value, NOTHING if value is None else written.number(objective, value)),
-        cell(bounds[0], interval), cell(row["parameters"], count(row["parameters"]) + star),
-        cell(row["flops"], operation_count(row["flops"])), cell(row["best_epoch"], row["best_epoch"] or NOTHING),
+        cell(bounds[0], interval), *costs, cell(row["best_epoch"], row["best_epoch"] or NOTHING),
         cell(row["epochs"], f"{row['epochs']}/{row['epochs_allowed']}"), cell(row["status"], worded(row["status"])),
         cell(time and round(time.seconds, 3), timing.words(time.seconds) if time else NOTHING),
-        cell(time and time.images_per_second, count(round(time.images_per_second)) if time else NOTHING),
+        cell(speed, NOTHING if speed is None else count(round(speed))),
         cell(latency and round(1000 * latency, 4), timing.milliseconds(latency)),
         cell(row["source"], row["source"]),
     ]  # fmt: skip
@@ -223,10 +230,14 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
     if not times:
         return "No times are recorded in this copy of the run."
     seconds = sum(time.seconds for time in times.values())
-    speed = statistics.median(time.images_per_second for time in times.values())
+    speeds = [time.images_per_second for time in times.values() if time.images_per_second is not None]
     devices = ", ".join(sorted({time.device for time in times.values()}))
+    told = f"{plural(len(rows), 'trial')}: {timing.words(seconds)} of training in all"
+    if not speeds:
+        return f"{told}, on {one_line(devices)}."
+    speed = statistics.median(speeds)
     return (
-        f"{plural(len(rows), 'trial')}: {timing.words(seconds)} of training in all, "
+        f"{told}, "
         f"{count(round(speed))} images/s in the median trial, on {one_line(devices)}. Latency is the median time in which a "
         "finished network classifies one image, measured when its training ended, beside whatever else ran then."
     )

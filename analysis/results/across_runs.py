@@ -19,7 +19,14 @@ from analysis.render.markdown import count, plain, rendered
 from analysis.results import majority, next_step
 from analysis.results.rows import as_csv, as_json, records
 from analysis.results.sections import answer, confirmation
-from analysis.results.sections.explanation import BEST_EPOCH, direction, explanation, few_seeds, stopped_words
+from analysis.results.sections.explanation import (
+    BEST_EPOCH,
+    BEST_OWN_EPOCH,
+    direction,
+    explanation,
+    few_seeds,
+    stopped_words,
+)
 from analysis.results.sections.leaderboard import best_rows, is_confirmed, leaderboard, tally
 from search.run.ledger import Run
 from trainables import written
@@ -122,7 +129,7 @@ def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
     """
     groups: dict[tuple[str, Objective], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.identity.fingerprint, run.identity.objective), []).append(run)
+        groups.setdefault((run.identity.comparable, run.identity.objective), []).append(run)
     return [ranked for alike in groups.values() if not (ranked := rank_alike(alike)).empty]
 
 
@@ -135,7 +142,7 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
     rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
     ranked = row_order.rank(rows.drop(columns="rank"))
     if set(ranked["seeds_asked"]) <= {1}:
-        images, stops = runs[0].identity.sizes["val"], any(stops_early(run) for run in runs)
+        images, stops = runs[0].identity.val_images, any(stops_early(run) for run in runs)
         return best_interval.best_network(comparison.compare(ranked, images), images, stops=stops)
     return compare_seeds(ranked, standings)
 
@@ -176,7 +183,7 @@ def as_markdown(runs: Sequence[Run]) -> str:
     parts = paragraphs(apart(runs) if len(ranked) > 1 else "")
     for rows in ranked:
         alike = rows["fingerprint"].iloc[0], valued.objective_of(rows)
-        own = [run for run in runs if (run.identity.fingerprint, run.identity.objective) == alike]
+        own = [run for run in runs if (run.identity.comparable, run.identity.objective) == alike]
         constant = {run.name: majority.sentence(run, stand(run)) for run in own}
         parts += described(rows, own, keys)
         parts += paragraphs(*(f"{name}: {words}" for name, words in constant.items() if words))
@@ -225,7 +232,7 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
     fresh = (where.is_confirmed, where.moved) if where else (is_confirmed(rows),)
     lines = (
-        list(explanation(rows, runs[0].identity.sizes["val"], seeds[0], words, *fresh).values())
+        list(explanation(rows, runs[0].identity.val_images, seeds[0], words, *fresh).values())
         if alike
         else of_other_seeds(rows, seeds)
     )
@@ -241,11 +248,12 @@ def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int]) -> list[Words]:
     """What the numbers are where not all rows were trained on the same seeds."""
     objective = valued.objective_of(rows)
     of_one = ", or of one seed Wilson's, for the luck of which images were drawn" if objective.is_accuracy else ""
+    on, chosen = ("", BEST_OWN_EPOCH) if objective.is_own else (" on the validation images", BEST_EPOCH)
     lines: list[Words] = [
-        f"{written.heading(objective)}: {written.name(objective)} on the validation images at the best epoch, the mean over the "
+        f"{written.heading(objective)}: {written.name(objective)}{on} at the best epoch, the mean over the "
         f"seeds where there are several{direction(objective)}. 95 % interval: Student's over the seeds{of_one}; that of the best "
         "of each run also covers that it was picked in that run, but not that it was picked among the runs. epochs: of all "
-        f"seeds together. {BEST_EPOCH}" + "".join(map(few_seeds, seeds)),
+        f"seeds together. {chosen}" + "".join(map(few_seeds, seeds)),
         "The rows were not all trained on the same seeds, so no test is made between them and a rank is only an order: give "
         "the runs the same --seed and --seeds to have them compared.",
     ]

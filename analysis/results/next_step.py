@@ -20,7 +20,7 @@ def of_run(run: Run) -> str:
         return f"Let the search go on: {resume(run)}."
     if failed := [trial for trial in run.search_trials if trial.status == "failed"]:
         return f"Mend what {failed[0].folder}/error.txt says, then: {retry(run)}."
-    if any(trial.status == "diverged" for trial in run.search_trials):
+    if has_rates(run) and any(trial.status == "diverged" for trial in run.search_trials):
         return f"Search lower rates, such as --set {shlex.quote(lower_rates(run))} --name NEW."
     return "Search with more trials, or with --scheduler none --name NEW."
 
@@ -37,6 +37,12 @@ def came_to(run: Run) -> str:
         ((word, number),) = statuses.items()
         return f"all {number} trials {word}" if number > 1 else f"the only trial {word}"
     return f"no trial has finished: {', '.join(f'{number} {word}' for word, number in statuses.items())}"
+
+
+def has_rates(run: Run) -> bool:
+    """Whether every trial of the search has a learning rate; own training may call it otherwise, or have none."""
+    rates = [trial.config.get("lr") for trial in run.search_trials]
+    return all(isinstance(rate, int | float) and rate > 0 for rate in rates)
 
 
 def lower_rates(run: Run) -> str:

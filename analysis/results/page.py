@@ -93,7 +93,7 @@ def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str
 
 def meaning(run: Run, where: Standing) -> Meaning:
     """What the numbers of the leaderboard are."""
-    images, seeds = run.identity.sizes["val"], run.totals.seeds
+    images, seeds = run.identity.val_images, run.totals.seeds
     costs = network_cost.words(where.board, network_cost.cells(where.board, best_rows(where.board)))
     return explanation(where.board, images, seeds, costs, where.is_confirmed, where.moved)
 

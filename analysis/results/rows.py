@@ -8,16 +8,18 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.frame import valued
-from analysis.frame.dataframe import COSTS, METRICS, Row, keys_of, rows_of
+from analysis.frame.dataframe import COSTS, Row, keys_of, metric_columns, rows_of
 
 
 def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     """One dict of plain JSON values per trial, best first; `keys` are the searched hyperparameters."""
-    columns, value = list(ranked.columns), valued.objective_of(ranked).column
-    metrics = columns[columns.index(METRICS[0]) : columns.index("low")]
+    columns, objective = list(ranked.columns), valued.objective_of(ranked)
+    metrics, value = metric_columns(ranked, objective), objective.column
     names = {key: key for key in ("id", "rank", "status", "epochs", *keys, *metrics)}
     names |= {"low": f"{value}_low", "high": f"{value}_high", "tied": "tied_with_best"}
     names |= {key: key for key in ("best_epoch", "epochs_allowed", *COSTS, "seed", "source", "index")}
+    if ranked[list(COSTS)].isna().all(axis=None):  # own training
+        names = {key: name for key, name in names.items() if key not in COSTS}
     if "seeds_asked" in columns:  # rows of several runs
         names |= {"seeds_asked": "seeds"} | {key: key for key in ("confirmed", "confirmed_low", "confirmed_high")}
     plain = ranked.reindex(columns=list(names)).rename(columns=names).astype(object)

@@ -19,6 +19,7 @@ from search.run import confirmation, ledger
 from search.run.lock import held
 from trainables.errors import RunError
 from trainables.files.durable import Record
+from trainables.own import code
 
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
@@ -40,12 +41,13 @@ def verify(run_folder: Path) -> list[str]:
     plan = check_plan(evidence, totals, identity.seed, identity.schema)
     is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
     asked = [line.record["epochs"] for line in totals]
-    facts = asked, identity.sizes["val"], is_held, identity.objective
+    facts = asked, identity.val_images, is_held, identity.objective
     trials = {line.record["index"]: read_trial(evidence, line, *facts) for line in plan}
     searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
     if is_readable:
         check_points(evidence, identity, [asked_by(line) for line in totals], searched, trials)
     check_folders(evidence, trials)
+    check_code(evidence, identity)
     scheduler = None if was_changed("scheduler", totals) else identity.scheduler
     counts = sorted({line.record["trials"] * line.record["seeds"] for line in totals})
     longest, objective = max(asked, default=0), identity.objective
@@ -70,7 +72,7 @@ def check_identity(evidence: Evidence) -> Identity | None:
     record = evidence.object(path, {})
     if record is None or not evidence.has_shape("run.json:1", record, Identity.shape(record)):
         return None
-    if not evidence.has_shape("run.json:1", record["sizes"], SIZES):
+    if record.get("training") is None and not evidence.has_shape("run.json:1", record["sizes"], SIZES):
         return None
     if record["schema"] not in SCHEMAS:
         evidence.wrong("run.json:1", f"schema is {record['schema']}, not {SCHEMA}")
@@ -121,6 +123,15 @@ def check_allowed(evidence: Evidence, line: Line) -> None:
     known = {key: types for key, types in Identity.shape().items() if key in changed and key in ALLOWABLE}
     if evidence.has_shape(line.where, changed, known) and "scheduler" in known:
         is_rule(evidence, line.where, changed["scheduler"])
+
+
+def check_code(evidence: Evidence, identity: Identity) -> None:
+    """The user's code of the run is there and does what its hash says. It is read and not executed."""
+    if identity.own_code:
+        try:
+            code.checked(identity.code_of(evidence.run) or evidence.run, identity.own_code)
+        except RunError as error:
+            evidence.wrong(f"{code.FOLDER}/{identity.own_code}", error.message.partition(": ")[2])
 
 
 def was_changed(key: str, totals: list[Line]) -> bool:

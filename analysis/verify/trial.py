@@ -56,6 +56,16 @@ class TrialFiles:
         return None if best is None else best[self.objective.column]
 
     @property
+    def is_own(self) -> bool:
+        """Whether the user trained it."""
+        return self.objective.is_own
+
+    @property
+    def shape(self) -> Shape:
+        """What a row holds at least."""
+        return {"epoch": WHOLE, self.objective.column: NUMBER} if self.is_own else ROW
+
+    @property
     def is_finished(self) -> bool:
         return self.is_over and self.outcomes[-1][1] == "finished"
 
@@ -90,9 +100,10 @@ def read_trial(
     trial = TrialFiles(record["id"], id_now, folder, is_confirmation, objective=objective)
     read_ledger(evidence, trial, asked)
     for line in trial.rows:
-        check_row(evidence, line, images)
+        (check_own_row if trial.is_own else check_row)(evidence, line, images)
     if not is_held:
         check_states(evidence, trial)
+    if not is_held and not trial.is_own:
         check_weights(evidence, trial)
         check_predictions(evidence, trial, images)
     return trial
@@ -106,7 +117,7 @@ def read_ledger(evidence: Evidence, trial: TrialFiles, asked: Sequence[int]) -> 
             evidence.wrong(line.where, f"a line after the trial {before[1]}")
         if "outcome" in line.record:
             read_outcome(evidence, trial, line, asked)
-        elif evidence.has_shape(line.where, line.record, ROW):
+        elif evidence.has_shape(line.where, line.record, trial.shape):
             trial.is_over = False
             read_row(evidence, trial, line)
     if trial.rows and len(trial.rows) > max(asked, default=0):
@@ -153,6 +164,13 @@ def check_row(evidence: Evidence, line: Line, images: int) -> None:
     hits = min(line.record["val_accuracy"], 1) * images  # more than 1 was told already, and may be no whole number
     if abs(hits - round(hits)) > 1e-6 * max(images, 1):
         evidence.wrong(line.where, f"val_accuracy {line.record['val_accuracy']} is no share of {images} images")
+
+
+def check_own_row(evidence: Evidence, line: Line, images: int) -> None:
+    """The metrics of an epoch of own training: numbers, whatever they are called."""
+    for key, value in line.record.items():
+        if type(value) not in (int, float):
+            evidence.wrong(line.where, f"{key} is {value!r}, no number")
 
 
 def check_states(evidence: Evidence, trial: TrialFiles) -> None:

@@ -25,7 +25,7 @@ class Asked:
     cache: Path
     dataset: str
     data_dir: Path
-    fingerprint: str  # of the images
+    fingerprint: str  # of the images; empty if there are none
     skip_bad: bool = False
 
 
@@ -47,7 +47,7 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     """
     word = uuid.uuid4().hex
     (run / "ray" / "word").write_text(word)
-    images = loading.load(settings.cache).fingerprint
+    images = "" if settings.space.is_own else loading.load(settings.cache).fingerprint
     paths = [path.resolve() for path in (run, settings.cache, settings.data_dir)]
     asked = Asked(paths[0], word, paths[1], settings.dataset, paths[2], images, settings.skip_bad)
     for name, fault in answers(asked, check):
@@ -89,7 +89,8 @@ def ready(asked: Asked, name: str) -> Fault | None:
     """On a node: whether it can take part; prepares the images if they are not there."""
     try:
         see(asked, name)
-        prepare(asked)
+        if asked.fingerprint:
+            prepare(asked)
     except ExpectedError as error:
         return Fault(error.kind, str(error))
     return None

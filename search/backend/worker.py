@@ -4,11 +4,13 @@ import contextlib
 import functools
 import gc
 import os
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from search.faults.heartbeat import beating
+from search.faults.heartbeat import EVERY, beating
 from search.run import ledger
 from search.run.lock import when_free
 from search.turns import Turn
@@ -16,6 +18,11 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
 from trainables.objective import Objective
+from trainables.own import code
+
+if TYPE_CHECKING:
+    from trainables.training.definition import Training
+    from trainables.trial.rows import Rows
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -34,6 +41,11 @@ class Job:
     objective: Objective
     shares_gpu: bool = False  # several trials have one
     exact: bool = True  # epochs trained again on a CPU must come out the same
+    code: Path | None = None  # the user's, in the run; its name is its hash
+    own: Record | None = None  # training of the user's, as the run names it
+    is_steady: bool = (
+        False  # signs of life come by themselves: own training, unless --epoch-timeout says how long an epoch is
+    )
 
     @property
     def stop_marker(self) -> Path:
@@ -54,19 +66,25 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
     """
     if job.stop_marker.exists():
         return  # there is no sense in starting now
+    tell = short_of(report, job.objective) if job.own else report
     try:
         planned = ledger.planned(job.run, turn.trial)
         trial = ledger.read_trial(job.run, planned, job.epochs, job.objective)
         if trial.epochs:
-            report(trial.epochs[-1])
+            tell(trial.epochs[-1])
             if job.stop_marker.exists():
                 return
-        continue_trial(job, trial, turn.until, report)
+        continue_trial(job, trial, turn.until, tell)
     except ExpectedError as error:
         report({"fault": error.kind, "message": str(error)})
     except OSError as error:  # too many open files, say: no configuration has a hand in it
         told = storage_error(Path(error.filename or job.run), error, 0)
         report({"fault": told.kind, "message": str(told)})
+
+
+def short_of(report: Callable[[Record], None], objective: Objective) -> Callable[[Record], None]:
+    """Report of a user's rows what is decided by: Ray has names of its own, which other metrics may have as well."""
+    return lambda row: report({key: row[key] for key in ("epoch", objective.column)})
 
 
 def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[Record], None]) -> None:
@@ -75,20 +93,18 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
     import torch  # only here: reading a plan needs no torch
 
-    from trainables.training.definition import Training
     from trainables.trial import checkpointing as one
 
     if job.device == "cuda" and not torch.cuda.is_available():
         raise RayError(
             "torch sees no GPU: it was granted one. Install torch for this driver, or use --gpus-per-trial 0."
         )
+    if job.code:
+        code.use(job.code, job.code.name)
     torch.set_num_threads(job.threads)
     spare_the_loaded()
-    data = images(job.cache, job.fraction)
-    training = Training(
-        trial.config, data, seed=trial.seed, device=job.device, precision=job.precision, objective=job.objective
-    )
-    with beating(job.pulses / str(trial.index)) as beat:
+    training = rows_of(job, trial, until)
+    with beating(job.pulses / str(trial.index)) as beat, steady(beat, job.is_steady):
 
         def train() -> None:
             rows = one.run(
@@ -103,6 +119,40 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
             gc.collect()
             if job.device != "cpu":
                 torch.cuda.empty_cache()
+
+
+def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
+    """What a trial is trained by."""
+    if job.own:
+        from trainables.own import training as own
+
+        assert job.code is not None, "own training has code"
+        facts = trial.config, job.objective, trial.seed, job.device
+        return own.rows(job.own, *facts, code=job.code, folder=trial.folder, until=until)
+    from trainables.training.definition import Training
+
+    data = images(job.cache, job.fraction)
+    return Training(
+        trial.config, data, seed=trial.seed, device=job.device, precision=job.precision, objective=job.objective
+    )
+
+
+@contextlib.contextmanager
+def steady(beat: Callable[[int, int], None], is_steady: bool) -> Iterator[None]:
+    """Signs of life in between: nobody knows how long an epoch of the user's takes, but a frozen process gives none."""
+    over = threading.Event()
+
+    def beat_on() -> None:
+        while not over.wait(EVERY):
+            beat(0, 0)
+
+    thread = threading.Thread(target=beat_on, daemon=True)
+    if is_steady:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @functools.cache

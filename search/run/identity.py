@@ -15,6 +15,7 @@ from search.records import SCHEMA, Identity
 from search.settings import Settings
 from search.stopping import rules
 from trainables.data.loading import Dataset
+from trainables.errors import SpaceError
 from trainables.files.durable import Record
 from trainables.hardware import precision
 
@@ -40,8 +41,8 @@ OF_GIT = (  # where a shell or a hook says that another repository lies
 )  # fmt: skip
 
 
-def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Identity:
-    """What a run of these settings would be."""
+def describe(settings: Settings, data: Dataset | None, on_gpu: bool) -> Identity:
+    """What a run of these settings would be; without images where the user trains."""
     space = settings.space
     return Identity(
         schema=SCHEMA,
@@ -50,30 +51,60 @@ def describe(settings: Settings, data: Dataset, on_gpu: bool) -> Identity:
         space_params={key: str(value) for key, value in space.searched.items()},
         constants=dict(space.constants),
         baseline=dict(space.baseline),
-        dataset=settings.dataset_short,
-        dataset_title=data.name,
-        fallback=settings.fallback,
-        fingerprint=data.fingerprint,
-        sizes=dict(data.sizes),
-        classes=list(data.classes),
-        normalisation={"mean": list(data.mean), "std": list(data.std)},  # what an export needs of the images
-        fraction=settings.fraction,
         seed=settings.seed,
         algorithm=settings.algorithm,
         scheduler=scheduler(settings),
         objective=settings.objective,
-        precision=precision.resolve(settings.precision, on_gpu),
         threads=settings.threads,
-        code=code_hash(),
         torch=importlib.metadata.version("torch"),
         versions={name: importlib.metadata.version(name) for name in libraries(settings)},
         git=git_revision(),
-        census=dict(data.census),
         set=list(settings.set),
         max_params=space.max_params,
         constraint=space.constraint_text(),
         warm_start=settings.warm,
+        entry=settings.space_name if settings.code else "",
+        own_code=settings.code.hash if settings.code else "",
+        training=space.training,
+        data_files={Path(name).name: sha256_of(Path(name)) for name in space.files if Path(name).is_absolute()},
+        **(of_no_images() if data is None else of_images(settings, data, on_gpu)),
     )
+
+
+def of_images(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
+    """What images and networks add to an identity."""
+    return {
+        "dataset": settings.dataset_short,
+        "dataset_title": data.name,
+        "fallback": settings.fallback,
+        "fingerprint": data.fingerprint,
+        "sizes": dict(data.sizes),
+        "classes": list(data.classes),
+        "normalisation": {"mean": list(data.mean), "std": list(data.std)},  # what an export needs of the images
+        "fraction": settings.fraction,
+        "precision": precision.resolve(settings.precision, on_gpu),
+        "code": code_hash(),
+        "census": dict(data.census),
+    }
+
+
+def of_no_images() -> Record:
+    """The same where the user trains: nothing."""
+    empty = dict.fromkeys(("dataset", "dataset_title", "fingerprint", "code"), "")
+    return empty | {"fallback": None, "sizes": {}, "classes": [], "fraction": 1.0, "precision": "own"}
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file that a space declares.
+
+    Raises:
+        SpaceError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SpaceError(f"files: cannot read {path}: {error.strerror}. Correct the space.") from error
 
 
 def scheduler(settings: Settings) -> Record:

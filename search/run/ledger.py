@@ -21,6 +21,7 @@ CONFIRMATION = "confirm"  # the source of a trial that confirms
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
+REPEATED = "repeated.jsonl"  # in a trial's folder, see trainables/own/loop.py
 OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
 
 
@@ -38,6 +39,9 @@ class Trial:
     outcome: Record | None = None  # the last line, if it is one: {"outcome": finished | diverged | failed, ...}
     stopped_at: int | None = None  # epoch of the early-stopping decision that ended it
     objective: Objective = ACCURACY  # of its run
+    repeated: list[Record] = field(
+        default_factory=list
+    )  # own training: epochs that came out differently when trained again
 
     @cached_property
     def status(self) -> Status:
@@ -212,7 +216,7 @@ def read_trial(
     planned = {key: record[key] for key in ("index", "id", "seed", "source")}
     return Trial(
         **planned, config=config, folder=folder, epochs=epochs, outcome=outcome, stopped_at=stopped_at,
-        objective=objective,
+        objective=objective, repeated=read_lines(folder / REPEATED),
     )  # fmt: skip
 
 

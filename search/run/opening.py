@@ -20,6 +20,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.own.code import changes
 
 
 def refuse_link(folder: Path) -> None:
@@ -32,7 +33,7 @@ def refuse_link(folder: Path) -> None:
         raise RunError(f"not a run: {folder}: it is a link. Use --runs-dir DIR for runs that lie elsewhere.")
 
 
-def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> Run:
+def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool) -> Run:
     """Create the run, or make sure that it is the one that is asked for; then write down what is asked.
 
     Everything that can be wrong with what is asked is found before anything is written.
@@ -48,6 +49,8 @@ def open_run(folder: Path, settings: Settings, data: Dataset, on_gpu: bool) -> R
     totals = ask(folder, settings, history[-1] if history else None)
     points = drawn(folder, settings, [*history, totals])
     new = unplanned(folder, plan.replicates(points, [*history, totals], settings.seed))
+    if settings.code:
+        settings.code.keep(folder)
     if is_new:
         durable.write_json(folder / "run.json", asked.record())
     totals = replace(totals, **changes)
@@ -111,6 +114,7 @@ def check_identity(folder: Path, asked: Identity, settings: Settings) -> Record:
         }  # it is that space under its new hash
     told = changed.keys() - {"space_hash"} if changed.keys() & {"space", *EXPLAINING} else changed
     words = [recorded.sentence(key, value) for key, value in changed.items() if key in told]
+    words += changes(folder, recorded.own_code, settings.code) if "own_code" in changed else []
     final = [key for key in changed if key not in ALLOWABLE]
     if final or (changed and not settings.allow_changes):
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
@@ -176,7 +180,7 @@ def check_growth(folder: Path, settings: Settings, before: Totals, totals: Total
 
 def sized_schedules(space: Space) -> list[str]:
     """The schedules of a space that are sized for the number of epochs."""
-    return [name for name in possible(space, "schedule") if knows_its_end(name)]
+    return [] if space.is_own else [name for name in possible(space, "schedule") if knows_its_end(name)]
 
 
 def possible(space: Space, knob: str) -> list[Any]:
@@ -241,7 +245,8 @@ def of_schedule(rule: Record, totals: Totals, settings: Settings) -> list[str]:
 
 def of_numba(settings: Settings) -> list[str]:
     """That a variable of the shell keeps the convnet from its fast layers, if it does."""
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" or "convnet" not in possible(settings.space, "model"):
+    is_off = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
+    if settings.space.is_own or not is_off or "convnet" not in possible(settings.space, "model"):
         return []
     return [
         "NUMBA_DISABLE_JIT is set: the convnet trains with torch's own layers, which is slower and rounds otherwise"
@@ -274,7 +279,7 @@ def tidy_trial(trial: Trial) -> None:
     """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last if it can be lengthened."""
     if trial.ended:
         durable.sweep(trial.folder)
-    is_final = trial.status == "finished" and knows_its_end(trial.config["schedule"])
+    is_final = trial.status == "finished" and knows_its_end(trial.config.get("schedule"))
     if is_final or trial.status in ("stopped", *LOST):
         durable.remove_states(trial.folder)
     elif trial.status == "finished":

@@ -37,6 +37,8 @@ def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None =
     known = identity.flags() | places(folder, identity, given)
     is_other_rule = scheduler not in (None, known["scheduler"])
     dropped = {*given, *(OF_A_RULE if is_other_rule else ())}
+    if code := identity.code_of(folder):
+        known["space"] = str(code / f"{identity.entry}.py")
     found = {key: value for key, value in known.items() if key not in dropped}
     return found | {"resume": None, "name": folder.name, "runs_dir": folder.parent}
 
@@ -66,7 +68,7 @@ def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
     """
     data_dir = local.known(folder).get("data_dir")
     found: Record = {"data_dir": Path(data_dir)} if data_dir and Path(data_dir).is_dir() else {}
-    if identity.dataset in NAMED or "dataset" in given:
+    if not identity.has_images or identity.dataset in NAMED or "dataset" in given:
         return found
     title = identity.dataset_title
     dataset = local.dataset(folder, title)

@@ -4,10 +4,23 @@ from pathlib import Path
 from typing import Any
 
 
-def spaces() -> list[str]:
+def spaces(incomplete: str) -> list[str]:
+    """The names of our spaces and, once something is typed, the Python files and folders that begin so."""
     from spaces import names
 
-    return names()
+    return names() + (files(incomplete) if incomplete else [])
+
+
+def files(incomplete: str) -> list[str]:
+    """Python files and folders whose path begins so, as it is typed."""
+    folder, slash, start = incomplete.rpartition("/")
+    try:
+        found = sorted(Path(folder + slash or ".").iterdir())
+    except OSError:
+        return []
+    shown = [path for path in found if path.name.startswith(start) and not path.name.startswith((".", "__"))]
+    names = [path.name + "/" if path.is_dir() else path.name for path in shown if path.is_dir() or path.suffix == ".py"]
+    return [folder + slash + name for name in names]
 
 
 def datasets() -> list[str]:

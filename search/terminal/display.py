@@ -114,7 +114,8 @@ def pace(progress: Progress, idle: str) -> list[str]:
         return [idle]
     seconds = progress.seconds_left()
     left = [] if seconds is None else [f"about {clock(seconds)} left at this pace"]
-    return [f"{progress.images_per_second():,.0f} images/s", *left]
+    speed = [f"{progress.images_per_second():,.0f} images/s"] if progress.images else []
+    return [*speed, *left]
 
 
 def clock(seconds: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from search.algorithms.table import adaptive
@@ -24,6 +25,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.trial import timing
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic
@@ -43,10 +45,10 @@ class Estimate:
     full: int  # epochs without early stopping
     ideal: int  # epochs on the ideal course
     confirming: int  # epochs of the confirmation
-    disk: float  # bytes
+    disk: float | None  # bytes; none of own training, which saves what it likes
     kinds: int  # of training that were measured
     unmeasured: str | None  # why others could not be, in words
-    epoch_seconds: float  # mean over the configurations
+    epoch_seconds: float | None  # mean over the configurations; none where own training has not run yet
     slots: int
 
     @property
@@ -55,13 +57,15 @@ class Estimate:
         return max(0, self.ideal + self.confirming - self.trained)
 
     @property
-    def seconds(self) -> float:
+    def seconds(self) -> float | None:
         """At least as long as the longest trial takes."""
+        if self.epoch_seconds is None:
+            return None
         longest = min(self.epochs, self.totals.epochs)
         return self.epoch_seconds * max(self.epochs / self.slots, longest)
 
 
-def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slots: int) -> Estimate:
+def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool, slots: int) -> Estimate:
     """Measure and count.
 
     Raises:
@@ -78,7 +82,11 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
     confirming = min(totals.confirm + 1, len(configs)) * totals.confirm_seeds
     finishing = ideal_course(rule, trials, epochs)[-1][0]
     kept = min(finishing, kept_best(totals) + totals.seeds)
-    seconds, kinds, unmeasured = mean_seconds(configs, data, settings, on_gpu, asked.precision)
+    seconds, kinds, unmeasured = (
+        (seconds_so_far(before), 0, None)
+        if data is None
+        else mean_seconds(configs, data, settings, on_gpu, asked.precision)
+    )
     return Estimate(
         totals=totals,
         rule=rule,
@@ -86,12 +94,19 @@ def estimate(folder: Path, settings: Settings, data: Dataset, on_gpu: bool, slot
         full=trials * epochs,
         ideal=ideal_epochs(rule, trials, epochs),
         confirming=confirming * epochs,
-        disk=disk(configs, len(data.classes), finishing, kept, confirming, slots),
+        disk=None if data is None else disk(configs, len(data.classes), finishing, kept, confirming, slots),
         kinds=kinds,
         unmeasured=unmeasured,
         epoch_seconds=seconds,
         slots=slots,
     )
+
+
+def seconds_so_far(before: ledger.Run | None) -> float | None:
+    """Seconds of an epoch of own training, the mean of those that the run has; nobody trains one to find out."""
+    trials = before.trials if before else []
+    found = [line["seconds"] for trial in trials for line in timing.lines(trial.folder) if "seconds" in line]
+    return fmean(found) if found else None
 
 
 def configurations(settings: Settings, totals: Totals) -> list[Record]:
@@ -225,10 +240,8 @@ def sentences(found: Estimate) -> list[str]:
     lines = [
         f"trials: {plural(totals.trials, 'configuration')}{seeds} = {trials}, of {plural(totals.epochs, 'epoch')}",
         f"epochs: {found.full} without early stopping{saved(found)}",
-        f"disk: at most about {size(found.disk)} for states and weights",
-        f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
-        f"{found.epoch_seconds:.2g} s, {found.slots} at a time; an epoch was measured alone, on {BATCHES} batches of each "
-        f"of {plural(found.kinds, 'kind')} of trial",
+        *([] if found.disk is None else [f"disk: at most about {size(found.disk)} for states and weights"]),
+        time_words(found),
     ]
     if found.unmeasured:
         lines.append(found.unmeasured)
@@ -237,6 +250,21 @@ def sentences(found: Estimate) -> list[str]:
     if found.trained:
         lines.insert(2, f"trained already: {plural(found.trained, 'epoch')}")
     return lines
+
+
+def time_words(found: Estimate) -> str:
+    """How long it will take, and how that is known."""
+    if found.seconds is None or found.epoch_seconds is None:
+        return f"time: not known before an epoch was trained, which is the user's to do; {found.slots} at a time"
+    about = (
+        f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
+        f"{found.epoch_seconds:.2g} s, {found.slots} at a time"
+    )
+    if not found.kinds:
+        return f"{about}; that is the mean of the epochs that are trained"
+    return (
+        f"{about}; an epoch was measured alone, on {BATCHES} batches of each of {plural(found.kinds, 'kind')} of trial"
+    )
 
 
 def saved(found: Estimate) -> str:
@@ -264,6 +292,8 @@ def keep(folder: Path, found: Estimate) -> None:
     Raises:
         StorageError: the disk refused.
     """
+    if found.seconds is None:
+        return
     durable.make_folder(folder.parent)
     facts = {"epochs": found.epochs, "seconds": found.seconds, "of": what(found.totals, found.rule, found.trained)}
     durable.write_json(note_of(folder), facts)

@@ -33,17 +33,20 @@ def size(space: Space) -> str:
     return f"{plan.size(space, algorithm, None)} {'points' if algorithm == 'grid' else 'random'}"
 
 
-def show(name: str, space: Space, algorithm: str, seed: int) -> str:
+def show(name: str, text: str, space: Space, algorithm: str, seed: int) -> str:
     """The whole space as text: what is searched, fixed and left to defaults, what is probably not meant, and first points.
 
     The defaults are those of the baseline, because another model or optimizer may read other hyperparameters.
+
+    Args:
+        text: the docstring of the space's file.
 
     Raises:
         SpaceError: the algorithm cannot draw from it.
     """
     searched = [(key, range_, space.baseline.get(key, "")) for key, range_ in space.searched.items()]
     fixed = [(key, value) for key, value in space.constants.items()]
-    whole = complete(space.config(space.baseline))
+    whole = {} if space.is_own else complete(space.config(space.baseline))
     left = [(key, value) for key, value in whole.items() if key not in space.params and key != "epochs"]
     facts = [
         ("points", size(space)), ("epochs", space.epochs), ("scheduler", space.scheduler),
@@ -51,7 +54,7 @@ def show(name: str, space: Space, algorithm: str, seed: int) -> str:
         *([("at most", f"{space.max_params:,} parameters")] if space.max_params else []),
     ]  # fmt: skip
     parts = [
-        f"{name}: {spaces.describe(name)}",
+        f"{name}: {text.strip().partition(chr(10))[0]}",
         table(searched, ("searched", "range", "baseline")),
         table(fixed, ("fixed", "value")),
         table(left, ("not said", "default")),

@@ -41,7 +41,7 @@ class Progress:
     def __init__(self, run: ledger.Run) -> None:
         self.run = run
         self.epochs_each: int = run.totals.epochs
-        self.images: int = run.identity.sizes["train"]
+        self.images: int = run.identity.sizes.get("train", 0)
         self.started = time.monotonic()
         self.trained = 0  # epochs since then
         self.first_row_at: float | None = None  # what came before was starting, and says nothing about the rest

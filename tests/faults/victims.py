@@ -172,8 +172,18 @@ def wait_for(path: Path) -> None:
         time.sleep(0.001)
 
 
+def search_own(folder: Path, kind: str, scheduler: str, more: dict[str, Any]) -> None:
+    """The same of training of the user's, whose file lies beside the run."""
+    from tests import own
+    from trainables.trial import checkpointing
+
+    checkpointing.SAVE_EVERY = 0.0
+    path = folder.parent / "user" / f"own_{kind}.py"
+    own.search(folder, own.settings(path, scheduler=scheduler, **more))
+
+
 PLAIN = (new_folder, run_json, line, state, drop, decision, chain, hold, race)
-HEAVY = (results, train, search)  # these need torch
+HEAVY = (results, train, search, search_own)  # these need torch
 ACTIONS: dict[str, Callable[..., None]] = {action.__name__: action for action in (*PLAIN, *HEAVY)}
 
 

@@ -1,18 +1,22 @@
 """docs/notebook.md, run as it stands: pytest tests/search/test_notebook.py"""
 
+import importlib
 import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from search import notebook
+from search.flags import FLAGS, INSTEAD
 from search.notebook import SearchFailedError, arguments, run_search
 from search.run import ledger
 from search.run.confirmation import is_complete
+from trainables.errors import SpaceError
 
 ROOT = Path(__file__).parents[2]
 # As a kernel's process is, even if these tests run in the background of a script, where SIGINT is ignored.
@@ -26,6 +30,10 @@ def stop(*_):
 signal.signal(signal.SIGINT, stop)
 print("starting", flush=True)
 time.sleep(60)
+"""
+SPACE = """
+from spaces import Space, choice
+SPACE = Space(params={"model": "mlp", "lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1)
 """
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.DOTALL)
 
@@ -61,9 +69,38 @@ def test_an_error_with_details_is_told_with_them():
 def test_the_folder_of_a_run_may_have_any_name(place, monkeypatch):
     (place / "speaker.py").write_text("print('results: results.md and cats and dogs/toy-digits')\n")
     monkeypatch.setattr(notebook, "COMMAND", place / "speaker.py")
-    assert run_search("toy", runs_dir="cats and dogs") == Path("cats and dogs/toy-digits")
+    assert run_search("toy", runs_dir="cats and dogs").folder == Path("cats and dogs/toy-digits")
     (place / "speaker.py").write_text("print('results: out/results.md and toy-digits')\n")
-    assert run_search("toy", runs_dir=".") == Path("toy-digits")
+    assert run_search("toy", runs_dir=".").folder == Path("toy-digits")
+
+
+def test_keywords_are_the_flags_of_a_search():
+    """Those that ask for something else than a search are none, but for dry_run, which has another answer."""
+    known = {name.rstrip("_") for name, entry in FLAGS.items() if entry.group != INSTEAD and name != "space"}
+    assert set(notebook.Keywords.__annotations__) == known
+
+
+def test_a_dry_run_returns_what_it_said(place, monkeypatch):
+    (place / "speaker.py").write_text("print('note: x')\nprint('trials: 3')\nprint('time: about 4 s')\n")
+    monkeypatch.setattr(notebook, "COMMAND", place / "speaker.py")
+    found = run_search("toy", dry_run=True)
+    assert found.told == {"trials": "3", "time": "about 4 s"}
+    assert str(found) == "trials: 3\ntime: about 4 s"
+
+
+def test_a_space_of_a_file_is_named_by_it(place, monkeypatch):
+    (place / "speaker.py").write_text("import sys\nprint(sys.argv[1])\nprint('results: results.md and runs/mine')\n")
+    monkeypatch.setattr(notebook, "COMMAND", place / "speaker.py")
+    (place / "mine_in_a_file.py").write_text(SPACE)
+    monkeypatch.syspath_prepend(place)
+    assert notebook.file_of(importlib.import_module("mine_in_a_file").SPACE) == place / "mine_in_a_file.py"
+
+
+def test_a_space_of_a_cell_is_refused_with_what_would_work():
+    names: dict[str, Any] = {}
+    exec(SPACE, names)
+    with pytest.raises(SpaceError, match=r"%%writefile my_search\.py"):
+        run_search(names["SPACE"])
 
 
 def test_an_interrupt_while_a_line_is_printed_is_handed_on_too(place, monkeypatch):
@@ -90,7 +127,7 @@ def test_the_page_runs_from_top_to_bottom(place, capfd):
     assert len(BLOCKS) >= 6
     for block in BLOCKS:
         exec(compile(block, "docs/notebook.md", "exec"), names)
-    run = ledger.read(names["run"])
+    run = ledger.read(names["run"].folder)
     assert (is_complete(run), len(run.trials)) == (True, 3)
     assert list(names["trials"].status) == ["finished", "finished"]
     assert "validation accuracy" in names["leaderboard"]

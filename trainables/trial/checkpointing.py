@@ -5,25 +5,22 @@ and, after an error, error.txt. A row is committed before anyone hears of it; a 
 """
 
 import io
+import re
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import safetensors.torch
 import torch
 
-from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
-from trainables.objective import Objective
 from trainables.training.definition import Training
-from trainables.training.loop import Best, Diverged, Epoch, train
+from trainables.training.loop import Diverged
 from trainables.trial import timing
-from trainables.trial.latency import latency
+from trainables.trial.rows import NetworkRows, Passed, Rows, State, UsersError
 
 SAVE_EVERY = 10.0  # seconds between resume states
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it
@@ -33,12 +30,13 @@ NO_MEMORY = (  # of a GPU, as libraries say it that were given none
     "unable to find an engine to execute this computation", "Unable to find a valid cuDNN algorithm",
     "CUDA error: out of memory",
 )  # fmt: skip
+OF_A_USER = re.compile(r"/code/[0-9a-f]{16}/")  # a file of the user's, see trainables/own/code.py
 BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "NVIDIA driver")  # how torch begins what a driver reports
 
 
 def run(
     folder: Path,
-    training: Training,
+    training: Training | Rows,
     *,
     until: int | None = None,
     heard: int | None = None,
@@ -66,24 +64,24 @@ def run(
         RunError: the ledger is damaged, or a repeated epoch came out differently on the CPU.
         StorageError: a write failed; what was committed stays.
     """
+    rows = NetworkRows(training) if isinstance(training, Training) else training
     durable.make_folder(folder)
     with durable.folder_lock(folder):
         durable.sweep(folder)
         committed = committed_rows(folder)
         yield from committed[heard:] if heard is not None else ()
-        last = training.config["epochs"]
+        last = rows.config["epochs"]
         if has_ended(folder, last):
             return
-        state = load_state(folder, *training.names, at_most=last)
-        if until and state and until <= min(state["epoch"], len(committed)) < last:
+        state = load_state(folder, *rows.names, at_most=last)
+        there = min(state["epoch"] if state else 0, len(committed)) if rows.images else len(committed)
+        if until and until <= there < last:
             return
-        objective = training.objective
-        known = {row["epoch"]: row[objective.column] for row in committed}
-        epochs = train(training, state=state, known=known, on_batch=on_batch)
-        best = Best.of_state(state, objective) if state else None
-        must_match = exact and training.device == "cpu"
+        known = {row["epoch"]: row[rows.objective.column] for row in committed}
+        epochs = rows.epochs(state, known, on_batch)
+        must_match = exact and rows.must_match
         try:
-            yield from commit_all(folder, training, epochs, committed, best, until, must_match, stopping)
+            yield from commit_all(folder, rows, epochs, committed, state, until, must_match, stopping)
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
@@ -91,58 +89,57 @@ def run(
             raise durable.storage_error(folder, error, 0) from error
         except ExpectedError:
             raise
-        except Exception as error:
-            if shares_gpu and (is_out_of_memory(error) or is_starved(error)):
-                raise GpuMemoryError(str(error)) from error
-            if is_broken_device(error):
-                raise  # the process cannot be used any more; another one tries again
-            fail(folder, error)
+        except Exception as raised:
+            cause = raised.cause if isinstance(raised, UsersError) else raised
+            if shares_gpu and (is_out_of_memory(cause) or is_starved(cause)):
+                raise GpuMemoryError(str(cause)) from cause
+            if is_broken_device(cause):
+                raise cause from None  # the process cannot be used any more; another one tries again
+            fail(folder, cause)
 
 
 def commit_all(
     folder: Path,
-    training: Training,
-    epochs: Iterator[Epoch],
+    rows: Rows,
+    epochs: Iterator[Passed],
     committed: Sequence[Record],
-    best: Best | None,
+    state: State | None,
     until: int | None,
     must_match: bool,
     stopping: Callable[[], bool],
 ) -> Generator[Record, None, None]:
     """Commit each epoch, save states in between and the outcome at the end."""
-    data, last_row, saved_at, started = training.data, None, time.monotonic(), time.monotonic()
-    begun = started
+    last_row, saved_at, started = None, time.monotonic(), time.monotonic()
+    begun, last = started, None
     for epoch in epochs:
-        row, best = epoch.metrics, epoch.best
-        is_new, is_last = row["epoch"] > len(committed), row["epoch"] == training.config["epochs"]
+        row, last = epoch.metrics, epoch
+        is_new, is_last = row["epoch"] > len(committed), row["epoch"] == rows.config["epochs"]
         if is_new:
             durable.append(folder / "epochs.jsonl", row)
         else:
-            check_repeated(folder, committed[row["epoch"] - 1], row, must_match)
+            check_repeated(folder, committed[row["epoch"] - 1], row, rows, must_match)
         seconds = time.monotonic() - started
-        timing.note(folder, timing.epoch_line(row["epoch"], seconds, len(data.train.labels), epoch.device))
+        timing.note(folder, timing.epoch_line(row["epoch"], seconds, rows.images, rows.device))
         is_pause = row["epoch"] == until and not is_last
         is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
         if is_saved:
-            save_state(folder, epoch, training.id)
+            save_state(folder, epoch, rows.id)
             saved_at = time.monotonic()
         if is_last:
-            seconds = latency(epoch.model, data, epoch.device, training.precision, time.monotonic() - begun)
-            facts = {"precision": training.precision, "device": epoch.device}
-            timing.note(folder, {"latency_seconds": round(seconds, 7), **facts})
+            rows.trained(folder, epoch, time.monotonic() - begun)
         if is_new and not is_last:
             try:
                 yield row
             except GeneratorExit:  # whoever listened has gone
                 if stopping() and not is_saved:
-                    save_state(folder, epoch, training.id)
+                    save_state(folder, epoch, rows.id)
                 raise
         if is_pause:
             return
         last_row = row if is_new else None
         started = time.monotonic()
-    assert best is not None, "a trial has at least one epoch"
-    save_best(folder, best, data, training.objective)
+    assert last is not None or state is not None or committed, "a trial has at least one epoch"
+    rows.keep(folder, last, state)
     end(folder, {"outcome": "finished"})
     for old in durable.states(folder)[1:]:
         durable.remove_checked(old)
@@ -162,7 +159,7 @@ def committed_rows(folder: Path) -> list[Record]:
     return [record for record in durable.read_lines(folder / "epochs.jsonl") if "outcome" not in record]
 
 
-def check_repeated(folder: Path, committed: Record, again: Record, must_match: bool) -> None:
+def check_repeated(folder: Path, committed: Record, again: Record, rows: Rows, must_match: bool) -> None:
     """A row trained again must come out as it was committed; where it need not, on a GPU say, the difference is noted.
 
     Raises:
@@ -171,7 +168,7 @@ def check_repeated(folder: Path, committed: Record, again: Record, must_match: b
     if again == committed:
         return
     if not must_match or set(timing.devices(folder)) - {"cpu"}:
-        timing.note_repeated(folder, again)
+        rows.differs(folder, committed, again)
         return
     keys = ", ".join(key for key in committed if committed[key] != again.get(key))
     raise RunError(
@@ -180,10 +177,12 @@ def check_repeated(folder: Path, committed: Record, again: Record, must_match: b
     )
 
 
-def save_state(folder: Path, epoch: Epoch, identity: str) -> None:
-    """Make the resume state of an epoch durable, then drop all but the newest ones."""
-    buffer = io.BytesIO()
-    torch.save(epoch.state(), buffer)
+def save_state(folder: Path, epoch: Passed, identity: str) -> None:
+    """Make the resume state of an epoch durable, if it has one, then drop all but the newest ones."""
+    state, buffer = epoch.state(), io.BytesIO()
+    if state is None:
+        return
+    torch.save(state, buffer)
     number = epoch.metrics["epoch"]
     durable.write_checked(folder / f"state-{number:06d}.pt", buffer.getvalue(), epoch=number, trial=identity)
     for old in durable.states(folder)[KEPT_STATES:]:
@@ -208,22 +207,6 @@ def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None
     return None
 
 
-def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
-    """Weights and validation predictions of the best epoch."""
-    best = best.on_host()
-    predicted = best.predicted.numpy()
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        predicted=predicted.astype(np.min_scalar_type(len(data.classes))),
-        correct=predicted == data.val.labels,
-        epoch=best.epoch,
-    )
-    durable.write(folder / "val.npz", buffer.getvalue())
-    weights = safetensors.torch.save(best.weights)
-    durable.write_checked(folder / "best.safetensors", weights, epoch=best.epoch, **{objective.column: best.value})
-
-
 def end(folder: Path, outcome: Record) -> None:
     """Commit the outcome of a trial."""
     durable.append(folder / "epochs.jsonl", outcome)
@@ -232,10 +215,11 @@ def end(folder: Path, outcome: Record) -> None:
 def fail(folder: Path, error: Exception) -> None:
     """Keep the traceback of an error of the configuration, and commit the outcome: its type, first line and place."""
     durable.write(folder / "error.txt", "".join(traceback.format_exception(error)).encode(errors="replace"))
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [each for each in frames if OF_A_USER.search(each.filename)] or frames
     first_line = next(iter(str(error).splitlines()), "")
     kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    where = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else str(getattr(error, "where", ""))
     end(folder, {"outcome": "failed", "error": f"{kind}: {first_line}", "where": where})
     durable.remove_states(folder)
 

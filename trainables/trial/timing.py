@@ -18,11 +18,12 @@ def note(folder: Path, record: Record) -> None:
 
 
 def epoch_line(epoch: int, seconds: float, images: int, device: str) -> Record:
-    """What a clock says of an epoch."""
+    """What a clock says of an epoch; own training has no images."""
+    speed = {"images_per_second": round(images / max(seconds, 1e-9), 1)} if images else {}
     return {
         "epoch": epoch,
         "seconds": round(seconds, 4),
-        "images_per_second": round(images / max(seconds, 1e-9), 1),
+        **speed,
         "host": socket.gethostname(),
         "device": device,
     }

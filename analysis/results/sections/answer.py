@@ -37,6 +37,8 @@ NAMED = 5  # tied trials that are named; of more the number is told
 
 def title(run: Run) -> Blocks:
     """The space and the data set; the fallback is never out of sight."""
+    if not run.identity.has_images:
+        return (Heading(Foreign(run.identity.space), 1),)
     what = Foreign(run.identity.space), " on ", Foreign(run.identity.dataset_title)
     if not run.identity.fallback:
         return (Heading(what, 1),)
@@ -61,8 +63,11 @@ def answer(run: Run, where: Standing) -> Blocks:
         return told, Commands((rebuild,))
     winner = where.winner
     trial = next(trial for trial in run.trials if trial.index == winner)
+    again = f"{commands.reproduce(run, trial, run.name)}  # trains the best again and compares; any other row likewise"
+    if not run.identity.has_images:
+        return told, Commands((again, f"{rebuild}  # writes this file again"))
     steps = (
-        f"{commands.reproduce(run, trial, run.name)}  # trains the best again and compares; any other row likewise",
+        again,
         f"{commands.export(run, trial)}  # its weights, to use elsewhere",
         f"{rebuild}  # writes this file again",
     )
@@ -85,8 +90,9 @@ def sentence(run: Run, where: Standing) -> Words:
 
 def lead(run: Run, best: Row, keys: list[str], finished: int) -> Words:
     """The winner: what it is, its value and the interval around it."""
-    images, seeds = run.identity.sizes["val"], run.totals.seeds
-    over = f"{count(images)} images, 1 seed" if seeds == 1 else f"mean of {seeds} seeds"
+    images, seeds = run.identity.val_images, run.totals.seeds
+    on = f"{count(images)} images, " if images else ""
+    over = f"{on}1 seed" if seeds == 1 else f"mean of {seeds} seeds"
     noun = "finished trial" if seeds == 1 else "finished configuration"
     what = f"Best of {plural(finished, noun)}{'' if is_complete(run) else ' so far'}: "
     return reached(what, best, keys), f" ({around(best)}{over}, unconfirmed)."
@@ -195,6 +201,8 @@ def on_test(run: Run, where: Standing) -> Words:
 
 def protocol(run: Run) -> Blocks:
     """How the numbers came about, in one sentence."""
+    if not run.identity.has_images:
+        return own_protocol(run)
     identity, sizes = run.identity, run.identity.sizes
     fraction = "" if identity.fraction == 1 else f" ({100 * identity.fraction:g} % of those there are)"
     protocol = (
@@ -205,6 +213,39 @@ def protocol(run: Run) -> Blocks:
         f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; data fingerprint "
     )
     return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
+
+
+def own_protocol(run: Run) -> Blocks:
+    """The same of training of the user's, and whether its rows repeat."""
+    identity, objective = run.identity, run.identity.objective
+    what = "program" if "command" in (identity.training or {}) else "own loop"
+    told = (
+        f"Protocol: each configuration is trained by the user's {what} for at most "
+        f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, {stopping(identity.scheduler)}; "
+        f"its value is {value(run)}, of which {written.better(objective)} is better, at its best epoch (the earliest on ties); "
+        f"{confirming(run)}hash of the code "
+    )
+    return (*paragraphs((told, Code(identity.own_code), ".")), *not_exact(run))
+
+
+def not_exact(run: Run) -> Blocks:
+    """That epochs came out differently when they were trained again, if any did."""
+    trials = [trial for trial in run.trials if trial.repeated]
+    if not trials:
+        return ()
+    first, number = trials[0].repeated[0], sum(len(trial.repeated) for trial in trials)
+    keys = [key for key, known in first["committed"].items() if known != first["again"].get(key)]
+    return (
+        Quote(
+            (
+                Bold("exact: false."),
+                f" {plural(number, 'epoch')} came out differently when trained again, first "
+                f"epoch {first['epoch']} of trial {trials[0].index:04d}-{trials[0].id}, in ",
+                Foreign(", ".join(keys)),
+                ". The rows that were committed first stand; another run of this search may end otherwise.",
+            )
+        ),
+    )
 
 
 def value(run: Run) -> str:

@@ -129,9 +129,9 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     known = f", where chance moves its value by {by} from epoch to epoch" if by else ""
     gained = written.difference(objective, far) + written.points(objective)
     text = f"{gained} in the last fifth of its {len(rows)} epochs{known}"
-    if is_chance(objective.signed(far), moves, run.identity.sizes["val"] if objective.is_accuracy else None):
+    if is_chance(objective.signed(far), moves, run.identity.val_images if objective.is_accuracy else None):
         return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
-    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=knows_its_end(trial.config["schedule"]))
+    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=knows_its_end(trial.config.get("schedule")))
     return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
 
 
@@ -172,7 +172,9 @@ def overfitting(run: Run, where: Standing) -> list[Finding]:
     if last["train_loss"] >= lowest["train_loss"]:
         return [Finding(True, "The best does not overfit: its training loss rose with its validation loss.")]
     rose = f"its validation loss rose from {lowest['val_loss']:.3g} (epoch {lowest['epoch']}) to {last['val_loss']:.3g}"
-    remedy = "augment=standard" if best_trial(run, where).config["augment"] == "none" else "label_smoothing=0.1"
+    remedy = "augment=standard" if best_trial(run, where).config.get("augment") == "none" else "label_smoothing=0.1"
+    if not run.identity.has_images:
+        return [Finding(False, f"The best overfits: {rose} while its training loss fell.")]
     return [Finding(False, f"The best overfits: {rose} while its training loss fell.", commands.changed(run, remedy))]
 
 
@@ -182,7 +184,13 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
     if not number:
         return [Finding(True, "No trial diverged.")] if every else []
     if number == len(trials):
-        return [Finding(False, f"{next_step.came_to(run).capitalize()}: search lower rates.", slower_than_all(run))]
+        return [
+            Finding(
+                False,
+                f"{next_step.came_to(run).capitalize()}{': search lower rates' if next_step.has_rates(run) else ''}.",
+                slower_than_all(run),
+            )
+        ]
     share = f"{count(number)} of {count(len(trials))} trials diverged ({100 * number / len(trials):.0f} %)"
     found = regions.region(run, trials)
     if found is None:
@@ -197,7 +205,9 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
 
 
 def slower_than_all(run: Run) -> str:
-    """Searches rates below all that were tried."""
+    """Searches rates below all that were tried; nothing where there is none."""
+    if not next_step.has_rates(run):
+        return ""
     return commands.changed(run, next_step.lower_rates(run))
 
 
@@ -336,7 +346,7 @@ def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:
 def noise(run: Run, where: Standing) -> float:
     """How far the images or the seeds move a value of this run, as a standard deviation."""
     finished = where.board[where.board["status"] == "finished"]
-    return standard_error(finished, run.identity.sizes["val"], run.totals.seeds)
+    return standard_error(finished, run.identity.val_images, run.totals.seeds)
 
 
 def best_trial(run: Run, where: Standing) -> Trial:

@@ -9,7 +9,7 @@ from analysis.frame.dataframe import Row, rows_of
 from analysis.ranking.standing import Standing
 from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.render.markdown import NOTHING, cut, plural
-from analysis.results.sections.explanation import BEST_EPOCH, TIED, few_seeds, picked_configuration
+from analysis.results.sections.explanation import BEST_EPOCH, BEST_OWN_EPOCH, TIED, few_seeds, picked_configuration
 from analysis.results.sections.leaderboard import (
     FEWEST,
     WIDEST,
@@ -30,6 +30,7 @@ from analysis.results.sections.leaderboard import (
 )
 from search.run.ledger import Run
 from trainables import written
+from trainables.objective import Objective
 
 
 def section(run: Run, where: Standing) -> Blocks:
@@ -92,9 +93,10 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
     minus = minus if objective.mode == "max" else "the confirmed value minus the search's"
     finished = int((confirmed["status"] == "finished").sum())
     pairs = finished * (finished - 1) // 2
+    chosen = BEST_OWN_EPOCH if objective.is_own else BEST_EPOCH
     lines: list[Words] = [
         f"{written.heading(objective, 'confirmed')}: mean {written.title(objective)} over {plural(seeds, 'fresh seed')}, the "
-        f"same for every row and none of the search's, trained in full. {BEST_EPOCH}{interval_words(seeds, confirmed)}",
+        f"same for every row and none of the search's, trained in full. {chosen}{interval_words(seeds, confirmed, objective)}",
         f"drop: {minus}."
         + (
             " In the first row it tends to be less than the luck of the search, because these seeds helped to put it first."
@@ -108,11 +110,12 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
     return lines
 
 
-def interval_words(seeds: int, confirmed: pd.DataFrame) -> str:
+def interval_words(seeds: int, confirmed: pd.DataFrame, objective: Objective) -> str:
     """What the interval covers and what not; nothing where one seed gives none."""
     if seeds < 2:
         return ""
+    uncovered = "not" if objective.is_own else "neither that of which validation images were drawn nor"
     return (
-        " 95 % interval: Student's over seeds; it covers the luck of the seed, and neither that of which validation images were "
-        f"drawn nor another search.{picked_configuration(confirmed)}{few_seeds(seeds)}"
+        f" 95 % interval: Student's over seeds; it covers the luck of the seed, and {uncovered} another search."
+        f"{picked_configuration(confirmed)}{few_seeds(seeds)}"
     )

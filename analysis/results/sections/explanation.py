@@ -15,6 +15,9 @@ Notes = dict[str, Words]  # what the columns of a table mean, and the rest that 
 
 FEW_SEEDS = 3  # up to which an interval over seeds needs a word of explanation
 BEST_EPOCH = "The epoch was chosen on the same images, which flatters every row a little, most on few images."
+BEST_OWN_EPOCH = (
+    "The epoch was chosen by these values, which flatters every row a little."  # of training without images
+)
 TIED: Words = (Code("1="), ": p is above 5 %.")
 METHODS = {
     comparison.PAIRED: "exact McNemar test on the same images",
@@ -37,13 +40,13 @@ def explanation(
     finished, objective = ranked[ranked["status"] == "finished"], valued.objective_of(ranked)
     is_tested = objective.is_accuracy or bool(finished["p_value"].notna().any())
     notes: Notes = {
-        "val %": over_seeds(seeds, ranked) if seeds > 1 else over_images(images, objective, ranked),
+        "val %": over_seeds(seeds, ranked, images) if seeds > 1 else over_images(images, objective, ranked),
         "p": p_words(finished) if len(finished) > 1 and is_tested else "",
         "cost": costs,
         "place": place_words(ranked) if shares_places(ranked) else "",
         "luck": luck(finished, images, seeds),
         "stopped": stopped_words(seeds, objective) if "stopped" in set(ranked["status"]) else "",
-        "seed": one_seed(is_confirmed, moved, objective) if seeds == 1 else "",
+        "seed": one_seed(is_confirmed, moved, objective, images) if seeds == 1 else "",
     }
     return {about: words for about, words in notes.items() if words}
 
@@ -83,7 +86,7 @@ def place_words(ranked: pd.DataFrame) -> str:
     )
 
 
-def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: Objective) -> Words:
+def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: Objective, images: int) -> Words:
     """What is not known of values of one seed, and what is where fresh ones showed how far a seed moves a row."""
     head = Bold(f"{'One' if is_confirmed else 'Unconfirmed: one'} seed each.")
     end = "The best of many values is partly luck: expect less from it on another seed or on new images."
@@ -97,6 +100,12 @@ def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: O
         )
     if not objective.is_accuracy:
         end = end.replace("less", "worse")
+    if not images:
+        return head, (
+            " Values are about these trainings, not about their configurations: how far another seed moves a value is not known "
+            "from one. No configuration is shown to be better than another. The best of many values is partly luck: expect "
+            f"worse from it on another seed.{above}"
+        )
     what = "Intervals, p and places" if objective.is_accuracy else "Values"
     return head, (
         f" {what} are about these trained networks, not about their configurations: another seed trains "
@@ -121,6 +130,11 @@ def stopped_words(seeds: int, objective: Objective) -> str:
 
 def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None = None) -> str:
     """What value and interval are of one trained network; `ranked` if its first row knows that it was picked."""
+    if not images:
+        return (
+            f"{written.heading(objective)}: {written.name(objective)} at the best epoch; {written.better(objective)} is better. "
+            f"{BEST_OWN_EPOCH} {behind(objective)}"
+        )
     if not objective.is_accuracy:
         return untested(images, objective)
     return (
@@ -169,19 +183,23 @@ def adaptive(ranked: pd.DataFrame) -> str:
     return " Some points were proposed because of earlier values, which this does not cover: the interval may be too short."
 
 
-def over_seeds(seeds: int, ranked: pd.DataFrame) -> str:
+def over_seeds(seeds: int, ranked: pd.DataFrame, images: int) -> str:
     """What value and interval are of a configuration on several seeds."""
     objective = valued.objective_of(ranked)
+    chosen = BEST_EPOCH if images else BEST_OWN_EPOCH
+    uncovered = ", but not that of which validation images were drawn" if images else ""
     return (
         f"{written.heading(objective)}: mean {written.name(objective)} over {seeds} seeds, each at its own best epoch"
-        f"{direction(objective)}. {BEST_EPOCH} 95 % interval: Student's over seeds; "
-        f"it covers the luck of the seed, but not that of which validation images were drawn.{picked_configuration(ranked)}"
+        f"{direction(objective)}. {chosen} 95 % interval: Student's over seeds; "
+        f"it covers the luck of the seed{uncovered}.{picked_configuration(ranked)}"
         f" {behind(objective)} epochs: of all seeds together.{few_seeds(seeds)}"
     )
 
 
 def direction(objective: Objective) -> str:
     """Which values are better, where that is not the accuracy's way."""
+    if objective.is_own:
+        return f"; {written.better(objective)} is better"
     if objective.is_accuracy:
         return ""
     return (

@@ -28,17 +28,31 @@ def allowed(run: Run) -> list[str]:
 
 def facts(run: Run) -> Table:
     identity = run.identity
+    images = [
+        ("data set", f"{identity.dataset_title}, fingerprint {identity.fingerprint}"),
+        ("images", ", ".join(f"{count(number)} {split}" for split, number in identity.sizes.items())),
+        ("fraction of the training images", identity.fraction),
+    ]
+    own = [
+        *(
+            (f"trained by: {key}", " ".join([value] if isinstance(value, str) else value))
+            for key, value in (identity.training or {}).items()
+        ),
+        ("objective", f"{identity.objective.column}, {identity.objective.mode}"),
+        *((f"sha256 of {name}", value) for name, value in identity.data_files.items()),
+    ]
     rows: list[tuple[str, Any]] = [
         ("space", f"{identity.space} ({identity.space_hash})"),
         *((f"searched: {key}", value) for key, value in identity.space_params.items()),
         ("algorithm", identity.algorithm),
         ("early stopping", ", ".join(f"{key} {value}" for key, value in identity.scheduler.items())[len("name ") :]),
         ("seed", identity.seed),
-        ("data set", f"{identity.dataset_title}, fingerprint {identity.fingerprint}"),
-        ("images", ", ".join(f"{count(number)} {split}" for split, number in identity.sizes.items())),
-        ("fraction of the training images", identity.fraction),
-        ("precision, threads", f"{identity.precision}, {identity.threads}"),
-        ("hash of the code that computes", identity.code),
+        *(images if identity.has_images else own),
+        ("precision, threads", f"{identity.precision}, {identity.threads}")
+        if identity.has_images
+        else ("threads", identity.threads),
+        *([("hash of the code that computes", identity.code)] if identity.has_images else []),
+        *([("hash of the user's code", identity.own_code)] if identity.own_code else []),
         ("git revision", identity.git or "none"),
         *((f"version of {name}", version) for name, version in sorted(identity.versions.items())),
         *(("change of identity that was allowed", change) for change in allowed(run)),

@@ -23,7 +23,7 @@ FEW = 10  # classes up to which the table by class stands open
 def winner_on_test(run: Run, where: Standing) -> Blocks:
     """Accuracy with its interval, top-5, macro F1 and the accuracy of each class."""
     best = where.best
-    if best is None:
+    if best is None or not run.identity.has_images:
         return ()
     metrics = evaluation(run, int(best["index"]), int(best["best_epoch"]))
     heading, read = Heading("The winner on the test split"), f"The test split was read {plural(reads(run), 'time')}."

@@ -1,0 +1,78 @@
+"""Spaces in files of the user's: pytest tests/spaces/test_files.py"""
+
+import textwrap
+
+import pytest
+
+import spaces
+from trainables.errors import SpaceError
+
+MINE = """
+    '''Rates of mine.'''
+    from spaces import Space, choice
+    from beside import LIMIT
+
+    SPACE = Space(
+        params={"model": "mlp", "lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1,
+        constraint=lambda config: config["lr"] < LIMIT,
+    )
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def put(source, name="mine.py"):
+        (tmp_path / name).write_text(textwrap.dedent(source).lstrip())
+        return str(tmp_path / name)
+
+    return put
+
+
+def test_any_file_is_a_space_and_its_folder_is_importable(write):
+    write("LIMIT = 1\n", "beside.py")
+    found = spaces.find(write(MINE))
+    assert (found.name, found.text) == ("mine", "Rates of mine.")
+    assert found.code is not None
+    assert sorted(found.code.files) == ["beside.py", "mine.py"]
+    assert len(found.space.grid) == 2
+
+
+def test_each_of_two_files_of_one_name_has_its_own_modules(write, tmp_path):
+    write("LIMIT = 1\n", "beside.py")
+    path = write(MINE)
+    spaces.load(path)
+    write("LIMIT = 0.15\n", "beside.py")
+    assert len(spaces.load(path).grid) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("SPACE = (\n", ":1: '(' was never closed"),
+        ("import no_such_module\nSPACE = 1\n", ":1: ModuleNotFoundError"),
+        ("SPACES = 1\n", "it defines no SPACE"),
+        ("import os\nos._exit(3)\n", "importing it ended its process (exit code 3)"),
+        ("raise SystemExit(4)\n", ":1: SystemExit"),
+        (
+            "from spaces import Space\n\nSPACE = Space(params={'lr': 2}, baseline={}, epochs=1)\n",
+            ":3: nothing is searched",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_file_and_its_line(write, source, what):
+    path = write(source)
+    with pytest.raises(SpaceError) as caught:
+        spaces.load(path)
+    assert str(caught.value).startswith(path)
+    assert what in str(caught.value)
+
+
+def test_what_the_file_prints_is_no_result(write, capfd):
+    write("LIMIT = 1\nprint('loaded')\n", "beside.py")
+    spaces.load(write(MINE))
+    assert capfd.readouterr().out == ""
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SpaceError, match=r"no such file: .*mine\.py"):
+        spaces.load(str(tmp_path / "mine.py"))

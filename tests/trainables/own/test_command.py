@@ -1,0 +1,171 @@
+"""A user's program as the rows of a trial: pytest tests/trainables/own/test_command.py"""
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import until
+from trainables.files import durable
+from trainables.objective import OwnObjective
+from trainables.own import command
+from trainables.own.command import FILES, CommandRows, filled
+from trainables.own.loop import REPEATED
+from trainables.trial import checkpointing
+
+ROOT = Path(__file__).parents[3]
+LOSS = OwnObjective("loss", "min", "decimals")
+CONFIG = {"rate": 0.5, "epochs": 4}
+SAVING = """
+epoch=0; [ -f state ] && read epoch < state
+while [ $epoch -lt $TRIAL_UNTIL_EPOCH ]; do
+    epoch=$((epoch + 1)); echo $epoch > state
+    echo "epoch $epoch of $TRIAL_EPOCHS"
+    echo "{\\"epoch\\": $epoch, \\"loss\\": $((10 - epoch)), \\"seed\\_of\\": $TRIAL_SEED}" | tr -d '\\\\'
+done
+"""
+ANEW = 'for epoch in 1 2 3 4; do echo "{\\"loss\\": $((10 - epoch))}"; [ $epoch = $TRIAL_UNTIL_EPOCH ] && exit; done\n'
+
+
+@pytest.fixture
+def rows(tmp_path):
+    def of(script, *, until=4, folder="trial", words=("{rate}",)):
+        (tmp_path / "code").mkdir(exist_ok=True)
+        (tmp_path / "code/train.sh").write_text(script)
+        return CommandRows(
+            CONFIG, LOSS, 7, "cpu", command=["sh", "train.sh", *words], code=tmp_path / "code", folder=tmp_path / folder,
+            until=until,
+        )  # fmt: skip
+
+    return of
+
+
+def train(rows, **how):
+    return list(checkpointing.run(rows.folder, rows, **how))
+
+
+def ledger(folder):
+    return durable.read_lines(folder / "epochs.jsonl")
+
+
+@pytest.mark.parametrize("script", [SAVING, ANEW], ids=["saving", "anew"])
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_cut_anywhere_it_ends_in_the_same_bytes(tmp_path, rows, script, cut):
+    train(rows(script, folder="whole"))
+    train(rows(script, until=cut), until=cut)
+    assert len(ledger(tmp_path / "trial")) == cut
+    train(rows(script))
+    assert (tmp_path / "trial/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+    assert not (tmp_path / "trial" / REPEATED).exists()
+
+
+def test_it_learns_all_from_its_environment_and_its_words(tmp_path, rows):
+    train(rows('env > told; echo "$1 $2" > words; pwd > place\n' + ANEW, words=("{rate}", "{seed}-{epochs}")))
+    place = tmp_path / "trial" / FILES
+    told = dict(line.split("=", 1) for line in (place / "told").read_text().splitlines() if line.startswith("TRIAL_"))
+    assert told.pop("TRIAL_ID").isalnum()
+    assert told == {
+        "TRIAL_FOLDER": str(place), "TRIAL_SEED": "7", "TRIAL_EPOCHS": "4", "TRIAL_LAST_EPOCH": "0", "TRIAL_UNTIL_EPOCH": "4",
+        "TRIAL_CONFIG": '{"rate": 0.5}',
+    }  # fmt: skip
+    assert (place / "words").read_text() == "0.5 7-4\n"
+    assert (place / "place").read_text() == f"{place}\n"
+
+
+def test_no_shell_reads_the_words(tmp_path):
+    assert filled(["prog", "{x}; touch y"], {"x": "$(id)"}, 0, tmp_path) == ["prog", "$(id); touch y"]
+
+
+def test_words_that_name_a_file_of_the_code_name_it_there(tmp_path):
+    (tmp_path / "train.py").touch()
+    assert filled(["python", "train.py", "other.py"], {}, 0, tmp_path)[1:] == [str(tmp_path / "train.py"), "other.py"]
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("echo bad luck >&2; exit 3\n", "exit code 3: it ended after 0 of 4 epochs"),
+        ("echo '{\"loss\": 1}'; echo bad luck >&2\n", "exit code 0: it ended after 1 of 4 epochs"),
+        ("echo bad luck >&2; kill -9 $$\n", "ended by signal 9: it ended after 0 of 4 epochs"),
+        ("echo bad luck >&2; echo '{\"loss\": 1'\n", "line '{\"loss\": 1': "),
+        (
+            'echo bad luck >&2; echo \'{"epoch": 3, "loss": 1}\'\n',
+            'line \'{"epoch": 3, "loss": 1}\': epoch 3 where 1 comes',
+        ),
+    ],
+)
+def test_exit_code_and_last_lines_become_the_failure(tmp_path, rows, script, error):
+    train(rows(script))
+    outcome = ledger(tmp_path / "trial")[-1]
+    assert outcome["outcome"] == "failed"
+    assert outcome["error"].startswith(f"ProgramError: {error}")
+    assert outcome["where"] == "train.sh"
+    assert "bad luck" in (tmp_path / "trial/error.txt").read_text()
+
+
+def test_a_program_that_does_not_start_is_a_failure(tmp_path):
+    rows = CommandRows(
+        CONFIG, LOSS, 7, "cpu", command=["no-such-program"], code=tmp_path, folder=tmp_path / "t", until=4
+    )
+    train(rows)
+    assert "no-such-program does not start" in ledger(tmp_path / "t")[-1]["error"]
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' TERM\n"], ids=["polite", "deaf"])
+def test_a_trial_that_is_stopped_early_ends_its_program_and_what_that_started(tmp_path, rows, monkeypatch, trap):
+    monkeypatch.setattr(command, "PATIENCE", 0.5)
+    script = (
+        f"{trap}sleep 600 & echo $! > child; echo $$ > self; echo '{{\"loss\": 1}}'; while true; do sleep 0.05; done\n"
+    )
+    with contextlib.closing(checkpointing.run(tmp_path / "trial", rows(script))) as running:
+        list(itertools.islice(running, 1))
+    for name in ("self", "child"):
+        process = int((tmp_path / "trial" / FILES / name).read_text())
+        until(lambda: not is_alive(process))  # noqa: B023, it is called at once
+
+
+def test_a_program_that_goes_on_after_its_last_epoch_is_ended_at_once(tmp_path, rows):
+    """It would have PATIENCE to save what it wants, if it did not train."""
+    script = 'for epoch in 1 2 3 4 5 6 7 8; do echo "{\\"loss\\": $epoch}"; done; sleep 600\n'
+    train(rows(script, until=2), until=2)
+    assert [row["loss"] for row in ledger(tmp_path / "trial")] == [1, 2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl")
+def test_it_does_not_outlive_a_worker_that_is_killed(tmp_path, rows):
+    rows("echo $$ > self; echo '{\"loss\": 1}'; sleep 600\n")
+    worker = subprocess.Popen([sys.executable, "-c", WORKER.format(folder=str(tmp_path))], cwd=ROOT)
+    told = tmp_path / "trial" / FILES / "self"
+    until(lambda: told.exists() and told.read_text().strip(), lambda: worker.poll() is not None)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    until(lambda: not is_alive(int(told.read_text())))
+
+
+WORKER = """
+from pathlib import Path
+from trainables.objective import OwnObjective
+from trainables.own.command import CommandRows
+from trainables.trial import checkpointing
+place = Path({folder!r})
+rows = CommandRows(
+    {{"epochs": 4}}, OwnObjective("loss", "min", "decimals"), 7, "cpu", command=["sh", "train.sh"], code=place / "code",
+    folder=place / "trial", until=4,
+)
+list(checkpointing.run(rows.folder, rows))
+"""
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return ") Z" not in Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return os.path.exists(f"/proc/{process}")  # noqa: PTH110

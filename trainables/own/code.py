@@ -1,0 +1,230 @@
+"""A user's code as it travels with a run: the files, the hash of what they do, and where they are imported from.
+
+    runs/NAME/code/HASH/        the files of a run, as they were when it was started
+
+A hash covers the syntax of Python files, without docstrings, comments and `SPACE`, which has a digest of its own; of any other
+file it covers the bytes.
+"""
+
+import ast
+import difflib
+import hashlib
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from trainables.cli.child import ROOT
+from trainables.errors import RunError, SpaceError
+from trainables.files import durable
+
+FOLDER = "code"  # of a run folder
+READ_BY_PEOPLE = ("annotation", "returns", "type_comment", "type_params")  # parts of a syntax tree that compute nothing
+LONGEST_DIFF = 40  # lines of it that an error shows
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: where it came from, what is in it, and whether it may be executed."""
+
+    path: Path
+    data: bytes
+    is_program: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> "File":
+        """Raises SpaceError if it cannot be read."""
+        try:
+            return cls(path, path.read_bytes(), os.access(path, os.X_OK))
+        except OSError as error:
+            raise SpaceError(f"cannot read {path}: {error.strerror}. Correct the space.") from error
+
+    @property
+    def facts(self) -> Any:
+        """What its hash is of."""
+        if self.path.suffix == ".py":
+            try:
+                return doing(ast.parse(self.data))
+            except (SyntaxError, ValueError):  # of another version of Python, for a program of its own
+                pass
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Code:
+    """All files of a user that a run needs, by their paths below its folder of code."""
+
+    files: Mapping[str, File]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Code":
+        """The code of a run."""
+        names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        return cls({name.as_posix(): File.read(folder / name) for name in names if "__pycache__" not in name.parts})
+
+    @cached_property
+    def hash(self) -> str:
+        """Sixteen hex digits of a hash of what the code does."""
+        facts = {name: self.files[name].facts for name in sorted(self.files)}
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def folder(self, run: Path) -> Path:
+        """Where it lies in a run."""
+        return run / FOLDER / self.hash
+
+    def keep(self, run: Path) -> None:
+        """Copy it into a run, unless it is there. Afterwards all of it is durable, or nothing.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        folder = self.folder(run)
+        if folder.exists():
+            return
+        partial = folder.with_name(f".{self.hash}.{os.getpid()}.tmp")
+        shutil.rmtree(partial, ignore_errors=True)
+        for name, file in self.files.items():
+            durable.make_folder((partial / name).parent)
+            durable.write(partial / name, file.data)
+            if file.is_program:
+                (partial / name).chmod(0o755)
+        try:
+            partial.rename(folder)
+        except OSError as error:
+            raise durable.storage_error(folder, error, 0) from error
+        durable.sync_folder(folder.parent)
+
+    def differences(self, before: "Code") -> Iterator[str]:
+        """What was changed since, as the lines of a diff; files that do the same are left out."""
+        for name in sorted({*self.files, *before.files}):
+            was, now = before.files.get(name), self.files.get(name)
+            if was and now and was.facts == now.facts:
+                continue
+            old, new = (file.data.decode(errors="replace").splitlines() if file else [] for file in (was, now))
+            yield from difflib.unified_diff(old, new, f"{name} of the run", f"{name} now", lineterm="", n=1)
+
+
+def changes(run: Path, recorded: str, now: Code | None) -> list[str]:
+    """The lines of a diff between the code of a run and what is there now; the first ones, if there are many."""
+    folder = run / FOLDER / recorded
+    if not recorded or not folder.is_dir() or now is None:
+        return []
+    lines = list(now.differences(Code.read(folder)))
+    more = [f"... and {len(lines) - LONGEST_DIFF} lines more"] if len(lines) > LONGEST_DIFF else []
+    return [*lines[:LONGEST_DIFF], *more]
+
+
+def doing(node: Any) -> Any:
+    """A part of a syntax tree as lists of texts, without docstrings, annotations, empty fields and `SPACE`.
+
+    The same in each version of Python, as far as the syntax is.
+    """
+    if isinstance(node, list):
+        return [doing(each) for each in node if not is_space(each)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    told = {key: value for key, value in ast.iter_fields(node) if key not in READ_BY_PEOPLE and value not in (None, [])}
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+        told["body"] = node.body[1:]
+    return [type(node).__name__, *([key, doing(value)] for key, value in told.items())]
+
+
+def is_space(node: Any) -> bool:
+    """Whether a statement is SPACE = ..., which another digest covers."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [ast.unparse(target) for target in targets] == ["SPACE"]
+
+
+class Held(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: ignore[misc]  # typeshed's bases differ
+    """Imports modules from the files that were read, so that what is hashed and copied is what runs."""
+
+    def __init__(self, code: Code, folder: Path | None) -> None:
+        self._code, self.folder = code, folder
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        name = fullname.replace(".", "/")
+        for file, is_package in ((f"{name}/__init__.py", True), (f"{name}.py", False)):
+            if file in self._code.files:
+                where = str(self._code.files[file].path)
+                spec = importlib.util.spec_from_file_location(fullname, where, loader=self)
+                if spec and is_package:
+                    spec.submodule_search_locations = [str(Path(where).parent)]
+                return spec
+        if any(file.startswith(f"{name}/") and file.endswith(".py") for file in self._code.files):
+            spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)  # a folder without __init__.py
+            spec.submodule_search_locations = []
+            return spec
+        return None
+
+    def get_filename(self, fullname: str) -> str:
+        name = fullname.replace(".", "/")
+        found = self._code.files.get(f"{name}/__init__.py") or self._code.files[f"{name}.py"]
+        return str(found.path)
+
+    def get_data(self, path: str | bytes) -> bytes:
+        known = {str(file.path): file.data for file in self._code.files.values()}
+        if path not in known:
+            raise OSError(f"not among the code of the run: {os.fsdecode(path)}")
+        return known[str(path)]
+
+
+def hold(code: Code, folder: Path | None = None) -> None:
+    """From now on these modules are imported from these files, whatever was imported before under their names."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Held)]
+    for name in {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in code.files}:
+        sys.modules.pop(name, None)
+    sys.meta_path.insert(0, Held(code, folder))
+
+
+def use(folder: Path, recorded: str) -> None:
+    """Import a user's modules from the code of a run, and not from where the user stands.
+
+    Args:
+        folder: `runs/NAME/code/HASH`.
+        recorded: the hash that the run names.
+
+    Raises:
+        RunError: the code is not there, or not what the run names.
+    """
+    if not any(isinstance(finder, Held) and finder.folder == folder for finder in sys.meta_path):
+        hold(checked(folder, recorded), folder)
+        here = [place for place in sys.path if place not in ("", str(Path.cwd())) or place == str(ROOT)]
+        sys.path[:] = here
+
+
+def checked(folder: Path, recorded: str) -> Code:
+    """The code of a run, if it is what the run names.
+
+    Raises:
+        RunError: it is not.
+    """
+    code = Code.read(folder) if folder.is_dir() else Code({})
+    if code.hash != recorded:
+        why = f"its hash is {code.hash}, not {recorded}" if code.files else "it is missing"
+        raise RunError(f"damaged run: {folder}: {why}. Restore the folder from a copy.")
+    return code
+
+
+def named(text: str) -> Any:
+    """The object that "module:name" names.
+
+    Raises:
+        SpaceError: there is none.
+    """
+    module, _, name = text.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SpaceError(f"cannot import {text}: {error}. Correct the space.") from error

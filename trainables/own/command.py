@@ -1,0 +1,203 @@
+"""A program of the user's as the rows of a trial: each line of JSON that it prints is an epoch.
+
+No shell. The program learns from its environment what it is to do, and finds its own files where it left them:
+
+    TRIAL_FOLDER        a folder of the trial's own, in which it stands
+    TRIAL_ID            names configuration and seed
+    TRIAL_SEED          a whole number from 0 to 2**31 - 1
+    TRIAL_EPOCHS        that a whole trial has
+    TRIAL_LAST_EPOCH    the last one that is committed, 0 if there is none
+    TRIAL_UNTIL_EPOCH   the last one to train now
+    TRIAL_CONFIG        the hyperparameters as JSON
+
+A line that names its `epoch` goes on from any epoch at or before the one after the last that is committed; lines that do not
+are counted from 1 at each start, because a program that knows nothing of this begins again.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from trainables.files import durable
+from trainables.files.durable import Record
+from trainables.own.loop import OwnEpoch, OwnRows, row_of
+from trainables.trial.rows import OnBatch, State, UsersError
+
+FILES = "files"  # in a trial's folder: where its program stands
+PATIENCE = 10.0  # seconds for a program to end, after its last line and after SIGTERM
+LAST_LINES = 20  # of what it said, which become the failure
+LONGEST = 1 << 20  # characters of a line
+LIBC, SET_DEATH_SIGNAL = ctypes.CDLL(None), 1  # PR_SET_PDEATHSIG of Linux
+
+
+class ProgramError(Exception):
+    """The program ended otherwise than a trial should, or said what is no metrics.
+
+    Attributes:
+        where: its name.
+    """
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+@dataclass(frozen=True)
+class CommandRows(OwnRows):
+    """A program and its arguments.
+
+    Attributes:
+        command: with the values of hyperparameters where {name} stands.
+        code: the folder of the user's code in the run.
+        folder: of the trial.
+        until: the last epoch to train now.
+    """
+
+    command: Sequence[str] = ()
+    code: Path = Path()
+    folder: Path = Path()
+    until: int = 0
+
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[OwnEpoch]:
+        """See Rows. The program is ended by SIGTERM, then by SIGKILL, when nobody wants its next row."""
+        until, last = self.until or self.config["epochs"], 0
+        if len(known) >= until:
+            return  # all of it is committed
+        with tempfile.TemporaryFile() as errors, self._started(errors, len(known), until) as process:
+            for line in lines(process):
+                row = self._row(line, last, len(known), errors)
+                last = row["epoch"]
+                if on_batch:
+                    on_batch(last, until)
+                if last == until:
+                    end_in_order(process)
+                yield OwnEpoch(row, None)
+                if last == until:
+                    return
+            said = f"it ended after {last} of {until} epochs"
+            code = process.wait()
+            how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+            raise UsersError(ProgramError(f"{how}: {said}{told(errors)}", self._name))
+
+    def _row(self, line: str, last: int, committed: int, errors: IO[bytes]) -> Record:
+        """The row of a line; the first may be of any epoch that is committed or comes next.
+
+        Raises:
+            Diverged, UsersError: see row_of.
+        """
+        try:
+            metrics = json.loads(line)
+            epoch = metrics.get("epoch", last + 1) if isinstance(metrics, dict) else last + 1
+            comes_next = epoch == last + 1 or (last == 0 and type(epoch) is int and 1 <= epoch <= committed + 1)
+            return row_of(epoch if comes_next else last + 1, metrics, self.objective)
+        except (TypeError, ValueError, KeyError) as error:
+            raise UsersError(ProgramError(f"line {line.strip()[:200]!r}: {error}{told(errors)}", self._name)) from error
+
+    @contextlib.contextmanager
+    def _started(self, errors: IO[bytes], committed: int, until: int) -> Iterator[subprocess.Popen[str]]:
+        """The program, in a process group of its own; what is left of it is ended with the block."""
+        place = self.folder / FILES
+        durable.make_folder(place)
+        words = filled(self.command, self.config, self.users_seed, self.code)
+        try:
+            process = subprocess.Popen(
+                words, cwd=place, env=os.environ | self._environment(place, committed, until), stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace", start_new_session=True,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            )  # fmt: skip
+        except OSError as error:
+            raise UsersError(
+                ProgramError(f"{words[0]} does not start: {error.strerror or error}", self._name)
+            ) from error
+        try:
+            yield process
+        finally:
+            end(process)
+            if process.stdout:
+                process.stdout.close()
+
+    @property
+    def _name(self) -> str:
+        """The user's file that is run, or else the program."""
+        own = [word for word in self.command if (self.code / word).is_file() and not Path(word).is_absolute()]
+        return Path([*own, self.command[0]][0]).name
+
+    def _environment(self, place: Path, committed: int, until: int) -> dict[str, str]:
+        config = {key: value for key, value in self.config.items() if key != "epochs"}
+        return {
+            "PYTHONDONTWRITEBYTECODE": "1",  # the code of the run stays as it is
+            "TRIAL_FOLDER": str(place),
+            "TRIAL_ID": self.id,
+            "TRIAL_SEED": str(self.users_seed),
+            "TRIAL_EPOCHS": str(self.config["epochs"]),
+            "TRIAL_LAST_EPOCH": str(committed),
+            "TRIAL_UNTIL_EPOCH": str(until),
+            "TRIAL_CONFIG": json.dumps(config),
+        }
+
+
+def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code: Path) -> list[str]:
+    """The words with the values of a trial; those that name a file of the user's code name it where it lies in the run."""
+    words = [word.format(**config, seed=seed) for word in command]
+    found = [str(code / word) if not Path(word).is_absolute() and (code / word).is_file() else word for word in words]
+    is_python = re.fullmatch(r"python3?", found[0])
+    return [sys.executable, *found[1:]] if is_python and not shutil.which(found[0]) else found
+
+
+def lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """What the program prints that looks like JSON; other lines are for people."""
+    assert process.stdout is not None
+    while line := process.stdout.readline(LONGEST):
+        if line.lstrip().startswith("{"):
+            yield line
+
+
+def die_with_parent() -> None:
+    """In the new process: be killed when the worker that started it is gone, or two would train one trial."""
+    LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def end_in_order(process: subprocess.Popen[str]) -> None:
+    """Let a program that has trained all it was to train save what it wants and end. One that goes on is ended."""
+
+    def read_on() -> None:  # or a full pipe would hold it
+        if any(True for _ in lines(process)):
+            end(process)
+
+    drain = threading.Thread(target=read_on, daemon=True)
+    drain.start()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
+    end(process)
+    drain.join(PATIENCE)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """SIGTERM to the program and all that it started, and SIGKILL after a while."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE)
+            if number == signal.SIGTERM:
+                continue
+            return
+
+
+def told(errors: IO[bytes]) -> str:
+    """The last lines on its standard error, below a message."""
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LONGEST))
+    found = errors.read().decode(errors="replace").splitlines()[-LAST_LINES:]
+    return "".join(f"\n{line}" for line in found)

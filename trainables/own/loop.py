@@ -1,0 +1,184 @@
+"""A user's own training loop as the rows of a trial.
+
+    def train(config, *, seed, device, state=None):    # yields (metrics, get_state) or metrics after each epoch
+
+`config` has the hyperparameters and `epochs`. `get_state()` is called before the next step and returns what
+`torch.load(weights_only=True)` reads back; a loop without one begins again after a kill.
+"""
+
+import io
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainables.config import trial_id
+from trainables.files import durable
+from trainables.files.durable import Record
+from trainables.objective import Objective
+from trainables.own import code
+from trainables.own.names import OF_RESULTS
+from trainables.training.loop import Diverged
+from trainables.trial.rows import OnBatch, Passed, State, UsersError
+
+REPEATED = "repeated.jsonl"  # in a trial's folder: epochs that came out differently when they were trained again
+SEEDS = 2**31
+HOW = "yield (metrics, get_state) or metrics after each epoch"
+STATES = "Return tensors, numbers, texts, lists and dicts of them"
+
+
+@dataclass(frozen=True)
+class OwnEpoch:
+    """An epoch of a user's loop."""
+
+    metrics: Record
+    get_state: Callable[[], Any] | None
+
+    def state(self) -> dict[str, Any] | None:
+        """The user's state with the number of its epoch, as it will be read back; none if the loop has none.
+
+        Raises:
+            UsersError: it could not be read back.
+        """
+        if self.get_state is None:
+            return None
+        try:
+            state = {"epoch": self.metrics["epoch"], "own": self.get_state()}
+            buffer = io.BytesIO()
+            torch.save(state, buffer)
+            buffer.seek(0)
+            torch.load(buffer, weights_only=True)
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            told = TypeError(
+                f"the state cannot be saved and read back: {type(error).__name__}: {reason[:200]}. {STATES}."
+            )
+            raise UsersError(told.with_traceback(error.__traceback__)) from error
+        return state
+
+
+@dataclass(frozen=True)
+class OwnRows:
+    """Training of the user's, whatever runs it."""
+
+    config: Mapping[str, Any]
+    objective: Objective
+    seed: int
+    device: str
+    images: int = 0
+    must_match: bool = False  # the committed row stands, and the run says so
+
+    @property
+    def id(self) -> str:
+        return trial_id(self.config, self.seed)
+
+    @property
+    def users_seed(self) -> int:
+        """The seed as the user's code gets it: from 0 to 2**31 - 1, because some libraries take no larger one."""
+        return self.seed % SEEDS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.id,)
+
+    def trained(self, folder: Path, last: Passed, seconds: float) -> None:
+        """There is nothing to measure."""
+
+    def keep(self, folder: Path, last: Passed | None, state: State | None) -> None:
+        """What the user keeps is their own business."""
+
+    def differs(self, folder: Path, committed: Record, again: Record) -> None:
+        """From now on the run is not exact, durably."""
+        durable.append(folder / REPEATED, {"epoch": committed["epoch"], "committed": committed, "again": again})
+
+
+@dataclass(frozen=True)
+class LoopRows(OwnRows):
+    """A user's function.
+
+    Attributes:
+        function: "module:name" in the code of the run.
+    """
+
+    function: str = ""
+
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[OwnEpoch]:
+        """See Rows. Global generators of random numbers are seeded first, so that no trial depends on the one before it."""
+        train = code.named(self.function)
+        seed_all(self.users_seed)
+        number, last = (state["epoch"] if state else 0), self.config["epochs"]
+        if not state and len(known) >= last:
+            return  # all of it is committed
+        with users():
+            yielded = iter(
+                train(dict(self.config), seed=self.users_seed, device=self.device, state=state and state["own"])
+            )
+        while number < last:
+            with users():
+                found = next(yielded, None)
+                if found is None:
+                    raise ValueError(f"the loop ended after {number} of {last} epochs: {HOW}")
+                metrics, get_state = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+                row = row_of(number + 1, metrics, self.objective)
+            number += 1
+            if on_batch:
+                on_batch(number, last)
+            yield OwnEpoch(row, get_state)
+
+
+class users:  # noqa: N801 (read as a block: with users(): ...)
+    """What the user's code raises in this block is a UsersError."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, Exception) and not isinstance(error, (Diverged, UsersError)):
+            raise UsersError(error) from error
+
+
+def seed_all(seed: int) -> None:
+    """Seed the generators that a user's code may draw from without saying so."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
+    """The row of an epoch: its metrics as plain numbers; those that are not finite are left out.
+
+    Raises:
+        Diverged: the objective is no finite number.
+        TypeError, ValueError: what was given are no metrics.
+    """
+    if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
+        raise TypeError(f"no metrics: {metrics!r:.200}: {HOW}, where metrics is a dict of numbers")
+    row = {name: plain(name, value) for name, value in metrics.items() if name != "epoch"}
+    if wrong := [name for name in row if name in OF_RESULTS]:
+        raise ValueError(f"no metric can be called {wrong[0]}, which results have for something else")
+    if metrics.get("epoch", epoch) != epoch:
+        raise ValueError(f"epoch {metrics['epoch']} where {epoch} comes next")
+    if objective.column not in row:
+        raise KeyError(f"{objective.column} is not among the metrics {', '.join(row)}")
+    if not math.isfinite(row[objective.column]):
+        raise Diverged(epoch)
+    if not objective.are_sound([row[objective.column]]):
+        raise ValueError(
+            f'{objective.column} is {row[objective.column]}, no fraction from 0 to 1, as form="percent" says'
+        )
+    return {"epoch": epoch} | {name: value for name, value in row.items() if math.isfinite(value)}
+
+
+def plain(name: str, value: Any) -> float | int:
+    """A number of Python's, numpy's or torch's as one of Python's."""
+    value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) != 0 else value
+    if type(value) is bool:
+        return int(value)
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"metric {name} must be a number, but is {value!r:.100}")
+    return value

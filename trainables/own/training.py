@@ -1,0 +1,29 @@
+"""Own training as a run names it, made into the rows of a trial."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.files.durable import Record
+from trainables.objective import Objective
+from trainables.own.command import CommandRows
+from trainables.own.loop import LoopRows
+from trainables.trial.rows import Rows
+
+
+def rows(
+    record: Record, config: Mapping[str, Any], objective: Objective, seed: int, device: str, *, code: Path, folder: Path,
+    until: int,
+) -> Rows:  # fmt: skip
+    """What a trial is trained by.
+
+    Args:
+        record: {"train": "module:function"} or {"command": [...]}, as run.json has it.
+        code: the folder of the user's code.
+        folder: of the trial.
+        until: the last epoch to train now.
+    """
+    if "train" in record:
+        return LoopRows(config, objective, seed, device, function=record["train"])
+    command, place = record["command"], folder.resolve()
+    return CommandRows(config, objective, seed, device, command=command, code=code, folder=place, until=until)

@@ -1,0 +1,150 @@
+"""Where the rows of a trial come from: a network of ours that is trained on images, or training of the user's."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import safetensors.torch
+
+from trainables.data.loading import Dataset
+from trainables.files import durable
+from trainables.files.durable import Record
+from trainables.objective import Objective
+from trainables.training.definition import Training
+from trainables.training.loop import Best, Epoch, train
+from trainables.trial import timing
+from trainables.trial.latency import latency
+
+State = Mapping[str, Any]
+OnBatch = Callable[[int, int], None]
+
+
+class Passed(Protocol):
+    """An epoch that was trained."""
+
+    @property
+    def metrics(self) -> Record:
+        """Its row of the ledger."""
+
+    def state(self) -> dict[str, Any] | None:
+        """What the next epoch needs, taken before it starts; none if the training begins again after a kill."""
+
+
+class Rows(Protocol):
+    """What trials are trained by, one epoch after another."""
+
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+    @property
+    def objective(self) -> Objective: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def images(self) -> int:
+        """That an epoch trains on; 0 where it has none."""
+
+    @property
+    def must_match(self) -> bool:
+        """Whether an epoch that is trained again and comes out differently ends the search."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ids that a state of it may have."""
+
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[Passed]:
+        """The epochs that a state leaves to do.
+
+        Raises:
+            Diverged: its value is no finite number.
+            UsersError: the user's code raised an exception.
+        """
+
+    def trained(self, folder: Path, last: Passed, seconds: float) -> None:
+        """The last epoch is over: measure what is measured once, `seconds` after the training began."""
+
+    def keep(self, folder: Path, last: Passed | None, state: State | None) -> None:
+        """Write what a finished trial leaves beside its ledger; `last` is none if the state was of the last epoch."""
+
+    def differs(self, folder: Path, committed: Record, again: Record) -> None:
+        """An epoch came out differently when it was trained again; the committed row stands."""
+
+
+class UsersError(Exception):
+    """What the user's code raised, whatever it was: no fault of the machine, though it may be an OSError."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class NetworkRows:
+    """A network of ours that is trained on images."""
+
+    training: Training
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.training.config
+
+    @property
+    def objective(self) -> Objective:
+        return self.training.objective
+
+    @property
+    def device(self) -> str:
+        return self.training.device
+
+    @property
+    def images(self) -> int:
+        return len(self.training.data.train.labels)
+
+    @property
+    def must_match(self) -> bool:
+        return self.device == "cpu"
+
+    @property
+    def id(self) -> str:
+        return self.training.id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.training.names
+
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[Epoch]:
+        return train(self.training, state=state, known=known, on_batch=on_batch)
+
+    def trained(self, folder: Path, last: Any, seconds: float) -> None:
+        """Note the latency of one image."""
+        facts = {"precision": self.training.precision, "device": last.device}
+        found = latency(last.model, self.training.data, last.device, self.training.precision, seconds)
+        timing.note(folder, {"latency_seconds": round(found, 7), **facts})
+
+    def keep(self, folder: Path, last: Any, state: State | None) -> None:
+        """Write weights and predictions of the best epoch."""
+        best = last.best if last else Best.of_state(state or {}, self.objective)
+        save_best(folder, best, self.training.data, self.objective)
+
+    def differs(self, folder: Path, committed: Record, again: Record) -> None:
+        timing.note_repeated(folder, again)
+
+
+def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
+    """Weights and validation predictions of the best epoch."""
+    best = best.on_host()
+    predicted = best.predicted.numpy()
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        predicted=predicted.astype(np.min_scalar_type(len(data.classes))),
+        correct=predicted == data.val.labels,
+        epoch=best.epoch,
+    )
+    durable.write(folder / "val.npz", buffer.getvalue())
+    weights = safetensors.torch.save(best.weights)
+    durable.write_checked(folder / "best.safetensors", weights, epoch=best.epoch, **{objective.column: best.value})
