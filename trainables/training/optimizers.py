@@ -90,6 +90,8 @@ def states(optimizer: Optimizer) -> dict[str, Tensor]:
 def rate_table(config: Mapping[str, Any], epoch: int, steps: int) -> Tensor:
     """float32 (steps, groups): the learning rate of each group of weights at each step of an epoch, which counts from 1."""
     keys = RATES[config["optimizer"]]
+    if config["schedule"] == "constant":
+        return torch.tensor([[config[key] for key in keys]]).repeat(steps, 1)
     return torch.tensor(
         [[learning_rate(config, epoch - 1 + step / steps, key) for key in keys] for step in range(steps)]
     )
