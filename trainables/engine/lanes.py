@@ -28,6 +28,12 @@ class Lane(Protocol):
     def mark(self) -> Callable[[], bool]:
         """What tells whether all that was given so far is done."""
 
+    def retries(self) -> int:
+        """How often memory of the device was short so far, and was found after all."""
+
+    def release(self) -> None:
+        """Give memory that nothing uses back to the device."""
+
 
 class HostLane:
     """A CPU: a call is done when it comes back.
@@ -47,6 +53,12 @@ class HostLane:
 
     def mark(self) -> Callable[[], bool]:
         return lambda: True
+
+    def retries(self) -> int:
+        return 0
+
+    def release(self) -> None:
+        """An allocator of the host's does that by itself."""
 
 
 class StreamLane:
@@ -103,6 +115,13 @@ class StreamLane:
         event = torch.cuda.Event()
         event.record(self.stream)
         return event.query
+
+    def retries(self) -> int:
+        found: int = torch.cuda.memory_stats().get("num_alloc_retries", 0)
+        return found
+
+    def release(self) -> None:
+        torch.cuda.empty_cache()
 
 
 @contextlib.contextmanager
