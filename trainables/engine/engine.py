@@ -14,6 +14,7 @@ from trainables.training.device_errors import is_broken_device, is_out_of_memory
 from trainables.training.loop import Course, Epoch
 
 PAUSE = 5e-5  # seconds, when every lane has enough to do
+IDLE = 1e-3  # seconds, when there is nothing to do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,9 @@ class Work:
     """A trial, and who wants to know of it.
 
     Attributes:
-        heard: told of each epoch before the next one begins; whether to go on.
+        heard: told of each epoch before the next one begins; whether to go on, or None if `answer` knows later.
+        answer: asked until it says whether to go on; others train meanwhile.
+        on_batch: told now and then how many of the epoch's batches were given to the device.
         ended: told at the end, with the error if that was one.
         again: the same trial from where it can go on, when memory ran out beside others; rows since then are told again.
         noted: told why the trial is not replayed but called.
@@ -29,7 +32,9 @@ class Work:
     """
 
     training: Training
-    heard: Callable[[Epoch], bool]
+    heard: Callable[[Epoch], bool | None]
+    answer: Callable[[], bool | None] = lambda: True
+    on_batch: Callable[[int, int], None] | None = None
     ended: Callable[[Exception | None], None] = lambda error: None
     again: Callable[[], "Work"] | None = None
     noted: Callable[[str], None] = lambda why: None
@@ -81,6 +86,17 @@ class Engine:
         """
         while self.round() or self.running or self._aside:
             pass
+
+    def serve(self, is_over: Callable[[], bool]) -> None:
+        """Until that is so, also while there is nothing to train.
+
+        Raises:
+            RuntimeError: the device does not work any more.
+        """
+        while not is_over():
+            self.round()
+            if not self.running:
+                time.sleep(IDLE)
 
     def round(self) -> bool:
         """A turn for each lane; whether there may be more trials."""
@@ -140,13 +156,17 @@ def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
 def turns(work: Work, lane: Lane) -> Iterator[Beat]:
     """One trial, from its start to its end: its epochs, each told before the next one begins."""
     course = Course(work.training, work.state, work.known, keeps_weights=True)
-    pieces, was_noted = Pieces(course, lane), False
-    for beat in slots.epochs(course, lane, pieces):
+    pieces = Pieces(course, lane)
+    for beat in slots.epochs(course, lane, pieces, work.on_batch):
         if not isinstance(beat, Epoch):
             yield beat
-        elif not work.heard(beat):
+            continue
+        goes_on = work.heard(beat)
+        while goes_on is None:
+            yield False
+            goes_on = work.answer()
+        if not goes_on:
             break
-        if pieces.eager and not was_noted:
-            was_noted = True
-            work.noted(pieces.eager)
+    if pieces.eager:
+        work.noted(pieces.eager)
     work.ended(None)

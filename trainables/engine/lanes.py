@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from torch import Generator
 STREAMS = 32  # that torch has for a GPU; the next one it hands out is the first again
 
 Call = Callable[[], None]
+
+CAPTURING = threading.Lock()  # held while a graph is captured; other threads that use the device hold it too
 
 
 class Lane(Protocol):
@@ -87,7 +90,7 @@ class StreamLane:
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
-        with without_collection():
+        with CAPTURING, without_collection():
             graph.capture_begin(pool=self._anchor.pool(), capture_error_mode="thread_local")
             try:
                 body()

@@ -4,6 +4,7 @@ The folder holds epochs.jsonl (the ledger), state-000007.pt with its sidecar, be
 and, after an error, error.txt. A row is committed before anyone hears of it; a state only saves time, so it may be older.
 """
 
+import contextlib
 import io
 import time
 import traceback
@@ -27,7 +28,10 @@ from trainables.trial import timing
 from trainables.trial.latency import latency
 
 SAVE_EVERY = 10.0  # seconds between resume states
+SAVING = 0.2  # seconds that one may take, 2 % of that; where it takes longer, they come less often in proportion
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it
+
+Source = Callable[..., Generator[Epoch]]  # with the arguments of `train`
 
 
 def run(
@@ -40,6 +44,7 @@ def run(
     shares_gpu: bool = False,
     stopping: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int, int], None] | None = None,
+    source: Source = train,
 ) -> Generator[Record, None, None]:
     """Continue the training in folder until all its epochs are committed, and yield each new row once it is.
 
@@ -53,6 +58,7 @@ def run(
     Args:
         exact: an epoch trained again on a CPU must come out as it was committed; not where what decides that was changed.
         shares_gpu: with other processes, so memory that runs out is not held against the configuration.
+        source: trains, as `train` does or in its place.
 
     Raises:
         LockedError: another process trains this trial.
@@ -73,11 +79,12 @@ def run(
             return
         objective = training.objective
         known = {row["epoch"]: row[objective.column] for row in committed}
-        epochs = train(training, state=state, known=known, on_batch=on_batch)
+        epochs = source(training, state=state, known=known, on_batch=on_batch)
         best = Best.of_state(state, objective) if state else None
         must_match = exact and training.device == "cpu"
         try:
-            yield from commit_all(folder, training, epochs, committed, best, until, must_match, stopping)
+            with contextlib.closing(epochs):
+                yield from commit_all(folder, training, epochs, committed, best, until, must_match, stopping)
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
@@ -105,7 +112,7 @@ def commit_all(
 ) -> Generator[Record, None, None]:
     """Commit each epoch, save states in between and the outcome at the end."""
     data, last_row, saved_at, started = training.data, None, time.monotonic(), time.monotonic()
-    begun = started
+    begun, pause = started, SAVE_EVERY
     for epoch in epochs:
         row, best = epoch.metrics, epoch.best
         is_new, is_last = row["epoch"] > len(committed), row["epoch"] == training.config["epochs"]
@@ -116,10 +123,12 @@ def commit_all(
         seconds = time.monotonic() - started
         timing.note(folder, timing.epoch_line(row["epoch"], seconds, len(data.train.labels), epoch.device))
         is_pause = row["epoch"] == until and not is_last
-        is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
+        is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= pause
         if is_saved:
+            began_to_save = time.monotonic()
             save_state(folder, epoch, training.id)
             saved_at = time.monotonic()
+            pause = SAVE_EVERY * max(1.0, (saved_at - began_to_save) / SAVING)
         if is_last:
             seconds = latency(epoch.model, data, epoch.device, training.precision, time.monotonic() - begun)
             facts = {"precision": training.precision, "device": epoch.device}
