@@ -76,6 +76,7 @@ def mixed(setting: Setting, writes: bool = False, pressure: bool = False) -> Ite
         "called": sum(outcome.called is not None for outcome in found),
         "called_because": next((outcome.called for outcome in found if outcome.called), None),
         "engine_errors": [outcome.error for outcome in found if outcome.error][:3],
+        "laid_aside": sum(outcome.laid_aside for outcome in found),
         "ended_by_an_error": sum(outcome.error is not None for outcome in found),
         "states_written": writer.written if writer else 0, "gib_taken": filled.gib if filled else 0,
         "allocation_retries": torch.cuda.memory_stats().get("num_alloc_retries") if setting.device == "cuda" else None,

@@ -27,6 +27,7 @@ class Outcome:
     bits: str = ""
     called: str | None = None
     error: str | None = None
+    laid_aside: int = 0  # times, because memory ran out
 
     @property
     def key(self) -> str:
@@ -61,10 +62,7 @@ def in_engine(
     """All of them, as many at once as there are lanes."""
     found: list[Outcome] = []
 
-    def work(training: Training) -> Work:
-        mine = Outcome()
-        found.append(mine)
-
+    def work(training: Training, mine: Outcome) -> Work:
         def heard(epoch: Epoch) -> bool:
             if also:
                 also(epoch)
@@ -76,13 +74,21 @@ def in_engine(
         def noted(why: str) -> None:
             mine.called = why
 
-        return Work(training=training, heard=heard, ended=ended, noted=noted)
+        def again() -> Work:
+            mine.laid_aside += 1
+            mine.rows.clear()
+            return work(training, mine)
+
+        return Work(training=training, heard=heard, ended=ended, noted=noted, again=again)
 
     todo = iter(trainings)
 
     def take() -> Work | None:
         training = next(todo, None)
-        return work(training) if training else None
+        if training is None:
+            return None
+        found.append(Outcome())
+        return work(training, found[-1])
 
     run(lanes, take)
     return found
@@ -103,6 +109,7 @@ class Called:
 
     def __init__(self, lane: Lane) -> None:
         self.within, self.mark, self.capture = lane.within, lane.mark, lane.capture
+        self.retries, self.release = lane.retries, lane.release
 
 
 def made(device: str, count: int) -> list[Lane]:

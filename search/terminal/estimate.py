@@ -145,7 +145,7 @@ def mean_seconds(
         TrialsError: all of them.
     """
     from trainables.models.cost import flops
-    from trainables.trial.checkpointing import is_broken_device
+    from trainables.training.device_errors import is_broken_device
 
     kinds = {kind(config): config for config in configs}
     by_cost = sorted(kinds.values(), key=lambda config: flops(config, len(data.classes)))

@@ -1,6 +1,7 @@
 """Trials that take turns: as many as there are lanes, each a real trial with the rows of `train`."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,11 @@ from trainables.engine import slots
 from trainables.engine.lanes import Lane
 from trainables.engine.pieces import Beat, Pieces
 from trainables.training.definition import Training
+from trainables.training.device_errors import is_broken_device, is_out_of_memory, is_starved
 from trainables.training.loop import Course, Epoch
 
 PAUSE = 5e-5  # seconds, when every lane has enough to do
+IDLE = 1e-3  # seconds, when there is nothing to do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,64 +22,151 @@ class Work:
     """A trial, and who wants to know of it.
 
     Attributes:
-        heard: told of each epoch before the next one begins; whether to go on.
+        heard: told of each epoch before the next one begins; whether to go on, or None if `answer` knows later.
+        answer: asked until it says whether to go on; others train meanwhile.
+        on_batch: told now and then how many of the epoch's batches were given to the device.
         ended: told at the end, with the error if that was one.
+        again: the same trial from where it can go on, when memory ran out beside others; rows since then are told again.
         noted: told why the trial is not replayed but called.
         state, known: see `train`.
     """
 
     training: Training
-    heard: Callable[[Epoch], bool]
+    heard: Callable[[Epoch], bool | None]
+    answer: Callable[[], bool | None] = lambda: True
+    on_batch: Callable[[int, int], None] | None = None
     ended: Callable[[Exception | None], None] = lambda error: None
+    again: Callable[[], "Work"] | None = None
     noted: Callable[[str], None] = lambda why: None
     state: Mapping[str, Any] | None = None
     known: Mapping[int, float] | None = None
 
 
-def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
-    """Train what `take` hands out, a trial on each lane, until there is nothing more and all have ended.
+@dataclass
+class Slot:
+    """A lane, and what is on it now."""
 
-    An error of a trial ends that trial, and its Work is told.
+    lane: Lane
+    work: Work | None = None
+    turns: Iterator[Beat] | None = None
+
+    def begin(self, work: Work) -> None:
+        self.work, self.turns = work, turns(work, self.lane)
+
+    def turn(self) -> Beat | None:
+        """A bit of its work; None when it has ended."""
+        assert self.turns, "there is something on the lane"
+        with self.lane.within():
+            return next(self.turns, None)
+
+    def clear(self) -> None:
+        self.work = self.turns = None
+
+
+class Engine:
+    """Trains what `take` hands out, a trial on each lane.
+
+    Where memory runs out, the trial is laid aside, half as many train from then on, and when nothing else is left it is tried
+    alone; only then it is its error.
     """
-    running: list[Iterator[Beat] | None] = [None] * len(lanes)
-    is_more = True
-    while True:
-        was_given = False
-        for place, lane in enumerate(lanes):
-            if running[place] is None and is_more:
-                work = take()
-                is_more = work is not None
-                running[place] = turns(work, lane) if work else None
-            if current := running[place]:
-                with lane.within():
-                    beat = next(current, None)
-                was_given |= beat is not False
-                running[place] = current if beat is not None else None
-        if not is_more and not any(running):
-            return
-        if not was_given:
+
+    def __init__(self, lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
+        self.slots, self.most = [Slot(lane) for lane in lanes], len(lanes)
+        self._take, self._aside = take, deque[Work]()
+
+    @property
+    def running(self) -> int:
+        return sum(slot.turns is not None for slot in self.slots)
+
+    def run(self) -> None:
+        """Until there is nothing more and all have ended.
+
+        Raises:
+            RuntimeError: the device does not work any more.
+        """
+        while self.round() or self.running or self._aside:
+            pass
+
+    def serve(self, is_over: Callable[[], bool]) -> None:
+        """Until that is so, also while there is nothing to train.
+
+        Raises:
+            RuntimeError: the device does not work any more.
+        """
+        while not is_over():
+            self.round()
+            if not self.running:
+                time.sleep(IDLE)
+
+    def round(self) -> bool:
+        """A turn for each lane; whether there may be more trials."""
+        is_more, was_given = self._fill(), False
+        for slot in self.slots:
+            if slot.turns:
+                was_given |= self._turn(slot)
+        if self.running and not was_given:
             time.sleep(PAUSE)
+        return is_more
+
+    def _fill(self) -> bool:
+        """Put trials on the lanes that are free; whether there may be more of them."""
+        for slot in self.slots:
+            if slot.turns is None and self.running < self.most:
+                work = self._take()
+                if work is None:
+                    if self._aside and not self.running:
+                        slot.begin(self._aside.popleft())
+                    return False
+                slot.begin(work)
+        return True
+
+    def _turn(self, slot: Slot) -> bool:
+        """A turn for one lane; whether the device was given work, or a lane came free."""
+        try:
+            beat = slot.turn()
+        except Exception as error:
+            self._failed(slot, error)
+            return True
+        if beat is None:
+            slot.clear()
+        return beat is not False
+
+    def _failed(self, slot: Slot, error: Exception) -> None:
+        """End a trial by its error, or lay it aside."""
+        work, beside = slot.work, self.running - 1
+        assert work
+        slot.clear()
+        has_no_memory = is_out_of_memory(error) or is_starved(error)
+        if has_no_memory and beside and work.again:
+            self.most = max(1, (beside + 1) // 2)
+            self._aside.append(work.again())
+        elif is_broken_device(error) and not has_no_memory:
+            raise error
+        else:
+            work.ended(error)
+        error.__traceback__ = None  # it holds on to the memory of the trial
+        slot.lane.release()
+
+
+def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
+    """Train what `take` hands out until it has no more and all have ended. An error of a trial ends that trial alone."""
+    Engine(lanes, take).run()
 
 
 def turns(work: Work, lane: Lane) -> Iterator[Beat]:
-    """One trial, from its start to its end."""
-    error: Exception | None = None
-    try:
-        yield from trained(work, lane)
-    except Exception as found:
-        error = found
-    work.ended(error)
-
-
-def trained(work: Work, lane: Lane) -> Iterator[Beat]:
-    """Its epochs, each told before the next one begins."""
+    """One trial, from its start to its end: its epochs, each told before the next one begins."""
     course = Course(work.training, work.state, work.known, keeps_weights=True)
-    pieces, was_noted = Pieces(course, lane), False
-    for beat in slots.epochs(course, lane, pieces):
+    pieces = Pieces(course, lane)
+    for beat in slots.epochs(course, lane, pieces, work.on_batch):
         if not isinstance(beat, Epoch):
             yield beat
-        elif not work.heard(beat):
-            return
-        if pieces.eager and not was_noted:
-            was_noted = True
-            work.noted(pieces.eager)
+            continue
+        goes_on = work.heard(beat)
+        while goes_on is None:
+            yield False
+            goes_on = work.answer()
+        if not goes_on:
+            break
+    if pieces.eager:
+        work.noted(pieces.eager)
+    work.ended(None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from torch import Generator
 STREAMS = 32  # that torch has for a GPU; the next one it hands out is the first again
 
 Call = Callable[[], None]
+
+CAPTURING = threading.Lock()  # held while a graph is captured; other threads that use the device hold it too
 
 
 class Lane(Protocol):
@@ -27,6 +30,12 @@ class Lane(Protocol):
 
     def mark(self) -> Callable[[], bool]:
         """What tells whether all that was given so far is done."""
+
+    def retries(self) -> int:
+        """How often memory of the device was short so far, and was found after all."""
+
+    def release(self) -> None:
+        """Give memory that nothing uses back to the device."""
 
 
 class HostLane:
@@ -47,6 +56,12 @@ class HostLane:
 
     def mark(self) -> Callable[[], bool]:
         return lambda: True
+
+    def retries(self) -> int:
+        return 0
+
+    def release(self) -> None:
+        """An allocator of the host's does that by itself."""
 
 
 class StreamLane:
@@ -75,7 +90,7 @@ class StreamLane:
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
-        with without_collection():
+        with CAPTURING, without_collection():
             graph.capture_begin(pool=self._anchor.pool(), capture_error_mode="thread_local")
             try:
                 body()
@@ -103,6 +118,13 @@ class StreamLane:
         event = torch.cuda.Event()
         event.record(self.stream)
         return event.query
+
+    def retries(self) -> int:
+        found: int = torch.cuda.memory_stats().get("num_alloc_retries", 0)
+        return found
+
+    def release(self) -> None:
+        torch.cuda.empty_cache()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from trainables.engine.lanes import Call, Lane
 from trainables.seeds import derive
 from trainables.training.average import tensors
+from trainables.training.device_errors import is_out_of_memory, is_starved
 from trainables.training.loop import Course
 from trainables.training.optimizers import states
 
@@ -73,7 +74,7 @@ class Pieces:
 
     def _first(self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]]) -> Iterator[Beat]:
         """Call it, capture it, replay it from the same start and compare; what the call left is what stays."""
-        drawn = [self.course.step.images, self.course.step.dropout]
+        drawn, retries = [self.course.step.images, self.course.step.dropout], self.lane.retries()
         before = Moment(changing(), drawn)
         body()
         yield True
@@ -82,11 +83,13 @@ class Pieces:
         try:
             replay = self.lane.capture(body, after.drew_since(before))
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError):
+            if is_out_of_memory(error) or is_starved(error):
                 raise
             after.restore(now)
             self.eager = f"{key[0]}: {(str(error).splitlines() or ['it cannot be captured'])[0]}"
             return
+        if self.lane.retries() != retries:  # libraries that are refused memory take another algorithm, and say nothing
+            raise torch.OutOfMemoryError("memory was short while a graph was captured")
         before.restore(now)
         replay()
         again = Moment(now, drawn)

@@ -19,17 +19,21 @@ def chunks(sizes: list[int]) -> list[tuple[int, ...]]:
     return [tuple(sizes[first : first + every]) for first in range(0, len(sizes), every)]
 
 
-def epochs(course: Course, lane: Lane, pieces: Pieces | None = None) -> Iterator[Beat | Epoch]:
+def epochs(
+    course: Course, lane: Lane, pieces: Pieces, on_batch: Callable[[int, int], None] | None = None
+) -> Iterator[Beat | Epoch]:
     """The epochs that are left of a trial; between them, whether the lane was given work or has to be waited for.
+
+    Args:
+        on_batch: told how many of the epoch's batches were given to the device, after each piece.
 
     Raises:
         Diverged: see `train`.
     """
-    pieces = pieces or Pieces(course, lane)
     result = torch.zeros(4, dtype=torch.float64, pin_memory=course.report.is_cuda)
     for epoch in course.left:
         course.step.begin(epoch)
-        yield from paced(course, lane, pieces, epoch)
+        yield from paced(course, lane, pieces, epoch, on_batch)
         if course.average and epoch == 1:
             course.average.start()
         yield from pieces.evaluate()
@@ -38,11 +42,17 @@ def epochs(course: Course, lane: Lane, pieces: Pieces | None = None) -> Iterator
         yield course.result(epoch, result)
 
 
-def paced(course: Course, lane: Lane, pieces: Pieces, epoch: int) -> Iterator[Beat]:
+def paced(
+    course: Course, lane: Lane, pieces: Pieces, epoch: int, on_batch: Callable[[int, int], None] | None
+) -> Iterator[Beat]:
     """The training of an epoch, never more than AHEAD pieces in front of the device."""
     given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
+    done, batches = 0, len(course.step.sizes)
     for sizes in chunks(course.step.sizes):
         if len(given) == AHEAD:
             yield from until(given[0])
         yield from pieces.train(sizes, follows=course.average is not None and epoch > 1)
         given.append(lane.mark())
+        done += len(sizes)
+        if on_batch:
+            on_batch(done, batches)

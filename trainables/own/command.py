@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -70,7 +70,7 @@ class CommandRows(OwnRows):
     folder: Path = Path()
     until: int = 0
 
-    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[OwnEpoch]:
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[OwnEpoch]:
         """See Rows. The program is ended by SIGTERM, then by SIGKILL, when nobody wants its next row."""
         until, last = self.until or self.config["epochs"], 0
         if len(known) >= until:

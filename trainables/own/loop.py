@@ -9,7 +9,7 @@
 import io
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ class LoopRows(OwnRows):
 
     function: str = ""
 
-    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[OwnEpoch]:
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[OwnEpoch]:
         """See Rows. Global generators of random numbers are seeded first, so that no trial depends on the one before it."""
         train = code.named(self.function)
         seed_all(self.users_seed)

@@ -7,7 +7,7 @@ rows it would have given.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,7 +178,7 @@ def train(
     state: Mapping[str, Any] | None = None,
     known: Mapping[int, float] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
-) -> Iterator[Epoch]:
+) -> Generator[Epoch]:
     """Train for config["epochs"] epochs, or those that state leaves to do, and yield after each.
 
     Args:

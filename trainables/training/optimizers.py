@@ -62,6 +62,8 @@ def states(optimizer: Optimizer) -> dict[str, Tensor]:
 
 def rate_table(config: Mapping[str, Any], rates: list[float], epoch: int, steps: int) -> Tensor:
     """float32 (steps, groups): the learning rate of each group of weights at each step of an epoch, which counts from 1."""
+    if config["schedule"] == "constant":
+        return torch.tensor([rates]).repeat(steps, 1)
     factor = schedule(config)
     factors = [factor((epoch - 1 + step / steps) / config["epochs"]) for step in range(steps)]
     return torch.tensor([[rate * each for rate in rates] for each in factors])

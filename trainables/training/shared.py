@@ -1,5 +1,6 @@
 """What trials of one process share: the images on their device, and what follows from them and from the seed alone."""
 
+import copy
 import functools
 import warnings
 import weakref
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from trainables.config import MODELS
 from trainables.data.loading import Dataset, Split
+from trainables.models.layers.dropout import Dropout
 from trainables.models.networks import build
 from trainables.models.speed_net import Whitening
 from trainables.seeds import derive
@@ -35,7 +37,7 @@ class Shared:
     train: Resident
     val: Resident
     scale: tuple[Tensor, Tensor]
-    _weights: dict[Any, dict[str, Tensor]] = field(default_factory=dict)
+    _networks: dict[tuple[Any, ...], nn.Module] = field(default_factory=dict)
 
     def whiten(self, model: nn.Module) -> None:
         """Set what a network computes from its training images before it is trained; only speed_net has such a layer."""
@@ -54,20 +56,21 @@ class Shared:
         return filters
 
     def untrained(self, training: Training) -> nn.Module:
-        """The network of `untrained`, whose weights are drawn once for each architecture and seed and then kept."""
+        """The network of `untrained`, which is built once for each architecture and seed, kept, and copied.
+
+        What else a shipped network reads of its configuration is the probability of dropout; no weight depends on it.
+        """
         config = training.config
         if config["model"] not in MODELS:
             return untrained(training)
         key = (training.seed, config["model"], *(config[name] for name in MODELS[config["model"]]))
-        if key not in self._weights:
-            model = untrained(training)
-            self._weights[key] = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        if key not in self._networks:
+            self._networks[key] = untrained(training)
             wait(self.train[0].device)
-            return model
-        with torch.device("meta"):
-            model = build(config, len(training.data.classes))
-        model = model.to_empty(device=training.device).to(memory_format=torch.channels_last)
-        model.load_state_dict(self._weights[key])
+        model = copy.deepcopy(self._networks[key])
+        for module in model.modules():
+            if isinstance(module, Dropout):
+                module.p = config["dropout"]
         return model
 
 

@@ -4,6 +4,7 @@ The folder holds epochs.jsonl (the ledger), state-000007.pt with its sidecar, be
 and, after an error, error.txt. A row is committed before anyone hears of it; a state only saves time, so it may be older.
 """
 
+import contextlib
 import io
 import re
 import time
@@ -18,20 +19,15 @@ from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.training.definition import Training
+from trainables.training.device_errors import is_broken_device, is_out_of_memory, is_starved
 from trainables.training.loop import Diverged
 from trainables.trial import timing
 from trainables.trial.rows import NetworkRows, Passed, Rows, State, UsersError
 
 SAVE_EVERY = 10.0  # seconds between resume states
+SAVING = 0.2  # seconds that one may take, 2 % of that; where it takes longer, they come less often in proportion
 KEPT_STATES = 2  # the newest may be damaged, so there is one before it
-NO_MEMORY = (  # of a GPU, as libraries say it that were given none
-    "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED", "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
-    "unable to find an engine to execute this computation", "Unable to find a valid cuDNN algorithm",
-    "CUDA error: out of memory",
-)  # fmt: skip
 OF_A_USER = re.compile(r"/code/[0-9a-f]{16}/")  # a file of the user's, see trainables/own/code.py
-BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "NVIDIA driver")  # how torch begins what a driver reports
 
 
 def run(
@@ -81,7 +77,8 @@ def run(
         epochs = rows.epochs(state, known, on_batch)
         must_match = exact and rows.must_match
         try:
-            yield from commit_all(folder, rows, epochs, committed, state, until, must_match, stopping)
+            with contextlib.closing(epochs):
+                yield from commit_all(folder, rows, epochs, committed, state, until, must_match, stopping)
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
@@ -110,7 +107,7 @@ def commit_all(
 ) -> Generator[Record, None, None]:
     """Commit each epoch, save states in between and the outcome at the end."""
     last_row, saved_at, started = None, time.monotonic(), time.monotonic()
-    begun, last = started, None
+    begun, pause, last = started, SAVE_EVERY, None
     for epoch in epochs:
         row, last = epoch.metrics, epoch
         is_new, is_last = row["epoch"] > len(committed), row["epoch"] == rows.config["epochs"]
@@ -121,10 +118,12 @@ def commit_all(
         seconds = time.monotonic() - started
         timing.note(folder, timing.epoch_line(row["epoch"], seconds, rows.images, rows.device))
         is_pause = row["epoch"] == until and not is_last
-        is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
+        is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= pause
         if is_saved:
+            began_to_save = time.monotonic()
             save_state(folder, epoch, rows.id)
             saved_at = time.monotonic()
+            pause = SAVE_EVERY * max(1.0, (saved_at - began_to_save) / SAVING)
         if is_last:
             rows.trained(folder, epoch, time.monotonic() - begun)
         if is_new and not is_last:
@@ -222,18 +221,3 @@ def fail(folder: Path, error: Exception) -> None:
     where = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else str(getattr(error, "where", ""))
     end(folder, {"outcome": "failed", "error": f"{kind}: {first_line}", "where": where})
     durable.remove_states(folder)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """torch has a class for the memory of a GPU only; on the CPU its allocator says so in words."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
-
-
-def is_starved(error: Exception) -> bool:
-    """Whether a library of a GPU says that it had no memory: on a shared one the others had it."""
-    return any(words in str(error) for words in NO_MEMORY)
-
-
-def is_broken_device(error: Exception) -> bool:
-    """After such an error every further call on the GPU may fail: a fault of the machine, not of the configuration."""
-    return any(words in str(error) for words in BROKEN)

@@ -1,7 +1,7 @@
 """Where the rows of a trial come from: a network of ours that is trained on images, or training of the user's."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from trainables.trial.latency import latency
 
 State = Mapping[str, Any]
 OnBatch = Callable[[int, int], None]
+Source = Callable[..., Generator[Epoch]]  # with the arguments of `train`
 
 
 class Passed(Protocol):
@@ -56,7 +57,7 @@ class Rows(Protocol):
     def names(self) -> tuple[str, ...]:
         """The ids that a state of it may have."""
 
-    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[Passed]:
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[Passed]:
         """The epochs that a state leaves to do.
 
         Raises:
@@ -84,9 +85,10 @@ class UsersError(Exception):
 
 @dataclass(frozen=True)
 class NetworkRows:
-    """A network of ours that is trained on images."""
+    """A network of ours that is trained on images, by `train` or by what stands in for it."""
 
     training: Training
+    source: Source = train
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -116,8 +118,8 @@ class NetworkRows:
     def names(self) -> tuple[str, ...]:
         return self.training.names
 
-    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Iterator[Epoch]:
-        return train(self.training, state=state, known=known, on_batch=on_batch)
+    def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[Epoch]:
+        return self.source(self.training, state=state, known=known, on_batch=on_batch)
 
     def trained(self, folder: Path, last: Any, seconds: float) -> None:
         """Note the latency of one image."""

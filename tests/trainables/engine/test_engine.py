@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trainables.config import complete
-from trainables.engine.engine import Work, run
+from trainables.engine.engine import Engine, Work, run
 from trainables.engine.lanes import HostLane
 from trainables.training.definition import Training
 from trainables.training.loop import train
@@ -83,3 +83,134 @@ def test_a_trial_that_is_ended_and_continued_has_the_same_rows(toy, captures):
         for name, weight in state["model"].items():
             assert torch.equal(weight, whole[place]["model"][name])
     assert notes == []
+
+
+class Memory:
+    """A device that has no memory for one of the trials, the first `times` that it gets to the end of an epoch."""
+
+    def __init__(self, given, victim, times, error):
+        self.given, self.victim, self.times, self.error = given, victim, times, error
+        self.rows, self.errors, self.company = [[] for _ in given], [None for _ in given], []
+        self.todo = iter(range(len(given)))
+        self.engine = Engine([HostLane() for _ in given], self.take)
+
+    def take(self):
+        place = next(self.todo, None)
+        return None if place is None else self.work(place)
+
+    def work(self, place):
+        def heard(epoch):
+            if place == self.victim and self.times:
+                self.times -= 1
+                self.company.append(self.engine.running - 1)
+                raise self.error
+            self.rows[place].append(epoch.metrics)
+            return True
+
+        def ended(error):
+            self.errors[place] = error
+
+        def again():
+            self.rows[place].clear()
+            return self.work(place)
+
+        return Work(training=self.given[place], heard=heard, ended=ended, again=again)
+
+
+NO_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=["torch", "cuDNN"])
+def test_a_trial_without_memory_waits_and_half_as_many_train(toy, error):
+    given = trainings(toy, 4)
+    memory = Memory(given, victim=1, times=1, error=error)
+    memory.engine.run()
+    assert memory.engine.most == 2
+    assert memory.rows == alone(given)
+    assert memory.errors == [None] * 4
+
+
+def test_a_trial_without_memory_alone_is_to_blame(toy):
+    given = trainings(toy, 4)
+    memory = Memory(given, victim=1, times=9, error=NO_MEMORY[0])
+    memory.engine.run()
+    assert memory.company == [3, 0]
+    assert memory.errors == [None, NO_MEMORY[0], None, None]
+    assert [rows for place, rows in enumerate(memory.rows) if place != 1] == [
+        rows for place, rows in enumerate(alone(given)) if place != 1
+    ]
+
+
+def test_an_error_of_one_trial_is_its_own(toy):
+    given = trainings(toy, 3)
+    memory = Memory(given, victim=1, times=1, error=ValueError("shapes do not match"))
+    memory.engine.run()
+    assert isinstance(memory.errors[1], ValueError)
+    assert memory.rows[::2] == alone(given)[::2]
+
+
+@pytest.mark.parametrize("text", ["CUDA error: an illegal memory access", "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"])
+def test_a_broken_device_ends_the_engine(toy, text):
+    memory = Memory(trainings(toy, 2), victim=1, times=1, error=RuntimeError(text))
+    with pytest.raises(RuntimeError, match=text):
+        memory.engine.run()
+    assert memory.errors == [None, None], "no trial is blamed"
+
+
+class Different(HostLane):
+    """Its graphs have other numbers than the calls, as something that was frozen would have."""
+
+    def capture(self, body, generators):
+        def replay():
+            body()
+            for generator in generators:
+                torch.rand(1, generator=generator)
+
+        return replay
+
+
+class Refusing(HostLane):
+    def capture(self, body, generators):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+
+@pytest.mark.parametrize(
+    ("lane", "why"),
+    [(Different, "a replay had other numbers"), (Refusing, "operation not permitted when stream is capturing")],
+)
+def test_what_cannot_be_captured_is_called_beside_the_others(toy, lane, why):
+    """torch's global random state is as it was, for the process and for the other trials."""
+    given = trainings(toy, 3)
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    rows, _, notes = in_engine([HostLane(captures=True), lane(captures=True), HostLane()], given)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert rows == alone(given)
+    assert len(notes) == 1
+    assert why in notes[0]
+
+
+class Short(HostLane):
+    """Memory is short while something is captured, and found after all."""
+
+    tries = 0
+
+    def capture(self, body, generators):
+        self.tries += 1
+        return body
+
+    def retries(self):
+        return min(self.tries, 1)
+
+
+def test_a_graph_captured_while_memory_was_short_is_thrown_away(toy):
+    given = trainings(toy, 2)
+    lanes = [HostLane(captures=True), Short(captures=True)]
+    memory = Memory(given, victim=None, times=0, error=None)
+    memory.engine = Engine(lanes, memory.take)
+    memory.engine.run()
+    assert memory.engine.most == 1
+    assert memory.rows == alone(given)
