@@ -78,9 +78,17 @@ class Flags:
         None, SPACE, IDENTITY, "a run whose best points are tried right after the baseline", complete="runs"
     )
 
-    dataset: str = flag("auto", IMAGES, IDENTITY, "auto, digits, cifar10, cifar100 or folder:PATH", complete="datasets")
+    dataset: str = flag(
+        "auto", IMAGES, IDENTITY,
+        "auto, digits, cifar10, cifar100, folder:PATH, csv:PATH, npz:PATH, hf:PATH, torchvision:NAME or FILE.py:FUNCTION",
+        complete="datasets",
+    )  # fmt: skip
     data_dir: Path = flag(DATA_DIR, IMAGES, FREE, "where archives lie or are downloaded to")
-    skip_bad: bool = flag(False, IMAGES, IDENTITY, "leave out images of a folder that cannot be read")
+    skip_bad: bool = flag(False, IMAGES, IDENTITY, "leave out images that cannot be read")
+    group_by: str | None = flag(
+        None, IMAGES, IDENTITY,
+        "keep images of one group on one side: a column, or a part of the file's name as a regular expression",
+    )  # fmt: skip
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
 
     epochs: int | None = flag(

@@ -18,6 +18,7 @@ from trainables.cli import signals
 from trainables.cli.execution import check_choice, execute
 from trainables.cli.options import Command, Version, application, in_brackets, option, shown, with_examples
 from trainables.cli.paths import DATA_DIR
+from trainables.data.names import FORMS
 from trainables.errors import SpaceError, UsageError
 
 HELP = "Train one configuration without Ray, and print its validation metrics."
@@ -39,9 +40,12 @@ def own(name: str, **texts: str) -> Any:
 @app.command(cls=Command, help=with_examples(HELP, __doc__))
 def main(
     context: typer.Context,
-    dataset: Annotated[str, option("digits, cifar10, cifar100, folder:PATH or auto")] = "auto",
+    dataset: Annotated[str, option(", ".join(("auto", *FORMS)))] = "auto",
     data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
-    skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
+    skip_bad: Annotated[bool, option("leave out images that cannot be read", "--skip-bad")] = False,
+    group_by: Annotated[
+        str | None, option("keep images of one group on one side: a column, or a part of the file's name")
+    ] = None,
     fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
     model: Annotated[str | None, knob("model", ", ".join(settings.MODELS))] = None,
     depth: Annotated[
@@ -93,8 +97,8 @@ def main(
     try:
         train_single(
             out, config, dataset, data_dir,
-            skip_bad=skip_bad, fraction=fraction, seed=seed, precision=precision, threads=threads, device=device,
-            test=test, quiet=quiet,
+            skip_bad=skip_bad, group_by=group_by, fraction=fraction, seed=seed, precision=precision, threads=threads,
+            device=device, test=test, quiet=quiet,
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
         again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"

@@ -17,7 +17,7 @@ from search.run import local
 from search.run.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
-from trainables.data.names import FOLDER
+from trainables.data.names import ELSEWHERE
 
 
 def show(run: Run, trial: Trial, form: str) -> str:
@@ -133,5 +133,5 @@ def files(trial: Trial) -> list[tuple[str, int]]:
 def reproduce(run: Run, trial: Trial) -> str:
     """Trains it again and compares; a folder of images is named where this machine does not know its place."""
     command, name = commands.reproduce(run, trial, commands.shortest(run.folder)), commands.dataset(run)
-    is_known = not name.startswith(FOLDER) or "dataset" in local.known(run.folder)
+    is_known = ELSEWHERE not in name or "dataset" in local.known(run.folder)
     return command if is_known else f"{command} {shlex.join(['--dataset', one_line(name)])}"

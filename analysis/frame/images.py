@@ -7,7 +7,7 @@ from analysis.render import commands
 from search.run import local
 from search.run.ledger import Run
 from trainables.data import loading
-from trainables.data.names import FOLDER
+from trainables.data.names import ELSEWHERE, NAMED
 from trainables.errors import DataError, UsageError
 
 
@@ -18,11 +18,11 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
         dataset: as on the command line of a search; `auto` for the one that the run names.
 
     Raises:
-        UsageError: the run is of a folder of images, and where that lies is not known here.
+        UsageError: where the images lie is not known here.
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else loading.resolve(dataset, data_dir)[0]
-    cache = loading.prepare(name, data_dir, skip_bad=run.identity.skips_bad, progress=not quiet)
+    cache = loading.prepare(name, data_dir, progress=not quiet, **run.identity.reading)
     found, expected = loading.load(cache).fingerprint, run.identity.fingerprint
     if found != expected:
         raise DataError(
@@ -39,17 +39,19 @@ def load(run: Run, dataset: str, data_dir: Path) -> loading.Dataset:
 
 
 def recorded(run: Run) -> str:
-    """The data set that the run names; of a folder, where it was when the run was last trained on this machine.
+    """The data set that the run names; one with a place of its own where it was when the run was last trained on this machine.
 
     Raises:
-        UsageError: it is a folder, and where it lies is not known here.
+        UsageError: where it lies is not known here.
         DataError: it is not there any more.
     """
     name = commands.dataset(run)
-    if name.startswith(FOLDER):
-        if here := local.dataset(run.folder, run.identity.dataset_title):
-            return here
-        raise UsageError(
-            f"--dataset is missing: {run.name} was made with a folder of images. Name it: --dataset {name}."
-        )
-    return name
+    if run.identity.dataset in NAMED:
+        return name
+    if here := local.dataset(run.folder):
+        return here
+    if ELSEWHERE not in name:
+        return name
+    raise UsageError(
+        f"--dataset is missing: {run.name} was made with images that lie elsewhere. Name them: --dataset {name}."
+    )

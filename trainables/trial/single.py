@@ -36,6 +36,7 @@ def train_single(
     data_dir: Path,
     *,
     skip_bad: bool = False,
+    group_by: str | None = None,
     fraction: float,
     seed: int,
     precision: str,
@@ -53,7 +54,7 @@ def train_single(
     name, fallback = loading.resolve(dataset, data_dir)
     if fallback:
         print(fallback, file=sys.stderr)
-    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, progress=not quiet)
+    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, progress=not quiet)
     images = loading.load(cache, fraction=fraction)
     loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > per_class.SHOWN:
@@ -73,7 +74,9 @@ def train_single(
         training = Training(config, images, seed=seed, device=device, precision=arithmetic)
         follow(folder, training, quiet)
         print_validation(folder, images)
-        if test:
+        if test and not images.sizes["test"]:
+            print("note: there are no test images, so --test prints no score", file=sys.stderr)
+        elif test:
             print_test(folder, training, cache, is_kept=out is not None)
 
 

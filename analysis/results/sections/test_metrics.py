@@ -17,6 +17,10 @@ from trainables import written
 from trainables.data import census
 from trainables.training.metrics import macro_f1 as f1_of_present
 
+NO_TEST = (
+    "There are no test images, so the winner has no test score. Its value on the validation images flatters it, since it was "
+    "chosen by that."
+)
 FEW = 10  # classes up to which the table by class stands open
 
 
@@ -25,6 +29,8 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
     best = where.best
     if best is None:
         return ()
+    if not run.identity.sizes["test"]:
+        return Heading("The winner on the test split"), *paragraphs(NO_TEST)
     metrics = evaluation(run, int(best["index"]), int(best["best_epoch"]))
     heading, read = Heading("The winner on the test split"), f"The test split was read {plural(reads(run), 'time')}."
     if metrics is None:
