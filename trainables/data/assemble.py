@@ -139,7 +139,8 @@ def _groups(made: Splits, options: Options) -> Record:
     if not any(len(own.groups) for own in made.values()):
         return {}
     names = {split: set(own.groups) for split, own in made.items()}
-    shared = {split: len(names[split] & names["train"]) for split in names if split != "train"}
+    others = {"val": names["train"], "test": names["train"] | names["val"]}
+    shared = {split: len(names[split] & others[split]) for split in names if split != "train"}
     places = {
         split: np.unique(np.asarray(own.groups, dtype=object).astype(str), return_inverse=True)[1].tolist()
         for split, own in made.items() if split != "train"

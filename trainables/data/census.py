@@ -51,8 +51,8 @@ def mixed_groups(census: Record) -> list[str]:
     """Of groups that stand in two splits that the data set brings itself."""
     shared = census.get("groups", {}).get("shared", {})
     return [
-        f"{number:,} group{' stands' if number == 1 else 's stand'} among the {FULL_NAMES[split]} and the training images: what "
-        "is measured there was partly learned by heart. Keep the images of each group in one split."
+        f"{number:,} group{' stands' if number == 1 else 's stand'} among the {FULL_NAMES[split]} images and in another split: "
+        "what is measured there was partly learned by heart. Keep the images of each group in one split."
         for split, number in shared.items() if number
     ]  # fmt: skip
 
