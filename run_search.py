@@ -126,6 +126,7 @@ def settings_of(asked: Flags) -> "Settings":
     from search.run import plan
     from search.settings import Settings, gpus
     from search.stopping import rules
+    from trainables import objective
     from trainables.data import loading
 
     assert asked.space is not None, "main refuses a search without"
@@ -136,6 +137,7 @@ def settings_of(asked: Flags) -> "Settings":
         "space_name": asked.space, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
+        "objective": objective.named(asked.metric),
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)

@@ -15,6 +15,7 @@ from search.algorithms import table as algorithms
 from spaces import Scheduler
 from trainables.cli.paths import DATA_DIR
 from trainables.errors import UsageError
+from trainables.objective import METRICS
 
 
 class Kind(Enum):
@@ -93,6 +94,9 @@ class Flags:
 
     epochs: int | None = flag(
         None, TRAINING, TOTAL, "epochs per trial", unset="the space's", least=1, names=("--epochs", "--num-epochs")
+    )
+    metric: str = flag(
+        "accuracy", TRAINING, IDENTITY, f"what trials are judged by on the validation images: {', '.join(METRICS)}"
     )
     precision: str = flag("auto", TRAINING, IDENTITY, "auto, fp32 or bf16")
 

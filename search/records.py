@@ -140,6 +140,12 @@ class Identity(Recorded):
         return ({"skip_bad": True} if self.census.get("skipped") else {}) | ({"group_by": by} if by else {})
 
     @property
+    def groups(self) -> list[int]:
+        """The group of each validation image; nothing where each is one of its own."""
+        found: list[int] = self.census.get("groups", {}).get("val", [])
+        return found
+
+    @property
     def dataset_elsewhere(self) -> str:
         """The data set as it is named on a command line where it is not known where it lies."""
         if self.dataset in NAMED:
@@ -164,6 +170,7 @@ class Identity(Recorded):
             "precision": self.precision,
             "cpus_per_trial": self.threads,
             **self.reading,
+            **({"metric": self.objective.metric} if not self.objective.is_accuracy else {}),
             **({"set_": self.set} if self.set else {}),
         }
 

@@ -63,7 +63,7 @@ class Settings:
     allow_changes: bool = Flags.allow_changes
     set: tuple[str, ...] = ()  # what --set changed in the space
     warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
-    objective: Objective = ACCURACY  # no flag sets it yet
+    objective: Objective = ACCURACY
 
     def __post_init__(self) -> None:
         for field, known in (("algorithm", ALGORITHMS), ("precision", PRECISIONS)):

@@ -20,6 +20,7 @@ from trainables.cli.options import Command, Version, application, in_brackets, o
 from trainables.cli.paths import DATA_DIR
 from trainables.data.names import FORMS
 from trainables.errors import SpaceError, UsageError
+from trainables.objective import METRICS, named
 
 HELP = "Train one configuration without Ray, and print its validation metrics."
 
@@ -71,7 +72,9 @@ def main(
         float | None, knob("ema", "epochs over which the weights are averaged that are validated; 0 for none")
     ] = None,
     augment: Annotated[str | None, knob("augment", ", ".join(settings.AUGMENTATIONS))] = None,
+    class_weight: Annotated[str | None, knob("class_weight", ", ".join(settings.CLASS_WEIGHTS))] = None,
     epochs: Annotated[int | None, knob("epochs", "passes over the training images", "--epochs", "--num-epochs")] = None,
+    metric: Annotated[str, option(f"what the best epoch is chosen by: {', '.join(METRICS)}")] = "accuracy",
     seed: Annotated[int, option("seed of every random choice")] = 0,
     precision: Annotated[str, option("auto, fp32 or bf16")] = "auto",
     threads: Annotated[int, option("threads of torch on the CPU; part of what makes rows identical")] = 1,
@@ -91,6 +94,7 @@ def main(
     check_choice("device", device, ("auto", "cpu", "cuda"))
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
+    objective = named(metric)
     from trainables.trial.single import train_single  # torch loads here, after the arguments are known to be good
 
     signals.exit_when_asked()
@@ -98,7 +102,7 @@ def main(
         train_single(
             out, config, dataset, data_dir,
             skip_bad=skip_bad, group_by=group_by, fraction=fraction, seed=seed, precision=precision, threads=threads,
-            device=device, test=test, quiet=quiet,
+            device=device, test=test, quiet=quiet, objective=objective,
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
         again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"

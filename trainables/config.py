@@ -31,6 +31,7 @@ OPTIMIZERS: dict[str, Config] = {  # the knobs only this optimizer reads, with t
 }
 SCHEDULES = ("constant", "cosine", "onecycle")
 AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")
+CLASS_WEIGHTS = ("none", "balanced")
 LENGTH_DEPENDENT = ("cosine", "onecycle")  # schedules that know the number of epochs, so it cannot grow later
 
 DEFAULTS: Config = {  # read by every model; those of `python -m trainables`
@@ -45,9 +46,16 @@ DEFAULTS: Config = {  # read by every model; those of `python -m trainables`
     "label_smoothing": 0.0,
     "ema": 0.0,  # epochs over which the weights are averaged that are validated and kept; 0 for the weights as they are
     "augment": "standard",
+    "class_weight": "none",  # "balanced": in the loss each class counts as much as any other, however many images it has
     "epochs": 30,
 }
-CHOICES = {"model": tuple(MODELS), "optimizer": tuple(OPTIMIZERS), "schedule": SCHEDULES, "augment": AUGMENTATIONS}
+CHOICES = {
+    "model": tuple(MODELS),
+    "optimizer": tuple(OPTIMIZERS),
+    "schedule": SCHEDULES,
+    "augment": AUGMENTATIONS,
+    "class_weight": CLASS_WEIGHTS,
+}
 INTEGERS = {"depth": (1, 1202), "width": (1, 1 << 16), "batch_size": (2, 1 << 20), "epochs": (1, 1 << 20)}
 REALS = {  # smallest allowed, largest allowed, whether the smallest itself is
     "lr": (0.0, 1e12, False),
@@ -59,8 +67,13 @@ REALS = {  # smallest allowed, largest allowed, whether the smallest itself is
     "ema": (0.0, 1e12, True),
 }
 OWN_KEYS = ("depth", "width", "adamw_lr")  # of some model or optimizer
-NEUTRAL: Config = {"dropout": 0, "label_smoothing": 0, "ema": 0}  # optional knobs at the value at which they do nothing
-LATER = ("ema",)  # those that runs of schema 1 had no word for
+NEUTRAL: Config = {
+    "dropout": 0,
+    "label_smoothing": 0,
+    "ema": 0,
+    "class_weight": "none",
+}  # optional knobs at the value at which they do nothing
+LATER = ("ema", "class_weight")  # those that runs of schema 1 had no word for
 KEYS = (*DEFAULTS, *OWN_KEYS)
 MOST_BLOCKS = 16  # of an mlp or a convnet
 

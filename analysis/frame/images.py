@@ -6,9 +6,13 @@ from pathlib import Path
 from analysis.render import commands
 from search.run import local
 from search.run.ledger import Run
-from trainables.data import loading
+from trainables.data import cache, loading
+from trainables.data.cache import val_names
 from trainables.data.names import ELSEWHERE, NAMED
-from trainables.errors import DataError, UsageError
+from trainables.data.sources.base import Options, find
+from trainables.errors import DataError, ExpectedError, UsageError
+
+__all__ = ["at_hand", "cache_of", "load", "recorded", "val_names"]
 
 
 def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> Path:
@@ -22,20 +26,34 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else loading.resolve(dataset, data_dir)[0]
-    cache = loading.prepare(name, data_dir, progress=not quiet, **run.identity.reading)
-    found, expected = loading.load(cache).fingerprint, run.identity.fingerprint
+    folder = loading.prepare(name, data_dir, progress=not quiet, **run.identity.reading)
+    found, expected = loading.load(folder).fingerprint, run.identity.fingerprint
     if found != expected:
         raise DataError(
             f"other images: {name}: fingerprint {found[:12]}, but {run.name} was made with {expected[:12]}. "
             "Name its data set with --dataset."
         )
     print(f"images: {name}, fingerprint {found[:12]} as recorded", file=sys.stderr)
-    return cache
+    return folder
 
 
 def load(run: Run, dataset: str, data_dir: Path) -> loading.Dataset:
     """Training and validation images of a run, as `cache_of` finds them."""
     return loading.load(cache_of(run, dataset, data_dir), fraction=run.identity.fraction)
+
+
+def at_hand(run: Run) -> Path | None:
+    """The folder of decoded images, if it lies where this machine had it; nothing is said, fetched or decoded."""
+    data_dir = local.known(run.folder).get("data_dir")
+    if data_dir is None:
+        return None
+    try:
+        wanted = find(recorded(run), Options(Path(data_dir), **run.identity.reading))
+        folder = cache.find(wanted.name, wanted.key, Path(data_dir))
+        is_same = folder is not None and cache.read_meta(folder)["fingerprint"] == run.identity.fingerprint
+    except ExpectedError:
+        return None
+    return folder if is_same else None
 
 
 def recorded(run: Run) -> str:

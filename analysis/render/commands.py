@@ -40,6 +40,7 @@ def train_again(run: Run, trial: Trial) -> str:
     setup = {"dataset": dataset(run), "fraction": identity.fraction, "seed": trial.seed}
     setup |= {"threads": identity.threads, "precision": identity.precision}
     setup |= identity.reading
+    setup |= {} if identity.objective.is_accuracy else {"metric": identity.objective.metric}
     return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup)])
 
 

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
     "data/split", "hardware/precision", "models/layers/dropout", "models/layers/kernels", "models/layers/normpool",
-    "models/networks", "objective", "seeds", "training/augmentations", "training/average", "training/definition",
-    "training/loop", "training/muon", "training/optimizers", "training/schedules", "training/step",
+    "models/networks", "objective", "seeds", "training/augmentations", "training/average", "training/class_metrics",
+    "training/definition", "training/loop", "training/muon", "training/optimizers", "training/schedules", "training/step",
 )  # fmt: skip
 READ = ("annotation", "returns", "type_comment", "type_params")  # fields of a syntax tree that nothing is computed with
 OF_GIT = (  # where a shell or a hook says that another repository lies

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from trainables.config import NEUTRAL
 from trainables.data.loading import Dataset, Split
 from trainables.models.networks import Whitening, build
-from trainables.objective import Objective
+from trainables.objective import ACCURACY, Objective
 from trainables.seeds import derive
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
+from trainables.training.class_metrics import measure
 from trainables.training.definition import Training
 from trainables.training.optimizers import Optimizer, make_optimizer
 from trainables.training.schedules import learning_rate
@@ -125,7 +126,7 @@ def train(
     for epoch in range(1 + (state["epoch"] if state else 0), config["epochs"] + 1):
         metrics = {"epoch": epoch} | train_epoch(step, average, epoch, on_batch)
         logits = predict_resident(judged, val_set[0], scale, training.precision)
-        metrics |= val_metrics(logits, val_set[1]) | {"lr": learning_rate(config, epoch - 1)}
+        metrics |= val_metrics(logits, val_set[1], objective) | {"lr": learning_rate(config, epoch - 1)}
         if not np.isfinite([metrics["train_loss"], metrics["val_loss"]]).all():
             raise Diverged(epoch)
         value = (known or {}).get(epoch, metrics[objective.column])
@@ -165,12 +166,16 @@ def train_epoch(
     return {"train_loss": loss, "train_accuracy": accuracy}
 
 
-def val_metrics(logits: Tensor, labels: Tensor) -> Metrics:
-    """Loss and accuracy of logits (N, C)."""
-    return {
+def val_metrics(logits: Tensor, labels: Tensor, objective: Objective = ACCURACY) -> Metrics:
+    """Loss and accuracy of logits (N, C), and what the objective is if it is neither."""
+    predicted, column = logits.argmax(1), objective.column
+    found = {
         "val_loss": F.cross_entropy(logits, labels).item(),
-        "val_accuracy": (logits.argmax(1) == labels).double().mean().item(),
+        "val_accuracy": (predicted == labels).double().mean().item(),
     }
+    if column not in found:
+        found[column] = measure(column, labels.cpu().numpy(), predicted.cpu().numpy(), logits.shape[1])
+    return found
 
 
 def predict(model: nn.Module, images: np.ndarray, data: Dataset, device: str, precision: str) -> np.ndarray:

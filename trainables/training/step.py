@@ -6,6 +6,7 @@ changes from step to step (but for the size of an epoch's last batch), and trial
 the step is called; on a GPU it can be called, or captured once for each size of batch and replayed.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from trainables.config import NEUTRAL
 from trainables.models.layers.dropout import Dropout
 from trainables.seeds import derive
 from trainables.training.augmentations import Batch, augment
@@ -41,6 +43,7 @@ class Step:
     ) -> None:
         self.training, self.model, self.optimizer, self.train_set = training, model, optimizer, train_set
         self.scale, self.update = scale, plain_step(optimizer)
+        self.weights = class_weights(training.config, train_set[1], len(training.data.classes))
         device, count, groups = train_set[0].device, len(train_set[1]), optimizer.param_groups
         self.sizes = batch_sizes(count, training.config["batch_size"])
         self.order, self.places = (torch.arange(size, device=device) for size in (count, max(self.sizes)))
@@ -76,7 +79,7 @@ class Step:
         batch = augment(config["augment"], images, labels, *self.scale, self.images)
         with autocast(images.device, self.training.precision):
             logits = self.model(batch.images)
-        loss = mixed_loss(logits.float(), batch, config["label_smoothing"])
+        loss = mixed_loss(logits.float(), batch, config["label_smoothing"], self.weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.update()
@@ -96,12 +99,31 @@ def batch_sizes(count: int, batch_size: int) -> list[int]:
     return [*sizes[:-2], sizes[-2] + 1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
 
 
-def mixed_loss(logits: Tensor, batch: Batch, label_smoothing: float) -> Tensor:
-    """Mean cross-entropy against both labels of each image by their weight."""
+def class_weights(config: Mapping[str, Any], labels: Tensor, classes: int) -> Tensor | None:
+    """What an image of each class counts in the loss, float32 (classes,); none where all count alike.
+
+    Balanced: in inverse proportion to the class's number of images, so that over all training images the mean is 1.
+    """
+    if config.get("class_weight", NEUTRAL["class_weight"]) == NEUTRAL["class_weight"]:
+        return None
+    counts = torch.bincount(labels, minlength=classes)
+    return (len(labels) / (counts > 0).sum() / counts.clamp(min=1)).float()
+
+
+def weighted_loss(logits: Tensor, labels: Tensor, label_smoothing: float, weights: Tensor | None) -> Tensor:
+    """Cross-entropy of each image, float (N,), times what its class counts."""
+    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
+    return loss if weights is None else loss * weights.index_select(0, labels)
+
+
+def mixed_loss(logits: Tensor, batch: Batch, label_smoothing: float, weights: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy against both labels of each image by their weight, and by that of their classes if these have any."""
+    if batch.weight is None and weights is not None:
+        return weighted_loss(logits, batch.labels, label_smoothing, weights).mean()
     if batch.weight is None:
         return F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
-    first = F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing, reduction="none")
-    second = F.cross_entropy(logits, batch.others, label_smoothing=label_smoothing, reduction="none")
+    first = weighted_loss(logits, batch.labels, label_smoothing, weights)
+    second = weighted_loss(logits, batch.others, label_smoothing, weights)
     return (batch.weight * first + (1 - batch.weight) * second).mean()
 
 

@@ -203,12 +203,13 @@ def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None
 
 
 def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
-    """Weights and validation predictions of the best epoch."""
-    predicted = best.predicted.numpy()
+    """Weights and validation predictions of the best epoch, and the labels, so that these can be judged without the images."""
+    predicted, kind = best.predicted.numpy(), np.min_scalar_type(len(data.classes))
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        predicted=predicted.astype(np.min_scalar_type(len(data.classes))),
+        predicted=predicted.astype(kind),
+        labels=data.val.labels.astype(kind),
         correct=predicted == data.val.labels,
         epoch=best.epoch,
     )

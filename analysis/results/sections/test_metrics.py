@@ -15,7 +15,8 @@ from search.run.confirmation import SOURCE, is_complete
 from search.run.ledger import Run
 from trainables import written
 from trainables.data import census
-from trainables.training.metrics import macro_f1 as f1_of_present
+from trainables.objective import MACRO_F1
+from trainables.training.class_metrics import MEASURES
 
 NO_TEST = (
     "There are no test images, so the winner has no test score. Its value on the validation images flatters it, since it was "
@@ -75,6 +76,8 @@ def overall(metrics: dict[str, Any]) -> Table:
     counts = images_of(metrics)
     if census.is_lopsided(counts):
         rows.append(("always the most common class of the test split", f"{percent(census.majority(counts))} %"))
+    if "balanced_accuracy" in metrics:
+        rows.append(("balanced accuracy", f"{percent(metrics['balanced_accuracy'])} %"))
     rows += [("macro F1", macro_f1(metrics, counts)), ("images", count(images))]
     return Table(("metric", "value"), tuple(rows), "lr")
 
@@ -89,7 +92,8 @@ def macro_f1(metrics: dict[str, Any], counts: list[int]) -> str:
     absent = counts.count(0)
     if not absent:
         return f"{metrics['macro_f1']:.4f}"
-    value = f1_of_present(np.array(metrics["confusion_matrix"]))
+    matrix = np.array(metrics["confusion_matrix"])
+    value = MEASURES[MACRO_F1.column](matrix.diagonal(), matrix.sum(1), matrix.sum(0))
     return (
         f"{value:.4f} (over {count(len(counts) - absent)} of {count(len(counts))} classes: the others have no images)"
     )
