@@ -49,6 +49,8 @@ OF_IMAGES = (
     "dataset",
     "data_dir",
     "skip_bad",
+    "group_by",
+    "metric",
     "fraction",
     "precision",
     "max_params",
@@ -135,6 +137,7 @@ def settings_of(asked: Flags) -> "Settings":
     from search.run import plan
     from search.settings import Settings, gpus
     from search.stopping import rules
+    from trainables import objective
 
     assert asked.space is not None, "main refuses a search without"
     texts = tuple(asked.set_ or ())
@@ -145,7 +148,7 @@ def settings_of(asked: Flags) -> "Settings":
         "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
-        "objective": space.objective, "code": given.code,
+        "objective": space.objective if space.is_own else objective.named(asked.metric), "code": given.code,
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
     for key in rules.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
@@ -177,7 +180,9 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
 
     space = settings.space
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
-    cache = loading.prepare(dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=not asked.quiet)
+    cache = loading.prepare(
+        dataset, asked.data_dir, skip_bad=asked.skip_bad, group_by=asked.group_by, progress=not asked.quiet
+    )
     if limit := asked.max_params or space.max_params:
         space = replace(space, max_params=limit, classes=len(loading.load(cache).classes))
     for line in spaces.warnings(space):

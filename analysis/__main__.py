@@ -8,6 +8,7 @@
     python -m analysis export mlp_random-digits my-network
     python -m analysis predict my-network photo.png
     python -m analysis report mlp_random-digits
+    python -m analysis suspects mlp_random-digits
     python -m analysis verify lr_sweep-digits
     python -m analysis watch lr_sweep-digits
     python -m analysis mirror lr_sweep-digits --to tensorboard --to optuna
@@ -19,10 +20,10 @@ them, printed only. stdout is only the result.
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +33,9 @@ from search.flags import Flags
 from trainables.cli.execution import check_choice, execute, tell
 from trainables.cli.options import Command, Version, application, option, with_examples
 from trainables.errors import DataError, DeniedError, RunError, UsageError
+
+if TYPE_CHECKING:
+    from analysis.cli.selection import Selection
 
 FORMATS = ("md", "csv", "json")
 RunsDir = Annotated[Path, option("where the runs lie")]
@@ -62,6 +66,7 @@ def leaderboard(
     sort: Sort = None,
     top: Top = None,
     columns: Columns = None,
+    metric: Annotated[str | None, option("rank by another metric than the search did; prints only")] = None,
     stale: Annotated[bool, option("only say whether results.md is what the ledger says", "--stale")] = False,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> int:
@@ -79,6 +84,9 @@ def leaderboard(
 
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = list(dict.fromkeys(across_runs.find(name, runs_dir).resolve() for name in runs))
+    if metric is not None:
+        remeasured(folders, metric, format, asked)
+        return 0
     if stale:
         old = [folder for folder in folders if files.is_stale(ledger.read(folder))]
         tell("".join(f"stale: {folder / 'results.md'}\n" for folder in old))
@@ -91,6 +99,21 @@ def leaderboard(
         if where:
             write_if_allowed(lambda: files.write_files(found[0], where, ask))
     return 0
+
+
+def remeasured(folders: Sequence[Path], metric: str, format: str, asked: "Selection") -> None:
+    """Print the ranking of runs by another metric than their searches went by."""
+    from analysis.cli import selection
+    from analysis.frame import remeasured
+    from analysis.results import across_runs
+    from search.run import ledger
+    from trainables.objective import named
+
+    found = [remeasured.by(ledger.read(folder), named(metric)) for folder in folders]
+    for _, told in found:
+        tell(f"note: {told}\n", sys.stderr)
+    runs = [run for run, _ in found]
+    tell(across_runs.show(runs, format) if asked.is_everything else selection.listed(runs, format, asked))
 
 
 def write_if_allowed(write: Callable[[], object]) -> None:
@@ -221,6 +244,29 @@ def predict(
     tell(text)
     if refused:
         raise DataError("; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""))
+
+
+@command()
+def suspects(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)],
+    format: Form = "md",
+    runs_dir: RunsDir = Flags.runs_dir,
+) -> None:
+    """List validation images that all good networks take for the same other class: probably wrong labels."""
+    check_choice("format", format, FORMATS)
+    from analysis.cli import suspects
+    from analysis.diagnostics.suspects import find
+    from analysis.frame import images
+    from analysis.ranking.standing import stand
+    from analysis.results import across_runs
+    from search.run import ledger
+
+    found = ledger.read(across_runs.find(run, runs_dir))
+    cache = images.at_hand(found)
+    if cache is None:
+        tell("note: the images are not where they were, so their names are not known here\n", sys.stderr)
+    names = images.val_names(cache) if cache else []
+    tell(suspects.listed(find(found, stand(found)), found.identity.classes, names, format))
 
 
 @command()

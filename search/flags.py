@@ -15,6 +15,7 @@ from search.algorithms import table as algorithms
 from spaces import Scheduler
 from trainables.cli.paths import DATA_DIR
 from trainables.errors import UsageError
+from trainables.objective import METRICS
 
 
 class Kind(Enum):
@@ -80,13 +81,24 @@ class Flags:
         None, SPACE, IDENTITY, "a run whose best points are tried right after the baseline", complete="runs"
     )
 
-    dataset: str = flag("auto", IMAGES, IDENTITY, "auto, digits, cifar10, cifar100 or folder:PATH", complete="datasets")
+    dataset: str = flag(
+        "auto", IMAGES, IDENTITY,
+        "auto, digits, cifar10, cifar100, folder:PATH, csv:PATH, npz:PATH, hf:PATH, torchvision:NAME or FILE.py:FUNCTION",
+        complete="datasets",
+    )  # fmt: skip
     data_dir: Path = flag(DATA_DIR, IMAGES, FREE, "where archives lie or are downloaded to")
-    skip_bad: bool = flag(False, IMAGES, IDENTITY, "leave out images of a folder that cannot be read")
+    skip_bad: bool = flag(False, IMAGES, IDENTITY, "leave out images that cannot be read")
+    group_by: str | None = flag(
+        None, IMAGES, IDENTITY,
+        "keep images of one group on one side: a column, or a part of the file's name as a regular expression",
+    )  # fmt: skip
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
 
     epochs: int | None = flag(
         None, TRAINING, TOTAL, "epochs per trial", unset="the space's", least=1, names=("--epochs", "--num-epochs")
+    )
+    metric: str = flag(
+        "accuracy", TRAINING, IDENTITY, f"what trials are judged by on the validation images: {', '.join(METRICS)}"
     )
     precision: str = flag("auto", TRAINING, IDENTITY, "auto, fp32 or bf16")
 

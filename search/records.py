@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, get_args, get_origin
 
 from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
+from trainables.data.names import ELSEWHERE, FOLDER, NAMED
 from trainables.errors import RunError
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective, OwnObjective
@@ -168,9 +169,23 @@ class Identity(Recorded):
         return run / CODE / self.own_code if self.own_code else None
 
     @property
-    def skips_bad(self) -> bool:
-        """Whether the images are those that were left after --skip-bad."""
-        return bool(self.census.get("skipped"))
+    def reading(self) -> Record:
+        """How the images were read: those of the flags --skip-bad and --group-by that did something."""
+        by = self.census.get("groups", {}).get("by")
+        return ({"skip_bad": True} if self.census.get("skipped") else {}) | ({"group_by": by} if by else {})
+
+    @property
+    def groups(self) -> list[int]:
+        """The group of each validation image; nothing where each is one of its own."""
+        found: list[int] = self.census.get("groups", {}).get("val", [])
+        return found
+
+    @property
+    def dataset_elsewhere(self) -> str:
+        """The data set as it is named on a command line where it is not known where it lies."""
+        if self.dataset in NAMED:
+            return self.dataset
+        return str(self.census.get("dataset", f"{FOLDER}{ELSEWHERE}{self.dataset_title}"))
 
     def flags(self) -> Record:
         """The flags of class identity that lead to this identity; of early stopping only those that its rule reads.
@@ -189,7 +204,8 @@ class Identity(Recorded):
             **rules.flags(self.scheduler),
             **images,
             "cpus_per_trial": self.threads,
-            **({"skip_bad": True} if self.skips_bad else {}),
+            **self.reading,
+            **({"metric": self.objective.metric} if not self.objective.is_accuracy else {}),
             **({"set_": self.set} if self.set else {}),
         }
 

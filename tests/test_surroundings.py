@@ -19,7 +19,7 @@ from search.run import identity
 from trainables.cli import paths
 from trainables.cli.execution import as_shell
 from trainables.data import cache
-from trainables.data.names import folder_of
+from trainables.data.names import place
 from trainables.errors import DeniedError, UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def test_without_a_home_the_cache_lies_beside_the_data_or_nowhere(
 @pytest.mark.parametrize("text", ["~nosuchuser/x", "~nosuchuser"])
 def test_a_home_that_nobody_knows_is_one_line(text: str) -> None:
     with pytest.raises(UsageError, match=f"no home folder: {text}: .* or ./{text}"):
-        folder_of(f"folder:{text}")
+        place(f"folder:{text}")
     with pytest.raises(UsageError, match="no home folder"):
         as_shell(f"--runs-dir={text}")
 
@@ -86,7 +86,7 @@ def test_a_home_that_nobody_knows_is_one_line(text: str) -> None:
 def test_a_tilde_without_any_home_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     homeless(monkeypatch)
     with pytest.raises(UsageError, match="no home folder: ~/x"):
-        folder_of("folder:~/x")
+        place("folder:~/x")
     assert paths.expanded("/a/~/x") == "/a/~/x"
 
 

@@ -20,21 +20,34 @@ from trainables.cli import knobs, signals
 from trainables.cli.execution import check_choice, execute
 from trainables.cli.options import Version, application, option, with_examples
 from trainables.cli.paths import DATA_DIR
+from trainables.data.names import FORMS
 from trainables.errors import SpaceError, UsageError
+from trainables.objective import METRICS, named
 
 HELP = "Train one configuration without Ray, and print its validation metrics."
 
-FIRST = ("context", "dataset", "data_dir", "skip_bad", "fraction")  # parameters that stand before the hyperparameters
+FIRST = (
+    "context",
+    "dataset",
+    "data_dir",
+    "skip_bad",
+    "group_by",
+    "fraction",
+)  # parameters that stand before the hyperparameters
 
 app = application(add_completion=False)
 
 
 def main(
     context: typer.Context,
-    dataset: Annotated[str, option("digits, cifar10, cifar100, folder:PATH or auto")] = "auto",
+    dataset: Annotated[str, option(", ".join(("auto", *FORMS)))] = "auto",
     data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
-    skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
+    skip_bad: Annotated[bool, option("leave out images that cannot be read", "--skip-bad")] = False,
+    group_by: Annotated[
+        str | None, option("keep images of one group on one side: a column, or a part of the file's name")
+    ] = None,
     fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
+    metric: Annotated[str, option(f"what the best epoch is chosen by: {', '.join(METRICS)}")] = "accuracy",
     seed: Annotated[int, option("seed of every random choice")] = 0,
     precision: Annotated[str, option("auto, fp32 or bf16")] = "auto",
     threads: Annotated[int, option("threads of torch on the CPU; part of what makes rows identical")] = 1,
@@ -54,14 +67,15 @@ def main(
     check_choice("device", device, ("auto", "cpu", "cuda"))
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
+    objective = named(metric)
     from trainables.trial.single import train_single  # torch loads here, after the arguments are known to be good
 
     signals.exit_when_asked()
     try:
         train_single(
             out, config, dataset, data_dir,
-            skip_bad=skip_bad, fraction=fraction, seed=seed, precision=precision, threads=threads, device=device,
-            test=test, quiet=quiet,
+            skip_bad=skip_bad, group_by=group_by, fraction=fraction, seed=seed, precision=precision, threads=threads,
+            device=device, test=test, quiet=quiet, objective=objective,
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
         again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"

@@ -12,7 +12,7 @@ from typing import Any
 
 from trainables.errors import SpaceError
 from trainables.parts import named
-from trainables.parts.bounds import between
+from trainables.parts.bounds import Bounds, between
 from trainables.parts.family import AUGMENT, FAMILIES, LOSS, MODEL, OPTIMIZER, SCHEDULE, built_in
 from trainables.parts.signature import Knob, Signature
 from trainables.suggestions import closest as closest
@@ -35,10 +35,16 @@ MODELS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS, LOSSES = (
 CHOICES = {key: tuple(built_in(family)) for key, family in FAMILIES.items()}
 ORDER = (
     "model", "optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "dropout", "label_smoothing", "ema",
-    "augment", "epochs", "loss",
+    "augment", "class_weight", "epochs", "loss",
 )  # fmt: skip
-NEUTRAL: Config = {"dropout": 0, "label_smoothing": 0, "ema": 0, "loss": LOSS.default}  # knobs where they do nothing
-LATER = ("ema",)  # those that runs of schema 1 had no word for
+NEUTRAL: Config = {
+    "dropout": 0,
+    "label_smoothing": 0,
+    "ema": 0,
+    "class_weight": "none",
+    "loss": LOSS.default,
+}  # knobs where they do nothing
+LATER = ("ema", "class_weight")  # those that runs of schema 1 had no word for
 
 
 Readers = dict[str, list[Knob]]  # by the name of a knob, what each part that has one says about it
@@ -150,7 +156,7 @@ def check_value(key: str, value: Any, own: Readers | None = None) -> None:
 
 def widest(whose: list[Knob]) -> Knob:
     """A knob that takes whatever lies between the least and the largest value of several."""
-    limits = [knob.bounds for knob in whose if knob.bounds]
+    limits = [knob.bounds for knob in whose if isinstance(knob.bounds, Bounds)]
     if len(limits) < 2 or len(limits) < len(whose):
         return whose[0]
     low, high = min(each.low for each in limits), max(each.high for each in limits)

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from operator import itemgetter
 from typing import Any, Self
 
-from trainables.errors import RunError
+from trainables.config import unknown
+from trainables.errors import RunError, UsageError
 from trainables.files.durable import Record
 
 MODES = ("max", "min")
@@ -41,6 +42,11 @@ class Objective:
 
     def __str__(self) -> str:
         return self.column
+
+    @property
+    def metric(self) -> str:
+        """Its name on a command line."""
+        return self.column.removeprefix("val_")
 
     def record(self) -> Record:
         """As it is written into run.json."""
@@ -118,4 +124,20 @@ class OwnObjective(Objective):
 
 
 ACCURACY = Objective()
+BALANCED_ACCURACY = Objective("val_balanced_accuracy")  # the mean over the classes of the accuracy of each
+MACRO_F1 = Objective("val_macro_f1", "max", "decimals")  # the mean over the classes of the F1 of each
 LOSS = Objective("val_loss", "min", "decimals")
+METRICS = {  # by their name on a command line
+    "accuracy": ACCURACY, "balanced_accuracy": BALANCED_ACCURACY, "macro_f1": MACRO_F1, "loss": LOSS,
+}  # fmt: skip
+
+
+def named(metric: str) -> Objective:
+    """The objective of a metric.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if metric not in METRICS:
+        raise UsageError(unknown("metric", metric, METRICS))
+    return METRICS[metric]

@@ -11,8 +11,8 @@ MINUS = "−"
 
 
 def name(objective: Objective) -> str:
-    """accuracy, or loss."""
-    return objective.column.removeprefix("val_").replace("_", " ")
+    """accuracy, loss, or macro F1."""
+    return objective.metric.replace("_", " ").replace("f1", "F1")
 
 
 def several(objective: Objective) -> str:

@@ -17,7 +17,7 @@ from search.run import local
 from search.run.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
-from trainables.data.names import FOLDER
+from trainables.data.names import ELSEWHERE
 
 
 def show(run: Run, trial: Trial, form: str) -> str:
@@ -136,5 +136,5 @@ def reproduce(run: Run, trial: Trial) -> str:
     if not run.identity.has_images:
         return command
     name = commands.dataset(run)
-    is_known = not name.startswith(FOLDER) or "dataset" in local.known(run.folder)
+    is_known = ELSEWHERE not in name or "dataset" in local.known(run.folder)
     return command if is_known else f"{command} {shlex.join(['--dataset', one_line(name)])}"

@@ -56,6 +56,8 @@ def members(run: Run, size: int) -> list[Trial]:
     """The best finished trials, all with their weights."""
     if size < 2:
         raise UsageError(f"--ensemble must be at least 2, but got {size}.")
+    if not run.identity.sizes["test"]:
+        raise RunError(f"no test images: {run.folder}: an ensemble has nothing to be scored on. Leave out --ensemble.")
     if not is_complete(run):
         raise RunError(f"not complete: {run.folder}: the best are not known yet. {next_step.of_run(run)}")
     ranked = page.rank(run)

@@ -6,9 +6,13 @@ from pathlib import Path
 from analysis.render import commands
 from search.run import local
 from search.run.ledger import Run
-from trainables.data import loading
-from trainables.data.names import FOLDER
-from trainables.errors import DataError, UsageError
+from trainables.data import cache, loading
+from trainables.data.cache import val_names
+from trainables.data.names import ELSEWHERE, NAMED
+from trainables.data.sources.base import Options, find
+from trainables.errors import DataError, ExpectedError, UsageError
+
+__all__ = ["at_hand", "cache_of", "load", "recorded", "val_names"]
 
 
 def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> Path:
@@ -18,19 +22,19 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
         dataset: as on the command line of a search; `auto` for the one that the run names.
 
     Raises:
-        UsageError: the run is of a folder of images, and where that lies is not known here.
+        UsageError: where the images lie is not known here.
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else loading.resolve(dataset, data_dir)[0]
-    cache = loading.prepare(name, data_dir, skip_bad=run.identity.skips_bad, progress=not quiet)
-    found, expected = loading.load(cache).fingerprint, run.identity.fingerprint
+    folder = loading.prepare(name, data_dir, progress=not quiet, **run.identity.reading)
+    found, expected = loading.load(folder).fingerprint, run.identity.fingerprint
     if found != expected:
         raise DataError(
             f"other images: {name}: fingerprint {found[:12]}, but {run.name} was made with {expected[:12]}. "
             "Name its data set with --dataset."
         )
     print(f"images: {name}, fingerprint {found[:12]} as recorded", file=sys.stderr)
-    return cache
+    return folder
 
 
 def load(run: Run, dataset: str, data_dir: Path) -> loading.Dataset:
@@ -38,18 +42,34 @@ def load(run: Run, dataset: str, data_dir: Path) -> loading.Dataset:
     return loading.load(cache_of(run, dataset, data_dir), fraction=run.identity.fraction)
 
 
+def at_hand(run: Run) -> Path | None:
+    """The folder of decoded images, if it lies where this machine had it; nothing is said, fetched or decoded."""
+    data_dir = local.known(run.folder).get("data_dir")
+    if data_dir is None:
+        return None
+    try:
+        wanted = find(recorded(run), Options(Path(data_dir), **run.identity.reading))
+        folder = cache.find(wanted.name, wanted.key, Path(data_dir))
+        is_same = folder is not None and cache.read_meta(folder)["fingerprint"] == run.identity.fingerprint
+    except ExpectedError:
+        return None
+    return folder if is_same else None
+
+
 def recorded(run: Run) -> str:
-    """The data set that the run names; of a folder, where it was when the run was last trained on this machine.
+    """The data set that the run names; one with a place of its own where it was when the run was last trained on this machine.
 
     Raises:
-        UsageError: it is a folder, and where it lies is not known here.
+        UsageError: where it lies is not known here.
         DataError: it is not there any more.
     """
     name = commands.dataset(run)
-    if name.startswith(FOLDER):
-        if here := local.dataset(run.folder, run.identity.dataset_title):
-            return here
-        raise UsageError(
-            f"--dataset is missing: {run.name} was made with a folder of images. Name it: --dataset {name}."
-        )
-    return name
+    if run.identity.dataset in NAMED:
+        return name
+    if here := local.dataset(run.folder):
+        return here
+    if ELSEWHERE not in name:
+        return name
+    raise UsageError(
+        f"--dataset is missing: {run.name} was made with images that lie elsewhere. Name them: --dataset {name}."
+    )

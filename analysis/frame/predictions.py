@@ -9,11 +9,15 @@ Array = np.ndarray
 
 
 class Predictions(NamedTuple):
-    """Which images were right, (images,), and the class of each, (images,), after which epoch."""
+    """Which images were right, the class each was taken for, after which epoch, and their labels; arrays (images,).
+
+    Trials of old have kept no labels.
+    """
 
     correct: Array
     predicted: Array
     epoch: int
+    labels: Array | None = None
 
 
 def read(folder: Path) -> Predictions:
@@ -24,6 +28,7 @@ def read(folder: Path) -> Predictions:
     """
     try:
         with np.load(folder / "val.npz") as arrays:
-            return Predictions(arrays["correct"], arrays["predicted"], int(arrays["epoch"]))
+            labels = arrays["labels"] if "labels" in arrays.files else None
+            return Predictions(arrays["correct"], arrays["predicted"], int(arrays["epoch"]), labels)
     except Exception as error:  # a damaged archive raises a dozen kinds, down to "encrypted, password required"
         raise ValueError(str(error)) from error

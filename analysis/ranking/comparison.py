@@ -6,32 +6,44 @@ rows are looked at afterwards. The cost stays that of a few rows: the first EXAC
 image, and of any other pair the two counts alone bound the p-value from above.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis.frame import predictions, valued
-from analysis.ranking import statistics
+from analysis.ranking import resampling, statistics
 from analysis.ranking.statistics import LEVEL, Array
+from trainables.training.class_metrics import MEASURES
 
 PAIRED, UNPAIRED, COUNTS, SEEDS = "paired", "unpaired", "counts", "seeds"  # how a row was compared with the first
 ALLOWING = "allowing"  # likewise: over images, allowing for another seed
+RESAMPLED, LOST = "resampled", "lost"  # likewise: by drawing the images again; not at all, as predictions are not kept
 OF_CONFIGURATIONS = {SEEDS, ALLOWING}  # the others compare trained networks
 EXACT = 100  # rows that are compared image by image; all that a table shows are among them
 
 
-def compare(ranked: pd.DataFrame, images: int) -> pd.DataFrame:
+def compare(ranked: pd.DataFrame, images: int, groups: Sequence[int] = ()) -> pd.DataFrame:
     """ranked, one trained network a row, with an interval for each value and comparisons on the same images.
 
-    Both count the images that are right, so rows with another objective than accuracy have neither.
+    Of accuracies both count the images that are right. Of another metric of classes, and where images come in groups, which
+    these counts take for independent ones, they follow from drawing images or groups again. Of a loss there are none.
+
+    Args:
+        groups: the group of each validation image, if there are any.
 
     Columns: `low` and `high` of the 95 % interval (over images), `p_value` of the comparison with the first row (adjusted
     over all pairs), `test` (empty where nothing is compared), `tied` (the best itself, and every finished row that is not
     shown to be worse), `first_place` and `last_place` (where a row may stand among the finished ones; empty where that is
     not known), and `discordant`: how many images only one of row and best gets right (empty where that is not known).
     """
-    if not valued.objective_of(ranked).is_accuracy:
+    objective = valued.objective_of(ranked)
+    if objective.column in MEASURES and (len(groups) or not objective.is_accuracy):
+        return compare_draws(
+            ranked, images, resampling.Units(np.array(groups)) if len(groups) else resampling.each(images)
+        )
+    if not objective.is_accuracy:
         return leave(ranked.assign(low=np.nan, high=np.nan, discordant=np.nan))
     hits = (valued.values(ranked) * images).round().to_numpy()
     low, high = statistics.wilson(hits, images)
@@ -48,6 +60,28 @@ def compare(ranked: pd.DataFrame, images: int) -> pd.DataFrame:
     only_one[exact] = np.where(paired[:1], wins[:1] + wins[:, :1].T, np.nan)[0] if len(exact) else []
     bounded = ranked.assign(low=low, high=high, discordant=only_one)
     return call(bounded, exact, raw, rest, tests, Bounds(counts, exact, images))
+
+
+def compare_draws(ranked: pd.DataFrame, images: int, units: resampling.Units) -> pd.DataFrame:
+    """ranked, one trained network a row, compared on the same draws of images or of groups of them."""
+    objective, finished = valued.objective_of(ranked), ranked[ranked["status"] == "finished"]
+    near = (np.arange(len(finished)) < resampling.MOST) | (finished["source"] == "baseline").to_numpy()
+    rows = finished[near]
+    kept = [
+        resampling.answers(folder, epoch, value, objective, images)
+        for folder, epoch, value in zip(rows["folder"], rows["best_epoch"], valued.values(rows), strict=True)
+    ]
+    known = np.array([own is not None for own in kept], bool)
+    drawn = np.array([resampling.values(own, objective, units) for own in kept if own is not None])
+    exact, low, high = np.flatnonzero(near)[known], np.full(len(ranked), np.nan), np.full(len(ranked), np.nan)
+    ranked = ranked.assign(discordant=np.nan)
+    if not len(exact) or exact[0] != 0:
+        return leave(ranked.assign(low=low, high=high))
+    low[exact], high[exact] = zip(*map(resampling.interval, drawn), strict=True)
+    raw = resampling.p_values(drawn, valued.values(finished).to_numpy()[exact], units.number)
+    tests = np.full(len(finished), LOST, dtype=object)
+    tests[exact] = RESAMPLED
+    return call(ranked.assign(low=low, high=high), exact, raw, np.ones(len(finished)), tests)
 
 
 def allow_for_seeds(ranked: pd.DataFrame, images: int, moved: tuple[float, float]) -> pd.DataFrame:

@@ -59,18 +59,19 @@ def stand(run: Run) -> Standing:
     everything = dataframe.load([run])
     everything.insert(0, "group", [key_of(trial.config) for trial in dataframe.planned(run)])
     is_fresh = everything["source"] == confirmation.SOURCE
-    trials = comparison.compare(row_order.rank(everything[~is_fresh]), run.identity.val_images)
+    images, groups = run.identity.val_images, run.identity.groups
+    trials = comparison.compare(row_order.rank(everything[~is_fresh]), images, groups)
     if run.totals.seeds == 1:
-        board = trials = best_interval.best_network(trials, run.identity.val_images, stops=stops_early(run))
+        board = trials = best_interval.best_network(trials, images, stops=stops_early(run)) if not groups else trials
     else:
         board = replicates.configurations(trials, run.totals.seeds)
         trials = replicates.in_their_order(trials, board)
     confirmed = confirm(run, everything[is_fresh], board)
-    fresh = comparison.compare(row_order.rank(everything[is_fresh]), run.identity.val_images)
+    fresh = comparison.compare(row_order.rank(everything[is_fresh]), images, groups)
     fresh = fresh.sort_values("index").assign(rank=None, tied=None)
     moved = moved_by_seeds(confirmed, fresh)
-    if moved and run.totals.seeds == 1:
-        board = trials = comparison.allow_for_seeds(trials, run.identity.val_images, moved)
+    if moved and run.totals.seeds == 1 and not groups:
+        board = trials = comparison.allow_for_seeds(trials, images, moved)
     best = confirmation.winner(run)
     keys = dataframe.varied(everything, [run])
     return Standing(trials, board, fresh, confirmed, keys, None if best is None else best.index)

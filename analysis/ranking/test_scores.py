@@ -36,7 +36,7 @@ def evaluation(run: Run, index: int, best_epoch: int) -> Record | None:
 
 
 def test_winner(run: Run, cache: Path) -> None:
-    """Score the winner of a complete run on the test split, once: the same weights are never evaluated again.
+    """Score the winner of a complete run on the test split, if there is one, once: the same weights are never evaluated again.
 
     Args:
         cache: folder of the decoded data set that the run was trained on.
@@ -46,7 +46,7 @@ def test_winner(run: Run, cache: Path) -> None:
         StorageError: the record cannot be written; the test split stays closed.
     """
     trial = confirmation.winner(run)
-    if trial is None or not is_complete(run):
+    if trial is None or not is_complete(run) or not run.identity.sizes["test"]:
         return
     if not (trial.folder / "best.json").exists():
         print(WITHOUT_WEIGHTS, file=sys.stderr)

@@ -9,10 +9,9 @@ from analysis.render.markdown import one_line
 from search.flags import OF_A_RULE, Flags
 from search.run.ledger import Run, Trial
 from search.settings import usual_name
-from trainables.data.names import NAMED
 
 FIRST = ("space", "dataset", "epochs", "name", "num_samples", "algo", "seed", "seeds")  # in a command, as it reads best
-LAST = ("skip_bad", "set_")  # in a command, whatever was added to it
+LAST = ("skip_bad", "group_by", "set_")  # in a command, whatever was added to it
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:
@@ -31,9 +30,8 @@ def flag(key: str, value: Any) -> list[str]:
 
 
 def dataset(run: Run) -> str:
-    """The data set as it is named on the command line; where a folder of images lies is not known to a run."""
-    name = run.identity.dataset
-    return name if name in NAMED else f"folder:/path/to/{run.identity.dataset_title}"
+    """The data set as it is named on the command line; where images of the user's own lie is not known to a run."""
+    return run.identity.dataset_elsewhere
 
 
 def train_again(run: Run, trial: Trial) -> str:
@@ -41,7 +39,8 @@ def train_again(run: Run, trial: Trial) -> str:
     identity = run.identity
     setup = {"dataset": dataset(run), "fraction": identity.fraction, "seed": trial.seed}
     setup |= {"threads": identity.threads, "precision": identity.precision}
-    setup |= {"skip_bad": True} if identity.skips_bad else {}
+    setup |= identity.reading
+    setup |= {} if identity.objective.is_accuracy else {"metric": identity.objective.metric}
     return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup)])
 
 

@@ -24,6 +24,7 @@ from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered
 from analysis.render.markdown import NOTHING, count, one_line, plural, setting
+from analysis.report import pictures_of
 from analysis.results import page as results
 from analysis.results.across_runs import all_records
 from analysis.results.sections.explanation import over_images
@@ -88,6 +89,7 @@ def page(run: Run) -> str:
 {rendered(found.above, run.folder)}
 {trials(where, rows, times, network_cost.front(where.board, where.trials))}
 {rendered((*reading(run, where, plots), *found.below), run.folder)}
+{pictures_of.suspects(run, where)}
 </main>
 <script type="application/json" id="data">{embedded(values(run, rows, where.keys))}</script>
 <script>{script}</script>

@@ -142,8 +142,10 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
     rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
     ranked = row_order.rank(rows.drop(columns="rank"))
     if set(ranked["seeds_asked"]) <= {1}:
-        images, stops = runs[0].identity.val_images, any(stops_early(run) for run in runs)
-        return best_interval.best_network(comparison.compare(ranked, images), images, stops=stops)
+        images, groups = runs[0].identity.val_images, runs[0].identity.groups
+        compared = comparison.compare(ranked, images, groups)
+        stops = any(stops_early(run) for run in runs)
+        return compared if groups else best_interval.best_network(compared, images, stops=stops)
     return compare_seeds(ranked, standings)
 
 

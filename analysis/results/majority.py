@@ -11,7 +11,9 @@ from analysis.ranking.standing import Standing
 from analysis.render.markdown import cut, percent, plural
 from analysis.results.sections.leaderboard import chance
 from search.run.ledger import Run
+from trainables import written
 from trainables.data import census
+from trainables.training.class_metrics import MEASURES
 
 
 class Majority(NamedTuple):
@@ -81,6 +83,8 @@ def known_of_class(best: pd.Series, place: int, right: int, images: int) -> int 
 
 def sentence(run: Run, where: Standing) -> str:
     """For the answer, where the accuracy should not stand alone."""
+    if not run.identity.objective.is_accuracy:
+        return by_metric(run, where)
     found = majority(run, where)
     if found is None or not found.matters:
         return ""
@@ -89,6 +93,23 @@ def sentence(run: Run, where: Standing) -> str:
     beaten = "" if found.is_beaten else ", and the best network is not shown to do better"
     right = f"is right about {percent(found.share)} % of these images{beaten}."
     return f"Always saying the most common class, {cut(found.name)}, {right}"
+
+
+def by_metric(run: Run, where: Standing) -> str:
+    """The same for another metric of classes, where these are lopsided."""
+    counts, objective = np.array(run.identity.census.get("counts", {}).get("val", [])), run.identity.objective
+    if (
+        where.best is None
+        or objective.column not in MEASURES
+        or not len(counts)
+        or not census.is_lopsided(counts.tolist())
+    ):
+        return ""
+    is_said = np.arange(len(counts)) == int(np.argmax(counts))
+    value = float(MEASURES[objective.column](counts * is_said, counts, counts.sum() * is_said))
+    name = run.identity.classes[int(np.argmax(counts))]
+    reached = f"a {written.name(objective)} of {written.value(objective, value)}"
+    return f"Always saying the most common class, {cut(name)}, has {reached}."
 
 
 def check(run: Run, where: Standing) -> tuple[bool, str] | None:

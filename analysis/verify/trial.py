@@ -100,7 +100,10 @@ def read_trial(
     trial = TrialFiles(record["id"], id_now, folder, is_confirmation, objective=objective)
     read_ledger(evidence, trial, asked)
     for line in trial.rows:
-        (check_own_row if trial.is_own else check_row)(evidence, line, images)
+        if trial.is_own:
+            check_own_row(evidence, line, images)
+        else:
+            check_row(evidence, line, images, trial.objective)
     if not is_held:
         check_states(evidence, trial)
     if not is_held and not trial.is_own:
@@ -154,9 +157,9 @@ def read_row(evidence: Evidence, trial: TrialFiles, line: Line) -> None:
     trial.rows.append(Line(line.where, line.record | {"epoch": expected}))
 
 
-def check_row(evidence: Evidence, line: Line, images: int) -> None:
-    """The metrics of one epoch: nothing but them, and values that they can have."""
-    for key in line.record.keys() - ROW.keys():
+def check_row(evidence: Evidence, line: Line, images: int, objective: Objective) -> None:
+    """The metrics of one epoch and what they are judged by: nothing but them, and values that they can have."""
+    for key in line.record.keys() - ROW.keys() - {objective.column}:
         evidence.wrong(line.where, f"{key} does not belong into a ledger")
     for key in ("train_accuracy", "val_accuracy"):
         if not 0 <= line.record[key] <= 1:
@@ -233,13 +236,15 @@ def check_predictions(evidence: Evidence, trial: TrialFiles, images: int) -> Non
             evidence.wrong(where, "missing, although the trial finished")
         return
     try:
-        correct, predicted, epoch = predictions.read(trial.folder)
+        correct, predicted, epoch, labels = predictions.read(trial.folder)
     except ValueError as error:
         evidence.wrong(where, f"cannot be read: {error}")
         return
     best = {row["epoch"]: row["val_accuracy"] for row in trial.bests()}
     if correct.dtype != np.bool_ or not correct.shape == predicted.shape == (images,):
         evidence.wrong(where, f"not a true or false and a class for each of {images} images")
+    elif labels is not None and not (labels.shape == (images,) and ((labels == predicted) == correct).all()):
+        evidence.wrong(where, "its labels say that other images are right")
     elif epoch not in best:
         evidence.wrong(where, f"of epoch {epoch}, but the best is {sorted(best)}")
     elif abs(float(correct.mean()) - best[epoch]) > 1e-9 and epoch not in timing.repeated(trial.folder):

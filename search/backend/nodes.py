@@ -9,6 +9,7 @@ from typing import Any
 from search.faults.machine import Fault
 from search.settings import Settings
 from trainables.data import loading
+from trainables.data.names import canonical
 from trainables.errors import DataError, ExpectedError, RayError, StorageError
 from trainables.hardware import memory
 
@@ -27,6 +28,7 @@ class Asked:
     data_dir: Path
     fingerprint: str  # of the images; empty if there are none
     skip_bad: bool = False
+    group_by: str | None = None
 
 
 def environment() -> dict[str, Any]:
@@ -49,7 +51,9 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     (run / "ray" / "word").write_text(word)
     images = "" if settings.space.is_own else loading.load(settings.cache).fingerprint
     paths = [path.resolve() for path in (run, settings.cache, settings.data_dir)]
-    asked = Asked(paths[0], word, paths[1], settings.dataset, paths[2], images, settings.skip_bad)
+    asked = Asked(
+        paths[0], word, paths[1], canonical(settings.dataset), paths[2], images, settings.skip_bad, settings.group_by
+    )
     for name, fault in answers(asked, check):
         if fault:
             raise Fault(fault.kind, f"node {name}: {fault.message}").error()
@@ -118,7 +122,12 @@ def answer_of(run: Path, word: str, name: str) -> Path:
 def prepare(asked: Asked) -> None:
     """Have the images in the same place as the node of the search has them, and the same ones."""
     there = asked.cache if (asked.cache / "meta.json").exists() else None
-    there = there or loading.prepare(asked.dataset, asked.data_dir, skip_bad=asked.skip_bad, progress=False).resolve()
+    there = (
+        there
+        or loading.prepare(
+            asked.dataset, asked.data_dir, skip_bad=asked.skip_bad, group_by=asked.group_by, progress=False
+        ).resolve()
+    )
     if there != asked.cache:
         raise DataError(f"the images lie in {there}: not in {asked.cache}, as on the first node. Share that folder.")
     if loading.load(there).fingerprint != asked.fingerprint:

@@ -24,8 +24,8 @@ SOURCES = ("search", "trainables")  # what a commit must hold to be that of a ru
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
     "data/split", "hardware/precision", "models/layers/dropout", "models/layers/kernels", "models/layers/normpool",
     "models/networks", "objective", "parts/calling", "seeds", "training/augmentations", "training/average",
-    "training/definition", "training/loop", "training/losses", "training/optimizers", "training/own_metrics",
-    "training/own_random", "training/schedules", "training/step",
+    "training/class_metrics", "training/definition", "training/loop", "training/losses", "training/optimizers",
+    "training/own_metrics", "training/own_random", "training/schedules", "training/shared", "training/step",
 )  # fmt: skip
 PARTS = (
     "models",

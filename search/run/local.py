@@ -6,7 +6,7 @@ It may be deleted: then a folder of images has to be named again.
 import contextlib
 from pathlib import Path
 
-from trainables.data.names import FOLDER, folder_of
+from trainables.data import names
 from trainables.errors import DataError, ExpectedError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -18,15 +18,15 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
     """Remember where the images of a run are.
 
     Args:
-        dataset: resolved: of a folder of images its path is kept.
+        dataset: resolved: of images with a place of their own that is kept.
         data_dir: where archives lie and the cache lies beside.
 
     Raises:
         StorageError: the disk refused.
     """
     record = {"data_dir": str(data_dir.absolute())}
-    if dataset.startswith(FOLDER):
-        record["dataset"] = f"{FOLDER}{folder_of(dataset)}"
+    if dataset not in names.NAMED:
+        record["dataset"] = names.canonical(dataset)
     if known(run) == record:
         return
     durable.write_json(run / FILE, record)
@@ -35,7 +35,7 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
 
 
 def known(run: Path) -> Record:
-    """What is remembered: `data_dir`, and `dataset` for a folder of images; nothing if it is lost or damaged."""
+    """What is remembered: `data_dir`, and `dataset` for images of the user's own; nothing if it is lost or damaged."""
     try:
         record = durable.read_json(run / FILE)
     except ExpectedError:
@@ -43,21 +43,20 @@ def known(run: Path) -> Record:
     return {key: value for key, value in record.items() if isinstance(value, str)}
 
 
-def dataset(run: Path, title: str) -> str | None:
-    """folder:PATH of the images that a run was last trained on here; none if that is not known.
-
-    Args:
-        title: what the run calls its images.
+def dataset(run: Path) -> str | None:
+    """The images that a run was last trained on here, with their place; none if that is not known.
 
     Raises:
         DataError: they are not there any more.
     """
     name = known(run).get("dataset", "")
-    if not name.startswith(FOLDER):
+    try:
+        names.form(name)
+    except DataError:
         return None
-    if not folder_of(name).is_dir():
+    if names.has_place(name) and not names.place(name).exists():
         raise DataError(
-            f"images are gone: {folder_of(name)}: {run.name} was trained on them. Say where they are now: "
-            f"--dataset folder:/path/to/{title}."
+            f"images are gone: {names.place(name)}: {run.name} was trained on them. Say where they are now: "
+            f"--dataset {names.elsewhere(name)}."
         )
-    return str(name)
+    return name

@@ -8,7 +8,7 @@ from search.run import identity, ledger
 from search.run.resume import names
 from search.settings import Settings, usual_name
 from trainables.data.loading import Dataset
-from trainables.data.names import FOLDER
+from trainables.data.names import has_place
 from trainables.errors import ExpectedError
 
 
@@ -19,7 +19,7 @@ def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings,
     in nothing else is the same search. Of others the line alone says that they are there.
     """
     folder = settings.runs_dir / settings.run_name
-    if settings.name or not settings.dataset.startswith(FOLDER) or (folder / "run.json").exists():
+    if settings.name or not has_place(settings.dataset) or (folder / "run.json").exists():
         return settings, ""
     asked = identity.describe(settings, images, on_gpu)
     found = dict(on_the_same_images(settings, asked))

@@ -60,7 +60,7 @@ def find(runs_dir: Path, name: str) -> Path:
 
 
 def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
-    """Where archives, cache and a folder of images lie, as far as this machine knows and nothing else was given.
+    """Where archives, cache and images lie, as far as this machine knows and nothing else was given.
 
     Raises:
         UsageError: it does not know where the folder lies.
@@ -70,12 +70,11 @@ def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
     found: Record = {"data_dir": Path(data_dir)} if data_dir and Path(data_dir).is_dir() else {}
     if not identity.has_images or identity.dataset in NAMED or "dataset" in given:
         return found
-    title = identity.dataset_title
-    dataset = local.dataset(folder, title)
+    dataset = local.dataset(folder)
     if dataset is None:
         raise UsageError(
-            f"--dataset is missing: {folder.name} is of the images called {title}, and where they lie is not known here. "
-            f"Add --dataset folder:/path/to/{title}."
+            f"--dataset is missing: {folder.name} is of the images called {identity.dataset_title}, and where they lie is "
+            f"not known here. Add --dataset {identity.dataset_elsewhere}."
         )
     return found | {"dataset": dataset}
 

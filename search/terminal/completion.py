@@ -24,9 +24,9 @@ def files(incomplete: str) -> list[str]:
 
 
 def datasets() -> list[str]:
-    from trainables.data.names import FOLDER, NAMED
+    from trainables.data.names import FORMS, FUNCTION
 
-    return ["auto", *NAMED, FOLDER]
+    return ["auto", *(form.removesuffix("PATH").removesuffix("NAME") for form in FORMS if form != FUNCTION)]
 
 
 def runs(ctx: Any, incomplete: str) -> list[str]:

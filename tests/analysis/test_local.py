@@ -70,13 +70,13 @@ def test_results_md_is_the_same_on_every_machine(folder: Path) -> None:
 def test_a_path_of_any_bytes_comes_back(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     local.keep(tmp_path, f"folder:{tmp_path / name}", tmp_path)
-    assert local.dataset(tmp_path, "x") == f"folder:{tmp_path / name}"
+    assert local.dataset(tmp_path) == f"folder:{tmp_path / name}"
 
 
 def test_what_has_a_name_of_its_own_has_no_path_and_nothing_is_written_twice(tmp_path: Path) -> None:
     local.keep(tmp_path, "digits", tmp_path / "data")
     assert local.known(tmp_path) == {"data_dir": str(tmp_path / "data")}
-    assert local.dataset(tmp_path, "digits") is None
+    assert local.dataset(tmp_path) is None
     before = (tmp_path / local.FILE).stat().st_mtime_ns
     local.keep(tmp_path, "digits", tmp_path / "data")
     assert (tmp_path / local.FILE).stat().st_mtime_ns == before

@@ -10,15 +10,16 @@ from trainables.cli.execution import execute
 from trainables.cli.options import Command, Version, application, option
 from trainables.cli.paths import DATA_DIR
 from trainables.data.loading import load, prepare, resolve
+from trainables.data.names import FORMS
 from trainables.errors import DataError
 
 
-def _main(dataset: str, data_dir: Path, skip_bad: bool) -> None:
+def _main(dataset: str, data_dir: Path, skip_bad: bool, group_by: str | None) -> None:
     """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
     name, fallback = resolve(dataset, data_dir)
     if fallback:
         raise DataError(fallback)
-    folder = prepare(name, data_dir, skip_bad=skip_bad, thorough=True)
+    folder = prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, thorough=True)
     images = load(folder)
     sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
     print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")
@@ -29,12 +30,15 @@ app = application(add_completion=False)
 
 @app.command(cls=Command, help="Fetch, verify and decode a data set, so that searches and trials find it ready.")
 def prepare_one(
-    dataset: Annotated[str, typer.Argument(help="digits, cifar10, cifar100 or folder:PATH")],
+    dataset: Annotated[str, typer.Argument(help=", ".join(FORMS))],
     data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
-    skip_bad: Annotated[bool, option("leave out images of a folder that cannot be read", "--skip-bad")] = False,
+    skip_bad: Annotated[bool, option("leave out images that cannot be read", "--skip-bad")] = False,
+    group_by: Annotated[
+        str | None, option("keep images of one group on one side: a column, or a part of the file's name")
+    ] = None,
     version: Version = False,
 ) -> None:
-    _main(dataset, data_dir, skip_bad)
+    _main(dataset, data_dir, skip_bad, group_by)
 
 
 if __name__ == "__main__":

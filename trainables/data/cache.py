@@ -4,6 +4,7 @@
         train.npy  train-labels.npy          images uint8 (N, 32, 32, 3), labels int64 (N,); the split is already made
         val.npy    val-labels.npy
         test.npy   test-labels.npy           opened only by load_test, and when the folder is written or checked
+        val-names.json                       what each validation image is called, if its source says so
         meta.json                            name, classes, mean and std of train, fingerprint, sizes, hashes and census
 
 A folder appears whole or not at all: it is written under another name, made durable, and renamed. One lock for all of
@@ -26,10 +27,10 @@ from trainables.errors import DataError, RunError
 from trainables.files import durable
 from trainables.files.lock import exclusive
 
-VERSION = 2  # of the format and of every decoder; a new one leaves old folders unused
+VERSION = 3  # of the format and of every decoder; a new one leaves old folders unused
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
-META = "meta.json"
+META, VAL_NAMES = "meta.json", "val-names.json"
 FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files", "census"}
 
 Meta = dict[str, Any]
@@ -40,6 +41,7 @@ class Written(NamedTuple):
 
     classes: tuple[str, ...]
     source: Meta | None = None  # of the census: what only the source knows
+    val_names: list[str] | None = None  # what each validation image is called, the same wherever the data set lies
 
 
 Write = Callable[[Path], Written]
@@ -128,6 +130,15 @@ def open_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
+def val_names(folder: Path) -> list[str]:
+    """What each validation image is called; nothing if its source has no names, or they are lost."""
+    try:
+        names = durable.read_json(folder / VAL_NAMES)["names"]
+    except (RunError, KeyError):
+        return []
+    return names if isinstance(names, list) else []
+
+
 def save_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:
     file, offset = begin_split(folder, split, labels)
     with file.open("r+b") as array:
@@ -179,7 +190,10 @@ def _build(folder: Path, name: str, write: Write) -> Path:
     temporary = folder.with_name(f".{folder.name}.tmp")
     temporary.mkdir()
     try:
-        _write_meta(temporary, name, write(temporary))
+        written = write(temporary)
+        if written.val_names:
+            durable.write_json(temporary / VAL_NAMES, {"names": written.val_names})
+        _write_meta(temporary, name, written)
         for file in FILES:
             _sync(temporary / file)
         if folder.exists():  # and damaged, or it would have been found

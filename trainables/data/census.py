@@ -23,7 +23,8 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], cl
     Args:
         images: uint8 (N, 32, 32, 3) of each split.
         labels: int64 (N,) likewise.
-        source: what only the source knows: `validation`, the folder of these images; `skipped`, files left out.
+        source: what only the source knows: `validation`, the folder of these images, none if they were held out; `skipped`,
+            pictures left out; `unread`, what else was; `dataset`, its name elsewhere; `groups` of the images.
     """
     counts = {split: of_classes(own, classes) for split, own in labels.items()}
     return {"counts": counts, "duplicates": duplicates.count(images, labels), **source}
@@ -39,9 +40,21 @@ def remarks(census: Record, classes: Sequence[str]) -> list[str]:
     if not census:
         return []
     counts = census["counts"]
-    absent = (without(split, counts[split], classes) for split in ("train", "val", "test"))
+    absent = (without(split, counts[split], classes) for split in ("train", "val", "test") if sum(counts[split]))
+    untested = "" if sum(counts["test"]) else "no test images: the winner has no test score. Add some to have one."
     copies = (copied(line, counts) for line in census["duplicates"])
-    return [*filter(None, [few(sum(counts["val"])), *absent]), *copies]
+    unread = f"{census['unread']}." if census.get("unread") else ""
+    return [*filter(None, [few(sum(counts["val"])), *absent, untested, unread]), *copies, *mixed_groups(census)]
+
+
+def mixed_groups(census: Record) -> list[str]:
+    """Of groups that stand in two splits that the data set brings itself."""
+    shared = census.get("groups", {}).get("shared", {})
+    return [
+        f"{number:,} group{' stands' if number == 1 else 's stand'} among the {FULL_NAMES[split]} images and in another split: "
+        "what is measured there was partly learned by heart. Keep the images of each group in one split."
+        for split, number in shared.items() if number
+    ]  # fmt: skip
 
 
 def few(images: int) -> str:

@@ -7,11 +7,12 @@ and not those of multiprocessing, which would import the caller's main module ag
 
 import contextlib
 import errno
+import io
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from trainables.hardware import cores
 
 SIDE = 32  # pixels
 ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # known by content, whatever the name; MPO is a kind of JPEG
+NAMES = "PNG, JPEG, WebP, BMP, TIFF or GIF"
 PIXEL_LIMIT = 1 << 26  # of an image file; larger ones are refused before they are decoded
+JPEG_LIMIT = 1 << 28  # likewise, of a kind that is decoded at an eighth of its width and height
 STRIP = 256  # images that are written at once
 WORTH_A_PROCESS = 2000  # images; a process takes about as long to start as this many take to decode
 PROCESSES = 16  # at most
@@ -92,44 +96,129 @@ def _decode_strip(strip: Strip) -> list[Bad]:
 
 
 def decode(path: str) -> np.ndarray:
-    """One PNG or JPEG as uint8 (32, 32, 3).
+    """An image file as uint8 (32, 32, 3); of several frames or pages the first.
 
     Raises:
-        BadImageError: it is damaged, of another kind, or larger than PIXEL_LIMIT.
+        BadImageError: it is damaged, of another kind, or larger than PIXEL_LIMIT, or JPEG_LIMIT.
         DataError: it cannot be read for a reason that lies in the system.
     """
+    return _decoded(lambda: Image.open(path, formats=FORMATS), path)
+
+
+def fit(picture: Any, name: str) -> np.ndarray:
+    """A picture that is no file of its own as uint8 (32, 32, 3).
+
+    Args:
+        picture: a PIL image, the bytes of an image file, or an array: uint8, uint16 or bool, or floats from 0 to 1;
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        name: what a message calls it.
+
+    Raises:
+        BadImageError: it is none of these, damaged, or too large.
+    """
+    return _decoded(lambda: _opened(picture), name)
+
+
+def _opened(picture: Any) -> Image.Image:
+    if isinstance(picture, Image.Image):
+        return picture
+    if isinstance(picture, bytes):
+        return Image.open(io.BytesIO(picture), formats=FORMATS)
+    return Image.fromarray(_pixels(np.asarray(picture)))
+
+
+def _pixels(array: np.ndarray) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3 or 4) of an array.
+
+    Raises:
+        ValueError: it is no picture.
+    """
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[-1] in (3, 4))) or not array.size:
+        raise ValueError(
+            f"an array of shape {array.shape}, where (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) is a picture"
+        )
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint16:
+        return (array >> 8).astype(np.uint8)
+    if array.dtype.kind == "f" and np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1:
+        return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    raise ValueError(f"{array.dtype} pixels, where uint8, uint16, or floats from 0 to 1 are read")
+
+
+def _decoded(opened: Callable[[], Image.Image], path: str) -> np.ndarray:
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with _without_limit_of_pillow(), opened() as image:
             return np.asarray(_fitted(image))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except MemoryError as error:
+        raise DataError(
+            f"cannot read image: {path}: out of memory. Free some and run the same command again."
+        ) from error
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise a dozen kinds for damaged files, struct.error and KeyError among them
         if getattr(error, "errno", None) in SYSTEMS:
             raise DataError(f"cannot read image: {path}: {reason(error)}. Run the same command again.") from error
         raise BadImageError(path, reason(error)) from error
 
 
+@contextlib.contextmanager
+def _without_limit_of_pillow() -> Iterator[None]:
+    """Pillow warns of 89 million pixels and refuses 179 million, whether or not a file can be decoded at less; we look later."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def reason(error: Exception) -> str:
     """Why a file cannot be read, without its path, which Pillow and the system repeat."""
     if isinstance(error, UnidentifiedImageError):
-        return "no PNG or JPEG"
-    return getattr(error, "strerror", None) or str(error)
+        return f"no {NAMES}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _fitted(image: Image.Image) -> Image.Image:
     """32x32 RGB. Until here only the header was read.
 
     Raises:
-        ValueError: the image is larger than PIXEL_LIMIT.
+        ValueError: the image is larger than its limit, or its pixels have no known range.
     """
-    if image.width * image.height > PIXEL_LIMIT:
-        raise ValueError(f"{image.width} x {image.height} pixels where {PIXEL_LIMIT} are allowed")
+    _check_size(image)
     if image.size != (SIDE, SIDE):
         image.draft(None, (2 * SIDE, 2 * SIDE))  # a JPEG can be decoded at an eighth of its size, and many times faster
-    image = _upright(image)
-    if image.mode.startswith("I"):  # 16 bits per pixel, which convert would clip to white
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    image = _eight_bits(_upright(image))
     if image.mode != "RGB":
         image = image.convert("RGB")
     return image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+
+
+def _check_size(image: Image.Image) -> None:
+    """Raises ValueError for a picture that would take more memory than it should."""
+    limit = JPEG_LIMIT if image.format in ("JPEG", "MPO") else PIXEL_LIMIT
+    if image.width * image.height > limit:
+        raise ValueError(f"{image.width} x {image.height} pixels where {limit} are allowed")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The same where `convert` would clip to white: of 16 bits per pixel the upper eight.
+
+    Raises:
+        ValueError: pixels whose range is not known.
+    """
+    if image.mode == "F":
+        raise ValueError("floating-point pixels, whose range is not known: save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image)
+    if pixels.min() < 0 or pixels.max() >= 1 << 16:
+        raise ValueError("32-bit pixels, whose range is not known: save it with 8 or 16 bits")
+    return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
 def _upright(image: Image.Image) -> Image.Image:

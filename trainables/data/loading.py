@@ -14,7 +14,7 @@ import numpy as np
 
 from trainables.cli.progress import say
 from trainables.data import cache, census, split
-from trainables.data.names import FOLDER, base_name, folder_of, form
+from trainables.data.names import FOLDER, NAMED, base_name, canonical, form, has_place, place
 from trainables.data.sources import cifar
 from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, StorageError, UsageError
@@ -78,34 +78,43 @@ def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
 
 
 def short_name(dataset: str) -> str:
-    """A data set in the name of a run: letters, digits, dots, dashes and underscores; unlike for unlike folders."""
-    if not dataset.startswith(FOLDER):
-        return dataset
-    folder = folder_of(dataset)
-    return f"{base_name(folder)}-{durable.sha256(str(folder).encode('utf-8', 'surrogateescape'))[:4]}"
+    """A data set in the name of a run: letters, digits, dots, dashes and underscores; unlike for unlike places."""
+    if not has_place(dataset):
+        return base_name(Path(dataset.replace(":", "-")))
+    told = canonical(dataset).removeprefix(FOLDER)
+    return f"{base_name(place(dataset))}-{durable.sha256(told.encode('utf-8', 'surrogateescape'))[:4]}"
 
 
 def prepare(
-    dataset: str, data_dir: Path, *, skip_bad: bool = False, progress: bool = True, thorough: bool = False
+    dataset: str,
+    data_dir: Path,
+    *,
+    skip_bad: bool = False,
+    group_by: str | None = None,
+    progress: bool = True,
+    thorough: bool = False,
 ) -> Path:
     """The folder of a data set in the cache, for load; the first time it is downloaded, verified, decoded and split.
 
     What is not read of it, and what makes values on it worth less, is said each time.
 
     Args:
-        dataset: digits, cifar10, cifar100 or folder:PATH.
+        dataset: a name as in trainables/data/names.py, not auto.
         data_dir: holds the archives or their unpacked folders, or will; the cache lies beside it.
-        skip_bad: leave out the files of a folder that are no good images, instead of refusing it.
+        skip_bad: leave out the pictures that are no good ones, instead of refusing all.
+        group_by: a part of a file's name as a regular expression, or a column; images of one group stay on one side.
         progress: draw bars on a terminal.
         thorough: compare every byte of what was prepared before, not only sizes.
 
     Raises:
-        DataError: the images are missing, damaged or cannot be fetched.
+        DataError: the images are missing, damaged or cannot be fetched, or have no such groups.
         StorageError: the cache cannot be written.
     """
-    if skip_bad and not dataset.startswith(FOLDER):
+    if skip_bad and dataset in NAMED:
         say(f"note: --skip-bad is not read with --dataset {dataset}")
-    wanted = find(dataset, Options(data_dir, skip_bad, progress))
+    if group_by is not None and dataset in NAMED:
+        raise DataError(f"no groups: {dataset}: its images have no names and no columns. Leave out --group-by.")
+    wanted = find(dataset, Options(data_dir, skip_bad=skip_bad, group_by=group_by, progress=progress))
     for note in wanted.notes:
         say(f"note: {note}")
     folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)

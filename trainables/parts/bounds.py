@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from trainables.suggestions import suggestion
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -37,6 +39,26 @@ class Bounds:
         return f" Take {nearest:.0f}."
 
 
+@dataclass(frozen=True)
+class Among:
+    """One of a few texts."""
+
+    texts: tuple[str, ...]
+
+    def __contains__(self, value: str) -> bool:
+        return value in self.texts
+
+    def rule(self, is_whole: bool) -> str:
+        """What a value must be, in words."""
+        return f"one of {', '.join(self.texts)}"
+
+    def advice(self, value: str) -> str:
+        return suggestion(value, self.texts) if isinstance(value, str) else ""
+
+
+Limit = Bounds | Among
+
+
 def between(low: float, high: float, step: int | None = None) -> Bounds:
     """From low to high, both included; with a step, one of low, low + step, ..., high."""
     return Bounds(low, high, step)
@@ -45,3 +67,8 @@ def between(low: float, high: float, step: int | None = None) -> Bounds:
 def above(low: float, high: float = math.inf) -> Bounds:
     """More than low, and at most high."""
     return Bounds(low, high, is_open=True)
+
+
+def among(*texts: str) -> Among:
+    """One of these texts."""
+    return Among(texts)

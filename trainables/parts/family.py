@@ -40,7 +40,7 @@ MODEL = Family("model", "models", "resnet18", ("classes", "num_classes", "image_
 OPTIMIZER = Family("optimizer", "optimizers", "sgd", first=1, is_made=False)
 SCHEDULE = Family("schedule", "schedules", "cosine", first=1)
 AUGMENT = Family("augment", "augmentations", "standard", ("normalise",), first=3)
-LOSS = Family("loss", "losses", "cross_entropy", ("others", "weight"), first=2)
+LOSS = Family("loss", "losses", "cross_entropy", ("others", "weight", "class_counts"), first=2)
 METRIC = Family("metric", "metrics", "", first=2)
 FAMILIES = {family.key: family for family in (MODEL, OPTIMIZER, SCHEDULE, AUGMENT, LOSS)}  # of a configuration
 

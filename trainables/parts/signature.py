@@ -15,11 +15,11 @@ from typing import Annotated, Any
 
 from trainables.errors import SpaceError
 from trainables.parts import bounds
-from trainables.parts.bounds import Bounds
+from trainables.parts.bounds import Limit
 
 Value = bool | int | float | str | None
 KINDS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
-LIMITS: dict[str, Callable[..., Bounds]] = {"between": bounds.between, "above": bounds.above}
+LIMITS: dict[str, Callable[..., Limit]] = {"between": bounds.between, "above": bounds.above, "among": bounds.among}
 ARTICLES = {int: "an integer", float: "a number", bool: "True or False", str: "a text"}
 
 
@@ -45,7 +45,7 @@ class Knob:
     name: str
     kind: type | None
     default: Any = NOTHING
-    bounds: Bounds | None = None
+    bounds: Limit | None = None
     may_be_none: bool = False
 
     @property
@@ -166,14 +166,14 @@ def of_parameter(parameter: inspect.Parameter, hint: Any) -> Knob | None:
     limit = None
     if typing.get_origin(hint) is Annotated:
         hint, *more = typing.get_args(hint)
-        limit = next((each for each in more if isinstance(each, Bounds)), None)
+        limit = next((each for each in more if isinstance(each, Limit)), None)
     parts = [each for each in typing.get_args(hint) if each is not type(None)]
     may_be_none = len(parts) == 1 and type(None) in typing.get_args(hint)
     kind = parts[0] if may_be_none else hint
     return knob(parameter.name, kind if kind in KINDS.values() else None, value, limit, may_be_none)
 
 
-def knob(name: str, kind: type | None, default: Any, limit: Bounds | None, may_be_none: bool) -> Knob | None:
+def knob(name: str, kind: type | None, default: Any, limit: Limit | None, may_be_none: bool) -> Knob | None:
     """A knob; none where the default is no value that a configuration may have, so that it stays what it is."""
     if default is not NOTHING and not isinstance(default, Value):
         return None

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from trainables.config import NEUTRAL
 from trainables.data.loading import Dataset
 from trainables.hardware.precision import settle
-from trainables.objective import Objective
+from trainables.objective import ACCURACY, Objective
 from trainables.training import own_metrics
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
+from trainables.training.class_metrics import MEASURES, measure
 from trainables.training.definition import Training
 from trainables.training.optimizers import Optimizer, base_rates, load_optimizer, make_optimizer
 from trainables.training.schedules import learning_rate
@@ -155,16 +156,21 @@ class Course:
         found = dict(zip(names, report.tolist(), strict=True))
         if not np.isfinite([found["train_loss"], found["val_loss"]]).all():
             raise Diverged(epoch)
-        metrics = (
-            {"epoch": epoch}
-            | found
-            | {"lr": learning_rate(self.training.config, base_rates(self.optimizer)[0], epoch - 1)}
-        )
+        rate = learning_rate(self.training.config, base_rates(self.optimizer)[0], epoch - 1)
+        metrics: Metrics = {"epoch": epoch} | found | self.class_metrics() | self.own_metrics() | {"lr": rate}
         objective = self.training.objective
         value = self.known.get(epoch, metrics[objective.column])
         if self.best is None or objective.is_better(value, self.best.value):
             self.best = Best(epoch, value, self.predicted.clone(), copy_weights(self.judged))
         return Epoch(metrics, self.best, self.model, self.optimizer, self.training.device, objective, self.average)
+
+    def class_metrics(self) -> Metrics:
+        """The column of the objective, where it is one of the classes. Waits for the device."""
+        column, labels = self.training.objective.column, self.shared.val[1]
+        if column not in MEASURES or column == ACCURACY.column:
+            return {}
+        classes = len(self.training.data.classes)
+        return {column: measure(column, labels.cpu().numpy(), self.predicted.cpu().numpy(), classes)}
 
     def own_metrics(self) -> Metrics:
         """Columns of metrics of the user's own. Waits for the device."""

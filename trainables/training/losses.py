@@ -1,5 +1,6 @@
 """The loss of a batch, and how many of its images were right."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,12 +12,14 @@ from trainables.parts.family import LOSS
 from trainables.training.augmentations import Batch
 
 
-def mixed_loss(config: Mapping[str, Any]) -> Callable[[Tensor, Batch], Tensor]:
+def mixed_loss(config: Mapping[str, Any], class_counts: Tensor) -> Callable[[Tensor, Batch], Tensor]:
     """The loss of a configuration: of logits float (N, classes) and a batch, a mean over its images.
 
     Of mixed images a loss is given both labels and their weight if it asks for them, else their probabilities (N, classes).
+    `class_counts` is how many training images each class has, int64 (classes,), for a loss that asks for it.
     """
     part = calling.bound(LOSS, config)
+    part = functools.partial(part, **calling.asked_for(part, {"class_counts": class_counts}))
     mixes = len(calling.asked_for(part, {"others": None, "weight": None})) == 2
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:

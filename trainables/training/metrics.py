@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from trainables.objective import BALANCED_ACCURACY, MACRO_F1
+from trainables.training.class_metrics import measure
+
 
 def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Metrics of logits (N, C) against labels (N,), all fractions from 0 to 1, as plain JSON values.
@@ -20,21 +23,11 @@ def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "count": len(labels),
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "top5_accuracy": top5_accuracy(logits, labels),
-        "macro_f1": macro_f1(matrix),
+        "balanced_accuracy": measure(BALANCED_ACCURACY.column, labels, predicted, len(classes)),
+        "macro_f1": measure(MACRO_F1.column, labels, predicted, len(classes)),
         "per_class_accuracy": [row[own] / sum(row) if sum(row) else None for own, row in enumerate(matrix.tolist())],
         "confusion_matrix": matrix.tolist(),
     }
-
-
-def macro_f1(matrix: np.ndarray) -> float:
-    """Mean F1 over the classes that have images: of one without, 0 would say that it was got wrong.
-
-    Args:
-        matrix: confusion matrix, counts (C, C), of one image at least.
-    """
-    right, images, taken = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-    there = images > 0
-    return float(np.mean(2 * right[there] / (images + taken)[there]))
 
 
 def top5_accuracy(logits: np.ndarray, labels: np.ndarray) -> float | None:

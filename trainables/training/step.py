@@ -44,7 +44,8 @@ class Step:
     ) -> None:
         self.training, self.model, self.optimizer, self.train_set = training, model, optimizer, train_set
         self.augment, self.update = augmentation(training.config, *scale), plain_step(optimizer)
-        self.loss, self.base = mixed_loss(training.config), base_rates(optimizer)
+        counts = torch.bincount(train_set[1], minlength=len(training.data.classes))
+        self.loss, self.base = mixed_loss(training.config, counts), base_rates(optimizer)
         device, count, groups = train_set[0].device, len(train_set[1]), optimizer.param_groups
         self.sizes = batch_sizes(count, training.config["batch_size"])
         self.order, self.places = (torch.arange(size, device=device) for size in (count, max(self.sizes)))

@@ -137,13 +137,14 @@ class NetworkRows:
 
 
 def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
-    """Weights and validation predictions of the best epoch."""
+    """Weights and validation predictions of the best epoch, and the labels, so that these can be judged without the images."""
     best = best.on_host()
-    predicted = best.predicted.numpy()
+    predicted, kind = best.predicted.numpy(), np.min_scalar_type(len(data.classes))
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        predicted=predicted.astype(np.min_scalar_type(len(data.classes))),
+        predicted=predicted.astype(kind),
+        labels=data.val.labels.astype(kind),
         correct=predicted == data.val.labels,
         epoch=best.epoch,
     )

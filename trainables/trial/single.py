@@ -20,7 +20,7 @@ from trainables.files.durable import Record
 from trainables.hardware import memory
 from trainables.hardware.precision import resolve
 from trainables.models.networks import build
-from trainables.objective import ACCURACY
+from trainables.objective import ACCURACY, Objective
 from trainables.parts import calling
 from trainables.parts.family import FAMILIES
 from trainables.training import metrics
@@ -38,6 +38,7 @@ def train_single(
     data_dir: Path,
     *,
     skip_bad: bool = False,
+    group_by: str | None = None,
     fraction: float,
     seed: int,
     precision: str,
@@ -45,6 +46,7 @@ def train_single(
     device: str,
     test: bool,
     quiet: bool,
+    objective: Objective = ACCURACY,
 ) -> None:
     """Train, or continue, one trial and print its metrics.
 
@@ -55,7 +57,7 @@ def train_single(
     name, fallback = loading.resolve(dataset, data_dir)
     if fallback:
         print(fallback, file=sys.stderr)
-    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, progress=not quiet)
+    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, progress=not quiet)
     images = loading.load(cache, fraction=fraction)
     loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > per_class.SHOWN:
@@ -72,13 +74,16 @@ def train_single(
             "config": {key: value for key, value in config.items() if key != "epochs"},
             "dataset": name, "fingerprint": images.fingerprint, "fraction": fraction,
             "seed": seed, "precision": arithmetic, "threads": threads,
+            **({} if objective.is_accuracy else {"metric": objective.metric}),
         }  # fmt: skip
         refuse_other_device(folder, device)
         claim(folder, facts, config)
-        training = Training(config, images, seed=seed, device=device, precision=arithmetic)
+        training = Training(config, images, seed=seed, device=device, precision=arithmetic, objective=objective)
         follow(folder, training, quiet)
-        print_validation(folder, images)
-        if test:
+        print_validation(folder, images, objective)
+        if test and not images.sizes["test"]:
+            print("note: there are no test images, so --test prints no score", file=sys.stderr)
+        elif test:
             print_test(folder, training, cache, is_kept=out is not None)
 
 
@@ -110,13 +115,14 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
-    found = durable.read_json(folder / FACTS)
+    found: Record = {"metric": ACCURACY.metric} | durable.read_json(folder / FACTS)
     same = {
         "config": found["config"],
         "dataset": found.get("dataset"),
     }  # of images the fingerprint decides, not the path
-    changed = changes({key: NEUTRAL[key] for key in LATER} | found["config"], facts["config"]) + changes(
-        found, facts | same
+    asked: Record = {"metric": ACCURACY.metric} | facts
+    changed = changes({key: NEUTRAL[key] for key in LATER} | found["config"], asked["config"]) + changes(
+        found, asked | same
     )
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
@@ -168,7 +174,7 @@ def row_line(row: Record, epochs: int) -> str:
     )
 
 
-def print_validation(folder: Path, images: loading.Dataset) -> None:
+def print_validation(folder: Path, images: loading.Dataset, objective: Objective = ACCURACY) -> None:
     """The outcome and the best epoch on stdout, and where classes are lopsided what the most common one alone makes.
 
     Raises:
@@ -178,7 +184,7 @@ def print_validation(folder: Path, images: loading.Dataset) -> None:
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
         raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
-    if best := ACCURACY.best_epoch(rows):
+    if best := objective.best_epoch(rows):
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
         print_majority("val", census.of_classes(images.val.labels, len(images.classes)))
     if outcome["outcome"] == "diverged":

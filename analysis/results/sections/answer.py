@@ -210,7 +210,7 @@ def protocol(run: Run) -> Blocks:
         f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, "
         f"{stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} on {count(sizes['val'])} validation images"
         f"{held_out(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
-        f"the {count(sizes['test'])} test images have no part in the ranking and were {times_read(run)}; data fingerprint "
+        f"{tested(run)}; data fingerprint "
     )
     return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
 
@@ -248,6 +248,14 @@ def not_exact(run: Run) -> Blocks:
     )
 
 
+def tested(run: Run) -> str:
+    """What became of the test images."""
+    images = run.identity.sizes["test"]
+    if not images:
+        return "there are no test images, so there is no test score"
+    return f"the {count(images)} test images have no part in the ranking and were {times_read(run)}"
+
+
 def value(run: Run) -> str:
     """What a configuration is ranked by."""
     name = written.name(run.identity.objective)
@@ -269,7 +277,7 @@ def held_out(run: Run) -> str:
     census = run.identity.census
     if "validation" not in census:
         return ""
-    return f" (of {census['validation']}/)" if census["validation"] else " (a tenth of those in train/)"
+    return f" (of {census['validation']}/)" if census["validation"] else " (a tenth of the training images)"
 
 
 def left_out(run: Run) -> str:

@@ -10,6 +10,7 @@ from analysis.render.markdown import count, plural
 from analysis.results.sections.leaderboard import best_value, shares_places
 from trainables import written
 from trainables.objective import Objective
+from trainables.training.class_metrics import MEASURES
 
 Notes = dict[str, Words]  # what the columns of a table mean, and the rest that has to be said, by what it is about
 
@@ -24,6 +25,8 @@ METHODS = {
     comparison.SEEDS: "paired t-test over the seeds",
     comparison.ALLOWING: "t-test that allows for the luck of the images and of the seed",
     comparison.UNPAIRED: "two-proportion z-test, which ignores that the images are the same and so sees less",
+    comparison.RESAMPLED: "t-test of the difference over 400 draws of the validation images, or of their groups",
+    comparison.LOST: "1, as their predictions are not kept or they stand far below",
     comparison.COUNTS: "the largest p-value of that test which the two counts allow",
 }
 
@@ -106,7 +109,7 @@ def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: O
             "from one. No configuration is shown to be better than another. The best of many values is partly luck: expect "
             f"worse from it on another seed.{above}"
         )
-    what = "Intervals, p and places" if objective.is_accuracy else "Values"
+    what = "Intervals, p and places" if objective.column in MEASURES else "Values"
     return head, (
         f" {what} are about these trained networks, not about their configurations: another seed trains "
         "another network, and how far it moves a value is not known from one. No configuration is shown to be better than "
@@ -135,6 +138,8 @@ def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None =
             f"{written.heading(objective)}: {written.name(objective)} at the best epoch; {written.better(objective)} is better. "
             f"{BEST_OWN_EPOCH} {behind(objective)}"
         )
+    if ranked is not None and is_resampled(ranked):
+        return drawn_again(images, objective)
     if not objective.is_accuracy:
         return untested(images, objective)
     return (
@@ -145,12 +150,36 @@ def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None =
     )
 
 
+def is_resampled(ranked: pd.DataFrame) -> bool:
+    """Whether intervals are of images, or groups of them, that were drawn again."""
+    return bool({comparison.RESAMPLED, comparison.LOST} & set(ranked["test"])) or bool(
+        not valued.objective_of(ranked).is_accuracy and ranked["low"].notna().any() and "deviation" not in ranked
+    )
+
+
+def drawn_again(images: int, objective: Objective) -> str:
+    """The same where they are."""
+    return (
+        f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch. "
+        f"{BEST_EPOCH} 95 % interval: of one trained network, by drawing the images, or whole groups of them, again; it covers "
+        f"neither another seed nor that the best was picked. {behind(objective)}"
+    )
+
+
 def untested(images: int, objective: Objective) -> str:
     """The same for another objective than accuracy."""
     return (
         f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch; "
-        f"{written.better(objective)} is better. {BEST_EPOCH} Intervals and tests over images count those that are right, so "
-        f"they belong to accuracy alone and are left out. {behind(objective)}"
+        f"{written.better(objective)} is better. {BEST_EPOCH} {left_out(objective)} {behind(objective)}"
+    )
+
+
+def left_out(objective: Objective) -> str:
+    """Why there are no intervals and tests."""
+    if objective.column in MEASURES:
+        return "Intervals and tests need the predictions and labels of the best network, which are not kept."
+    return (
+        "Intervals and tests over images count those that are right, so they belong to accuracy alone and are left out."
     )
 
 

@@ -15,8 +15,13 @@ from search.run.confirmation import SOURCE, is_complete
 from search.run.ledger import Run
 from trainables import written
 from trainables.data import census
-from trainables.training.metrics import macro_f1 as f1_of_present
+from trainables.objective import MACRO_F1
+from trainables.training.class_metrics import MEASURES
 
+NO_TEST = (
+    "There are no test images, so the winner has no test score. Its value on the validation images flatters it, since it was "
+    "chosen by that."
+)
 FEW = 10  # classes up to which the table by class stands open
 
 
@@ -25,6 +30,8 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
     best = where.best
     if best is None or not run.identity.has_images:
         return ()
+    if not run.identity.sizes["test"]:
+        return Heading("The winner on the test split"), *paragraphs(NO_TEST)
     metrics = evaluation(run, int(best["index"]), int(best["best_epoch"]))
     heading, read = Heading("The winner on the test split"), f"The test split was read {plural(reads(run), 'time')}."
     if metrics is None:
@@ -69,6 +76,8 @@ def overall(metrics: dict[str, Any]) -> Table:
     counts = images_of(metrics)
     if census.is_lopsided(counts):
         rows.append(("always the most common class of the test split", f"{percent(census.majority(counts))} %"))
+    if "balanced_accuracy" in metrics:
+        rows.append(("balanced accuracy", f"{percent(metrics['balanced_accuracy'])} %"))
     rows += [("macro F1", macro_f1(metrics, counts)), ("images", count(images))]
     return Table(("metric", "value"), tuple(rows), "lr")
 
@@ -83,7 +92,8 @@ def macro_f1(metrics: dict[str, Any], counts: list[int]) -> str:
     absent = counts.count(0)
     if not absent:
         return f"{metrics['macro_f1']:.4f}"
-    value = f1_of_present(np.array(metrics["confusion_matrix"]))
+    matrix = np.array(metrics["confusion_matrix"])
+    value = MEASURES[MACRO_F1.column](matrix.diagonal(), matrix.sum(1), matrix.sum(0))
     return (
         f"{value:.4f} (over {count(len(counts) - absent)} of {count(len(counts))} classes: the others have no images)"
     )

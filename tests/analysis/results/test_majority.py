@@ -186,7 +186,7 @@ def test_both_stand_among_the_things_to_do_next(searched: Callable[..., Run]) ->
 @pytest.mark.parametrize(
     ("census", "words"),
     [({"validation": "valid"}, "on 60 validation images (of valid/), the same for all"),
-     ({"validation": None}, "on 60 validation images (a tenth of those in train/), the same"),
+     ({"validation": None}, "on 60 validation images (a tenth of the training images), the same"),
      ({}, "on 60 validation images, the same"),
      ({"skipped": 3}, "`0123456789ab`, without 3 images that cannot be read."),
      ({"skipped": 1}, "`0123456789ab`, without 1 image that cannot be read."),

@@ -38,7 +38,9 @@ def test_an_identity_stands_for_its_flags(scheduler, flags):
 def test_every_flag_of_class_identity_is_read_back_but_the_points_of_a_warm_start():
     """Those are in the run."""
     audited = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "audit": 0.1}
-    changed = replace(RUN, scheduler=audited, set=["depth=2"], max_params=9000, census={"skipped": 1})
+    changed = replace(
+        RUN, scheduler=audited, set=["depth=2"], max_params=9000, census={"skipped": 1, "groups": {"by": "film[0-9]+"}}
+    )
     assert changed.flags().keys() | {"warm_start"} == set(of_kind(Kind.IDENTITY))
 
 

@@ -1,5 +1,7 @@
 """A small data set of every kind in sources/, for the conformance suite. A new kind needs its Example in EXAMPLES."""
 
+import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,9 @@ class Example(NamedTuple):
 
     damage: Callable[[Path], object] | None = None
     """Damage what was written into a place; none if a kind reads no files of the user."""
+
+    listing: str = ""
+    """The ending of a file that lists the others, and is read to find them."""
 
 
 def write_digits(form: str, _: Path, monkeypatch: pytest.MonkeyPatch, spot: int) -> str:
@@ -54,6 +59,83 @@ def write_folder(_: str, place: Path, __: pytest.MonkeyPatch, spot: int) -> str:
     return f"folder:{place / 'pets'}"
 
 
+def noise(spot: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """uint8 (N, 32, 32, 3) and labels of train and test, in two classes."""
+    random = np.random.default_rng(0)
+    found = {}
+    for split, count in {"train": 40, "test": 10}.items():
+        images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        images[0, 0, 0, 0] ^= spot * (split == "train")
+        found[split] = images, np.arange(count) % 2
+    return found
+
+
+def write_table(_: str, place: Path, __: pytest.MonkeyPatch, spot: int) -> str:
+    lines = ["path,label,split"]
+    (place / "images").mkdir()
+    for split, (images, labels) in noise(spot).items():
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            Image.fromarray(image).save(place / "images" / f"{split}{number}.png", compress_level=1)
+            lines.append(f"images/{split}{number}.png,{('cat', 'dog')[label]},{split}")
+    (place / "pets.csv").write_text("\n".join(lines))
+    return f"csv:{place / 'pets.csv'}"
+
+
+def write_npz(_: str, place: Path, __: pytest.MonkeyPatch, spot: int) -> str:
+    found = noise(spot)
+    arrays = {
+        f"{split}_{kind}": found[split][number] for split in found for number, kind in enumerate(("images", "labels"))
+    }
+    np.savez(place / "pets.npz", **arrays)
+    return f"npz:{place / 'pets.npz'}"
+
+
+def write_parquet(_: str, place: Path, __: pytest.MonkeyPatch, spot: int) -> str:
+    import pyarrow.parquet
+
+    (place / "pets").mkdir()
+    for split, (images, labels) in noise(spot).items():
+        table = pyarrow.table({"image": [{"bytes": as_png(image)} for image in images], "label": labels.tolist()})
+        pyarrow.parquet.write_table(table, place / "pets" / f"{split}-00000-of-00001.parquet")
+    return f"hf:{place / 'pets'}"
+
+
+def as_png(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write_mnist(_: str, place: Path, __: pytest.MonkeyPatch, spot: int) -> str:
+    raw = place / DATA / "torchvision" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for split, count in {"train": 100, "t10k": 20}.items():
+        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        images[0, 0, 0] ^= spot * (split == "train")
+        head = struct.pack(">IIII", 2051, count, 28, 28)
+        (raw / f"{split}-images-idx3-ubyte").write_bytes(head + images.tobytes())
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        (raw / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, count) + labels.tobytes())
+    return "torchvision:MNIST"
+
+
+FUNCTION = """
+import numpy as np
+def load():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+    images[0, 0, 0, 0] ^= {spot}
+    labels = ["cat", "dog"] * 25
+    return {{"train": (images[:40], labels[:40]), "test": (images[40:], labels[40:])}}
+"""
+
+
+def write_function(_: str, place: Path, __: pytest.MonkeyPatch, spot: int) -> str:
+    (place / "my_data.py").write_text(FUNCTION.format(spot=spot))
+    return f"{place / 'my_data.py'}:load"
+
+
 def cut_first(place: Path) -> None:
     """Cut the first file in half."""
     first = min(path for path in place.rglob("*") if path.is_file())
@@ -64,4 +146,9 @@ EXAMPLES = {  # by the name of the file in sources/
     "digits": Example(write_digits),
     "cifar": Example(write_archive, cut_first),
     "image_folder": Example(write_folder, cut_first),
+    "table": Example(write_table, cut_first, listing=".csv"),
+    "npz": Example(write_npz, cut_first),
+    "parquet": Example(write_parquet, cut_first),
+    "torchvision_sets": Example(write_mnist, cut_first),
+    "function": Example(write_function, cut_first),
 }

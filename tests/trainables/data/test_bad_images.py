@@ -91,7 +91,7 @@ def test_what_was_left_out_is_said_each_time_and_never_without_the_flag(make_tre
 def test_a_class_without_a_good_file_is_an_error_all_the_same(make_tree, tmp_path):
     root = make_tree({"train": 20, "test": 5})
     spoil(root, *(f"train/cat/train{number:03}.png" for number in range(20)))
-    with pytest.raises(DataError, match=r"^empty class: .*train/cat"):
+    with pytest.raises(DataError, match=r"^empty class: .*train: cat has no training images"):
         prepare(root, tmp_path, skip_bad=True)
 
 

@@ -282,13 +282,13 @@ def test_notes_of_a_camera_that_make_no_sense_are_no_matter(tmp_path, note):
 def test_what_is_not_used_of_a_folder_is_said_each_time(tree, tmp_path, capsys):
     prepare(tree, tmp_path)
     assert "not read" not in capsys.readouterr().err
-    for name in ("test/dog/deeper/a.png", "test/dog/deeper/b.png", "train/cat/holiday.webp", "train/cat/.hidden"):
-        (tree / name).parent.mkdir(exist_ok=True)
+    for name in ("elsewhere/dog/deeper/a.png", "elsewhere/dog/b.png", "train/cat/holiday.heic", "train/cat/.hidden"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(b"x")
     for _ in range(2):  # the second time nothing is decoded
         prepare(tree, tmp_path)
         said = capsys.readouterr().err
-        assert f"note: 3 files not read: 2 in {tree}/test/dog/deeper, 1 in {tree}/train/cat. " in said
+        assert f"note: 3 files not read: 2 in {tree}/elsewhere, 1 in {tree}/train/cat. " in said
 
 
 def test_suffixes_in_capitals_count_and_other_and_hidden_files_do_not(tree, tmp_path):
@@ -350,7 +350,6 @@ def encoded(kind):
         ("truncated.png", encoded("PNG")[:-300]),
         ("empty.png", b""),
         ("page.jpg", b"<html>not found</html>"),
-        ("gif.png", encoded("GIF")),
     ],
 )
 def test_a_file_that_is_no_good_image_is_refused_by_name(tree, tmp_path, name, content):
@@ -363,7 +362,7 @@ def test_a_file_that_is_no_good_image_is_refused_by_name(tree, tmp_path, name, c
 @pytest.mark.parametrize("side", [9_000, 50_000])
 def test_an_image_that_would_fill_the_memory_is_refused_before_it_is_decoded(tmp_path, side):
     (tmp_path / "bomb.png").write_bytes(header_of_a_huge_png(side))
-    with pytest.raises(DataError, match=r"bomb\.png: .*(81000000|9000 x 9000|2500000000) pixels"):
+    with pytest.raises(DataError, match=rf"bomb\.png: {side} x {side} pixels"):
         decode.decode(str(tmp_path / "bomb.png"))
 
 
@@ -387,7 +386,6 @@ def keep_few(path):
     [
         (remove, "", r"cannot list images: .*pets: No such file"),
         (remove, "train", r"cannot list images: .*train: No such file"),
-        (remove, "test", r"cannot list images: .*test: No such file"),
         (empty, "train", r"no images: .*train"),
         (empty, "test", r"no images: .*test"),
         (empty, "val", r"no images: .*val"),

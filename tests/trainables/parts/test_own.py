@@ -139,7 +139,7 @@ def test_a_metric_is_a_column_beside_the_others(toy):
 
 def test_a_loss_of_ones_own_gets_the_probabilities_of_mixed_labels():
     first, second, weight = torch.tensor([0, 1]), torch.tensor([1, 1]), torch.tensor([0.75, 0.5])
-    loss = mixed_loss(complete({**OWN}))
+    loss = mixed_loss(complete({**OWN}), torch.ones(3))
     batch = Batch(torch.zeros(2, 3, 32, 32), first, second, weight)
     logits = torch.zeros(2, 3, requires_grad=True)
     plain = named.load(LOSS, f"{FILE}:Smooth")(0.1)(logits, torch.tensor([[0.75, 0.25, 0], [0, 1.0, 0]]))

@@ -179,7 +179,7 @@ def plainly(training):
         batch = augment(config, images[chosen], labels[chosen], *scale, step.images)
         with autocast(images.device, training.precision):
             logits = model(batch.images)
-        loss = mixed_loss(config)(logits.float(), batch)
+        loss = mixed_loss(config, torch.ones(10))(logits.float(), batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

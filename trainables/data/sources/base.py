@@ -1,7 +1,8 @@
 """What every kind of data set gives: a Source. README.md says how a new kind is added."""
 
+import hashlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -9,6 +10,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from trainables.data import cache, names, split
+from trainables.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Source:
     """One data set before it is decoded."""
 
     name: str
-    key: str  # in the cache; changes with the images
+    key: str  # in the cache; changes with the images and with how they are read
     write: cache.Write  # puts the array files into a folder
     fetch: Callable[[], None] = lambda: None  # makes sure that write finds what it reads
     notes: tuple[str, ...] = ()  # what is read otherwise than one might think, and what is not read
@@ -27,7 +29,10 @@ class Options:
     """What a command line says about images, beside their name."""
 
     data_dir: Path  # where archives lie or are downloaded to
-    skip_bad: bool = False  # leave out the files of a folder that are no good images
+    skip_bad: bool = False  # leave out the pictures that are no good ones
+    group_by: str | None = (
+        None  # a part of a file's name as a regular expression, or a column: one group stays on one side
+    )
     progress: bool = True  # draw bars on a terminal
 
 
@@ -65,3 +70,22 @@ def divide(labels: np.ndarray, held_out: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and of the validation images, ascending; the same on every machine."""
     val = split.stratified(labels, held_out, split.VALIDATION)
     return np.setdiff1d(np.arange(len(labels)), val), val
+
+
+def file_key(kind: str, files: Sequence[Path], options: Options) -> str:
+    """The key of a data set that follows from files by their names, sizes and times, and from how they are read.
+
+    Raises:
+        DataError: the first of them is not there. Of the others that is found when they are decoded.
+    """
+    facts = []
+    for file in files:
+        try:
+            status = file.stat()
+            facts.append((str(file), status.st_size, status.st_mtime_ns))
+        except OSError as error:
+            if file == files[0]:
+                raise DataError(f"cannot read {kind}: {file}: {error.strerror}. Check the path.") from error
+            facts.append((str(file), -1, 0))
+    how = [kind, options.skip_bad, options.group_by]
+    return cache.key(kind, hashlib.sha256(repr((how, facts)).encode("utf-8", "surrogateescape")).hexdigest())

@@ -1,0 +1,87 @@
+"""Validation images that all good networks take for the same other class: their labels are probably wrong.
+
+No training is needed, for each finished trial keeps its predictions and the labels. Images whose label is wrong and pictures
+that are truly hard look alike here: the order puts first what the most networks agree on, then what is confused the least.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.frame import predictions
+from analysis.ranking.standing import Standing
+from search.run.ledger import Run
+from trainables.errors import RunError
+
+MOST, FEWEST = 10, 2  # networks that have to agree: the better half of the finished ones
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One image.
+
+    Attributes:
+        position: among the validation images, from 0.
+        label, said: places of its class and of the one that it is taken for.
+        agreeing: how many of all finished networks say so.
+    """
+
+    position: int
+    label: int
+    said: int
+    agreeing: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """The suspects of a run, the likeliest first, and of how many networks."""
+
+    suspects: Sequence[Suspect]
+    good: int  # networks that all agree
+    networks: int  # finished ones, with the others
+    images: int
+
+
+def find(run: Run, where: Standing) -> Found:
+    """The suspects of a run.
+
+    Raises:
+        RunError: fewer than two finished trials have kept predictions and labels.
+    """
+    finished = where.trials[where.trials["status"] == "finished"]
+    kept = [own for folder in finished["folder"] if (own := _read(folder)) is not None]
+    if len(kept) < FEWEST:
+        raise RunError(
+            f"too few networks: {run.folder}: {len(kept)} finished trials kept predictions and labels, and {FEWEST} have to "
+            "agree. Search with more trials."
+        )
+    labels = np.asarray(kept[0].labels)
+    said = np.array([own.predicted for own in kept if len(own.predicted) == len(labels)], np.int64)
+    good = said[: min(MOST, max(FEWEST, -(-len(said) // 2)))]
+    wrong = np.flatnonzero((good == good[0]).all(0) & (good[0] != labels))
+    agreeing = (said[:, wrong] == good[0, wrong]).sum(0)
+    confused = _confusions(good, labels.astype(np.int64))
+    found = [
+        Suspect(int(place), int(labels[place]), int(good[0, place]), int(number))
+        for place, number in zip(wrong, agreeing, strict=True)
+    ]
+    found.sort(key=lambda each: (-each.agreeing, confused[each.label, each.said], each.position))
+    return Found(found, len(good), len(said), len(labels))
+
+
+def _read(folder: Path) -> predictions.Predictions | None:
+    try:
+        found = predictions.read(folder)
+    except ValueError:
+        return None
+    return found if found.labels is not None and found.labels.shape == found.predicted.shape else None
+
+
+def _confusions(said: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How often images of one class are taken for another by these networks, (classes, classes)."""
+    classes = int(max(said.max(initial=0), labels.max(initial=0))) + 1
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (np.broadcast_to(labels, said.shape), said), 1)
+    return table

@@ -1,0 +1,56 @@
+"""A run as if it had been judged by another metric: no training is needed, for predictions are kept."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.frame import predictions
+from search.run.ledger import Run, Trial
+from trainables import written
+from trainables.objective import Objective
+from trainables.training.class_metrics import MEASURES
+
+
+def by(run: Run, objective: Objective) -> tuple[Run, str]:
+    """The run with this objective, and a line that says what its values are.
+
+    Each trial has one value: that of its best epoch by the objective of the search, whose weights it kept. Trials whose
+    predictions are needed and not kept, as those of stopped ones, are left out and counted.
+    """
+    found = [(trial, value_of(run, trial, objective)) for trial in run.trials]
+    kept = [as_judged(trial, value, objective) for trial, value in found if value is not None or trial.best is None]
+    lost = len(found) - len(kept)
+    own = f"{written.name(objective)}, of the epoch that each trial kept by its {written.name(run.identity.objective)}"
+    without = f" {lost} trials are left out, because they kept no predictions." if lost else ""
+    told = f"{run.name}: ranked by {own}, which the search went by.{without}"
+    return replace(run, identity=replace(run.identity, objective=objective), trials=kept), told
+
+
+def as_judged(trial: Trial, value: float | None, objective: Objective) -> Trial:
+    """The trial with this value at its best epoch, and none that is better elsewhere."""
+    rows = [
+        row | {objective.column: value if trial.best and row["epoch"] == trial.best["epoch"] else objective.worst}
+        for row in trial.epochs
+    ]
+    return replace(trial, epochs=rows, objective=objective)
+
+
+def value_of(run: Run, trial: Trial, objective: Objective) -> float | None:
+    """The metric of a trial's best epoch; none if it has none, or what it follows from is not kept."""
+    if trial.best is None:
+        return None
+    if objective.column in trial.best:
+        return float(trial.best[objective.column])
+    counts = run.identity.census.get("counts", {}).get("val")
+    try:
+        found = predictions.read(trial.folder)
+    except ValueError:
+        return None
+    if found.labels is not None:
+        counts = np.bincount(found.labels, minlength=len(run.identity.classes)).tolist()
+    if not counts or found.epoch != trial.best["epoch"] or len(found.correct) != sum(counts):
+        return None
+    right, taken = (
+        np.bincount(each, minlength=len(counts)) for each in (found.predicted[found.correct], found.predicted)
+    )
+    return float(MEASURES[objective.column](right, np.array(counts), taken))

@@ -1,0 +1,111 @@
+"""Intervals and paired tests of any metric of classes, by drawing the validation images, or whole groups of them, again.
+
+The draws are the same for every network, with a fixed seed, so two networks are compared on the same images in each. A
+difference is held against its spread over the draws (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 6)
+by Student's distribution, whose degrees of freedom are those of the units that were drawn.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from scipy.special import stdtr
+
+from analysis.frame import predictions
+from analysis.ranking.statistics import LEVEL, Array
+from trainables.objective import Objective
+from trainables.training.class_metrics import MEASURES, measure
+
+DRAWS = 400  # the standard deviation of so many is right to about 4 %
+MOST = 30  # rows that are compared with each other; all that a table shows are among them
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is drawn again: groups of images, or each image by itself.
+
+    Attributes:
+        of: int64 (images,), the unit of each image, from 0.
+    """
+
+    of: Array
+
+    @property
+    def number(self) -> int:
+        return int(self.of.max(initial=-1)) + 1
+
+    @cached_property
+    def draws(self) -> Array:
+        """How often each image is drawn, float32 (DRAWS, images)."""
+        random = np.random.default_rng(SEED)
+        counts = random.multinomial(self.number, np.full(self.number, 1 / self.number), size=DRAWS)
+        return counts.astype(np.float32)[:, self.of]
+
+
+def each(images: int) -> Units:
+    """Every image a unit of its own."""
+    return Units(np.arange(images))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a network made of the validation images, int64 (images,), and their labels."""
+
+    predicted: Array
+    labels: Array
+
+
+def answers(folder: Path, epoch: int, value: float, objective: Objective, images: int) -> Answers | None:
+    """Those kept of a trial's best epoch; none if they are not there, or do not agree with the ledger."""
+    try:
+        found = predictions.read(folder)
+    except ValueError:
+        return None
+    if found.labels is None or found.epoch != epoch or not found.labels.shape == found.predicted.shape == (images,):
+        return None
+    labels, predicted = found.labels.astype(np.int64), found.predicted.astype(np.int64)
+    classes = int(max(labels.max(initial=0), predicted.max(initial=0))) + 1
+    agrees = abs(measure(objective.column, labels, predicted, classes) - value) < 1e-9
+    return Answers(predicted, labels) if agrees else None
+
+
+def values(found: Answers, objective: Objective, units: Units) -> Array:
+    """The metric on each draw, (DRAWS,)."""
+    classes = int(max(found.labels.max(initial=0), found.predicted.max(initial=0))) + 1
+    right = found.labels == found.predicted
+    counts = [
+        units.draws @ one_hot(own, where, classes)
+        for own, where in (
+            (found.labels, right),
+            (found.labels, np.ones_like(right)),
+            (found.predicted, np.ones_like(right)),
+        )
+    ]
+    return MEASURES[objective.column](*(count.astype(float) for count in counts))
+
+
+def one_hot(classes_of: Array, where: Array, classes: int) -> Array:
+    """float32 (images, classes): 1 at the class of each image for which `where` is true."""
+    table = np.zeros((len(classes_of), classes), np.float32)
+    table[np.flatnonzero(where), classes_of[where]] = 1
+    return table
+
+
+def interval(drawn: Array) -> tuple[float, float]:
+    """95 % of the draws lie in it; NaN where all are the same."""
+    if np.ptp(drawn) == 0:
+        return np.nan, np.nan
+    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
+    return float(low), float(high)
+
+
+def p_values(drawn: Array, true: Array, units: int) -> Array:
+    """Two-sided p-value of each pair of networks, (rows, rows): drawn (rows, DRAWS), true values (rows,)."""
+    spread = np.atleast_2d(np.cov(drawn))
+    own = np.diag(spread)
+    variance = np.maximum(own[:, None] + own[None, :] - 2 * spread, 0) * units / max(1, units - 1)
+    far = np.abs(true[:, None] - true[None, :])
+    t = np.divide(far, np.sqrt(variance), out=np.zeros_like(far), where=variance > 1e-18)
+    return np.minimum(1.0, 2 * stdtr(max(1, units - 1), -t))

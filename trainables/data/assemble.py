@@ -1,0 +1,224 @@
+"""From the labelled pictures of any source to the array files of a data set: held out, decoded, and what is bad left out."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainables.cli.progress import meter, say
+from trainables.data import cache
+from trainables.data.cache import Written
+from trainables.data.holdout import held_out
+from trainables.data.sources.base import Options
+from trainables.errors import DataError
+from trainables.files.durable import Record
+
+if TYPE_CHECKING:
+    from trainables.cli.progress import Advance
+    from trainables.data import decode
+
+ENOUGH = 15  # training images of which a tenth can be held out; of fewer that would be a single one
+LEAST = 2  # validation images; a single one is right or wrong and ranks nothing
+LISTED = 5  # bad files that are named; of more the number is told
+
+
+class Taken(Sequence[Any]):
+    """Some of a sequence, each read when it is asked for."""
+
+    def __init__(self, whole: Sequence[Any] | np.ndarray, positions: np.ndarray) -> None:
+        self.whole, self.positions = whole, positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.whole[int(self.positions[place])]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The pictures of one split.
+
+    Attributes:
+        pictures: paths of image files, or what decode.fit reads.
+        labels: int64 (N,).
+        names: what each is called, the same wherever the data set lies; with paths, these relative to its folder.
+        groups: the group of each, or nothing.
+        are_files: whether pictures are paths.
+    """
+
+    pictures: Sequence[Any] | np.ndarray
+    labels: np.ndarray
+    names: Sequence[str]
+    groups: Sequence[str] = ()
+    are_files: bool = False
+
+    def take(self, positions: np.ndarray) -> "Labelled":
+        names, groups = (
+            [each[place] for place in positions] if len(each) else () for each in (self.names, self.groups)
+        )
+        return Labelled(Taken(self.pictures, positions), self.labels[positions], names, groups, self.are_files)
+
+    def without(self, bad: Collection[str]) -> "Labelled":
+        """Those that are not called so in a list of bad ones."""
+        called = self.pictures if self.are_files else self.names
+        return self.take(np.array([place for place, name in enumerate(called) if name not in bad], np.int64))
+
+
+Splits = Mapping[str, Labelled]  # train, and val and test if they are there
+
+
+def whole(where: str, splits: Splits, classes: Sequence[str]) -> Splits:
+    """The splits with a validation one: without, a tenth of the training images, by whole groups if they have some.
+
+    Args:
+        where: what a message calls the training images.
+
+    Raises:
+        DataError: a class has no training images, there are too few to hold some out, or too few validation images.
+    """
+    train = splits["train"]
+    counts = np.bincount(train.labels, minlength=len(classes))
+    if not counts.all():
+        raise DataError(
+            f"empty class: {where}: {classes[int(np.argmin(counts))]} has no training images. Add some or remove it."
+        )
+    if len(classes) < 2:
+        raise DataError(f"a single class: {where}: nothing to tell apart. Add images of another class.")
+    if "val" in splits:
+        return splits
+    if len(train.labels) < ENOUGH:
+        raise DataError(
+            f"too few images: {where}: {len(train.labels)} where at least {ENOUGH} are needed. Add some, or validation images."
+        )
+    rest, val = held_out(train.labels, train.groups)
+    if len(val) < LEAST:
+        raise DataError(
+            f"too few groups: {where}: none can be held out for validation. Add some, or validation images."
+        )
+    lost = np.setdiff1d(train.labels, train.labels[rest])
+    if len(lost):
+        raise DataError(
+            f"too few images: {where}: the only image of {classes[lost[0]]} would be held out for validation. "
+            "Add some, or validation images."
+        )
+    return {**splits, "train": train.take(rest), "val": train.take(val)}
+
+
+def write(where: str, splits: Splits, classes: Sequence[str], folder: Path, options: Options, facts: Record) -> Written:
+    """Decode all pictures into the array files of a folder; with --skip-bad without those that cannot be.
+
+    Args:
+        where: what messages call the data set.
+        facts: of the census, what only the source knows.
+
+    Raises:
+        DataError: pictures that cannot be read are listed, or what is left is too little.
+    """
+    made, skipped = whole(where, splits, classes), 0
+    bad = _decode(where, made, folder, options.progress)
+    if bad and options.skip_bad:
+        say(f"note: {_left_out(bad)}")
+        skipped, names = len(bad), {name for name, _ in bad}
+        kept = {split: own.without(names) for split, own in splits.items()}
+        made = whole(where, kept, classes)
+        bad = _decode(where, made, folder, options.progress)  # all: another tenth is held out now
+    if bad:
+        raise _refusal(where, bad)
+    held = {} if "val" in splits else {"validation": None}
+    return Written(
+        tuple(classes), {**held, **facts, "skipped": skipped, **_groups(made, options)}, list(made["val"].names)
+    )
+
+
+def _groups(made: Splits, options: Options) -> Record:
+    """Of the census: the groups of validation and test images as numbers, and how many stand on both sides."""
+    if not any(len(own.groups) for own in made.values()):
+        return {}
+    names = {split: set(own.groups) for split, own in made.items()}
+    others = {"val": names["train"], "test": names["train"] | names["val"]}
+    shared = {split: len(names[split] & others[split]) for split in names if split != "train"}
+    places = {
+        split: np.unique(np.asarray(own.groups, dtype=object).astype(str), return_inverse=True)[1].tolist()
+        for split, own in made.items() if split != "train"
+    }  # fmt: skip
+    return {"groups": {"by": options.group_by, "train": len(names["train"]), "shared": shared, **places}}
+
+
+def _decode(where: str, made: Splits, folder: Path, progress: bool) -> "list[decode.Bad]":
+    """Fill the array files, and return the pictures that are no good ones."""
+    from trainables.data import decode  # Pillow loads here
+
+    total = sum(len(own.labels) for own in made.values())
+    bad: list[decode.Bad] = []
+    work: list[decode.Strip] = []
+    with meter(f"decoding {total:,} images of {where}", total, "images", bar=progress) as advance:
+        for split in cache.SPLITS:
+            own = made.get(split) or made["train"].take(np.zeros(0, np.int64))
+            place = cache.begin_split(folder, split, own.labels)
+            if own.are_files:
+                work += decode.strips(*place, list(own.pictures))
+            else:
+                bad += _fit(own, *place, advance)
+        return bad + decode.decode_all(work, advance)
+
+
+def _fit(own: Labelled, file: Path, offset: int, advance: "Advance") -> "list[decode.Bad]":
+    """Decode pictures that are no files of their own, and return the bad ones; their rows stay zeros."""
+    from trainables.data import decode
+
+    bad = []
+    with file.open("r+b") as array:
+        array.seek(offset)
+        for place, name in enumerate(own.names):
+            try:
+                row = decode.fit(own.pictures[place], name)
+            except decode.BadImageError as error:
+                bad.append(error.bad)
+                row = np.zeros((decode.SIDE, decode.SIDE, 3), np.uint8)
+            array.write(np.ascontiguousarray(row).data)
+            advance(1)
+    return bad
+
+
+def _refusal(where: str, bad: "Sequence[decode.Bad]") -> DataError:
+    """All bad pictures at once: the first few by name, and how many there are."""
+    if len(bad) == 1:
+        return DataError(
+            f"cannot read image: {': '.join(bad[0])}. Replace or remove it, or leave it out with --skip-bad."
+        )
+    more = [f"... and {len(bad) - LISTED:,} more"] if len(bad) > LISTED else []
+    return DataError(
+        f"cannot read {len(bad):,} images: {where}. Replace or remove them, or leave them out with --skip-bad.",
+        [*(": ".join(each) for each in bad[:LISTED]), *more],
+    )
+
+
+def _left_out(bad: "Sequence[decode.Bad]") -> str:
+    """What --skip-bad does without, in one line."""
+    more = f", and {len(bad) - LISTED:,} more" if len(bad) > LISTED else ""
+    return f"left out, as --skip-bad asks: {'; '.join(': '.join(each) for each in bad[:LISTED])}{more}"
+
+
+def groups_of(names: Sequence[str], pattern: str) -> list[str]:
+    """The group of each name: what a regular expression finds in it, its first group if it has one.
+
+    Raises:
+        DataError: it is no regular expression, or finds nothing in some names.
+    """
+    try:
+        found = [re.search(pattern, name) for name in names]
+    except re.error as error:
+        raise DataError(
+            f"--group-by {pattern}: no regular expression: {error}. Write one such as 'patient[0-9]+'."
+        ) from error
+    missing = [name for name, match in zip(names, found, strict=True) if match is None]
+    if missing:
+        raise DataError(
+            f"--group-by {pattern}: {len(missing):,} of {len(names):,} names have no such part, {missing[0]} among them. "
+            "Name a part that every name has."
+        )
+    return [next((part for part in match.groups() if part is not None), match.group()) for match in found if match]

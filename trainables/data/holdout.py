@@ -1,0 +1,52 @@
+"""Which training images are held out where a data set brings no validation images; with groups, whole groups of them."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainables.data import split
+
+TENTH = 10  # one image in so many
+
+
+def held_out(labels: np.ndarray, groups: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training and of the validation images, int64 and ascending; the same on every machine.
+
+    Args:
+        labels: int64 (N,).
+        groups: the group of each image, or nothing: images of one group stay on one side.
+    """
+    count = round(len(labels) / TENTH)
+    val = grouped(labels, groups, count) if len(groups) else split.stratified(labels, count, split.VALIDATION)
+    return np.setdiff1d(np.arange(len(labels)), val), val
+
+
+def grouped(labels: np.ndarray, groups: Sequence[str], count: int) -> np.ndarray:
+    """Positions of whole groups that hold about `count` images, spread over the classes as the images are.
+
+    A group counts for its most common class. Each class that has several groups keeps at least one for training; the order
+    in which its groups are looked at follows from a hash of their names.
+    """
+    names, of = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    table = np.zeros((len(names), int(labels.max(initial=0)) + 1), np.int64)
+    np.add.at(table, (of, labels), 1)
+    sizes, classes = table.sum(1), table.argmax(1)
+    totals = np.bincount(classes, sizes, minlength=table.shape[1]).astype(np.int64)
+    hashes = [hashlib.sha256(str(name).encode("utf-8", "surrogateescape")).digest() for name in names]
+    order = np.array(sorted(range(len(names)), key=hashes.__getitem__), np.int64)
+    chosen: list[int] = []
+    for value, quota in enumerate(split.quotas(totals, count)):
+        chosen += _near(order[classes[order] == value], sizes, int(quota))
+    return np.flatnonzero(np.isin(of, chosen))
+
+
+def _near(members: np.ndarray, sizes: np.ndarray, quota: int) -> list[int]:
+    """Some of these groups, but not all, that come as near to the quota as going through them once can."""
+    taken: list[int] = []
+    total = 0
+    for place in members.tolist():
+        if len(taken) + 1 < len(members) and 2 * (quota - total) >= sizes[place]:
+            taken.append(place)
+            total += int(sizes[place])
+    return taken

@@ -1,0 +1,77 @@
+"""What columns and arrays are called in data sets of many makers, and how labels become classes."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainables.data.folder_tree import SPELLINGS
+from trainables.errors import DataError
+
+IMAGES = ("images", "image", "img", "imgs", "x", "data", "pictures", "picture")
+LABELS = ("labels", "label", "y", "target", "targets", "class", "category")
+PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image_path", "image", "img")
+SPLITS = ("split", "set", "subset", "partition", "usage")
+GROUPS = ("groups", "group")
+CLASSES = ("classes", "class_names", "label_names", "categories")
+
+
+def split_of(text: str) -> str | None:
+    """Which split a word means: train, val or test in any usual spelling and case; none for another word."""
+    found = text.strip().casefold()
+    return next((split for split, names in SPELLINGS.items() if found in names), None)
+
+
+def words(name: str) -> tuple[str | None, str]:
+    """The split in the name of an array or file, if there is one, and what is left of the name: val and images of val_images."""
+    parts = [part for part in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()) if part]
+    splits = [split for part in parts if (split := split_of(part))]
+    return (splits[0] if splits else None), "_".join(part for part in parts if not split_of(part))
+
+
+def column(names: Iterable[str], known: Sequence[str]) -> str | None:
+    """The column that is called by one of these names, the first of them that is there, in any case."""
+    by_fold = {name.strip().casefold(): name for name in names}
+    return next((by_fold[name] for name in known if name in by_fold), None)
+
+
+def indexed(
+    where: str, labels: Mapping[str, Sequence[Any]], names: Sequence[str] = ()
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Labels as positions in the classes, int64 (N,) for each split, and the names of the classes.
+
+    Without names the classes are the sorted unlike labels of the training images.
+
+    Args:
+        labels: whole numbers or text.
+        names: of the classes, where labels are whole numbers from 0.
+
+    Raises:
+        DataError: a label is neither, out of range, or not among those of the training images.
+    """
+    plain = {split: [_plain(where, value) for value in own] for split, own in labels.items()}
+    known = (
+        range(len(names)) if names else sorted(set(plain["train"]), key=lambda value: (isinstance(value, str), value))
+    )
+    places = {value: place for place, value in enumerate(known)}
+    for split, own in plain.items():
+        unknown = sorted({str(value) for value in own if value not in places})
+        if unknown:
+            which = f"not from 0 to {len(names) - 1}" if names else "not among the labels of the training images"
+            raise DataError(f"unknown label: {where}: {unknown[0]!r} in {split} is {which}. Correct it.")
+    found = {split: np.array([places[value] for value in own], np.int64) for split, own in plain.items()}
+    return found, tuple(names) or tuple(str(value) for value in known)
+
+
+def _plain(where: str, value: Any) -> int | str:
+    """A label as a whole number or a text."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        if not value.strip():
+            raise DataError(f"no label: {where}: a label is empty. Fill it in, or remove its row.")
+        return value.strip()
+    if isinstance(value, (int, np.integer)) or (isinstance(value, (float, np.floating)) and float(value).is_integer()):
+        return int(value)
+    raise DataError(f"no label: {where}: {value!r} is neither a whole number nor a text. Correct it.")

@@ -1,0 +1,119 @@
+"""FILE.py:FUNCTION, a function of the user's that returns pictures and labels.
+
+    def load():
+        return {"train": (images, labels), "test": (images, labels), "classes": ["cat", "dog"]}
+
+or the pair alone, of which a tenth is held out. Images: arrays, PIL images, paths, or bytes of image files. "groups" may hold
+the group of each image: {"train": [...], "test": [...]}.
+"""
+
+import os
+import runpy
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainables.cli.progress import say
+from trainables.data import assemble, cache, labels
+from trainables.data.assemble import Labelled
+from trainables.data.cache import Written
+from trainables.data.names import base_name, elsewhere, place
+from trainables.data.sources import npz
+from trainables.data.sources.base import Options, Source
+from trainables.errors import DataError
+from trainables.files import durable
+
+EXPECTED = 'Return (images, labels), or {"train": (images, labels), "test": (images, labels)}.'
+BESIDE = ("classes", "groups")
+
+
+def source(dataset: str, options: Options) -> Source:
+    """The source of FILE.py:FUNCTION, which is called when its text is new.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    path, function = place(dataset), dataset.rpartition(":")[2]
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read function: {path}: {error.strerror}. Check the path.") from error
+
+    def write(folder: Path) -> Written:
+        say(f"note: {path.name}:{function} is called now, and again when {path.name} has changed")
+        return _written(path, function, _called(path, function), folder, options, elsewhere(dataset))
+
+    how = f"{'bad ones left out' if options.skip_bad else ''} {options.group_by or ''}"
+    return Source(base_name(path), cache.key("function", f"{durable.sha256(text)} {function} {how}"), write)
+
+
+def _called(path: Path, function: str) -> Any:
+    """What the function returns.
+
+    Raises:
+        DataError: there is none of that name, or it fails; with the line of the file.
+    """
+    try:
+        module = runpy.run_path(str(path), run_name=path.stem)
+        if not callable(module.get(function)):
+            raise DataError(
+                f"no function: {path}: it has no {function}. Functions there: {', '.join(_functions(module))}."
+            )
+        return module[function]()
+    except DataError:
+        raise
+    except Exception as error:  # of the user's code
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else "?")
+        why = " ".join(str(error).split())
+        raise DataError(f"{function} failed: {path}:{line}: {type(error).__name__}: {why}. Correct it.") from error
+
+
+def _functions(module: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in module.items() if callable(value) and not name.startswith("_")] or ["none"]
+
+
+def _written(path: Path, function: str, returned: Any, folder: Path, options: Options, name: str) -> Written:
+    where = f"{path}:{function}"
+    parts: Mapping[str, Any] = returned if isinstance(returned, Mapping) else {"train": returned}
+    spelt = {str(key): labels.split_of(str(key)) for key in parts if key not in BESIDE}
+    unknown = [key for key, split in spelt.items() if split is None]
+    if unknown:
+        raise DataError(f"unknown split: {where}: {unknown[0]!r} is none of train, val and test. Rename or remove it.")
+    pairs = {split: _pair(where, parts[key]) for key, split in spelt.items() if split}
+    if "train" not in pairs:
+        raise DataError(f"no training images: {where}. {EXPECTED}")
+    names = [str(each) for each in parts.get("classes") or ()]
+    indices, classes = labels.indexed(where, {split: list(own[1]) for split, own in pairs.items()}, names)
+    groups = parts.get("groups") or {}
+    if options.group_by is not None and (options.group_by not in labels.GROUPS or not groups):
+        raise DataError(f'no groups: {where}: return "groups": {{"train": [...]}}, and give --group-by groups.')
+    splits = {}
+    for split, (images, _) in pairs.items():
+        own = [str(each) for each in groups.get(split, ())] if options.group_by else []
+        if own and len(own) != len(images):
+            raise DataError(f"no groups: {where}: {len(own)} groups of {len(images)} images of {split}. Give each one.")
+        splits[split] = _labelled(path, split, images, indices[split], own)
+    return assemble.write(where, splits, classes, folder, options, {"dataset": name})
+
+
+def _pair(where: str, value: Any) -> tuple[Any, Any]:
+    try:
+        images, found = value
+        fits = len(images) == len(found)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"no pictures: {where}: it returned {type(value).__name__}. {EXPECTED}") from error
+    if not fits:
+        raise DataError(f"no pictures: {where}: {len(images)} images and {len(found)} labels. Return as many of both.")
+    found = found.tolist() if hasattr(found, "tolist") else found
+    return (npz.pictures(np.asarray(images)) if hasattr(images, "shape") else images), found
+
+
+def _labelled(path: Path, split: str, images: Sequence[Any], indices: np.ndarray, groups: list[str]) -> Labelled:
+    if len(images) and isinstance(images[0], (str, os.PathLike)):
+        files = [os.path.normpath(path.parent / each) for each in images]
+        return Labelled(files, indices, [os.fspath(each) for each in images], groups, are_files=True)
+    return Labelled(images, indices, [f"{split}[{place}]" for place in range(len(images))], groups)

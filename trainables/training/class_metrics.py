@@ -1,0 +1,41 @@
+"""Metrics of classes, from how many images each class has, how many of them are right, and how many were taken for it."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from trainables.objective import ACCURACY, BALANCED_ACCURACY, MACRO_F1
+
+Array = np.ndarray
+
+
+def accuracy(right: Array, images: Array, _: Array) -> Array:
+    """Share of the images that are right, 0 to 1. All arrays (..., classes); the result is (...)."""
+    return np.asarray(right.sum(-1) / images.sum(-1))
+
+
+def balanced_accuracy(right: Array, images: Array, _: Array) -> Array:
+    """Mean over the classes that have images of the share of these that are right, 0 to 1."""
+    there = images > 0
+    shares = np.divide(right, images, out=np.zeros(right.shape), where=there)
+    return np.asarray(shares.sum(-1) / there.sum(-1))
+
+
+def macro_f1(right: Array, images: Array, taken: Array) -> Array:
+    """Mean F1 over the classes that have images, 0 to 1: of one without, 0 would say that it was got wrong."""
+    there = images > 0
+    own = np.divide(2 * right, images + taken, out=np.zeros(right.shape), where=there)
+    return np.asarray(own.sum(-1) / there.sum(-1))
+
+
+MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {  # by the column of their objective
+    ACCURACY.column: accuracy,
+    BALANCED_ACCURACY.column: balanced_accuracy,
+    MACRO_F1.column: macro_f1,
+}
+
+
+def measure(column: str, labels: Array, predicted: Array, classes: int) -> float:
+    """One of these of a whole split: labels and predicted classes int64 (N,)."""
+    counts = (np.bincount(each, minlength=classes) for each in (labels[labels == predicted], labels, predicted))
+    return float(MEASURES[column](*counts))
