@@ -124,7 +124,7 @@ def settings_of(asked: Flags) -> "Settings":
     """What is asked for, checked, with the images decoded; what the space and the data set came to be is said."""
     import spaces
     from search.run import plan
-    from search.settings import Settings, gpus
+    from search.settings import Settings, gpus, share
     from search.stopping import rules
     from trainables.data import loading
 
@@ -136,6 +136,7 @@ def settings_of(asked: Flags) -> "Settings":
         "space_name": asked.space, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
+        "share": share(asked.share),
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)

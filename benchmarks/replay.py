@@ -22,8 +22,10 @@ from benchmarks import record
 from benchmarks.leaderboard import IDENTITY
 from benchmarks.record import Table
 from search.records import Identity, Totals
+from search.run import ledger
 from search.run.decisions import of_run
 from search.run.ledger import Run, Trial
+from search.stopping import rules
 from search.stopping.rules import rule
 from search.turns import Turn, Turns
 from trainables.files import durable
@@ -71,13 +73,17 @@ class Simulation:
         self.ended: set[int] = set()
         self.folder = folder
         self.identity = Identity.read(IDENTITY | {"scheduler": scheduler, "seed": seed}, "run.json")
+        places = rules.places(scheduler, len(curves), self.epochs) if rules.cuts(scheduler) else None
+        self.totals = Totals(trials=len(curves), epochs=self.epochs, rungs=places and [list(place) for place in places])
 
     def read(self, folder: Path | None = None) -> Run:
         """The run as it is now."""
-        decisions = durable.read_lines(self.folder / "decisions.jsonl")
-        stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
-        trials = [self._trial(index, stops.get(index)) for index in range(len(self.rows))]
-        return Run(self.folder, self.identity, Totals(trials=len(trials), epochs=self.epochs), trials, decisions, [])
+        lines = durable.read_lines(self.folder / "decisions.jsonl")
+        cuts = [line for line in lines if "trial" not in line]
+        stops = {line["trial"]: line["epoch"] for line in lines if line.get("decision") == "stop"}
+        trials = ledger.left_behind([self._trial(index, stops.get(index)) for index in range(len(self.rows))], cuts)
+        decisions = [decision for line in lines for decision in ledger.taken_apart(line, trials)]
+        return Run(self.folder, self.identity, self.totals, trials, decisions, [], [self.totals], cuts)
 
     def _trial(self, index: int, stopped_at: int | None) -> Trial:
         done, config = self.done[index], {"epochs": self.epochs}
