@@ -71,9 +71,7 @@ def test_every_stopper_ends_and_names_a_trial_that_it_trained_in_full(seed, stop
 def test_trials_that_diverge_end_and_hold_nobody_up():
     curves = [[0.1] * 9, [], [0.9, 0.9], [0.3] * 9]
     winners = {name: replay(curves, rule(stopper, 1, 2), 2).winner for name, (stopper, _) in STOPPERS.items()}
-    kept = {winners.pop("sha"), winners.pop("sha, grace 3")}
-    assert kept == {None}, "the only one that it kept diverged after the last rung"
-    assert set(winners.values()) <= {0, 3}
+    assert set(winners.values()) <= {0, 3}, "where the only one that was kept diverged, another was called back"
 
 
 def test_where_early_values_tell_the_truth_halving_finds_the_best_of_a_thousand():

@@ -39,7 +39,9 @@ def test_every_flag_of_class_identity_is_read_back_but_the_points_of_a_warm_star
     """Those are in the run."""
     audited = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "audit": 0.1}
     changed = replace(RUN, scheduler=audited, set=["depth=2"], max_params=9000, census={"skipped": 1})
-    assert changed.flags().keys() | {"warm_start"} == set(of_kind(Kind.IDENTITY))
+    other = replace(RUN, scheduler={"name": "ladder", "share": 0.25})
+    assert other.flags()["share"] == 0.25
+    assert changed.flags().keys() | {"warm_start", "share"} == set(of_kind(Kind.IDENTITY))
 
 
 def test_a_setting_of_a_rule_that_only_a_later_program_knows_is_no_flag():
