@@ -113,9 +113,9 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
     from search.settings import duration
 
     interrupts.end_in(duration(asked.time_budget) if asked.time_budget is not None else None)
-    settings = start_warm(settings_of(asked), asked.warm_start)
+    settings = choose_rule(start_warm(settings_of(asked), asked.warm_start))
     if asked.dry_run:
-        return print_estimate(settings)
+        return print_estimate(settings, duration(asked.time_budget) if asked.time_budget is not None else None)
     followers = launcher.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
     return run(settings, interrupts, asked.results, asked.retry_failed, asked.quiet, followers)
 
@@ -125,7 +125,6 @@ def settings_of(asked: Flags) -> "Settings":
     import spaces
     from search.run import plan
     from search.settings import Settings, gpus, share
-    from search.stopping import rules
     from trainables.data import loading
 
     assert asked.space is not None, "main refuses a search without"
@@ -136,7 +135,7 @@ def settings_of(asked: Flags) -> "Settings":
         "space_name": asked.space, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
-        "share": share(asked.share),
+        "share": share(asked.share), "scheduler_asked": asked.scheduler is not None,
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
@@ -153,8 +152,6 @@ def settings_of(asked: Flags) -> "Settings":
         fallback=fallback,
         cache=cache,
     )
-    for key in rules.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
-        print(f"note: {spellings(key)[0]} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
     return follow_images(settings) if asked.warm_start is None else settings
@@ -222,8 +219,12 @@ def print_space(name: str, asked: Flags) -> int:
     return 0
 
 
-def print_estimate(settings: "Settings") -> int:
-    """What the search would cost, on stdout. Nothing is written into the run."""
+def print_estimate(settings: "Settings", budget: float | None) -> int:
+    """What the search would cost, on stdout. Nothing is written into the run.
+
+    Args:
+        budget: seconds of --time-budget.
+    """
     from search.backend import resources
     from search.terminal import estimate
     from trainables.data import loading
@@ -237,12 +238,25 @@ def print_estimate(settings: "Settings") -> int:
     if settings.address:
         print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     remark(found.rule, found.totals, settings)
-    print(*estimate.sentences(found), sep="\n")
+    print(*estimate.sentences(found, budget), sep="\n")
     try:
         estimate.keep(path, found)
     except StorageError as error:
         tell(f"note: the estimate is not kept for the search: {error.message}\n", sys.stderr)
     return 0
+
+
+def choose_rule(settings: "Settings") -> "Settings":
+    """The settings with the rule of early stopping that the search has; what gave way is said."""
+    from search.run import rule_choice
+    from search.stopping import rules
+
+    found, notes = rule_choice.settle(settings.runs_dir / settings.run_name, settings)
+    for key in rules.unread(found.scheduler, found.grace_period, found.reduction_factor, found.share):
+        notes.append(f"{spellings(key)[0]} is not read with --scheduler {found.scheduler}")
+    for line in notes:
+        print(f"note: {line}", file=sys.stderr)
+    return found
 
 
 def start_warm(settings: "Settings", name: str | None) -> "Settings":

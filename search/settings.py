@@ -38,6 +38,7 @@ class Settings:
     cache: Path  # the decoded images
     algorithm: str
     scheduler: str  # as spaces.Scheduler is written
+    scheduler_asked: bool = True  # by --scheduler; else it is the space's, and gives way where it cannot hold
     audit: float = Flags.audit
     grace_period: int = Flags.grace_period
     reduction_factor: int = Flags.reduction_factor

@@ -235,7 +235,7 @@ def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
         )
     if rule["name"] != "none" and not decisive(rule, epochs):
         found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
-    elif rule["name"] != "none" and totals.seeds > 1:
+    elif rule["name"] != "none" and totals.seeds > 1 and not is_cut(rule):
         found.append(
             "early stopping judges each seed by itself, and a configuration has finished when all its seeds have"
         )

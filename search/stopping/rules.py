@@ -90,11 +90,12 @@ def continued(asked: Record, recorded: Any) -> Record:
     return {key: value for key, value in asked.items() if key != "version"} | kept
 
 
-def unread(name: str, grace_period: int, reduction_factor: int) -> list[str]:
+def unread(name: str, grace_period: int, reduction_factor: int, share: float | None = None) -> list[str]:
     """The settings that are not at their defaults and that this scheduler does not read."""
     asked = {"grace_period": grace_period, "reduction_factor": reduction_factor}
     usual, own = rule("asha"), rule(name, grace_period, reduction_factor)
-    return [key for key, value in asked.items() if value != usual[key] and value != own.get(key)]
+    found = [key for key, value in asked.items() if value != usual[key] and value != own.get(key)]
+    return found + (["share"] if share is not None and "share" not in own else [])
 
 
 def label(scheduler: Record) -> str:
