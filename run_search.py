@@ -255,7 +255,7 @@ def choose_rule(settings: "Settings") -> "Settings":
     for key in rules.unread(found.scheduler, found.grace_period, found.reduction_factor, found.share):
         notes.append(f"{spellings(key)[0]} is not read with --scheduler {found.scheduler}")
     for line in notes:
-        print(f"note: {line}", file=sys.stderr)
+        tell(f"note: {line}\n", sys.stderr)
     return found
 
 
@@ -430,6 +430,7 @@ def installed() -> None:
 def end(exit_code: int) -> None:
     """Leave at once: Ray's threads may abort while the interpreter shuts down, and that would be the exit code."""
     tell("")  # and what is still buffered
+    tell("", sys.stderr)
     os._exit(exit_code)
 
 

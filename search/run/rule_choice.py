@@ -62,7 +62,7 @@ def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
     had = history[-1].seeds if history else 1
     if had == 1 and (settings.seeds or 1) > 1 and not conflict(replace(settings, seeds=1), settings.scheduler):
         if reason := conflict(settings, settings.scheduler):
-            raise UsageError(f"{reason} Start another with --name NEW, --scheduler {LADDER}.")
+            raise UsageError(f"--seeds {settings.seeds}: {reason}. Start another with --name NEW, --scheduler {LADDER}.")
 
 
 def conflict(settings: Settings, scheduler: str) -> str:
@@ -72,14 +72,11 @@ def conflict(settings: Settings, scheduler: str) -> str:
         return ""
     if adaptive(settings.algorithm) and rules.waits(rule):
         return (
-            f"--algo {settings.algorithm} and --scheduler {scheduler}: {settings.algorithm} draws a point from how earlier trials "
-            f"ended, and with {scheduler} none ends before all points are drawn."
+            f"{settings.algorithm} draws a point from how earlier trials ended, and with {scheduler} none ends before all points "
+            "are drawn"
         )
     if (settings.seeds or 1) > 1 and not rules.waits(rule):
-        return (
-            f"--seeds {settings.seeds} and --scheduler {scheduler}: {scheduler} judges a trial when it arrives, so it cannot judge "
-            "the seeds of a configuration together."
-        )
+        return f"{scheduler} judges a trial when it arrives, so it cannot judge the seeds of a configuration together"
     return ""
 
 
@@ -91,10 +88,12 @@ def give_way(settings: Settings, reason: str) -> tuple[Settings, list[str]]:
     """
     instead = next(name for name in ("asha", LADDER, "none") if not conflict(settings, name))
     if settings.scheduler_asked:
-        other = "--algo random" if adaptive(settings.algorithm) else "--confirm 3 in place of --seeds"
-        raise UsageError(f"{reason} Use --scheduler {instead}, or {other}.")
+        is_adaptive = adaptive(settings.algorithm) is not None
+        cause = f"--algo {settings.algorithm}" if rules.waits(rules.rule(settings.scheduler)) else f"--seeds {settings.seeds}"
+        other = "--algo random" if is_adaptive else "--confirm 3 in place of --seeds"
+        raise UsageError(f"{cause} and --scheduler {settings.scheduler}: {reason}. Use --scheduler {instead}, or {other}.")
     told = "no early stopping" if instead == "none" else f"--scheduler {instead}"
-    return replace(settings, scheduler=instead), [f"{told} in place of the space's {settings.scheduler}. {reason}"]
+    return replace(settings, scheduler=instead), [f"{told} in place of the space's {settings.scheduler}: {reason}"]
 
 
 def of_share(settings: Settings) -> list[str]:
