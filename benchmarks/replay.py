@@ -215,7 +215,9 @@ def searches_of(lines: Sequence[Record]) -> list[Search]:
         own = [line for line in lines if (line.get("algo", "random"), line["seed"]) == (algo, seed)]
         own.sort(key=lambda line: line["index"])
         if [line["index"] for line in own] == list(range(len(own))):
-            found.append(Search(seed, [line["val_accuracy"] for line in own], [epoch_time(line["config"]) for line in own]))
+            found.append(
+                Search(seed, [line["val_accuracy"] for line in own], [epoch_time(line["config"]) for line in own])
+            )
     most = max((len(search.curves) for search in found), default=0)
     return [search for search in found if len(search.curves) == most]
 
@@ -247,7 +249,13 @@ def by_length(group: Group) -> list[list[str]]:
         for length in group.lengths:
             own = asha[length] if stopper == "asha" else outcomes(group, stopper, length, USUAL)
             cells[length] = cell(own, asha[length], len(group.searches[0].curves) * length)
-        rows.append([f"{group.title} ({len(group.searches)}), {group.weights}", stopper, *(cells.get(each, "") for each in LENGTHS)])
+        rows.append(
+            [
+                f"{group.title} ({len(group.searches)}), {group.weights}",
+                stopper,
+                *(cells.get(each, "") for each in LENGTHS),
+            ]
+        )
     return rows
 
 
@@ -269,16 +277,11 @@ def by_slots(group: Group) -> list[list[str]]:
     for stopper in STOPPERS:
         found = {slots: outcomes(group, stopper, length, slots) for slots in SLOTS}
         full = len(group.searches[0].curves) * length
-        epochs, regrets, ends = (
-            " / ".join(form(own) for own in found.values())
-            for form in (
-                lambda own: f"{100 * fmean(outcome.epochs for outcome in own) / full:.0f}",
-                lambda own: f"{100 * fmean(outcome.regret for outcome in own):.2f}",
-                lambda own: f"{fmean(outcome.makespan for outcome in own):.0f}",
-            )
-        )
+        epochs = [f"{100 * fmean(outcome.epochs for outcome in own) / full:.0f}" for own in found.values()]
+        regrets = [f"{100 * fmean(outcome.regret for outcome in own):.2f}" for own in found.values()]
+        ends = [f"{fmean(outcome.makespan for outcome in own):.0f}" for own in found.values()]
         alike = "yes" if all(own == found[SLOTS[0]] for own in found.values()) else "no"
-        rows.append([f"{group.title}, {group.weights}", stopper, epochs, regrets, ends, alike])
+        rows.append([f"{group.title}, {group.weights}", stopper, *map(" / ".join, (epochs, regrets, ends)), alike])
     return rows
 
 
@@ -302,8 +305,8 @@ def measure(folder: Path = CURVES) -> list[Table]:
         "replay_slots", "Early stopping and the number of slots", command,
         ["curves", "rule", "% of epochs", "mean regret", "last epoch ended at", "alike"],
         [row for group in whole for row in by_slots(group)],
-        notes=f"{', '.join(map(str, SLOTS[:-1]))} and {SLOTS[-1]} slots, at the greatest length. Alike: every search chose the same "
-        f"trial for the same epochs with each number of slots. {facts}",
+        notes=f"{', '.join(map(str, SLOTS[:-1]))} and {SLOTS[-1]} slots, at the greatest length. Alike: every search chose the "
+        f"same trial for the same epochs with each number of slots. {facts}",
     )  # fmt: skip
     return [first, second]
 

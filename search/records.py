@@ -202,7 +202,9 @@ class Totals(Recorded):
 
 
 UNSAID = {
-    each.name: default(each) for each in fields(Totals) if each.name not in ("identity", "rungs") and default(each) is not MISSING
+    each.name: default(each)
+    for each in fields(Totals)
+    if each.name not in ("identity", "rungs") and default(each) is not MISSING
 }
 GROWING = {  # totals that may grow and never shrink, and the flag that says them
     "trials" if name == "num_samples" else name: spellings(name)[0] for name in of_kind(TOTAL)

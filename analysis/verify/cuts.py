@@ -39,7 +39,9 @@ def check_rungs(evidence: Evidence, totals: Sequence[Line], scheduler: Record) -
             evidence.wrong(line.where, f"rungs are {record.get('rungs')}, but the rule says {expected}")
 
 
-def course(scheduler: Record, seed: int, history: Sequence[Totals], searched: Sequence[int], objective: Objective) -> Course | None:
+def course(
+    scheduler: Record, seed: int, history: Sequence[Totals], searched: Sequence[int], objective: Objective
+) -> Course | None:
     """Where the cuts of a run begin; none if there is none.
 
     Args:
@@ -62,7 +64,9 @@ def check_cuts(evidence: Evidence, lines: Sequence[Line], course: Course, trials
         course.begin(course.stages[course.number + 1].line)
     for index, limit in course.limits(whole).items():
         if len(known[index].rows) > limit:
-            evidence.wrong(known[index].rows[limit].where, f"an epoch after {limit}, where nothing let trial {index} go on")
+            evidence.wrong(
+                known[index].rows[limit].where, f"an epoch after {limit}, where nothing let trial {index} go on"
+            )
 
 
 def check_line(evidence: Evidence, line: Line, course: Course, trials: Trials) -> None:

@@ -67,7 +67,8 @@ def verify(run_folder: Path) -> list[str]:
     return evidence.problems
 
 
-LEDGERS = (("decisions", {"sequence": WHOLE}), ("tests", TEST))  # read before the trials, which may grow meanwhile
+SEQUENCE: Shape = {"sequence": WHOLE}
+LEDGERS = (("decisions", SEQUENCE), ("tests", TEST))  # read before the trials, which may grow meanwhile
 
 
 def is_decision(evidence: Evidence, line: Line) -> bool:

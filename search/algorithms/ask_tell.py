@@ -7,7 +7,7 @@ import itertools
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from search.algorithms.base import Adaptive, Told, first_new, redraws
 from spaces import Choice, Point, Range, Space, by_axis, rows
@@ -27,7 +27,7 @@ class Sampled(Adaptive):
     failed. The first ten that count are waited for with random points (Optuna's default).
     """
 
-    libraries = ("optuna",)
+    libraries: ClassVar[tuple[str, ...]] = ("optuna",)
 
     @abstractmethod
     def sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
@@ -58,7 +58,9 @@ class Sampled(Adaptive):
             return first_new(space, index, itertools.chain(asked, redraws(space, seed, index)), is_new)
 
 
-def points(space: Space, sampler: "optuna.samplers.BaseSampler", told: Sequence[Told], objective: Objective) -> Iterator[Point]:
+def points(
+    space: Space, sampler: "optuna.samplers.BaseSampler", told: Sequence[Told], objective: Objective
+) -> Iterator[Point]:
     """The points a fresh sampler proposes one after the other, each forgotten if another one is wanted."""
     import optuna
 

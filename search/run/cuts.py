@@ -1,4 +1,4 @@
-"""The cuts of a run: each rung that is complete is decided in one durable line, and what may train next follows from the lines."""
+"""The cuts of a run: a rung that is complete is decided in one durable line, and what may train follows from the lines."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +18,11 @@ def stages(history: Sequence[Totals]) -> list[Stage]:
             continue
         places = tuple((rung, quota) for rung, quota in totals.rungs)
         stage = Stage(line, len(plan.order(history[:line])), totals.epochs, places)
-        if not found or (stage.trials, stage.epochs, stage.places) != (found[-1].trials, found[-1].epochs, found[-1].places):
+        if not found or (stage.trials, stage.epochs, stage.places) != (
+            found[-1].trials,
+            found[-1].epochs,
+            found[-1].places,
+        ):
             found.append(stage)
     return found if history and history[-1].rungs is not None else []
 
@@ -39,8 +43,7 @@ def entries(history: Sequence[Totals], trials: Sequence[int]) -> dict[int, int]:
     """Each trial of the search, in the order of the plan, with the first one of its configuration."""
     first: dict[int, int] = {}
     return {
-        trial: first.setdefault(point, trial)
-        for trial, (point, _) in zip(trials, plan.order(history), strict=False)
+        trial: first.setdefault(point, trial) for trial, (point, _) in zip(trials, plan.order(history), strict=False)
     }
 
 

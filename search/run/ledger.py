@@ -23,7 +23,12 @@ CONFIRMATION = "confirm"  # the source of a trial that confirms
 
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
-CUT: Shape = {"sequence": (int,), "totals": (int,), "epoch": (int,), "whole": (int,)}  # a line about a whole rung, see search/stopping/cuts.py
+CUT: Shape = {
+    "sequence": (int,),
+    "totals": (int,),
+    "epoch": (int,),
+    "whole": (int,),
+}  # a line about a whole rung, see search/stopping/cuts.py
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
 OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
 
@@ -193,7 +198,12 @@ def taken_apart(line: Record, trials: Sequence[Trial]) -> Iterator[Record]:
             values = trials[index].values[: line["epoch"]] if index < len(trials) else []
             told = {"trial": index, "epoch": line["epoch"], "decision": word, "cutoff": line.get("cutoff")}
             value = trials[index].objective.best(values) if values else None
-            yield {"sequence": line.get("sequence"), **told, "value": value, **({"audit": True} if key == "audit" else {})}
+            yield {
+                "sequence": line.get("sequence"),
+                **told,
+                "value": value,
+                **({"audit": True} if key == "audit" else {}),
+            }
 
 
 def read_identity(folder: Path) -> Identity:

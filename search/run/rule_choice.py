@@ -1,7 +1,7 @@
 """Which rule of early stopping a search has: the one that was asked for, or else the space's, if that can hold.
 
-What was asked for and cannot hold is refused, with what to take instead. What was not asked for gives way, in one line. A run that
-exists keeps its rule.
+What was asked for and cannot hold is refused, with what to take instead. What was not asked for gives way, in one line. A run
+that exists keeps its rule.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,10 @@ def as_recorded(settings: Settings, recorded: Record) -> Settings:
     if known["scheduler"] == settings.scheduler:
         return settings
     usual = {key: getattr(Flags, key) for key in known if key != "scheduler"}
-    return replace(settings, **{key: value for key, value in known.items() if key == "scheduler" or getattr(settings, key) == usual[key]})
+    return replace(
+        settings,
+        **{key: value for key, value in known.items() if key == "scheduler" or getattr(settings, key) == usual[key]},
+    )
 
 
 def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
@@ -60,9 +63,10 @@ def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
         UsageError: a run on one seed is to have more.
     """
     had = history[-1].seeds if history else 1
-    if had == 1 and (settings.seeds or 1) > 1 and not conflict(replace(settings, seeds=1), settings.scheduler):
-        if reason := conflict(settings, settings.scheduler):
-            raise UsageError(f"--seeds {settings.seeds}: {reason}. Start another with --name NEW, --scheduler {LADDER}.")
+    if had > 1 or conflict(replace(settings, seeds=1), settings.scheduler):
+        return
+    if reason := conflict(settings, settings.scheduler):
+        raise UsageError(f"--seeds {settings.seeds}: {reason}. Start another with --name NEW --scheduler {LADDER}.")
 
 
 def conflict(settings: Settings, scheduler: str) -> str:
@@ -89,9 +93,15 @@ def give_way(settings: Settings, reason: str) -> tuple[Settings, list[str]]:
     instead = next(name for name in ("asha", LADDER, "none") if not conflict(settings, name))
     if settings.scheduler_asked:
         is_adaptive = adaptive(settings.algorithm) is not None
-        cause = f"--algo {settings.algorithm}" if rules.waits(rules.rule(settings.scheduler)) else f"--seeds {settings.seeds}"
+        cause = (
+            f"--algo {settings.algorithm}"
+            if rules.waits(rules.rule(settings.scheduler))
+            else f"--seeds {settings.seeds}"
+        )
         other = "--algo random" if is_adaptive else "--confirm 3 in place of --seeds"
-        raise UsageError(f"{cause} and --scheduler {settings.scheduler}: {reason}. Use --scheduler {instead}, or {other}.")
+        raise UsageError(
+            f"{cause} and --scheduler {settings.scheduler}: {reason}. Use --scheduler {instead}, or {other}."
+        )
     told = "no early stopping" if instead == "none" else f"--scheduler {instead}"
     return replace(settings, scheduler=instead), [f"{told} in place of the space's {settings.scheduler}: {reason}"]
 
@@ -110,9 +120,13 @@ def of_share(settings: Settings) -> list[str]:
     asked = SHARE if settings.share is None else settings.share
     if least <= asked + 1e-9 or not rules.decisive(identity.scheduler(settings), epochs):
         return []
-    facts = f"{plural(points, 'configuration')} of {plural(epochs, 'epoch')} take at least {percent(least)} of all epochs"
+    facts = (
+        f"{plural(points, 'configuration')} of {plural(epochs, 'epoch')} take at least {percent(least)} of all epochs"
+    )
     if settings.share is not None:
-        raise UsageError(f"--share {percent(asked, up=False)} is too small: {facts}. Use --share {percent(least)}, or more points.")
+        raise UsageError(
+            f"--share {percent(asked, up=False)} is too small: {facts}. Use --share {percent(least)}, or more points."
+        )
     return [f"a share of {percent(least)} in place of {percent(asked)}: {facts}"]
 
 

@@ -150,9 +150,9 @@ class Course:
         """
         for trial in self.trials:
             until = min(self.reach[trial], self.stage.epochs)
-            if not self._is_over(curves, trial) and len(curves[trial].values) < until:
-                if spared or trial not in self.spared:
-                    yield trial, until
+            is_on_its_way = not self._is_over(curves, trial) and len(curves[trial].values) < until
+            if is_on_its_way and (spared or trial not in self.spared):
+                yield trial, until
 
     def _is_over(self, curves: Curves, trial: int) -> bool:
         """Whether a trial ended before it got as far as it may train."""
@@ -172,7 +172,8 @@ class Course:
         """The epoch up to which each trial may train by now: where it was let go to, or is certain to be."""
         sure = {rung: self._sure(curves, rung, quota) for rung, quota in self.stage.places}
         found = {
-            trial: max(self.reach[trial], self._certain(trial, len(curves[trial].values), sure)) for trial in self.trials
+            trial: max(self.reach[trial], self._certain(trial, len(curves[trial].values), sure))
+            for trial in self.trials
         }
         for stage in self.stages[self.number + 1 : self.number + 2]:
             found |= dict.fromkeys(list(self.entries)[self.stage.trials : stage.trials], stage.start)

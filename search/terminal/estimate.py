@@ -261,7 +261,9 @@ def of_cuts(found: Estimate, budget: float | None) -> list[str]:
     if found.rule["name"] == "ladder":
         least = least_share(totals.trials, totals.epochs, found.rule.get("audit", 0.0))
         share = found.rule["share"]
-        lines.append(f"share: at most {percent(share)} of all epochs, {percent(least)} at the least{fitting(found, least, budget)}")
+        lines.append(
+            f"share: at most {percent(share)} of all epochs, {percent(least)} at the least{fitting(found, least, budget)}"
+        )
     return lines
 
 

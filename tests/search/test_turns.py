@@ -126,7 +126,9 @@ DIVERGE_LATER = dict.fromkeys(range(21, 27), 1)  # the best, after it: 3 of 9 ar
         ("epochs:1", 1, MOST_DIVERGE, {1: 4, 3: 0, 9: 3}),
     ],
 )
-def test_what_diverged_before_a_rung_takes_no_place_there(tmp_path, toy, settings, scheduler, version, broken, lengths):
+def test_what_diverged_before_a_rung_takes_no_place_there(
+    tmp_path, toy, settings, begun_as, scheduler, version, broken, lengths
+):
     """Of 27 the first rung keeps 9, the second 3; version 1 kept a third of those that arrived."""
     run = open_run(tmp_path, settings, toy, 27, scheduler)
     if version < 3:
@@ -151,18 +153,6 @@ def test_a_failed_trial_takes_no_place_either_and_one_that_comes_later_is_judged
     assert [trial.status for trial in first.trials[4:]] == ["finished"] * 2
     again = play(opening.retry_failed(first), values, random.Random(0), 2)
     assert [len(trial.epochs) for trial in again.trials] == [9, 9, 1, 1, 9, 9]
-
-
-def begun_as(place, version):
-    """The run as an older version of the rule would have begun it."""
-    identity, totals = durable.read_json(place / "run.json"), durable.read_lines(place / "totals.jsonl")
-    identity["scheduler"] |= {"version": version}
-    if version == 1:
-        del identity["scheduler"]["version"]
-    for name in ("run.json", "totals.jsonl"):
-        (place / name).unlink()
-    durable.write_json(place / "run.json", identity)
-    durable.append(place / "totals.jsonl", *({key: line[key] for key in line if key != "rungs"} for line in totals))
 
 
 def test_audited_trials_do_not_change_who_else_goes_on(tmp_path_factory, toy, settings):

@@ -34,12 +34,20 @@ def rule_of_cuts(run: Run) -> str:
     epochs, kept = (listed([count(each) for each in column]) for column in zip(*rungs, strict=True))
     by_seeds = ", the mean over the seeds" if run.totals.seeds > 1 else ""
     again = len({line["totals"] for line in run.cuts})
-    more = " More was asked for on the way, and then each rung was decided anew over all values there." if again > 1 else ""
-    share = f" That is at most {100 * run.identity.scheduler['share']:g} % of all epochs, or the least that there is." if "share" in run.identity.scheduler else ""
+    more = (
+        " More was asked for on the way, and then each rung was decided anew over all values there."
+        if again > 1
+        else ""
+    )
+    share = (
+        f" That is at most {100 * run.identity.scheduler['share']:g} % of all epochs, or the least that there is."
+        if "share" in run.identity.scheduler
+        else ""
+    )
+    where = "epoch" if len(rungs) == 1 else "epochs"
     return (
-        f"Of {plural(run.totals.trials, 'configuration')} the best {kept} could go on from {'epoch' if len(rungs) == 1 else 'epochs'} "
-        f"{epochs}, by the best value so far{by_seeds}. All waited for each other there, so the order of arrival did not matter."
-        f"{share}{more}"
+        f"Of {plural(run.totals.trials, 'configuration')} the best {kept} could go on from {where} {epochs}, by the best "
+        f"value so far{by_seeds}. All waited for each other there, so the order of arrival did not matter.{share}{more}"
     )
 
 

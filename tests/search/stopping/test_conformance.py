@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from analysis.verify.decisions import check_decisions, is_rule
 from analysis.verify.evidence import Evidence, Line
 from search.run.decisions import Decisions, halve
-from search.stopping import rules
 from search.run.ledger import taken_apart
+from search.stopping import rules
 from search.stopping.base import Arriving, Rule, Waiting, version_of
 from search.stopping.cuts import Course, Curve, Stage
 from search.stopping.ideal import ideal_epochs
@@ -172,7 +172,9 @@ def test_rungs_ascend_from_the_grace_period_and_end_before_the_last_epoch(writte
     assert rungs == sorted(set(rungs))
     assert all(scheduler.get("grace_period", 1) <= rung < epochs for rung in rungs)
     if written != "ladder":  # whose first rung follows from the epochs
-        assert rungs == [rung for rung in rules.decisive(scheduler, epochs + 9) if rung < epochs], "more epochs only append"
+        assert rungs == [rung for rung in rules.decisive(scheduler, epochs + 9) if rung < epochs], (
+            "more epochs only append"
+        )
 
 
 @every_rule
@@ -210,7 +212,8 @@ def problems(folder, scheduler, search, decisions):
     course = course_of(scheduler, search, MORE) if rules.cuts(scheduler) else None
     thawed = {trial for line in decisions for trial in line.get("thaw", ())}
     trials = {
-        index: files(curve[: None if index in thawed else stopped.get(index)]) for index, curve in enumerate(search.curves)
+        index: files(curve[: None if index in thawed else stopped.get(index)])
+        for index, curve in enumerate(search.curves)
     }
     lines = [Line(f"decisions.jsonl:{place}", line) for place, line in enumerate(decisions, 1)]
     check_decisions(evidence, lines, trials, scheduler, EPOCHS, SEED, [len(search.curves)], MORE, course)
@@ -280,7 +283,9 @@ def test_of_rising_trials_the_best_goes_on_and_the_first_of_equal_ones(written, 
     order = [trial for _ in range(EPOCHS) for trial in reversed(range(count))]
     rising, equal = (
         stops(decided(play(folders(), rules.rule(written), search), search))
-        for search in (Search([[value(trial)] * EPOCHS for trial in range(count)], order) for value in (float, lambda _: 0.5))
+        for search in (
+            Search([[value(trial)] * EPOCHS for trial in range(count)], order) for value in (float, lambda _: 0.5)
+        )
     )
     assert count - 1 not in rising
     assert 0 not in equal

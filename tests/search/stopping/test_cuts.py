@@ -1,5 +1,6 @@
 """Cuts of whole rungs on simulated curves: pytest tests/search/stopping/test_cuts.py"""
 
+import itertools
 import random
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -158,7 +159,7 @@ def test_verify_names_rows_that_no_line_allows():
 @settings(max_examples=25)
 @given(search=searches(stages=st.just(1)))
 def test_once_cut_only_survivors_audited_and_thawed_trials_have_rows_beyond_a_rung(search):
-    lines, done, over = play(search, slots=8)
+    lines, done, _ = play(search, slots=8)
     for line in lines:
         beyond = {trial for trial in line.get("stops", ()) if done[trial] > line["epoch"]}
         assert beyond <= {trial for other in lines for trial in other.get("thaw", ())}
@@ -208,7 +209,7 @@ def test_of_more_share_no_rung_keeps_less():
     for planned, epochs in ((27, 27), (9, 8), (100, 50)):
         shares = [ladder.places(planned, epochs, share / 20) for share in range(1, 21)]
         assert all(
-            before[1] <= after[1] for one, more in zip(shares, shares[1:], strict=False)
+            before[1] <= after[1] for one, more in itertools.pairwise(shares)
             for before, after in zip(one, more, strict=True)
         )  # fmt: skip
         assert {quota for _, quota in shares[-1]} == {planned}
@@ -216,7 +217,9 @@ def test_of_more_share_no_rung_keeps_less():
 
 def test_the_best_value_so_far_counts_not_the_last():
     """Trial 0 was best at epoch 1 of 2, and fell."""
-    search = Search([[0.9, 0.1, *[0.1] * 7], *[[0.2] * 9 for _ in range(5)]], rule=rules.rule("epochs:2"), asked=((6, 9),))
+    search = Search(
+        [[0.9, 0.1, *[0.1] * 7], *[[0.2] * 9 for _ in range(5)]], rule=rules.rule("epochs:2"), asked=((6, 9),)
+    )
     lines, _, _ = play(search)
     assert lines[0]["goes_on"] == [0, 1]
     assert lines[0]["cutoff"] == 0.2
@@ -288,9 +291,14 @@ def test_a_failed_trial_that_is_tried_again_is_judged_with_all_others():
 def test_a_grown_search_cuts_every_rung_anew_over_all_values_there():
     """Of six two go on; of twelve four, and one that was left behind is called."""
     heights = [0.5, 0.4, 0.3, 0.2, 0.1, 0.0, 0.6, 0.05, 0.04, 0.03, 0.02, 0.01]
-    search = Search([[height] * EPOCHS for height in heights], rule=rules.rule("epochs:2"), asked=((6, EPOCHS), (12, EPOCHS)))
+    search = Search(
+        [[height] * EPOCHS for height in heights], rule=rules.rule("epochs:2"), asked=((6, EPOCHS), (12, EPOCHS))
+    )
     lines, done, _ = play(search, random.Random(5), 3, grows=0.5)
-    assert [(line["totals"], line["quota"], line["goes_on"]) for line in lines] == [(1, 2, [0, 1]), (2, 4, [0, 1, 2, 6])]
+    assert [(line["totals"], line["quota"], line["goes_on"]) for line in lines] == [
+        (1, 2, [0, 1]),
+        (2, 4, [0, 1, 2, 6]),
+    ]
     assert done == [8, 8, 8, 2, 2, 2, 8, 2, 2, 2, 2, 2]
 
 
