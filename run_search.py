@@ -124,9 +124,9 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
     from search.settings import duration
 
     interrupts.end_in(duration(asked.time_budget) if asked.time_budget is not None else None)
-    settings = start_warm(settings_of(asked), asked.warm_start)
+    settings = choose_rule(start_warm(settings_of(asked), asked.warm_start))
     if asked.dry_run:
-        return print_estimate(settings)
+        return print_estimate(settings, duration(asked.time_budget) if asked.time_budget is not None else None)
     followers = launcher.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
     return run(settings, interrupts, asked.results, asked.retry_failed, asked.quiet, followers)
 
@@ -135,8 +135,7 @@ def settings_of(asked: Flags) -> "Settings":
     """What is asked for, checked; what the space and the data set came to be is said."""
     import spaces
     from search.run import plan
-    from search.settings import Settings, gpus
-    from search.stopping import rules
+    from search.settings import Settings, gpus, share
     from trainables import objective
 
     assert asked.space is not None, "main refuses a search without"
@@ -149,10 +148,9 @@ def settings_of(asked: Flags) -> "Settings":
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
         "objective": space.objective if space.is_own else objective.named(asked.metric), "code": given.code,
+        "share": share(asked.share), "scheduler_asked": asked.scheduler is not None,
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
-    for key in rules.unread(settings.scheduler, settings.grace_period, settings.reduction_factor):
-        print(f"note: {spellings(key)[0]} is not read with --scheduler {settings.scheduler}", file=sys.stderr)
     return settings_of_own(settings, asked) if space.is_own else settings_of_images(settings, asked)
 
 
@@ -263,8 +261,12 @@ def print_space(name: str, asked: Flags) -> int:
     return 0
 
 
-def print_estimate(settings: "Settings") -> int:
-    """What the search would cost, on stdout. Nothing is written into the run."""
+def print_estimate(settings: "Settings", budget: float | None) -> int:
+    """What the search would cost, on stdout. Nothing is written into the run.
+
+    Args:
+        budget: seconds of --time-budget.
+    """
     from search.backend import resources
     from search.terminal import estimate
 
@@ -277,7 +279,7 @@ def print_estimate(settings: "Settings") -> int:
     if settings.address:
         print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     remark(found.rule, found.totals, settings)
-    print(*estimate.sentences(found), sep="\n")
+    print(*estimate.sentences(found, budget), sep="\n")
     try:
         estimate.keep(path, found)
     except StorageError as error:
@@ -294,6 +296,19 @@ def images_of(settings: "Settings") -> "Dataset | None":
     images = loading.load(settings.cache, fraction=settings.fraction)
     loading.tell_lost_classes(images)
     return images
+
+
+def choose_rule(settings: "Settings") -> "Settings":
+    """The settings with the rule of early stopping that the search has; what gave way is said."""
+    from search.run import rule_choice
+    from search.stopping import rules
+
+    found, notes = rule_choice.settle(settings.runs_dir / settings.run_name, settings)
+    for key in rules.unread(found.scheduler, found.grace_period, found.reduction_factor, found.share):
+        notes.append(f"{spellings(key)[0]} is not read with --scheduler {found.scheduler}")
+    for line in notes:
+        tell(f"note: {line}\n", sys.stderr)
+    return found
 
 
 def start_warm(settings: "Settings", name: str | None) -> "Settings":
@@ -483,6 +498,7 @@ def installed() -> None:
 def end(exit_code: int) -> None:
     """Leave at once: Ray's threads may abort while the interpreter shuts down, and that would be the exit code."""
     tell("")  # and what is still buffered
+    tell("", sys.stderr)
     os._exit(exit_code)
 
 

@@ -1,20 +1,22 @@
 """Early stopping replayed on learning curves that were trained in full: what it would have cost, and what it would have found.
 
-    python -m benchmarks.replay benchmarks/curves/convnet_asha.jsonl
+    python -m benchmarks.replay
 
-The decisions are those of a search (search/run/decisions.py, search/turns.py); only the training is read from a table, and an
-epoch of a trial takes a time in proportion to the width of its network. A row for each algorithm, stopper and number of slots,
-over all seeds.
+The decisions are those of a search (search/run/decisions.py, search/run/cuts.py, search/turns.py); only the training is read from
+the tables in benchmarks/curves/. An epoch of a trial takes a time in proportion to its arithmetic. A training of fewer epochs is
+the start of a longer one, where the rate is constant.
 """
 
+import gzip
 import heapq
 import itertools
+import json
+import math
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from statistics import fmean, stdev
 
 import typer
 
@@ -22,25 +24,31 @@ from benchmarks import record
 from benchmarks.leaderboard import IDENTITY
 from benchmarks.record import Table
 from search.records import Identity, Totals
+from search.run import ledger
 from search.run.decisions import of_run
 from search.run.ledger import Run, Trial
+from search.stopping import rules
 from search.stopping.rules import rule
 from search.turns import Turn, Turns
 from trainables.files import durable
 from trainables.files.durable import Record
 
-STOPPERS = {  # their names in --scheduler, and the grace period
-    "asha": ("asha", 1),
-    "asha, grace 3": ("asha", 3),
-    "sha": ("sha", 1),
-    "sha, grace 3": ("sha", 3),
-    "median": ("median", 1),
-    "epochs:1": ("epochs:1", 1),
-    "epochs:3": ("epochs:3", 1),
-    "none": ("none", 1),
+STOPPERS = {  # as run.json has them
+    "asha": rule("asha"),
+    "asha, grace 3": rule("asha", 3),
+    "median": rule("median"),
+    "sha": rule("sha"),
+    "epochs:3": rule("epochs:3"),
+    "ladder 25 %": rule("ladder", share=0.25),
+    "ladder 30 %": rule("ladder", share=0.30),
+    "ladder 35 %": rule("ladder", share=0.35),
 }
-SLOTS = (2, 8)
-CURVES = Path(__file__).parent / "curves" / "convnet_asha.jsonl"
+SLOTS = (1, 2, 8)
+USUAL = 2  # slots of the first table
+LENGTHS = (8, 9, 12, 16, 20, 27)  # epochs of a trial
+FEWEST = 3  # searches of which a mean says something
+CURVES = Path(__file__).parent / "curves"
+AVERAGED = ("0.98", "0.7")  # a decay per step and a horizon in epochs, which are the same here within a tenth
 MEMORY = Path("/dev/shm")  # decisions are synced to disk one by one; here that costs nothing
 
 
@@ -52,6 +60,7 @@ class Outcome:
     winner: int | None  # the best trial that finished; none if all diverged
     regret: float  # best value of any full curve, minus that of the winner
     rank: int  # of the winner among all full curves, from 1
+    makespan: float = field(default=0.0, compare=False)  # when the last epoch ended, in the unit of the times
 
 
 class Simulation:
@@ -71,13 +80,17 @@ class Simulation:
         self.ended: set[int] = set()
         self.folder = folder
         self.identity = Identity.read(IDENTITY | {"scheduler": scheduler, "seed": seed}, "run.json")
+        places = rules.places(scheduler, len(curves), self.epochs) if rules.cuts(scheduler) else None
+        self.totals = Totals(trials=len(curves), epochs=self.epochs, rungs=places and [list(place) for place in places])
 
     def read(self, folder: Path | None = None) -> Run:
         """The run as it is now."""
-        decisions = durable.read_lines(self.folder / "decisions.jsonl")
-        stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
-        trials = [self._trial(index, stops.get(index)) for index in range(len(self.rows))]
-        return Run(self.folder, self.identity, Totals(trials=len(trials), epochs=self.epochs), trials, decisions, [])
+        lines = durable.read_lines(self.folder / "decisions.jsonl")
+        cuts = [line for line in lines if "trial" not in line]
+        stops = {line["trial"]: line["epoch"] for line in lines if line.get("decision") == "stop"}
+        trials = ledger.left_behind([self._trial(index, stops.get(index)) for index in range(len(self.rows))], cuts)
+        decisions = [decision for line in lines for decision in ledger.taken_apart(line, trials)]
+        return Run(self.folder, self.identity, self.totals, trials, decisions, [], [self.totals], cuts)
 
     def _trial(self, index: int, stopped_at: int | None) -> Trial:
         done, config = self.done[index], {"epochs": self.epochs}
@@ -96,8 +109,8 @@ class Simulation:
         return self.rows[index][self.done[index] - 1]
 
 
-def play(simulation: Simulation, slots: int, times: Sequence[float]) -> Run:
-    """Let so many trials at a time train, each for its time an epoch, until nothing is left to do."""
+def play(simulation: Simulation, slots: int, times: Sequence[float]) -> tuple[Run, float]:
+    """Let so many trials at a time train, each for its time an epoch, until nothing is left to do; and when that was."""
     turns, decisions = Turns(simulation.read(), simulation.read), of_run(simulation.read())
     running: list[tuple[float, int, Turn]] = []  # when the epoch ends, which slot started first
     now, number = 0.0, itertools.count()
@@ -113,7 +126,7 @@ def play(simulation: Simulation, slots: int, times: Sequence[float]) -> Run:
             turns.end(turn.trial)
         else:
             heapq.heappush(running, (now + times[turn.trial], place, turn))
-    return simulation.read()
+    return simulation.read(), now
 
 
 def replay(
@@ -130,47 +143,90 @@ def replay(
             at every rung, so that the number of slots changes nothing.
     """
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        run = play(Simulation(curves, scheduler, Path(folder), seed), slots, times or [1.0] * len(curves))
+        run, makespan = play(Simulation(curves, scheduler, Path(folder), seed), slots, times or [1.0] * len(curves))
     finished = [trial for trial in run.trials if trial.status == "finished"]
     bests = [max(curve, default=0.0) for curve in curves if len(curve) == len(max(curves, key=len))]
     winner = max(finished, key=lambda trial: (max(curves[trial.index]), -trial.index), default=None)
     value = max(curves[winner.index]) if winner else 0.0
     epochs = sum(len(trial.epochs) for trial in run.trials)
     better = sum(best > value for best in bests)
-    return Outcome(epochs, winner.index if winner else None, max(bests, default=0.0) - value, 1 + better)
+    return Outcome(epochs, winner.index if winner else None, max(bests, default=0.0) - value, 1 + better, makespan)
 
 
-def replayed(lines: Sequence[Record], factor: int) -> list[list[str]]:
-    """A row for each algorithm, stopper and number of slots; figures are means over the seeds."""
-    rows = []
-    for algo in sorted({line["algo"] for line in lines}):
-        searches = list(curves_of(lines, algo))
-        for (name, (stopper, grace)), slots in itertools.product(STOPPERS.items(), SLOTS):
-            own = rule(stopper, grace, factor)
-            found = [replay(curves, own, slots, seed, times) for seed, curves, times in searches]
-            full = sum(len(curve) for _, curves, _ in searches for curve in curves)
-            epochs = sum(outcome.epochs for outcome in found)
-            regrets = " ".join(f"{100 * outcome.regret:.2f}" for outcome in found)
-            ranks = " ".join(str(outcome.rank) for outcome in found)
-            share = f"{100 * epochs / full:.1f} %"
-            rows.append([algo, name, str(slots), str(round(epochs / len(found))), share, regrets, ranks])
-    return rows
+@dataclass(frozen=True)
+class Search:
+    """The full curves of one search, in plan order."""
+
+    seed: int
+    curves: list[list[float]]
+    times: list[float]  # of an epoch of each trial
+
+    def cut(self, epochs: int) -> "Search":
+        """The same with trainings of fewer epochs."""
+        return replace(self, curves=[curve[:epochs] for curve in self.curves])
 
 
-def whole_searches(lines: Sequence[Record]) -> tuple[list[Record], list[str]]:
-    """The lines of searches whose curves are all there, as many as of the largest; and what the others lack, in words."""
-    sizes = Counter((line["algo"], line["seed"]) for line in lines)
-    most = max(sizes.values(), default=0)
-    lacking = [f"{algo} {seed} ({size} of {most})" for (algo, seed), size in sorted(sizes.items()) if size < most]
-    return [line for line in lines if sizes[line["algo"], line["seed"]] == most], lacking
+@dataclass(frozen=True)
+class Group:
+    """Searches of one space, and what is validated in them."""
+
+    title: str
+    weights: str
+    searches: list[Search]
+    lengths: tuple[int, ...]  # epochs for which these curves hold
 
 
-def curves_of(lines: Sequence[Record], algo: str) -> Iterator[tuple[int, list[list[float]], list[float]]]:
-    """Each seed, its curves in plan order, and the time of an epoch of each."""
-    for seed in sorted({line["seed"] for line in lines if line["algo"] == algo}):
-        of_seed = [line for line in lines if (line["algo"], line["seed"]) == (algo, seed)]
-        ordered = sorted(of_seed, key=lambda line: line["index"])
-        yield seed, [line["val_accuracy"] for line in ordered], [epoch_time(line["config"]) for line in ordered]
+def groups(folder: Path = CURVES) -> list[Group]:
+    """All searches that there are full curves of."""
+    lines = [told(line, path.name) for path in sorted(folder.glob("*.jsonl*")) for line in read(path)]
+    found: dict[tuple[str, str], list[Record]] = {}
+    for line in lines:
+        found.setdefault((line["title"], line["weights"]), []).append(line)
+    whole = [Group(*key, searches_of(own), lengths_of(own)) for key, own in sorted(found.items()) if key[1]]
+    return [group for group in whole if len(group.searches) >= FEWEST]
+
+
+def read(path: Path) -> list[Record]:
+    if path.suffix != ".gz":
+        return durable.read_lines(path)
+    with gzip.open(path, "rt") as file:
+        return [json.loads(line) for line in file]
+
+
+def told(line: Record, file: str) -> Record:
+    """A line with the title of its searches and what is validated; empty weights for those that are left out."""
+    weights = line.get("weights", "raw")
+    kind = "raw" if weights == "raw" else "averaged" if weights in AVERAGED else ""
+    space = line.get("search") or line.get("space") or "convnet_asha"
+    if space == "convnet_asha":
+        seeds = line["seed"]
+        space += ", of a CPU" if file == "convnet_asha.jsonl" else ", seeds 10 to 15" if seeds < 20 else ", fresh"
+    elif file == "h100-fresh.jsonl.gz":
+        space += ", second sitting"
+    known = kind if space not in ("lr_sweep", "lr_sweep, second sitting") else ""  # grids of a few points
+    return line | {"title": space, "weights": known}
+
+
+def searches_of(lines: Sequence[Record]) -> list[Search]:
+    """Those whose curves are all there."""
+    found = []
+    keys = sorted({(line.get("algo", "random"), line["seed"]) for line in lines})
+    for algo, seed in keys:
+        own = [line for line in lines if (line.get("algo", "random"), line["seed"]) == (algo, seed)]
+        own.sort(key=lambda line: line["index"])
+        if [line["index"] for line in own] == list(range(len(own))):
+            found.append(
+                Search(seed, [line["val_accuracy"] for line in own], [epoch_time(line["config"]) for line in own])
+            )
+    most = max((len(search.curves) for search in found), default=0)
+    return [search for search in found if len(search.curves) == most]
+
+
+def lengths_of(lines: Sequence[Record]) -> tuple[int, ...]:
+    """The lengths of a training that a curve holds for: all of it, and less if its rate does not depend on its length."""
+    longest = max(len(line["val_accuracy"]) for line in lines)
+    is_constant = all(line["config"]["schedule"] == "constant" for line in lines)
+    return tuple(length for length in LENGTHS if length == longest or (is_constant and length < longest))
 
 
 def epoch_time(config: Record) -> float:
@@ -178,28 +234,87 @@ def epoch_time(config: Record) -> float:
     return float(config["width"])
 
 
-def measure(curves: Path, factor: int) -> Table:
-    """Replay every stopper on a table of curves."""
-    if not curves.exists():
-        raise SystemExit(f"{curves} is missing: python -m benchmarks.curves --space {curves.stem} trains it")
-    lines, lacking = whole_searches(durable.read_lines(curves))
-    left_out = f" Left out, with curves still to be trained: {', '.join(lacking)}." if lacking else ""
-    return Table(
-        "replay", "Early stopping, replayed on full curves", f"python -m benchmarks.replay benchmarks/curves/{curves.name}",
-        ["algo", "stopper", "slots", "epochs", "of all", "regret, points, by seed", "rank, by seed"],
-        replayed(lines, factor),
-        notes=f"Trained by `python -m benchmarks.curves --space {curves.stem}`; one trial in {factor} goes on. An epoch "
-        "takes a time in proportion to the width. Regret: how far "
-        f"the chosen trial is below the best of all full curves.{left_out}",
+def outcomes(group: Group, stopper: str, epochs: int, slots: int) -> list[Outcome]:
+    """What each search of a group would have come to."""
+    short = (search.cut(epochs) for search in group.searches)
+    return [replay(each.curves, STOPPERS[stopper], slots, each.seed, each.times) for each in short]
+
+
+def by_length(group: Group) -> list[list[str]]:
+    """A row for each stopper: epochs, mean and worst regret, and the difference to asha with its standard error."""
+    rows = []
+    asha = {length: outcomes(group, "asha", length, USUAL) for length in group.lengths}
+    for stopper in STOPPERS:
+        cells = {}
+        for length in group.lengths:
+            own = asha[length] if stopper == "asha" else outcomes(group, stopper, length, USUAL)
+            cells[length] = cell(own, asha[length], len(group.searches[0].curves) * length)
+        rows.append(
+            [
+                f"{group.title} ({len(group.searches)}), {group.weights}",
+                stopper,
+                *(cells.get(each, "") for each in LENGTHS),
+            ]
+        )
+    return rows
+
+
+def cell(own: Sequence[Outcome], asha: Sequence[Outcome], full: int) -> str:
+    """Epochs in per cent of all, mean regret (worst), and what asha's regret is above that, with its standard error."""
+    regrets = [100 * outcome.regret for outcome in own]
+    spent = 100 * fmean(outcome.epochs for outcome in own) / full
+    text = f"{spent:.0f} %: {fmean(regrets):.2f} ({max(regrets):.2f})"
+    if own is asha:
+        return text
+    gains = [100 * (theirs.regret - ours.regret) for theirs, ours in zip(asha, own, strict=True)]
+    error = stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
+    return f"{text}, {fmean(gains):+.2f} ± {error:.2f}".replace("-", "−")
+
+
+def by_slots(group: Group) -> list[list[str]]:
+    """A row for each stopper, at the greatest length: epochs, mean regret, and when the last epoch ended, by slots."""
+    rows, length = [], max(group.lengths)
+    for stopper in STOPPERS:
+        found = {slots: outcomes(group, stopper, length, slots) for slots in SLOTS}
+        full = len(group.searches[0].curves) * length
+        epochs = [f"{100 * fmean(outcome.epochs for outcome in own) / full:.0f}" for own in found.values()]
+        regrets = [f"{100 * fmean(outcome.regret for outcome in own):.2f}" for own in found.values()]
+        ends = [f"{fmean(outcome.makespan for outcome in own):.0f}" for own in found.values()]
+        alike = "yes" if all(own == found[SLOTS[0]] for own in found.values()) else "no"
+        rows.append([f"{group.title}, {group.weights}", stopper, *map(" / ".join, (epochs, regrets, ends)), alike])
+    return rows
+
+
+def measure(folder: Path = CURVES) -> list[Table]:
+    """Replay every stopper on all curves: by the epochs of a trial, and by the number of slots."""
+    found = groups(folder)
+    command = "python -m benchmarks.replay"
+    facts = (
+        "Regret: points of validation accuracy that the chosen trial is below the best of all full curves of its search. "
+        "An epoch takes a time in proportion to the width. In brackets behind a name: how many searches."
+    )
+    first = Table(
+        "replay", "Early stopping, replayed on full curves", command,
+        ["curves", "rule", *(f"{length} epochs" for length in LENGTHS)],
+        [row for group in found for row in by_length(group)],
+        notes=f"{USUAL} slots. A cell: epochs trained, of all; mean regret (worst), and how much greater that of asha is, "
+        f"± the standard error. Averaged: a decay of 0.98 per step, or a horizon of 0.7 epochs. {facts}",
     )  # fmt: skip
+    whole = [group for group in found if group.lengths]
+    second = Table(
+        "replay_slots", "Early stopping and the number of slots", command,
+        ["curves", "rule", "% of epochs", "mean regret", "last epoch ended at", "alike"],
+        [row for group in whole for row in by_slots(group)],
+        notes=f"{', '.join(map(str, SLOTS[:-1]))} and {SLOTS[-1]} slots, at the greatest length. Alike: every search chose the "
+        f"same trial for the same epochs with each number of slots. {facts}",
+    )  # fmt: skip
+    return [first, second]
 
 
-def main(
-    curves: Annotated[Path, typer.Argument(help="table that benchmarks.curves wrote")] = CURVES,
-    reduction_factor: int = 3,
-) -> None:
-    """Measure, print and keep the table."""
-    record.keep(measure(curves, reduction_factor))
+def main() -> None:
+    """Measure, print and keep the tables."""
+    for table in measure():
+        record.keep(table)
 
 
 if __name__ == "__main__":

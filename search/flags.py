@@ -35,7 +35,8 @@ STOPPING, SEEDS, MACHINE = "Early stopping", "Seeds and confirmation", "Machine"
 RUN, CONTINUING, WATCHING, INSTEAD = "Run folder", "Continuing", "Watching", "Instead of a search"
 
 CONFIRM_SEEDS, KEEP_BEST, EPOCH_TIMEOUT = 3, 5, 600  # where neither the command line nor the run says otherwise
-OF_A_RULE = ("grace_period", "reduction_factor", "audit")  # of early stopping; another way to stop has its own
+SHARE = 0.35  # of all epochs, for a ladder; docs/which-method.md says why
+OF_A_RULE = ("grace_period", "reduction_factor", "audit", "share")  # of early stopping; another way to stop has its own
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ class Flags:
     scheduler: str | None = flag(None, STOPPING, IDENTITY, Scheduler.described(), unset="the space's")
     grace_period: int = flag(1, STOPPING, IDENTITY, "epochs before the first decision", least=1)
     reduction_factor: int = flag(3, STOPPING, IDENTITY, "of trials at each decision, one in this many goes on", least=2)
+    share: str | None = flag(
+        None, STOPPING, IDENTITY, "with ladder: fraction of all epochs to train, such as 25%", unset=f"{SHARE:.0%}"
+    )
     audit: float = flag(0.0, STOPPING, IDENTITY, "fraction of trials spared early stopping, to check the rule")
 
     seeds: int | None = flag(

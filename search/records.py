@@ -235,6 +235,7 @@ class Totals(Recorded):
         seeds: of each configuration.
         confirm: best configurations that are trained again, on `confirm_seeds` fresh seeds each.
         keep_best: trials whose weights are kept; 0 for as many as the program keeps.
+        rungs: the epoch of each rung that is cut, and how many configurations go on from it; none where none is cut.
         allowed: changes of the identity that were allowed, in words; `identity` has the values from then on.
     """
 
@@ -246,12 +247,15 @@ class Totals(Recorded):
     confirm: int = 0
     confirm_seeds: int = 0
     keep_best: int = 0
+    rungs: list[list[int]] | None = None
     allowed: list[str] = field(default_factory=list)
     identity: Record = field(default_factory=dict)
 
 
 UNSAID = {
-    each.name: default(each) for each in fields(Totals) if each.name != "identity" and default(each) is not MISSING
+    each.name: default(each)
+    for each in fields(Totals)
+    if each.name not in ("identity", "rungs") and default(each) is not MISSING
 }
 GROWING = {  # totals that may grow and never shrink, and the flag that says them
     "trials" if name == "num_samples" else name: spellings(name)[0] for name in of_kind(TOTAL)

@@ -38,9 +38,11 @@ class Settings:
     cache: Path  # the decoded images
     algorithm: str
     scheduler: str  # as spaces.Scheduler is written
+    scheduler_asked: bool = True  # by --scheduler; else it is the space's, and gives way where it cannot hold
     audit: float = Flags.audit
     grace_period: int = Flags.grace_period
     reduction_factor: int = Flags.reduction_factor
+    share: float | None = None  # of all epochs, for a ladder; none for the usual one
     num_samples: int | None = Flags.num_samples  # trials; none for what the run or else the space says
     epochs: int | None = Flags.epochs  # per trial; likewise
     seeds: int | None = Flags.seeds  # of each configuration; none for what the run says, else 1
@@ -75,6 +77,8 @@ class Settings:
             raise UsageError(f"--fraction must be above 0 and at most 1, but got {self.fraction}.")
         if not 0 <= self.audit <= 1:
             raise UsageError(f"--audit must be a share from 0 to 1, but got {self.audit}.")
+        if self.share is not None and not 0 < self.share <= 1:
+            raise UsageError(f"--share must be above 0 and at most 1, or 100%, but got {self.share:g}.")
         if self.audit and self.scheduler == "none":
             raise UsageError(
                 "--audit needs early stopping: without it every trial runs to its end. Add --scheduler asha."
@@ -122,6 +126,21 @@ def check_scheduler(text: str) -> None:
             example = text.replace("K", "3")
             raise UsageError(f"--scheduler {text} needs a number of epochs for K. For example {example}.") from None
         raise UsageError(unknown("scheduler", text, Scheduler.FORMS)) from None
+
+
+def share(text: str | float | None) -> float | None:
+    """What --share says, such as 35% or 0.35.
+
+    Raises:
+        UsageError: no number.
+    """
+    if text is None:
+        return None
+    number = str(text).strip()
+    try:
+        return round(float(number.removesuffix("%")) / 100, 9) if number.endswith("%") else float(number)
+    except ValueError:
+        raise UsageError(f"--share must be a fraction such as 35% or 0.35, but got {text!r}.") from None
 
 
 def gpus(text: str | None) -> float | Literal["auto"] | None:

@@ -2,14 +2,15 @@
 
 Without early stopping, and with a rule that decides on arrival, every trial has one turn, to its end. With one that decides
 about whole rungs a turn ends at the next rung, where a trial waits until all others are there; then the rung is decided, and
-those that go on have another turn. Trials that confirm wait for nobody: they have one turn each once no other can start.
+those that go on have another turn. Where rungs are cut, a slot that would wait trains what is certain to go on. Trials that
+confirm wait for nobody: they have one turn each once no other can start.
 """
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.run import ledger
+from search.run import cuts, ledger
 from search.run.decisions import halve
 from search.stopping.rules import decisive, waits
 from trainables.files.durable import Record
@@ -50,8 +51,13 @@ class Turns:
         self._is_planned = run.is_planned
         self._running: dict[int, Turn] = {}
         self._again: set[int] = set()
-        self._given = next_wave(run, read)
+        self._cuts = run.totals.rungs is not None
+        self._spent: set[Turn] = set()  # were given: what ended short of its epoch is given again only if asked for
+        self._is_stale = self._cuts  # something ended since the run was read
+        self._given = [] if self._cuts else next_wave(run, read)
         self._ready = list(self._given)
+        if self._cuts:
+            self._look_again()
 
     def take(self) -> Turn | None:
         """The next turn; none while it depends on those that are running, or if there is none any more."""
@@ -59,11 +65,14 @@ class Turns:
             return None
         if not self._is_planned and self._together() is None:
             self._plan_more()
+        if self._cuts and self._is_stale and self._together() is None:
+            self._look_again()
         alone = None if self._running or not self._ready else self._ready[0]
         turn = self._together() or alone
         if turn:
             self._ready.remove(turn)
             self._running[turn.trial] = turn
+            self._spent.add(turn)
         return turn
 
     def _together(self) -> Turn | None:
@@ -77,13 +86,29 @@ class Turns:
     def end(self, trial: int) -> None:
         """The turn of this trial is over."""
         turn = self._running.pop(trial)
+        self._is_stale = True
         if trial in self._again:
             self._again.remove(trial)
+            self._spent.discard(turn)
             self._ready.insert(0, turn)
         if not self._ready and not self._running and self._is_planned:
             self._start_wave()
 
+    def _look_again(self) -> None:
+        """Decide the rungs that are complete by now; if nothing must be trained, take what is certain to be."""
+        self._is_stale = False
+        self._run = cuts.decide(self._read(self._run.folder), self._read)
+        self._ready = [turn for turn in must_train(self._run) if self._is_new(turn)]
+        if not self._ready:
+            self._ready = [turn for turn in may_train_ahead(self._run) if self._is_new(turn)]
+
+    def _is_new(self, turn: Turn) -> bool:
+        return turn.trial not in self._running and turn not in self._spent
+
     def _start_wave(self) -> None:
+        if self._cuts:
+            self._look_again()
+            return
         self._run = self._read(self._run.folder)
         wave = next_wave(self._run, self._read)
         self._ready = [] if wave == self._given else list(wave)  # the same again: they did not get there
@@ -102,6 +127,20 @@ class Turns:
     @property
     def over(self) -> bool:
         return not self._ready and not self._running and self._is_planned
+
+
+def must_train(run: ledger.Run) -> list[Turn]:
+    """The turns of those that were called and have not got there, in plan order; if there is none, those that confirm."""
+    found = cuts.course(run)
+    turns = [Turn(*place) for place in found.open(cuts.curves(run))] if found else []
+    return turns or [Turn(trial.index, run.totals.epochs) for trial in run.fresh_trials if not trial.ended]
+
+
+def may_train_ahead(run: ledger.Run) -> list[Turn]:
+    """The turns that are certain to be needed, the shortest trials first."""
+    found, known = cuts.course(run), cuts.curves(run)
+    ahead = found.ahead(known) if found else ()
+    return sorted((Turn(*place) for place in ahead), key=lambda turn: len(known[turn.trial].values))
 
 
 def next_wave(run: ledger.Run, read: Callable[[Path], ledger.Run] = ledger.read) -> list[Turn]:

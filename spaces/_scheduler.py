@@ -7,6 +7,7 @@ from typing import ClassVar
 _FORMS = {  # how a rule is written, K for a number of epochs, and what the help adds; the rule is search/stopping/NAME.py
     "asha": "",
     "sha": "all wait at a rung",
+    "ladder": "likewise, for a given share of the epochs",
     "median": "",
     "epochs:K": "the best after K",
     "none": "",

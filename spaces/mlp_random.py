@@ -18,6 +18,6 @@ SPACE = Space(
     },
     baseline={"depth": 3, "width": 1024, "dropout": 0.3, "lr": 5e-4, "weight_decay": 1e-4},
     epochs=9,
-    scheduler="asha",
+    scheduler="ladder",
     samples=16,
 )

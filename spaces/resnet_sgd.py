@@ -17,6 +17,6 @@ SPACE = Space(
     },
     baseline={"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "schedule": "cosine", "augment": "standard"},
     epochs=30,
-    scheduler="asha",
+    scheduler="ladder",
     samples=32,
 )

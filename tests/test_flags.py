@@ -20,7 +20,7 @@ from trainables.files import durable
 ROOT = Path(__file__).parents[1]
 START = (
     "--space=mlp_random", "--dataset=digits", "--num-samples=3", "--epochs=3", "--seed=1", "--fraction=0.5", "--name=t",
-    "--precision=fp32", "--seeds=2", "--confirm=2", "--confirm-seeds=3", "--keep-best=5",
+    "--precision=fp32", "--seeds=2", "--confirm=2", "--confirm-seeds=3", "--keep-best=5", "--scheduler=sha",
 )  # fmt: skip
 DIFFERENT = {  # for each flag of class identity another value, and how the difference is told
     "space": ("lr_sweep", "space: mlp_random is now lr_sweep"),
@@ -33,7 +33,8 @@ DIFFERENT = {  # for each flag of class identity another value, and how the diff
     "audit": ("0.5", '"audit": 0.5'),
     "algo": ("random", "algorithm: grid is now random"),
     "seed": ("2", "seed: 1 is now 2"),
-    "scheduler": ("sha", 'scheduler: {"name": "asha", '),
+    "scheduler": ("ladder", 'scheduler: {"name": "sha", '),
+    "share": ("0.9", '"share": 0.9'),
     "grace_period": ("2", '"grace_period": 2'),
     "reduction_factor": ("4", '"reduction_factor": 4'),
     "fraction": ("0.4", "fraction: 0.5 is now 0.4"),
@@ -50,7 +51,7 @@ FREE = {
     "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
     "quiet": None, "log_to": "optuna", "notify": "true",
 }  # fmt: skip
-NO_IDENTITY_ALONE = ("algo", "warm_start", "skip_bad", "group_by")  # tried by themselves below
+NO_IDENTITY_ALONE = ("algo", "warm_start", "skip_bad", "group_by", "share")  # tried by themselves below
 
 
 def flag(name: str, value: str | None) -> str:
@@ -109,6 +110,12 @@ def test_every_flag_of_a_class_is_tried_below():
     assert set(DIFFERENT) == set(of_kind(Kind.IDENTITY))
     assert set(LARGER) == set(SMALLER) == set(of_kind(Kind.TOTAL))
     assert set(FREE) == set(of_kind(Kind.FREE))
+
+
+def test_another_share_of_a_ladder_is_another_search(command):
+    assert command(*START, "--scheduler=ladder")[0] == 0
+    code, said = command(*START, "--scheduler=ladder", "--share=90%")
+    assert (code, DIFFERENT["share"][1] in said) == (5, True)
 
 
 @pytest.mark.parametrize("name", [name for name in DIFFERENT if name not in NO_IDENTITY_ALONE])

@@ -267,12 +267,13 @@ def test_early_stopping_stops_weak_trials_and_is_told_in_the_results(search):
 
 @pytest.mark.integration
 @pytest.mark.slow
-def test_a_killed_search_with_synchronous_halving_ends_in_the_same_bytes(search):
-    sha = ("--space", "mlp_random", "--num-samples", "5", "--epochs", "4", "--scheduler", "sha", "--quiet")
+@pytest.mark.parametrize(("rule", "lengths"), [("sha", [1, 1, 1, 3, 4]), ("ladder", [1, 1, 1, 4, 4])])
+def test_a_killed_search_that_waits_at_rungs_ends_in_the_same_bytes(search, rule, lengths):
+    sha = ("--space", "mlp_random", "--num-samples", "5", "--epochs", "4", "--scheduler", rule, "--quiet")
     assert search.done(*sha).returncode == 0
     files = ("results.md", "results.csv", "decisions.jsonl")
     expected = search.rows(), [(search.run / name).read_bytes() for name in files]
-    assert sorted(len(trial.epochs) for trial in ledger.read(search.run).trials) == [1, 1, 1, 3, 4]
+    assert sorted(len(trial.epochs) for trial in ledger.read(search.run).trials) == lengths
     search.run.rename(search.run.with_name("whole"))
     for lines in (2, 7):
         process = search.start(*sha)

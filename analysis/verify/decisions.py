@@ -5,12 +5,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from analysis.verify.cuts import check_cuts
 from analysis.verify.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from analysis.verify.trial import TrialFiles
 from search.records import Shape
 from search.run import ledger
 from search.stopping.arrivals import Rungs
 from search.stopping.base import version_of
+from search.stopping.cuts import Course
 from search.stopping.rules import decisive, is_audited, is_known, least, of, quota, survivors, waits
 from spaces import Scheduler
 from trainables.files.durable import Record
@@ -29,6 +31,7 @@ def check_decisions(
     seed: int,
     counts: Sequence[int],
     objective: Objective,
+    course: Course | None = None,
 ) -> None:
     """Taken in sequence, on values of the ledgers, nothing after a stop; and at rungs, as the rule says.
 
@@ -36,14 +39,26 @@ def check_decisions(
         scheduler: of the whole search; none if it was changed on the way, so that no single rule can be replayed.
         seed: of the run.
         counts: how many trials were asked for at some time, ascending; a rung is decided when all are planned.
+        course: of a search whose rungs are cut, before its first line.
     """
-    taken: set[tuple[int, int]] = set()
     for position, line in enumerate(decisions, 1):
         if line.record["sequence"] != position:
             evidence.wrong(line.where, f"sequence is {line.record['sequence']}, not {position}")
+    if course and scheduler:
+        for line in decisions:
+            if "trial" in line.record:
+                evidence.wrong(line.where, f"about one trial, but {scheduler['name']} decides about whole rungs")
+        check_cuts(evidence, [line for line in decisions if "trial" not in line.record], course, trials)
+        return
+    taken: set[tuple[int, int]] = set()
+    whole = [line for line in decisions if "trial" not in line.record]
+    decisions = [line for line in decisions if "trial" in line.record]
+    for line in decisions:
         check_decision(evidence, line, trials.get(line.record["trial"]), taken)
     if scheduler is None:
         return
+    for line in whole:
+        evidence.wrong(line.where, f"about a whole rung, but {scheduler['name']} decides about one trial at a time")
     rungs = decisive(scheduler, epochs)
     for line in decisions:
         if line.record["epoch"] not in rungs:
@@ -63,10 +78,11 @@ def is_rule(evidence: Evidence, where: str, scheduler: Record) -> bool:
     if scheduler["name"] not in Scheduler.NAMES:
         evidence.wrong(where, f"scheduler is {scheduler['name']!r}")
         return False
-    rule: Shape = dict.fromkeys(of(scheduler).reads, WHOLE)
+    rule: Shape = {key: NUMBER if key == "share" else WHOLE for key in of(scheduler).reads}
     if not evidence.has_shape(where, scheduler, rule):
         return False
-    small = [key for key in rule if scheduler[key] < (2 if key == "reduction_factor" else 1)]
+    least = {"reduction_factor": 2, "share": 1e-6}
+    small = [key for key in rule if scheduler[key] < least.get(key, 1)]
     for key in small:
         evidence.wrong(where, f"{key} of the scheduler is {scheduler[key]}")
     if not evidence.has_shape(where, scheduler, {"version": WHOLE} if "version" in scheduler else {}):

@@ -9,14 +9,16 @@ import json
 import shlex
 from pathlib import Path
 
+from analysis.verify.cuts import check_rungs, course, is_cut
 from analysis.verify.decisions import DECISION, check_decisions, is_rule
 from analysis.verify.evidence import TEXT, WHOLE, Evidence, Line
-from analysis.verify.plan import check_plan
+from analysis.verify.plan import check_plan, is_possible
 from analysis.verify.points import check_points
 from analysis.verify.trial import TrialFiles, read_trial
 from search.records import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.run import confirmation, ledger
 from search.run.lock import held
+from search.stopping.cuts import left_behind
 from trainables.errors import RunError
 from trainables.files.durable import Record
 from trainables.own import code
@@ -37,6 +39,7 @@ def verify(run_folder: Path) -> list[str]:
         return evidence.problems
     is_held = bool(held(run_folder))
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
+    decisions = [line for line in decisions if is_decision(evidence, line)]
     totals = check_totals(evidence)
     plan = check_plan(evidence, totals, identity.seed, identity.schema)
     is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
@@ -49,18 +52,32 @@ def verify(run_folder: Path) -> list[str]:
     check_folders(evidence, trials)
     check_code(evidence, identity)
     scheduler = None if was_changed("scheduler", totals) else identity.scheduler
+    cut = None
+    if scheduler and totals and is_possible(evidence, totals[-1]):
+        check_rungs(evidence, totals, scheduler)
+        searches = [line.record["index"] for line in searched]
+        history = [asked_by(line) for line in totals]
+        cut = course(scheduler, identity.seed, history, searches, identity.objective) if is_readable else None
     counts = sorted({line.record["trials"] * line.record["seeds"] for line in totals})
     longest, objective = max(asked, default=0), identity.objective
-    check_decisions(evidence, decisions, trials, scheduler, longest, identity.seed, counts, objective)
+    check_decisions(evidence, decisions, trials, scheduler, longest, identity.seed, counts, objective, cut)
     check_tests(evidence, tests, trials)
     if not is_held:
-        check_winner(evidence, totals, trials, {line.record["trial"] for line in decisions if is_stop(line)})
+        check_winner(evidence, totals, trials, stopped(decisions, trials, longest))
         check_results(evidence, trials, [line.record for line in plan])
         check_leftovers(evidence)
     return evidence.problems
 
 
-LEDGERS = (("decisions", DECISION), ("tests", TEST))  # read before the trials, which may grow meanwhile
+SEQUENCE: Shape = {"sequence": WHOLE}
+LEDGERS = (("decisions", SEQUENCE), ("tests", TEST))  # read before the trials, which may grow meanwhile
+
+
+def is_decision(evidence: Evidence, line: Line) -> bool:
+    """Whether a line has the shape of a decision about one trial, or about a whole rung; says so if not."""
+    if "trial" in line.record:
+        return evidence.has_shape(line.where, line.record, DECISION)
+    return is_cut(evidence, line)
 
 
 def check_identity(evidence: Evidence) -> Identity | None:
@@ -173,8 +190,13 @@ def fits_weights(trial: TrialFiles, record: Record) -> bool:
     return record["epoch"] != trial.weights[0] and record["epoch"] in [best["epoch"] for best in trial.bests_ever()]
 
 
-def is_stop(decision: Line) -> bool:
-    return bool(decision.record["decision"] == "stop")
+def stopped(decisions: list[Line], trials: dict[int, TrialFiles], epochs: int) -> set[int]:
+    """The trials that were stopped early, of those that were not trained for all epochs."""
+    one_by_one = {line.record["trial"] for line in decisions if line.record.get("decision") == "stop"}
+    behind, reach = left_behind([line.record for line in decisions if "trial" not in line.record])
+    lengths = {index: len(trial.rows) for index, trial in trials.items()}
+    whole = {index for index in behind if reach.get(index, 0) <= lengths.get(index, -1) < epochs}
+    return one_by_one | whole
 
 
 def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, TrialFiles], stopped: set[int]) -> None:

@@ -5,7 +5,7 @@ import importlib
 
 from search.algorithms.base import Adaptive, Algorithm
 
-ALGORITHMS = ("grid", "random", "qmc", "tpe")
+ALGORITHMS = ("grid", "random", "qmc", "tpe", "gp")
 
 
 @functools.cache

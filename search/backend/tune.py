@@ -117,7 +117,7 @@ class PlanScheduler(FIFOScheduler):
         self._casualties.watchdog.turn_ended(index)
         self._notify(index, None)
         ended = ledger.reread(self._run, index)
-        tidy_trial(ended)
+        tidy_trial(ended, may_go_on=self._run.totals.rungs is not None)  # a cut drops the states of those left behind
         self._end_by(self._streak.add(ended))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import trainables
 from search.algorithms.table import load
+from search.flags import SHARE
 from search.records import SCHEMA, Identity
 from search.settings import Settings
 from search.stopping import rules
@@ -109,7 +110,8 @@ def sha256_of(path: Path) -> str:
 
 def scheduler(settings: Settings) -> Record:
     """The early-stopping rule with the settings that it reads."""
-    return rules.rule(settings.scheduler, settings.grace_period, settings.reduction_factor, settings.audit)
+    share = SHARE if settings.share is None else settings.share
+    return rules.rule(settings.scheduler, settings.grace_period, settings.reduction_factor, settings.audit, share)
 
 
 def libraries(settings: Settings) -> tuple[str, ...]:

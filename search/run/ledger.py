@@ -4,6 +4,7 @@ Layout in docs/architecture.md. Loads neither Ray nor torch, so that analysis ca
 """
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import contains, itemgetter
@@ -12,6 +13,8 @@ from typing import Any
 
 from search.records import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.status import ENDED, Status
+from search.stopping import cuts
+from search.stopping.cuts import LISTS
 from trainables.errors import RunError
 from trainables.files.durable import Record, parse, read_json, read_last_with, read_lines
 from trainables.objective import ACCURACY, Objective
@@ -20,6 +23,12 @@ CONFIRMATION = "confirm"  # the source of a trial that confirms
 
 PLANNED: Shape = {"index": (int,), "id": (str,), "config": (dict,), "seed": (int,), "source": (str,)}
 DECISION: Shape = {"trial": (int,), "epoch": (int,), "value": (int, float), "decision": (str,)}
+CUT: Shape = {
+    "sequence": (int,),
+    "totals": (int,),
+    "epoch": (int,),
+    "whole": (int,),
+}  # a line about a whole rung, see search/stopping/cuts.py
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
 REPEATED = "repeated.jsonl"  # in a trial's folder, see trainables/own/loop.py
 OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
@@ -47,13 +56,13 @@ class Trial:
     def status(self) -> Status:
         if self.stopped_at is not None:
             return "stopped"
-        if self.outcome is not None and not self._was_lengthened:
+        if self.outcome is not None and not self.was_lengthened:
             status: Status = self.outcome["outcome"]
             return status
         return "running" if self.epochs else "planned"
 
     @property
-    def _was_lengthened(self) -> bool:
+    def was_lengthened(self) -> bool:
         """It finished when fewer epochs were asked for."""
         return self.outcome == {"outcome": "finished"} and len(self.epochs) < self.config["epochs"]
 
@@ -84,7 +93,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Run:
-    """A whole run folder."""
+    """A whole run folder.
+
+    Attributes:
+        totals: what is asked for now, the last of `history`.
+        decisions: one for each trial and rung; a cut of a whole rung is taken apart here.
+        cuts: the lines about whole rungs as they are written.
+    """
 
     folder: Path
     identity: Identity
@@ -92,6 +107,8 @@ class Run:
     trials: list[Trial]
     decisions: list[Record]
     tests: list[Record]
+    history: list[Totals] = field(default_factory=list)
+    cuts: list[Record] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -127,14 +144,70 @@ def read(folder: Path) -> Run:
     """
     identity = read_identity(folder)
     totals = read_totals(folder)
-    decisions = checked(folder / "decisions.jsonl", DECISION)
-    stops = {record["trial"]: record["epoch"] for record in decisions if record["decision"] == "stop"}
+    lines = read_decisions(folder / "decisions.jsonl")
+    whole = [line for line in lines if "trial" not in line]
+    stops = {line["trial"]: line["epoch"] for line in lines if line.get("decision") == "stop"}
     if not totals:
         raise RunError(f"damaged run: {folder}/totals.jsonl: no line in it. Restore the file from a copy.")
     plan = checked(folder / "trials.jsonl", PLANNED)
     asked = totals[-1].epochs, identity.objective
     trials = [read_trial(folder, record, *asked, stops.get(record["index"])) for record in plan]
-    return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST))
+    trials = left_behind(trials, whole)
+    decisions = [decision for line in lines for decision in taken_apart(line, trials)]
+    return Run(folder, identity, totals[-1], trials, decisions, checked(folder / "tests.jsonl", TEST), totals, whole)
+
+
+def read_decisions(path: Path) -> list[Record]:
+    """decisions.jsonl: lines about one trial, and lines about a whole rung.
+
+    Raises:
+        RunError: a line is neither.
+    """
+    lines = read_lines(path)
+    for number, line in enumerate(lines, 1):
+        check(line, DECISION if "trial" in line else CUT, path, number)
+        for key in LISTS:
+            if not are_indices(line.get(key, [])):
+                raise damaged(path, number, f"{key} is {line[key]!r}")
+    return lines
+
+
+def are_indices(found: Any) -> bool:
+    return isinstance(found, list) and all(type(each) is int and each >= 0 for each in found)
+
+
+def left_behind(trials: list[Trial], lines: Sequence[Record]) -> list[Trial]:
+    """The trials, those stopped that were left behind at a cut and have not ended otherwise."""
+    stopped, reach = cuts.left_behind(lines)
+    return [
+        replace(trial, stopped_at=len(trial.epochs))
+        if trial.index in stopped and len(trial.epochs) >= reach.get(trial.index, 0) and is_open(trial)
+        else trial
+        for trial in trials
+    ]
+
+
+def is_open(trial: Trial) -> bool:
+    """Whether nothing says how it ended but a decision."""
+    return trial.outcome is None or trial.was_lengthened
+
+
+def taken_apart(line: Record, trials: Sequence[Trial]) -> Iterator[Record]:
+    """The decisions of a line of decisions.jsonl, one for each trial; a thaw decides nothing at its rung anew."""
+    if "trial" in line:
+        yield line
+        return
+    for key, word in (("goes_on", "continue"), ("stops", "stop"), ("audit", "continue")):
+        for index in line.get(key, ()):
+            values = trials[index].values[: line["epoch"]] if index < len(trials) else []
+            told = {"trial": index, "epoch": line["epoch"], "decision": word, "cutoff": line.get("cutoff")}
+            value = trials[index].objective.best(values) if values else None
+            yield {
+                "sequence": line.get("sequence"),
+                **told,
+                "value": value,
+                **({"audit": True} if key == "audit" else {}),
+            }
 
 
 def read_identity(folder: Path) -> Identity:
@@ -161,10 +234,15 @@ def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Reco
     """
     records = [{**(unsaid or {}), **record} for record in read_lines(path)]
     for number, record in enumerate(records, 1):
-        for key, types in shape.items():
-            if not isinstance(record.get(key), types) or (key == "id" and not record[key].isalnum()):
-                raise damaged(path, number, f"{key} is {record.get(key)!r}")
+        check(record, shape, path, number)
     return records
+
+
+def check(record: Record, shape: Shape, path: Path, number: int) -> None:
+    """Raises RunError if a record lacks a key, or holds something else there."""
+    for key, types in shape.items():
+        if not isinstance(record.get(key), types) or (key == "id" and not record[key].isalnum()):
+            raise damaged(path, number, f"{key} is {record.get(key)!r}")
 
 
 def read_totals(folder: Path) -> list[Totals]:
@@ -190,13 +268,17 @@ def effective_identity(folder: Path) -> Record:
 
 def reread(run: Run, index: int) -> Trial:
     """One trial as its folder and the decisions are now."""
-    decision = read_last_with(run.folder / "decisions.jsonl", "trial", index)  # after a stop nothing is decided
+    path = run.folder / "decisions.jsonl"
+    decision = read_last_with(path, "trial", index)  # after a stop nothing is decided
     stopped_at = decision["epoch"] if decision and decision["decision"] == "stop" else None
     if index >= len(run.trials):  # planned since
         return read_trial(run.folder, planned(run.folder, index), run.totals.epochs, run.identity.objective, stopped_at)
     known = run.trials[index]  # a line of the plan never changes
     epochs, outcome = read_epochs(known.folder / "epochs.jsonl", known.objective)
-    return replace(known, epochs=epochs, outcome=outcome, stopped_at=stopped_at)
+    found = replace(known, epochs=epochs, outcome=outcome, stopped_at=stopped_at)
+    if run.totals.rungs is None:
+        return found
+    return left_behind([found], [line for line in read_decisions(path) if "trial" not in line])[0]
 
 
 def planned(run: Path, index: int) -> Record:

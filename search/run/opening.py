@@ -1,6 +1,7 @@
 """Starting and continuing a run folder: identity once, totals that may grow, a plan that is only appended to."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 from search.algorithms.table import adaptive
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
-from search.run import confirmation, identity, order, plan
+from search.run import confirmation, cuts, identity, order, plan
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
 from search.settings import Settings, plural
 from search.status import LOST
 from search.stopping.base import version_of
-from search.stopping.rules import continued, decisive, is_known, label, waits
+from search.stopping.rules import continued, decisive, is_known, label, places, waits
+from search.stopping.rules import cuts as is_cut
 from spaces import MAX_GRID, Space, When
 from trainables.config import key_of, knows_its_end, usual
 from trainables.data.loading import Dataset
@@ -47,6 +49,7 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
     changes = {} if is_new else check_identity(folder, asked, settings)
     history = read_totals(folder)
     totals = ask(folder, settings, history[-1] if history else None)
+    totals = replace(totals, rungs=rungs(folder, asked, totals, history))
     points = drawn(folder, settings, [*history, totals])
     new = unplanned(folder, plan.replicates(points, [*history, totals], settings.seed))
     if settings.code:
@@ -59,6 +62,18 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
     if new:
         durable.append(folder / "trials.jsonl", *new)
     return read(folder)
+
+
+def rungs(folder: Path, asked: Identity, totals: Totals, history: Sequence[Totals]) -> list[list[int]] | None:
+    """What is cut: as it was recorded while the same is asked for by the same rule, else counted anew."""
+    rule = asked.scheduler
+    if (folder / "run.json").exists():
+        recorded = read_identity(folder).scheduler
+        rule = continued(rule, recorded)
+        before = history[-1] if history else None
+        if before and rule == recorded and (before.trials, before.epochs) == (totals.trials, totals.epochs):
+            return before.rungs
+    return [list(place) for place in places(rule, totals.trials, totals.epochs)] if is_cut(rule) else None
 
 
 def drawn(folder: Path, settings: Settings, history: list[Totals]) -> list[Record]:
@@ -224,7 +239,7 @@ def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
         )
     if rule["name"] != "none" and not decisive(rule, epochs):
         found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
-    elif rule["name"] != "none" and totals.seeds > 1:
+    elif rule["name"] != "none" and totals.seeds > 1 and not is_cut(rule):
         found.append(
             "early stopping judges each seed by itself, and a configuration has finished when all its seeds have"
         )
@@ -271,16 +286,21 @@ def tidy(run: Run) -> None:
     """Drop what will not be needed again: leftovers of a killed process, resume states of trials that will not go on."""
     for folder in (run.folder, run.folder / "plots"):
         durable.sweep(folder)
+    kept = cuts.kept(run)
     for trial in run.trials:
-        tidy_trial(trial)
+        tidy_trial(trial, may_go_on=trial.index in kept)
 
 
-def tidy_trial(trial: Trial) -> None:
-    """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last if it can be lengthened."""
+def tidy_trial(trial: Trial, may_go_on: bool = False) -> None:
+    """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last if it can be lengthened.
+
+    Args:
+        may_go_on: it was left behind, and may be called again.
+    """
     if trial.ended:
         durable.sweep(trial.folder)
     is_final = trial.status == "finished" and knows_its_end(trial.config.get("schedule"))
-    if is_final or trial.status in ("stopped", *LOST):
+    if is_final or trial.status in LOST or (trial.status == "stopped" and not may_go_on):
         durable.remove_states(trial.folder)
     elif trial.status == "finished":
         for old in durable.states(trial.folder)[1:]:

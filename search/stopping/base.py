@@ -20,11 +20,12 @@ class Rule(ABC):
     reads: ClassVar[tuple[str, ...]] = ("grace_period", "reduction_factor")
     keeps_a_share: ClassVar[bool] = True
 
-    def settings(self, grace_period: int, reduction_factor: int, budget: int | None) -> Record:
+    def settings(self, grace_period: int, reduction_factor: int, budget: int | None, share: float) -> Record:
         """What run.json says of it beside its name; a setting that it does not read has the value that describes it.
 
         Args:
             budget: the K of a rule that is written with one.
+            share: of all epochs, above 0 and at most 1.
         """
         return {"grace_period": grace_period, "reduction_factor": reduction_factor}
 
@@ -53,21 +54,35 @@ class Arriving(Rule):
 class Waiting(Rule):
     """Decides about a whole rung when every trial is there: the best go on, and the order of arrival does not matter.
 
-    How many go on is a share of the trials that were planned, so one that diverged or failed before a rung takes no place
-    from the others. Version 1 kept a share of the trials that had arrived.
+    From version `cuts_since` on a rung is cut (search/stopping/cuts.py): configurations are ranked by the best value so far,
+    the mean over their seeds, and the places of all rungs are counted before the search starts. Older versions ranked trials
+    by their last value: version 2 for a share of the trials that were planned, version 1 of those that had arrived.
+
+    Attributes:
+        cuts_since: the first version that cuts.
     """
 
-    version = 2
+    version = 3
+    cuts_since: ClassVar[int] = 3
+
+    def places(self, scheduler: Record, planned: int, epochs: int) -> list[tuple[int, int]]:
+        """The epoch of each rung, and how many configurations may go on from it.
+
+        Args:
+            planned: configurations of the search.
+            epochs: of a whole trial.
+        """
+        return [(rung, self.quota(scheduler, rung, planned, planned)) for rung in self.rungs(scheduler, epochs)]
 
     def quota(self, scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
-        """How many trials may go on from a whole rung; all that arrived, if they are no more than that.
+        """How many may go on from a whole rung; all that arrived, if they are no more than that.
 
         ceil(planned / reduction_factor) at the first rung, and at each later one that share of the quota before. In version 1
         it was ceil(arrived / reduction_factor) at each.
 
         Args:
             epoch: of the rung.
-            planned: trials of the search.
+            planned: configurations of the search; before version 3 trials.
             arrived: trials that the rule judges there.
         """
         factor: int = scheduler["reduction_factor"]
@@ -89,3 +104,13 @@ def milestones(grace_period: int, reduction_factor: int, epochs: int) -> list[in
         rungs.append(epoch)
         epoch *= reduction_factor
     return rungs
+
+
+def epochs_spent(places: Sequence[tuple[int, int]], planned: int, epochs: int, audit: float = 0.0) -> float:
+    """Epochs that a search trains whose rungs are filled; the audited share of those left behind is trained in full."""
+    spent, left = float(planned * epochs), planned
+    for rung, quota in places:
+        cut = max(0, left - quota)
+        spent -= (1 - audit) * cut * (epochs - rung)
+        left -= cut
+    return spent

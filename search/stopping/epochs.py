@@ -9,7 +9,7 @@ from trainables.files.durable import Record
 class Epochs(Waiting):
     reads = ("budget", "reduction_factor")
 
-    def settings(self, grace_period: int, reduction_factor: int, budget: int | None) -> Record:
+    def settings(self, grace_period: int, reduction_factor: int, budget: int | None, share: float) -> Record:
         return {"grace_period": budget, "reduction_factor": reduction_factor, "budget": budget}
 
     def rungs(self, scheduler: Record, epochs: int) -> Sequence[int]:

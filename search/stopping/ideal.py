@@ -2,24 +2,41 @@
 
 import math
 
-from search.stopping.rules import decisive, of
+from search.stopping.rules import cuts, decisive, of, places
 from trainables.files.durable import Record
 
 
-def ideal_course(scheduler: Record, trials: int, epochs: int) -> list[tuple[int, int]]:
-    """How many trials train for how many more epochs, leg by leg, if each rung keeps exactly ceil(n / reduction_factor).
+def ideal_course(scheduler: Record, planned: int, epochs: int, seeds: int = 1) -> list[tuple[int, int]]:
+    """How many trials train for how many more epochs, leg by leg, if all places of each rung are filled.
 
-    An audited share runs on. Of a rule without such a share no numbers are known beforehand: all trials run to their end there.
+    An audited share runs on. Of median no numbers are known beforehand: all trials run to their end there.
+
+    Args:
+        planned: configurations.
+        seeds: of each.
     """
-    legs, left, before = [], trials, 0
-    for rung in decisive(scheduler, epochs) if of(scheduler).keeps_a_share else ():
+    legs, before = [], 0
+    together = seeds if cuts(scheduler) else 1
+    trials = left = planned * seeds
+    for rung, kept in rungs_and_places(scheduler, trials // together, epochs):
         legs.append((left, rung - before))
-        left, before = math.ceil(left / scheduler["reduction_factor"]), rung
+        left, before = kept * together, rung
     legs.append((left, epochs - before))
     share: float = scheduler.get("audit", 0.0)
     return [(count + round(share * (trials - count)), length) for count, length in legs]
 
 
-def ideal_epochs(scheduler: Record, trials: int, epochs: int) -> int:
-    """Epochs that this many trials train together on the ideal course."""
-    return sum(count * length for count, length in ideal_course(scheduler, trials, epochs))
+def rungs_and_places(scheduler: Record, entries: int, epochs: int) -> list[tuple[int, int]]:
+    """The epoch of each rung, and how many of so many entries go on there."""
+    if cuts(scheduler):
+        return places(scheduler, entries, epochs)
+    found, left = [], entries
+    for rung in decisive(scheduler, epochs) if of(scheduler).keeps_a_share else ():
+        left = math.ceil(left / scheduler["reduction_factor"])
+        found.append((rung, left))
+    return found
+
+
+def ideal_epochs(scheduler: Record, planned: int, epochs: int, seeds: int = 1) -> int:
+    """Epochs that the trials of so many configurations train together on the ideal course."""
+    return sum(count * length for count, length in ideal_course(scheduler, planned, epochs, seeds))

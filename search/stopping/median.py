@@ -19,7 +19,7 @@ class Median(Arriving):
     reads = ("grace_period",)
     keeps_a_share = False
 
-    def settings(self, grace_period: int, reduction_factor: int, budget: int | None) -> Record:
+    def settings(self, grace_period: int, reduction_factor: int, budget: int | None, share: float) -> Record:
         return {"grace_period": grace_period, "reduction_factor": 2}
 
     def rungs(self, scheduler: Record, epochs: int) -> Sequence[int]:

@@ -9,7 +9,7 @@ from trainables.files.durable import Record
 class Nothing(Rule):
     reads = ()
 
-    def settings(self, grace_period: int, reduction_factor: int, budget: int | None) -> Record:
+    def settings(self, grace_period: int, reduction_factor: int, budget: int | None, share: float) -> Record:
         return {}
 
     def rungs(self, scheduler: Record, epochs: int) -> Sequence[int]:

@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from search.flags import OF_A_RULE, Flags
+from search.flags import OF_A_RULE, SHARE, Flags
 from search.stopping.base import Rule, Waiting, version_of
 from spaces import Scheduler
 from trainables.files.durable import Record
@@ -35,6 +35,19 @@ def waits(scheduler: Record) -> bool:
     return isinstance(of(scheduler), Waiting)
 
 
+def cuts(scheduler: Record) -> bool:
+    """Whether it decides by cuts (search/stopping/cuts.py): the places of each rung stand in totals.jsonl then."""
+    found = of(scheduler)
+    return isinstance(found, Waiting) and version_of(scheduler) >= found.cuts_since
+
+
+def places(scheduler: Record, planned: int, epochs: int) -> list[tuple[int, int]]:
+    """The epoch of each rung of a rule that waits, and how many configurations may go on; see `Waiting.places`."""
+    found = of(scheduler)
+    assert isinstance(found, Waiting), "only such a rule has whole rungs"
+    return found.places(scheduler, planned, epochs)
+
+
 def decisive(scheduler: Record, epochs: int) -> Sequence[int]:
     """The epochs, ascending, after which this scheduler of run.json decides; the last one is never among them."""
     return of(scheduler).rungs(scheduler, epochs)
@@ -45,6 +58,7 @@ def rule(
     grace_period: int = Flags.grace_period,
     reduction_factor: int = Flags.reduction_factor,
     audit: float = Flags.audit,
+    share: float = SHARE,
 ) -> Record:
     """A scheduler as run.json has it. A setting that it does not read has the value that describes it.
 
@@ -53,7 +67,7 @@ def rule(
     """
     scheduler = Scheduler.parse(name)
     found = named(scheduler.name)
-    if not (settings := found.settings(grace_period, reduction_factor, scheduler.budget)):
+    if not (settings := found.settings(grace_period, reduction_factor, scheduler.budget, share)):
         return {"name": scheduler.name}
     since = {"version": found.version} if found.version > 1 else {}
     return {"name": scheduler.name, **settings, **({"audit": audit} if audit else {}), **since}
@@ -76,11 +90,12 @@ def continued(asked: Record, recorded: Any) -> Record:
     return {key: value for key, value in asked.items() if key != "version"} | kept
 
 
-def unread(name: str, grace_period: int, reduction_factor: int) -> list[str]:
+def unread(name: str, grace_period: int, reduction_factor: int, share: float | None = None) -> list[str]:
     """The settings that are not at their defaults and that this scheduler does not read."""
     asked = {"grace_period": grace_period, "reduction_factor": reduction_factor}
     usual, own = rule("asha"), rule(name, grace_period, reduction_factor)
-    return [key for key, value in asked.items() if value != usual[key] and value != own.get(key)]
+    found = [key for key, value in asked.items() if value != usual[key] and value != own.get(key)]
+    return found + (["share"] if share is not None and "share" not in own else [])
 
 
 def label(scheduler: Record) -> str:

@@ -3,6 +3,7 @@
 The estimate is kept beside the run and not in it, so that the search can say in the end how good it was.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,9 +17,11 @@ from search.records import GROWING, Totals
 from search.run import identity, ledger, plan
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
+from search.run.rule_choice import percent
 from search.settings import Settings, plural
 from search.stopping.ideal import ideal_course, ideal_epochs
-from search.stopping.rules import label, of
+from search.stopping.ladder import least_share
+from search.stopping.rules import cuts, label, of, places
 from search.terminal.display import clock
 from search.terminal.progress import Progress
 from trainables.data.loading import Dataset
@@ -78,9 +81,10 @@ def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         before = ledger.read(folder)
     totals = ask(folder, settings, before.totals if before else None)
     configs = configurations(settings, totals)
-    rule, trials, epochs = asked.scheduler, totals.trials * totals.seeds, totals.epochs
+    rule, epochs = asked.scheduler, totals.epochs
+    course = totals.trials, epochs, totals.seeds
     confirming = min(totals.confirm + 1, len(configs)) * totals.confirm_seeds
-    finishing = ideal_course(rule, trials, epochs)[-1][0]
+    finishing = ideal_course(rule, *course)[-1][0]
     kept = min(finishing, kept_best(totals) + totals.seeds)
     seconds, kinds, unmeasured = (
         (seconds_so_far(before), 0, None)
@@ -91,8 +95,8 @@ def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         totals=totals,
         rule=rule,
         trained=sum(len(trial.epochs) for trial in before.trials) if before else 0,
-        full=trials * epochs,
-        ideal=ideal_epochs(rule, trials, epochs),
+        full=totals.trials * totals.seeds * epochs,
+        ideal=ideal_epochs(rule, *course),
         confirming=confirming * epochs,
         disk=None if data is None else disk(configs, len(data.classes), finishing, kept, confirming, slots),
         kinds=kinds,
@@ -232,8 +236,12 @@ def probe(config: Record, data: Dataset, threads: int, on_gpu: bool, precision: 
     return batch * in_all * (1 + len(data.val.labels) / (3 * images))  # a forward pass is about a third of a step
 
 
-def sentences(found: Estimate) -> list[str]:
-    """The estimate in words, a line each."""
+def sentences(found: Estimate, budget: float | None = None) -> list[str]:
+    """The estimate in words, a line each.
+
+    Args:
+        budget: seconds of --time-budget.
+    """
     totals = found.totals
     seeds = f" x {totals.seeds} seeds" if totals.seeds > 1 else ""
     trials = totals.trials * totals.seeds
@@ -243,6 +251,7 @@ def sentences(found: Estimate) -> list[str]:
         *([] if found.disk is None else [f"disk: at most about {size(found.disk)} for states and weights"]),
         time_words(found),
     ]
+    lines += of_cuts(found, budget)
     if found.unmeasured:
         lines.append(found.unmeasured)
     if found.confirming:
@@ -267,10 +276,42 @@ def time_words(found: Estimate) -> str:
     )
 
 
+def of_cuts(found: Estimate, budget: float | None) -> list[str]:
+    """What a rule that cuts whole rungs does: who goes on where, and what that means for a search that is cut short."""
+    totals = found.totals
+    if not cuts(found.rule) or not (rungs := places(found.rule, totals.trials, totals.epochs)):
+        return []
+    epochs, kept = (", ".join(map(str, column)) for column in zip(*rungs, strict=True))
+    lines = [
+        f"{label(found.rule)}: of {plural(totals.trials, 'configuration')} the best {kept} go on from "
+        f"{'epoch' if len(rungs) == 1 else 'epochs'} {epochs}; none has finished before the last of these is decided"
+    ]
+    if found.rule["name"] == "ladder":
+        least = least_share(totals.trials, totals.epochs, found.rule.get("audit", 0.0))
+        share = found.rule["share"]
+        lines.append(
+            f"share: at most {percent(share)} of all epochs, {percent(least)} at the least{fitting(found, least, budget)}"
+        )
+    return lines
+
+
+def fitting(found: Estimate, least: float, budget: float | None) -> str:
+    """The share of all epochs that fits into the time budget; nothing without one."""
+    if budget is None or found.epoch_seconds is None:
+        return "; with --time-budget this line says which share fits a time"
+    whole = found.epoch_seconds * found.full / found.slots  # no idle slot
+    share = min(1.0, budget / whole) if whole else 1.0
+    if share < least:
+        return f"; not even that fits into {clock(budget)}: ask for fewer points or epochs"
+    return f"; --share {math.floor(share * 100)}% fits into {clock(budget)}"
+
+
 def saved(found: Estimate) -> str:
     """What early stopping makes of it, as far as that is known."""
     if found.rule["name"] == "none":
         return ""
+    if cuts(found.rule):
+        return f"; {found.ideal} ({100 * found.ideal / found.full:.0f} %) with {label(found.rule)}"
     if not of(found.rule).keeps_a_share:
         return f"; how many {label(found.rule)} saves is not known beforehand"
     factor = found.rule["reduction_factor"]

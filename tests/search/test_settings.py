@@ -57,5 +57,5 @@ def test_what_no_search_could_do_is_refused(settings, wrong, hint):
 
 def test_the_rule_stands_in_the_identity_with_its_audit(settings):
     assert scheduler(settings(scheduler="epochs:3", audit=0.1)) == {
-        "name": "epochs", "grace_period": 3, "reduction_factor": 3, "budget": 3, "audit": 0.1, "version": 2
+        "name": "epochs", "grace_period": 3, "reduction_factor": 3, "budget": 3, "audit": 0.1, "version": 3
     }  # fmt: skip

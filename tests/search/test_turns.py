@@ -116,19 +116,23 @@ DIVERGE_LATER = dict.fromkeys(range(21, 27), 1)  # the best, after it: 3 of 9 ar
 @pytest.mark.parametrize(
     ("scheduler", "version", "broken", "lengths"),
     [
+        ("sha", 3, MOST_DIVERGE, {1: 0, 3: 4, 9: 3}),
         ("sha", 2, MOST_DIVERGE, {1: 0, 3: 4, 9: 3}),
         ("sha", 1, MOST_DIVERGE, {1: 4, 3: 2, 9: 1}),
         ("sha", 2, DIVERGE_LATER, {1: 18 + 6, 3: 0, 9: 3}),
         ("sha", 1, DIVERGE_LATER, {1: 18 + 6, 3: 2, 9: 1}),
+        ("epochs:1", 3, MOST_DIVERGE, {1: 0, 3: 0, 9: 7}),
         ("epochs:1", 2, MOST_DIVERGE, {1: 0, 3: 0, 9: 7}),
         ("epochs:1", 1, MOST_DIVERGE, {1: 4, 3: 0, 9: 3}),
     ],
 )
-def test_what_diverged_before_a_rung_takes_no_place_there(tmp_path, toy, settings, scheduler, version, broken, lengths):
+def test_what_diverged_before_a_rung_takes_no_place_there(
+    tmp_path, toy, settings, begun_as, scheduler, version, broken, lengths
+):
     """Of 27 the first rung keeps 9, the second 3; version 1 kept a third of those that arrived."""
     run = open_run(tmp_path, settings, toy, 27, scheduler)
-    if version == 1:
-        forget_version(tmp_path)
+    if version < 3:
+        begun_as(tmp_path, version)
     after = play(run, [[0.01 * index] * EPOCHS for index in range(27)], random.Random(0), 3, broken=broken)
     assert is_complete(after)
     trained = [len(trial.epochs) for trial in after.trials]
@@ -149,14 +153,6 @@ def test_a_failed_trial_takes_no_place_either_and_one_that_comes_later_is_judged
     assert [trial.status for trial in first.trials[4:]] == ["finished"] * 2
     again = play(opening.retry_failed(first), values, random.Random(0), 2)
     assert [len(trial.epochs) for trial in again.trials] == [9, 9, 1, 1, 9, 9]
-
-
-def forget_version(place):
-    """The run as the first version of the rule would have left it."""
-    identity = durable.read_json(place / "run.json")
-    del identity["scheduler"]["version"]
-    (place / "run.json").unlink()
-    durable.write_json(place / "run.json", identity)
 
 
 def test_audited_trials_do_not_change_who_else_goes_on(tmp_path_factory, toy, settings):

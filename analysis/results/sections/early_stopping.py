@@ -20,8 +20,64 @@ def early_stopping(run: Run) -> Blocks:
     if scheduler["name"] == "none":
         return ()
     found = rung_agreement.rungs(run)
-    below = paragraphs(unfilled(run, found), words(run, found), audit_result(run))
-    return Heading("Early stopping"), *paragraphs(saved(run, scheduler)), *rung_table(found), *below
+    is_cut = run.totals.rungs is not None
+    short = unfilled_cuts(run) if is_cut else unfilled(run, found)
+    below = paragraphs(short, thawed(run), words(run, found), audit_result(run))
+    return Heading("Early stopping"), *paragraphs(saved(run, scheduler), rule_of_cuts(run)), *rung_table(found), *below
+
+
+def rule_of_cuts(run: Run) -> str:
+    """Who went on where, for a rule that decides about whole rungs by the best value so far."""
+    rungs = run.totals.rungs
+    if not rungs:
+        return ""
+    epochs, kept = (listed([count(each) for each in column]) for column in zip(*rungs, strict=True))
+    by_seeds = ", the mean over the seeds" if run.totals.seeds > 1 else ""
+    again = len({line["totals"] for line in run.cuts})
+    more = (
+        " More was asked for on the way, and then each rung was decided anew over all values there."
+        if again > 1
+        else ""
+    )
+    share = (
+        f" That is at most {100 * run.identity.scheduler['share']:g} % of all epochs, or the least that there is."
+        if "share" in run.identity.scheduler
+        else ""
+    )
+    where = "epoch" if len(rungs) == 1 else "epochs"
+    return (
+        f"Of {plural(run.totals.trials, 'configuration')} the best {kept} could go on from {where} {epochs}, by the best "
+        f"value so far{by_seeds}. All waited for each other there, so the order of arrival did not matter.{share}{more}"
+    )
+
+
+def listed(words: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def unfilled_cuts(run: Run) -> str:
+    """The rungs where all went on, because no more got there than may."""
+    told = []
+    for line in run.cuts:
+        if "goes_on" in line and not line["stops"] and not line.get("audit"):
+            arrived = len(line["goes_on"]) // run.totals.seeds
+            told.append(
+                f"At epoch {line['epoch']} all went on: {plural(arrived, 'configuration')} got there, and "
+                f"{count(line['quota'])} may go on."
+            )
+    return " ".join(dict.fromkeys(told))
+
+
+def thawed(run: Run) -> str:
+    """Who was called back, because none of those that went on could finish."""
+    calls = [line for line in run.cuts if "thaw" in line]
+    ids = {trial.index: trial.id for trial in run.trials}
+    return " ".join(
+        f"All that had gone on diverged or failed, so the best one left behind at epoch {line['epoch']} was called back and "
+        f"trained to the end: {listed([ids[index] for index in line['thaw']])}."
+        for line in calls
+    )
 
 
 def saved(run: Run, scheduler: Record) -> str:

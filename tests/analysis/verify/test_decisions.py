@@ -13,7 +13,7 @@ from search.stopping.rules import rule
 from trainables.files import durable
 from trainables.objective import ACCURACY
 
-SHA = rule("sha")
+SHA = rule("sha") | {"version": 2}  # the last one that decided about one trial at a time
 OLD = {key: value for key, value in SHA.items() if key != "version"}
 SEVEN = {index: 0.1 * index for index in range(7)}  # trial to value: 20 of 27 diverged before
 
@@ -56,7 +56,7 @@ def test_a_rung_that_was_decided_again_is_replayed_with_the_number_of_trials_of_
 @pytest.mark.parametrize(
     ("scheduler", "what"),
     [
-        ({**SHA, "version": 3}, "version 3 of sha is not known"),
+        ({**SHA, "version": 4}, "version 4 of sha is not known"),
         ({**rule("asha"), "version": 2}, "version 2 of asha is not known"),
         ({**rule("epochs:2"), "version": "2"}, "version is '2'"),
     ],

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.algorithms import base
+from search.algorithms.ask_tell import define, frozen
 from search.algorithms.base import Told
-from search.algorithms.tpe import ALGORITHM, define, frozen
+from search.algorithms.tpe import ALGORITHM
 from spaces import Space, choice, loguniform, uniform
 from tests.search.algorithms.test_conformance import ENDLESS
 from trainables.objective import ACCURACY

@@ -127,8 +127,10 @@ def test_a_whole_search_is_planned_trained_and_verified(start, scheduler, more):
     assert problems(after) == []
 
 
-def test_sha_decides_no_rung_before_all_trials_are_planned(start):
+def test_sha_decides_no_rung_before_all_trials_are_planned(start, begun_as):
+    """In runs from before that was refused."""
     run = start(count=3, scheduler="sha", reduction_factor=2)
+    begun_as(run.folder, 2)
     grow = functools.partial(growth.extend, run.folder, SPACE)
     for _ in range(2):  # killed and started again after each trial that got to the first rung
         turns = Turns(ledger.read(run.folder), grow=grow)

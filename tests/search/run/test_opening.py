@@ -86,7 +86,7 @@ def test_what_makes_it_another_search_is_named_and_refused_even_if_changes_are_a
         (
             {"scheduler": "sha"},
             "scheduler: ",
-            ("scheduler", {"name": "sha", "grace_period": 1, "reduction_factor": 3, "version": 2}),
+            ("scheduler", {"name": "sha", "grace_period": 1, "reduction_factor": 3, "version": 3}),
         ),
     ],
 )
@@ -111,7 +111,7 @@ def record(folder_of_run, **scheduler):
 def test_a_run_keeps_the_version_of_its_rule(start, settings, name):
     run = start(settings(**FP32, scheduler=name))
     old = {key: value for key, value in run.identity.scheduler.items() if key != "version"}
-    assert run.identity.scheduler == old | {"version": 2}
+    assert run.identity.scheduler == old | {"version": 3}
     record(run.folder, **old)
     assert start(settings(**FP32, scheduler=name)).identity.scheduler == old
     with pytest.raises(RunError, match="scheduler: "):
@@ -121,10 +121,10 @@ def test_a_run_keeps_the_version_of_its_rule(start, settings, name):
     other = start(settings(**FP32, scheduler="median", allow_changes=True))
     assert "version" not in other.identity.scheduler
     new = start(settings(**FP32, scheduler=name, allow_changes=True))
-    assert new.identity.scheduler == old | {"version": 2}
+    assert new.identity.scheduler == old | {"version": 3}
 
 
-@pytest.mark.parametrize(("name", "version"), [("sha", 3), ("asha", 2), ("sha", "2"), ("epochs:2", None)])
+@pytest.mark.parametrize(("name", "version"), [("sha", 4), ("asha", 2), ("sha", "2"), ("epochs:2", None)])
 def test_a_rule_of_a_later_version_is_not_gone_on_with(start, settings, name, version):
     run = start(settings(**FP32, scheduler=name))
     record(run.folder, **{**run.identity.scheduler, "version": version})

@@ -41,7 +41,9 @@ def test_every_flag_of_class_identity_is_read_back_but_the_points_of_a_warm_star
     changed = replace(
         RUN, scheduler=audited, set=["depth=2"], max_params=9000, census={"skipped": 1, "groups": {"by": "film[0-9]+"}}
     )
-    assert changed.flags().keys() | {"warm_start"} == set(of_kind(Kind.IDENTITY))
+    other = replace(RUN, scheduler={"name": "ladder", "share": 0.25})
+    assert other.flags()["share"] == 0.25
+    assert changed.flags().keys() | {"warm_start", "share"} == set(of_kind(Kind.IDENTITY))
 
 
 def test_a_setting_of_a_rule_that_only_a_later_program_knows_is_no_flag():

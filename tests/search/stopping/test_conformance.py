@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from analysis.verify.decisions import check_decisions, is_rule
 from analysis.verify.evidence import Evidence, Line
 from search.run.decisions import Decisions, halve
+from search.run.ledger import taken_apart
 from search.stopping import rules
 from search.stopping.base import Arriving, Rule, Waiting, version_of
+from search.stopping.cuts import Course, Curve, Stage
 from search.stopping.ideal import ideal_epochs
 from search.terminal import reference
 from spaces import Scheduler
@@ -54,8 +56,15 @@ def searches(draw, values=st.integers(-3, 3).map(float) | st.floats(-9, 9, allow
 def play(folder, scheduler, search, objective=MORE):
     """The lines of decisions.jsonl that such a search leaves."""
     path = folder / "decisions.jsonl"
-    (halve_all if rules.waits(scheduler) else arrive)(path, scheduler, search, objective)
+    how = cut_all if rules.cuts(scheduler) else halve_all if rules.waits(scheduler) else arrive
+    how(path, scheduler, search, objective)
     return durable.read_lines(path)
+
+
+def decided(lines, search, objective=MORE):
+    """The same, a decision for each trial."""
+    trials = [SimpleNamespace(values=curve, objective=objective) for curve in search.curves]
+    return [decision for line in lines for decision in taken_apart(line, trials)]
 
 
 def arrive(path, scheduler, search, objective):
@@ -74,6 +83,31 @@ def arrive(path, scheduler, search, objective):
             trained[trial] += 1
             if decisions.stops(trial, trained[trial], search.curves[trial][trained[trial] - 1]):
                 stopped.add(trial)
+
+
+def course_of(scheduler, search, objective):
+    count = len(search.curves)
+    stage = Stage(1, count, EPOCHS, tuple(rules.places(scheduler, count, EPOCHS)))
+    return Course([stage], {trial: trial for trial in range(count)}, scheduler, SEED, objective)
+
+
+def cut_all(path, scheduler, search, objective):
+    """Trials train in the order of the search where they may, then one after the other."""
+    course, done, count = course_of(scheduler, search, objective), [0] * len(search.curves), len(search.curves)
+    over = set()
+    for step, trial in enumerate(search.order + list(range(count)) * EPOCHS * 2):
+        if step in search.deaths:
+            course = course_of(scheduler, search, objective)
+            for line in durable.read_lines(path):
+                course.take(line)
+        curves = {index: Curve(search.curves[index][: done[index]], index in over) for index in range(count)}
+        if trial not in over and done[trial] < course.limits(curves)[trial]:
+            over |= {trial} if done[trial] == len(search.curves[trial]) else set()
+            done[trial] += trial not in over
+        curves[trial] = Curve(search.curves[trial][: done[trial]], trial in over)
+        while line := course.next(curves):
+            durable.append(path, {"sequence": len(durable.read_lines(path)) + 1, **line})
+            course.take(line)
 
 
 def halve_all(path, scheduler, search, objective):
@@ -136,8 +170,11 @@ def test_rungs_ascend_from_the_grace_period_and_end_before_the_last_epoch(writte
     scheduler = rules.rule(written, grace, factor)
     rungs = list(rules.decisive(scheduler, epochs))
     assert rungs == sorted(set(rungs))
-    assert all(scheduler["grace_period"] <= rung < epochs for rung in rungs)
-    assert rungs == [rung for rung in rules.decisive(scheduler, epochs + 9) if rung < epochs], "more epochs only append"
+    assert all(scheduler.get("grace_period", 1) <= rung < epochs for rung in rungs)
+    if written != "ladder":  # whose first rung follows from the epochs
+        assert rungs == [rung for rung in rules.decisive(scheduler, epochs + 9) if rung < epochs], (
+            "more epochs only append"
+        )
 
 
 @every_rule
@@ -150,7 +187,7 @@ def test_a_search_killed_anywhere_decides_the_same(written, search, audit, folde
 
 @every_rule
 @quick
-@given(search=searches(), audit=st.sampled_from([0.0, 0.4]), version=st.integers(1, 2))
+@given(search=searches(), audit=st.sampled_from([0.0, 0.4]), version=st.integers(1, 3))
 def test_verify_replays_every_decision_and_finds_a_changed_one(written, search, audit, version, folders):
     folder, scheduler = folders(), rules.rule(written, 2, 2, audit)
     if version_of(scheduler) > version:
@@ -158,23 +195,36 @@ def test_verify_replays_every_decision_and_finds_a_changed_one(written, search, 
     lines = play(folder, scheduler, search)
     assert problems(folder, scheduler, search, lines) == []
     if lines:
-        last = lines[-1]
-        word = "continue" if last["decision"] == "stop" else "stop"
-        assert problems(folder, scheduler, search, [*lines[:-1], {**last, "decision": word}])
+        assert problems(folder, scheduler, search, [*lines[:-1], changed(lines[-1])])
+
+
+def changed(line):
+    """A decision that says otherwise; of a whole rung, about one trial."""
+    if "trial" in line:
+        return {**line, "decision": "continue" if line["decision"] == "stop" else "stop"}
+    key = next(key for key in ("goes_on", "stops", "audit", "thaw") if line.get(key))
+    return {**line, key: line[key][1:]}
 
 
 def problems(folder, scheduler, search, decisions):
     """What `verify` says of these decisions, beside that trials went on without one."""
-    evidence, stopped = Evidence(folder), stops(decisions)
-    trials = {index: files(curve[: stopped.get(index)]) for index, curve in enumerate(search.curves)}
+    evidence, stopped = Evidence(folder), stops(decided(decisions, search))
+    course = course_of(scheduler, search, MORE) if rules.cuts(scheduler) else None
+    thawed = {trial for line in decisions for trial in line.get("thaw", ())}
+    trials = {
+        index: files(curve[: None if index in thawed else stopped.get(index)])
+        for index, curve in enumerate(search.curves)
+    }
     lines = [Line(f"decisions.jsonl:{place}", line) for place, line in enumerate(decisions, 1)]
-    check_decisions(evidence, lines, trials, scheduler, EPOCHS, SEED, [len(search.curves)], MORE)
+    check_decisions(evidence, lines, trials, scheduler, EPOCHS, SEED, [len(search.curves)], MORE, course)
     return evidence.problems
 
 
 def files(curve):
     rows = [SimpleNamespace(where="epochs.jsonl") for _ in curve]
-    return SimpleNamespace(rows=rows, is_confirmation=False, value=lambda epoch: curve[epoch - 1])
+    outcomes = [] if len(curve) == EPOCHS else [(len(curve), "diverged")]
+    told = {"outcomes": outcomes, "is_over": bool(outcomes), "is_confirmation": False}
+    return SimpleNamespace(rows=rows, value=lambda epoch: curve[epoch - 1], **told)
 
 
 @every_rule
@@ -184,7 +234,7 @@ def test_negated_values_decide_the_same_where_less_is_better(written, search, fo
     negated = Search([[-value for value in curve] for curve in search.curves], search.order)
     lines = [play(folders(), rules.rule(written), *how) for how in ((search, MORE), (negated, LESS))]
     for line in lines[1]:
-        line.update(value=-line["value"], cutoff=None if line["cutoff"] is None else -line["cutoff"])
+        line.update({key: -line[key] for key in ("value", "cutoff") if line.get(key) is not None})
     assert lines[0] == lines[1]
 
 
@@ -200,8 +250,10 @@ def test_a_rule_that_waits_decides_the_same_in_any_order_of_arrival(written, sea
 @quick
 @given(search=searches())
 def test_audited_trials_run_on_and_the_others_are_judged_as_if_they_had_been_stopped(written, search, folders):
-    scheduler = rules.rule(written, audit=0.5)
-    plain, audited = (play(folders(), each, search) for each in (rules.rule(written), scheduler))
+    scheduler = rules.rule(written, audit=0.5, share=0.01)  # with that a ladder has the same places, audited or not
+    plain, audited = (
+        decided(play(folders(), each, search), search) for each in (rules.rule(written, share=0.01), scheduler)
+    )
     spared = {trial for trial in stops(plain) if rules.is_audited(scheduler, SEED, trial)}
     assert stops(audited) == {trial: epoch for trial, epoch in stops(plain).items() if trial not in spared}
     assert {line["trial"] for line in audited if line.get("audit")} == spared
@@ -217,9 +269,11 @@ def test_decisions_are_about_rungs_and_one_that_stopped_has_no_other(written, se
     lines = play(folders(), scheduler, search)
     assert {line["epoch"] for line in lines} <= set(rules.decisive(scheduler, EPOCHS))
     assert [line["sequence"] for line in lines] == list(range(1, len(lines) + 1))
+    lines = decided(lines, search)
     stopped = stops(lines)
     assert all(line["epoch"] <= stopped.get(line["trial"], EPOCHS) for line in lines)
-    assert all(line["value"] == search.curves[line["trial"]][line["epoch"] - 1] for line in lines)
+    if not rules.cuts(scheduler):
+        assert all(line["value"] == search.curves[line["trial"]][line["epoch"] - 1] for line in lines)
 
 
 @every_stopping_rule
@@ -228,8 +282,10 @@ def test_of_rising_trials_the_best_goes_on_and_the_first_of_equal_ones(written, 
     """The only trial is the best. Of those that come in order of merit the weaker are stopped."""
     order = [trial for _ in range(EPOCHS) for trial in reversed(range(count))]
     rising, equal = (
-        stops(play(folders(), rules.rule(written), Search([[value(trial)] * EPOCHS for trial in range(count)], order)))
-        for value in (float, lambda _: 0.5)
+        stops(decided(play(folders(), rules.rule(written), search), search))
+        for search in (
+            Search([[value(trial)] * EPOCHS for trial in range(count)], order) for value in (float, lambda _: 0.5)
+        )
     )
     assert count - 1 not in rising
     assert 0 not in equal
@@ -241,7 +297,8 @@ def test_of_rising_trials_the_best_goes_on_and_the_first_of_equal_ones(written, 
 def test_a_rule_that_waits_trains_as_many_epochs_as_it_foresees(written, count, folders):
     scheduler = rules.rule(written)
     curves = [[0.1 * trial] * EPOCHS for trial in range(count)]
-    stopped = stops(play(folders(), scheduler, Search(curves, list(range(count)))))
+    search = Search(curves, list(range(count)))
+    stopped = stops(decided(play(folders(), scheduler, search), search))
     assert sum(stopped.get(trial, EPOCHS) for trial in range(count)) == ideal_epochs(scheduler, count, EPOCHS)
 
 

@@ -154,7 +154,7 @@ def test_an_audited_share_is_part_of_the_ideal_number():
 
 def test_a_rule_has_the_settings_that_it_reads():
     assert rule("epochs:4", 9, 5) == {
-        "name": "epochs", "grace_period": 4, "reduction_factor": 5, "budget": 4, "version": 2
+        "name": "epochs", "grace_period": 4, "reduction_factor": 5, "budget": 4, "version": 3
     }  # fmt: skip
     assert rule("median", 9, 5) == {"name": "median", "grace_period": 9, "reduction_factor": 2}
     assert rule("none", 9, 5, 0.5) == {"name": "none"}

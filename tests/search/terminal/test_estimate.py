@@ -37,10 +37,12 @@ def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
 
 def test_early_stopping_seeds_and_confirmation_are_part_of_it(guess):
     found = guess(scheduler="sha", epochs=9, seeds=3, confirm=1, confirm_seeds=2)
-    assert (found.full, found.ideal, found.confirming) == (81, 9 + 3 * 2 + 1 * 6, 2 * 2 * 9)
+    assert (found.full, found.ideal, found.confirming) == (81, 9 + 3 * 2 + 3 * 6, 2 * 2 * 9), (
+        "seeds are judged together"
+    )
     text = "\n".join(estimate.sentences(found))
     assert "3 configurations x 3 seeds = 9, of 9 epochs" in text
-    assert "81 without early stopping; 21 if sha lets exactly 1 in 3 go on" in text
+    assert "81 without early stopping; 33 (41 %) with sha" in text
     assert "confirmation: 36 epochs more" in text
 
 

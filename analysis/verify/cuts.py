@@ -1,0 +1,102 @@
+"""Lines of decisions.jsonl about whole rungs, against the values of the ledgers: each is made again, in the order of the file."""
+
+from collections.abc import Sequence
+
+from analysis.verify.evidence import WHOLE, Evidence, Line
+from analysis.verify.trial import TrialFiles
+from search.records import Shape, Totals
+from search.run import cuts
+from search.run.ledger import CUT, are_indices
+from search.stopping import rules
+from search.stopping.cuts import LISTS, Course, Curve
+from trainables.files.durable import Record
+from trainables.objective import Objective
+
+Trials = dict[int, TrialFiles]
+PLACE: Shape = {"epoch": WHOLE, "quota": WHOLE}
+
+
+def is_cut(evidence: Evidence, line: Line) -> bool:
+    """Whether a line has the shape of a cut or a thaw; says so if not."""
+    if not evidence.has_shape(line.where, line.record, CUT):
+        return False
+    wrong = [key for key in LISTS if not are_indices(line.record.get(key, []))]
+    for key in wrong:
+        evidence.wrong(line.where, f"{key} is {line.record[key]!r}")
+    if "goes_on" in line.record and not evidence.has_shape(line.where, line.record, {"until": WHOLE}):
+        return False
+    return not wrong
+
+
+def check_rungs(evidence: Evidence, totals: Sequence[Line], scheduler: Record) -> None:
+    """The places of each rung are those that the rule counts."""
+    for line in totals:
+        record, expected = line.record, None
+        if rules.cuts(scheduler):
+            counted = rules.places(scheduler, record["trials"], record["epochs"])
+            expected = [list(place) for place in counted]
+        if record.get("rungs") != expected:
+            evidence.wrong(line.where, f"rungs are {record.get('rungs')}, but the rule says {expected}")
+
+
+def course(
+    scheduler: Record, seed: int, history: Sequence[Totals], searched: Sequence[int], objective: Objective
+) -> Course | None:
+    """Where the cuts of a run begin; none if there is none.
+
+    Args:
+        searched: the trials of the search, in the order of the plan.
+    """
+    stages = cuts.stages(history)
+    return Course(stages, cuts.entries(history, searched), scheduler, seed, objective) if stages else None
+
+
+def check_cuts(evidence: Evidence, lines: Sequence[Line], course: Course, trials: Trials) -> None:
+    """Each line says what the rule says of the values of then, and nobody trained on without a line that allows it."""
+    known = {index: trials[index] for index in course.entries if index in trials}
+    if len(known) < len(course.entries):
+        return  # the plan is damaged, which was said
+    for line in lines:
+        check_line(evidence, line, course, known)
+        course.take(line.record)
+    whole = {index: curve(trial) for index, trial in known.items()}
+    while course.next(whole) is None and course.number + 1 < len(course.stages) and not any(course.open(whole)):
+        course.begin(course.stages[course.number + 1].line)
+    for index, limit in course.limits(whole).items():
+        if len(known[index].rows) > limit:
+            evidence.wrong(
+                known[index].rows[limit].where, f"an epoch after {limit}, where nothing let trial {index} go on"
+            )
+
+
+def check_line(evidence: Evidence, line: Line, course: Course, trials: Trials) -> None:
+    record = line.record
+    course.begin(record["totals"])
+    quotas = dict(course.stage.places)
+    if record["totals"] != course.stage.line or record["epoch"] not in quotas:
+        evidence.wrong(line.where, f"epoch {record['epoch']} is no rung of this search")
+        return
+    named = {index for key in LISTS for index in record.get(key, ())}
+    if strange := named - set(course.trials):
+        evidence.wrong(line.where, f"trial {min(strange)} is not planned")
+        return
+    then = {index: curve(trial, None if index in named else record["epoch"]) for index, trial in trials.items()}
+    is_thaw = "thaw" in record
+    expected = course.thaw(then) if is_thaw else course.cut(then, record["epoch"], quotas[record["epoch"]])
+    for key in sorted({*(expected or {}), *record} - {"sequence"}):
+        if (found := record.get(key)) != (right := (expected or {}).get(key)):
+            evidence.wrong(line.where, f"{key} is {found}, but replayed it is {right}")
+
+
+def curve(trial: TrialFiles, before: int | None = None) -> Curve:
+    """What a trial has come to.
+
+    Args:
+        before: an epoch at which it is not named: if it failed earlier, that was all there was of it.
+    """
+    values = [trial.value(epoch) for epoch in range(1, len(trial.rows) + 1)]
+    failures = [epochs for epochs, outcome in trial.outcomes if outcome == "failed"]
+    if before is not None and failures and failures[0] < before:
+        return Curve(values[: failures[0]], failed=True)
+    outcome = trial.outcomes[-1][1] if trial.is_over else ""
+    return Curve(values, outcome == "diverged", outcome == "failed")

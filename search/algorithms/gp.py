@@ -1,0 +1,52 @@
+"""gp: where to look next, from a Gaussian process over the finished trials and the logarithm of the expected improvement.
+
+Optuna's GPSampler: trials that still run are taken into account, and values may be noisy. It looks at parameters that apply to
+every point; those that depend on others are drawn at random.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from search.algorithms.ask_tell import Sampled
+from search.algorithms.base import Told
+from spaces import Point, Space
+from trainables.objective import Objective
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Gp(Sampled):
+    """Unlike Optuna's own, one that was stopped early counts as finished, with its best value so far."""
+
+    libraries = ("optuna", "scipy", "torch", "numpy")
+
+    def sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
+        from optuna.samplers import GPSampler
+
+        return GPSampler(seed=seed)
+
+    def told(self, trial: Told) -> Told:
+        return replace(trial, status="finished") if trial.status == "stopped" and trial.values else trial
+
+    def suggest(self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective) -> Point:
+        with one_thread():
+            return super().suggest(space, seed, index, told, objective)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The number of torch's threads decides the last bits of a sum, and so which point is drawn."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+ALGORITHM = Gp()
