@@ -19,6 +19,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.models import cost
 from trainables.objective import Objective
 from trainables.training.definition import Training
 from trainables.training.loop import Best, Diverged, Epoch, train
@@ -115,6 +116,10 @@ def commit_all(
             check_repeated(folder, committed[row["epoch"] - 1], row, must_match)
         seconds = time.monotonic() - started
         timing.note(folder, timing.epoch_line(row["epoch"], seconds, len(data.train.labels), epoch.device))
+        if row["epoch"] == 1 and not cost.has_formula(
+            training.config
+        ):  # those who show a run execute no code of the user's
+            timing.note(folder, cost.of(training.config, len(data.classes))._asdict())
         is_pause = row["epoch"] == until and not is_last
         is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= SAVE_EVERY
         if is_saved:
