@@ -29,9 +29,11 @@ from spaces._scheduler import Scheduler
 from spaces._space import Space
 from trainables.config import unknown
 from trainables.errors import SpaceError
+from trainables.parts.bounds import above, between
 
 __all__ = [
-    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "by_axis", "changed", "choice",
+    "MAX_GRID", "Choice", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "above", "between", "by_axis",
+    "changed", "choice",
     "describe", "fits", "integers", "linked", "load", "logintegers", "loguniform", "names", "rows", "uniform",
     "warnings", "when",
 ]  # fmt: skip
