@@ -8,7 +8,9 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
+from spaces import _words
 from spaces._changes import changed
 from spaces._lint import warnings
 from spaces._parameters import MAX_GRID, ParameterError, Point, Range, by_axis, fits, rows
@@ -44,6 +46,13 @@ FOLDER = Path(__file__).parent
 def names() -> list[str]:
     """The spaces of this folder; files that start with an underscore are none."""
     return sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]) if not module.name.startswith("_"))
+
+
+def __getattr__(name: str) -> Any:
+    """Raises SpaceError for a word of another tool, such as suggest_float, with what it is called here."""
+    if answer := _words.answer(name):
+        raise SpaceError(answer)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(name: str) -> Space:
