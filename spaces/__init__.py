@@ -3,7 +3,9 @@
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import Any
 
+from spaces import _words
 from spaces._changes import changed
 from spaces._lint import warnings
 from spaces._loading import Found, checked, find_file
@@ -25,10 +27,12 @@ from spaces._scheduler import Scheduler
 from spaces._space import Space
 from trainables.config import unknown
 from trainables.errors import SpaceError
+from trainables.parts.bounds import above, between
 
 __all__ = [
-    "MAX_GRID", "Choice", "Found", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "by_axis", "changed",
-    "choice", "describe", "find", "fits", "integers", "linked", "load", "logintegers", "loguniform", "names", "rows", "uniform",
+    "MAX_GRID", "Choice", "Found", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "above", "between",
+    "by_axis", "changed", "choice", "describe", "find", "fits", "integers", "linked", "load", "logintegers", "loguniform", "names",
+    "rows", "uniform",
     "warnings", "when",
 ]  # fmt: skip
 
@@ -38,6 +42,13 @@ FOLDER = Path(__file__).parent
 def names() -> list[str]:
     """The spaces of this folder; files that start with an underscore are none."""
     return sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]) if not module.name.startswith("_"))
+
+
+def __getattr__(name: str) -> Any:
+    """Raises SpaceError for a word of another tool, such as suggest_float, with what it is called here."""
+    if answer := _words.answer(name):
+        raise SpaceError(answer)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(name: str) -> Space:

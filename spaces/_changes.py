@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from spaces import _words
 from spaces._parameters import Parameters, Point, Range, by_axis, fits
 from spaces._ranges import choice, integers, logintegers, loguniform, uniform
 from spaces._space import Space
@@ -127,7 +128,8 @@ def read(node: ast.expr) -> Any:
     if not isinstance(node, ast.Call):
         return literal(node)
     if not isinstance(node.func, ast.Name) or node.func.id not in CALLS:
-        raise SpaceError(unknown("range", ast.unparse(node.func)[:200], CALLS))
+        name = ast.unparse(node.func)[:200]
+        raise SpaceError(_words.answer(name) or unknown("range", name, CALLS))
     try:
         named = {str(keyword.arg): literal(keyword.value) for keyword in node.keywords}
         return CALLS[node.func.id](*map(literal, node.args), **named)

@@ -15,6 +15,9 @@ DRAWS = 200  # points to estimate what the constraint rejects
 def warnings(space: Space) -> list[str]:
     """One line for each thing that is probably not meant."""
     found = [line for key, value in space.searched.items() for line in of_range(key, value)]
+    if space.is_middle:
+        point = ", ".join(f"{key}={value}" for key, value in space.baseline.items())
+        found.insert(0, f"the space has no baseline: the middle of every range is tried first, {point}.")
     return found + [line for key in space.searched for line in unread(space, key)] + of_constraint(space)
 
 

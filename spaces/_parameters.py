@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from spaces import _parts
+from spaces import _parts, _words
 from spaces._ranges import Choice, Interval, Linked, When
 from trainables.config import CHOICES, DEFAULTS, Config, Readers, check_value, complete, unknown, usual
 from trainables.errors import SpaceError
@@ -84,6 +84,8 @@ class Parameters:
     def _check_parameter(self, key: str, value: Any) -> None:
         if key == "epochs":
             raise ParameterError(key, "epochs is no parameter of a space; write Space(..., epochs=20).")
+        if reason := _words.instead(value):
+            raise ParameterError(key, f"{key}: {reason}")
         try:
             for bound in value.bounds() if isinstance(value, RANGES) else (value,):
                 check_own(key, bound) if self.is_own else check_value(key, bound, self.own)

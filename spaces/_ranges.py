@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from spaces import _words
 from trainables.config import canonical
 from trainables.errors import SpaceError
 
@@ -209,7 +210,15 @@ def canonical_range(value: Any) -> Any:
 
 
 def choice(*values: Any) -> Choice:
-    """One of the values."""
+    """One of the values.
+
+    Raises:
+        SpaceError: none, a value that comes twice, or a list in the place of its values.
+    """
+    if len(values) == 1 and isinstance(values[0], list | tuple | set):
+        raise SpaceError(f"choice({values[0]!r}) has a list in it. Write {_words.listed(values[0])}.")
+    if unfit := [value for value in values if isinstance(value, list | dict | set)]:
+        raise SpaceError(f"choice() cannot have {unfit[0]!r}: values are numbers, texts, True, False, None or parts.")
     return Choice(values)
 
 

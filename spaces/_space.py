@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ class Space(Parameters):
         params: hyperparameter to a range, if it is searched, or to a value, if it is fixed. What is not named has the
             default of trainables.config.
         baseline: a value for every searched parameter that applies to it; always tried first and always shown.
+            Left out, it is the middle of every range, and that is said.
         epochs: how long a trial is trained unless --epochs says otherwise.
         scheduler: early stopping unless --scheduler says otherwise, written as there.
         samples: number of trials of a random search unless --num-samples says otherwise.
@@ -45,8 +46,8 @@ class Space(Parameters):
         SpaceError: a name, value or range that no search could use.
     """
 
-    baseline: Mapping[str, Any]
     epochs: int
+    baseline: Mapping[str, Any] = field(default_factory=dict)
     scheduler: str = "none"
     samples: int = 16
     constraint: Callable[[Config], bool] | None = None
@@ -56,11 +57,14 @@ class Space(Parameters):
     mode: str = "min"
     form: str = "decimals"
     files: Sequence[str] = ()
+    is_middle: bool = field(default=False, repr=False)  # the baseline, because none was given
 
     def __post_init__(self) -> None:
         self._check_own()
         super().__post_init__()
-        object.__setattr__(self, "baseline", self._named(self.baseline))
+        object.__setattr__(self, "is_middle", self.is_middle or not self.baseline)
+        baseline = self.baseline or self.at([0.5] * len(self.axes))
+        object.__setattr__(self, "baseline", self._named(baseline))
         self._check_baseline()
         try:
             Scheduler.parse(str(self.scheduler))

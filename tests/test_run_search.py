@@ -360,12 +360,14 @@ def test_a_bug_in_every_trial_stops_the_search_and_once_mended_it_goes_on(search
     models = search.source / "trainables" / "models" / "networks.py"
     sound = models.read_text()
     models.write_text(
-        sound.replace("    builders = {", "    raise RuntimeError('a | bug\\nin two lines')\n    builders = {")
+        sound.replace(
+            "    network = calling", "    raise RuntimeError('a | bug\\nin two lines')\n    network = calling"
+        )
     )
     sweep = ("--space", "depth_sweep", "--epochs", "1")
     broken = search.done(*sweep)
     assert broken.returncode == 1, broken.stderr
-    assert "the first 3 trials failed alike: models.py:" in broken.stderr.splitlines()[-1]
+    assert "the first 3 trials failed alike: networks.py:" in broken.stderr.splitlines()[-1]
     failed = [trial for trial in ledger.read(search.run).trials if trial.status == "failed"]
     assert 3 <= len(failed) < 5, "it went on although it looked like a bug"
     assert "RuntimeError: a | bug" in (failed[0].folder / "error.txt").read_text()

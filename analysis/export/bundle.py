@@ -1,9 +1,14 @@
-"""A trained network as a folder that needs torch and safetensors alone: weights, config.json, model.py and a model card."""
+"""A trained network as a folder that needs torch and safetensors alone.
+
+    model.safetensors  config.json  model.py  program.pt2  README.md
+
+model.py is the network's source; program.pt2 the same network as a torch.export program, where torch makes one of it.
+"""
 
 from pathlib import Path
 from typing import Any
 
-from analysis.export import model_card, network_source, retrain
+from analysis.export import fresh_process, model_card, network_source, retrain
 from analysis.lookup import label
 from analysis.ranking import test_scores
 from analysis.results import next_step
@@ -13,7 +18,7 @@ from trainables.files import durable
 from trainables.files.durable import Record
 
 FORMAT = "cifar-search export 1"  # in config.json: what makes a folder ours to replace
-WEIGHTS, CONFIG, MODEL, CARD = "model.safetensors", "config.json", "model.py", "README.md"
+WEIGHTS, CONFIG, CARD, PROGRAM = "model.safetensors", "config.json", "README.md", "program.pt2"
 KEPT = "best.safetensors"  # in the folder of a trial
 
 
@@ -24,7 +29,8 @@ def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, ag
         images: where the run's images are, asked for only if they are needed.
 
     Raises:
-        RunError: the folder holds something else, or the weights of the trial are not kept.
+        RunError: the folder holds something else, the weights of the trial are not kept, or what was written does not load
+            in a process without this project.
         StorageError: the disk refused.
     """
     refuse_foreign(folder)
@@ -37,8 +43,16 @@ def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, ag
     facts = describe(run, trial, normalisation(run, images), again) | {"weights_sha256": durable.sha256(weights)}
     durable.write_json(folder / CONFIG, facts)
     durable.write(folder / WEIGHTS, weights)
-    durable.write(folder / MODEL, network_source.source(trial.config["model"]).encode())
-    durable.write(folder / CARD, model_card.card(run, trial, facts).encode())
+    for name, text in network_source.files(trial.config).items():
+        durable.make_folder((folder / name).parent)
+        durable.write(folder / name, text.encode())
+    (folder / PROGRAM).unlink(missing_ok=True)  # of an export before this one
+    program = fresh_process.tried(folder, trial.config, len(facts["classes"]), weights)
+    if program.program is not None:
+        durable.write(folder / PROGRAM, program.program)
+        facts |= {"program_sha256": durable.sha256(program.program)}
+    durable.write_json(folder / CONFIG, facts)
+    durable.write(folder / CARD, model_card.card(run, trial, facts, program.refused).encode())
     retrain.clear(folder)
 
 

@@ -1,5 +1,7 @@
 """The model card of an export: what the network is, how good it was found to be, and eleven lines that load it."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from analysis.lookup import label
@@ -7,7 +9,7 @@ from analysis.ranking import statistics
 from analysis.ranking.standing import Standing, confirmations, stand
 from analysis.ranking.test_scores import evaluation
 from analysis.render import commands
-from analysis.render.blocks import Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
+from analysis.render.blocks import Block, Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
 from analysis.render.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
 from analysis.results import majority
 from search.run.ledger import Run, Trial
@@ -15,6 +17,7 @@ from trainables import written
 from trainables.data import census
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
+from trainables.parts import named
 
 SNIPPET = """import json, sys, torch
 from safetensors.torch import load_file
@@ -29,8 +32,21 @@ images = torch.rand(1, 3, 32, 32)  # yours: RGB, 32 x 32 pixels, values from 0 t
 print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 
-def card(run: Run, trial: Trial, facts: Record) -> str:
-    """The text of README.md; `facts` is the content of config.json."""
+PROGRAM = """import json, torch
+folder = "."  # where this file is
+facts = json.load(open(f"{folder}/config.json"))
+network = torch.export.load(f"{folder}/program.pt2").module()
+mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
+images = torch.rand(1, 3, 32, 32)  # yours: RGB, 32 x 32 pixels, values from 0 to 1
+print(network((images - mean) / std).softmax(1))  # (N, classes)"""
+
+
+def card(run: Run, trial: Trial, facts: Record, refused: str = "") -> str:
+    """The text of README.md; `facts` is the content of config.json.
+
+    Args:
+        refused: why there is no program.pt2.
+    """
     again, where = facts["trained_on"] != "train", stand(run)
     constant = beside(run, trial, where)
     return rendered((
@@ -41,13 +57,28 @@ def card(run: Run, trial: Trial, facts: Record) -> str:
         Paragraph(caution(again, run.identity.objective)),
         *items(warnings(run, constant)),
         Heading("Use it"),
-        Paragraph("With torch and safetensors, nothing else:"),
-        Commands(tuple(SNIPPET.split("\n")), "python"),
+        *use(facts, refused),
         Heading("Configuration"),
         *pairs(("parameter", "value"), {key: setting(key, value) for key, value in trial.config.items()}),
         Heading("Where it comes from"),
         Commands((commands.train_again(run, trial),)),
     )) + "\n"  # fmt: skip
+
+
+def use(facts: Record, refused: str) -> Iterator[Block]:
+    """How the network is loaded: from its source, and as a program of torch's."""
+    library, has_program = named.adapter(str(facts["config"].get("model", ""))), "program_sha256" in facts
+    source, program = Commands(tuple(SNIPPET.split("\n")), "python"), Commands(tuple(PROGRAM.split("\n")), "python")
+    if library and has_program:
+        yield from (Paragraph("With torch, nothing else:"), program)
+        yield from (Paragraph(f"With torch, safetensors and {library}, to train it further:"), source)
+        return
+    yield Paragraph(f"With torch and safetensors{f' and {library}' if library else ', nothing else'}:")
+    yield source
+    if has_program:
+        yield from (Paragraph("Or as a program of `torch.export`, without its source:"), program)
+    elif refused:
+        yield Paragraph(("torch.export makes no program of this network: ", Foreign(refused), "."))
 
 
 def about(run: Run, facts: Record, again: bool) -> Words:

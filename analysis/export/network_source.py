@@ -2,9 +2,12 @@
 
 import ast
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import trainables
+from trainables.parts import named
 from trainables.parts.family import MODEL, built_in
 
 MODELS = Path(trainables.__file__).parent / "models"
@@ -15,6 +18,15 @@ STANDALONE = {  # those built with the help of torchvision or of our own kernels
 REPLACED = {  # our dropout differs from torch's in how it draws its random numbers, so only while training
     "from trainables.models.layers.dropout import Dropout": "from torch.nn import Dropout",
 }
+
+
+def files(config: Mapping[str, Any]) -> dict[str, str]:
+    """The Python files of an export by their names."""
+    if named.is_built_in(config["model"]):
+        return {"model.py": source(config["model"])}
+    from analysis.export import own_source  # torch
+
+    return own_source.files(config)
 
 
 def source(model: str) -> str:

@@ -1,11 +1,12 @@
 """Classes and probabilities of image files from an exported network."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from analysis.export.bundle import CONFIG, FORMAT, WEIGHTS
+from analysis.export.bundle import CONFIG, FORMAT, PROGRAM, WEIGHTS
 from analysis.frame.dataframe import Row
 from analysis.render.blocks import Foreign, Table, Words
 from analysis.render.markdown import percent, rendered
@@ -13,6 +14,7 @@ from analysis.results.rows import as_csv, as_json
 from trainables.errors import DataError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.parts import named
 
 SHOWN = 3  # classes in the table, the likeliest first
 
@@ -68,24 +70,47 @@ def read_config(folder: Path) -> Record:
 def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -> list[list[float]]:
     """Softmax of the logits, (images, classes), of uint8 (H, W, 3) each, in float32 on the CPU.
 
-    The network is built from our own sources: no code in the folder is run.
+    The network is built from our own sources, a user's own from its program: no code in the folder is run.
     """
     import safetensors.torch
     import torch
 
     from trainables.models.networks import build
-    from trainables.training.loop import predict_resident
+    from trainables.training.augmentations import normalise
+    from trainables.training.loop import EVALUATION_BATCH, predict_resident
 
     weights = (folder / WEIGHTS).read_bytes() if (folder / WEIGHTS).is_file() else b""
     if durable.sha256(weights) != facts["weights_sha256"]:
         raise RunError(f"damaged export: {folder / WEIGHTS}: not the weights that {CONFIG} names. Export it again.")
     images = torch.from_numpy(np.stack(pictures))
-    model = build(facts["config"], len(facts["classes"]))
-    model.load_state_dict(safetensors.torch.load(weights))
     pixels = images.shape[1] * images.shape[2]
     mean, std = (torch.tensor(facts[key]).mul(255).repeat(pixels) for key in ("mean", "std"))
+    if not named.is_built_in(facts["config"]["model"]):
+        program = torch.export.load(io.BytesIO(read_program(folder, facts))).module()
+        with torch.inference_mode():
+            parts = [program(normalise(each, mean, std)) for each in images.split(EVALUATION_BATCH)]
+        answers: list[list[float]] = torch.cat(parts).double().softmax(1).tolist()
+        return answers
+    model = build(facts["config"], len(facts["classes"]))
+    model.load_state_dict(safetensors.torch.load(weights))
     found: list[list[float]] = predict_resident(model, images, (mean, std), "fp32").double().softmax(1).tolist()
     return found
+
+
+def read_program(folder: Path, facts: Record) -> bytes:
+    """The program of a user's own network.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    if "program_sha256" not in facts:
+        raise RunError(
+            f"no program: {folder}: torch.export made none of this network. Load it as {folder}/README.md says."
+        )
+    program = (folder / PROGRAM).read_bytes() if (folder / PROGRAM).is_file() else b""
+    if durable.sha256(program) != facts["program_sha256"]:
+        raise RunError(f"damaged export: {folder / PROGRAM}: not the program that {CONFIG} names. Export it again.")
+    return program
 
 
 def row(path: Path, classes: Sequence[str], chances: Sequence[float]) -> Row:

@@ -11,14 +11,15 @@ from analysis.render.markdown import count
 from search.run.ledger import Trial
 from trainables import written
 from trainables.models import cost
+from trainables.trial import timing
 
 NAMES = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"
 
 
 def parameters(board: pd.DataFrame) -> dict[int, int]:
-    """The number of parameters of each row's network, by its place in the plan; empty if all have the same."""
-    return by_index(board, "parameters") if board["parameters"].nunique() > 1 else {}
+    """The number of parameters of each row's network, by its place in the plan; empty if all are the same, or one is unknown."""
+    return by_index(board, "parameters") if board["parameters"].nunique() > 1 and board["parameters"].all() else {}
 
 
 def by_index(board: pd.DataFrame, what: str) -> dict[int, int]:
@@ -44,7 +45,7 @@ def cells(board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str
 def are_proportional(sizes: Mapping[int, int], operations: Mapping[int, int]) -> bool:
     """Whether one says nearly all about the other: as in networks without convolutions, two operations for each parameter."""
     ratios = [operations[index] / sizes[index] for index in sizes]
-    return max(ratios) < 1.05 * min(ratios)
+    return min(ratios) == 0 or max(ratios) < 1.05 * min(ratios)
 
 
 def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
@@ -60,7 +61,7 @@ def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
 
 def of_all(board: pd.DataFrame) -> str:
     """What one network costs, if all cost the same."""
-    if board["parameters"].nunique() != 1 or board["flops"].nunique() != 1:
+    if board["parameters"].nunique() != 1 or board["flops"].nunique() != 1 or not board["parameters"].iloc[0]:
         return ""
     size, operations = int(board["parameters"].iloc[0]), int(board["flops"].iloc[0])
     return f"Every network has {count(size)} parameters and takes {operation_count(operations)} FLOPs for an image."
@@ -96,13 +97,21 @@ def operation_count(number: int) -> str:
 
 
 def of_trials(trials: Sequence[Trial], classes: int) -> list[tuple[int, int]]:
-    """Parameters and flops of the networks of trials, computed once per architecture."""
+    """Parameters and flops of the networks of trials, computed once per architecture; those of own networks as they were noted.
+
+    0 where nothing is known: an own network that has not finished an epoch.
+    """
     architectures = [architecture(trial) for trial in trials]
     examples = dict(zip(architectures, (trial.config for trial in trials), strict=True))
     computed = {
-        key: (cost.parameters(config, classes), cost.flops(config, classes)) for key, config in examples.items()
+        key: (cost.parameters(config, classes), cost.flops(config, classes))
+        for key, config in examples.items()
+        if cost.has_formula(config)
     }
-    return [computed[key] for key in architectures]
+    for key, trial in zip(architectures, trials, strict=True):
+        if key not in computed and (noted := timing.cost(trial.folder)):
+            computed[key] = noted
+    return [computed.get(key, (0, 0)) for key in architectures]
 
 
 SETTINGS = {

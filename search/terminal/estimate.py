@@ -136,7 +136,9 @@ def weight_bytes(config: Record, classes: int) -> int:
 
 def copies(config: Record) -> int:
     """Numbers that a state has for each parameter: of the network, of its best weights, of the optimizer, of the average."""
-    moments = int(config["momentum"] > 0) if config["optimizer"] == "sgd" else 2
+    moments = (
+        int(config["momentum"] > 0) if config["optimizer"] == "sgd" else 2
+    )  # an own optimizer counts as one with two
     return 2 + moments + int(config["ema"] > 0)
 
 

@@ -86,6 +86,9 @@ class OwnRows:
     def names(self) -> tuple[str, ...]:
         return (self.id,)
 
+    def begun(self, folder: Path) -> None:
+        """There is nothing to note."""
+
     def trained(self, folder: Path, last: Passed, seconds: float) -> None:
         """There is nothing to measure."""
 

@@ -117,6 +117,8 @@ def commit_all(
             check_repeated(folder, committed[row["epoch"] - 1], row, rows, must_match)
         seconds = time.monotonic() - started
         timing.note(folder, timing.epoch_line(row["epoch"], seconds, rows.images, rows.device))
+        if row["epoch"] == 1:
+            rows.begun(folder)
         is_pause = row["epoch"] == until and not is_last
         is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= pause
         if is_saved:

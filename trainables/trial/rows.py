@@ -12,6 +12,7 @@ import safetensors.torch
 from trainables.data.loading import Dataset
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.models import cost
 from trainables.objective import Objective
 from trainables.training.definition import Training
 from trainables.training.loop import Best, Epoch, train
@@ -64,6 +65,9 @@ class Rows(Protocol):
             Diverged: its value is no finite number.
             UsersError: the user's code raised an exception.
         """
+
+    def begun(self, folder: Path) -> None:
+        """The first epoch is over: note what others cannot know without executing the user's code."""
 
     def trained(self, folder: Path, last: Passed, seconds: float) -> None:
         """The last epoch is over: measure what is measured once, `seconds` after the training began."""
@@ -120,6 +124,11 @@ class NetworkRows:
 
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[Epoch]:
         return self.source(self.training, state=state, known=known, on_batch=on_batch)
+
+    def begun(self, folder: Path) -> None:
+        """Note parameters and FLOPs of a network of the user's."""
+        if not cost.has_formula(self.config):
+            timing.note(folder, cost.of(self.config, len(self.training.data.classes))._asdict())
 
     def trained(self, folder: Path, last: Any, seconds: float) -> None:
         """Note the latency of one image."""

@@ -40,6 +40,12 @@ def repeated(folder: Path) -> set[int]:
     return {again["epoch"] for again in found if isinstance(again, dict) and "epoch" in again}
 
 
+def cost(folder: Path) -> tuple[int, int] | None:
+    """Parameters and FLOPs of the network of a trial, where they were noted: those of a user's own."""
+    found = [line for line in lines(folder) if {"parameters", "flops"} <= line.keys()]
+    return (int(found[-1]["parameters"]), int(found[-1]["flops"])) if found else None
+
+
 def devices(folder: Path) -> list[str]:
     """The kinds of device, cpu or cuda, on which epochs of the trial ran, in that order; empty if nothing readable says so."""
     return [str(line["device"]).partition(":")[0] for line in lines(folder) if "device" in line]

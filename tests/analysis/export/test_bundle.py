@@ -17,7 +17,7 @@ from PIL import Image
 
 from analysis import lookup
 from analysis.__main__ import app
-from analysis.export import model_card, network_source, retrain
+from analysis.export import fresh_process, model_card, network_source, retrain
 from analysis.ranking.standing import confirmed_values
 from search.run import ledger
 from trainables.cli.execution import execute
@@ -43,6 +43,18 @@ def call(trained_run: Path, digits: Path, monkeypatch: pytest.MonkeyPatch, capsy
     return run
 
 
+@pytest.fixture
+def tried() -> None:
+    """For a test whose exports are."""
+
+
+@pytest.fixture(autouse=True)
+def untried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every export of these tests is tried in another process, which takes seconds; test_fresh_process.py has those."""
+    if "tried" not in request.fixturenames:
+        monkeypatch.setattr(fresh_process, "tried", lambda *_: fresh_process.Tried(None, "it was not asked"))
+
+
 def elsewhere(code: str, folder: Path) -> subprocess.CompletedProcess:
     """Run code in another process, from another folder, where none of our packages can be imported."""
     blocked = f"import sys\nsys.modules.update(dict.fromkeys({OURS!r}))\n"
@@ -51,12 +63,16 @@ def elsewhere(code: str, folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.integration
+@pytest.mark.usefixtures("tried")
 def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_run: Path, tmp_path: Path) -> None:
     """The lines of the card, as they stand there but for the folder, give the probabilities that `predict` gives."""
     assert call("export", "lr_sweep-digits", "net")[0] == 0
-    (snippet,) = re.findall(r"```python\n(.*?)```", Path("net/README.md").read_text(), re.DOTALL)
+    snippet, program = re.findall(r"```python\n(.*?)```", Path("net/README.md").read_text(), re.DOTALL)
     assert len(snippet.splitlines()) == 11
-    assert snippet.strip() == model_card.SNIPPET
+    assert (snippet.strip(), program.strip()) == (model_card.SNIPPET, model_card.PROGRAM)
+    for block in (snippet, program):
+        assert elsewhere(block, Path("net")).returncode == 0, "as they stand, in the folder of the export"
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("one.png")
     own = snippet.replace('folder = "."', f"folder = {str(Path('net').resolve())!r}").replace(
@@ -121,7 +137,7 @@ def test_the_weights_and_facts_are_those_of_the_trial(call: Call, trained_run: P
     assert (facts["config"], facts["trial"]) == (trial.config, lookup.label(trial))
     assert facts["mean"] == run.identity.normalisation["mean"]
     assert sorted(path.name for path in Path("net").iterdir()) == [
-        "README.md", "config.json", "model.py", "model.safetensors",
+        "README.md", "config.json", "model.py", "model.safetensors",  # and program.pt2, where it is tried
     ]  # fmt: skip
 
 

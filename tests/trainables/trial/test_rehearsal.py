@@ -67,7 +67,7 @@ def test_a_mistake_is_one_line_with_the_users_file_and_line(given, line, what):
 
 
 def test_a_metric_that_is_no_number_is_refused():
-    with pytest.raises(SpaceError, match=r"metric broken_parts.py:nothing fails: ValueError: val_nothing is nan"):
+    with pytest.raises(SpaceError, match=r"metric broken_parts\.py:nothing fails: ValueError: val_nothing is nan"):
         rehearse([], 3, [f"{FILE}:nothing"])
 
 
@@ -106,7 +106,7 @@ def test_a_child_process_tries_the_parts_of_a_space():
 
 
 @pytest.mark.integration
-def test_one_configuration_from_the_command_line(tmp_path, digits):
+def test_one_configuration_from_the_command_line(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -114,7 +114,7 @@ def test_one_configuration_from_the_command_line(tmp_path, digits):
         "--dataset",
         "digits",
         "--data-dir",
-        str(digits),
+        str(tmp_path),
         "--epochs",
         "1",
         "--quiet",

@@ -1,0 +1,102 @@
+"""The source of a network that is not built in: the user's file without its space, and the files of theirs that it imports."""
+
+import ast
+import importlib.util
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.models.networks import SIDE
+from trainables.parts import calling, named, whose
+from trainables.parts.family import MODEL
+
+OURS = ("spaces", "trainables")  # what an export does without
+OF_LIBRARIES = {
+    "torchvision": "torchvision.models.get_model({name!r}, weights=None, num_classes=classes{more})",
+    "timm": "timm.create_model({name!r}, pretrained=False, num_classes=classes, drop_rate=config['dropout'])",
+}
+IMPORTS = {"torchvision": "torchvision.models", "timm": "timm"}
+
+
+def files(config: Mapping[str, Any]) -> dict[str, str]:
+    """The Python files of an export by their names: model.py, which has `build`, and what it imports."""
+    text = str(config["model"])
+    if library := named.adapter(text):
+        return {"model.py": of_library(library, text.partition(":")[2])}
+    part = named.load(MODEL, text)
+    path = Path(inspect.getsourcefile(part) or "")
+    beside = {name: bare(each.read_text("utf-8")) for name, each in imported(path, set())}
+    return {"model.py": bare(path.read_text("utf-8")) + builder(part, config), **beside}
+
+
+def of_library(library: str, name: str) -> str:
+    """model.py for a network of another library."""
+    more = f", image_size={SIDE}" if name.startswith("vit_") else ""
+    made = OF_LIBRARIES[library].format(name=name, more=more)
+    return (
+        f'"""The network `{name}` of {library}."""\n\nimport {IMPORTS[library]}\n\n\n'
+        f"def build(config, classes):\n    return {made}\n"
+    )
+
+
+def bare(text: str) -> str:
+    """A user's file without `SPACE`, without what it imports of ours, and without the limits of a search in its hints."""
+    from analysis.export.network_source import BOUNDED
+
+    lines = BOUNDED.sub(r"\1", text).splitlines()
+    for node in ast.parse("\n".join(lines)).body:
+        if is_ours(node):
+            lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def is_ours(node: ast.stmt) -> bool:
+    """Whether a statement is of the search and not of the network."""
+    if isinstance(node, ast.ImportFrom):
+        return str(node.module).partition(".")[0] in OURS and not node.level
+    if isinstance(node, ast.Import):
+        return all(each.name.partition(".")[0] in OURS for each in node.names)
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [ast.unparse(target) for target in targets] == ["SPACE"]
+
+
+def builder(part: Any, config: Mapping[str, Any]) -> str:
+    """The function that makes the network of config.json."""
+    given = calling.asked_for(part, {"classes": "classes", "num_classes": "classes", "image_size": SIDE})
+    words = [f"{name}={value}" for name, value in given.items()]
+    words += [f'{name}=config["{key_of(name, config)}"]' for name in calling.knobs(MODEL, config)]
+    return f"\n\nNETWORK = {part.__name__}\n\n\ndef build(config, classes):\n    return NETWORK({', '.join(words)})\n"
+
+
+def key_of(name: str, config: Mapping[str, Any]) -> str:
+    """The key of a knob of the network in a configuration."""
+    return f"{MODEL.key}.{name}" if f"{MODEL.key}.{name}" in config else name
+
+
+def imported(path: Path, seen: set[Path]) -> Iterator[tuple[str, Path]]:
+    """The files of the user's that a file imports, by way of others too, with their places beside it."""
+    seen.add(path)
+    for name in sorted(module_names(ast.parse(path.read_text("utf-8")))):
+        found = origin(name)
+        if found and found not in seen and whose.is_users(str(found)):
+            yield f"{name.replace('.', '/')}.py", found
+            yield from imported(found, seen)
+
+
+def module_names(tree: ast.Module) -> set[str]:
+    """All modules that a file imports, in functions too."""
+    nodes = list(ast.walk(tree))
+    found = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    return found | {
+        node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
+
+
+def origin(name: str) -> Path | None:
+    """The source file of a module."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
