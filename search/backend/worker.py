@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.faults.heartbeat import beating
 from search.run import ledger
@@ -16,6 +17,9 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
 from trainables.objective import Objective
+
+if TYPE_CHECKING:
+    from trainables.trial.seat import Seat
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -46,11 +50,16 @@ class Job:
         return self.run / "ray" / "pulses"
 
 
-def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
+def train_trial(
+    job: Job, turn: Turn, report: Callable[[Record], None], seat: "Callable[[], Seat] | None" = None
+) -> None:
     """Train a trial of the plan for one turn, reporting each epoch after it is committed.
 
     The last committed row is reported first: if the search died before it decided about that row, it decides now.
     A fault of the machine is reported as {"fault": kind, "message": text}, so that it is not taken for one of the trial.
+
+    Args:
+        seat: makes the trial's place in an engine of this process; none for a process of its own.
     """
     if job.stop_marker.exists():
         return  # there is no sense in starting now
@@ -61,7 +70,7 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
             report(trial.epochs[-1])
             if job.stop_marker.exists():
                 return
-        continue_trial(job, trial, turn.until, report)
+        continue_trial(job, trial, turn.until, report, seat)
     except ExpectedError as error:
         report({"fault": error.kind, "message": str(error)})
     except OSError as error:  # too many open files, say: no configuration has a hand in it
@@ -69,13 +78,20 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
         report({"fault": told.kind, "message": str(told)})
 
 
-def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[Record], None]) -> None:
+def continue_trial(
+    job: Job,
+    trial: ledger.Trial,
+    until: int,
+    report: Callable[[Record], None],
+    seat: "Callable[[], Seat] | None",
+) -> None:
     """Train a trial, showing signs of life."""
     if job.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
     import torch  # only here: reading a plan needs no torch
 
     from trainables.training.definition import Training
+    from trainables.training.loop import train as by_itself
     from trainables.trial import checkpointing as one
 
     if job.device == "cuda" and not torch.cuda.is_available():
@@ -93,16 +109,17 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
         def train() -> None:
             rows = one.run(
                 trial.folder, training, until=until, heard=len(trial.epochs), exact=job.exact, shares_gpu=job.shares_gpu,
-                stopping=job.stop_marker.exists, on_batch=beat,
+                stopping=job.stop_marker.exists, on_batch=beat, source=seat().epochs if seat else by_itself,
             )  # fmt: skip
             report_all(rows, report, job.stop_marker)
 
         try:
             when_free(train)
         finally:  # the actor is used again, also when Ray ends a stopped trial by SystemExit: leave nothing behind
-            gc.collect()
-            if job.device != "cpu":
-                torch.cuda.empty_cache()
+            if not seat:  # an engine looks after its memory itself
+                gc.collect()
+                if job.device != "cpu":
+                    torch.cuda.empty_cache()
 
 
 @functools.cache
