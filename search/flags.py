@@ -126,6 +126,10 @@ class Flags:
         None, MACHINE, FREE, "share of a GPU that a trial has, 0 to 1; auto measures which pays",
         unset="1 where there is one",
     )  # fmt: skip
+    engine: int | None = flag(
+        None, MACHINE, FREE, "number of trials at once in one process per GPU, each on a stream of its own",
+        unset="a process for each trial", least=1,
+    )  # fmt: skip
     max_concurrent: int | None = flag(None, MACHINE, FREE, "number of trials at once", unset="as many as fit", least=1)
     address: str | None = flag(None, MACHINE, FREE, "address of a Ray cluster to run on", unset="Ray is started here")
     epoch_timeout: int | None = flag(

@@ -16,6 +16,7 @@ from trainables.own.code import Code
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
+MOST_IN_ENGINE = 32
 AUTO: Literal["auto"] = "auto"  # of --gpus-per-trial: measured, see search/backend/gpu_sharing.py
 LONGEST = 10 * 365 * 24 * 3600  # seconds of a time budget
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -54,6 +55,7 @@ class Settings:
     precision: str = Flags.precision
     cpus_per_trial: int = Flags.cpus_per_trial
     gpus_per_trial: float | Literal["auto"] | None = None  # none for one GPU where there is one
+    engine: int | None = Flags.engine  # trials in one process per GPU; none for a process each
     max_concurrent: int | None = Flags.max_concurrent
     address: str | None = Flags.address  # of a Ray cluster; none to start Ray here
     epoch_timeout: int | None = Flags.epoch_timeout
@@ -95,6 +97,10 @@ class Settings:
             raise UsageError(
                 f"--gpus-per-trial must be auto or from 0 to 1, because a trial trains on one GPU, but got {share:g}."
             )
+        if self.engine and self.gpus_per_trial not in (None, 0, 1):
+            raise UsageError("--engine says how many trials share a GPU. Leave out --gpus-per-trial.")
+        if self.engine and self.engine > MOST_IN_ENGINE:
+            raise UsageError(f"--engine must be at most {MOST_IN_ENGINE}, the streams of a GPU, but got {self.engine}.")
         if not 0 <= self.seed < MAX_SEED:
             raise UsageError(f"--seed must be from 0 to {MAX_SEED - 1}, but got {self.seed}.")
 

@@ -31,9 +31,8 @@ from trainables.parts.bounds import above, between
 
 __all__ = [
     "MAX_GRID", "Choice", "Found", "Interval", "Linked", "Point", "Range", "Scheduler", "Space", "When", "above", "between",
-    "by_axis", "changed", "choice", "describe", "find", "fits", "integers", "linked", "load", "logintegers", "loguniform", "names",
-    "rows", "uniform",
-    "warnings", "when",
+    "by_axis", "changed", "choice", "describe", "find", "fits", "integers", "linked", "load", "logintegers", "loguniform",
+    "names", "rows", "uniform", "warnings", "when",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent

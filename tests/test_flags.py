@@ -47,7 +47,7 @@ LARGER = {
 }  # fmt: skip
 SMALLER = {"num_samples": "2", "epochs": "2", "seeds": "1", "confirm": "1", "confirm_seeds": "2", "keep_best": "4"}
 FREE = {
-    "data_dir": "other/data", "gpus_per_trial": "0", "max_concurrent": "1", "results": "other.md",
+    "data_dir": "other/data", "gpus_per_trial": "0", "engine": "2", "max_concurrent": "1", "results": "other.md",
     "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
     "quiet": None, "log_to": "optuna", "notify": "true",
 }  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.session import bits, hazards, memory, pace, points, resumed
+from benchmarks.session import bits, hazards, memory, pace, points, resumed, shortage
 from benchmarks.session.journal import Journal, Measurement
 from benchmarks.session.setting import Setting
 from trainables.hardware.precision import resolve
@@ -96,7 +96,8 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
     """In order of worth."""
     yield from itertools.chain(
         bits.measurements(setting), pace.alone(setting), pace.together(setting), points.measurements(setting),
-        hazards.measurements(setting), resumed.measurements(setting), memory.measurements(setting),
+        hazards.measurements(setting), resumed.measurements(setting), shortage.measurements(setting),
+        memory.measurements(setting),
         points.profiled(setting), points.wider(setting),
     )  # fmt: skip
 
@@ -138,7 +139,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, help="of the training images [all]")
     parser.add_argument("--precision", default="auto", choices=("auto", "bf16", "fp32"))
     parser.add_argument(
-        "--part", action="append", help="bits, speed, slots, search, textbook, hazards, resume or memory [all]"
+        "--part",
+        action="append",
+        help="bits, speed, slots, search, textbook, hazards, resume, faults, memory or profile [all]",
     )
     parser.add_argument("--small", action="store_true", help="tiny numbers, to try it out")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)

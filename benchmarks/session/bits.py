@@ -37,7 +37,7 @@ def cases(setting: Setting) -> dict[str, Training]:
     found = {}
     for seed, (model, optimizer) in enumerate(itertools.product(models, OPTIMIZERS)):
         config = trials.config(
-            model, **knobs[model], optimizer=optimizer, lr=RATES[optimizer], augment=next(augmentations), epochs=3,
+            model, **knobs[model], optimizer=optimizer, lr=RATES[optimizer], augment=next(augmentations), epochs=4,
             batch_size=setting.batch, dropout=0.2 * (seed % 2), ema=float(seed % 3 == 0), label_smoothing=0.1 * (seed % 2),
         )  # fmt: skip
         name = f"{model} {optimizer} {config['augment']} dropout {config['dropout']:g} ema {config['ema']:g}"

@@ -14,6 +14,7 @@ from benchmarks.session import trials
 from benchmarks.session.bits import RATES, SMALL
 from benchmarks.session.journal import Measurement, Row
 from benchmarks.session.setting import Setting
+from trainables.engine.lanes import CAPTURING
 from trainables.training.definition import Training
 from trainables.training.loop import Epoch
 
@@ -27,7 +28,8 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"model": "resnet", "depth": 8, "optimizer": "sgd", "augment": "none", "dropout": 0.1},
     {"model": "mlp", "width": 128, "depth": 4, "optimizer": "adamw", "augment": "cutmix"},
 )
-TIMES = 29  # that each kind is trained: 232 trials on 32 lanes, 200 refills
+TIMES = 29  # that each kind is trained: 232 trials on 32 lanes, 200 refills, more than 10,000 steps
+WAITING = 8  # states
 HEADROOM = 8 << 30  # bytes that the pressure leaves free at the least
 
 
@@ -47,7 +49,7 @@ def kinds(setting: Setting) -> list[Training]:
     for seed, kind in enumerate(KINDS[:2] if setting.small else KINDS):
         knobs = {**kind, **SMALL[kind["model"]]} if setting.small else kind
         batch = setting.batch if seed % 2 else setting.batch // 2
-        config = trials.config(**knobs, lr=RATES[kind["optimizer"]], batch_size=batch, epochs=2)
+        config = trials.config(**knobs, lr=RATES[kind["optimizer"]], batch_size=batch, epochs=3)
         found.append(Training(config, setting.few, seed=seed, device=setting.device, precision=setting.precision))
     return found
 
@@ -113,16 +115,26 @@ class Writer:
         self._thread.join(30)
 
     def write(self, epoch: Epoch) -> None:
-        """Take a copy of the state, on the host; the thread does the rest."""
-        self._todo.append({name: value.detach().cpu() for name, value in epoch.model.state_dict().items()})
+        """Take a copy of the weights, on their device; the thread does the rest."""
+        if len(self._todo) < WAITING:
+            copies = {name: value.detach().clone() for name, value in epoch.model.state_dict().items()}
+            mark = torch.cuda.Event() if self._device == "cuda" else None
+            if mark:
+                mark.record()
+            self._todo.append((mark, copies))
 
     def _run(self) -> None:
         while not (self._is_over.is_set() and not self._todo):
             if not self._todo:
                 time.sleep(0.001)
                 continue
+            mark, copies = self._todo.pop()
+            if mark:
+                mark.synchronize()
+            with CAPTURING:
+                state = {name: value.cpu() for name, value in copies.items()}
             with (self._folder / "state.pt").open("wb") as file:
-                torch.save(self._todo.pop(), file)
+                torch.save(state, file)
                 file.flush()
                 os.fsync(file.fileno())
             self.written += 1
@@ -131,15 +143,15 @@ class Writer:
 
 
 class Pressure:
-    """Memory of the GPU that something else has taken: all but the headroom."""
+    """Memory of the GPU that something else has taken: all but the headroom, bytes."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, headroom: int = HEADROOM) -> None:
         self._taken: torch.Tensor | None = None
         if device == "cuda":
             torch.cuda.empty_cache()
             free, _ = torch.cuda.mem_get_info()
-            if free > HEADROOM:
-                self._taken = torch.empty(free - HEADROOM, dtype=torch.uint8, device=device)
+            if free > headroom:
+                self._taken = torch.empty(free - headroom, dtype=torch.uint8, device=device)
 
     @property
     def gib(self) -> int:

@@ -16,11 +16,16 @@ SPARE = 1 << 20  # bytes that must fit on the disk for a search to begin
 
 @dataclass(frozen=True)
 class Resources:
-    """CPUs and GPUs of one trial, and the number of trials at once."""
+    """CPUs and GPUs of one trial, or of one engine, and the number of trials at once.
+
+    Attributes:
+        engines: processes that train several trials each; none where each trial has a process of its own.
+    """
 
     cpus: int
     gpus: float
     slots: int
+    engines: int = 0
 
 
 def local_cpus() -> int:
@@ -66,6 +71,10 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
     asked = settings.gpus_per_trial
     gpus = asked if isinstance(asked, (int, float)) else float(most_gpus > 0)
     slots = sum(fit(node, settings.cpus_per_trial, gpus) for node in nodes)
+    if settings.engine and slots:
+        engines = slots if gpus else len(nodes)
+        most = min(engines * settings.engine, settings.max_concurrent or engines * settings.engine)
+        return Resources(settings.cpus_per_trial, gpus, most, engines)
     if slots == 0:
         offer = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
         raise UsageError(

@@ -259,18 +259,27 @@ def attempt(
     """
     from ray import tune
 
+    from search.backend.engines import LISTENING, ended, follow, started
     from search.backend.tune import PlanScheduler, PlanSearcher, Watch
     from search.backend.worker_errors import contained
 
+    hosts = started(job, resources, decisions.rungs.epochs) if resources.engines else []
+
     def trial(config: dict[str, Any]) -> None:
-        train_trial(job, Turn(**config), tune.report)
+        turn = Turn(config["trial"], config["until"])
+        if hosts:
+            follow(hosts[config["engine"]], turn, tune.report)
+        else:
+            train_trial(job, turn, tune.report)
+
+    asked = {"cpu": LISTENING} if hosts else {"cpu": resources.cpus, "gpu": resources.gpus}
 
     objective = run.identity.objective
     with contained() as last:
         scheduler = PlanScheduler(run, decisions, notify, job.stop_marker, casualties, last)
-        searcher = PlanSearcher(casualties.turns, stopping=lambda: scheduler.stopping)
+        searcher = PlanSearcher(casualties.turns, stopping=lambda: scheduler.stopping, engines=len(hosts))
         tuner = tune.Tuner(
-            tune.with_resources(trial, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune.with_resources(trial, asked),
             tune_config=tune.TuneConfig(
                 metric=objective.column, mode=objective.mode, search_alg=searcher, num_samples=-1, scheduler=scheduler,
                 reuse_actors=True, max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
@@ -286,6 +295,8 @@ def attempt(
             if scheduler.fault is None:
                 raise
             log_exception()  # what came after the fault
+        finally:
+            ended(hosts)
     return scheduler.fault
 
 

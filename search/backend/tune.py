@@ -24,8 +24,10 @@ from trainables.errors import LockedError, StorageError
 class PlanSearcher(Searcher):
     """Suggests the trials whose turn it is, whatever the algorithm that made the plan."""
 
-    def __init__(self, turns: Turns, stopping: Callable[[], bool]) -> None:
+    def __init__(self, turns: Turns, stopping: Callable[[], bool], engines: int = 0) -> None:
         super().__init__(metric=None, mode=None)
+        self._engines = [0] * engines  # trials in each
+        self._places: dict[str, int] = {}  # Ray's trial to its engine
         self._turns = turns
         self._stopping = stopping
         self._trials: dict[str, int] = {}  # Ray's trial to ours
@@ -35,7 +37,16 @@ class PlanSearcher(Searcher):
         if turn is None:
             return str(Searcher.FINISHED) if self._stopping() or self._turns.over else None
         self._trials[trial_id] = turn.trial
-        return {"trial": turn.trial, "until": turn.until}
+        return {"trial": turn.trial, "until": turn.until} | self._placed(trial_id)
+
+    def _placed(self, trial_id: str) -> dict[str, int]:
+        """The engine with the fewest trials, if there are engines."""
+        if not self._engines:
+            return {}
+        place = self._engines.index(min(self._engines))
+        self._engines[place] += 1
+        self._places[trial_id] = place
+        return {"engine": place}
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
@@ -43,6 +54,8 @@ class PlanSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """What came out stands in the ledger; here only the turn ends."""
         self._turns.end(self._trials.pop(trial_id))
+        if trial_id in self._places:
+            self._engines[self._places.pop(trial_id)] -= 1
 
     def save(self, checkpoint_path: str) -> None:
         """Ray's snapshot of us is never used."""

@@ -23,6 +23,7 @@ from trainables.own import code
 if TYPE_CHECKING:
     from trainables.training.definition import Training
     from trainables.trial.rows import Rows
+    from trainables.trial.seat import Seat
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -58,11 +59,16 @@ class Job:
         return self.run / "ray" / "pulses"
 
 
-def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
+def train_trial(
+    job: Job, turn: Turn, report: Callable[[Record], None], seat: "Callable[[], Seat] | None" = None
+) -> None:
     """Train a trial of the plan for one turn, reporting each epoch after it is committed.
 
     The last committed row is reported first: if the search died before it decided about that row, it decides now.
     A fault of the machine is reported as {"fault": kind, "message": text}, so that it is not taken for one of the trial.
+
+    Args:
+        seat: makes the trial's place in an engine of this process; none for a process of its own.
     """
     if job.stop_marker.exists():
         return  # there is no sense in starting now
@@ -74,7 +80,7 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
             tell(trial.epochs[-1])
             if job.stop_marker.exists():
                 return
-        continue_trial(job, trial, turn.until, tell)
+        continue_trial(job, trial, turn.until, tell, seat)
     except ExpectedError as error:
         report({"fault": error.kind, "message": str(error)})
     except OSError as error:  # too many open files, say: no configuration has a hand in it
@@ -87,7 +93,13 @@ def short_of(report: Callable[[Record], None], objective: Objective) -> Callable
     return lambda row: report({key: row[key] for key in ("epoch", objective.column)})
 
 
-def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[Record], None]) -> None:
+def continue_trial(
+    job: Job,
+    trial: ledger.Trial,
+    until: int,
+    report: Callable[[Record], None],
+    seat: "Callable[[], Seat] | None",
+) -> None:
     """Train a trial, showing signs of life."""
     if job.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
@@ -108,17 +120,18 @@ def continue_trial(job: Job, trial: ledger.Trial, until: int, report: Callable[[
 
         def train() -> None:
             rows = one.run(
-                trial.folder, training, until=until, heard=len(trial.epochs), exact=job.exact, shares_gpu=job.shares_gpu,
-                stopping=job.stop_marker.exists, on_batch=beat,
+                trial.folder, seated(training, seat), until=until, heard=len(trial.epochs), exact=job.exact,
+                shares_gpu=job.shares_gpu, stopping=job.stop_marker.exists, on_batch=beat,
             )  # fmt: skip
             report_all(rows, report, job.stop_marker)
 
         try:
             when_free(train)
         finally:  # the actor is used again, also when Ray ends a stopped trial by SystemExit: leave nothing behind
-            gc.collect()
-            if job.device != "cpu":
-                torch.cuda.empty_cache()
+            if not seat:  # an engine looks after its memory itself
+                gc.collect()
+                if job.device != "cpu":
+                    torch.cuda.empty_cache()
 
 
 def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
@@ -135,6 +148,14 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
     return Training(
         trial.config, data, seed=trial.seed, device=job.device, precision=job.precision, objective=job.objective
     )
+
+
+def seated(training: "Training | Rows", seat: "Callable[[], Seat] | None") -> "Training | Rows":
+    """The same, by an engine of this process if there is one. The user's own training needs none."""
+    from trainables.training.definition import Training
+    from trainables.trial.rows import NetworkRows
+
+    return NetworkRows(training, seat().epochs) if seat and isinstance(training, Training) else training
 
 
 @contextlib.contextmanager

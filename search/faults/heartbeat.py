@@ -57,6 +57,7 @@ def beating(path: Path) -> Iterator[Callable[[int, int], None]]:
 class Pulse:
     """What is known of one worker; times are of the searching process's clock."""
 
+    process: str  # id and host: several trials may be of one
     stamp: int  # of its file, when it was last looked at
     changed: float  # when that was new
     epoch_began: float
@@ -135,11 +136,19 @@ class Watchdog:
         except OSError:
             return
         trial, self._alive = int(path.name), now
-        pulse = self._pulses.setdefault(trial, Pulse(stamp, now, now))
+        if trial not in self._pulses:
+            with contextlib.suppress(OSError):  # its file has gone: it has just ended
+                self._pulses[trial] = Pulse(path.read_text(), stamp, now, now)
+            return
+        pulse = self._pulses[trial]
         if pulse.stamp != stamp:
             pulse.stamp, pulse.changed = stamp, now
-        elif pulse.is_silent(now, self._limit) and trial not in self.killed:
-            with contextlib.suppress(OSError):  # its file has gone: it has just ended
+        elif trial not in self.killed and self._are_silent(pulse.process, now):
+            with contextlib.suppress(OSError):
                 process, host = path.read_text().split()
                 self.killed.add(trial)
                 self._kill(int(process), host)
+
+    def _are_silent(self, process: str, now: float) -> bool:
+        """Whether all trials of a process are: an engine is not killed for one of them."""
+        return all(each.is_silent(now, self._limit) for each in self._pulses.values() if each.process == process)

@@ -92,7 +92,7 @@ def test_a_whole_sitting_where_nothing_but_torch_is_installed(tmp_path):
     rows = document["rows"]
     assert [row for row in rows if row.get("error") or row.get("engine_error") or row.get("errors")] == []
     parts = {row["part"] for row in rows}
-    assert parts == {"bits", "speed", "slots", "search", "textbook", "hazards", "resume", "memory", "profile"}
+    assert parts == {"bits", "speed", "slots", "search", "textbook", "hazards", "resume", "faults", "memory", "profile"}
     words = {
         value for row in rows for key, value in row.items() if value in ("identical", "differs") and key != "other_seed"
     }

@@ -29,14 +29,15 @@ class Pieces:
         self.course, self.lane = course, lane
         self.eager: str | None = None
         self._replays: dict[tuple[Any, ...], Call] = {}
+        self._called: set[tuple[Any, ...]] = set()  # rare ones that came once
         self._apart = Apart(derive(course.training.seed, "eager"))
 
     @property
     def captured(self) -> int:
         return len(self._replays)
 
-    def train(self, sizes: tuple[int, ...], follows: bool) -> Iterator[Beat]:
-        """Steps with batches of these sizes, after which the average follows."""
+    def train(self, sizes: tuple[int, ...], follows: bool, is_rare: bool = False) -> Iterator[Beat]:
+        """Steps with batches of these sizes, after which the average follows. A rare piece comes once in an epoch."""
         course = self.course
         average = course.average if follows else None
 
@@ -51,15 +52,22 @@ class Pieces:
             step = [course.step.number, course.step.rates, course.step.totals]
             return named(weight=tensors(course.model), mean=mean, step=step) | states(course.optimizer)
 
-        return self._run(("train", sizes, follows), body, changing)
+        return self._run(("train", sizes, follows), body, changing, is_rare)
 
     def evaluate(self) -> Iterator[Beat]:
         """What the epoch gave, left on the device."""
         course = self.course
-        return self._run(("evaluate",), course.evaluate, lambda: named(result=[course.report, course.predicted]))
+        results = [course.report, course.predicted]
+        return self._run(("evaluate",), course.evaluate, lambda: named(result=results), is_rare=True)
 
-    def _run(self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]]) -> Iterator[Beat]:
-        if not self.lane.captures or self.course.step.own:  # what draws from global random states is called
+    def _run(
+        self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]], is_rare: bool
+    ) -> Iterator[Beat]:
+        """A rare piece is captured when it comes again: most trials of a search are stopped before.
+
+        What draws from global random states, as a user's own parts may, is called.
+        """
+        if not self.lane.captures or self.course.step.own:
             body()
             yield True
         elif self.eager:
@@ -68,6 +76,10 @@ class Pieces:
             yield True
         elif key in self._replays:
             self._replays[key]()
+            yield True
+        elif is_rare and key not in self._called:
+            self._called.add(key)
+            body()
             yield True
         else:
             yield from self._first(key, body, changing)

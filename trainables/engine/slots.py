@@ -10,7 +10,7 @@ from trainables.engine.pieces import Beat, Pieces, until
 from trainables.training.average import MOST
 from trainables.training.loop import Course, Epoch
 
-AHEAD = 8  # pieces that a lane is given before the first of them is done: so long others may take to start
+AHEAD = 16  # pieces that a lane is given before the first of them is done: so long others may take to start
 
 
 def chunks(sizes: list[int]) -> list[tuple[int, ...]]:
@@ -48,10 +48,11 @@ def paced(
     """The training of an epoch, never more than AHEAD pieces in front of the device."""
     given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
     done, batches = 0, len(course.step.sizes)
-    for sizes in chunks(course.step.sizes):
+    groups = chunks(course.step.sizes)
+    for sizes in groups:
         if len(given) == AHEAD:
             yield from until(given[0])
-        yield from pieces.train(sizes, follows=course.average is not None and epoch > 1)
+        yield from pieces.train(sizes, course.average is not None and epoch > 1, groups.count(sizes) == 1)
         given.append(lane.mark())
         done += len(sizes)
         if on_batch:

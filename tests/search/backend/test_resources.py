@@ -10,8 +10,8 @@ from trainables.errors import StorageError, UsageError
 from trainables.hardware import nvidia
 
 
-def asked(cpus=1, gpus=None, at_once=None):
-    return SimpleNamespace(cpus_per_trial=cpus, gpus_per_trial=gpus, max_concurrent=at_once)
+def asked(cpus=1, gpus=None, at_once=None, engine=None):
+    return SimpleNamespace(cpus_per_trial=cpus, gpus_per_trial=gpus, max_concurrent=at_once, engine=engine)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,15 @@ def test_slots_add_up_over_nodes_and_are_capped():
     nodes = [{"CPU": 2}, {"CPU": 3}]
     assert share(asked(cpus=2), nodes).slots == 2
     assert share(asked(at_once=1), nodes).slots == 1
+
+
+@pytest.mark.parametrize(
+    ("node", "at_once", "slots", "engines"),
+    [({"CPU": 2}, None, 16, 1), ({"CPU": 4, "GPU": 2}, None, 32, 2), ({"CPU": 4, "GPU": 2}, 5, 5, 2)],
+)
+def test_an_engine_has_a_gpu_or_a_node(node, at_once, slots, engines):
+    found = share(asked(engine=16, at_once=at_once), [node])
+    assert (found.slots, found.engines) == (slots, engines)
 
 
 def test_a_trial_that_fits_nowhere_is_refused_with_what_there_is():

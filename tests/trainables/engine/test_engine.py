@@ -27,7 +27,7 @@ MIXED = [
 def trainings(toy, count):
     """So many trials, no two alike; the first ones are all different in kind."""
     cases = itertools.islice(itertools.cycle(MIXED), count)
-    basis = {"batch_size": 20, "lr": 0.01, "epochs": 3}
+    basis = {"batch_size": 20, "lr": 0.01, "epochs": 4}
     return [
         Training(complete(basis | case), toy, seed=seed, device="cpu", precision="fp32" if seed % 2 else "bf16")
         for seed, case in enumerate(cases)

@@ -65,7 +65,7 @@ def test_everything_counts_alike(monkeypatch, tmp_path):
     monkeypatch.setattr(decode, "_decode_strip", lambda strip: [])
     decode.decode_all([("file", 0, ["x"] * 9999)], lambda _: None)
     asked = Settings.__new__(Settings)
-    for name, value in {"cpus_per_trial": 1, "gpus_per_trial": None, "max_concurrent": None}.items():
+    for name, value in {"cpus_per_trial": 1, "gpus_per_trial": None, "max_concurrent": None, "engine": None}.items():
         object.__setattr__(asked, name, value)
     assert resources.local(asked).slots == 1
     assert session.here(tmp_path)["num_cpus"] == 1
