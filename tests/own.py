@@ -47,11 +47,11 @@ SPACE = Space(
 
 FOLLOW = """#!/bin/sh
 epoch=0 at=0
-if [ -f state ]; then read epoch at < state; fi
+if [ -f state-$TRIAL_LAST_EPOCH ]; then read epoch at < state-$TRIAL_LAST_EPOCH; fi
 while [ $epoch -lt $TRIAL_UNTIL_EPOCH ]; do
     epoch=$((epoch + 1))
     at=$(awk "BEGIN { srand($TRIAL_SEED % 1000 + $epoch); print $at + $1 * (3 - $at) + $2 * (rand() - 0.5) }")
-    echo "$epoch $at" > state.part && mv state.part state
+    echo "$epoch $at" > part.$$ && mv part.$$ state-$epoch
     awk "BEGIN { print \\"{\\\\\\"epoch\\\\\\": $epoch, \\\\\\"loss\\\\\\": \\" ($at - 3) ^ 2 \\"}\\" }"
 done
 """

@@ -8,6 +8,7 @@ import pytest
 from analysis.verify.run_folder import verify
 from search.run import ledger
 from search.run.confirmation import is_complete
+from tests import own
 from tests.waiting import a_while
 from trainables.files import durable
 
@@ -77,6 +78,26 @@ def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, mem
         assert run_files(folder) == whole
         assert verify(folder) == []
     tally("kills of a search without Ray", kills)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("scheduler", ["asha", pytest.param("sha", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", own.KINDS)
+def test_own_training_killed_at_random_moments_ends_in_the_same_files(victims, memory, times, tally, kind, scheduler):
+    """A user's loop and a user's program, whose processes die with those that started them."""
+    dice, kills, wanted = random.Random(2), 0, times("FAULT_KILLS", 20) // 2
+    own.write(memory / "user", kind)
+    assert victims.run("search_own", memory / "whole", kind, scheduler, {}) == 0
+    whole = run_files(memory / "whole")
+    while kills < wanted:
+        folder = memory / f"{kills}"
+        for _ in lives(victims, dice, "search_own", folder, kind, scheduler, {}):
+            kills += 1
+            assert before_tidying(verify(folder)) == []
+        assert run_files(folder) == whole
+        assert not list(folder.glob("trials/*/repeated.jsonl"))
+        assert verify(folder) == []
+    tally("kills of own training without Ray", kills)
 
 
 @pytest.mark.parametrize(

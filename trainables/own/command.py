@@ -54,6 +54,10 @@ class ProgramError(Exception):
         self.where = where
 
 
+class AheadError(Exception):
+    """The program goes on from a later epoch than the last that is committed."""
+
+
 @dataclass(frozen=True)
 class CommandRows(OwnRows):
     """A program and its arguments.
@@ -71,13 +75,30 @@ class CommandRows(OwnRows):
     until: int = 0
 
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[OwnEpoch]:
-        """See Rows. The program is ended by SIGTERM, then by SIGKILL, when nobody wants its next row."""
-        until, last = self.until or self.config["epochs"], 0
+        """See Rows. The program is ended by SIGTERM, then by SIGKILL, when nobody wants its next row.
+
+        A program may have been ahead of what was committed when it was killed. If that is all it can go on from, its folder is
+        emptied and it begins again.
+        """
+        until = self.until or self.config["epochs"]
         if len(known) >= until:
             return  # all of it is committed
-        with tempfile.TemporaryFile() as errors, self._started(errors, len(known), until) as process:
+        try:
+            yield from self._run(len(known), until, on_batch)
+        except AheadError:
+            shutil.rmtree(self.folder / FILES)
+            yield from self._run(len(known), until, on_batch)
+
+    def _run(self, committed: int, until: int, on_batch: OnBatch | None) -> Iterator[OwnEpoch]:
+        """The rows of one start of the program.
+
+        Raises:
+            AheadError: its first row is of a later epoch than the one that comes next, and it had files to go on from.
+        """
+        has_files, last = any((self.folder / FILES).glob("*")), 0
+        with tempfile.TemporaryFile() as errors, self._started(errors, committed, until) as process:
             for line in lines(process):
-                row = self._row(line, last, len(known), errors)
+                row = self._row(line, last, committed, errors, has_files)
                 last = row["epoch"]
                 if on_batch:
                     on_batch(last, until)
@@ -91,15 +112,18 @@ class CommandRows(OwnRows):
             how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
             raise UsersError(ProgramError(f"{how}: {said}{told(errors)}", self._name))
 
-    def _row(self, line: str, last: int, committed: int, errors: IO[bytes]) -> Record:
+    def _row(self, line: str, last: int, committed: int, errors: IO[bytes], has_files: bool) -> Record:
         """The row of a line; the first may be of any epoch that is committed or comes next.
 
         Raises:
+            AheadError: see _run.
             Diverged, UsersError: see row_of.
         """
         try:
             metrics = json.loads(line)
             epoch = metrics.get("epoch", last + 1) if isinstance(metrics, dict) else last + 1
+            if has_files and last == 0 and type(epoch) is int and epoch > committed + 1:
+                raise AheadError
             comes_next = epoch == last + 1 or (last == 0 and type(epoch) is int and 1 <= epoch <= committed + 1)
             return row_of(epoch if comes_next else last + 1, metrics, self.objective)
         except (TypeError, ValueError, KeyError) as error:

@@ -136,6 +136,14 @@ def test_a_program_that_goes_on_after_its_last_epoch_is_ended_at_once(tmp_path, 
     assert [row["loss"] for row in ledger(tmp_path / "trial")] == [1, 2]
 
 
+def test_a_program_that_was_ahead_when_it_was_killed_begins_again(tmp_path, rows):
+    train(rows(SAVING, folder="whole"))
+    train(rows(SAVING, until=1), until=1)
+    (tmp_path / "trial" / FILES / "state").write_text("3\n")
+    train(rows(SAVING))
+    assert (tmp_path / "trial/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl")
 def test_it_does_not_outlive_a_worker_that_is_killed(tmp_path, rows):
     rows("echo $$ > self; echo '{\"loss\": 1}'; sleep 600\n")
