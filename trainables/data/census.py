@@ -122,6 +122,17 @@ def is_lopsided(counts: Sequence[int]) -> bool:
     return majority(counts) > max(LOPSIDED / len(counts), NOTICED)
 
 
+def reshaped(census: Record) -> str:
+    """What became of pictures that are not square; nothing if all are."""
+    number, of = census.get("oblong", 0), sum(map(sum, census.get("counts", {}).values()))
+    done = {
+        "crop": "their centre is taken, and what lies beside it is not seen (--resize squash or pad keeps it)",
+        "squash": "they are squashed (--resize crop keeps their proportions)",
+        "pad": "they are padded with black",
+    }
+    return f"{number:,} of {of:,} images are not square: {done[census['resize']]}." if number else ""
+
+
 def skipped(census: Record) -> str:
     """That files were left out; nothing if none was."""
     number = census.get("skipped", 0)

@@ -149,7 +149,7 @@ def test_they_are_counted_when_asked_for(make_tree, tmp_path, capsys):
 
     root = make_tree({"train": 20, "val": 3, "test": 0})
     copy(root, "train/cat", "test/cat", {"train000": "x", "train001": "y"})
-    _main(f"folder:{root}", tmp_path / "data", False, None, True)
+    _main(f"folder:{root}", tmp_path / "data", False, None, "crop", True)
     printed = capsys.readouterr().out.splitlines()
     assert printed[1] == "0 val images look like one of train"
     assert printed[2] == "2 test images look like one of train: test[0], test[1]"
