@@ -179,7 +179,12 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
     space = settings.space
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
     cache = loading.prepare(
-        dataset, asked.data_dir, skip_bad=asked.skip_bad, group_by=asked.group_by, progress=not asked.quiet
+        dataset,
+        asked.data_dir,
+        skip_bad=asked.skip_bad,
+        group_by=asked.group_by,
+        resize=asked.resize,
+        progress=not asked.quiet,
     )
     if limit := asked.max_params or space.max_params:
         space = replace(space, max_params=limit, classes=len(loading.load(cache).classes))

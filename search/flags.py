@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from search.algorithms import table as algorithms
 from spaces import Scheduler
 from trainables.cli.paths import DATA_DIR
+from trainables.data.names import CROP
 from trainables.errors import UsageError
 from trainables.objective import METRICS
 
@@ -92,6 +93,10 @@ class Flags:
     group_by: str | None = flag(
         None, IMAGES, IDENTITY,
         "keep images of one group on one side: a column, or a part of the file's name as a regular expression",
+    )  # fmt: skip
+    resize: str = flag(
+        CROP, IMAGES, IDENTITY,
+        "of pictures that are not square: crop their centre, squash them, or pad them with black",
     )  # fmt: skip
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
 

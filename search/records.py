@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, get_args, get_origin
 
 from search.flags import TOTAL, of_kind, spellings
 from trainables.config import canonical
-from trainables.data.names import ELSEWHERE, FOLDER, NAMED
+from trainables.data.names import CROP, ELSEWHERE, FOLDER, NAMED
 from trainables.errors import RunError
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective, OwnObjective
@@ -170,9 +170,10 @@ class Identity(Recorded):
 
     @property
     def reading(self) -> Record:
-        """How the images were read: those of the flags --skip-bad and --group-by that did something."""
-        by = self.census.get("groups", {}).get("by")
-        return ({"skip_bad": True} if self.census.get("skipped") else {}) | ({"group_by": by} if by else {})
+        """How the images were read: those of the flags --skip-bad, --group-by and --resize that did something."""
+        by, how = self.census.get("groups", {}).get("by"), self.census.get("resize", CROP)
+        skipped = {"skip_bad": True} if self.census.get("skipped") else {}
+        return skipped | ({"group_by": by} if by else {}) | ({"resize": how} if how != CROP else {})
 
     @property
     def groups(self) -> list[int]:

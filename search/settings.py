@@ -62,6 +62,7 @@ class Settings:
     runs_dir: Path = Flags.runs_dir
     skip_bad: bool = Flags.skip_bad
     group_by: str | None = Flags.group_by
+    resize: str = Flags.resize
     data_dir: Path = Flags.data_dir  # where the nodes of a cluster look for the archives
     name: str | None = Flags.name
     allow_changes: bool = Flags.allow_changes

@@ -27,6 +27,7 @@ DIFFERENT = {  # for each flag of class identity another value, and how the diff
     "dataset": ("folder:images", "fingerprint: "),
     "skip_bad": (None, "fingerprint: "),
     "group_by": (None, "fingerprint: "),
+    "resize": ("pad", "fingerprint: "),
     "set_": ("batch_size=64", "set: null is now"),
     "max_params": ("9000000", "max_params: null is now 9000000"),
     "warm_start": ("other", "warm_start"),
@@ -51,7 +52,7 @@ FREE = {
     "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
     "quiet": None, "log_to": "optuna", "notify": "true",
 }  # fmt: skip
-NO_IDENTITY_ALONE = ("algo", "warm_start", "skip_bad", "group_by", "share")  # tried by themselves below
+NO_IDENTITY_ALONE = ("algo", "warm_start", "skip_bad", "group_by", "resize", "share")  # tried by themselves below
 
 
 def flag(name: str, value: str | None) -> str:

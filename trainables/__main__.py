@@ -20,7 +20,7 @@ from trainables.cli import knobs, signals
 from trainables.cli.execution import check_choice, execute
 from trainables.cli.options import Version, application, option, with_examples
 from trainables.cli.paths import DATA_DIR
-from trainables.data.names import FORMS
+from trainables.data.names import CROP, FORMS
 from trainables.errors import SpaceError, UsageError
 from trainables.objective import METRICS, named
 
@@ -46,6 +46,7 @@ def main(
     group_by: Annotated[
         str | None, option("keep images of one group on one side: a column, or a part of the file's name")
     ] = None,
+    resize: Annotated[str, option("of pictures that are not square: crop, squash or pad")] = CROP,
     fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
     metric: Annotated[str, option(f"what the best epoch is chosen by: {', '.join(METRICS)}")] = "accuracy",
     seed: Annotated[int, option("seed of every random choice")] = 0,
@@ -74,8 +75,8 @@ def main(
     try:
         train_single(
             out, config, dataset, data_dir,
-            skip_bad=skip_bad, group_by=group_by, fraction=fraction, seed=seed, precision=precision, threads=threads,
-            device=device, test=test, quiet=quiet, objective=objective,
+            skip_bad=skip_bad, group_by=group_by, resize=resize, fraction=fraction, seed=seed, precision=precision,
+            threads=threads, device=device, test=test, quiet=quiet, objective=objective,
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
         again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"

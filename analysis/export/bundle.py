@@ -13,6 +13,7 @@ from analysis.lookup import label
 from analysis.ranking import test_scores
 from analysis.results import next_step
 from search.run.ledger import Run, Trial
+from trainables.data.names import CROP
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -86,7 +87,13 @@ def describe(run: Run, trial: Trial, scale: Record, again: bool) -> dict[str, An
         "classes": run.identity.classes,
         "mean": scale["mean"],
         "std": scale["std"],
-        "image": {"width": 32, "height": 32, "channels": "RGB", "values": "0 to 1, less mean, divided by std"},
+        "image": {
+            "width": 32,
+            "height": 32,
+            "channels": "RGB",
+            "values": "0 to 1, less mean, divided by std",
+            "resize": run.identity.census.get("resize", CROP),
+        },
         "config": trial.config,
         "run": run.name,
         "trial": label(trial),

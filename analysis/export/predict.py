@@ -11,6 +11,7 @@ from analysis.frame.dataframe import Row
 from analysis.render.blocks import Foreign, Table, Words
 from analysis.render.markdown import percent, rendered
 from analysis.results.rows import as_csv, as_json
+from trainables.data.names import SQUASH
 from trainables.errors import DataError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -26,7 +27,7 @@ def predict(folder: Path, paths: Sequence[Path], form: str) -> tuple[str, list[s
         RunError: the folder is no export, or its weights are damaged.
     """
     facts = read_config(folder)
-    images, refused = decoded(paths)
+    images, refused = decoded(paths, facts["image"].get("resize", SQUASH))  # as exports of before it was recorded did
     chances = probabilities(folder, facts, list(images.values())) if images else []
     rows = [row(path, facts["classes"], each) for path, each in zip(images, chances, strict=True)]
     return (printed(rows, facts["classes"], form) if rows else ""), refused
@@ -44,14 +45,14 @@ def printed(rows: list[Row], classes: Sequence[str], form: str) -> str:
     return rendered((Table(header, tuple(cells(each, shown) for each in rows), "l" + "lr" * shown),)) + "\n"
 
 
-def decoded(paths: Sequence[Path]) -> tuple[dict[Path, np.ndarray], list[str]]:
+def decoded(paths: Sequence[Path], how: str) -> tuple[dict[Path, np.ndarray], list[str]]:
     """The images that can be read, uint8 (H, W, 3), and what is wrong with the others."""
     from trainables.data import decode
 
     images, refused = {}, []
     for path in dict.fromkeys(paths):
         try:
-            images[path] = decode.decode(str(path))
+            images[path] = decode.decode(str(path), how)
         except DataError as error:
             refused.append(error.message)
     return images, refused

@@ -11,7 +11,7 @@ from search.run.ledger import Run, Trial
 from search.settings import usual_name
 
 FIRST = ("space", "dataset", "epochs", "name", "num_samples", "algo", "seed", "seeds")  # in a command, as it reads best
-LAST = ("skip_bad", "group_by", "set_")  # in a command, whatever was added to it
+LAST = ("skip_bad", "group_by", "resize", "set_")  # in a command, whatever was added to it
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:

@@ -34,7 +34,8 @@ def suspects(run: Run, where: Standing) -> str:
     if not found:
         return ""
     figures = "\n".join(figure(each, pixels, names, run.identity.classes) for each in islice(found, SHOWN))
-    return f"""<h2>Labels that may be wrong</h2>
+    return f"""
+<h2>Labels that may be wrong</h2>
 <p>{len(found):,} validation images are taken for one and the same other class by all good networks: their labels may be wrong, or
 they are hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
 <code>python -m analysis suspects {shown(run.name)}</code> lists all.</p>

@@ -243,9 +243,9 @@ def check_predictions(evidence: Evidence, trial: TrialFiles, images: int) -> Non
     best = {row["epoch"]: row["val_accuracy"] for row in trial.bests()}
     if correct.dtype != np.bool_ or not correct.shape == predicted.shape == (images,):
         evidence.wrong(where, f"not a true or false and a class for each of {images} images")
-    elif labels is not None and not (labels.shape == (images,) and ((labels == predicted) == correct).all()):
-        evidence.wrong(where, "its labels say that other images are right")
     elif epoch not in best:
         evidence.wrong(where, f"of epoch {epoch}, but the best is {sorted(best)}")
     elif abs(float(correct.mean()) - best[epoch]) > 1e-9 and epoch not in timing.repeated(trial.folder):
         evidence.wrong(where, f"{correct.mean()} of them are right, but val_accuracy is {best[epoch]}")
+    elif labels is not None and not (labels.shape == (images,) and ((labels == predicted) == correct).all()):
+        evidence.wrong(where, "its labels say that other images are right")

@@ -9,7 +9,7 @@ from typing import Any
 from search.faults.machine import Fault
 from search.settings import Settings
 from trainables.data import loading
-from trainables.data.names import canonical
+from trainables.data.names import CROP, canonical
 from trainables.errors import DataError, ExpectedError, RayError, StorageError
 from trainables.hardware import memory
 
@@ -29,6 +29,7 @@ class Asked:
     fingerprint: str  # of the images; empty if there are none
     skip_bad: bool = False
     group_by: str | None = None
+    resize: str = CROP
 
 
 def environment() -> dict[str, Any]:
@@ -52,7 +53,15 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     images = "" if settings.space.is_own else loading.load(settings.cache).fingerprint
     paths = [path.resolve() for path in (run, settings.cache, settings.data_dir)]
     asked = Asked(
-        paths[0], word, paths[1], canonical(settings.dataset), paths[2], images, settings.skip_bad, settings.group_by
+        paths[0],
+        word,
+        paths[1],
+        canonical(settings.dataset),
+        paths[2],
+        images,
+        settings.skip_bad,
+        settings.group_by,
+        settings.resize,
     )
     for name, fault in answers(asked, check):
         if fault:
@@ -125,7 +134,12 @@ def prepare(asked: Asked) -> None:
     there = (
         there
         or loading.prepare(
-            asked.dataset, asked.data_dir, skip_bad=asked.skip_bad, group_by=asked.group_by, progress=False
+            asked.dataset,
+            asked.data_dir,
+            skip_bad=asked.skip_bad,
+            group_by=asked.group_by,
+            resize=asked.resize,
+            progress=False,
         ).resolve()
     )
     if there != asked.cache:

@@ -9,20 +9,37 @@ import typer
 from trainables.cli.execution import execute
 from trainables.cli.options import Command, Version, application, option
 from trainables.cli.paths import DATA_DIR
+from trainables.data import duplicates
+from trainables.data.cache import SPLITS, open_split, val_names
 from trainables.data.loading import load, prepare, resolve
-from trainables.data.names import FORMS
+from trainables.data.names import CROP, FORMS
 from trainables.errors import DataError
 
+SHOWN = 5  # images that are named
 
-def _main(dataset: str, data_dir: Path, skip_bad: bool, group_by: str | None) -> None:
+
+def _main(dataset: str, data_dir: Path, skip_bad: bool, group_by: str | None, resize: str, near: bool) -> None:
     """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
     name, fallback = resolve(dataset, data_dir)
     if fallback:
         raise DataError(fallback)
-    folder = prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, thorough=True)
+    folder = prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, thorough=True)
     images = load(folder)
     sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
     print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")
+    if near:
+        _tell_alike(folder)
+
+
+def _tell_alike(folder: Path) -> None:
+    """A line for each pair of splits: how many images of the one look like one of the other, and where the first ones are."""
+    names = val_names(folder)
+    for (split, other), found in duplicates.near({part: open_split(folder, part)[0] for part in SPLITS}).items():
+        called = [names[place] if split == "val" and names else f"{split}[{place}]" for place in found[:SHOWN].tolist()]
+        more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+        print(
+            f"{len(found):,} {split} images look like one of {other}{': ' if called else ''}{', '.join(called)}{more}"
+        )
 
 
 app = application(add_completion=False)
@@ -36,9 +53,13 @@ def prepare_one(
     group_by: Annotated[
         str | None, option("keep images of one group on one side: a column, or a part of the file's name")
     ] = None,
+    resize: Annotated[str, option("of pictures that are not square: crop, squash or pad")] = CROP,
+    near_duplicates: Annotated[
+        bool, option("count images that look like one of another split", "--near-duplicates")
+    ] = False,
     version: Version = False,
 ) -> None:
-    _main(dataset, data_dir, skip_bad, group_by)
+    _main(dataset, data_dir, skip_bad, group_by, resize, near_duplicates)
 
 
 if __name__ == "__main__":

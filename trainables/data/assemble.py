@@ -119,16 +119,16 @@ def write(where: str, splits: Splits, classes: Sequence[str], folder: Path, opti
         DataError: pictures that cannot be read are listed, or what is left is too little.
     """
     made, skipped = whole(where, splits, classes), 0
-    bad = _decode(where, made, folder, options.progress)
+    bad, oblong = _decode(where, made, folder, options)
     if bad and options.skip_bad:
         say(f"note: {_left_out(bad)}")
         skipped, names = len(bad), {name for name, _ in bad}
         kept = {split: own.without(names) for split, own in splits.items()}
         made = whole(where, kept, classes)
-        bad = _decode(where, made, folder, options.progress)  # all: another tenth is held out now
+        bad, oblong = _decode(where, made, folder, options)  # all: another tenth is held out now
     if bad:
         raise _refusal(where, bad)
-    held = {} if "val" in splits else {"validation": None}
+    held: Record = {"resize": options.resize, "oblong": oblong} | ({} if "val" in splits else {"validation": None})
     return Written(
         tuple(classes), {**held, **facts, "skipped": skipped, **_groups(made, options)}, list(made["val"].names)
     )
@@ -148,26 +148,28 @@ def _groups(made: Splits, options: Options) -> Record:
     return {"groups": {"by": options.group_by, "train": len(names["train"]), "shared": shared, **places}}
 
 
-def _decode(where: str, made: Splits, folder: Path, progress: bool) -> "list[decode.Bad]":
-    """Fill the array files, and return the pictures that are no good ones."""
+def _decode(where: str, made: Splits, folder: Path, options: Options) -> "tuple[list[decode.Bad], int]":
+    """Fill the array files: the pictures that are no good ones, and how many of the others are not square."""
     from trainables.data import decode  # Pillow loads here
 
     total = sum(len(own.labels) for own in made.values())
     bad: list[decode.Bad] = []
     work: list[decode.Strip] = []
-    with meter(f"decoding {total:,} images of {where}", total, "images", bar=progress) as advance:
+    with meter(f"decoding {total:,} images of {where}", total, "images", bar=options.progress) as advance:
         for split in cache.SPLITS:
             own = made.get(split) or made["train"].take(np.zeros(0, np.int64))
             place = cache.begin_split(folder, split, own.labels)
             if own.are_files:
-                work += decode.strips(*place, list(own.pictures))
+                work += decode.strips(*place, list(own.pictures), options.resize)
             else:
-                bad += _fit(own, *place, advance)
-        return bad + decode.decode_all(work, advance)
+                bad += _fit(own, *place, options.resize, advance)
+        bad += decode.decode_all(work, advance)
+    oblong = sum(why == decode.OBLONG for _, why in bad)
+    return [each for each in bad if each[1] != decode.OBLONG], oblong
 
 
-def _fit(own: Labelled, file: Path, offset: int, advance: "Advance") -> "list[decode.Bad]":
-    """Decode pictures that are no files of their own, and return the bad ones; their rows stay zeros."""
+def _fit(own: Labelled, file: Path, offset: int, how: str, advance: "Advance") -> "list[decode.Bad]":
+    """Decode pictures that are no files of their own, and return what decode.decode_all does."""
     from trainables.data import decode
 
     bad = []
@@ -175,7 +177,8 @@ def _fit(own: Labelled, file: Path, offset: int, advance: "Advance") -> "list[de
         array.seek(offset)
         for place, name in enumerate(own.names):
             try:
-                row = decode.fit(own.pictures[place], name)
+                row, is_oblong = decode.fit(own.pictures[place], name, how)
+                bad += [(name, decode.OBLONG)] if is_oblong else []
             except decode.BadImageError as error:
                 bad.append(error.bad)
                 row = np.zeros((decode.SIDE, decode.SIDE, 3), np.uint8)

@@ -13,6 +13,7 @@ from trainables.files.durable import Record
 FEW = 50  # validation images, of which one is worth two points
 LOPSIDED = 1.2  # times an equal share
 NOTICED = 0.1  # with so many classes that none has a tenth of the images, no share is near an accuracy worth having
+UNLIKE = 10  # times the training images of the smallest class
 NAMED = 5  # classes that are named; of more the number is told
 FULL_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
@@ -44,7 +45,20 @@ def remarks(census: Record, classes: Sequence[str]) -> list[str]:
     untested = "" if sum(counts["test"]) else "no test images: the winner has no test score. Add some to have one."
     copies = (copied(line, counts) for line in census["duplicates"])
     unread = f"{census['unread']}." if census.get("unread") else ""
-    return [*filter(None, [few(sum(counts["val"])), *absent, untested, unread]), *copies, *mixed_groups(census)]
+    told = [few(sum(counts["val"])), *absent, untested, unread, unlike_sizes(counts["train"], classes)]
+    return [*filter(None, told), *copies, *mixed_groups(census)]
+
+
+def unlike_sizes(counts: Sequence[int], classes: Sequence[str]) -> str:
+    """Of training images that are mostly of other classes than the smallest."""
+    there = [(number, place) for place, number in enumerate(counts) if number]
+    if len(there) < 2 or max(there)[0] < UNLIKE * min(there)[0]:
+        return ""
+    (least, small), (most, large) = min(there), max(there)
+    return (
+        f"classes of unlike size: {classes[small]} has {least:,} training image{'s' if least > 1 else ''}, {classes[large]} has "
+        f"{most:,}. Try --metric balanced_accuracy and class_weight=balanced."
+    )
 
 
 def mixed_groups(census: Record) -> list[str]:
@@ -106,6 +120,17 @@ def majority(counts: Sequence[int]) -> float:
 def is_lopsided(counts: Sequence[int]) -> bool:
     """Whether that share is so much more than an equal one that no accuracy should stand without it."""
     return majority(counts) > max(LOPSIDED / len(counts), NOTICED)
+
+
+def reshaped(census: Record) -> str:
+    """What became of pictures that are not square; nothing if all are."""
+    number, of = census.get("oblong", 0), sum(map(sum, census.get("counts", {}).values()))
+    done = {
+        "crop": "their centre is taken, and what lies beside it is not seen (--resize squash or pad keeps it)",
+        "squash": "they are squashed (--resize crop keeps their proportions)",
+        "pad": "they are padded with black",
+    }
+    return f"{number:,} of {of:,} images are not square: {done[census['resize']]}." if number else ""
 
 
 def skipped(census: Record) -> str:

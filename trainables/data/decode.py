@@ -22,6 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainables.cli import child
 from trainables.cli.progress import Advance
+from trainables.data.names import CROP, PAD
 from trainables.errors import DataError, StorageError
 from trainables.files import durable
 from trainables.hardware import cores
@@ -38,8 +39,12 @@ PROCESSES = 16  # at most
 
 SYSTEMS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)  # reasons that no picture has a hand in
 
-Strip = tuple[str, int, list[str]]  # array file, offset of its first image in bytes, paths of the images
-Bad = tuple[str, str]  # path of a file that is no good image, and why
+Strip = tuple[
+    str, int, str, list[str]
+]  # array file, offset of its first image in bytes, one of RESIZES, paths of the images
+Bad = tuple[str, str]  # path of a file that is no good image, and why; or of a good one, and that it is OBLONG
+OBLONG = "not square"
+Seen = tuple[np.ndarray, bool]  # uint8 (32, 32, 3), and whether the picture was OBLONG
 
 
 class BadImageError(DataError):
@@ -51,23 +56,24 @@ class BadImageError(DataError):
         self.bad: Bad = path, why
 
 
-def strips(file: Path, offset: int, paths: Sequence[str]) -> Iterator[Strip]:
+def strips(file: Path, offset: int, paths: Sequence[str], how: str = CROP) -> Iterator[Strip]:
     """Cut the decoding of paths into file, whose first image lies at offset, into pieces for any process."""
     for first in range(0, len(paths), STRIP):
-        yield str(file), offset + first * SIDE * SIDE * 3, list(paths[first : first + STRIP])
+        yield str(file), offset + first * SIDE * SIDE * 3, how, list(paths[first : first + STRIP])
 
 
 def decode_all(work: Sequence[Strip], advance: Advance) -> list[Bad]:
     """Decode all strips, calling advance with the number of images just done.
 
     Returns:
-        The files that are damaged, too large or no images, sorted by path; their rows are zeros.
+        The files that are damaged, too large or no images, sorted by path; their rows are zeros. With them those that are
+        OBLONG, whose rows are as good as any.
 
     Raises:
         DataError: a file cannot be read for a reason that lies in the system.
         StorageError: an array file cannot be written.
     """
-    processes = min(cores.usable(), PROCESSES, sum(len(paths) for _, _, paths in work) // WORTH_A_PROCESS)
+    processes = min(cores.usable(), PROCESSES, sum(len(strip[-1]) for strip in work) // WORTH_A_PROCESS)
     if processes > 1:
         return sorted(_decode_in_processes([work[start::processes] for start in range(processes)], advance))
     found = []
@@ -78,11 +84,12 @@ def decode_all(work: Sequence[Strip], advance: Advance) -> list[Bad]:
 
 
 def _decode_strip(strip: Strip) -> list[Bad]:
-    file, offset, paths = strip
+    file, offset, how, paths = strip
     rows, bad = np.zeros((len(paths), SIDE, SIDE, 3), np.uint8), []
     for row, path in zip(rows, paths, strict=True):
         try:
-            row[:] = decode(path)
+            row[:], is_oblong = read(path, how)
+            bad += [(path, OBLONG)] if is_oblong else []
         except BadImageError as error:
             bad.append(error.bad)
     pixels = rows.tobytes()
@@ -95,17 +102,25 @@ def _decode_strip(strip: Strip) -> list[Bad]:
     return bad
 
 
-def decode(path: str) -> np.ndarray:
+def decode(path: str, how: str = CROP) -> np.ndarray:
+    """The pixels that `read` gives."""
+    return read(path, how)[0]
+
+
+def read(path: str, how: str) -> Seen:
     """An image file as uint8 (32, 32, 3); of several frames or pages the first.
+
+    Args:
+        how: of a picture that is not square: crop, the centre; squash, all of it, distorted; pad, all of it on black.
 
     Raises:
         BadImageError: it is damaged, of another kind, or larger than PIXEL_LIMIT, or JPEG_LIMIT.
         DataError: it cannot be read for a reason that lies in the system.
     """
-    return _decoded(lambda: Image.open(path, formats=FORMATS), path)
+    return _decoded(lambda: Image.open(path, formats=FORMATS), path, how)
 
 
-def fit(picture: Any, name: str) -> np.ndarray:
+def fit(picture: Any, name: str, how: str = CROP) -> Seen:
     """A picture that is no file of its own as uint8 (32, 32, 3).
 
     Args:
@@ -116,7 +131,7 @@ def fit(picture: Any, name: str) -> np.ndarray:
     Raises:
         BadImageError: it is none of these, damaged, or too large.
     """
-    return _decoded(lambda: _opened(picture), name)
+    return _decoded(lambda: _opened(picture), name, how)
 
 
 def _opened(picture: Any) -> Image.Image:
@@ -150,17 +165,16 @@ def _pixels(array: np.ndarray) -> np.ndarray:
     raise ValueError(f"{array.dtype} pixels, where uint8, uint16, or floats from 0 to 1 are read")
 
 
-def _decoded(opened: Callable[[], Image.Image], path: str) -> np.ndarray:
+def _decoded(opened: Callable[[], Image.Image], path: str, how: str) -> Seen:
     try:
         with _without_limit_of_pillow(), opened() as image:
-            return np.asarray(_fitted(image))
+            is_oblong = image.width != image.height
+            return np.asarray(_fitted(image, how)), is_oblong
     except MemoryError as error:
         raise DataError(
             f"cannot read image: {path}: out of memory. Free some and run the same command again."
         ) from error
-    except (
-        Exception
-    ) as error:  # Pillow's decoders raise a dozen kinds for damaged files, struct.error and KeyError among them
+    except Exception as error:  # Pillow's decoders raise a dozen kinds for damaged files, down to struct.error
         if getattr(error, "errno", None) in SYSTEMS:
             raise DataError(f"cannot read image: {path}: {reason(error)}. Run the same command again.") from error
         raise BadImageError(path, reason(error)) from error
@@ -183,7 +197,7 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _fitted(image: Image.Image) -> Image.Image:
+def _fitted(image: Image.Image, how: str) -> Image.Image:
     """32x32 RGB. Until here only the header was read.
 
     Raises:
@@ -195,7 +209,18 @@ def _fitted(image: Image.Image) -> Image.Image:
     image = _eight_bits(_upright(image))
     if image.mode != "RGB":
         image = image.convert("RGB")
-    return image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return image if image.size == (SIDE, SIDE) else _resized(image, how)
+
+
+def _resized(image: Image.Image, how: str) -> Image.Image:
+    """32x32; of a square picture the same however it is asked for."""
+    width, height = image.size
+    if how == PAD and width != height:
+        return ImageOps.pad(image, (SIDE, SIDE), Image.Resampling.BILINEAR)
+    side = min(width, height) if how == CROP else 0
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side) if side else None
+    return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
 
 
 def _check_size(image: Image.Image) -> None:

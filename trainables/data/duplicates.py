@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 
 from trainables.data.split import mixed
 from trainables.files.durable import Record
 
+ALIKE = 4  # of 64 bits at most, in which the hashes of two pictures that look alike differ
 STEP = 256  # images at once, which stay in the processor's cache
 PAIRS = (("val", "train"), ("test", "train"), ("test", "val"))  # images of the first that stand in the second as well
 MULTIPLIER, SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
@@ -51,3 +53,31 @@ def _sums(words: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
         values *= MULTIPLIER
         values ^= values >> SHIFT
         yield values @ weights
+
+
+def near(images: Mapping[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
+    """For each pair of splits the positions, int64, of images of the first that look like one of the second, or are it."""
+    seen = {split: looks(own) for split, own in images.items()}
+    return {(split, other): np.flatnonzero(_has_like(seen[split], seen[other])) for split, other in PAIRS}
+
+
+def looks(images: np.ndarray) -> np.ndarray:
+    """The difference hash of each image, uint64 (N,): a bit for each of 8 x 8 places that is darker than that to its right.
+
+    Args:
+        images: uint8 (N, 32, 32, 3).
+    """
+    grey = images.astype(np.float32).mean(-1)
+    rows = grey.reshape(len(grey), 8, 4, 32).mean(2)
+    edges = np.linspace(0, 32, 10).round().astype(int)
+    places = np.stack([rows[:, :, first:last].mean(-1) for first, last in pairwise(edges)], -1)
+    bits = (places[:, :, :-1] < places[:, :, 1:]).reshape(len(grey), 64)
+    return np.packbits(bits, axis=1).view(np.uint64).ravel()
+
+
+def _has_like(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    found = [np.zeros(0, bool)]
+    for first in range(0, len(hashes), STEP):
+        some = hashes[first : first + STEP, None] ^ others[None, :]
+        found.append((np.bitwise_count(some) <= ALIKE).any(1))
+    return np.concatenate(found)

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from trainables.cli.progress import say
+from trainables.config import unknown
 from trainables.data import cache, census, split
-from trainables.data.names import FOLDER, NAMED, base_name, canonical, form, has_place, place
+from trainables.data.names import CROP, FOLDER, NAMED, RESIZES, base_name, canonical, form, has_place, place
 from trainables.data.sources import cifar
 from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, StorageError, UsageError
@@ -91,6 +92,7 @@ def prepare(
     *,
     skip_bad: bool = False,
     group_by: str | None = None,
+    resize: str = CROP,
     progress: bool = True,
     thorough: bool = False,
 ) -> Path:
@@ -103,6 +105,7 @@ def prepare(
         data_dir: holds the archives or their unpacked folders, or will; the cache lies beside it.
         skip_bad: leave out the pictures that are no good ones, instead of refusing all.
         group_by: a part of a file's name as a regular expression, or a column; images of one group stay on one side.
+        resize: one of names.RESIZES: what becomes of a picture that is not square.
         progress: draw bars on a terminal.
         thorough: compare every byte of what was prepared before, not only sizes.
 
@@ -112,9 +115,13 @@ def prepare(
     """
     if skip_bad and dataset in NAMED:
         say(f"note: --skip-bad is not read with --dataset {dataset}")
+    if resize not in RESIZES:
+        raise UsageError(unknown("--resize", resize, RESIZES))
+    if resize != CROP and dataset in NAMED:
+        say(f"note: --resize is not read with --dataset {dataset}, whose images are square")
     if group_by is not None and dataset in NAMED:
         raise DataError(f"no groups: {dataset}: its images have no names and no columns. Leave out --group-by.")
-    wanted = find(dataset, Options(data_dir, skip_bad=skip_bad, group_by=group_by, progress=progress))
+    wanted = find(dataset, Options(data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, progress=progress))
     for note in wanted.notes:
         say(f"note: {note}")
     folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
@@ -180,6 +187,9 @@ def _part(whole: Split, fraction: float) -> Split:
 
 
 def _tell_census(meta: cache.Meta) -> None:
-    """Say what was left out, and what makes values on these images worth less."""
-    for remark in filter(None, [census.skipped(meta["census"]), *census.remarks(meta["census"], meta["classes"])]):
+    """Say what was left out, what became of pictures, and what makes values on these images worth less."""
+    found = meta["census"]
+    for remark in filter(
+        None, [census.skipped(found), census.reshaped(found), *census.remarks(found, meta["classes"])]
+    ):
         say(f"note: {remark}")

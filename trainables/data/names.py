@@ -24,6 +24,7 @@ SOURCES = {  # how a data set is named: the file in sources/ that reads it
 FORMS = tuple(SOURCES)
 NAMED = tuple(form for form in FORMS if ":" not in form)  # these have one name, the others one for each path
 NAMES = ("auto", *FORMS)
+RESIZES = CROP, SQUASH, PAD = ("crop", "squash", "pad")  # what becomes of a picture that is not square
 ELSEWHERE = "/path/to/"  # in a command for a machine where it is not known where images lie
 
 

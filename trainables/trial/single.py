@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables.config import LATER, NEUTRAL, Config, knows_its_end
 from trainables.data import census, loading
+from trainables.data.names import CROP
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -39,6 +40,7 @@ def train_single(
     *,
     skip_bad: bool = False,
     group_by: str | None = None,
+    resize: str = CROP,
     fraction: float,
     seed: int,
     precision: str,
@@ -57,7 +59,7 @@ def train_single(
     name, fallback = loading.resolve(dataset, data_dir)
     if fallback:
         print(fallback, file=sys.stderr)
-    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, progress=not quiet)
+    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, progress=not quiet)
     images = loading.load(cache, fraction=fraction)
     loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > per_class.SHOWN:

@@ -209,7 +209,7 @@ def protocol(run: Run) -> Blocks:
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
         f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, "
         f"{stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} on {count(sizes['val'])} validation images"
-        f"{held_out(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
+        f"{held_out(run)}{reshaped(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"{tested(run)}; data fingerprint "
     )
     return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
@@ -278,6 +278,15 @@ def held_out(run: Run) -> str:
     if "validation" not in census:
         return ""
     return f" (of {census['validation']}/)" if census["validation"] else " (a tenth of the training images)"
+
+
+def reshaped(run: Run) -> str:
+    """What became of pictures that are not square, where there are any."""
+    number = run.identity.census.get("oblong", 0)
+    if not number:
+        return ""
+    done = {"crop": "cropped to their centre", "squash": "squashed", "pad": "padded"}[run.identity.census["resize"]]
+    return f" ({plural(number, 'picture')} of all splits that {'is' if number == 1 else 'are'} not square {done})"
 
 
 def left_out(run: Run) -> str:

@@ -9,6 +9,7 @@ import pytest
 from search.flags import FLAGS, Kind, of_kind
 from search.run import identity, opening, resume
 from tests.records import recorded_identity
+from trainables.objective import LOSS
 
 RUN = recorded_identity(
     space="s", dataset="digits", algorithm="random", seed=3, fraction=0.5, precision="fp32", threads=2
@@ -38,9 +39,8 @@ def test_an_identity_stands_for_its_flags(scheduler, flags):
 def test_every_flag_of_class_identity_is_read_back_but_the_points_of_a_warm_start():
     """Those are in the run."""
     audited = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "audit": 0.1}
-    changed = replace(
-        RUN, scheduler=audited, set=["depth=2"], max_params=9000, census={"skipped": 1, "groups": {"by": "film[0-9]+"}}
-    )
+    census = {"skipped": 1, "groups": {"by": "film[0-9]+"}, "resize": "pad"}
+    changed = replace(RUN, scheduler=audited, set=["depth=2"], max_params=9000, census=census, objective=LOSS)
     other = replace(RUN, scheduler={"name": "ladder", "share": 0.25})
     assert other.flags()["share"] == 0.25
     assert changed.flags().keys() | {"warm_start", "share"} == set(of_kind(Kind.IDENTITY))

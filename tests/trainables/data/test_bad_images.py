@@ -3,6 +3,7 @@
 import errno
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -91,7 +92,7 @@ def test_what_was_left_out_is_said_each_time_and_never_without_the_flag(make_tre
 def test_a_class_without_a_good_file_is_an_error_all_the_same(make_tree, tmp_path):
     root = make_tree({"train": 20, "test": 5})
     spoil(root, *(f"train/cat/train{number:03}.png" for number in range(20)))
-    with pytest.raises(DataError, match=r"^empty class: .*train: cat has no training images"):
+    with pytest.raises(DataError, match=r"^empty class: .*pets: cat has no training images"):
         prepare(root, tmp_path, skip_bad=True)
 
 
@@ -119,6 +120,18 @@ def test_a_fault_of_the_system_is_no_bad_file(make_tree, tmp_path, monkeypatch, 
     root = make_tree({"train": 20, "test": 5})
     with pytest.raises(DataError, match=r"a fault of the system.*Run the same command again"):
         prepare(root, tmp_path, skip_bad=True)
+
+
+@pytest.mark.parametrize("how", ["crop", "squash", "pad"])
+def test_pictures_that_are_not_square_are_counted_and_said_each_time(make_tree, tmp_path, capsys, how):
+    root = make_tree({"train": 20, "test": 5})
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (40, 90, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(root / "train" / "cat" / f"wide{number}.png")
+    for _ in range(2):  # the second time nothing is decoded
+        found = prepare(root, tmp_path, resize=how)
+        assert (found.census["oblong"], found.census["resize"]) == (3, how)
+        assert "note: 3 of 53 images are not square: the" in capsys.readouterr().err
 
 
 def test_a_file_that_is_gone_by_now_is_listed_with_the_others(make_tree, tmp_path, monkeypatch):

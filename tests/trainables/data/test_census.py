@@ -26,7 +26,7 @@ def test_so_is_a_validation_folder_with_a_single_image(make_tree, tmp_path):
 
 def test_a_class_whose_only_image_would_be_held_out_is_refused(make_tree, tmp_path):
     root = make_tree({"train": 1, "test": 1}, [f"{number:02}" for number in range(20)])
-    with pytest.raises(DataError, match=r"^too few images: .*/train/\d\d: its only image would be held out"):
+    with pytest.raises(DataError, match=r"^too few images: .*/train: the only image of \d\d would be held out"):
         prepare(root, tmp_path)
 
 
@@ -94,3 +94,11 @@ def test_labels_of_every_class_are_counted():
     assert found["counts"] == {"train": [1, 1, 0, 1], "val": [3, 0, 0, 0], "test": [0, 2, 0, 1]}
     assert [line["images"] for line in found["duplicates"]] == [3, 3, 3]
     assert found["skipped"] == 2
+
+
+def test_classes_of_unlike_size_are_told_with_what_to_try():
+    assert census.unlike_sizes([500, 50, 0], ["cat", "dog", "owl"]) == (
+        "classes of unlike size: dog has 50 training images, cat has 500. Try --metric balanced_accuracy and "
+        "class_weight=balanced."
+    )
+    assert census.unlike_sizes([500, 51], ["cat", "dog"]) == census.unlike_sizes([0, 5], ["cat", "dog"]) == ""

@@ -118,3 +118,38 @@ def test_a_cache_of_before_is_decoded_again(make_tree, tmp_path, monkeypatch):
     new = loading.prepare(f"folder:{root}", tmp_path / "data")
     assert new != old
     assert loading.load(new).fingerprint == loading.load(old).fingerprint
+
+
+def smooth(count, seed):
+    """Pictures of a few soft spots each."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (count, 5, 5, 3), dtype=np.uint8)
+    return np.stack([np.asarray(Image.fromarray(each).resize((32, 32), Image.Resampling.BICUBIC)) for each in small])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image, lambda image: (image * 0.8 + 20).astype(np.uint8),
+        lambda image: np.clip(image + np.random.default_rng(0).integers(-6, 7, image.shape), 0, 255).astype(np.uint8),
+        lambda image: np.asarray(Image.fromarray(image).resize((64, 64)).resize((32, 32))),
+    ],
+)  # fmt: skip
+def test_pictures_that_were_changed_a_little_look_alike_and_others_do_not(change):
+    train, val = smooth(300, 1), smooth(60, 2)
+    test = np.stack([change(image) for image in train[:20]])
+    found = duplicates.near({"train": train, "val": val, "test": np.concatenate([test, smooth(40, 3)])})
+    assert len(set(found["test", "train"].tolist()) & set(range(20))) >= 18
+    assert len(found["test", "train"]) <= 22
+    assert len(found["val", "train"]) <= 2
+
+
+def test_they_are_counted_when_asked_for(make_tree, tmp_path, capsys):
+    from trainables.data.__main__ import _main
+
+    root = make_tree({"train": 20, "val": 3, "test": 0})
+    copy(root, "train/cat", "test/cat", {"train000": "x", "train001": "y"})
+    _main(f"folder:{root}", tmp_path / "data", False, None, "crop", True)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1] == "0 val images look like one of train"
+    assert printed[2] == "2 test images look like one of train: test[0], test[1]"

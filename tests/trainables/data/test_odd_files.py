@@ -159,7 +159,7 @@ def test_real_photographs(tmp_path):
     for number, photo in enumerate(load_sample_images().images):
         Image.fromarray(photo).save(tmp_path / f"{number}.webp", quality=95)
         whole = Image.fromarray(photo).resize((32, 32), Image.Resampling.BILINEAR)
-        difference = decode.decode(str(tmp_path / f"{number}.webp")).astype(int) - np.asarray(whole)
+        difference = decode.decode(str(tmp_path / f"{number}.webp"), "squash").astype(int) - np.asarray(whole)
         assert np.abs(difference).mean() < 3
 
 
@@ -171,7 +171,7 @@ def test_real_photographs(tmp_path):
     ],
 )  # fmt: skip
 def test_arrays_of_any_usual_kind_are_pictures(array):
-    assert np.unique(decode.fit(array, "x")).tolist() == [200]
+    assert np.unique(decode.fit(array, "x")[0]).tolist() == [200]
 
 
 @pytest.mark.parametrize(
@@ -187,3 +187,26 @@ def test_arrays_of_any_usual_kind_are_pictures(array):
 def test_what_is_no_picture_is_refused_by_its_name(array, why):
     with pytest.raises(decode.BadImageError, match=f"^cannot read image: x: {why}"):
         decode.fit(array, "x")
+
+
+# Pictures that are not square
+
+WIDE = np.zeros((20, 60, 3), np.uint8)  # dark left, grey middle, bright right
+WIDE[:, 20:40], WIDE[:, 40:] = 100, 200
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("how", "seen"), [("crop", {100}), ("squash", {0, 100, 200}), ("pad", {0, 100, 200})])
+def test_of_a_wide_or_tall_picture_the_centre_or_all_of_it_is_taken(tmp_path, how, seen, turned):
+    Image.fromarray(WIDE.transpose(1, 0, 2) if turned else WIDE).save(tmp_path / "a.png")
+    found = decode.decode(str(tmp_path / "a.png"), how)
+    across = found.transpose(1, 0, 2) if turned else found
+    assert set(np.unique(across[16, [1, 2, 15, 16, 29, 30], 0])) == seen
+    assert (across[0] == 0).all() == (how == "pad")
+
+
+@pytest.mark.parametrize("how", ["crop", "squash", "pad"])
+@pytest.mark.parametrize("side", [32, 33, 100])
+def test_a_square_picture_is_the_same_whatever_is_asked_for(how, side):
+    array = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    assert np.array_equal(decode.fit(array, "x", how)[0], decode.fit(array, "x", "squash")[0])

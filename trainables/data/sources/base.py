@@ -33,6 +33,7 @@ class Options:
     group_by: str | None = (
         None  # a part of a file's name as a regular expression, or a column: one group stays on one side
     )
+    resize: str = names.CROP  # one of names.RESIZES: what becomes of a picture that is not square
     progress: bool = True  # draw bars on a terminal
 
 
@@ -87,5 +88,5 @@ def file_key(kind: str, files: Sequence[Path], options: Options) -> str:
             if file == files[0]:
                 raise DataError(f"cannot read {kind}: {file}: {error.strerror}. Check the path.") from error
             facts.append((str(file), -1, 0))
-    how = [kind, options.skip_bad, options.group_by]
+    how = [kind, options.skip_bad, options.group_by, options.resize]
     return cache.key(kind, hashlib.sha256(repr((how, facts)).encode("utf-8", "surrogateescape")).hexdigest())

@@ -46,7 +46,7 @@ def source(dataset: str, options: Options) -> Source:
         say(f"note: {path.name}:{function} is called now, and again when {path.name} has changed")
         return _written(path, function, _called(path, function), folder, options, elsewhere(dataset))
 
-    how = f"{'bad ones left out' if options.skip_bad else ''} {options.group_by or ''}"
+    how = f"{'bad ones left out' if options.skip_bad else ''} {options.group_by or ''} {options.resize}"
     return Source(base_name(path), cache.key("function", f"{durable.sha256(text)} {function} {how}"), write)
 
 

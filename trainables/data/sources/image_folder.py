@@ -28,7 +28,7 @@ def source(dataset: str, options: Options) -> Source:
     kind = (
         f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # as their cameras noted: not so at first
     )
-    key = cache.key(f"{kind}, by {options.group_by}" if options.group_by else kind, found.key)
+    key = cache.key(f"{kind}, {options.resize}, by {options.group_by}", found.key)
     return Source(base_name(root), key, write, notes=_notes(root, found, held))
 
 

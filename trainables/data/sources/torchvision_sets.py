@@ -51,7 +51,7 @@ def source(dataset: str, options: Options) -> Source:
         return _written(name, root, folder, options, dataset)
 
     version = importlib.metadata.version("torchvision")
-    kind = f"torchvision {name.casefold()}{', bad ones left out' if options.skip_bad else ''}"
+    kind = f"torchvision {name.casefold()}{', bad ones left out' if options.skip_bad else ''}, {options.resize}"
     return Source(base_name(Path(dataset.replace(":", "-"))), cache.key(kind, version), write, fetch)
 
 
