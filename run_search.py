@@ -50,6 +50,7 @@ OF_IMAGES = (
     "data_dir",
     "skip_bad",
     "group_by",
+    "resize",
     "metric",
     "fraction",
     "precision",
