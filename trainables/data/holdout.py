@@ -42,11 +42,13 @@ def grouped(labels: np.ndarray, groups: Sequence[str], count: int) -> np.ndarray
 
 
 def _near(members: np.ndarray, sizes: np.ndarray, quota: int) -> list[int]:
-    """Some of these groups, but not all, that come as near to the quota as going through them once can."""
+    """Some of these groups, but not all, that come near to the quota; of several groups at least one, if the quota is."""
     taken: list[int] = []
     total = 0
     for place in members.tolist():
         if len(taken) + 1 < len(members) and 2 * (quota - total) >= sizes[place]:
             taken.append(place)
             total += int(sizes[place])
+    if not taken and quota and len(members) > 1:  # or nothing would be known of a class of few images
+        return [min(members.tolist(), key=sizes.__getitem__)]
     return taken

@@ -103,3 +103,11 @@ def test_about_as_many_are_held_out_as_asked_for():
     chosen = grouped(labels, groups.astype(str).tolist(), len(labels) // 10)
     assert abs(len(chosen) / len(labels) - 0.1) < 0.02
     assert chosen.tolist() == grouped(labels, groups.astype(str).tolist(), len(labels) // 10).tolist()
+
+
+def test_a_class_of_few_groups_has_one_of_them_in_validation():
+    """150 images of one class and 12 of another, in groups of three: the share of the few is a third of a group."""
+    labels = np.repeat([0, 1], (150, 12))
+    groups = [f"{label}-{number // 3}" for number, label in enumerate(labels.tolist())]
+    _, val = held_out(labels, groups)
+    assert np.bincount(labels[val]).tolist() == [15, 3]
