@@ -1,7 +1,10 @@
 """Between which values a hyperparameter may lie: `depth: Annotated[int, between(1, 16)]`."""
 
 import math
+import re
 from dataclasses import dataclass
+
+BOUNDED = re.compile(r"Annotated\[(\w+), \w+\([^)]*\)\]")  # a hint with limits, as it is written in a source
 
 
 @dataclass(frozen=True)
