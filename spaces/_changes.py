@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from spaces import _words
+from spaces import _parts, _words
 from spaces._parameters import Parameters, Point, Range, by_axis, fits
 from spaces._ranges import choice, integers, logintegers, loguniform, uniform
 from spaces._space import Space
@@ -33,9 +33,9 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
     """
     if not texts:
         return space, []
-    params = dict(space.params)
+    params, known = dict(space.params), names_known(space, texts)
     for text in texts:
-        key, value = parse(text, tuple(space.params) if space.is_own else (*KEYS, *space.own))
+        key, value = parse(text, known)
         if value == DEFAULT:
             params.pop(key, None)
         else:
@@ -49,6 +49,15 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
         ]
     except SpaceError as error:
         raise SpaceError(f"--set {' '.join(texts)[:200]}: {error}") from error
+
+
+def names_known(space: Space, texts: Sequence[str]) -> list[str]:
+    """What may be set: the knobs of the project's parts, of the space's and of those that are set here; of own training its own."""
+    if space.is_own:
+        return list(space.params)
+    parts = (text.partition("=") for text in texts)
+    chosen = {key.strip(): parse(f"{key}={value}")[1] for key, _, value in parts if key.strip() in FAMILIES}
+    return list(dict.fromkeys((*KEYS, *space.own, *_parts.own_readers(chosen))))
 
 
 def moved(old: Mapping[str, Any], given: Parameters) -> Point:

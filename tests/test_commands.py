@@ -104,7 +104,6 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "ruff check . && ruff format --check . && mypy": ".ci/run::ruff check .\nruff format --check .\nmypy",
     "python run_search.py": ".ci/run::python run_search.py --space lr_sweep",
     "cifar-search --show-completion": "tests/search/terminal/test_completion.py::def test_bash_itself_completes_a_line",
-    "python -m analysis export": EXCERPTS,
     "python -m trainables.data cifar10": "tests/trainables/data/sources/test_cifar.py::def test_prepare_holds_out_a_tenth",
     "python run_search.py --space mlp_random --epochs 10": f"{SEARCHES}::def test_totals_grow",
     "python run_search.py --space mlp_random --algo tpe --num-samples 100": f"{SEARCHES}::def test_points_of_tpe_stay",
@@ -130,6 +129,9 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "dvc params diff": f'{DVC}::dvc("params", "diff")',
     "dvc plots show": f'{DVC}::dvc("plots", "show")',
     "python -m search.terminal.reference": "tests/search/test_flags.py::def test_the_tables_in_the_documentation_are_up_to_date",
+    "python -m trainables --dataset digits --model my_search.py:FlowerNet --channels 64 --epochs 2": (
+        "tests/trainables/parts/test_documentation.py::def test_its_command_trains"
+    ),
     "python -m tests.faults --kills 200": "tests/faults/test_killed_search.py::python -m tests.faults",
 }  # fmt: skip
 

@@ -62,7 +62,7 @@ def tried(folder: Path, config: Mapping[str, Any], classes: int, weights: bytes)
         largest = write_probe(Path(scratch) / "probe", config, classes, weights)
         words = {"folder": str(folder.resolve()), "scratch": scratch, "blocked": BLOCKED, "largest": LARGEST}
         done = subprocess.run(
-            [sys.executable, "-I", "-c", SCRIPT.format(**words)],
+            [sys.executable, "-I", "-B", "-c", SCRIPT.format(**words)],
             cwd=folder,
             capture_output=True,
             text=True,

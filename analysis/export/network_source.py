@@ -1,17 +1,16 @@
 """The source of one network as a module that needs torch alone, cut out of the sources that trained it."""
 
 import ast
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import trainables
 from trainables.parts import named
+from trainables.parts.bounds import BOUNDED
 from trainables.parts.family import MODEL, built_in
 
 MODELS = Path(trainables.__file__).parent / "models"
-BOUNDED = re.compile(r"Annotated\[(\w+), \w+\([^)]*\)\]")  # a hint with the limits of a search
 STANDALONE = {  # those built with the help of torchvision or of our own kernels
     name: Path(__file__).parent / "standalone" / f"{name}.py" for name in ("convnet", "resnet18")
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainables.models.networks import SIDE
 from trainables.parts import calling, named, whose
+from trainables.parts.bounds import BOUNDED
 from trainables.parts.family import MODEL
 
 OURS = ("spaces", "trainables")  # what an export does without
@@ -42,8 +43,6 @@ def of_library(library: str, name: str) -> str:
 
 def bare(text: str) -> str:
     """A user's file without `SPACE`, without what it imports of ours, and without the limits of a search in its hints."""
-    from analysis.export.network_source import BOUNDED
-
     lines = BOUNDED.sub(r"\1", text).splitlines()
     for node in ast.parse("\n".join(lines)).body:
         if is_ours(node):

@@ -1,9 +1,12 @@
 """Between which values a hyperparameter may lie: `depth: Annotated[int, between(1, 16)]`."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from trainables.suggestions import suggestion
+
+BOUNDED = re.compile(r"Annotated\[(\w+), \w+\([^)]*\)\]")  # a hint with limits, as it is written in a source
 
 
 @dataclass(frozen=True)

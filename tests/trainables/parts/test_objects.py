@@ -101,5 +101,7 @@ def test_what_is_set_for_one_run_may_name_a_part(own):
     base = Space(params={"model": "mlp", "lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1)
     found, _ = changed(base, ["model=own_parts.py:FlowerNet,mlp"])
     assert found.params["model"].values == ("own_parts.py:FlowerNet", "mlp")
+    both, _ = changed(base, ["channels=4,8", "model=own_parts.py:FlowerNet"])
+    assert both.grid[0] == {"lr": 0.1, "channels": 4}
     one, _ = changed(base, ["model=own_parts.py:FlowerNet"])
     assert changed(one, ["channels=4,8"])[0].grid[0] == {"lr": 0.1, "channels": 4}
