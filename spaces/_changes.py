@@ -52,7 +52,7 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
 
 
 def names_known(space: Space, texts: Sequence[str]) -> list[str]:
-    """What may be set: the knobs of the project's parts, of the space's and of those that are set here; of own training its own."""
+    """What may be set: the knobs of the project's parts, of the space's and of those set here; of own training its own."""
     if space.is_own:
         return list(space.params)
     parts = (text.partition("=") for text in texts)

@@ -147,15 +147,13 @@ class Pressure:
 
     def __init__(self, device: str, headroom: int = HEADROOM) -> None:
         self._taken: torch.Tensor | None = None
+        self.gib = 0  # that were taken
         if device == "cuda":
             torch.cuda.empty_cache()
             free, _ = torch.cuda.mem_get_info()
             if free > headroom:
                 self._taken = torch.empty(free - headroom, dtype=torch.uint8, device=device)
-
-    @property
-    def gib(self) -> int:
-        return self._taken.numel() >> 30 if self._taken is not None else 0
+                self.gib = self._taken.numel() >> 30
 
     def __enter__(self) -> "Pressure":
         return self

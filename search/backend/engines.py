@@ -17,7 +17,7 @@ from search.backend.worker import Job, train_trial
 from search.turns import Turn
 from trainables.files.durable import Record
 
-LISTENING = 0.001  # of a core, for a trial of Tune that only hands on rows: Tune refuses one that asks for nothing
+LISTENING = 0.001  # of a core, for an engine, which shares the cores of its node, and for a trial of Tune that only hands on rows
 PATIENCE = 60.0  # seconds for a turn that nobody listens to any more to end
 CALLS = 4  # to an engine at once for each of its trials: to train, for a row, to leave, and one to spare
 
@@ -139,7 +139,7 @@ def started(job: Job, resources: Resources, rungs: Collection[int]) -> list[Any]
     """Handles of the engines, one for each GPU or, without any, for each node. One that dies is started again by Ray."""
     lanes = -(-resources.slots // resources.engines)
     kind = ray.remote(Host).options(
-        num_cpus=0, num_gpus=resources.gpus, max_restarts=-1, max_concurrency=CALLS * lanes,
+        num_cpus=LISTENING, num_gpus=resources.gpus, max_restarts=-1, max_concurrency=CALLS * lanes,
         scheduling_strategy="SPREAD",
     )  # fmt: skip
     return [kind.remote(job, lanes, rungs) for _ in range(resources.engines)]

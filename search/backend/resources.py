@@ -72,7 +72,7 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
     gpus = asked if isinstance(asked, (int, float)) else float(most_gpus > 0)
     slots = sum(fit(node, settings.cpus_per_trial, gpus) for node in nodes)
     if settings.engine and slots:
-        engines = slots if gpus else len(nodes)
+        engines = slots if gpus else sum(fit(node, settings.cpus_per_trial, gpus) > 0 for node in nodes)
         most = min(engines * settings.engine, settings.max_concurrent or engines * settings.engine)
         return Resources(settings.cpus_per_trial, gpus, most, engines)
     if slots == 0:

@@ -13,6 +13,7 @@ import pytest
 
 from search.backend import engines, worker
 from search.backend.engines import Gate, Host, LeftError
+from search.backend.tune import PlanSearcher
 from search.run import ledger, opening
 from search.turns import Turn
 from tests.waiting import until
@@ -119,6 +120,28 @@ def test_a_full_disk_is_reported_as_a_fault(job, monkeypatch):
     gate, _ = listening(host, Turn(0, EPOCHS))
     (fault,) = rows_of(host, gate)
     assert fault["fault"] == "storage"
+
+
+class ManyTurns:
+    """Turns of nine trials."""
+
+    over = False
+
+    def __init__(self):
+        self.left, self.ended = [Turn(trial, 1) for trial in range(9)], []
+
+    def take(self):
+        return self.left.pop(0)
+
+    def end(self, trial):
+        self.ended.append(trial)
+
+
+def test_a_trial_goes_to_the_engine_with_the_fewest():
+    searcher = PlanSearcher(ManyTurns(), stopping=lambda: False, engines=3)
+    assert [searcher.suggest(str(number))["engine"] for number in range(4)] == [0, 1, 2, 0]
+    searcher.on_trial_complete("1")
+    assert searcher.suggest("4") == {"trial": 4, "until": 1, "engine": 1}
 
 
 def test_a_row_that_is_no_rung_is_not_waited_for():

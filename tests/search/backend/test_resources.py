@@ -51,6 +51,12 @@ def test_an_engine_has_a_gpu_or_a_node(node, at_once, slots, engines):
     assert (found.slots, found.engines) == (slots, engines)
 
 
+def test_a_node_without_cores_has_no_engine():
+    """As the head of a cluster often is."""
+    found = share(asked(engine=2), [{"CPU": 0}, {"CPU": 1}, {"CPU": 4}])
+    assert (found.slots, found.engines) == (4, 2)
+
+
 def test_a_trial_that_fits_nowhere_is_refused_with_what_there_is():
     with pytest.raises(UsageError, match=r"asks for 8 CPUs.*2 CPUs"):
         share(asked(cpus=8), [{"CPU": 2}])

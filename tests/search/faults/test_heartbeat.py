@@ -89,3 +89,19 @@ def test_an_error_leaves_the_sign_that_training_had_begun(tmp_path, watched):
     with pytest.raises(SystemExit), beating(tmp_path / "4"):
         raise SystemExit  # as Ray ends a stopped trial
     assert not watchdog.began(4)
+
+
+def test_an_engine_is_killed_when_all_its_trials_are_silent_and_not_for_one(tmp_path, watched):
+    """Their files name one process; a file of another process says nothing about it."""
+    watchdog, pass_by = watched
+    with beating(tmp_path / "3"), beating(tmp_path / "4"):
+        (tmp_path / "5").write_text("1 elsewhere\n")
+        for stamp in range(1, 8):
+            beat(tmp_path, 4, stamp)
+            beat(tmp_path, 5, stamp)
+            assert pass_by(9) == []
+        for stamp in range(10, 20):
+            beat(tmp_path, 5, stamp)
+            killed = pass_by(9)
+        assert set(killed) == {(os.getpid(), socket.gethostname())}
+        assert watchdog.killed == {3, 4}

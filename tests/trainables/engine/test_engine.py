@@ -64,7 +64,7 @@ def alone(given):
 
 
 @pytest.mark.parametrize("captures", [False, True])
-@pytest.mark.parametrize("count", [1, 2, 5, 16])
+@pytest.mark.parametrize("count", [1, 2, 5, pytest.param(16, marks=pytest.mark.slow)])
 def test_rows_are_those_of_trials_that_run_alone(toy, count, captures):
     given = trainings(toy, count)
     rows, _, notes = in_engine([HostLane(captures) for _ in range(min(count, 6))], given)
