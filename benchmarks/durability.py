@@ -37,7 +37,7 @@ SLOW_DISK = [
     f"inject=fsync:delay_enter={DELAY}",
 ]
 DISKS: dict[str, list[str]] = {"as it is": [], f"every fsync {DELAY // 1000} ms later": SLOW_DISK}
-OWNERS = {"trial": ("save_state", "save_best", "note", "end"), "durable": ("append", "make_folder", "sweep")}
+OWNERS = {"trial": ("save_state", "end"), "rows": ("save_best",), "timing": ("note",), "durable": ("append", "make_folder", "sweep")}
 
 
 @dataclass
@@ -66,12 +66,12 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
     from trainables.hardware import memory
     from trainables.hardware.precision import resolve
     from trainables.training.definition import Training
-    from trainables.trial import checkpointing
+    from trainables.trial import checkpointing, rows, timing
 
     torch.set_num_threads(1)
     memory.keep_freed()  # as every worker does
     cost, images = Cost(epochs), loading.load(cache, fraction=1.0)
-    watch(cost, {"trial": checkpointing, "durable": durable})
+    watch(cost, {"trial": checkpointing, "rows": rows, "timing": timing, "durable": durable})
     space = load("lr_sweep")
     config = complete({**space.constants, **space.baseline, "epochs": epochs})
     started = time.perf_counter()

@@ -58,9 +58,9 @@ def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any
 def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
     """In place of `search.backend.worker.train_trial`."""
     from search.backend.worker import train_trial
-    from trainables.trial import checkpointing
+    from trainables.trial import rows
 
-    checkpointing.train = train_nothing
+    rows.train = train_nothing
     train_trial(job, turn, report)
 
 

@@ -87,5 +87,6 @@ def test_a_node_without_the_users_file_imports_it_from_the_run(tmp_path, kind):
     search = Search(tmp_path / "here", path)
     packages = [str(ROOT / name) for name in ("search", "trainables", "spaces")]
     with cluster_where_one_lacks(*packages, str(path.parent)) as address:
+        assert address, "the cluster did not start"
         search.done("--space", str(path), "--address", address, **TOKEN)
     assert search.is_good()

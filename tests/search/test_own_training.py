@@ -30,8 +30,8 @@ def test_every_rule_searches_it_and_the_run_is_good(tmp_path, kind, scheduler):
     assert verify(tmp_path / "run") == []
 
 
-def test_tpe_draws_its_points_from_the_objective(tmp_path):
-    run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, "loop"), algorithm="random", num_samples=3))
+def test_the_value_of_a_trial_is_its_least_loss(tmp_path):
+    run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, "loop"), num_samples=3))
     assert run.identity.objective.record() == {"column": "loss", "mode": "min", "form": "decimals"}
     losses = [trial.value for trial in run.trials]
     assert min(losses) == min(row["loss"] for trial in run.trials for row in trial.epochs)
