@@ -386,7 +386,14 @@ NOTED = {  # flags, and a note that they call for
         ("--space=resnet_sgd", "--num-samples=1"),
         "the cosine and onecycle schedules are sized for",
     ),
-    "seeds of their own": (("--space=lr_sweep", "--scheduler=asha", "--seeds=2"), "early stopping judges each seed"),
+    "a rule that gives way": (
+        ("--space=optimizer", "--num-samples=2", "--epochs=4", "--seeds=2"),
+        "space's asha: asha judges",
+    ),
+    "a share that gives way": (
+        ("--space=mlp_random", "--num-samples=2", "--epochs=4"),
+        "a share of 100% in place of 35%: 2 configurations of 4 epochs take at least 100% of all epochs",
+    ),
 }
 
 

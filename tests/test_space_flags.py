@@ -106,7 +106,7 @@ def test_a_broken_space_does_not_hide_the_others(command, add_space):
 def test_a_space_is_shown_with_its_ranges_its_constants_and_five_points(command):
     code, out, _ = command("--show-space", "mlp_random", "--set", "lr=uniform(1e-4, 1e-1)", "--seed", "3")
     assert code == 0
-    for part in ("uniform(0.0001, 0.1)", "integers(1, 4)", "adamw", "asha", "warning: lr: 90 %"):
+    for part in ("uniform(0.0001, 0.1)", "integers(1, 4)", "adamw", "ladder", "warning: lr: 90 %"):
         assert part in out
     assert out.count("\nrandom ") == 4
     assert "\nbaseline " in out

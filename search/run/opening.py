@@ -11,9 +11,11 @@ from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.run import confirmation, cuts, identity, order, plan
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
+from search.run.rule_choice import percent, too_small
 from search.settings import Settings, plural
 from search.status import LOST
 from search.stopping.base import version_of
+from search.stopping.ladder import least_share
 from search.stopping.rules import continued, decisive, is_known, label, places, waits
 from search.stopping.rules import cuts as is_cut
 from spaces import MAX_GRID, Space, When
@@ -237,6 +239,9 @@ def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
             f"{settings.algorithm} has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so "
             "they are random; use asha, median or none"
         )
+    if rule["name"] == "ladder" and (told := too_small(rule, totals.trials, epochs)):
+        least = percent(least_share(totals.trials, epochs, rule.get("audit", 0.0)))
+        found.append(f"a share of {least} in place of {percent(rule['share'])}: {told}")
     if rule["name"] != "none" and not decisive(rule, epochs):
         found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
     elif rule["name"] != "none" and totals.seeds > 1 and not is_cut(rule):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from search.algorithms.table import adaptive
-from search.flags import SHARE, Flags
+from search.flags import Flags
 from search.records import Totals
 from search.run import identity, ledger, plan
 from search.settings import Settings, plural
@@ -33,15 +33,16 @@ def settle(folder: Path, settings: Settings) -> tuple[Settings, list[str]]:
     """
     if (folder / "run.json").exists():
         recorded, history = ledger.read_identity(folder).scheduler, ledger.read_totals(folder)
-        settings = settings if settings.scheduler_asked else as_recorded(settings, recorded)
-        if rules.label(recorded) == settings.scheduler:
-            check_seeds_stay(settings, history)
-            return settings, []
+        found = settings if settings.scheduler_asked else as_recorded(settings, recorded)
+        if rules.label(recorded) == found.scheduler:
+            check_seeds_stay(found, history)
+            return found, as_it_was(settings, found.scheduler)
     if settings.share is not None and not settings.scheduler_asked:
         settings = replace(settings, scheduler=LADDER, scheduler_asked=True)
     if reason := conflict(settings, settings.scheduler):
         return give_way(settings, reason)
-    return settings, of_share(settings)
+    check_share(settings)
+    return settings, []
 
 
 def as_recorded(settings: Settings, recorded: Record) -> Settings:
@@ -54,6 +55,17 @@ def as_recorded(settings: Settings, recorded: Record) -> Settings:
         settings,
         **{key: value for key, value in known.items() if key == "scheduler" or getattr(settings, key) == usual[key]},
     )
+
+
+def as_it_was(settings: Settings, scheduler: str) -> list[str]:
+    """A line if the run has another rule than its space: why it gave way then, or that it was asked for then."""
+    if settings.scheduler == scheduler:
+        return []
+    reason = conflict(settings, settings.scheduler)
+    given = give_way(settings, reason) if reason else None
+    if given and given[0].scheduler == scheduler:
+        return given[1]
+    return [f"--scheduler {scheduler}, with which the run was started, in place of the space's {settings.scheduler}"]
 
 
 def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
@@ -106,30 +118,35 @@ def give_way(settings: Settings, reason: str) -> tuple[Settings, list[str]]:
     return replace(settings, scheduler=instead), [f"{told} in place of the space's {settings.scheduler}: {reason}"]
 
 
-def of_share(settings: Settings) -> list[str]:
-    """A line if the usual share of a ladder is less than the least.
+def check_share(settings: Settings) -> None:
+    """Refuse a share that is less than the least.
 
     Raises:
-        UsageError: the share that was asked for is.
+        UsageError: it was asked for, and so many points and epochs take more.
     """
-    if settings.scheduler != LADDER:
-        return []
     points = plan.size(settings.space, settings.algorithm, settings.num_samples)
     epochs = settings.epochs or settings.space.epochs
-    least = least_share(points, epochs, settings.audit)
-    asked = SHARE if settings.share is None else settings.share
-    if least <= asked + 1e-9 or not rules.decisive(identity.scheduler(settings), epochs):
-        return []
-    facts = (
-        f"{plural(points, 'configuration')} of {plural(epochs, 'epoch')} take at least {percent(least)} of all epochs"
-    )
-    if settings.share is not None:
+    told = too_small(identity.scheduler(settings), points, epochs)
+    if settings.share is not None and told:
+        least = percent(least_share(points, epochs, settings.audit))
         raise UsageError(
-            f"--share {percent(asked, up=False)} is too small: {facts}. Use --share {percent(least)}, or more points."
+            f"--share {settings.share * 100:g}% is too small: {told}. Use --share {least}, or more points."
         )
-    return [f"a share of {percent(least)} in place of {percent(asked)}: {facts}"]
 
 
-def percent(share: float, up: bool = True) -> str:
+def too_small(rule: Record, points: int, epochs: int) -> str:
+    """Why the share of a ladder cannot hold; empty if it can, or for another rule."""
+    if rule["name"] != LADDER or not rules.decisive(rule, epochs):
+        return ""
+    least = least_share(points, epochs, rule.get("audit", 0.0))
+    if least <= rule["share"] + 1e-9:
+        return ""
+    verb = "takes" if points == 1 else "take"
+    return (
+        f"{plural(points, 'configuration')} of {plural(epochs, 'epoch')} {verb} at least {percent(least)} of all epochs"
+    )
+
+
+def percent(share: float) -> str:
     """A share in whole per cent, rounded up, so that it is not too small when it is asked for."""
-    return f"{-(-round(share * 100, 6) // 1):.0f}%" if up else f"{share * 100:g}%"
+    return f"{-(-round(share * 100, 6) // 1):.0f}%"

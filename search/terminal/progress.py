@@ -59,6 +59,7 @@ class Progress:
         trial = self.trials[index]
         if row is None:
             self.trials[index] = trial = self._summary(ledger.reread(self.run, index))
+            self._take_in_cuts()
         elif row["epoch"] > trial.epochs:
             self.trained += row["epoch"] - trial.epochs
             self.first_row_at = self.first_row_at or time.monotonic()
@@ -67,6 +68,12 @@ class Progress:
             if trial.best is None or trial.objective.is_better(value, trial.best):
                 trial.best = value
         return trial
+
+    def _take_in_cuts(self) -> None:
+        """Where whole rungs are cut, trials are left behind while others train."""
+        if self.run.totals.rungs is not None:
+            behind = [trial for trial in ledger.read(self.run.folder).trials if trial.status == "stopped"]
+            self.trials |= {trial.index: self._summary(trial) for trial in behind}
 
     def _extend(self) -> None:
         """The plan grew: a confirmation was added to it."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
 from search.stopping.rules import quota, rule, survivors
+from search.terminal.progress import Progress
 from search.turns import Turn, Turns, rungs
 from spaces import Space, choice
 from trainables.files import durable
@@ -168,6 +169,28 @@ def test_audited_trials_do_not_change_who_else_goes_on(tmp_path_factory, toy, se
     assert {index: epoch for index, epoch in stopped[0].items() if index not in audited} == {
         index: epoch for index, epoch in stopped[1].items() if index not in audited
     }
+
+
+def test_the_display_learns_who_was_left_behind_at_a_cut(tmp_path, toy, settings):
+    run = open_run(tmp_path, settings, toy, 4, "epochs:1")
+    progress, turns = Progress(run), Turns(run)
+    for trial in [turns.take().trial for _ in range(4)]:
+        train_one_epoch(run, trial, [0.1 * trial] * EPOCHS)
+        turns.end(trial)
+        progress.update(trial, None)
+    assert [progress.trials[trial].status for trial in range(4)] == ["stopped", "stopped", "running", "running"]
+    assert progress.ended() == 2
+
+
+def test_a_slot_that_would_wait_trains_what_is_certain_to_go_on(tmp_path, toy, settings):
+    """Of nine three go on from epoch 1; with eight there the best two are certain, whatever the last one comes to."""
+    run = open_run(tmp_path, settings, toy, 9)
+    turns = Turns(run)
+    for trial in [turns.take().trial for _ in range(9)][:8]:
+        train_one_epoch(run, trial, [0.1 * trial] * EPOCHS)
+        turns.end(trial)
+    assert [turns.take(), turns.take(), turns.take()] == [Turn(6, 3), Turn(7, 3), None]
+    assert ledger.read(tmp_path).decisions == []
 
 
 def test_trials_that_confirm_wait_for_nobody_and_stop_nowhere(tmp_path, toy, settings):
