@@ -349,8 +349,8 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
     """What is about to happen, in one line."""
     from search.run.confirmation import is_complete
-    from search.settings import plural
     from search.stopping.rules import label
+    from trainables.written import plural
 
     rule = label(progress.run.identity.scheduler)
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"

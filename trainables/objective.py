@@ -104,4 +104,3 @@ def is_sound(record: Record) -> bool:
 
 
 ACCURACY = Objective()
-LOSS = Objective("val_loss", "min", "decimals")

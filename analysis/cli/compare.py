@@ -15,7 +15,7 @@ from analysis.frame.dataframe import Row
 from analysis.ranking import statistics
 from analysis.ranking.best import Winner, chance, winner
 from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
-from analysis.render.markdown import NOTHING, count, plural, rendered, setting, settings
+from analysis.render.markdown import NOTHING, rendered, setting, settings
 from analysis.results import next_step
 from analysis.results.rows import as_csv, as_json
 from analysis.results.sections.explanation import few_seeds
@@ -26,6 +26,7 @@ from trainables import written
 from trainables.config import canonical, key_of
 from trainables.errors import RunError, UsageError
 from trainables.objective import Objective
+from trainables.written import count, plural
 
 BUDGETS = 8  # lines of the table
 GIVEN = ("baseline", "warm")  # where points come from that a search does not draw

@@ -9,7 +9,7 @@ from analysis.lookup import label
 from analysis.ranking import standing
 from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
-from analysis.render.markdown import count, one_line, plural, rendered, setting
+from analysis.render.markdown import one_line, rendered, setting
 from analysis.results import page
 from analysis.results.rows import as_csv, as_json, records
 from analysis.results.sections.leaderboard import worded
@@ -18,6 +18,7 @@ from search.run.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
 from trainables.data.names import FOLDER
+from trainables.written import count, plural
 
 
 def show(run: Run, trial: Trial, form: str) -> str:

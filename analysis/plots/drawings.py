@@ -14,7 +14,8 @@ from analysis.plots import fonts
 from analysis.plots.curves import Axis
 from analysis.plots.plotted import Picture
 from analysis.plots.svg import COLOURS, GREY, STYLE, as_svg
-from analysis.render.markdown import NOTHING, count, rate
+from analysis.render.markdown import NOTHING, rate
+from trainables.written import count
 
 BLUE, ORANGE = COLOURS[:2]
 LINES: dict[str, dict[str, Any]] = {  # of parallel coordinates

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.plots import fonts
 from analysis.plots.curves import Curve, Curves
-from analysis.render.markdown import count, plural
+from trainables.written import count, plural
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's, for colour-blind eyes
 DASHES = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (4, 1)), (0, (1, 1)))  # and without any colour

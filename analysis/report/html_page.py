@@ -23,7 +23,7 @@ from analysis.plots.plotted import pictures
 from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered
-from analysis.render.markdown import NOTHING, count, one_line, plural, setting
+from analysis.render.markdown import NOTHING, one_line, setting
 from analysis.results import page as results
 from analysis.results.across_runs import all_records
 from analysis.results.sections.explanation import over_images
@@ -33,6 +33,7 @@ from trainables import written
 from trainables.errors import DeniedError
 from trainables.files import durable
 from trainables.objective import Objective
+from trainables.written import count, plural
 
 FILE = "report.html"
 ABSENT_COLUMNS = ("p", "place")  # of a leaderboard, in results.md alone

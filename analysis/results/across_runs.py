@@ -15,7 +15,7 @@ from analysis.frame.dataframe import Row
 from analysis.ranking import best_interval, comparison, row_order
 from analysis.ranking.standing import Standing, stand, stops_early
 from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
-from analysis.render.markdown import count, plain, rendered
+from analysis.render.markdown import plain, rendered
 from analysis.results import majority, next_step
 from analysis.results.rows import as_csv, as_json, records
 from analysis.results.sections import answer, confirmation
@@ -26,6 +26,7 @@ from trainables import written
 from trainables.config import unknown
 from trainables.errors import RunError
 from trainables.objective import Objective
+from trainables.written import count
 
 
 def find(name: str, runs_dir: Path) -> Path:

@@ -8,10 +8,11 @@ import pandas as pd
 from analysis.frame import predictions, valued
 from analysis.ranking import best_interval, statistics
 from analysis.ranking.standing import Standing
-from analysis.render.markdown import cut, percent, plural
+from analysis.render.markdown import cut, percent
 from analysis.results.sections.leaderboard import chance
 from search.run.ledger import Run
 from trainables.data import census
+from trainables.written import plural
 
 
 class Majority(NamedTuple):

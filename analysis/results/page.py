@@ -10,7 +10,7 @@ from analysis.frame import dataframe, network_cost
 from analysis.plots.plotted import ELSEWHERE, TITLES, pictures, title_of
 from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
-from analysis.render.markdown import count, one_line, rendered
+from analysis.render.markdown import one_line, rendered
 from analysis.results.copying import MARKER, NOTES
 from analysis.results.sections import answer, checks, confirmation, effects
 from analysis.results.sections.early_stopping import early_stopping
@@ -22,6 +22,7 @@ from analysis.results.sections.provenance import provenance
 from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run
 from trainables import written
+from trainables.written import count
 
 
 class Page(NamedTuple):

@@ -10,7 +10,7 @@ from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.run import confirmation, identity, order, plan
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
-from search.settings import Settings, plural
+from search.settings import Settings
 from search.status import LOST
 from search.stopping.base import version_of
 from search.stopping.rules import continued, decisive, is_known, label, waits
@@ -20,6 +20,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.written import plural
 
 
 def refuse_link(folder: Path) -> None:

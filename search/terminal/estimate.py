@@ -15,7 +15,7 @@ from search.records import GROWING, Totals
 from search.run import identity, ledger, plan
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
-from search.settings import Settings, plural
+from search.settings import Settings
 from search.stopping.ideal import ideal_course, ideal_epochs
 from search.stopping.rules import label, of
 from search.terminal.display import clock
@@ -24,6 +24,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.written import plural
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic

@@ -20,7 +20,7 @@ from trainables.files.durable import Record
 from trainables.hardware import memory
 from trainables.hardware.precision import resolve
 from trainables.models.networks import build
-from trainables.objective import ACCURACY
+from trainables.objective import ACCURACY, Objective
 from trainables.training import metrics
 from trainables.training.definition import Training
 from trainables.training.loop import predict
@@ -43,8 +43,9 @@ def train_single(
     device: str,
     test: bool,
     quiet: bool,
+    objective: Objective = ACCURACY,
 ) -> None:
-    """Train, or continue, one trial and print its metrics.
+    """Train, or continue, one trial and print its metrics, the best epoch by its objective.
 
     Raises:
         RunError: `out` holds something else.
@@ -63,16 +64,11 @@ def train_single(
     torch.set_num_threads(threads)
     memory.keep_freed()
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:
-        facts = {
-            "config": {key: value for key, value in config.items() if key != "epochs"},
-            "dataset": name, "fingerprint": images.fingerprint, "fraction": fraction,
-            "seed": seed, "precision": arithmetic, "threads": threads,
-        }  # fmt: skip
+        training = Training(config, images, seed=seed, device=device, precision=arithmetic, objective=objective)
         refuse_other_device(folder, device)
-        claim(folder, facts, config)
-        training = Training(config, images, seed=seed, device=device, precision=arithmetic)
+        claim(folder, facts_of(training, dataset=name, fraction=fraction, threads=threads), config)
         follow(folder, training, quiet)
-        print_validation(folder, images)
+        print_validation(folder, training)
         if test:
             print_test(folder, training, cache, is_kept=out is not None)
 
@@ -90,6 +86,15 @@ def choose_device(device: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
+def facts_of(training: Training, *, dataset: str, fraction: float, threads: int) -> Record:
+    """What a trial in a folder is, but for its length."""
+    return {
+        "config": {key: value for key, value in training.config.items() if key != "epochs"},
+        "dataset": dataset, "fingerprint": training.data.fingerprint, "fraction": fraction, "seed": training.seed,
+        "precision": training.precision, "threads": threads, "objective": training.objective.record(),
+    }  # fmt: skip
+
+
 def claim(folder: Path, facts: Record, config: Config) -> None:
     """Write down what the trial is, or make sure that the folder holds this very trial; only its length may grow.
 
@@ -105,7 +110,7 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
-    found = durable.read_json(folder / FACTS)
+    found = {"objective": ACCURACY.record(), **durable.read_json(folder / FACTS)}  # which older ones left unsaid
     same = {
         "config": found["config"],
         "dataset": found.get("dataset"),
@@ -157,23 +162,22 @@ def follow(folder: Path, training: Training, quiet: bool, until: int | None = No
 
 
 def row_line(row: Record, epochs: int) -> str:
-    return (
-        f"epoch {row['epoch']}/{epochs}  train_loss {row['train_loss']:.4f}  train_accuracy {row['train_accuracy']:.4f}  "
-        f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  lr {row['lr']:.2e}"
-    )
+    """An epoch with every metric of its row, and the learning rate last."""
+    metrics = [f"{key} {value:.4f}" for key, value in row.items() if key not in ("epoch", "lr")]
+    return "  ".join([f"epoch {row['epoch']}/{epochs}", *metrics, f"lr {row['lr']:.2e}"])
 
 
-def print_validation(folder: Path, images: loading.Dataset) -> None:
+def print_validation(folder: Path, training: Training) -> None:
     """The outcome and the best epoch on stdout, and where classes are lopsided what the most common one alone makes.
 
     Raises:
         RunError: the trial failed.
     """
-    rows = checkpointing.committed_rows(folder)
+    rows, images = checkpointing.committed_rows(folder), training.data
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
         raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
-    if best := ACCURACY.best_epoch(rows):
+    if best := training.objective.best_epoch(rows):
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
         print_majority("val", census.of_classes(images.val.labels, len(images.classes)))
     if outcome["outcome"] == "diverged":

@@ -9,13 +9,14 @@ from analysis.ranking import statistics
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import evaluation, reads
 from analysis.render.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
-from analysis.render.markdown import NOTHING, count, interval, percent, plural
+from analysis.render.markdown import NOTHING, interval, percent
 from analysis.results.sections.leaderboard import identifier
 from search.run.confirmation import SOURCE, is_complete
 from search.run.ledger import Run
 from trainables import written
 from trainables.data import census
 from trainables.training.metrics import macro_f1 as f1_of_present
+from trainables.written import count, plural
 
 FEW = 10  # classes up to which the table by class stands open
 

@@ -91,4 +91,4 @@ def test_each_row_is_counted_once(run, trial):
     watch.update(progress, after, before)
     watch.update(progress, after, after)
     assert progress.trained == 2
-    assert progress.trials[0].best == pytest.approx(0.7)
+    assert progress.trials[0].value == pytest.approx(0.7)
