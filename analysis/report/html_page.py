@@ -18,8 +18,8 @@ from analysis.frame.dataframe import Row
 from analysis.frame.network_cost import MARK, operation_count
 from analysis.frame.ranges import searched
 from analysis.frame.timing import Clock
-from analysis.plots.curves import axis_of
-from analysis.plots.plotted import pictures
+from analysis.plots.kinds import pictures
+from analysis.plots.values import axis_of
 from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered

@@ -16,7 +16,7 @@ from analysis.export import model_card
 from analysis.frame import valued
 from analysis.frame.dataframe import load
 from analysis.mirrors import notifications
-from analysis.plots import curves, plotted, svg
+from analysis.plots import drawing_process, kinds, learning_curves, progress
 from analysis.ranking import row_order, standing
 from analysis.ranking.best import chance, winner
 from analysis.ranking.standing import stand
@@ -166,22 +166,22 @@ def test_the_page_has_the_same_words(losing):
 
 def test_plots_have_the_loss_on_their_axis_and_a_dot_where_it_is_least(losing):
     where = stand(losing)
-    found = curves.learning_curves(losing, where.trials, where.keys)
+    found = learning_curves.picture(losing, where)
     assert found["top"][0]["points"] == [(1, 0.7), (2, 0.3), (3, 0.35)]
     assert found["top"][0]["label"].startswith(f"1 · {losing.trials[0].id} · 0.3000 · lr")
-    low, high = svg.limits(found)
+    low, high = learning_curves.limits(found)
     assert low < 0.3
     assert 0.95 < high < 1.1
-    assert svg.learning_curves(found).startswith(b"<?xml")
-    own = plotted.pictures(losing, where)
+    assert drawing_process.draw("learning_curves", found).startswith(b"<?xml")
+    own = kinds.pictures(losing, where)
     assert own["parameters"]["axis"]["name"] == "validation loss"
-    assert plotted.title_of("parameters", LOSS) == "Validation loss against each searched parameter"
+    assert kinds.title_of("parameters", LOSS) == "Validation loss against each searched parameter"
 
 
 def test_progress_goes_down(trial, run):
     values = (0.9, 0.5, 0.7, 0.2)
     trials = [as_loss(trial(index, (value,), lr=1e-3 / (1 + index)), (value,)) for index, value in enumerate(values)]
-    picture = plotted.progress(run(trials, objective=LOSS.record()))
+    picture = progress.picture(run(trials, objective=LOSS.record()), None)
     assert picture["points"] == [(1, 0.9), (2, 0.5), (4, 0.2), (4, 0.2)]
 
 
