@@ -19,8 +19,8 @@ ROOMS = {  # of a package: each imports what stands before it
         "terminal", "notebook",
     ),
     "analysis": (
-        "render", "frame", "ranking", "diagnostics", "plots", "results", "lookup", "report", "export", "verify", "mirrors", "cli",
-        "__main__",
+        "render", "frame", "ranking", "diagnostics", "plots", "results", "lookup", "report", "export", "verify", "mirrors",
+        "views", "cli", "__main__",
     ),
 }  # fmt: skip
 MOST = 15  # modules side by side

@@ -10,8 +10,6 @@ import re
 import numpy as np
 import pytest
 
-from analysis.cli import compare, selection, show
-from analysis.cli.selection import Selection
 from analysis.export import model_card
 from analysis.frame import valued
 from analysis.frame.dataframe import load
@@ -25,6 +23,8 @@ from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results import page as results
 from analysis.verify.run_folder import verify
+from analysis.views import compare, selection, show
+from analysis.views.selection import Selection
 from search.run import ledger
 from tests.records import LOSS
 from trainables.errors import RunError

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from analysis.cli import compare, selection, show
-from analysis.cli.selection import Selection
 from analysis.ranking.standing import stand
 from analysis.report import html_page
 from analysis.results import across_runs
 from analysis.results.files import write_results
 from analysis.verify.run_folder import verify
+from analysis.views import compare, selection, show
+from analysis.views.selection import Selection
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
 from search.run.decisions import of_run

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.cli import selection
 from analysis.ranking.standing import stand
 from analysis.results import across_runs
+from analysis.views import selection
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError

@@ -168,12 +168,11 @@ def test_a_folder_is_held_by_one_process_and_free_again_when_it_is_killed(tmp_pa
         "import pathlib, sys, time, trainables.files.durable as durable\n"
         "with durable.folder_lock(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
-    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(LockedError, match="another process"), durable.folder_lock(tmp_path):
-        pass
-    holder.kill()
-    holder.wait()
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError, match="another process"), durable.folder_lock(tmp_path):
+            pass
+        holder.kill()
     with durable.folder_lock(tmp_path):
         assert holder.returncode == -9
 

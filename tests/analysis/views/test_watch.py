@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from analysis.cli import watch
+from analysis.views import watch
 from search.run import lock
 from search.terminal import display
 
