@@ -391,14 +391,14 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 def write(folder: Path, settings: "Settings") -> str:
     """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
     from analysis.ranking import test_scores
-    from analysis.results import across_runs
+    from analysis.results import printed
     from analysis.results.files import write_files
     from search.run import ledger
 
     test_scores.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
-    return across_runs.brief(run, where)
+    return printed.brief(run, where)
 
 
 def continuation() -> str:

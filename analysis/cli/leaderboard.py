@@ -32,7 +32,7 @@ def leaderboard(
     gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon
     from analysis.plots import drawing_process
     from analysis.ranking import standing  # pandas loads here, after the arguments are known to be good
-    from analysis.results import across_runs, files
+    from analysis.results import files, printed
     from analysis.views import selection
     from search.run import ledger
 
@@ -46,7 +46,7 @@ def leaderboard(
         found = [ledger.read(folder) for folder in folders]
         where = standing.stand(found[0]) if len(found) == 1 else None
         # shown first, so that of a run that cannot be written to at least that is there
-        tell(across_runs.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
+        tell(printed.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
         if where:
             write_if_allowed(lambda: files.write_files(found[0], where, ask))
     return 0

@@ -13,7 +13,7 @@ def mirror(
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Show a run in another tool: convert its ledger, adding what is new."""
+    from analysis import lookup
     from analysis.mirrors import refreshing
-    from analysis.results import across_runs
 
-    refreshing.mirror(across_runs.find(run, runs_dir), to)
+    refreshing.mirror(lookup.run_folder(run, runs_dir), to)

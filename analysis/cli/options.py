@@ -33,6 +33,6 @@ def folders_of(runs: list[str], runs_dir: Path) -> list[Path]:
     Raises:
         RunError: there is no such run.
     """
-    from analysis.results import across_runs
+    from analysis import lookup
 
-    return list(dict.fromkeys(across_runs.find(name, runs_dir).resolve() for name in runs))
+    return list(dict.fromkeys(lookup.run_folder(name, runs_dir).resolve() for name in runs))

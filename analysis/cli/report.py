@@ -15,8 +15,8 @@ def report(
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
+    from analysis import lookup
     from analysis.report import html_page
-    from analysis.results import across_runs
     from search.run import ledger
 
-    tell(f"{html_page.write(ledger.read(across_runs.find(run, runs_dir)), out)}\n")
+    tell(f"{html_page.write(ledger.read(lookup.run_folder(run, runs_dir)), out)}\n")

@@ -11,11 +11,11 @@ def verify(
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
-    from analysis.results import across_runs
+    from analysis import lookup
     from analysis.verify.run_folder import remedy
     from analysis.verify.run_folder import verify as violations
 
-    folder = across_runs.find(run, runs_dir)
+    folder = lookup.run_folder(run, runs_dir)
     found = violations(folder)
     if found:
         raise RunError(f"not sound: {found[0]} ({len(found)} in all). {remedy(run, found)}")

@@ -11,7 +11,7 @@ def watch(
     """Follow a search from another terminal until it is complete; printed once where stdout is no terminal."""
     from rich.console import Console
 
-    from analysis.results import across_runs
+    from analysis import lookup
     from analysis.views.watch import watch as show
 
-    show(across_runs.find(run, runs_dir), Console())
+    show(lookup.run_folder(run, runs_dir), Console())

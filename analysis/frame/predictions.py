@@ -23,7 +23,7 @@ def read(folder: Path) -> Predictions:
         ValueError: they are not there, or cannot be read.
     """
     try:
-        with np.load(folder / "val.npz") as arrays:
+        with (folder / "val.npz").open("rb") as file, np.load(file) as arrays:  # or a damaged one would stay open
             return Predictions(arrays["correct"], arrays["predicted"], int(arrays["epoch"]))
     except Exception as error:  # a damaged archive raises a dozen kinds, down to "encrypted, password required"
         raise ValueError(str(error)) from error

@@ -25,7 +25,7 @@ from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered
 from analysis.render.markdown import NOTHING, one_line, setting
 from analysis.results import page as results
-from analysis.results.across_runs import all_records
+from analysis.results.rows import all_records
 from analysis.results.sections.explanation import over_images
 from analysis.results.sections.leaderboard import has_value, place, worded
 from search.run.ledger import Run

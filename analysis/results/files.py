@@ -8,8 +8,7 @@ from analysis.plots.drawing_process import Ask, Plot, ask_nobody, write_all
 from analysis.plots.kinds import each_picture
 from analysis.ranking.standing import Standing, stand
 from analysis.results import page
-from analysis.results.across_runs import all_records
-from analysis.results.rows import as_csv, as_json
+from analysis.results.rows import all_records, as_csv, as_json
 from search.run import ledger
 from search.run.ledger import Run
 from trainables.files import durable

@@ -10,8 +10,8 @@ from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
 from analysis.render.blocks import Foreign, Paragraph, Table, Words
 from analysis.render.markdown import one_line, percent, rendered, setting
-from analysis.results import across_runs
-from analysis.results.rows import as_csv, as_json
+from analysis.results.printed import all_rows
+from analysis.results.rows import all_records, as_csv, as_json
 from analysis.results.sections.leaderboard import worded
 from analysis.views.filters import check_kinds, condition, is_fraction, unfulfilled
 from search.run.ledger import Run
@@ -100,7 +100,7 @@ def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The leaderboard of one or several runs as far as it was asked for, best first."""
     keys = dataframe.varied(dataframe.load(runs), runs)
     origin = ["run"] if len(runs) > 1 else []
-    rows = across_runs.all_records(stand(runs[0])) if len(runs) == 1 else across_runs.all_rows(runs)
+    rows = all_records(stand(runs[0])) if len(runs) == 1 else all_rows(runs)
     shown = select(rows, selection)
     values = dict.fromkeys(run.identity.objective.column for run in runs)
     columns = ["rank", "id", *origin, *keys, *values, "best_epoch", "epochs", "status"]

@@ -20,8 +20,8 @@ from analysis.ranking.best import chance, winner
 from analysis.ranking.standing import stand
 from analysis.render.markdown import percent
 from analysis.report import html_page
-from analysis.results import across_runs
 from analysis.results import page as results
+from analysis.results import printed
 from analysis.verify.run_folder import verify
 from analysis.views import compare, selection, show
 from analysis.views.selection import Selection
@@ -115,7 +115,7 @@ def test_results_have_the_words_and_the_numbers_of_a_loss(losing):
 
 def test_the_files_name_the_loss(losing):
     where = stand(losing)
-    rows = json.loads(across_runs.show_one(losing, "json", where))
+    rows = json.loads(printed.show_one(losing, "json", where))
     assert [row["val_loss"] for row in rows] == [0.3, 0.45, 0.6, 0.95]
     assert {"val_loss_low", "val_loss_high", "val_accuracy"} <= rows[0].keys()
     assert "val_accuracy_low" not in rows[0]
@@ -213,7 +213,7 @@ def test_the_leaderboard_lists_the_loss(losing):
     text = selection.listed([losing], "md", Selection(sort="val_loss", top=2))
     assert "val_loss" in text
     assert "val_accuracy" not in text
-    assert "val loss" in across_runs.show([losing], "md")
+    assert "val loss" in printed.show([losing], "md")
 
 
 def test_runs_by_loss_are_compared_by_loss(losing, tmp_path):
@@ -234,7 +234,7 @@ def test_runs_of_unlike_objectives_are_ranked_apart_and_not_compared(losing, rat
     other = dataclasses.replace(run(rates()), folder=tmp_path / "other")
     with pytest.raises(RunError, match="ranked by unlike values"):
         compare.show([losing, other], "md", Selection())
-    text = across_runs.show([losing, other], "md")
+    text = printed.show([losing, other], "md")
     assert "ranked apart" in text
     assert "val loss" in text
     assert "val %" in text
@@ -258,7 +258,7 @@ def test_the_ledger_is_read_and_verified_by_its_loss(losing, save, tmp_path):
     folder = save(tmp_path / "runs" / "t", losing)
     own = ledger.read(folder)
     assert [each.value for each in own.trials[:3]] == [0.3, 0.45, 0.6]
-    (folder / "results.json").write_text(across_runs.show_one(own, "json", stand(own)))
+    (folder / "results.json").write_text(printed.show_one(own, "json", stand(own)))
     assert not any("val_loss" in problem or "rank" in problem for problem in verify(folder))
     text = (folder / "results.json").read_text().replace('"val_loss": 0.3,', '"val_loss": 0.35,')
     (folder / "results.json").write_text(text)
