@@ -25,7 +25,7 @@ ROOMS = {  # of a package: each imports what stands before it
 }  # fmt: skip
 MOST = 15  # modules side by side
 HELPS = ("run_search", "analysis.__main__", "trainables.__main__", "trainables.data.__main__")
-SLOW = {"torch", "ray", "pandas"}
+SLOW = {"torch", "ray", "pandas", "optuna"}
 
 
 def named(path: Path) -> str:

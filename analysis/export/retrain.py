@@ -65,8 +65,7 @@ def claim(scratch: Path, trial: Trial, facts: Record) -> None:
     """
     from trainables.trial import single
 
-    config = {key: value for key, value in trial.config.items() if key != "epochs"}
-    whole = {"config": config, "seed": trial.seed, "images": "training and validation", **facts}
+    whole = {"config": trial.configuration, "seed": trial.seed, "images": "training and validation", **facts}
     try:
         single.claim(scratch, whole, trial.config)
     except RunError:

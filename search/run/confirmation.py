@@ -57,7 +57,7 @@ def chosen(run: Run) -> list[Record]:
     """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
     best = leaders(run.search_trials)[: run.totals.confirm]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
-    configs = {key_of(trial.config): planned_config(trial) for trial in (*run.fresh_trials, *best, *baseline)}
+    configs = {key_of(trial.config): trial.configuration for trial in (*run.fresh_trials, *best, *baseline)}
     return list(configs.values())
 
 
@@ -95,10 +95,6 @@ def leaders(trials: Iterable[Trial]) -> list[Trial]:
     """
     finished = ([trial for trial in group if trial.status == "finished"] for group in order.configurations(trials))
     return [trials[0] for trials in finished if trials]
-
-
-def planned_config(trial: Trial) -> Record:
-    return {key: value for key, value in trial.config.items() if key != "epochs"}
 
 
 def is_complete(run: Run) -> bool:
