@@ -11,7 +11,7 @@ from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.run import confirmation, cuts, identity, order, plan
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
-from search.settings import Settings, plural
+from search.settings import Settings
 from search.status import LOST
 from search.stopping.base import version_of
 from search.stopping.rules import continued, decisive, is_known, label, places, waits
@@ -23,6 +23,7 @@ from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.own.code import changes
+from trainables.written import plural
 
 
 def refuse_link(folder: Path) -> None:

@@ -14,19 +14,20 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from analysis.cli import compare, selection, show
-from analysis.cli.selection import Selection
 from analysis.ranking.standing import stand
 from analysis.report import html_page
-from analysis.results import across_runs
+from analysis.results import printed
 from analysis.results.files import write_results
 from analysis.verify.run_folder import verify
+from analysis.views import compare, selection, show
+from analysis.views.selection import Selection
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
 from search.run.decisions import of_run
 from search.turns import Turns
+from tests.records import LOSS
 from trainables.files import durable
-from trainables.objective import ACCURACY, LOSS
+from trainables.objective import ACCURACY
 from trainables.training.definition import Training
 from trainables.trial import checkpointing
 
@@ -34,7 +35,8 @@ ROOT = Path(__file__).parents[2]
 BY_LOSS = """
 import dataclasses, sys
 import search.settings
-from trainables.objective import LOSS, Objective
+from tests.records import LOSS
+from trainables.objective import Objective
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ByLoss(search.settings.Settings):
@@ -136,7 +138,7 @@ def test_a_search_with_ray_goes_by_the_loss_from_its_first_decision_to_its_last_
     assert "validation loss**" in text
     seen = done.stdout + done.stderr + text + report_text(run)
     for command_text in (
-        show.show(run, best, "md"), across_runs.show([run], "md"), compare.show([run], "md", Selection()),
+        show.show(run, best, "md"), printed.show([run], "md"), compare.show([run], "md", Selection()),
         selection.listed([run], "md", Selection()),
     ):  # fmt: skip
         assert "loss" in command_text
