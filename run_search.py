@@ -394,7 +394,7 @@ def rehearse(settings: "Settings", images: "Dataset | None") -> None:
     Raises:
         SpaceError: one of them does not work, with its file and line.
     """
-    from search.run import rehearsal
+    from search import rehearsal
 
     if images is None:
         return

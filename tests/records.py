@@ -1,11 +1,9 @@
-"""The identity of a small search of three rates, as run.json would hold it; and another objective than the usual one."""
+"""The identity of a small search of three rates, as run.json would hold it."""
 
 from typing import Any
 
 from search.records import Identity
-from trainables.objective import Objective
 
-LOSS = Objective("val_loss", "min", "decimals")
 IMAGES = 300  # of the validation split
 
 IDENTITY: dict[str, Any] = {

@@ -15,8 +15,8 @@ ROOMS = {  # of a package: each imports what stands before it
         "augmentations", "optimizers", "schedules", "losses", "training", "engine", "trial", "own", "__main__",
     ),
     "search": (
-        "status", "algorithms", "flags", "stopping", "records", "settings", "run", "turns", "faults", "backend", "attempts",
-        "terminal", "notebook",
+        "status", "algorithms", "flags", "stopping", "records", "settings", "rehearsal", "run", "turns", "faults", "backend",
+        "attempts", "terminal", "notebook",
     ),
     "analysis": (
         "render", "frame", "ranking", "diagnostics", "plots", "results", "lookup", "report", "export", "verify", "mirrors",

@@ -26,9 +26,8 @@ from analysis.verify.run_folder import verify
 from analysis.views import compare, selection, show
 from analysis.views.selection import Selection
 from search.run import ledger
-from tests.records import LOSS
 from trainables.errors import RunError
-from trainables.objective import ACCURACY
+from trainables.objective import ACCURACY, LOSS
 
 LOSSES = {0: (0.7, 0.3, 0.35), 1: (0.8, 0.5, 0.45), 2: (0.9, 0.65, 0.6)}  # the best loss first
 NUMBERS = ("0.3000", "0.4500", "0.6000")

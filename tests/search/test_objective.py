@@ -13,9 +13,9 @@ from search.records import Identity
 from search.run import order
 from search.stopping.arrivals import Rungs
 from search.stopping.rules import least, rule, survivors
-from tests.records import IDENTITY, LOSS, recorded_identity
+from tests.records import IDENTITY, recorded_identity
 from trainables.errors import RunError
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import ACCURACY, LOSS, Objective
 
 MORE, LESS = (Objective("x", mode, "decimals") for mode in ("max", "min"))
 values = st.floats(-100, 100, allow_subnormal=False) | st.integers(-3, 3).map(float)

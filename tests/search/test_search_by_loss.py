@@ -25,9 +25,8 @@ from search.run import ledger, opening
 from search.run.confirmation import is_complete
 from search.run.decisions import of_run
 from search.turns import Turns
-from tests.records import LOSS
 from trainables.files import durable
-from trainables.objective import ACCURACY
+from trainables.objective import ACCURACY, LOSS
 from trainables.training.definition import Training
 from trainables.trial import checkpointing
 
@@ -35,8 +34,7 @@ ROOT = Path(__file__).parents[2]
 BY_LOSS = """
 import dataclasses, sys
 import search.settings
-from tests.records import LOSS
-from trainables.objective import Objective
+from trainables.objective import LOSS, Objective
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ByLoss(search.settings.Settings):

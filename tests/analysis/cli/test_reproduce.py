@@ -9,8 +9,8 @@ import pytest
 
 import run_search
 from analysis.cli import reproduce
-from tests.records import LOSS
 from trainables.cli.execution import execute
+from trainables.objective import LOSS
 
 Again = Callable[..., tuple[int, str, str]]
 

@@ -13,11 +13,11 @@ from analysis.export import ensemble
 from analysis.ranking import test_scores
 from analysis.verify.run_folder import verify
 from search.run import ledger
-from tests.records import LOSS
 from trainables.data import loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.models.networks import build
+from trainables.objective import LOSS
 from trainables.training.loop import predict
 
 

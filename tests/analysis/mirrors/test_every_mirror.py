@@ -17,8 +17,8 @@ from search.run import ledger
 from search.run.ledger import Run, Trial
 from tests.analysis.mirrors.conftest import Growing, end_in_every_way
 from tests.analysis.mirrors.readers import READERS, Reader, Seen
-from tests.records import LOSS
 from trainables.errors import RunError
+from trainables.objective import LOSS
 
 Save = Callable[[Path, Run], Path]
 Show = Callable[[Path], Seen]
