@@ -400,7 +400,7 @@ def rehearse(settings: "Settings", images: "Dataset | None") -> None:
     Raises:
         SpaceError: one of them does not work, with its file and line.
     """
-    from search.run import rehearsal
+    from search import rehearsal
 
     if images is None:
         return
@@ -436,8 +436,8 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
     """What is about to happen, in one line."""
     from search.run.confirmation import is_complete
-    from search.settings import plural
     from search.stopping.rules import label
+    from trainables.written import plural
 
     rule = label(progress.run.identity.scheduler)
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
@@ -479,7 +479,7 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 def write(folder: Path, settings: "Settings") -> str:
     """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
     from analysis.ranking import test_scores
-    from analysis.results import across_runs
+    from analysis.results import printed
     from analysis.results.files import write_files
     from search.run import ledger
 
@@ -487,7 +487,7 @@ def write(folder: Path, settings: "Settings") -> str:
         test_scores.test_winner(ledger.read(folder), settings.cache)
     run = ledger.read(folder)
     where = write_files(run)
-    return across_runs.brief(run, where)
+    return printed.brief(run, where)
 
 
 def continuation() -> str:

@@ -1,10 +1,11 @@
-"""RUN/ID: a trial as a person names it on a command line."""
+"""RUN and RUN/ID: a run and a trial as a person names them on a command line."""
 
 from pathlib import Path
 
-from analysis.results import across_runs, next_step
+from analysis.results import next_step
 from search.run import confirmation, ledger
 from search.run.ledger import Run, Trial
+from trainables.config import unknown
 from trainables.errors import RunError
 
 LISTED = 5  # trials that an error names
@@ -18,12 +19,28 @@ def find(name: str, runs_dir: Path) -> tuple[Run, Trial | None]:
     """
     stripped = name.rstrip("/")
     if (runs_dir / stripped / "run.json").exists() or (Path(stripped) / "run.json").exists():
-        return ledger.read(across_runs.find(stripped, runs_dir)), None
+        return ledger.read(run_folder(stripped, runs_dir)), None
     before, slash, identifier = stripped.rpartition("/")
     if not slash:
-        return ledger.read(across_runs.find(stripped, runs_dir)), None
-    run = ledger.read(across_runs.find(before.removesuffix("/trials"), runs_dir))
+        return ledger.read(run_folder(stripped, runs_dir)), None
+    run = ledger.read(run_folder(before.removesuffix("/trials"), runs_dir))
     return run, named(run, identifier)
+
+
+def run_folder(name: str, runs_dir: Path) -> Path:
+    """The folder of a run: a name under runs_dir, or a path.
+
+    Raises:
+        RunError: there is no such run, with the closest name.
+    """
+    if (runs_dir / name / "run.json").exists():
+        return runs_dir / name
+    if Path(name).exists():
+        return Path(name)
+    known = sorted(path.parent.name for path in runs_dir.glob("*/run.json"))
+    if not known:
+        raise RunError(f"unknown run {name!r}: {runs_dir} holds no run. Give a path, or --runs-dir DIR.")
+    raise RunError(unknown("run", name, known))
 
 
 def named(run: Run, identifier: str) -> Trial:

@@ -166,11 +166,6 @@ def gpus(text: str | None) -> float | Literal["auto"] | None:
         raise UsageError(f"--gpus-per-trial must be a number or auto, but got {text!r}.") from None
 
 
-def plural(number: int, noun: str) -> str:
-    """1 trial, 12 trials."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def duration(text: str) -> float:
     """Seconds of a duration such as 2h, 90m, 45s or 1h30m.
 

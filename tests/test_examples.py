@@ -37,7 +37,7 @@ def test_the_committed_tables_and_plots_are_of_the_ledger_beside_them(path, tmp_
     run = ledger.read(shutil.copytree(path.parent, tmp_path / path.parent.name))
     before = {name: (run.folder / name).read_bytes() for name in ("results.csv", "results.json")}
     for plot in (plots := list(files.plots_of(run, stand(run)))):
-        assert drawing_process.is_drawn(plot.path, drawing_process.stamp_of(plot.values)), plot.name
+        assert drawing_process.is_drawn(plot.path, drawing_process.stamp_of(plot)), plot.name
     assert {plot.path for plot in plots} == set((run.folder / "plots").iterdir())
     files.write_files(run)
     assert {name: (run.folder / name).read_bytes() for name in before} == before

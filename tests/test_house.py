@@ -15,17 +15,17 @@ ROOMS = {  # of a package: each imports what stands before it
         "augmentations", "optimizers", "schedules", "losses", "training", "engine", "trial", "own", "__main__",
     ),
     "search": (
-        "status", "algorithms", "flags", "stopping", "records", "settings", "run", "turns", "faults", "backend", "attempts",
-        "terminal", "notebook",
+        "status", "algorithms", "flags", "stopping", "records", "settings", "rehearsal", "run", "turns", "faults", "backend",
+        "attempts", "terminal", "notebook",
     ),
     "analysis": (
-        "render", "frame", "ranking", "diagnostics", "plots", "results", "lookup", "report", "export", "verify", "mirrors", "cli",
-        "__main__",
+        "render", "frame", "ranking", "diagnostics", "plots", "results", "lookup", "report", "export", "verify", "mirrors",
+        "views", "cli", "__main__",
     ),
 }  # fmt: skip
 MOST = 15  # modules side by side
 HELPS = ("run_search", "analysis.__main__", "trainables.__main__", "trainables.data.__main__")
-SLOW = {"torch", "ray", "pandas"}
+SLOW = {"torch", "ray", "pandas", "optuna"}
 
 
 def named(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""How the values of an objective are written: its names, and its numbers in their unit.
+"""How numbers are written: counts of things, and the values of an objective with its names and its unit.
 
 A fraction is written in per cent, and differences of it in percentage points; anything else with four decimals.
 """
@@ -8,6 +8,16 @@ import re
 from trainables.objective import ACCURACY, Objective
 
 MINUS = "−"
+
+
+def count(number: int) -> str:
+    """1,197 and 11.17M."""
+    return f"{number / 1e6:.2f}M" if number >= 1_000_000 else f"{number:,}"
+
+
+def plural(number: int, noun: str) -> str:
+    """1 trial, 1,200 trials."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def name(objective: Objective) -> str:

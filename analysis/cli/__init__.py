@@ -1,1 +1,1 @@
-"""The commands of python -m analysis that are no room of their own, and which rows and columns they print."""
+"""The command line: one file for each command of python -m analysis; reproduce is run_search.py --reproduce."""

@@ -9,7 +9,7 @@ from analysis import lookup
 from analysis.frame import images
 from analysis.ranking import pairing, statistics, test_scores
 from analysis.render.commands import dataset
-from analysis.render.markdown import one_line, plural
+from analysis.render.markdown import one_line
 from analysis.results import next_step
 from search.run import identity
 from search.run.ledger import Run, Trial, read_epochs
@@ -17,6 +17,7 @@ from search.status import LOST
 from trainables import written
 from trainables.errors import RunError
 from trainables.files.durable import Record
+from trainables.written import plural
 
 IDENTICAL, WITHIN_NOISE, DIFFERENT = "identical", "within noise", "different"
 
@@ -74,19 +75,16 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     whole = trial.status in LOST  # how it ended is to be seen again
     torch.set_num_threads(facts.threads)
     device = test_scores.device_of(trial)
-    single.claim(folder, {"config": {key: value for key, value in trial.config.items() if key != "epochs"},
-                          "dataset": dataset(run), "fingerprint": facts.fingerprint, "fraction": facts.fraction,
-                          "seed": trial.seed, "precision": facts.precision, "threads": facts.threads},
-                 trial.config)  # fmt: skip
-    images_of_run = loading.load(cache, fraction=facts.fraction)
     training = Training(
         trial.config,
-        images_of_run,
+        loading.load(cache, fraction=facts.fraction),
         seed=trial.seed,
         device=device,
         precision=facts.precision,
         objective=trial.objective,
     )
+    own = single.facts_of(training, dataset=dataset(run), fraction=facts.fraction, threads=facts.threads)
+    single.claim(folder, own, trial.config)
     single.follow(folder, training, quiet, until=None if whole else epochs)
 
 
@@ -126,8 +124,11 @@ def at(rows: list[Record], epoch: int) -> Record:
 
 
 def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> bool:
-    """Whether as many epochs gave best networks whose accuracies do not differ at the 5 % level."""
-    if len(rows) != len(trial.epochs) or not rows or not images:
+    """Whether as many epochs gave best networks whose accuracies do not differ at the 5 % level.
+
+    Of another objective than accuracy no test over images tells noise, so a difference is never called that.
+    """
+    if not trial.objective.is_accuracy or len(rows) != len(trial.epochs) or not rows:
         return False
     assert trial.best is not None, "it has as many rows as the other"
     again = trial.objective.best_epoch(rows) or {}
@@ -149,6 +150,10 @@ def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list
         lines.append(
             f"best {objective.column}: recorded {values[0]} at epoch {trial.best['epoch']}, "
             f"again {values[1]} at epoch {again['epoch']}"
+        )
+    if verdict.word == DIFFERENT and not trial.objective.is_accuracy:
+        lines.append(
+            f"no test tells a difference in {trial.objective.column} from noise: tests over images are of accuracy"
         )
     if verdict.word != IDENTICAL:
         lines += reasons(run)

@@ -1,51 +1,29 @@
-"""`python -m analysis suspects RUN`: validation images whose labels are probably wrong, as md, csv or json."""
+"""`python -m analysis suspects`: validation images whose labels are probably wrong."""
 
-from collections.abc import Sequence
+import sys
 
-from analysis.diagnostics.suspects import Found, Suspect
-from analysis.frame.dataframe import Row
-from analysis.render.blocks import Foreign, Table, paragraphs
-from analysis.render.markdown import count, plural, rendered
-from analysis.results.rows import as_csv, as_json
-
-SHOWN = 50  # in a table
+from analysis.cli.options import Form, Run, RunsDir, check_format
+from search.flags import Flags
+from trainables.cli.execution import tell
 
 
-def listed(found: Found, classes: Sequence[str], names: Sequence[str], form: str) -> str:
-    """The suspects.
+def suspects(
+    run: Run,
+    format: Form = "md",
+    runs_dir: RunsDir = Flags.runs_dir,
+) -> None:
+    """List validation images that all good networks take for the same other class: probably wrong labels."""
+    check_format(format)
+    from analysis import lookup
+    from analysis.diagnostics.suspects import find
+    from analysis.frame import images
+    from analysis.ranking.standing import stand
+    from analysis.views import suspects
+    from search.run import ledger
 
-    Args:
-        names: what each validation image is called; nothing if that is not known.
-    """
-    rows = [row(each, classes, names, found.networks) for each in found.suspects]
-    if form == "json":
-        return as_json(rows)
-    if form == "csv":
-        return as_csv(rows)
-    header = tuple(map(str, rows[0])) if rows else ()
-    table = (
-        Table(header, tuple(tuple(Foreign(str(cell)) for cell in each.values()) for each in rows[:SHOWN]), "rllrl"),
-    )
-    return rendered((*paragraphs(told(found)), *(table if rows else ()))) + "\n"
-
-
-def told(found: Found) -> str:
-    """How many there are, and of what."""
-    number = len(found.suspects)
-    shown = f" The first {SHOWN} are shown." if number > SHOWN else ""
-    verb = "is" if number == 1 else "are"
-    return (
-        f"{count(number)} of {plural(found.images, 'validation image')} {verb} taken for one and the same other class by all of "
-        f"the best {found.good} of {plural(found.networks, 'finished network')}. Their labels may be wrong, or they are hard: "
-        f"look at them.{shown}"
-    )
-
-
-def row(each: Suspect, classes: Sequence[str], names: Sequence[str], networks: int) -> Row:
-    return {
-        "position": each.position,
-        "label": classes[each.label],
-        "taken_for": classes[each.said],
-        "networks": f"{each.agreeing} of {networks}",
-        "image": names[each.position] if each.position < len(names) else "",
-    }
+    found = ledger.read(lookup.run_folder(run, runs_dir))
+    cache = images.at_hand(found)
+    if cache is None:
+        tell("note: the images are not where they were, so their names are not known here\n", sys.stderr)
+    names = images.val_names(cache) if cache else []
+    tell(suspects.listed(find(found, stand(found)), found.identity.classes, names, format))

@@ -9,16 +9,18 @@ from analysis.export.bundle import KEPT
 from analysis.frame.dataframe import Row
 from analysis.ranking import test_scores
 from analysis.render.blocks import Table
-from analysis.render.markdown import NOTHING, percent, plural, rendered
+from analysis.render.markdown import NOTHING, percent, rendered
 from analysis.results import next_step, page
 from analysis.results.rows import as_csv, as_json
 from search.run import lock
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
+from trainables import written
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY
+from trainables.objective import ACCURACY, LOSS, Objective
+from trainables.written import plural
 
 if TYPE_CHECKING:
     from trainables.data.loading import Dataset
@@ -42,14 +44,16 @@ def score(run: Run, size: int, cache: Path, form: str) -> str:
     with lock.hold(run.folder):
         on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache)
     row: Row = {"id": f"ensemble-{key[:6]}", "members": [trial.id for trial in trials]}
-    row |= {ACCURACY.column: on_val["accuracy"], "test_accuracy": on_test["accuracy"]}
+    objective = run.identity.objective
+    row |= {objective.column: on_val, "test_accuracy": on_test["accuracy"]}
     rows = [row, *(single(run, trial) for trial in trials)]
     if form == "json":
         return as_json(rows)
     if form == "csv":
         return as_csv([{**each, "members": " ".join(each["members"])} for each in rows])
-    cells = tuple((name(each), percent(each[ACCURACY.column]), test(each)) for each in rows)
-    return rendered((Table(("network", "val %", "test %"), cells, "lrr"),)) + "\n"
+    cells = tuple((name(each), written.number(objective, each[objective.column]), test(each)) for each in rows)
+    on_test_split = written.heading(ACCURACY, "test" if objective.is_accuracy else "test accuracy")
+    return rendered((Table(("network", written.heading(objective), on_test_split), cells, "lrr"),)) + "\n"
 
 
 def members(run: Run, size: int) -> list[Trial]:
@@ -81,13 +85,13 @@ def members(run: Run, size: int) -> list[Trial]:
     return trials
 
 
-def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache: Path) -> tuple[Record, Record]:
-    """The metrics on validation and on test."""
+def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache: Path) -> tuple[float, Record]:
+    """The value of the objective on validation, and the metrics on test."""
     from trainables.data import loading
     from trainables.training import metrics
 
     images = loading.load(cache, fraction=run.identity.fraction)
-    on_val = metrics.evaluate(average(run, trials, weights, images, images.val.images), images.val.labels)
+    on_val = value(run.identity.objective, average(run, trials, weights, images, images.val.images), images.val.labels)
     tests = durable.read_lines(run.folder / "tests.jsonl")
     known = [line for line in tests if line["weights"] == key and line["state"] == "done"]
     if known:
@@ -100,6 +104,18 @@ def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cach
     on_test = metrics.evaluate(average(run, trials, weights, images, split.images), split.labels)
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": on_test})
     return on_val, on_test
+
+
+def value(objective: Objective, probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """What probabilities (N, classes) of the validation images come to, as the epochs of a trial are valued."""
+    import torch
+    import torch.nn.functional as F
+
+    from trainables.training.class_metrics import measure
+
+    if objective == LOSS:
+        return F.nll_loss(torch.from_numpy(probabilities).log(), torch.from_numpy(labels)).item()
+    return measure(objective.column, labels, probabilities.argmax(1), probabilities.shape[1])
 
 
 def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Dataset", pixels: np.ndarray) -> np.ndarray:
@@ -128,7 +144,7 @@ def single(run: Run, trial: Trial) -> Row:
     return {
         "id": trial.id,
         "members": [trial.id],
-        ACCURACY.column: trial.best[ACCURACY.column],
+        trial.objective.column: trial.value,
         "test_accuracy": metrics["accuracy"] if metrics else None,
     }
 

@@ -10,7 +10,7 @@ from analysis.ranking.standing import Standing, confirmations, stand
 from analysis.ranking.test_scores import evaluation
 from analysis.render import commands
 from analysis.render.blocks import Block, Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
-from analysis.render.markdown import NOTHING, count, interval, percent, plural, rendered, sentence, setting
+from analysis.render.markdown import NOTHING, interval, percent, rendered, sentence, setting
 from analysis.results import majority
 from search.run.ledger import Run, Trial
 from trainables import written
@@ -18,6 +18,7 @@ from trainables.data import census
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 from trainables.parts import named
+from trainables.written import count, plural
 
 SNIPPET = """import json, sys, torch
 from safetensors.torch import load_file

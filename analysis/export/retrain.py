@@ -46,7 +46,9 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
         {"fingerprint": data.fingerprint, **{key: getattr(facts, key) for key in ("fraction", "precision", "threads")}},
     )
     print("training on validation images too: what follows says nothing about their accuracy", file=sys.stderr)
-    training = Training(trial.config, data, seed=trial.seed, device=device, precision=facts.precision)
+    training = Training(
+        trial.config, data, seed=trial.seed, device=device, precision=facts.precision, objective=trial.objective
+    )
     single.follow(scratch, training, False, until=epoch)
     state = trials.load_state(scratch, training.id, at_most=epoch)
     if state is None or state["epoch"] != epoch:
@@ -63,8 +65,7 @@ def claim(scratch: Path, trial: Trial, facts: Record) -> None:
     """
     from trainables.trial import single
 
-    config = {key: value for key, value in trial.config.items() if key != "epochs"}
-    whole = {"config": config, "seed": trial.seed, "images": "training and validation", **facts}
+    whole = {"config": trial.configuration, "seed": trial.seed, "images": "training and validation", **facts}
     try:
         single.claim(scratch, whole, trial.config)
     except RunError:

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import valued
-from analysis.render.markdown import count
 from search.run.ledger import Trial
 from trainables import written
 from trainables.models import cost
 from trainables.trial import timing
+from trainables.written import count
 
 NAMES = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"

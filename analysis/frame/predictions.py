@@ -27,7 +27,7 @@ def read(folder: Path) -> Predictions:
         ValueError: they are not there, or cannot be read.
     """
     try:
-        with np.load(folder / "val.npz") as arrays:
+        with (folder / "val.npz").open("rb") as file, np.load(file) as arrays:  # or a damaged one would stay open
             labels = arrays["labels"] if "labels" in arrays.files else None
             return Predictions(arrays["correct"], arrays["predicted"], int(arrays["epoch"]), labels)
     except Exception as error:  # a damaged archive raises a dozen kinds, down to "encrypted, password required"

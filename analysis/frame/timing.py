@@ -3,10 +3,11 @@
 import statistics
 from dataclasses import dataclass
 
-from analysis.render.markdown import NOTHING, count
+from analysis.render.markdown import NOTHING
 from search.run.ledger import Run, Trial
 from trainables.errors import ExpectedError
 from trainables.files.durable import Record, read_lines
+from trainables.written import count
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def add(client: MlflowClient, there: Any, trial: Trial, start: int) -> None:
 
 def params(trial: Trial) -> list[Param]:
     """The configuration and the seed, but not the number of epochs, which may grow: MLflow's parameters never change."""
-    facts = {key: value for key, value in trial.config.items() if key != "epochs"} | {"seed": trial.seed}
+    facts = trial.configuration | {"seed": trial.seed}
     return [Param(key, str(value)) for key, value in facts.items()]
 
 

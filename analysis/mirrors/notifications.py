@@ -8,11 +8,11 @@ import urllib.request
 from search.run import order
 from search.run.confirmation import deciding, is_complete, winner
 from search.run.ledger import Run, Trial
-from search.settings import plural
 from search.status import LOST
 from trainables import written
 from trainables.config import key_of
 from trainables.files.durable import Record
+from trainables.written import plural
 
 TIMEOUT = 10.0  # seconds for one message
 

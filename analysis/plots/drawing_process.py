@@ -5,7 +5,6 @@ a second core.
 """
 
 import contextlib
-import importlib
 import json
 import os
 import subprocess
@@ -16,19 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from analysis.plots import fonts
+from analysis.plots import fonts, style
+from analysis.plots.kinds import KINDS
 from trainables.cli import child
 from trainables.cli.progress import one_line, say
 from trainables.errors import ExpectedError
 from trainables.files import durable
 
 MANY = 1000  # trials for which a process of its own pays
-CURVES = "learning_curves"
 LONGEST = 300  # characters of a reason that are shown
 
 
 class Plot(NamedTuple):
-    """What is drawn where; the values are those of analysis/plots/curves.py or analysis/plots/plotted.py, as JSON has them."""
+    """What is drawn where: one of analysis/plots/kinds.py, and its values as JSON has them."""
 
     path: Path
     name: str
@@ -65,7 +64,7 @@ def write_plot(plot: Plot) -> None:
         StorageError: the disk refused.
         Exception: whatever matplotlib raises.
     """
-    stamp = stamp_of(plot.values)
+    stamp = stamp_of(plot)
     if is_drawn(plot.path, stamp):
         return
     content = draw(plot.name, plot.values)
@@ -77,13 +76,7 @@ def draw(name: str, values: Any) -> bytes:
     """The plot as SVG. What matplotlib warns of is no news to whoever searches: what matters is a note of ours."""
     with own_backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if name == CURVES:
-            from analysis.plots import svg
-
-            return svg.learning_curves(values)
-        from analysis.plots import drawings
-
-        return drawings.draw(name, values)
+        return style.drawn(name, KINDS[name].draw, values)
 
 
 @contextlib.contextmanager
@@ -97,10 +90,11 @@ def own_backend() -> Iterator[None]:
             os.environ["MPLBACKEND"] = asked
 
 
-def stamp_of(values: object) -> bytes:
+def stamp_of(plot: Plot) -> bytes:
     """Ends a plot: what it was drawn from, with which fonts beside the usual one, and by which sources."""
-    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("svg.py", "drawings.py"))
-    return f"<!-- drawn from {durable.sha256(sources + json.dumps([values, fonts.found_for(values)[0]]).encode())} -->\n".encode()
+    sources = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in ("style", plot.name))
+    own = json.dumps([plot.values, fonts.found_for(plot.values)[0]]).encode()
+    return f"<!-- drawn from {durable.sha256(sources + own)} -->\n".encode()
 
 
 def is_drawn(path: Path, stamp: bytes) -> bool:
@@ -172,7 +166,7 @@ def received(line: str) -> Plot:
 def load() -> None:
     """Import what draws."""
     with own_backend():
-        importlib.import_module("analysis.plots.drawings")
+        style.load()
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ class Winner:
     @property
     def config(self) -> Record:
         """What it is, however long it was trained."""
-        return {key: value for key, value in self.trial.config.items() if key != "epochs"}
+        return self.trial.configuration
 
     @property
     def key(self) -> str:

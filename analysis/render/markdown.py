@@ -191,11 +191,6 @@ def interval(low: float, high: float) -> str:
     return f"{percent(low)} to {percent(high)}"
 
 
-def count(number: int) -> str:
-    """1,197 and 11.17M."""
-    return f"{number / 1e6:.2f}M" if number >= 1_000_000 else f"{number:,}"
-
-
 def rate(value: float) -> str:
     """3.2e-2; three digits where they are exact (1.25e-3), so that neighbours of a grid do not look alike."""
     if value == 0:
@@ -222,7 +217,3 @@ def short(value: float) -> str:
 def settings(config: dict[str, Any]) -> str:
     """Several hyperparameters as text: lr 3.2e-2, depth 3."""
     return ", ".join(f"{key} {setting(key, value)}" for key, value in config.items())
-
-
-def plural(number: int, noun: str) -> str:
-    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"

@@ -18,15 +18,15 @@ from analysis.frame.dataframe import Row
 from analysis.frame.network_cost import MARK, operation_count
 from analysis.frame.ranges import searched
 from analysis.frame.timing import Clock
-from analysis.plots.curves import axis_of
-from analysis.plots.plotted import pictures
+from analysis.plots.kinds import pictures
+from analysis.plots.values import axis_of
 from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Heading, items
 from analysis.render.html import rendered
-from analysis.render.markdown import NOTHING, count, one_line, plural, setting
+from analysis.render.markdown import NOTHING, one_line, setting
 from analysis.report import pictures_of
 from analysis.results import page as results
-from analysis.results.across_runs import all_records
+from analysis.results.rows import all_records
 from analysis.results.sections.explanation import over_images
 from analysis.results.sections.leaderboard import has_value, place, worded
 from search.run.ledger import Run
@@ -34,6 +34,7 @@ from trainables import written
 from trainables.errors import DeniedError
 from trainables.files import durable
 from trainables.objective import Objective
+from trainables.written import count, plural
 
 FILE = "report.html"
 ABSENT_COLUMNS = ("p", "place")  # of a leaderboard, in results.md alone

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from trainables.errors import DeniedError, RunError, StorageError
 from trainables.files import durable
+from trainables.files.atomic import no_file
 
 MARKER = "<!-- written by run_search.py:"  # the first line of every results.md that is ours to replace
 NOTES = "Notes"  # heads the user's own words, which end the file
@@ -40,7 +41,7 @@ def refuse_foreign(run_folder: Path, target: Path) -> None:
     Raises:
         StorageError: it is something else.
     """
-    kind = durable.no_file(target)
+    kind = no_file(target)
     if kind is None and (target.is_symlink() or not target.exists() or is_ours(target)):
         return
     kind = kind or "something that run_search.py did not write"

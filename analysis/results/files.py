@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.plots import curves, fonts
-from analysis.plots.drawing_process import CURVES, Ask, Plot, ask_nobody, write_all
-from analysis.plots.plotted import each_picture
+from analysis.plots import fonts
+from analysis.plots.drawing_process import Ask, Plot, ask_nobody, write_all
+from analysis.plots.kinds import each_picture
 from analysis.ranking.standing import Standing, stand
 from analysis.results import page
-from analysis.results.across_runs import all_records
-from analysis.results.rows import as_csv, as_json
+from analysis.results.rows import all_records, as_csv, as_json
 from search.run import ledger
 from search.run.ledger import Run
 from trainables.files import durable
@@ -50,11 +49,8 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
 
 def plots_of(run: Run, where: Standing) -> Iterator[Plot]:
     """What is to be drawn, one after the other."""
-    folder = run.folder / "plots"
     for name, picture in each_picture(run, where):
-        yield Plot(folder / f"{name}.svg", name, picture)
-    if where.trials["epochs"].any():
-        yield Plot(folder / f"{CURVES}.svg", CURVES, curves.learning_curves(run, where.trials, where.keys))
+        yield Plot(run.folder / "plots" / f"{name}.svg", name, picture)
 
 
 def is_stale(run: Run) -> bool:

@@ -10,7 +10,7 @@ from trainables.errors import ExpectedError
 NEEDED = (
     "torch",
     "analysis.results.files",
-    "analysis.results.across_runs",
+    "analysis.results.printed",
     "trainables.training.loop",
     "sklearn.metrics",
 )  # by the last writing too

@@ -8,12 +8,13 @@ import pandas as pd
 from analysis.frame import predictions, valued
 from analysis.ranking import best_interval, statistics
 from analysis.ranking.standing import Standing
-from analysis.render.markdown import cut, percent, plural
+from analysis.render.markdown import cut, percent
 from analysis.results.sections.leaderboard import chance
 from search.run.ledger import Run
 from trainables import written
 from trainables.data import census
 from trainables.training.class_metrics import MEASURES
+from trainables.written import plural
 
 
 class Majority(NamedTuple):

@@ -5,11 +5,11 @@ from collections import Counter
 
 from analysis.frame.ranges import text
 from analysis.render import commands
-from analysis.render.markdown import plural
 from analysis.results.sections.leaderboard import worded
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from search.status import STATUSES
+from trainables.written import plural
 
 FAR, NEAR = 1000, 10  # the rates to search after all diverged: from a thousandth to a tenth of the lowest
 

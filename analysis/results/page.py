@@ -7,10 +7,10 @@ import pandas as pd
 
 from analysis.diagnostics.importance import mattered
 from analysis.frame import dataframe, network_cost
-from analysis.plots.plotted import ELSEWHERE, TITLES, pictures, title_of
+from analysis.plots.kinds import BESIDE_BOARD, pictures, title_of
 from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
-from analysis.render.markdown import count, one_line, rendered
+from analysis.render.markdown import one_line, rendered
 from analysis.results.copying import MARKER, NOTES
 from analysis.results.sections import answer, checks, confirmation, effects
 from analysis.results.sections.early_stopping import early_stopping
@@ -21,7 +21,7 @@ from analysis.results.sections.leaderboard import TOP, best_rows, leaderboard, t
 from analysis.results.sections.provenance import provenance
 from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run
-from trainables import written
+from trainables.written import count
 
 
 class Page(NamedTuple):
@@ -86,7 +86,7 @@ def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str
         *leaderboard(rows, where.keys, costs=network_cost.cells(where.board, rows), order=order),
         *items(meaning(run, where).values()),
         files(run, where, more),
-        *((curves(run),) if where.trials["epochs"].any() else ()),
+        *shown(run, "learning_curves", plots),
         *beside_board(run, plots),
     )
 
@@ -106,19 +106,13 @@ def files(run: Run, where: Standing, more: str = "") -> Paragraph:
     return Paragraph((f"{more}{every} with all metrics: ", links[0], ", ", links[1], "."))
 
 
-def curves(run: Run) -> Plot:
-    """The learning curves."""
-    return Plot("learning_curves", f"{written.title(run.identity.objective).capitalize()} by epoch")
-
-
 def beside_board(run: Run, plots: Collection[str]) -> Blocks:
     """The plots that stand below the leaderboard."""
-    own = [name for name in plots if name in TITLES and name not in ELSEWHERE]
-    return tuple(Plot(name, title_of(name, run.identity.objective)) for name in own)
+    return tuple(plot for name in BESIDE_BOARD for plot in shown(run, name, plots))
 
 
 def shown(run: Run, name: str, plots: Collection[str]) -> Blocks:
-    """A plot of TITLES, if it is there."""
+    """A plot, if it is there."""
     return (Plot(name, title_of(name, run.identity.objective)),) if name in plots else ()
 
 

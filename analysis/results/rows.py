@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.frame.dataframe import COSTS, Row, keys_of, metric_columns, rows_of
+from analysis.ranking.standing import Standing
 
 
 def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
@@ -24,6 +25,11 @@ def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
         names |= {"seeds_asked": "seeds"} | {key: key for key in ("confirmed", "confirmed_low", "confirmed_high")}
     plain = ranked.reindex(columns=list(names)).rename(columns=names).astype(object)
     return rows_of(plain.where(plain.notna(), None))
+
+
+def all_records(where: Standing) -> list[Row]:
+    """Every trial once: those of the search, best first, then those that confirm, which have no rank."""
+    return records(where.trials, where.keys) + records(where.fresh, where.keys)
 
 
 def as_json(rows: list[Row]) -> str:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+from search.records import Totals
 from search.run import ledger, order
 from search.run.ledger import Run, Trial
+from search.run.order import T
+from search.status import ENDED
 from trainables.config import key_of, trial_id
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -54,7 +57,7 @@ def chosen(run: Run) -> list[Record]:
     """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
     best = leaders(run.search_trials)[: run.totals.confirm]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
-    configs = {key_of(trial.config): planned_config(trial) for trial in (*run.fresh_trials, *best, *baseline)}
+    configs = {key_of(trial.config): trial.configuration for trial in (*run.fresh_trials, *best, *baseline)}
     return list(configs.values())
 
 
@@ -63,19 +66,14 @@ def deciding(run: Run) -> list[Trial]:
 
     They are those on fresh seeds, once all of these have ended and a configuration has finished on each, else the search's own.
     """
-    fresh = run.fresh_trials
-    seeds = max(1, run.totals.confirm_seeds)
-    best = best_of(fresh, seeds) if all(trial.ended for trial in fresh) else []
-    return best or best_of(run.search_trials, run.totals.seeds)
+    return confirmed(run.fresh_trials, run.totals) or order.finished(run.search_trials, run.totals.seeds)
 
 
-def best_of(trials: Sequence[Trial], seeds: int) -> list[Trial]:
-    """Those of the best configuration, if it has finished; on one seed, where a configuration is one trial, the best trial."""
-    if seeds == 1:
-        best = min(trials, key=order.of_trial, default=None)
-        return [best] if best and best.status == "finished" else []
-    groups = order.configurations(trials, seeds)
-    return groups[0] if groups and order.of_configuration(groups[0], seeds)[0] == order.STAGES["finished"] else []
+def confirmed(fresh: Sequence[T], totals: Totals) -> list[T]:
+    """Of the trials on fresh seeds those of the best configuration; none before all of them have ended."""
+    if not all(trial.status in ENDED for trial in fresh):
+        return []
+    return order.finished(fresh, max(1, totals.confirm_seeds))
 
 
 def winner(run: Run) -> Trial | None:
@@ -97,10 +95,6 @@ def leaders(trials: Iterable[Trial]) -> list[Trial]:
     """
     finished = ([trial for trial in group if trial.status == "finished"] for group in order.configurations(trials))
     return [trials[0] for trials in finished if trials]
-
-
-def planned_config(trial: Trial) -> Record:
-    return {key: value for key, value in trial.config.items() if key != "epochs"}
 
 
 def is_complete(run: Run) -> bool:

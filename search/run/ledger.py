@@ -67,6 +67,11 @@ class Trial:
         return self.outcome == {"outcome": "finished"} and len(self.epochs) < self.config["epochs"]
 
     @property
+    def configuration(self) -> dict[str, Any]:
+        """What it is, however long it is trained."""
+        return {key: value for key, value in self.config.items() if key != "epochs"}
+
+    @property
     def confirms(self) -> bool:
         """Whether it trains a chosen configuration again: it has no part in choosing."""
         return self.source == CONFIRMATION

@@ -11,6 +11,7 @@ from pathlib import Path
 from trainables.cli.progress import say
 from trainables.errors import LockedError, StorageError
 from trainables.files import durable
+from trainables.files.lock import lock
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -29,7 +30,7 @@ def hold(run: Path) -> Iterator[None]:
         raise told(run, error) from error
     with opened as file:
         try:
-            is_ours = durable.lock(file.fileno())
+            is_ours = lock(file.fileno())
         except OSError as error:
             raise told(run, error) from error
         if is_ours is False:

@@ -12,7 +12,7 @@ from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.run import confirmation, cuts, identity, order, plan
 from search.run.ledger import Run, Trial, read, read_identity, read_totals
 from search.run.rule_choice import percent, too_small
-from search.settings import Settings, plural
+from search.settings import Settings
 from search.status import LOST
 from search.stopping.base import version_of
 from search.stopping.ladder import least_share
@@ -25,6 +25,7 @@ from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.own.code import changes
+from trainables.written import plural
 
 
 def refuse_link(folder: Path) -> None:

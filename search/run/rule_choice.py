@@ -12,11 +12,12 @@ from search.algorithms.table import adaptive
 from search.flags import Flags
 from search.records import Totals
 from search.run import identity, ledger, plan
-from search.settings import Settings, plural
+from search.settings import Settings
 from search.stopping import rules
 from search.stopping.ladder import least_share
 from trainables.errors import UsageError
 from trainables.files.durable import Record
+from trainables.written import plural
 
 LADDER = "ladder"
 

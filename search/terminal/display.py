@@ -4,20 +4,22 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.settings import plural
+from search.run import order
 from search.stopping.rules import waits
 from search.terminal.progress import Progress, TrialProgress
 from search.turns import Notify
 from trainables import written
 from trainables.cli import streams
 from trainables.files.durable import Record
+from trainables.objective import Objective
+from trainables.written import plural
 
 ROWS = 12  # trials in the live table
 EVERY = 10.0  # seconds between summary lines off a terminal
@@ -63,7 +65,7 @@ def ending(progress: Progress, trial: TrialProgress) -> str:
     status = "interrupted" if is_waiting else trial.word
     return (
         f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
-        f"{plural(progress.epochs_each, 'epoch')}  {trial.objective.column} {value(trial)}"
+        f"{plural(progress.epochs_each, 'epoch')}  {trial.objective.column} {value(trial.objective, trial.value)}"
     )
 
 
@@ -74,10 +76,19 @@ def summary(progress: Progress, idle: str = "starting") -> str:
         idle: what it does while no epoch has been seen.
     """
     done = sum(trial.epochs for trial in progress.trials.values())
-    leader = progress.leader()
-    best = f"best {value(leader)} ({parameters(leader)})" if leader else "no epoch yet"
     count = f"{progress.ended()}/{plural(progress.total(), 'trial')}"
-    return "  ".join([count, plural(done, "epoch"), best, *pace(progress, idle)])
+    return "  ".join([count, plural(done, "epoch"), best(progress.leaders()), *pace(progress, idle)])
+
+
+def best(leaders: Sequence[TrialProgress]) -> str:
+    """The best configuration so far with its value, and what that is a mean of: best 86.21 %, mean of 3 seeds (lr=0.01)."""
+    if not leaders:
+        return "no epoch yet"
+    first, seeds = leaders[0], len(leaders)
+    noun = "fresh seed" if first.confirms else "seed"
+    over = f", mean of {plural(seeds, noun)}" if seeds > 1 or first.confirms else ""
+    mean = order.mean(trial.value for trial in leaders)
+    return f"best {value(first.objective, mean)}{over} ({parameters(first)})"
 
 
 def render(progress: Progress, idle: str = "starting") -> Group:
@@ -85,11 +96,11 @@ def render(progress: Progress, idle: str = "starting") -> Group:
     table = Table(box=None, pad_edge=False)
     for name in ("trial", *progress.run.identity.space_params, "epochs", "best val", "status"):
         table.add_column(name, justify="right" if name in ("epochs", "best val") else "left", no_wrap=True)
-    order = sorted(progress.trials.values(), key=lambda trial: (trial.word != "running", trial.key))
-    for trial in order[:ROWS]:
+    trials = sorted(progress.trials.values(), key=lambda trial: (trial.word != "running", order.of_trial(trial)))
+    for trial in trials[:ROWS]:
         values = map(short, trial.searched.values())
         epochs = f"{trial.epochs}/{progress.epochs_each}"
-        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, value(trial), trial.word)
+        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, value(trial.objective, trial.value), trial.word)
     return Group(table, Text(summary(progress, idle)))
 
 
@@ -101,9 +112,9 @@ def short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def value(trial: TrialProgress) -> str:
-    """What it came to so far."""
-    return "–" if trial.best is None else written.value(trial.objective, trial.best)
+def value(objective: Objective, value: float | None) -> str:
+    """What trials came to so far."""
+    return "–" if value is None else written.value(objective, value)
 
 
 def pace(progress: Progress, idle: str) -> list[str]:

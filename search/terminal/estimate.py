@@ -18,7 +18,7 @@ from search.run import identity, ledger, plan
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
 from search.run.rule_choice import percent
-from search.settings import Settings, plural
+from search.settings import Settings
 from search.stopping.ideal import ideal_course, ideal_epochs
 from search.stopping.ladder import least_share
 from search.stopping.rules import cuts, label, of, places
@@ -29,6 +29,7 @@ from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.trial import timing
+from trainables.written import plural
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic

@@ -2,10 +2,10 @@
 
 import time
 from dataclasses import dataclass
-from operator import attrgetter
+from typing import Any
 
-from search.run import ledger, order
-from search.status import ENDED, OPEN, Status
+from search.run import confirmation, ledger, order
+from search.status import ENDED, LOST, OPEN, Status
 from trainables.files.durable import Record
 from trainables.objective import Objective
 
@@ -16,10 +16,11 @@ class TrialProgress:
 
     index: int
     id: str
+    config: dict[str, Any]
     searched: Record  # the searched parameters; empty text for one that does not apply
     objective: Objective
     epochs: int = 0
-    best: float | None = None  # the value of its best epoch
+    value: float | None = None  # that of its best epoch
     status: Status = "planned"
     confirms: bool = False  # it has no part in choosing
     is_heard: bool = False  # a row came of it since the display began
@@ -28,11 +29,6 @@ class TrialProgress:
     def word(self) -> str:
         """Its status as it is shown: one that has begun runs when its first row comes."""
         return "waiting" if self.status == "running" and not self.is_heard else self.status
-
-    @property
-    def key(self) -> order.Key:
-        """What it is sorted by, best first."""
-        return order.key(self.status, self.best, self.index, self.objective)
 
 
 class Progress:
@@ -50,7 +46,7 @@ class Progress:
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
         searched = {key: trial.config.get(key, "") for key in self.run.identity.space_params}
         facts = trial.objective, len(trial.epochs), trial.value, trial.status, trial.confirms
-        return TrialProgress(trial.index, trial.id, searched, *facts)
+        return TrialProgress(trial.index, trial.id, trial.config, searched, *facts)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""
@@ -65,8 +61,8 @@ class Progress:
             self.first_row_at = self.first_row_at or time.monotonic()
             trial.epochs, trial.status, trial.is_heard = row["epoch"], "running", True
             value = row[trial.objective.column]
-            if trial.best is None or trial.objective.is_better(value, trial.best):
-                trial.best = value
+            if trial.value is None or trial.objective.is_better(value, trial.value):
+                trial.value = value
         return trial
 
     def _take_in_cuts(self) -> None:
@@ -89,10 +85,13 @@ class Progress:
         has_finished = any(trial.status == "finished" for trial in self.trials.values())
         return self.ended() >= self.asked() and not (has_finished and self._to_confirm())
 
-    def leader(self) -> TrialProgress | None:
-        """The best trial of the search so far, as its leaderboard would have it."""
-        scored = [trial for trial in self.trials.values() if trial.best is not None and not trial.confirms]
-        return min(scored, key=attrgetter("key"), default=None)
+    def leaders(self) -> list[TrialProgress]:
+        """The trials of the best configuration so far: of the confirmation once it is decided, else as the leaderboard has it."""
+        trials = self.trials.values()
+        decided = confirmation.confirmed([trial for trial in trials if trial.confirms], self.run.totals)
+        begun = [trial for trial in trials if not trial.confirms and (trial.value is not None or trial.status in LOST)]
+        best = decided or order.leading(begun, self.run.totals.seeds)
+        return [trial for trial in best if trial.value is not None]
 
     def images_per_second(self) -> float:
         """Training images per second of wall time since this search was started or continued."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.cli import show
 from analysis.frame import images
 from analysis.mirrors import refreshing
 from analysis.report import html_page
 from analysis.results import files
+from analysis.views import show
 from search import notebook
 from search.run import ledger, local
 from search.run.ledger import Run, Trial

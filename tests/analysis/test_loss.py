@@ -10,21 +10,21 @@ import re
 import numpy as np
 import pytest
 
-from analysis.cli import compare, selection, show
-from analysis.cli.selection import Selection
 from analysis.export import model_card
 from analysis.frame import valued
 from analysis.frame.dataframe import load
 from analysis.mirrors import notifications
-from analysis.plots import curves, plotted, svg
+from analysis.plots import drawing_process, kinds, learning_curves, progress
 from analysis.ranking import row_order, standing
 from analysis.ranking.best import chance, winner
 from analysis.ranking.standing import stand
 from analysis.render.markdown import percent
 from analysis.report import html_page
-from analysis.results import across_runs
 from analysis.results import page as results
+from analysis.results import printed
 from analysis.verify.run_folder import verify
+from analysis.views import compare, selection, show
+from analysis.views.selection import Selection
 from search.run import ledger
 from trainables.errors import RunError
 from trainables.objective import ACCURACY, LOSS
@@ -114,7 +114,7 @@ def test_results_have_the_words_and_the_numbers_of_a_loss(losing):
 
 def test_the_files_name_the_loss(losing):
     where = stand(losing)
-    rows = json.loads(across_runs.show_one(losing, "json", where))
+    rows = json.loads(printed.show_one(losing, "json", where))
     assert [row["val_loss"] for row in rows] == [0.3, 0.45, 0.6, 0.95]
     assert {"val_loss_low", "val_loss_high", "val_accuracy"} <= rows[0].keys()
     assert "val_accuracy_low" not in rows[0]
@@ -165,22 +165,22 @@ def test_the_page_has_the_same_words(losing):
 
 def test_plots_have_the_loss_on_their_axis_and_a_dot_where_it_is_least(losing):
     where = stand(losing)
-    found = curves.learning_curves(losing, where.trials, where.keys)
+    found = learning_curves.picture(losing, where)
     assert found["top"][0]["points"] == [(1, 0.7), (2, 0.3), (3, 0.35)]
     assert found["top"][0]["label"].startswith(f"1 · {losing.trials[0].id} · 0.3000 · lr")
-    low, high = svg.limits(found)
+    low, high = learning_curves.limits(found)
     assert low < 0.3
     assert 0.95 < high < 1.1
-    assert svg.learning_curves(found).startswith(b"<?xml")
-    own = plotted.pictures(losing, where)
+    assert drawing_process.draw("learning_curves", found).startswith(b"<?xml")
+    own = kinds.pictures(losing, where)
     assert own["parameters"]["axis"]["name"] == "validation loss"
-    assert plotted.title_of("parameters", LOSS) == "Validation loss against each searched parameter"
+    assert kinds.title_of("parameters", LOSS) == "Validation loss against each searched parameter"
 
 
 def test_progress_goes_down(trial, run):
     values = (0.9, 0.5, 0.7, 0.2)
     trials = [as_loss(trial(index, (value,), lr=1e-3 / (1 + index)), (value,)) for index, value in enumerate(values)]
-    picture = plotted.progress(run(trials, objective=LOSS.record()))
+    picture = progress.picture(run(trials, objective=LOSS.record()), None)
     assert picture["points"] == [(1, 0.9), (2, 0.5), (4, 0.2), (4, 0.2)]
 
 
@@ -212,7 +212,7 @@ def test_the_leaderboard_lists_the_loss(losing):
     text = selection.listed([losing], "md", Selection(sort="val_loss", top=2))
     assert "val_loss" in text
     assert "val_accuracy" not in text
-    assert "val loss" in across_runs.show([losing], "md")
+    assert "val loss" in printed.show([losing], "md")
 
 
 def test_runs_by_loss_are_compared_by_loss(losing, tmp_path):
@@ -233,7 +233,7 @@ def test_runs_of_unlike_objectives_are_ranked_apart_and_not_compared(losing, rat
     other = dataclasses.replace(run(rates()), folder=tmp_path / "other")
     with pytest.raises(RunError, match="ranked by unlike values"):
         compare.show([losing, other], "md", Selection())
-    text = across_runs.show([losing, other], "md")
+    text = printed.show([losing, other], "md")
     assert "ranked apart" in text
     assert "val loss" in text
     assert "val %" in text
@@ -257,7 +257,7 @@ def test_the_ledger_is_read_and_verified_by_its_loss(losing, save, tmp_path):
     folder = save(tmp_path / "runs" / "t", losing)
     own = ledger.read(folder)
     assert [each.value for each in own.trials[:3]] == [0.3, 0.45, 0.6]
-    (folder / "results.json").write_text(across_runs.show_one(own, "json", stand(own)))
+    (folder / "results.json").write_text(printed.show_one(own, "json", stand(own)))
     assert not any("val_loss" in problem or "rank" in problem for problem in verify(folder))
     text = (folder / "results.json").read_text().replace('"val_loss": 0.3,', '"val_loss": 0.35,')
     (folder / "results.json").write_text(text)

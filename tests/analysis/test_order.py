@@ -73,8 +73,7 @@ def test_everybody_has_the_same_best_trial(run, trial, drawn, dice):
     assert places(warm_start.best(found)) == valued[valued["status"] != "diverged"]["index"].tolist()
     best = confirmation.winner(found)
     assert (best.index if best else None) == next(iter(finished), None)
-    leader = Progress(found).leader()
-    assert (leader.index if leader else None) == next(iter(valued["index"]), None)
+    assert places(Progress(found).leaders()) == valued["index"].tolist()[:1]
 
 
 @settings(max_examples=12)
@@ -101,6 +100,9 @@ def test_everybody_has_the_same_best_configuration(run, trial, drawn, seeds, con
         found, trials=found.trials + fresh, totals=dataclasses.replace(found.totals, confirm=2, confirm_seeds=1)
     )
     assert winner_of(both) == by_tables(stand(both))
+    for whole_run in (found, both):
+        if decided := confirmation.deciding(whole_run):
+            assert places(Progress(whole_run).leaders()) == places(decided)
     confirmed = stand(both).confirmed
     known = confirmed[confirmed["status"] == "finished"]["index"].tolist()
     assert [firsts[one.id] for one in warm_start.best(both)][: len(known)] == known
@@ -170,7 +172,7 @@ def test_the_display_shows_the_best_of_the_leaderboard(run, trial):
     """It showed the highest value, also of a trial that had diverged or was stopped."""
     found = run([trial(0, (0.9,), "diverged", epochs=2), trial(1, (0.8,), "stopped", epochs=2), trial(2, (0.7, 0.6))])
     assert row_order.rank(frames.load([found]))["index"].tolist() == [2, 1, 0]
-    assert Progress(found).leader().index == 2
+    assert places(Progress(found).leaders()) == [2]
 
 
 def test_with_several_seeds_the_best_of_the_news_is_the_winner(run, trial):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from analysis.ranking.standing import stand
-from analysis.results import across_runs, page
+from analysis.results import page, rows
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -67,7 +67,7 @@ def test_a_run_renders_the_same_in_any_order_of_lines(
 @given(drawn=trials, seeds=st.sampled_from([1, 2, 3]))
 def test_every_trial_is_a_record_once_and_no_number_is_nan(trial: Make, run: MakeRun, drawn: Any, seeds: int) -> None:
     found = build(trial, run, drawn, seeds)
-    records = across_runs.all_records(stand(found))
+    records = rows.all_records(stand(found))
     assert sorted(record["index"] for record in records) == list(range(len(drawn)))
     assert all(math.isfinite(number) for number in numbers(records))
     json.dumps(records, allow_nan=False)

@@ -15,7 +15,7 @@ from benchmarks import leaderboard  # noqa: E402
 from benchmarks.steps import prepared, rounds  # noqa: E402
 from search.run import ledger  # noqa: E402
 from trainables.data.loading import Dataset, Split  # noqa: E402
-from trainables.files import durable  # noqa: E402
+from trainables.files import durable, json_lines  # noqa: E402
 from trainables.training import augmentations  # noqa: E402
 from trainables.training.definition import Training  # noqa: E402
 from trainables.training.loop import as_tensor  # noqa: E402
@@ -100,6 +100,6 @@ def test_the_end_of_a_trial_parses_the_last_decision_about_it_alone(tmp_path, mo
     ]
     durable.append(tmp_path / "run" / "decisions.jsonl", *lines)
     run, parsed, real = ledger.read(tmp_path / "run"), [], durable.parse
-    monkeypatch.setattr(durable, "parse", lambda line, where: parsed.append(where) or real(line, where))
+    monkeypatch.setattr(json_lines, "parse", lambda line, where: parsed.append(where) or real(line, where))
     ledger.reread(run, 7)
     assert [where for where in parsed if "decisions.jsonl" in where] == [f"{tmp_path / 'run' / 'decisions.jsonl'}"]

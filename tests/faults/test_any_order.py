@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from search.run.decisions import Decisions
-from trainables.errors import StorageError
+from trainables.errors import RunError, StorageError
 from trainables.files import durable
 from trainables.objective import ACCURACY
 from trainables.trial import checkpointing
@@ -290,7 +290,7 @@ def counts(path: Path) -> bool:
     """Whether a reader would take this state."""
     try:
         return bool(torch.load(io.BytesIO(durable.read_checked(path)), weights_only=True))
-    except durable.RunError:
+    except RunError:
         return False
 
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from trainables.errors import RunError, StorageError
-from trainables.files import durable
+from trainables.files import atomic, durable
 from trainables.objective import ACCURACY
 
 STORAGE = StorageError.exit_code
@@ -322,7 +322,7 @@ def test_after_a_refused_decision_the_scheduler_takes_no_other(tmp_path, monkeyp
     )
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refuse)
-        patch.setattr(durable, "sync_folder", lambda folder: None)
+        patch.setattr(atomic, "sync_folder", lambda folder: None)
         scheduler.on_trial_result(None, SimpleNamespace(config={"trial": 0}), {"epoch": 1, "val_accuracy": 0.5})
     assert scheduler.fault is not None
     scheduler.on_trial_result(None, SimpleNamespace(config={"trial": 1}), {"epoch": 1, "val_accuracy": 0.5})

@@ -59,7 +59,7 @@ def chain(tmp_path, times, tally):
             scheduler = ("none", "sha")[seed % 2]
             whole = Command(tmp_path / f"{seed}" / "whole", scheduler, seed)
             (tmp_path / "data-cache").mkdir(exist_ok=True)
-            assert whole.start().wait() == 0
+            finish(whole)
             ended = Command(tmp_path / f"{seed}" / "ended", scheduler, seed)
             while len(ends) < wanted and (end := end_once(ended, number, dice)):
                 ends.append(end)

@@ -22,8 +22,7 @@ def cluster():
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     yield process
-    process.stdin.close()
-    process.wait(60)
+    process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")

@@ -308,7 +308,7 @@ def test_f34_no_package_of_ours_opens_a_connection_when_it_is_imported():
     code = (
         "import sys, socket; sys.addaudithook(lambda event, given: sys.exit(event) if event == 'socket.connect' else None)\n"
         "import run_search, analysis.__main__, trainables.__main__, trainables.data, trainables.data.download, search.settings, "
-        "search.run.opening, search.attempts, search.terminal.display, analysis.results.files, analysis.results.across_runs"
+        "search.run.opening, search.attempts, search.terminal.display, analysis.results.files, analysis.results.printed"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

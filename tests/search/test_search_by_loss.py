@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from analysis.cli import compare, selection, show
-from analysis.cli.selection import Selection
 from analysis.ranking.standing import stand
 from analysis.report import html_page
-from analysis.results import across_runs
+from analysis.results import printed
 from analysis.results.files import write_results
 from analysis.verify.run_folder import verify
+from analysis.views import compare, selection, show
+from analysis.views.selection import Selection
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
 from search.run.decisions import of_run
@@ -136,7 +136,7 @@ def test_a_search_with_ray_goes_by_the_loss_from_its_first_decision_to_its_last_
     assert "validation loss**" in text
     seen = done.stdout + done.stderr + text + report_text(run)
     for command_text in (
-        show.show(run, best, "md"), across_runs.show([run], "md"), compare.show([run], "md", Selection()),
+        show.show(run, best, "md"), printed.show([run], "md"), compare.show([run], "md", Selection()),
         selection.listed([run], "md", Selection()),
     ):  # fmt: skip
         assert "loss" in command_text

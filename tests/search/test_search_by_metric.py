@@ -9,8 +9,8 @@ import pytest
 
 from analysis.frame import remeasured, valued
 from analysis.ranking.standing import stand
-from analysis.results import across_runs
 from analysis.results import page as results
+from analysis.results import printed
 from analysis.verify.run_folder import verify
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
@@ -123,7 +123,7 @@ def test_a_search_by_accuracy_is_ranked_by_another_metric_without_training(searc
     board = stand(run).board
     assert told.startswith("accuracy: ranked by ")
     assert len(board) == 2
-    assert f"val {objective.metric.replace('_', ' ').replace('f1', 'F1')}" in across_runs.show([run], "md")
+    assert f"val {objective.metric.replace('_', ' ').replace('f1', 'F1')}" in printed.show([run], "md")
     values = {trial.config["class_weight"]: trial.value for trial in run.trials}
     assert (values["balanced"] > values["none"] == 0.5) or objective == MACRO_F1
 

@@ -17,8 +17,11 @@ def resolve(precision: str, on_gpu: bool) -> str:
 
 def cpu_has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 matrices (Linux says so; elsewhere float32 is the safe answer)."""
-    info = Path("/proc/cpuinfo")
-    flags = next((line for line in info.open() if line.startswith("flags")), "") if info.exists() else ""
+    try:
+        with Path("/proc/cpuinfo").open() as info:
+            flags = next((line for line in info if line.startswith("flags")), "")
+    except OSError:
+        return False
     return bool(CPU_FLAGS & set(flags.split()))
 
 

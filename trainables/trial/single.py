@@ -50,7 +50,7 @@ def train_single(
     quiet: bool,
     objective: Objective = ACCURACY,
 ) -> None:
-    """Train, or continue, one trial and print its metrics.
+    """Train, or continue, one trial and print its metrics, the best epoch by its objective.
 
     Raises:
         RunError: `out` holds something else.
@@ -72,17 +72,11 @@ def train_single(
     torch.set_num_threads(threads)
     memory.keep_freed()
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:
-        facts = {
-            "config": {key: value for key, value in config.items() if key != "epochs"},
-            "dataset": name, "fingerprint": images.fingerprint, "fraction": fraction,
-            "seed": seed, "precision": arithmetic, "threads": threads,
-            **({} if objective.is_accuracy else {"metric": objective.metric}),
-        }  # fmt: skip
-        refuse_other_device(folder, device)
-        claim(folder, facts, config)
         training = Training(config, images, seed=seed, device=device, precision=arithmetic, objective=objective)
+        refuse_other_device(folder, device)
+        claim(folder, facts_of(training, dataset=name, fraction=fraction, threads=threads), config)
         follow(folder, training, quiet)
-        print_validation(folder, images, objective)
+        print_validation(folder, training)
         if test and not images.sizes["test"]:
             print("note: there are no test images, so --test prints no score", file=sys.stderr)
         elif test:
@@ -102,6 +96,15 @@ def choose_device(device: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
+def facts_of(training: Training, *, dataset: str, fraction: float, threads: int) -> Record:
+    """What a trial in a folder is, but for its length."""
+    return {
+        "config": {key: value for key, value in training.config.items() if key != "epochs"},
+        "dataset": dataset, "fingerprint": training.data.fingerprint, "fraction": fraction, "seed": training.seed,
+        "precision": training.precision, "threads": threads, "objective": training.objective.record(),
+    }  # fmt: skip
+
+
 def claim(folder: Path, facts: Record, config: Config) -> None:
     """Write down what the trial is, or make sure that the folder holds this very trial; only its length may grow.
 
@@ -117,14 +120,13 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
-    found: Record = {"metric": ACCURACY.metric} | durable.read_json(folder / FACTS)
+    found = {"objective": ACCURACY.record(), **durable.read_json(folder / FACTS)}  # which older ones left unsaid
     same = {
         "config": found["config"],
         "dataset": found.get("dataset"),
     }  # of images the fingerprint decides, not the path
-    asked: Record = {"metric": ACCURACY.metric} | facts
-    changed = changes({key: NEUTRAL[key] for key in LATER} | found["config"], asked["config"]) + changes(
-        found, asked | same
+    changed = changes({key: NEUTRAL[key] for key in LATER} | found["config"], facts["config"]) + changes(
+        found, facts | same
     )
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
@@ -170,23 +172,22 @@ def follow(folder: Path, training: Training, quiet: bool, until: int | None = No
 
 
 def row_line(row: Record, epochs: int) -> str:
-    return (
-        f"epoch {row['epoch']}/{epochs}  train_loss {row['train_loss']:.4f}  train_accuracy {row['train_accuracy']:.4f}  "
-        f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  lr {row['lr']:.2e}"
-    )
+    """An epoch with every metric of its row, and the learning rate last."""
+    metrics = [f"{key} {value:.4f}" for key, value in row.items() if key not in ("epoch", "lr")]
+    return "  ".join([f"epoch {row['epoch']}/{epochs}", *metrics, f"lr {row['lr']:.2e}"])
 
 
-def print_validation(folder: Path, images: loading.Dataset, objective: Objective = ACCURACY) -> None:
+def print_validation(folder: Path, training: Training) -> None:
     """The outcome and the best epoch on stdout, and where classes are lopsided what the most common one alone makes.
 
     Raises:
         RunError: the trial failed.
     """
-    rows = checkpointing.committed_rows(folder)
+    rows, images = checkpointing.committed_rows(folder), training.data
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
         raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
-    if best := objective.best_epoch(rows):
+    if best := training.objective.best_epoch(rows):
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
         print_majority("val", census.of_classes(images.val.labels, len(images.classes)))
     if outcome["outcome"] == "diverged":

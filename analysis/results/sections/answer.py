@@ -22,7 +22,7 @@ from analysis.render.blocks import (
     join,
     paragraphs,
 )
-from analysis.render.markdown import count, percent, plural, settings, without_folders
+from analysis.render.markdown import percent, settings, without_folders
 from analysis.results import majority, next_step
 from analysis.results.sections.leaderboard import identifier, worded
 from analysis.results.sections.test_metrics import network
@@ -30,6 +30,7 @@ from search.run.confirmation import is_complete
 from search.run.ledger import Run
 from trainables import written
 from trainables.files.durable import Record
+from trainables.written import count, plural
 
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
 NAMED = 5  # tied trials that are named; of more the number is told

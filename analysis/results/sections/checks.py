@@ -15,7 +15,7 @@ from analysis.ranking.standing import Standing
 from analysis.ranking.statistics import LEVEL, mcnemar
 from analysis.render import commands
 from analysis.render.blocks import Blocks, Break, Code, Heading, Items, Words
-from analysis.render.markdown import count, plural, sentence, setting
+from analysis.render.markdown import sentence, setting
 from analysis.results import majority, next_step
 from analysis.results.sections.explanation import FEW_SEEDS, standard_error
 from search.run.ledger import Run, Trial
@@ -23,6 +23,7 @@ from spaces import Scheduler
 from trainables import written
 from trainables.config import knows_its_end
 from trainables.data import census
+from trainables.written import count, plural
 
 TOP = 5  # rows whose spread and places are looked at
 RISE = 1.1  # of the validation loss after its lowest: more is overfitting

@@ -8,7 +8,7 @@ from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.ranking.standing import Standing
 from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
-from analysis.render.markdown import NOTHING, cut, plural
+from analysis.render.markdown import NOTHING, cut
 from analysis.results.sections.explanation import BEST_EPOCH, BEST_OWN_EPOCH, TIED, few_seeds, picked_configuration
 from analysis.results.sections.leaderboard import (
     FEWEST,
@@ -31,6 +31,7 @@ from analysis.results.sections.leaderboard import (
 from search.run.ledger import Run
 from trainables import written
 from trainables.objective import Objective
+from trainables.written import plural
 
 
 def section(run: Run, where: Standing) -> Blocks:

@@ -4,12 +4,13 @@ from itertools import compress
 
 from analysis.diagnostics import rung_agreement
 from analysis.render.blocks import Blocks, Code, Heading, Table, Words, paragraphs
-from analysis.render.markdown import NOTHING, count, plural
+from analysis.render.markdown import NOTHING
 from search.run import order
 from search.run.ledger import Run
 from search.stopping.base import version_of
 from search.stopping.rules import decisive, quota, waits
 from trainables.files.durable import Record
+from trainables.written import count, plural
 
 NAMED = 5  # rungs that are named; of more the number is told
 

@@ -16,12 +16,13 @@ from analysis.frame.ranges import Range, searched, tried
 from analysis.ranking.standing import Standing
 from analysis.ranking.statistics import LEVEL
 from analysis.render.blocks import Blocks, Bold, Heading, Paragraph, Table, Words, join, paragraphs
-from analysis.render.markdown import NOTHING, count, plural, setting
+from analysis.render.markdown import NOTHING, setting
 from search.algorithms.table import adaptive
 from search.run.ledger import Run
 from trainables import written
 from trainables.config import canonical
 from trainables.objective import Objective
+from trainables.written import count, plural
 
 THIRDS = ("lowest third", "middle third", "highest third")
 MOST = 8  # levels of a choice that are shown

@@ -6,11 +6,11 @@ from analysis.frame import valued
 from analysis.ranking import best_interval, comparison
 from analysis.ranking.statistics import expected_best, t_factor
 from analysis.render.blocks import Bold, Code, Words
-from analysis.render.markdown import count, plural
 from analysis.results.sections.leaderboard import best_value, shares_places
 from trainables import written
 from trainables.objective import Objective
 from trainables.training.class_metrics import MEASURES
+from trainables.written import count, plural
 
 Notes = dict[str, Words]  # what the columns of a table mean, and the rest that has to be said, by what it is about
 

@@ -4,9 +4,10 @@ import pandas as pd
 
 from analysis.frame.dataframe import planned, rows_of
 from analysis.render.blocks import Blocks, Code, Foreign, Heading, Link, Paragraph, Table, Words, join, paragraphs
-from analysis.render.markdown import count, plural, without_folders
+from analysis.render.markdown import without_folders
 from analysis.results.sections.leaderboard import identifier
 from search.run.ledger import Run
+from trainables.written import count, plural
 
 EXAMPLES = 3  # ids named for each cause
 

@@ -9,9 +9,10 @@ from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.network_cost import NAMES
 from analysis.render.blocks import Blocks, Bold, Link, Table, Words, paragraphs
-from analysis.render.markdown import NOTHING, count, cut, plain, plural, setting
+from analysis.render.markdown import NOTHING, cut, plain, setting
 from search.status import LOST
 from trainables import written
+from trainables.written import count, plural
 
 Column = tuple[Words, str, Callable[[Row], Words]]  # name, l or r, and the cell of a row
 

@@ -5,9 +5,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.render.blocks import Blocks, Details, Foreign, Heading, Table
-from analysis.render.markdown import count, setting
+from analysis.render.markdown import setting
 from search.run.ledger import Run
 from trainables.files.durable import read_lines
+from trainables.written import count
 
 
 def provenance(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Blocks:

@@ -9,7 +9,7 @@ from analysis.ranking import statistics
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import evaluation, reads
 from analysis.render.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
-from analysis.render.markdown import NOTHING, count, interval, percent, plural
+from analysis.render.markdown import NOTHING, interval, percent
 from analysis.results.sections.leaderboard import identifier
 from search.run.confirmation import SOURCE, is_complete
 from search.run.ledger import Run
@@ -17,6 +17,7 @@ from trainables import written
 from trainables.data import census
 from trainables.objective import MACRO_F1
 from trainables.training.class_metrics import MEASURES
+from trainables.written import count, plural
 
 NO_TEST = (
     "There are no test images, so the winner has no test score. Its value on the validation images flatters it, since it was "

@@ -10,6 +10,7 @@ import pytest
 import run_search
 from analysis.cli import reproduce
 from trainables.cli.execution import execute
+from trainables.objective import LOSS
 
 Again = Callable[..., tuple[int, str, str]]
 
@@ -59,6 +60,20 @@ def test_a_large_difference_is_different_and_the_exit_code_says_so(again: Again,
     assert ": different (" in out
     assert "first difference: epoch 1: val_accuracy" in out
     assert "code was c0de and is now" in out
+
+
+def test_where_trials_are_judged_by_loss_a_difference_is_not_called_noise(again: Again, trained_run: Path) -> None:
+    """The same difference is noise to the accuracies of both networks, which are not what the run goes by."""
+    facts = json.loads((trained_run / "run.json").read_text())
+    (trained_run / "run.json").write_text(json.dumps(facts | {"objective": LOSS.record()}))
+    code, out, _ = again("/0", "--quiet")
+    assert (code, "best val_loss: recorded " in out) == (0, True)
+    edit(ledger_of(trained_run, 0), 1, val_loss=0.5)
+    code, out, _ = again("/0", "--quiet")
+    assert code == 1
+    assert ": different (" in out
+    assert "best val_loss: recorded 0.5000 at epoch 2, again " in out
+    assert "no test tells a difference in val_loss from noise" in out
 
 
 def test_it_is_kept_where_it_is_asked_to_be(again: Again, trained_run: Path, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from analysis.cli import suspects as listing
 from analysis.diagnostics.suspects import find
 from analysis.ranking.standing import stand
 from analysis.report import html_page, pictures_of
+from analysis.views import suspects as listing
 from search.settings import Settings
 from spaces import Space, choice
 from trainables.data import cache, split

@@ -17,6 +17,7 @@ from trainables.data import loading
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.models.networks import build
+from trainables.objective import LOSS
 from trainables.training.loop import predict
 
 
@@ -43,6 +44,26 @@ def test_it_is_the_mean_of_the_softmax_outputs(trained_run: Path, cache: Path) -
     assert sorted(rows[0]["members"]) == sorted(trial.id for trial in run.trials[:2])
     assert [row["id"] for row in rows[1:]] == rows[0]["members"]
     assert np.isfinite(rows[0]["test_accuracy"])
+
+
+def test_it_is_scored_by_the_objective_of_its_run(trained_run: Path, cache: Path) -> None:
+    """The loss of the mean probabilities, which is no mean of the losses; the test split has an accuracy."""
+    facts = durable.read_json(trained_run / "run.json")
+    durable.write_json(trained_run / "run.json", facts | {"objective": LOSS.record()})
+    run, images = ledger.read(trained_run), loading.load(cache)
+    rows = json.loads(ensemble.score(run, 2, cache, "json"))
+    total = torch.zeros(300, 10, dtype=torch.float64)
+    for trial in run.trials[:2]:
+        model = build(trial.config, 10)
+        model.load_state_dict(safetensors.torch.load_file(trial.folder / "best.safetensors"))
+        total += torch.from_numpy(predict(model, images.val.images, images, "cpu", "fp32")).double().softmax(1) / 2
+    chances = total[torch.arange(300), torch.from_numpy(np.array(images.val.labels))]
+    assert rows[0]["val_loss"] == pytest.approx(float(-chances.log().mean()))
+    assert [row["val_loss"] for row in rows[1:]] == sorted(trial.value for trial in run.trials[:2])
+    assert not any("val_accuracy" in row for row in rows)
+    text = ensemble.score(run, 2, cache, "md")
+    assert text.splitlines()[0].split("|")[2:4] == ["   val loss ", "   test accuracy % "]
+    assert f"{rows[0]['val_loss']:.4f}" in text
 
 
 def test_each_member_computes_with_as_many_threads_as_trained_it(

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from analysis.mirrors import notifications
-from analysis.results import across_runs
+from analysis.results import printed
 from search.run.confirmation import winner
 
 
@@ -98,7 +98,7 @@ def test_fresh_seeds_name_the_best_as_they_do_in_results(confirmed):
     assert events(confirmed, confirmed) == events(without_ends(confirmed), confirmed) == []
     (end,) = notifications.news(confirmed, None, True)
     assert end["trial"]["id"] == confirmed.trials[1].id
-    assert "Best: " in (text := across_runs.show([confirmed], "md"))
+    assert "Best: " in (text := printed.show([confirmed], "md"))
     assert confirmed.trials[1].id in text.splitlines()[0]
 
 

@@ -10,7 +10,8 @@ from scipy.stats import t, ttest_rel
 from analysis.ranking.standing import stand
 from analysis.ranking.statistics import t_factor
 from analysis.render.markdown import rendered
-from analysis.results import across_runs, page
+from analysis.results import page, printed
+from analysis.results.rows import all_records
 from analysis.results.sections import confirmation
 from analysis.results.sections.explanation import few_seeds
 from search.run.ledger import Run, Trial
@@ -72,9 +73,9 @@ def test_until_all_fresh_seeds_have_ended_the_search_answers(confirmed: Run) -> 
 
 def test_every_trial_is_a_record_once(confirmed: Run, seeded: Run) -> None:
     for run in (confirmed, seeded):
-        rows = across_runs.all_records(stand(run))
+        rows = all_records(stand(run))
         assert sorted(row["index"] for row in rows) == [trial.index for trial in run.trials]
-    fresh = [row for row in across_runs.all_records(stand(confirmed)) if row["source"] == "confirm"]
+    fresh = [row for row in all_records(stand(confirmed)) if row["source"] == "confirm"]
     assert [row["rank"] for row in fresh] == [None] * 9
 
 
@@ -105,12 +106,12 @@ def test_a_configuration_stopped_on_some_seeds_says_so(seeded: Run) -> None:
 
 def test_the_terminal_answers_with_the_fresh_seeds(confirmed: Run, seeded: Run) -> None:
     """What a search prints at its end is what results.md says first."""
-    text = across_runs.show([confirmed], "md")
+    text = printed.show([confirmed], "md")
     assert text.startswith("Best: ")
     assert "94.50 % validation accuracy (95 % interval 93.20 to 95.78 %; mean of 3 fresh seeds, confirmed)" in text
     assert text.index("## Confirmed on fresh seeds") < text.index("digits: 4 trials: 4 finished.")
     assert "](" not in text
-    assert "fresh" not in across_runs.show([seeded], "md")
+    assert "fresh" not in printed.show([seeded], "md")
 
 
 def lose_one_seed_each(confirmed: Run) -> Run:
@@ -181,7 +182,7 @@ def test_a_baseline_that_only_fresh_seeds_trained_to_the_end_wins_with_their_wei
     text = page.render(found)
     assert "confirmed)" in text.split("Protocol")[0]
     assert "The search had said" not in text.split("Protocol")[0], "one epoch promised nothing of the end"
-    assert across_runs.show([found], "md")
+    assert printed.show([found], "md")
 
 
 def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
@@ -206,7 +207,7 @@ def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(c
     assert variance == pytest.approx(rest.var(axis=1, ddof=1).mean() * 3 / 2)
     assert freedom == 4
     assert set(where.board["test"].dropna()) == {"allowing"}
-    for text in (page.render(confirmed), across_runs.show([confirmed], "md")):
+    for text in (page.render(confirmed), printed.show([confirmed], "md")):
         assert (
             f"moved one configuration and not the others by {100 * variance**0.5:.2f} points on the fresh seeds" in text
         )

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from analysis.plots.plotted import pictures
+from analysis.plots.kinds import pictures
 from analysis.ranking.standing import stand
 from analysis.render import html, markdown
 from analysis.render.blocks import (

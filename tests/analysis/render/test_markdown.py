@@ -107,11 +107,6 @@ def test_settings_read_well(key: str, value: Any, expected: str) -> None:
     assert markdown.setting(key, value) == expected
 
 
-@pytest.mark.parametrize(("number", "expected"), [(300, "300"), (45_000, "45,000"), (11_173_962, "11.17M")])
-def test_counts_have_separators_or_a_unit(number: int, expected: str) -> None:
-    assert markdown.count(number) == expected
-
-
 def test_accuracy_has_two_decimals() -> None:
     assert markdown.percent(298 / 300) == "99.33"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.plots import svg
+from analysis.plots import drawing_process
 from analysis.results import files
 from search.run.ledger import Run, Trial
 from trainables.errors import StorageError
@@ -41,7 +41,7 @@ def test_a_run_written_in_another_order_gives_the_same_bytes(
 
 
 def test_an_unchanged_plot_is_not_drawn_again(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(svg, "learning_curves", lambda _: b"drawn again")
+    monkeypatch.setattr(drawing_process, "draw", lambda *_: b"drawn again")
     files.write_results(written)
     path = written / "plots/learning_curves.svg"
     assert not path.read_bytes().startswith(b"drawn again")

@@ -12,7 +12,7 @@ from analysis.export import model_card
 from analysis.ranking import statistics
 from analysis.ranking.standing import stand
 from analysis.render.markdown import inline, rendered
-from analysis.results import across_runs, majority
+from analysis.results import majority, printed
 from analysis.results.sections import answer, checks
 from search.run.ledger import Run, Trial
 
@@ -62,8 +62,8 @@ def test_fifty_to_one_is_told_and_warned_of(searched: Callable[..., Run]) -> Non
     assert warned.startswith(
         "⚠ The best is not shown to be above the 98.04 % of always saying big, the most common class"
     )
-    assert sentence in across_runs.show([found], "md")
-    assert f"\n{found.name}: {sentence}\n" in across_runs.show([found, found], "md")
+    assert sentence in printed.show([found], "md")
+    assert f"\n{found.name}: {sentence}\n" in printed.show([found, found], "md")
     assert ("always saying the most common class", "51 validation images", "98.04") in in_card(found)[0]
 
 

@@ -21,12 +21,11 @@ with search.run.lock.hold(pathlib.Path(sys.argv[1])):
 
 
 def test_the_second_is_refused_with_the_name_of_the_first_until_that_is_killed(tmp_path):
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(LockedError, match=f"process {holder.pid}"), lock.hold(tmp_path):
-        pass
-    holder.kill()
-    holder.wait()
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError, match=f"process {holder.pid}"), lock.hold(tmp_path):
+            pass
+        holder.kill()
     with lock.hold(tmp_path):
         assert "process" in (tmp_path / "run.lock").read_text()
 

@@ -13,6 +13,7 @@ from search.stopping.asha import cutoff
 from search.stopping.base import milestones
 from search.stopping.ideal import ideal_epochs
 from search.stopping.rules import decisive, is_audited, rule
+from trainables.errors import StorageError
 from trainables.files import durable
 from trainables.objective import ACCURACY
 
@@ -173,7 +174,7 @@ def test_a_recorded_decision_is_replayed_whatever_the_value_now(tmp_path):
 
 def test_a_decision_is_durable_before_it_is_known(tmp_path):
     decisions = Decisions(tmp_path / "missing" / "d.jsonl", ASHA, 9, [], ACCURACY)
-    with pytest.raises(durable.StorageError):
+    with pytest.raises(StorageError):
         decisions.stops(0, 1, 0.5)
     assert decisions.rungs.seen[1] == []
     assert decisions.taken == {}

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console, Group
 from rich.table import Table
 
-from search.run import ledger, opening
+from search.run import confirmation, ledger, opening, order
 from search.terminal import display
 from search.terminal.progress import Progress
 from trainables.files import durable
@@ -28,12 +28,18 @@ def row(epoch, accuracy):
     return {"epoch": epoch, "val_accuracy": accuracy}
 
 
+def shown_best(progress):
+    """The trials that lead, and what they came to on average."""
+    leaders = progress.leaders()
+    return [trial.index for trial in leaders], order.mean(trial.value for trial in leaders)
+
+
 def test_rows_and_endings_are_counted(run):
     progress = Progress(run)
     progress.update(0, row(1, 0.4))
     progress.update(1, row(1, 0.6))
     progress.update(1, row(2, 0.5))
-    assert (progress.trained, progress.ended(), progress.leader().index, progress.leader().best) == (3, 0, 1, 0.6)
+    assert (progress.trained, progress.ended(), shown_best(progress)) == (3, 0, ([1], 0.6))
     run.trials[0].folder.mkdir(parents=True)
     durable.append(run.trials[0].folder / "epochs.jsonl", row(1, 0.4), {"outcome": "diverged", "epoch": 2})
     assert progress.update(0, None).status == "diverged"
@@ -45,8 +51,48 @@ def test_a_plan_that_grew_is_read_again_and_a_confirmation_leads_nothing(run):
     progress.update(0, row(1, 0.4))
     line = durable.read_lines(run.folder / "trials.jsonl")[0]
     durable.append(run.folder / "trials.jsonl", line | {"index": 3, "seed": 5, "id": "abcdef", "source": "confirm"})
-    assert progress.update(3, row(1, 0.9)).best == 0.9
-    assert (len(progress.trials), progress.leader().index) == (4, 0)
+    assert progress.update(3, row(1, 0.9)).value == 0.9
+    assert (len(progress.trials), shown_best(progress)) == (4, ([0], 0.4))
+
+
+def end(run, values):
+    """Each of these trials has finished, with this value at every epoch."""
+    for index, value in values.items():
+        folder = ledger.reread(run, index).folder
+        durable.append(folder / "epochs.jsonl", *(row(epoch, value) for epoch in range(1, 5)), {"outcome": "finished"})
+
+
+def test_the_line_shows_the_winner_that_a_confirmation_decided(tmp_path, toy, settings):
+    """The search's own best is shown until every fresh seed has ended, and the confirmed one from then on."""
+    run = opening.open_run(tmp_path, settings(confirm=3, confirm_seeds=2), toy, on_gpu=False)
+    for trial in run.trials:
+        trial.folder.mkdir(parents=True)
+    end(run, {0: 0.5, 1: 0.9, 2: 0.8})
+    run = confirmation.extend(ledger.read(tmp_path))
+    progress = Progress(run)
+    assert shown_best(progress) == ([1], 0.9)
+    rates = {trial.index: trial.config["lr"] for trial in run.fresh_trials}
+    worth = {run.trials[1].config["lr"]: 0.6, run.trials[2].config["lr"]: 0.7, run.trials[0].config["lr"]: 0.1}
+    for place, index in enumerate(rates):
+        run.trials[index].folder.mkdir(parents=True)
+        end(run, {index: worth[rates[index]] + 0.02 * (place % 2)})
+        assert "best 90.00 % (lr" in display.summary(progress)
+        progress.update(index, None)
+    decided = [trial.config for trial in progress.leaders()]
+    assert [config["lr"] for config in decided] == [run.trials[2].config["lr"]] * 2
+    assert f"best 71.00 %, mean of 2 fresh seeds (lr={run.trials[2].config['lr']:.3g})" in display.summary(progress)
+    assert confirmation.winner(ledger.read(tmp_path)).index == 2
+
+
+def test_of_several_seeds_the_line_shows_the_best_mean_and_not_the_luckiest_seed(tmp_path, toy, settings):
+    run = opening.open_run(tmp_path, settings(seeds=2), toy, on_gpu=False)
+    for trial in run.trials:
+        trial.folder.mkdir(parents=True)
+    lucky, steady, other = ([t.index for t in group] for group in order.configurations(run.trials))
+    end(run, dict(zip(lucky, (0.9, 0.1), strict=True)) | dict.fromkeys(steady, 0.7) | dict.fromkeys(other, 0.2))
+    progress = Progress(ledger.read(tmp_path))
+    assert shown_best(progress) == (steady, 0.7)
+    assert "best 70.00 %, mean of 2 seeds (lr=" in display.summary(progress)
 
 
 def test_the_last_row_reported_again_after_a_restart_is_not_counted_twice(run):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.errors import DeniedError, LockedError, RunError, StorageError
-from trainables.files import durable
+from trainables.files import atomic, durable, json_lines
 
 values = st.recursive(
     st.none()
@@ -73,7 +73,7 @@ def test_of_a_long_ledger_only_the_end_is_read(tmp_path, monkeypatch):
     path, read = tmp_path / "decisions.jsonl", []
     durable.append(path, *({"trial": index, "epoch": 1} for index in range(20_000)))
     monkeypatch.setattr(
-        durable, "end_of", lambda path, size, real=durable.end_of: read.append(size) or real(path, size)
+        json_lines, "end_of", lambda path, size, real=json_lines.end_of: read.append(size) or real(path, size)
     )
     assert durable.read_last_with(path, "trial", 19_990) == {"trial": 19_990, "epoch": 1}
     assert read == [1 << 16]
@@ -85,7 +85,7 @@ def test_a_damaged_line_is_named_when_it_is_read(tmp_path):
     path = tmp_path / "decisions.jsonl"
     path.write_text('{"trial": 1, "epoch": 1}\n{"trial": 2, NaN}\n')
     assert durable.read_last_with(path, "trial", 1) == {"trial": 1, "epoch": 1}
-    with pytest.raises(durable.RunError, match=r"decisions.jsonl:2"):
+    with pytest.raises(RunError, match=r"decisions.jsonl:2"):
         durable.read_last_with(path, "trial", 2)
 
 
@@ -168,12 +168,11 @@ def test_a_folder_is_held_by_one_process_and_free_again_when_it_is_killed(tmp_pa
         "import pathlib, sys, time, trainables.files.durable as durable\n"
         "with durable.folder_lock(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
-    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(LockedError, match="another process"), durable.folder_lock(tmp_path):
-        pass
-    holder.kill()
-    holder.wait()
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError, match="another process"), durable.folder_lock(tmp_path):
+            pass
+        holder.kill()
     with durable.folder_lock(tmp_path):
         assert holder.returncode == -9
 
@@ -206,7 +205,7 @@ def test_the_quick_parser_never_takes_what_the_strict_one_refuses(tmp_path_facto
         assert durable.read_lines(path) == expected
 
 
-@pytest.mark.parametrize("quick", [durable._quick, durable._strictly])
+@pytest.mark.parametrize("quick", [json_lines._quick, json_lines._strictly])
 @given(
     st.lists(
         st.dictionaries(
@@ -219,7 +218,7 @@ def test_records_are_read_as_they_were_written(tmp_path_factory, quick, records)
     """With the quick parser, and with the strict one alone; integers have 64 bits, and `append` escapes lone surrogates."""
     path = tmp_path_factory.mktemp("x") / "a.jsonl"
     durable.append(path, *records, sync=False)
-    with mock.patch.object(durable, "_quick", quick):
+    with mock.patch.object(json_lines, "_quick", quick):
         assert repr(durable.read_lines(path)) == repr(records)
 
 
@@ -251,13 +250,13 @@ def test_what_is_no_file_is_never_replaced(tmp_path, monkeypatch, kind):
 
 @pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1", "/proc/self/cwd", "/proc/self/exe"])
 def test_a_link_of_the_system_is_no_file_wherever_it_leads(target):
-    assert durable.no_file(Path(target)) == "a link of the system"
+    assert atomic.no_file(Path(target)) == "a link of the system"
 
 
 def test_a_link_of_ones_own_is_replaced(tmp_path):
     for name, target in (("a", tmp_path / "file"), ("b", tmp_path), ("c", tmp_path / "nowhere")):
         (tmp_path / name).symlink_to(target)
-        assert durable.no_file(tmp_path / name) is None
+        assert atomic.no_file(tmp_path / name) is None
         durable.write(tmp_path / name, b"ours")
         assert not (tmp_path / name).is_symlink()
 

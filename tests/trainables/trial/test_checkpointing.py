@@ -292,16 +292,17 @@ def test_a_chain_of_kills_ends_in_the_ledger_of_an_uninterrupted_trial(tmp_path)
         command = [sys.executable, "-c", KILLED, str(tmp_path / name), str(tmp_path)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
-    whole = start("whole")
-    assert whole.wait() == 0
+    with start("whole") as whole:
+        assert whole.wait() == 0
     kills = 0
     for rows in (1, 3, 2, 4, 1):
-        process = start("killed")
-        for _ in range(rows):
-            process.stdout.readline()  # it has committed a new row, or ended
-        os.kill(process.pid, signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
-    assert start("killed").wait() == 0
+        with start("killed") as process:
+            for _ in range(rows):
+                process.stdout.readline()  # it has committed a new row, or ended
+            os.kill(process.pid, signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+    with start("killed") as process:
+        assert process.wait() == 0
     assert kills == 5
     assert (tmp_path / "killed/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
     assert (tmp_path / "killed/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.run import rehearsal as of_search
+from search import rehearsal as of_search
 from spaces import Space, choice
 from trainables.cli import child
 from trainables.config import complete

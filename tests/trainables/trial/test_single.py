@@ -6,7 +6,8 @@ import torch
 from trainables.config import LATER, complete
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
-from trainables.training import shared
+from trainables.objective import ACCURACY, LOSS
+from trainables.training import loop, shared
 from trainables.trial import checkpointing, single, timing
 from trainables.trial.single import claim, train_single
 
@@ -29,10 +30,11 @@ def digits(tmp_path):
     torch.set_num_threads(threads)
 
 
-def start(out, data_dir, *, test=False, epochs=2, **changes):
+def start(out, data_dir, *, test=False, epochs=2, objective=ACCURACY, **changes):
     train_single(
         out, complete({**SMALL, "epochs": epochs, **changes}), "digits", data_dir,
         fraction=0.2, seed=0, precision="fp32", threads=1, device="cpu", test=test, quiet=True,
+        objective=objective,
     )  # fmt: skip
 
 
@@ -51,6 +53,33 @@ def test_it_prints_the_outcome_and_the_best_epoch(digits, tmp_path, capsys):
     assert found["best_epoch"] == str(best["epoch"])
     assert found["val_accuracy"] == f"{best['val_accuracy']:.4f}"
     assert "test_accuracy" not in found
+
+
+def test_it_prints_the_best_epoch_of_its_objective(digits, tmp_path, capsys, monkeypatch):
+    """By accuracy the first of these epochs is the best one, by loss the second."""
+    result, drawn = loop.Course.result, iter([(0.9, 0.8), (0.4, 0.7)])  # val_loss and val_accuracy
+
+    def changed(course, epoch, report):
+        return result(course, epoch, torch.tensor([*report[:2].tolist(), *next(drawn)]))
+
+    monkeypatch.setattr(loop.Course, "result", changed)
+    start(tmp_path / "one", digits, objective=LOSS)
+    found = printed(capsys)
+    assert (found["best_epoch"], found["val_loss"]) == ("2", "0.4000")
+    assert durable.read_json(tmp_path / "one" / "best.json")["epoch"] == 2
+
+
+def test_the_objective_is_a_part_of_what_a_kept_trial_is(digits, tmp_path):
+    """One that was kept before it was said went by accuracy."""
+    start(tmp_path / "one", digits, epochs=1)
+    with pytest.raises(RunError, match=r"another trial: .*objective"):
+        start(tmp_path / "one", digits, objective=LOSS)
+    facts = durable.read_json(tmp_path / "one" / single.FACTS)
+    del facts["objective"]
+    durable.write_json(tmp_path / "one" / single.FACTS, facts)
+    start(tmp_path / "one", digits)
+    with pytest.raises(RunError, match=r"another trial: .*objective"):
+        start(tmp_path / "one", digits, objective=LOSS)
 
 
 def test_without_a_folder_it_prints_the_same_and_keeps_nothing(digits, tmp_path, capsys, monkeypatch):

@@ -15,12 +15,13 @@ from analysis.frame import dataframe, network_cost
 from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
 from analysis.render.blocks import without_links
-from analysis.render.markdown import count, plain, rendered
+from analysis.render.markdown import plain, rendered
 from analysis.results import page, rows
 from analysis.results.sections import explanation, leaderboard
 from search.run.ledger import Run, Trial
 from trainables.config import KEYS
 from trainables.models import cost as cost_of
+from trainables.written import count
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]

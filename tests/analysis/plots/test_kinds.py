@@ -1,4 +1,4 @@
-"""The plots beside the curves: only those that say something, the same bytes for the same values, and well-formed."""
+"""The plots: only those that say something, the same bytes for the same values, and well-formed."""
 
 import dataclasses
 import json
@@ -14,8 +14,9 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from analysis.plots import drawing_process, drawings, fonts, plotted, svg
-from analysis.plots.curves import axis_of
+from analysis.frame.ranges import Range
+from analysis.plots import confusion, drawing_process, fonts, kinds, parallel, style
+from analysis.plots.values import axis_of
 from analysis.ranking.standing import stand
 from analysis.report import html_page
 from analysis.results import files, page
@@ -48,18 +49,33 @@ SHOWN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_plot_is_well_formed_without_formulas_and_the_same_again(name: str) -> None:
-    first = drawings.draw(name, SHOWN[name])
+    first = drawing_process.draw(name, SHOWN[name])
     for other in SHOWN:
-        drawings.draw(other, SHOWN[other])
-    assert drawings.draw(name, SHOWN[name]) == first
+        drawing_process.draw(other, SHOWN[other])
+    assert drawing_process.draw(name, SHOWN[name]) == first
     assert ElementTree.fromstring(first).tag.endswith("svg")
     assert b"mathdefault" not in first
     assert b"<dc:date>" not in first
 
 
+def test_the_values_are_known_without_matplotlib() -> None:
+    """Loading it takes a second, and an unchanged plot is not drawn."""
+    code = "import sys; import analysis.plots.kinds, analysis.plots.drawing_process; print('matplotlib' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"
+
+
+def test_every_module_of_a_plot_is_named_as_its_plot_and_no_other_file_is_left_out() -> None:
+    """The stamp of a plot finds its source by its name."""
+    shared = {"__init__", "kinds", "values", "style", "fonts", "drawing_process"}
+    files = {path.stem for path in Path(kinds.__file__).parent.glob("*.py")}
+    assert files == shared | set(kinds.KINDS)
+    assert {name: kind.__name__.rpartition(".")[2] for name, kind in kinds.KINDS.items()} == {n: n for n in kinds.KINDS}
+
+
 def test_a_class_without_images_has_no_zeros_in_the_confusion_matrix() -> None:
     drawn = [
-        drawings.draw("confusion", {"classes": ["cat", "dog"], "shares": [[90.0, 10.0], row]})
+        drawing_process.draw("confusion", {"classes": ["cat", "dog"], "shares": [[90.0, 10.0], row]})
         for row in ([None, None], [0.0, 0.0])
     ]
     assert all(ElementTree.fromstring(each).tag.endswith("svg") for each in drawn)
@@ -97,8 +113,8 @@ def test_a_name_of_any_script_is_drawn_without_a_word_of_matplotlib(
 )
 def test_a_class_that_is_named_in_chinese_has_its_glyphs() -> None:
     """Not the box that stands for any character."""
-    drawn = drawings.draw("confusion", GLYPHS)
-    other = drawings.draw("confusion", {**GLYPHS, "classes": ["狗", "犬の絵", "고양이"]})
+    drawn = drawing_process.draw("confusion", GLYPHS)
+    other = drawing_process.draw("confusion", {**GLYPHS, "classes": ["狗", "犬の絵", "고양이"]})
     assert fonts.found_for(GLYPHS) == (fonts.found_for("猫")[0], frozenset())
     assert drawn != other
 
@@ -140,25 +156,25 @@ def test_ordinary_names_ask_for_no_font() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 5.0, 30.0, 47.0, 50.0, 60.0, 75.0, 99.9, 100.0])
 def test_the_numbers_of_a_confusion_matrix_can_be_read(share: float) -> None:
-    paper = drawings.shade(np.array([share]))[0]
-    assert drawings.contrast(paper, np.array(matplotlib.colors.to_rgb(drawings.ink_on(paper)))) >= 4.5
+    paper = confusion.shade(np.array([share]))[0]
+    assert confusion.contrast(paper, np.array(matplotlib.colors.to_rgb(confusion.ink_on(paper)))) >= 4.5
 
 
 def test_the_words_of_a_plot_can_be_read_on_white_and_on_black() -> None:
-    grey = np.array(matplotlib.colors.to_rgb(svg.GREY))
-    assert min(drawings.contrast(grey, np.ones(3)), drawings.contrast(grey, np.zeros(3))) >= 4.5
-    assert drawings.contrast(np.zeros(3), np.ones(3)) == 21
+    grey = np.array(matplotlib.colors.to_rgb(style.GREY))
+    assert min(confusion.contrast(grey, np.ones(3)), confusion.contrast(grey, np.zeros(3))) >= 4.5
+    assert confusion.contrast(np.zeros(3), np.ones(3)) == 21
 
 
 def test_a_decision_after_each_epoch_can_be_drawn() -> None:
     many = {"rungs": [(epoch, 1, 100 - epoch, epoch % 2) for epoch in range(1, 51)], "finished": 50, "epochs": 51}
-    assert ElementTree.fromstring(drawings.draw("rungs", many)).tag.endswith("svg")
+    assert ElementTree.fromstring(drawing_process.draw("rungs", many)).tag.endswith("svg")
 
 
 def test_a_plain_search_has_what_it_varied_and_no_more(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     found = run(rates())
-    shown = plotted.pictures(found, stand(found))
-    assert list(shown) == ["parameters", "progress"]
+    shown = kinds.pictures(found, stand(found))
+    assert list(shown) == ["parameters", "progress", "learning_curves"]
     assert [panel["name"] for panel in shown["parameters"]["panels"]] == ["lr"]
     assert shown["parameters"]["panels"][0]["log"]
     assert shown["progress"]["points"][-1] == (9, pytest.approx(100 * 299 / 300))
@@ -172,21 +188,21 @@ def test_networks_of_several_sizes_have_their_front(trial: Make, run: MakeRun) -
             for place, (width, value) in enumerate(((64, 0.5), (128, 0.4), (256, 0.9)))
         ]
     )
-    size = plotted.pictures(found, stand(found))["size"]
+    size = kinds.pictures(found, stand(found))["size"]
     assert [value for _, value in size["front"]] == pytest.approx([50, 90])
     assert [value for _, value in size["others"]] == pytest.approx([40])
 
 
 def test_nothing_finished_nothing_drawn(trial: Make, run: MakeRun) -> None:
     found = run([trial(0, (), "failed")])
-    assert plotted.pictures(found, stand(found)) == {}
+    assert kinds.pictures(found, stand(found)) == {}
 
 
 def test_the_winner_that_was_tested_has_its_confusions(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     matrix = [[8, 2], [0, 0]]
     line = {"weights": "a", "trial": 1, "epoch": 2, "state": "done", "metrics": {"confusion_matrix": matrix}}
     found = dataclasses.replace(run(rates(), classes=["a", "b"]), tests=[line])
-    assert plotted.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [None, None]]
+    assert kinds.pictures(found, stand(found))["confusion"]["shares"] == [[80.0, 20.0], [None, None]]
 
 
 def mixed(trial: Make, number: int, **more: Any) -> list[Trial]:
@@ -205,7 +221,7 @@ def test_parallel_coordinates_lay_out_every_trial(trial: Make, run: MakeRun) -> 
     for each in trials[::2]:
         del each.config["dropout"]
     found = run(trials)
-    shown = plotted.pictures(found, stand(found))["parallel"]
+    shown = kinds.pictures(found, stand(found))["parallel"]
     axes = {axis["name"]: (place, axis["ticks"]) for place, axis in enumerate(shown["axes"])}
     assert set(axes) == {"lr", "depth", "augment", "dropout", "val %"}
     assert [line["kind"] for line in shown["lines"]] == ["best", "good", *["other"] * 6]
@@ -220,12 +236,12 @@ def test_parallel_coordinates_lay_out_every_trial(trial: Make, run: MakeRun) -> 
 @pytest.mark.parametrize("number", [7, 8])
 def test_parallel_coordinates_need_enough_trials(trial: Make, run: MakeRun, number: int) -> None:
     found = run(mixed(trial, number))
-    assert ("parallel" in plotted.pictures(found, stand(found))) == (number == 8)
+    assert ("parallel" in kinds.pictures(found, stand(found))) == (number == 8)
 
 
 def test_parallel_coordinates_need_three_parameters(trial: Make, run: MakeRun) -> None:
     found = run([trial(place, (0.5,), lr=10.0**-place, depth=1 + place % 2) for place in range(1, 10)])
-    assert "parallel" not in plotted.pictures(found, stand(found))
+    assert "parallel" not in kinds.pictures(found, stand(found))
 
 
 def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None:
@@ -234,7 +250,7 @@ def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None
     gone_on = [{"trial": 0, "epoch": 1, "decision": "continue"}, {"trial": 0, "epoch": 3, "decision": "continue"}]
     audited = [{"trial": 2, "epoch": 1, "decision": "continue", "audit": True}]
     found = dataclasses.replace(found, decisions=found.decisions + gone_on + audited)
-    shown = plotted.pictures(found, stand(found))["rungs"]
+    shown = kinds.pictures(found, stand(found))["rungs"]
     assert shown == {"rungs": [(1, 1, 1, 1), (3, 0, 1, 0)], "finished": 2, "epochs": 9}
     assert (
         page.render(dataclasses.replace(found, identity=dataclasses.replace(found.identity, scheduler=ASHA))).count(
@@ -247,21 +263,19 @@ def test_rungs_show_what_became_of_the_trials(trial: Make, run: MakeRun) -> None
 def test_every_plot_is_linked_once_where_it_belongs(trial: Make, run: MakeRun) -> None:
     found = run(mixed(trial, 8))
     text = page.render(found)
-    assert sorted(re.findall(r"plots/(\w+)\.svg", text)) == sorted(
-        [*plotted.pictures(found, stand(found)), "learning_curves"]
-    )
+    assert sorted(re.findall(r"plots/(\w+)\.svg", text)) == sorted(kinds.pictures(found, stand(found)))
 
 
 def test_an_axis_without_any_value_lies_below() -> None:
-    own = plotted.Range(1e-4, 1e-1, log=True)
-    assert plotted.laid_out("lr", own, [None, None])["places"] == [plotted.BELOW] * 2
-    assert plotted.laid_out("lr", own, [0.0, 0.1])["places"] == [0.0, 1.0]
+    own = Range(1e-4, 1e-1, log=True)
+    assert parallel.laid_out("lr", own, [None, None]).places == [parallel.BELOW] * 2
+    assert parallel.laid_out("lr", own, [0.0, 0.1]).places == [0.0, 1.0]
 
 
 def test_a_conditional_rate_has_a_logarithmic_axis_and_the_report_too(drawn: Callable[..., Run]) -> None:
     """Also one of whole numbers; one case that is not logarithmic makes it linear."""
     found = drawn("optimizer", 30, lambda config, dice: dice.uniform(0.5, 0.6))
-    logs = {panel["name"]: panel["log"] for panel in plotted.pictures(found, stand(found))["parameters"]["panels"]}
+    logs = {panel["name"]: panel["log"] for panel in kinds.pictures(found, stand(found))["parameters"]["panels"]}
     assert logs == {"optimizer": False, "lr": True, "adamw_lr": True, "weight_decay": True}
     known = {
         "lr": "when(optimizer: sgd=loguniform(0.01, 1), adamw=uniform(0.01, 1))", "width": "logintegers(16, 1024)",

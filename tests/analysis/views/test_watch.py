@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from analysis.cli import watch
+from analysis.views import watch
 from search.run import lock
 from search.terminal import display
 
@@ -61,7 +61,11 @@ def test_a_search_that_is_killed_while_it_is_watched_has_no_speed_any_more(run, 
     lines = ["", '{"epoch": 2, "val_accuracy": 0.6}\n{"epoch": 3, "val_accuracy": 0.7}\n', ""]
     later = iter([True, True, False])  # whether a process holds it at each look
     monkeypatch.setattr(watch, "held", lambda _: next(later, False))
-    monkeypatch.setattr(watch.time, "sleep", lambda _: ledger_file.open("a").write(lines.pop()) if lines else stop())
+
+    def next_look(_):
+        ledger_file.write_text(ledger_file.read_text() + lines.pop() if lines else stop())
+
+    monkeypatch.setattr(watch.time, "sleep", next_look)
     shown = []
     monkeypatch.setattr(watch.display, "render", lambda progress, idle: shown.append(display.summary(progress, idle)))
     with pytest.raises(InterruptedError):
@@ -91,4 +95,4 @@ def test_each_row_is_counted_once(run, trial):
     watch.update(progress, after, before)
     watch.update(progress, after, after)
     assert progress.trained == 2
-    assert progress.trials[0].best == pytest.approx(0.7)
+    assert progress.trials[0].value == pytest.approx(0.7)

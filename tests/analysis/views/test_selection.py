@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.__main__ import app
-from analysis.cli.selection import Selection, select
+from analysis.views.selection import Selection, select
 from trainables.cli.execution import execute
 from trainables.errors import UsageError
 

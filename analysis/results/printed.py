@@ -1,23 +1,17 @@
-"""One ranking over one or several runs: only configurations with one objective on the same images are ranked together.
-
-A row of several runs is what a row of one run's results.md is: a configuration, with the mean over its seeds where it has
-several, and what fresh seeds made of it where they confirmed it.
-"""
+"""The ranking of one or several runs as a terminal shows it: a table and what it means; or its rows for programs."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from analysis.frame import dataframe, network_cost, valued
 from analysis.frame.dataframe import Row
-from analysis.ranking import best_interval, comparison, row_order
-from analysis.ranking.standing import Standing, stand, stops_early
+from analysis.ranking import across_runs
+from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
-from analysis.render.markdown import count, plain, rendered
+from analysis.render.markdown import plain, rendered
 from analysis.results import majority, next_step
-from analysis.results.rows import as_csv, as_json, records
+from analysis.results.rows import all_records, as_csv, as_json, records
 from analysis.results.sections import answer, confirmation
 from analysis.results.sections.explanation import (
     BEST_EPOCH,
@@ -30,25 +24,7 @@ from analysis.results.sections.explanation import (
 from analysis.results.sections.leaderboard import best_rows, is_confirmed, leaderboard, tally
 from search.run.ledger import Run
 from trainables import written
-from trainables.config import unknown
-from trainables.errors import RunError
-from trainables.objective import Objective
-
-
-def find(name: str, runs_dir: Path) -> Path:
-    """The folder of a run: a name under runs_dir, or a path.
-
-    Raises:
-        RunError: there is no such run, with the closest name.
-    """
-    if (runs_dir / name / "run.json").exists():
-        return runs_dir / name
-    if Path(name).exists():
-        return Path(name)
-    known = sorted(path.parent.name for path in runs_dir.glob("*/run.json"))
-    if not known:
-        raise RunError(f"unknown run {name!r}: {runs_dir} holds no run. Give a path, or --runs-dir DIR.")
-    raise RunError(unknown("run", name, known))
+from trainables.written import count
 
 
 def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
@@ -107,81 +83,15 @@ def fresh_answer(run: Run, where: Standing) -> Blocks:
     return Paragraph(plain(answer.sentence(run, where))), *confirmation.section(run, where)
 
 
-def all_records(where: Standing) -> list[Row]:
-    """Every trial once: those of the search, best first, then those that confirm, which have no rank."""
-    return records(where.trials, where.keys) + records(where.fresh, where.keys)
-
-
 def all_rows(runs: Sequence[Run]) -> list[Row]:
     """Every configuration of several runs once, best first; runs that cannot be compared come after, ranked by themselves."""
     keys = ["run", "dataset", *dataframe.varied(dataframe.load(runs), runs)]
-    return [row for ranked in rank(runs) for row in records(ranked, keys)]
-
-
-# Several runs ------------------------------------------------------------------------------------------------------------
-
-
-def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
-    """The configurations of the searches, best first with their intervals and ties, one frame for each data set and objective.
-
-    Columns: those of `Standing.board`, `seeds_asked`, and `confirmed`, `confirmed_low` and `confirmed_high` (NaN where no
-    fresh seed was used).
-    """
-    groups: dict[tuple[str, Objective], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.identity.comparable, run.identity.objective), []).append(run)
-    return [ranked for alike in groups.values() if not (ranked := rank_alike(alike)).empty]
-
-
-def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
-    """The configurations of runs with one objective on the same images."""
-    standings = [stand(run) for run in runs]
-    boards = [board(run, where, place) for place, (run, where) in enumerate(zip(runs, standings, strict=True))]
-    rows = pd.concat([each for each in boards if len(each)] or boards[:1], ignore_index=True)
-    keys = [key for key in dataframe.config_keys(runs) if key in rows]
-    rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
-    ranked = row_order.rank(rows.drop(columns="rank"))
-    if set(ranked["seeds_asked"]) <= {1}:
-        images, groups = runs[0].identity.val_images, runs[0].identity.groups
-        compared = comparison.compare(ranked, images, groups)
-        stops = any(stops_early(run) for run in runs)
-        return compared if groups else best_interval.best_network(compared, images, stops=stops)
-    return compare_seeds(ranked, standings)
-
-
-def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
-    """The configurations of one run with what fresh seeds made of them; `place` says which run it is."""
-    seeds = run.totals.seeds
-    rows = where.board.assign(run_place=place, seeds_asked=seeds, seed=where.board["seed"] if seeds == 1 else None)
-    known = where.confirmed[where.confirmed["status"] == "finished"].set_index("group")
-    fresh = {"confirmed": run.identity.objective.column, "confirmed_low": "low", "confirmed_high": "high"}
-    return rows.assign(**{name: rows["group"].map(known[key]).astype(float) for name, key in fresh.items()})
-
-
-def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.DataFrame:
-    """By paired t-tests if all finished rows were trained on the very same seeds; otherwise nothing is tested."""
-    finished = ranked[ranked["status"] == "finished"]
-    trained = [
-        by_seed(standings[place], group) for place, group in zip(finished["run_place"], finished["group"], strict=True)
-    ]
-    if any(list(values.index) != list(trained[0].index) for values in trained):
-        return comparison.leave(ranked)
-    values = np.array([values.to_numpy() for values in trained], float)
-    return best_interval.best_configuration(comparison.compare_seeds(ranked, values), values)
-
-
-def by_seed(where: Standing, group: str) -> pd.Series:
-    """The value of a configuration on each of its seeds."""
-    own = where.trials[where.trials["group"] == group]
-    return valued.values(own.set_index("seed")).sort_index()
-
-
-# In words ----------------------------------------------------------------------------------------------------------------
+    return [row for ranked in across_runs.rank(runs) for row in records(ranked, keys)]
 
 
 def as_markdown(runs: Sequence[Run]) -> str:
     """A table for each data set and objective, its meaning in words below it."""
-    ranked, keys = rank(runs), ["run", *dataframe.varied(dataframe.load(runs), runs)]
+    ranked, keys = across_runs.rank(runs), ["run", *dataframe.varied(dataframe.load(runs), runs)]
     parts = paragraphs(apart(runs) if len(ranked) > 1 else "")
     for rows in ranked:
         alike = rows["fingerprint"].iloc[0], valued.objective_of(rows)

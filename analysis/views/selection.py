@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.cli.filters import check_kinds, condition, is_fraction, unfulfilled
 from analysis.frame import dataframe
 from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
 from analysis.render.blocks import Foreign, Paragraph, Table, Words
 from analysis.render.markdown import one_line, percent, rendered, setting
-from analysis.results import across_runs
-from analysis.results.rows import as_csv, as_json
+from analysis.results.printed import all_rows
+from analysis.results.rows import all_records, as_csv, as_json
 from analysis.results.sections.leaderboard import worded
+from analysis.views.filters import check_kinds, condition, is_fraction, unfulfilled
 from search.run.ledger import Run
 from trainables.cli.execution import tell
 from trainables.config import unknown
@@ -24,7 +24,7 @@ from trainables.errors import UsageError
 class Selection:
     """What was asked for; nothing is left out by default."""
 
-    filter: str | None = None  # a condition, see analysis.cli.filters
+    filter: str | None = None  # a condition, see analysis.views.filters
     sort: str | None = None  # a column, with - before it for the largest first
     top: int | None = None  # rows
     columns: str | None = None  # names with commas between; the id is always there
@@ -58,7 +58,7 @@ def fulfilling(text: str, rows: list[Row], known: Sequence[str]) -> list[Row]:
     """The rows that fulfil a condition; if there is none, what they hold instead is said on stderr.
 
     Raises:
-        UsageError: as `analysis.cli.filters.condition`.
+        UsageError: as `analysis.views.filters.condition`.
     """
     fulfils = condition(text, known)
     check_kinds(text, rows)
@@ -100,7 +100,7 @@ def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The leaderboard of one or several runs as far as it was asked for, best first."""
     keys = dataframe.varied(dataframe.load(runs), runs)
     origin = ["run"] if len(runs) > 1 else []
-    rows = across_runs.all_records(stand(runs[0])) if len(runs) == 1 else across_runs.all_rows(runs)
+    rows = all_records(stand(runs[0])) if len(runs) == 1 else all_rows(runs)
     shown = select(rows, selection)
     values = dict.fromkeys(run.identity.objective.column for run in runs)
     columns = ["rank", "id", *origin, *keys, *values, "best_epoch", "epochs", "status"]

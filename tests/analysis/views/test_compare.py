@@ -12,8 +12,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from analysis.__main__ import app
-from analysis.cli import compare
-from analysis.cli.selection import Selection
+from analysis.views import compare
+from analysis.views.selection import Selection
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 from trainables.errors import UsageError

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from analysis import lookup
 from analysis.__main__ import app
-from analysis.cli import show
 from analysis.render import terminal
+from analysis.views import show
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.cli.filters import LONGEST, check_kinds, condition, unfulfilled
+from analysis.views.filters import LONGEST, check_kinds, condition, unfulfilled
 from trainables.errors import UsageError
 
 COLUMNS = ("lr", "model", "status", "val_accuracy")

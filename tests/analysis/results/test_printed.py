@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.cli import selection
+from analysis import lookup
 from analysis.ranking.standing import stand
-from analysis.results import across_runs
+from analysis.results import printed
+from analysis.views import selection
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError
@@ -34,7 +35,7 @@ def two(trial: Make, run: MakeRun, save: WriteRun, tmp_path: Path) -> Callable[.
 
 
 def test_trials_of_several_runs_are_ranked_together(two: Callable[..., list[Run]]) -> None:
-    rows = json.loads(across_runs.show(two(), "json"))
+    rows = json.loads(printed.show(two(), "json"))
     assert [(row["run"], row["rank"], row["val_accuracy"]) for row in rows] == [
         ("one", 1, 0.9), ("two", 2, 0.8), ("one", 3, 0.7), ("two", 4, 0.6),
     ]  # fmt: skip
@@ -43,7 +44,7 @@ def test_trials_of_several_runs_are_ranked_together(two: Callable[..., list[Run]
 
 def test_only_one_row_is_the_best(two: Callable[..., list[Run]]) -> None:
     """Both runs have a trial 0; only the better one is bold."""
-    text = across_runs.show(two(), "md")
+    text = printed.show(two(), "md")
     assert text.count("**9") == 1
     assert "ranked apart" not in text
     assert "](" not in text
@@ -51,10 +52,10 @@ def test_only_one_row_is_the_best(two: Callable[..., list[Run]]) -> None:
 
 def test_runs_on_different_images_are_ranked_apart_and_it_is_said(two: Callable[..., list[Run]]) -> None:
     runs = two(fingerprint="00", dataset_title="CIFAR-10", sizes={"train": 9, "val": 5000, "test": 9})
-    text = across_runs.show(runs, "md")
+    text = printed.show(runs, "md")
     assert text.startswith("Runs on different images are ranked apart")
     assert text.count("**") >= 4
-    rows = list(csv.DictReader(io.StringIO(across_runs.show(runs, "csv"))))
+    rows = list(csv.DictReader(io.StringIO(printed.show(runs, "csv"))))
     assert [(row["dataset"], row["rank"]) for row in rows] == [
         ("digits", "1"),
         ("digits", "2"),
@@ -64,29 +65,29 @@ def test_runs_on_different_images_are_ranked_apart_and_it_is_said(two: Callable[
 
 
 def test_one_run_has_no_column_for_its_name(two: Callable[..., list[Run]]) -> None:
-    assert "run" not in json.loads(across_runs.show(two()[:1], "json"))[0]
+    assert "run" not in json.loads(printed.show(two()[:1], "json"))[0]
 
 
 def test_a_run_without_trials_can_be_shown(run: MakeRun) -> None:
-    assert across_runs.show([run([], total=1)], "md") == "No trial has been planned.\n"
-    assert across_runs.show([run([], total=1)], "json") == "[]\n"
+    assert printed.show([run([], total=1)], "md") == "No trial has been planned.\n"
+    assert printed.show([run([], total=1)], "json") == "[]\n"
 
 
 def test_a_run_is_found_by_name_and_by_path(two: Callable[..., list[Run]], tmp_path: Path) -> None:
     two()
-    assert across_runs.find("one", tmp_path) == tmp_path / "one"
-    assert across_runs.find(str(tmp_path / "one"), tmp_path / "nowhere") == tmp_path / "one"
+    assert lookup.run_folder("one", tmp_path) == tmp_path / "one"
+    assert lookup.run_folder(str(tmp_path / "one"), tmp_path / "nowhere") == tmp_path / "one"
 
 
 def test_an_unknown_run_names_the_closest(two: Callable[..., list[Run]], tmp_path: Path) -> None:
     two()
     with pytest.raises(RunError, match=r"unknown run 'on'\. Did you mean 'one'\? Known: one, two\."):
-        across_runs.find("on", tmp_path)
+        lookup.run_folder("on", tmp_path)
 
 
 def test_without_any_run_the_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no run"):
-        across_runs.find("one", tmp_path)
+        lookup.run_folder("one", tmp_path)
 
 
 def called(run: Run, name: str, **totals: int) -> Run:
@@ -95,7 +96,7 @@ def called(run: Run, name: str, **totals: int) -> Run:
 
 def test_a_configuration_on_several_seeds_is_one_row(seeded: Run) -> None:
     """Two runs with the same seeds: the mean with its interval, compared over the seeds as in results.md."""
-    rows = json.loads(across_runs.show([called(seeded, "a"), called(seeded, "b")], "json"))
+    rows = json.loads(printed.show([called(seeded, "a"), called(seeded, "b")], "json"))
     assert [(row["run"], row["lr"], row["seeds"]) for row in rows] == [
         (run, lr, 3) for lr in (5e-4, 1e-3, 1e-4) for run in "ab"
     ]
@@ -105,7 +106,7 @@ def test_a_configuration_on_several_seeds_is_one_row(seeded: Run) -> None:
         assert [row[name] for row in rows[2::2]] == own[column].tolist()[1:]
     assert rows[0]["val_accuracy_low"] < rows[0]["val_accuracy"] < rows[0]["val_accuracy_high"]
     assert {row["seed"] for row in rows} == {None}
-    text = across_runs.show([called(seeded, "a"), called(seeded, "b")], "md")
+    text = printed.show([called(seeded, "a"), called(seeded, "b")], "md")
     assert "digits: 6 configurations: 6 finished." in text
     assert "paired t-test over the seeds" in text
     assert "Student's over seeds" in text
@@ -113,27 +114,27 @@ def test_a_configuration_on_several_seeds_is_one_row(seeded: Run) -> None:
 
 def test_rows_of_different_seeds_are_not_tested_and_it_is_said(seeded: Run, confirmed: Run) -> None:
     runs = [called(seeded, "a"), called(confirmed, "b")]
-    text = across_runs.show(runs, "md")
+    text = printed.show(runs, "md")
     assert "not all trained on the same seeds, so no test is made" in text
     assert "| seeds |" in " ".join(text.split())
     assert "1=" not in text
-    assert [row["seeds"] for row in json.loads(across_runs.show(runs, "json"))].count(3) == 3
+    assert [row["seeds"] for row in json.loads(printed.show(runs, "json"))].count(3) == 3
 
 
 def test_what_fresh_seeds_gave_stands_beside_the_value_of_the_search(
     confirmed: Run, two: Callable[..., list[Run]]
 ) -> None:
     runs = [called(confirmed, "a"), two()[0]]
-    by_rate = {row["lr"]: row for row in json.loads(across_runs.show(runs, "json")) if row["run"] == "a"}
+    by_rate = {row["lr"]: row for row in json.loads(printed.show(runs, "json")) if row["run"] == "a"}
     assert by_rate[5e-4]["confirmed"] == pytest.approx(0.945)
     assert by_rate[5e-4]["confirmed_low"] < 0.945 < by_rate[5e-4]["confirmed_high"]
     assert by_rate[1e-4]["confirmed"] is None
-    assert "94.50 (93.20 to 95.78)" in across_runs.show(runs, "md")
+    assert "94.50 (93.20 to 95.78)" in printed.show(runs, "md")
     assert "confirmed" in selection.listed(runs, "csv", selection.Selection(top=1))
 
 
 def test_a_run_that_has_no_trial_yet_is_no_row(seeded: Run, run: MakeRun) -> None:
-    assert len(json.loads(across_runs.show([called(seeded, "a"), called(run([]), "b")], "json"))) == 3
+    assert len(json.loads(printed.show([called(seeded, "a"), called(run([]), "b")], "json"))) == 3
 
 
 # What a terminal shows of a search that has ended ------------------------------------------------------------------------
@@ -146,38 +147,36 @@ def shape(text: str) -> str:
 
 def test_after_a_search_there_is_a_table_and_no_footnote(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     found = run(rates())
-    text = across_runs.brief(found, stand(found))
+    text = printed.brief(found, stand(found))
     assert text.startswith("digits: 3 trials: 3 finished.\n\n|")
     assert shape(text) == "words . | | | | |"
-    assert across_runs.show([found], "md").startswith(text.rstrip()), (
-        "the same table, whose meaning is told when asked for"
-    )
+    assert printed.show([found], "md").startswith(text.rstrip()), "the same table, whose meaning is told when asked for"
 
 
 @pytest.mark.parametrize("number", [30, 60])
 def test_a_table_that_is_cut_says_so(trial: Make, run: MakeRun, number: int) -> None:
     found = run([trial(place, (0.3 + place / 100,), lr=0.1 + place / 100) for place in range(number)])
-    text = across_runs.brief(found, stand(found))
+    text = printed.brief(found, stand(found))
     assert text.startswith(f"digits: {number} trials: {number} finished. The best 20 are shown.\n")
     assert shape(text).count("|") == 22
 
 
 def test_after_a_confirmation_it_is_the_table_of_the_fresh_seeds(confirmed: Run, seeded: Run) -> None:
-    text = across_runs.brief(confirmed, stand(confirmed))
+    text = printed.brief(confirmed, stand(confirmed))
     assert shape(text) == "words . | | | | |"
     assert "confirmed %" in text
     assert "](" not in text
-    assert "confirmed" not in across_runs.brief(seeded, stand(seeded))
+    assert "confirmed" not in printed.brief(seeded, stand(seeded))
 
 
 @pytest.mark.parametrize("status", ["diverged", "failed"])
 def test_where_nothing_finished_the_next_step_is_below_the_table(trial: Make, run: MakeRun, status: str) -> None:
     found = run([trial(place, (), status, lr=0.1 + place) for place in range(2)])
-    text = across_runs.brief(found, stand(found))
+    text = printed.brief(found, stand(found))
     assert shape(text) == "words . | | | | . words"
     assert text.splitlines()[-1].startswith(f"All 2 trials {status}. ")
 
 
 def test_a_search_without_a_trial_has_no_table(run: MakeRun) -> None:
     found = run([], total=1)
-    assert across_runs.brief(found, stand(found)) == "No trial has been planned.\n"
+    assert printed.brief(found, stand(found)) == "No trial has been planned.\n"

@@ -1,0 +1,62 @@
+"""`python -m analysis export`: the network of a trial as a folder, or the scores of an ensemble."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.cli.options import DataDir, Dataset, RunsDir, Trial, check_format
+from analysis.cli.writing import write_if_allowed
+from search.flags import Flags
+from trainables.cli.execution import tell
+from trainables.cli.options import option
+from trainables.errors import UsageError
+
+
+def export(
+    trial: Trial,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="new, empty, or an earlier export", show_default=False)
+    ] = None,
+    retrain: Annotated[bool, option("train on training and validation images first", "--retrain")] = False,
+    ensemble: Annotated[int | None, option("score the average of the best so many, on test once; needs no DIR")] = None,
+    format: Annotated[str, option("of the scores: md, csv or json")] = "md",
+    dataset: Dataset = Flags.dataset,
+    data_dir: DataDir = Flags.data_dir,
+    runs_dir: RunsDir = Flags.runs_dir,
+) -> None:
+    """Write the network of a trial to a folder that needs torch and safetensors alone, with a model card."""
+    check_format(format)
+    if folder is None and ensemble is None:
+        raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
+    from analysis import lookup
+    from analysis.export import bundle
+    from analysis.export.ensemble import members, score
+    from analysis.frame import images
+
+    run, chosen = lookup.find_or_winner(trial, runs_dir)
+    if not run.identity.has_images:
+        raise UsageError(
+            f"nothing to export: {run.name}: its trials are trained by the user's code, which keeps what it wants to keep. "
+            f"Its files, if it wrote any, are in {chosen.folder}."
+        )
+    if ensemble is not None:
+        members(run, ensemble)  # before anything is written
+    if folder is not None:
+        bundle.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
+        tell(f"{folder}: {lookup.label(chosen)} of {run.name}\n", sys.stderr)
+    if ensemble is not None:
+        tell(score(run, ensemble, images.cache_of(run, dataset, data_dir), format))
+        bring_up_to_date(run.folder)
+
+
+def bring_up_to_date(folder: Path) -> None:
+    """Write the results of a run again if its ledger has gone on since: the test split was read once more."""
+    from analysis.results import files
+    from search.run import ledger
+
+    run = ledger.read(folder)
+    if files.is_stale(run):
+        write_if_allowed(lambda: files.write_files(run))
+        tell(f"{folder / 'results.md'}: written again, because the test split was read once more\n", sys.stderr)

@@ -1,0 +1,77 @@
+"""`python -m analysis leaderboard`: the results of a run written again and printed, or one ranking over several runs."""
+
+import gc
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from analysis.cli.options import Columns, Filter, Form, RunsDir, Sort, Top, check_format, folders_of
+from analysis.cli.writing import write_if_allowed
+from search.flags import Flags
+from trainables.cli.execution import tell
+from trainables.cli.options import option
+
+if TYPE_CHECKING:
+    from analysis.views.selection import Selection
+
+
+def leaderboard(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="paths, or names under --runs-dir", show_default=False)
+    ],
+    format: Form = "md",
+    filter: Filter = None,
+    sort: Sort = None,
+    top: Top = None,
+    columns: Columns = None,
+    metric: Annotated[str | None, option("rank by another metric than the search did; prints only")] = None,
+    stale: Annotated[bool, option("only say whether results.md is what the ledger says", "--stale")] = False,
+    runs_dir: RunsDir = Flags.runs_dir,
+) -> int:
+    """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs.
+
+    With --stale nothing is written: exit code 1 and one line for each results.md that is not what its ledger says.
+    """
+    check_format(format)
+    gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon
+    from analysis.plots import drawing_process
+    from analysis.ranking import standing  # pandas loads here, after the arguments are known to be good
+    from analysis.results import files, printed
+    from analysis.views import selection
+    from search.run import ledger
+
+    asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
+    folders = folders_of(runs, runs_dir)
+    if metric is not None:
+        remeasured(folders, metric, format, asked)
+        return 0
+    if stale:
+        old = [folder for folder in folders if files.is_stale(ledger.read(folder))]
+        tell("".join(f"stale: {folder / 'results.md'}\n" for folder in old))
+        return int(bool(old))
+    with drawing_process.for_one_of_many(folders) as ask:
+        found = [ledger.read(folder) for folder in folders]
+        where = standing.stand(found[0]) if len(found) == 1 else None
+        # shown first, so that of a run that cannot be written to at least that is there
+        tell(printed.show(found, format, where) if asked.is_everything else selection.listed(found, format, asked))
+        if where:
+            write_if_allowed(lambda: files.write_files(found[0], where, ask))
+    return 0
+
+
+def remeasured(folders: Sequence[Path], metric: str, format: str, asked: "Selection") -> None:
+    """Print the ranking of runs by another metric than their searches went by."""
+    from analysis.frame import remeasured
+    from analysis.results import printed
+    from analysis.views import selection
+    from search.run import ledger
+    from trainables.objective import named
+
+    found = [remeasured.by(ledger.read(folder), named(metric)) for folder in folders]
+    for _, told in found:
+        tell(f"note: {told}\n", sys.stderr)
+    runs = [run for run, _ in found]
+    tell(printed.show(runs, format) if asked.is_everything else selection.listed(runs, format, asked))

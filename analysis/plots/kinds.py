@@ -1,0 +1,55 @@
+"""Which plots there are, each a module of its name: its title, its values (plain JSON) and its drawing.
+
+Only those are made that say something about a run: a parameter that varied, a network size that varied, a winner that was tested.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from analysis.plots import confusion, learning_curves, parallel, parameters, progress, rungs, size
+from analysis.ranking.standing import Standing
+from search.run.ledger import Run
+from trainables import written
+from trainables.objective import Objective
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Pictures = dict[str, Mapping[str, Any]]
+
+
+class Kind(Protocol):
+    """What the module of a plot has."""
+
+    TITLE: str  # {value} stands for what the run is ranked by
+
+    def picture(self, run: Run, where: Standing, /) -> Mapping[str, Any] | None:
+        """The values, known without matplotlib, so that an unchanged plot is not drawn again; none if they say nothing."""
+
+    def draw(self, picture: Any, /) -> "Figure":
+        """The drawing of these values."""
+
+
+KINDS: dict[str, Kind] = {
+    "parameters": parameters, "parallel": parallel, "progress": progress, "size": size, "confusion": confusion,
+    "rungs": rungs, "learning_curves": learning_curves,
+}  # fmt: skip
+BESIDE_BOARD = ("parameters", "parallel", "progress", "size")  # others have a place of their own in the page
+
+
+def title_of(name: str, objective: Objective) -> str:
+    """The title of a plot, with what the run is ranked by."""
+    title = KINDS[name].TITLE.format(value=written.title(objective))
+    return title[0].upper() + title[1:]
+
+
+def pictures(run: Run, where: Standing) -> Pictures:
+    """The values of the plots of a run by their names."""
+    return dict(each_picture(run, where))
+
+
+def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The same, one after the other: one is drawn while the next is found."""
+    for name, kind in KINDS.items():
+        if found := kind.picture(run, where):
+            yield name, found

@@ -1,0 +1,71 @@
+"""One ranking over several runs: only configurations with one objective on the same images are ranked together.
+
+A row is what a row of one run's results.md is: a configuration, with the mean over its seeds where it has several, and what
+fresh seeds made of it where they confirmed it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.frame import dataframe, valued
+from analysis.ranking import best_interval, comparison, row_order
+from analysis.ranking.standing import Standing, stand, stops_early
+from search.run.ledger import Run
+from trainables.objective import Objective
+
+
+def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
+    """The configurations of the searches, best first with their intervals and ties, one frame for each data set and objective.
+
+    Columns: those of `Standing.board`, `seeds_asked`, and `confirmed`, `confirmed_low` and `confirmed_high` (NaN where no
+    fresh seed was used).
+    """
+    groups: dict[tuple[str, Objective], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.identity.comparable, run.identity.objective), []).append(run)
+    return [ranked for alike in groups.values() if not (ranked := rank_alike(alike)).empty]
+
+
+def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
+    """The configurations of runs with one objective on the same images."""
+    standings = [stand(run) for run in runs]
+    boards = [board(run, where, place) for place, (run, where) in enumerate(zip(runs, standings, strict=True))]
+    rows = pd.concat([each for each in boards if len(each)] or boards[:1], ignore_index=True)
+    keys = [key for key in dataframe.config_keys(runs) if key in rows]
+    rows[keys] = rows[keys].astype(object).where(rows[keys].notna(), None)  # not a hyperparameter of every run
+    ranked = row_order.rank(rows.drop(columns="rank"))
+    if set(ranked["seeds_asked"]) <= {1}:
+        images, groups = runs[0].identity.val_images, runs[0].identity.groups
+        compared = comparison.compare(ranked, images, groups)
+        stops = any(stops_early(run) for run in runs)
+        return compared if groups else best_interval.best_network(compared, images, stops=stops)
+    return compare_seeds(ranked, standings)
+
+
+def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
+    """The configurations of one run with what fresh seeds made of them; `place` says which run it is."""
+    seeds = run.totals.seeds
+    rows = where.board.assign(run_place=place, seeds_asked=seeds, seed=where.board["seed"] if seeds == 1 else None)
+    known = where.confirmed[where.confirmed["status"] == "finished"].set_index("group")
+    fresh = {"confirmed": run.identity.objective.column, "confirmed_low": "low", "confirmed_high": "high"}
+    return rows.assign(**{name: rows["group"].map(known[key]).astype(float) for name, key in fresh.items()})
+
+
+def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.DataFrame:
+    """By paired t-tests if all finished rows were trained on the very same seeds; otherwise nothing is tested."""
+    finished = ranked[ranked["status"] == "finished"]
+    trained = [
+        by_seed(standings[place], group) for place, group in zip(finished["run_place"], finished["group"], strict=True)
+    ]
+    if any(list(values.index) != list(trained[0].index) for values in trained):
+        return comparison.leave(ranked)
+    values = np.array([values.to_numpy() for values in trained], float)
+    return best_interval.best_configuration(comparison.compare_seeds(ranked, values), values)
+
+
+def by_seed(where: Standing, group: str) -> pd.Series:
+    """The value of a configuration on each of its seeds."""
+    own = where.trials[where.trials["group"] == group]
+    return valued.values(own.set_index("seed")).sort_index()

@@ -1,0 +1,52 @@
+"""Validation images whose labels are probably wrong, as md, csv or json."""
+
+from collections.abc import Sequence
+
+from analysis.diagnostics.suspects import Found, Suspect
+from analysis.frame.dataframe import Row
+from analysis.render.blocks import Foreign, Table, paragraphs
+from analysis.render.markdown import rendered
+from analysis.results.rows import as_csv, as_json
+from trainables.written import count, plural
+
+SHOWN = 50  # in a table
+
+
+def listed(found: Found, classes: Sequence[str], names: Sequence[str], form: str) -> str:
+    """The suspects.
+
+    Args:
+        names: what each validation image is called; nothing if that is not known.
+    """
+    rows = [row(each, classes, names, found.networks) for each in found.suspects]
+    if form == "json":
+        return as_json(rows)
+    if form == "csv":
+        return as_csv(rows)
+    header = tuple(map(str, rows[0])) if rows else ()
+    table = (
+        Table(header, tuple(tuple(Foreign(str(cell)) for cell in each.values()) for each in rows[:SHOWN]), "rllrl"),
+    )
+    return rendered((*paragraphs(told(found)), *(table if rows else ()))) + "\n"
+
+
+def told(found: Found) -> str:
+    """How many there are, and of what."""
+    number = len(found.suspects)
+    shown = f" The first {SHOWN} are shown." if number > SHOWN else ""
+    verb = "is" if number == 1 else "are"
+    return (
+        f"{count(number)} of {plural(found.images, 'validation image')} {verb} taken for one and the same other class by all of "
+        f"the best {found.good} of {plural(found.networks, 'finished network')}. Their labels may be wrong, or they are hard: "
+        f"look at them.{shown}"
+    )
+
+
+def row(each: Suspect, classes: Sequence[str], names: Sequence[str], networks: int) -> Row:
+    return {
+        "position": each.position,
+        "label": classes[each.label],
+        "taken_for": classes[each.said],
+        "networks": f"{each.agreeing} of {networks}",
+        "image": names[each.position] if each.position < len(names) else "",
+    }

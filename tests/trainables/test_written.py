@@ -1,0 +1,15 @@
+"""How numbers are written: pytest tests/trainables/test_written.py"""
+
+import pytest
+
+from trainables.written import count, plural
+
+
+@pytest.mark.parametrize(("number", "expected"), [(300, "300"), (45_000, "45,000"), (11_173_962, "11.17M")])
+def test_counts_have_separators_or_a_unit(number: int, expected: str) -> None:
+    assert count(number) == expected
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
+def test_one_thing_is_no_plural(number: int, expected: str) -> None:
+    assert plural(number, "trial") == expected

@@ -1,0 +1,55 @@
+"""Files with a sidecar that names their sha256: without one, or with another, the file does not count."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from trainables.errors import RunError
+from trainables.files.atomic import write
+from trainables.files.json_lines import read_json, write_json
+from trainables.files.refusals import told
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_checked(path: Path, data: bytes, **facts: Any) -> None:
+    """Write data, then a sidecar (.json) with its sha256 and facts. Without a sidecar the file does not count."""
+    write(path, data)
+    write_json(path.with_suffix(".json"), {"sha256": sha256(data), **facts})
+
+
+def read_checked(path: Path) -> bytes:
+    """The content of a file written by write_checked.
+
+    Raises:
+        RunError: the file or its sidecar is missing, or the content is not what was written.
+    """
+    expected = read_json(path.with_suffix(".json")).get("sha256")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read: {path}: {error.strerror}. An older state is tried.") from error
+    if sha256(data) != expected:
+        raise RunError(f"damaged file: {path}: its sha256 is not the recorded one. An older state is tried.")
+    return data
+
+
+def remove_checked(path: Path) -> None:
+    """Remove a file and its sidecar, sidecar first, so that no sidecar ever names a missing file."""
+    with told(path):
+        path.with_suffix(".json").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def states(folder: Path) -> list[Path]:
+    """The resume states of a trial folder, newest first."""
+    with told(folder):
+        return sorted(folder.glob("state-*.pt"), reverse=True)
+
+
+def remove_states(folder: Path) -> None:
+    """Drop the resume states of a trial that will not go on."""
+    for path in states(folder):
+        remove_checked(path)

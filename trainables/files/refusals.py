@@ -1,0 +1,49 @@
+"""What a refusal of the disk means to a person: the errors of everything that reads and writes files."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainables.errors import DeniedError, StorageError
+
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NEXT = {  # step after a refused write; that of a full disk says how much
+    errno.EACCES: "This user may not write there: name another place, or have its owner allow it.",
+    errno.EPERM: "This user may not write there: name another place, or have its owner allow it.",
+    errno.EROFS: "Nobody may write there: name another place.",
+    errno.EFBIG: "Files may not grow so large: raise the limit (ulimit -f), then run the same command again.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n), then run the same command again.",
+    errno.ENAMETOOLONG: "Name a shorter path.",
+    errno.EEXIST: "Name another place.",
+    errno.ENOTDIR: "Name another place.",
+    errno.EISDIR: "Name another place.",
+}
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What the disk refuses becomes a StorageError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error, 0) from error
+
+
+def unreadable(path: Path, error: OSError) -> StorageError:
+    step = "Have its owner allow it." if error.errno in DENIED else "Run the same command again."
+    return StorageError(f"cannot read: {path}: {error.strerror}. {step}")
+
+
+def storage_error(path: Path, error: OSError, size: int) -> StorageError:
+    """What an OSError of a write means to a person, and the step that fits it."""
+    why = f"cannot write: {path}: {error.strerror}"
+    if error.errno in DENIED:
+        return DeniedError(f"{why}. {NEXT[error.errno]}")
+    if error.errno in FULL:
+        return StorageError(
+            f"{why}. Free {max(1, size >> 20)} MiB or more, then run the same command again; nothing is lost."
+        )
+    step = NEXT.get(error.errno or 0, "Check the disk, then run the same command again; nothing is lost.")
+    return StorageError(f"{why}. {step}")
