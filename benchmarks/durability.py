@@ -41,11 +41,6 @@ OWNERS = {
     "trial": ("save_state", "end"), "rows": ("save_best",), "timing": ("note",),
     "durable": ("append", "make_folder", "sweep"),
 }  # fmt: skip
-    "trial": ("save_state", "end"),
-    "rows": ("save_best",),
-    "timing": ("note",),
-    "durable": ("append", "make_folder", "sweep"),
-}
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis import lookup
-from analysis.frame import images
+from analysis.frame import images, own_code
 from analysis.ranking import pairing, statistics, test_scores
 from analysis.render.commands import dataset
 from analysis.render.markdown import one_line
@@ -68,6 +68,7 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     from trainables.training.definition import Training
     from trainables.trial import single
 
+    own_code.use(run)
     if cache is None:
         train_own_again(run, trial, folder)
         return
@@ -92,12 +93,11 @@ def train_own_again(run: Run, trial: Trial, folder: Path) -> None:
     """The same of training of the user's, whose code is executed from the run."""
     import torch
 
-    from trainables.own import code, training
+    from trainables.own import training
     from trainables.trial import checkpointing
 
     facts, place = run.identity, run.identity.code_of(run.folder.resolve())
     assert facts.training is not None and place is not None, "images would be asked for"
-    code.use(place, facts.own_code)
     torch.set_num_threads(facts.threads)
     whole = trial.status in LOST  # how it ended is to be seen again
     until = trial.config["epochs"] if whole else len(trial.epochs)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.export.bundle import KEPT
+from analysis.frame import own_code
 from analysis.frame.dataframe import Row
 from analysis.ranking import test_scores
 from analysis.render.blocks import Table
@@ -127,6 +128,7 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     from trainables.training.loop import predict
 
     torch.set_num_threads(run.identity.threads)  # as while it was trained
+    own_code.use(run)
     total = np.zeros((len(pixels), len(images.classes)))
     for trial, data in zip(trials, weights, strict=True):
         device = test_scores.device_of(trial)

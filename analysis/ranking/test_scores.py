@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from analysis.frame import own_code
 from search.run import confirmation
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
@@ -91,6 +92,7 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
         )
     device = device_of(trial)
     torch.set_num_threads(run.identity.threads)  # the last bit of bfloat16 depends on it
+    own_code.use(run)
     model = build(trial.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
     split = loading.load_test(cache)
