@@ -14,6 +14,8 @@ from spaces._scheduler import Scheduler
 from trainables.config import Config, canonical, complete, key_of
 from trainables.errors import SpaceError
 
+MIDDLE: Mapping[str, Any] = {}  # this very one: the baseline of a space that has none
+
 
 @dataclass(frozen=True, kw_only=True)
 class Space(Parameters):
@@ -36,7 +38,7 @@ class Space(Parameters):
     """
 
     epochs: int
-    baseline: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=lambda: MIDDLE)
     scheduler: str = "none"
     samples: int = 16
     constraint: Callable[[Config], bool] | None = None
@@ -46,8 +48,8 @@ class Space(Parameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "is_middle", self.is_middle or not self.baseline)
-        baseline = self.baseline or self.at([0.5] * len(self.axes))
+        object.__setattr__(self, "is_middle", self.is_middle or self.baseline is MIDDLE)
+        baseline = self.at([0.5] * len(self.axes)) if self.baseline is MIDDLE else self.baseline
         object.__setattr__(self, "baseline", self._named(baseline))
         self._check_baseline()
         try:
