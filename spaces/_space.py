@@ -20,6 +20,8 @@ from trainables.own.names import OF_RAY, OF_RESULTS
 
 TAKEN = (*OF_RESULTS, *OF_RAY)  # what no metric can be called
 
+MIDDLE: Mapping[str, Any] = {}  # this very one: the baseline of a space that has none
+
 
 @dataclass(frozen=True, kw_only=True)
 class Space(Parameters):
@@ -47,7 +49,7 @@ class Space(Parameters):
     """
 
     epochs: int
-    baseline: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=lambda: MIDDLE)
     scheduler: str = "none"
     samples: int = 16
     constraint: Callable[[Config], bool] | None = None
@@ -62,8 +64,8 @@ class Space(Parameters):
     def __post_init__(self) -> None:
         self._check_own()
         super().__post_init__()
-        object.__setattr__(self, "is_middle", self.is_middle or not self.baseline)
-        baseline = self.baseline or self.at([0.5] * len(self.axes))
+        object.__setattr__(self, "is_middle", self.is_middle or self.baseline is MIDDLE)
+        baseline = self.at([0.5] * len(self.axes)) if self.baseline is MIDDLE else self.baseline
         object.__setattr__(self, "baseline", self._named(baseline))
         self._check_baseline()
         try:

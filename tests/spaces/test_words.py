@@ -11,7 +11,7 @@ from trainables.errors import SpaceError
 
 
 def made(**params):
-    return Space(params=params, baseline={}, epochs=1)
+    return Space(params=params, epochs=1)
 
 
 @pytest.mark.parametrize(

@@ -56,10 +56,6 @@ def test_what_the_program_itself_defines_is_refused(own, monkeypatch):
         objects.text_of(LOSS, own.focal)
 
 
-def space(own, **params):
-    return Space(params=params, baseline={}, epochs=1)
-
-
 def test_a_space_holds_names_where_objects_were_given(own):
     found = Space(
         params={
