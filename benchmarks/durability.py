@@ -37,7 +37,9 @@ SLOW_DISK = [
     f"inject=fsync:delay_enter={DELAY}",
 ]
 DISKS: dict[str, list[str]] = {"as it is": [], f"every fsync {DELAY // 1000} ms later": SLOW_DISK}
-OWNERS = {"trial": ("save_state", "end"), "rows": ("save_best",), "timing": ("note",), "durable": ("append", "make_folder", "sweep")}
+OWNERS = {
+    "trial": ("save_state", "end"), "rows": ("save_best",), "timing": ("note",), "durable": ("append", "make_folder", "sweep"),
+}  # fmt: skip
 
 
 @dataclass
