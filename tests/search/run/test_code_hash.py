@@ -16,7 +16,8 @@ LOADING = {
     *(f"trainables/parts/{name}.py" for name in ("bounds", "family", "named", "signature", "whose")),
     "trainables/data/loading.py",
     "trainables/files/durable.py",
-}  # names and defaults, which a plan has in full; decoded images; files
+    "trainables/hardware/nvidia.py",
+}  # names and defaults, which a plan has in full; decoded images; files; what the driver says, of which run.json has the outcome
 SMALL = '''
 """About a module."""
 LIMIT = 3  # of something
