@@ -51,18 +51,23 @@ class Keywords(TypedDict, total=False):
     dataset: str
     data_dir: Path | str
     skip_bad: bool
+    group_by: str | None
+    resize: str
     fraction: float
+    metric: str
     epochs: int | None
     precision: str
     scheduler: str | None
     grace_period: int
     reduction_factor: int
+    share: str | None
     audit: float
     seeds: int | None
     confirm: int | None
     confirm_seeds: int | None
     cpus_per_trial: int
     gpus_per_trial: float | str | None
+    engine: int | None
     max_concurrent: int | None
     address: str | None
     epoch_timeout: int | None

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.models.networks import SIDE
 from trainables.parts import calling, named, whose
 from trainables.parts.bounds import BOUNDED
 from trainables.parts.family import MODEL
@@ -33,6 +32,8 @@ def files(config: Mapping[str, Any]) -> dict[str, str]:
 
 def of_library(library: str, name: str) -> str:
     """model.py for a network of another library."""
+    from trainables.models.networks import SIDE  # torch loads here
+
     more = f", image_size={SIDE}" if name.startswith("vit_") else ""
     made = OF_LIBRARIES[library].format(name=name, more=more)
     return (
@@ -62,6 +63,8 @@ def is_ours(node: ast.stmt) -> bool:
 
 def builder(part: Any, config: Mapping[str, Any]) -> str:
     """The function that makes the network of config.json."""
+    from trainables.models.networks import SIDE  # torch loads here
+
     given = calling.asked_for(part, {"classes": "classes", "num_classes": "classes", "image_size": SIDE})
     words = [f"{name}={value}" for name, value in given.items()]
     words += [f'{name}=config["{key_of(name, config)}"]' for name in calling.knobs(MODEL, config)]

@@ -170,8 +170,9 @@ def read_decisions(path: Path) -> list[Record]:
     """
     lines = read_lines(path)
     for number, line in enumerate(lines, 1):
-        check(line, DECISION if "trial" in line else CUT, path, number)
-        for key in LISTS:
+        is_of_a_trial = "trial" in line
+        check(line, DECISION if is_of_a_trial else CUT, path, number)
+        for key in () if is_of_a_trial else LISTS:
             if not are_indices(line.get(key, [])):
                 raise damaged(path, number, f"{key} is {line[key]!r}")
     return lines

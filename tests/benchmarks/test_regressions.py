@@ -14,9 +14,9 @@ torch = pytest.importorskip("torch")
 from benchmarks import leaderboard  # noqa: E402
 from benchmarks.steps import prepared, rounds  # noqa: E402
 from search.run import ledger  # noqa: E402
+from trainables.augmentations.crop import crop  # noqa: E402
 from trainables.data.loading import Dataset, Split  # noqa: E402
 from trainables.files import durable, json_lines  # noqa: E402
-from trainables.training import augmentations  # noqa: E402
 from trainables.training.definition import Training  # noqa: E402
 from trainables.training.loop import as_tensor  # noqa: E402
 from trainables.trial import checkpointing  # noqa: E402
@@ -45,11 +45,11 @@ def test_the_epoch_loop_keeps_half_the_pace_of_its_floor(augmentation, toy, one_
 
 
 def test_cropping_a_batch_is_nearer_to_copying_it_than_to_indexing_it_pixel_by_pixel(one_thread):
-    images = torch.randint(256, (512, 32, 32, 3), dtype=torch.uint8)
+    images, labels = torch.randint(256, (512, 32, 32, 3), dtype=torch.uint8), torch.zeros(512, dtype=torch.int64)
     chosen = torch.arange(512 * 32 * 32) % (512 * 32 * 32)
     pixels = images.view(-1, 3)
     by_pixel = fastest(lambda: pixels[chosen])
-    assert fastest(lambda: augmentations.crop(images, torch.Generator().manual_seed(0))) < by_pixel
+    assert fastest(lambda: crop(images, labels, torch.Generator().manual_seed(0))) < by_pixel
 
 
 def test_an_epoch_waits_for_the_disk_once_and_opens_few_files(tmp_path, toy, small, monkeypatch):

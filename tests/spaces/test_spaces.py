@@ -113,7 +113,7 @@ def space(params, baseline='{"lr": 0.1}', rest=""):
         (space('"lr": uniform(0.05, float("inf"))'), 4, "finite"),
         (space('"depth": integers(1, 2.5), "model": "mlp"', '{"depth": 1}'), 4, "whole numbers"),
         (space('"lr": choice(0.2, 0.3)'), 4, "outside"),
-        (space('"lr": choice(0.1, 0.2)', "{}"), 4, "baseline lacks"),
+        (space('"lr": choice(0.1, 0.2), "momentum": choice(0.8, 0.9)', '{"lr": 0.1}'), 4, "baseline lacks"),
         (space('"lr": choice(0.1, 0.2)', '{"lr": 0.1,\n    "momentum": 0.9}'), 7, "not searched"),
         (space('"lr": 0.1', "{}"), 2, "nothing is searched"),
         (space('"lr": choice(0.1, 0.2), "depth": 3'), 2, "not read by resnet18"),

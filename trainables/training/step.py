@@ -44,7 +44,9 @@ class Step:
     ) -> None:
         self.training, self.model, self.optimizer, self.train_set = training, model, optimizer, train_set
         self.augment, self.update = augmentation(training.config, *scale), plain_step(optimizer)
-        counts = torch.bincount(train_set[1], minlength=len(training.data.classes))
+        labels = train_set[1]
+        counts = torch.zeros(len(training.data.classes), dtype=torch.int64, device=labels.device)
+        counts.index_add_(0, labels, torch.ones_like(labels))
         self.loss, self.base = mixed_loss(training.config, counts), base_rates(optimizer)
         device, count, groups = train_set[0].device, len(train_set[1]), optimizer.param_groups
         self.sizes = batch_sizes(count, training.config["batch_size"])

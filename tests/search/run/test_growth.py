@@ -147,7 +147,7 @@ def test_sha_decides_no_rung_before_all_trials_are_planned(start, begun_as):
 
 
 @hypothesis_settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 1000), slots=st.integers(1, 4), scheduler=st.sampled_from(["asha", "sha", "none"]))
+@given(seed=st.integers(0, 1000), slots=st.integers(1, 4), scheduler=st.sampled_from(["asha", "median", "none"]))
 def test_a_search_that_is_killed_again_and_again_is_sound(start, tmp_path_factory, seed, slots, scheduler):
     run = start(tmp_path_factory.mktemp("killed"), scheduler=scheduler, reduction_factor=2)
     after = play(run, seed, slots, deaths=0.15)

@@ -19,7 +19,7 @@ answers = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, 
 
 
 @given(answers)
-@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
 def test_they_are_those_of_scikit_learn_over_the_classes_that_have_images(drawn):
     labels, predicted = (np.array(part) for part in zip(*drawn, strict=True))
     there = np.unique(labels)

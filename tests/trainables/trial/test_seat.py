@@ -13,6 +13,7 @@ from trainables.engine.engine import Engine
 from trainables.engine.lanes import HostLane
 from trainables.errors import StorageError
 from trainables.files import durable
+from trainables.training.loop import train
 from trainables.trial import checkpointing
 from trainables.trial.rows import NetworkRows
 from trainables.trial.seat import Seat
@@ -120,7 +121,7 @@ def test_a_slow_disk_holds_up_one_trial_and_no_other(tmp_path, toy, monkeypatch)
 def test_a_state_is_of_the_epoch_that_it_names_however_slow_the_disk(tmp_path, toy, monkeypatch):
     """The trial waits while its epoch is committed: the tensors of the state are live ones."""
     training, real = trainings(toy, 1)[0], durable.append
-    expected = [copy.deepcopy(epoch.state()) for epoch in checkpointing.train(training)][1]
+    expected = [copy.deepcopy(epoch.state()) for epoch in train(training)][1]
 
     def append(path, *records, **options):
         if path.name == "epochs.jsonl":

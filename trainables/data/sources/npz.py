@@ -29,7 +29,7 @@ def source(dataset: str, options: Options) -> Source:
 
     def write(folder: Path) -> Written:
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return _written(
                     path, {name: arrays[name] for name in arrays.files}, folder, options, elsewhere(dataset)
                 )
