@@ -371,7 +371,7 @@ def run(
             local.keep(path, settings.dataset, settings.data_dir)
         progress = Progress(opening.retry_failed(found) if retry_failed else found)
         trained_before = sum(len(trial.epochs) for trial in found.trials)
-        console = display.open_console(quiet)
+        console = stack.enter_context(display.open_console(quiet))
         announce(console, settings, progress)
         remark(found.identity.scheduler, found.totals, settings, is_over=is_complete(progress.run))
         settings, measured = gpu_sharing.settled(settings, found)

@@ -75,6 +75,8 @@ HERE = {  # as it is documented: as it is run, in a folder with two small finish
     "python -m analysis compare RUN RUN": f"python -m analysis compare {RUN} {OTHER}",
     "python -m analysis report RUN": f"python -m analysis report {RUN}",
     "python -m analysis export RUN DIR": f"python -m analysis export {RUN} network",
+    "python -m analysis suspects RUN": f"python -m analysis suspects {RUN}",
+    "python -m trainables.data DATASET --near-duplicates": "python -m trainables.data digits --near-duplicates",
     "python -m analysis predict DIR photo.png": "python -m analysis predict network photo.png",
     "python -m analysis watch RUN": f"python -m analysis watch {RUN}",
     "python -m analysis watch mlp_random-cifar10": f"python -m analysis watch {OTHER}",
@@ -90,6 +92,7 @@ LONG = ("python run_search.py --space ", "python -m trainables --dataset cifar10
 SEARCHES = "tests/test_run_search.py"
 EXCERPTS = "tests/analysis/test_docs.py::def test_the_excerpt_is_what_the_command_prints"
 DVC = "tests/test_dvc.py"
+OWN = "tests/test_own_docs.py"
 DASHBOARD = "tests/analysis/mirrors/test_dashboard.py::def test_history_and_importance_show_the_search"
 SBATCH = "tests/test_slurm.py::def test_preemption_saves_requeues_and_continues"
 ELSEWHERE = {  # where it is run: a file, and what stands there
@@ -117,6 +120,18 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "python -m analysis mirror mlp_random-cifar10 --to tensorboard --to optuna --to mlflow --to dvc": (
         "tests/analysis/mirrors/test_mlflow.py::def test_the_search_is_a_parent"
     ),
+    "python run_search.py --space my_lm.py": f"{OWN}::def test_it_is_searched_cut_continued",
+    "python run_search.py --space descend.py": f"{OWN}::def test_it_is_searched_cut_continued",
+    "cc -O2 -o descend descend.c": f"{OWN}::def test_it_is_searched_cut_continued",
+    "python run_search.py --space ~/mine/my_search.py": "tests/spaces/test_files.py::def test_",
+    "python run_search.py --space lr_sweep --dataset csv:scans.csv --group-by patient": (
+        "tests/trainables/data/test_groups.py::def test_"
+    ),
+    "python run_search.py --space lr_sweep --dataset folder:films --group-by 'film[0-9]+'": (
+        "tests/trainables/data/test_groups.py::def test_"
+    ),
+    "python -m benchmarks.gpu --session": "tests/benchmarks/test_session.py::def test_a_whole_sitting",
+    "python -m benchmarks.replay": "tests/benchmarks/test_replay.py::def test_the_tables_have_a_row",
     "optuna-dashboard sqlite:///runs/NAME/optuna.db": DASHBOARD,
     "optuna-dashboard sqlite:///study.db": DASHBOARD,
     "dvc update cifar10.dvc": f'{DVC}::dvc("update", "cifar10.dvc")',

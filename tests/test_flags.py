@@ -28,6 +28,7 @@ DIFFERENT = {  # for each flag of class identity another value, and how the diff
     "skip_bad": (None, "fingerprint: "),
     "group_by": (None, "fingerprint: "),
     "resize": ("pad", "fingerprint: "),
+    "metric": ("macro_f1", "objective: "),
     "set_": ("batch_size=64", "set: null is now"),
     "max_params": ("9000000", "max_params: null is now 9000000"),
     "warm_start": ("other", "warm_start"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 
 import pytest
 from rich.console import Console
@@ -36,7 +37,7 @@ def command(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(attempts, "train", lambda *_: None)
     monkeypatch.setattr(run_search, "finish", lambda *_: None)
     # the real one writes on a copy of file 2, which capsys does not see
-    monkeypatch.setattr(display, "open_console", lambda quiet: Console(stderr=True, quiet=quiet))
+    monkeypatch.setattr(display, "open_console", lambda quiet: nullcontext(Console(stderr=True, quiet=quiet)))
 
     def call(*arguments):
         code = execute(run_search.app, "run_search.py", list(arguments))

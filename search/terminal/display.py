@@ -25,9 +25,11 @@ ROWS = 12  # trials in the live table
 EVERY = 10.0  # seconds between summary lines off a terminal
 
 
-def open_console(quiet: bool) -> Console:
+@contextlib.contextmanager
+def open_console(quiet: bool) -> Iterator[Console]:
     """A console on a copy of stderr, because stderr itself belongs to Ray's log while Ray runs."""
-    return Console(file=streams.lasting(os.dup(2), sys.stderr, closefd=True), quiet=quiet)
+    with streams.lasting(os.dup(2), sys.stderr, closefd=True) as file:
+        yield Console(file=file, quiet=quiet)
 
 
 @contextlib.contextmanager

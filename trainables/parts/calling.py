@@ -17,11 +17,12 @@ def chosen(family: Family, config: Config) -> str:
 
 
 def knobs(family: Family, config: Config) -> dict[str, Any]:
-    """The hyperparameters of the part that is chosen; one that two parts have is written `model.dropout`."""
-    names = named.signature_of(family, chosen(family, config))
-    return {
-        name: config[f"{family.key}.{name}"] if f"{family.key}.{name}" in config else config[name] for name in names
-    }
+    """The hyperparameters of the part that is chosen; one that two parts have is written `model.dropout`.
+
+    A configuration that is older than a hyperparameter has its default.
+    """
+    found = named.signature_of(family, chosen(family, config))
+    return {name: config.get(f"{family.key}.{name}", config.get(name, knob.default)) for name, knob in found.items()}
 
 
 def bound(family: Family, config: Config) -> Callable[..., Any]:

@@ -176,10 +176,8 @@ def on_terminal(run, monkeypatch, **environment) -> str:
     kept = os.dup(2)
     os.dup2(follower, 2)
     try:
-        console = display.open_console(quiet=False)
-        with display.shown(Progress(run), console) as notify:
+        with display.open_console(quiet=False) as console, display.shown(Progress(run), console) as notify:
             notify(1, row(1, 0.61))
-        console.file.close()
     finally:
         os.dup2(kept, 2)
         os.close(kept)
