@@ -404,7 +404,8 @@ def rehearse(settings: "Settings", images: "Dataset | None") -> None:
 
     if images is None:
         return
-    for line in rehearsal.rehearse(settings.space, len(images.classes), Path.cwd()):
+    place = settings.code.origin if settings.code else Path.cwd()
+    for line in rehearsal.rehearse(settings.space, len(images.classes), place):
         tell(f"warning: {line}\n", sys.stderr)
 
 

@@ -78,6 +78,12 @@ class Code:
         facts = {name: self.files[name].facts for name in sorted(self.files)}
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
+    @property
+    def origin(self) -> Path:
+        """The folder below which the files lie now, where the user has them."""
+        name, file = next((name, file) for name, file in sorted(self.files.items()) if name.endswith(".py"))
+        return file.path.resolve().parents[name.count("/")]
+
     def folder(self, run: Path) -> Path:
         """Where it lies in a run."""
         return run / FOLDER / self.hash
