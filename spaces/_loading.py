@@ -49,8 +49,10 @@ def find_file(path: Path) -> Found:
         SpaceError: there is no such file, or it is wrong, named with its line.
     """
     where, path = str(path), Path(os.path.abspath(path))  # noqa: PTH100 (a link stays one)
-    if not path.is_file():
-        raise SpaceError(f"no such file: {where}. Write --space PATH.py, or choose a name with --list-spaces.")
+    if not path.is_file() or path.suffix != ".py":
+        raise SpaceError(
+            f"no such file of Python: {where}. Write --space PATH.py, or choose a name with --list-spaces."
+        )
     needed = imported_in_child(where, path)
     travelling = recorded(path) or Code({place: File.read(file) for place, file in needed.items()})
     code.hold(travelling)

@@ -87,10 +87,13 @@ class Progress:
 
     def leaders(self) -> list[TrialProgress]:
         """The trials of the best configuration so far: of the confirmation once it is decided, else as the leaderboard has it."""
-        trials = self.trials.values()
+        trials, seeds = self.trials.values(), self.run.totals.seeds
         decided = confirmation.confirmed([trial for trial in trials if trial.confirms], self.run.totals)
-        begun = [trial for trial in trials if not trial.confirms and (trial.value is not None or trial.status in LOST)]
-        best = decided or order.leading(begun, self.run.totals.seeds)
+        counts = LOST if seeds > 1 else ()  # a lost seed counts among those of its configuration
+        begun = [
+            trial for trial in trials if not trial.confirms and (trial.value is not None or trial.status in counts)
+        ]
+        best = decided or order.leading(begun, seeds)
         return [trial for trial in best if trial.value is not None]
 
     def images_per_second(self) -> float:

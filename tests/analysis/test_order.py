@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis.frame import dataframe as frames
@@ -59,6 +60,7 @@ def by_tables(where):
 
 @settings(max_examples=40)
 @given(drawn=DRAWN, dice=st.randoms(use_true_random=False))
+@example(drawn=[("diverged", []), ("failed", [0.0])], dice=random.Random(0))
 def test_everybody_has_the_same_best_trial(run, trial, drawn, dice):
     """The leaderboard, the confirmation, a warm start, the news, the display and `order` itself, one seed each."""
     found = planned(run, trial, drawn)

@@ -74,5 +74,5 @@ def test_what_the_file_prints_is_no_result(write, capfd):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SpaceError, match=r"no such file: .*mine\.py"):
+    with pytest.raises(SpaceError, match=r"no such file of Python: .*mine\.py"):
         spaces.load(str(tmp_path / "mine.py"))
