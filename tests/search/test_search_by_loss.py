@@ -31,19 +31,6 @@ from trainables.training.definition import Training
 from trainables.trial import checkpointing
 
 ROOT = Path(__file__).parents[2]
-BY_LOSS = """
-import dataclasses, sys
-import search.settings
-from trainables.objective import LOSS, Objective
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ByLoss(search.settings.Settings):
-    objective: Objective = LOSS
-
-search.settings.Settings = ByLoss
-import run_search
-run_search.execute(run_search.app, "run_search.py", sys.argv[1:])
-"""
 
 
 def train_without_ray(path, asked, images):
@@ -112,9 +99,9 @@ def test_a_search_with_ray_goes_by_the_loss_from_its_first_decision_to_its_last_
     asked = (
         "--space", "lr_sweep", "--dataset", "digits", "--fraction", "0.3", "--set", "width=16", "--set", "depth=1",
         "--set", "lr=1e-1,1e-2,1e-3,1e-4", "--epochs", "4", "--scheduler", "sha", "--confirm", "1", "--confirm-seeds", "2",
-        "--name", "t", "--log-to", "optuna",
+        "--name", "t", "--log-to", "optuna", "--metric", "loss",
     )  # fmt: skip
-    command = [sys.executable, "-c", BY_LOSS, *asked]
+    command = [sys.executable, str(ROOT / "run_search.py"), *asked]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -151,7 +138,11 @@ def test_a_search_with_ray_goes_by_the_loss_from_its_first_decision_to_its_last_
     write_results(run.folder)
     assert (run.folder / "results.md").read_text() == before
     again = subprocess.run(
-        [sys.executable, ROOT / "run_search.py", *asked], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [sys.executable, ROOT / "run_search.py", *asked[:-2]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert again.returncode == 5
     assert "objective: " in again.stderr
