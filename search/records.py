@@ -206,7 +206,7 @@ class Identity(Recorded):
             **images,
             "cpus_per_trial": self.threads,
             **self.reading,
-            **({"metric": self.objective.metric} if not self.objective.is_accuracy else {}),
+            **({"metric": self.objective.metric} if self.has_images and not self.objective.is_accuracy else {}),
             **({"set_": self.set} if self.set else {}),
         }
 

