@@ -130,9 +130,13 @@ class Turns:
 
 
 def must_train(run: ledger.Run) -> list[Turn]:
-    """The turns of those that were called and have not got there, in plan order; if there is none, those that confirm."""
-    found = cuts.course(run)
+    """The turns of those that were called and have not got there, in plan order; if there is none, those that confirm.
+
+    A trial that was killed between its last row and its outcome is there, but has to end.
+    """
+    found, last = cuts.course(run), run.totals.epochs
     turns = [Turn(*place) for place in found.open(cuts.curves(run))] if found else []
+    turns += [Turn(trial.index, last) for trial in run.search_trials if not trial.ended and reached(trial, last)]
     return turns or [Turn(trial.index, run.totals.epochs) for trial in run.fresh_trials if not trial.ended]
 
 

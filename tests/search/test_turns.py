@@ -219,6 +219,21 @@ def test_a_trial_that_diverged_does_not_hold_up_its_rung(tmp_path, toy, settings
     assert turns.take().trial == 2
 
 
+@pytest.mark.parametrize("scheduler", ["sha", "epochs:2", "none", "asha"])
+def test_a_trial_that_was_killed_between_its_last_row_and_its_outcome_has_another_turn(
+    tmp_path, toy, settings, scheduler
+):
+    run = open_run(tmp_path, settings, toy, 4, scheduler)
+    run = play(run, [[0.1 * (index + 1)] * EPOCHS for index in range(4)], random.Random(0), 1)
+    assert is_complete(run)
+    killed = next(trial for trial in run.trials if trial.status == "finished")
+    ledger_of_it = killed.folder / "epochs.jsonl"
+    ledger_of_it.write_text("".join(ledger_of_it.read_text().splitlines(keepends=True)[:-1]))
+    turns = Turns(ledger.read(run.folder))
+    assert turns.take() == Turn(killed.index, EPOCHS)
+    assert turns.take() is None
+
+
 def test_trials_that_do_not_get_to_their_epoch_are_not_given_for_ever(tmp_path, toy, settings):
     """A worker that dies again and again: the attempt ends, and what comes next is decided outside."""
     run = open_run(tmp_path, settings, toy, 2)
