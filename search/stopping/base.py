@@ -54,24 +54,36 @@ class Arriving(Rule):
 class Waiting(Rule):
     """Decides about a whole rung when every trial is there: the best go on, and the order of arrival does not matter.
 
-    From version `cuts_since` on a rung is cut (search/stopping/cuts.py): configurations are ranked by the best value so far,
-    the mean over their seeds, and the places of all rungs are counted before the search starts. Older versions ranked trials
-    by their last value: version 2 for a share of the trials that were planned, version 1 of those that had arrived.
+    A rung is cut (search/stopping/cuts.py): configurations are ranked by the best value so far, the mean over their seeds, and
+    the places of all rungs are counted before the search starts.
 
     Attributes:
-        cuts_since: the first version that cuts.
+        cuts_since: the first version that does so.
     """
 
-    version = 3
-    cuts_since: ClassVar[int] = 3
+    cuts_since: ClassVar[int] = 1
 
-    def places(self, scheduler: Record, planned: int, epochs: int) -> list[tuple[int, int]]:
+    @abstractmethod
+    def places(self, scheduler: Record, planned: int, epochs: int) -> Sequence[tuple[int, int]]:
         """The epoch of each rung, and how many configurations may go on from it.
 
         Args:
             planned: configurations of the search.
             epochs: of a whole trial.
         """
+
+
+class Sharing(Waiting):
+    """From each rung one in reduction_factor goes on.
+
+    Older versions ranked trials by their last value: version 2 for a share of the trials that were planned, version 1 of those
+    that had arrived.
+    """
+
+    version = 3
+    cuts_since = 3
+
+    def places(self, scheduler: Record, planned: int, epochs: int) -> Sequence[tuple[int, int]]:
         return [(rung, self.quota(scheduler, rung, planned, planned)) for rung in self.rungs(scheduler, epochs)]
 
     def quota(self, scheduler: Record, epoch: int, planned: int, arrived: int) -> int:

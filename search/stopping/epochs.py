@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from search.stopping.base import Waiting
+from search.stopping.base import Sharing
 from trainables.files.durable import Record
 
 
-class Epochs(Waiting):
+class Epochs(Sharing):
     reads = ("budget", "reduction_factor")
 
     def settings(self, grace_period: int, reduction_factor: int, budget: int | None, share: float) -> Record:

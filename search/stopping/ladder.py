@@ -17,8 +17,6 @@ EXACT = Context(prec=28)  # the same digits on every machine, which a power of f
 
 
 class Ladder(Waiting):
-    version = 1
-    cuts_since = 1
     reads = ("share",)
     keeps_a_share = False
 
@@ -28,11 +26,8 @@ class Ladder(Waiting):
     def rungs(self, scheduler: Record, epochs: int) -> Sequence[int]:
         return rungs(epochs)
 
-    def places(self, scheduler: Record, planned: int, epochs: int) -> list[tuple[int, int]]:
-        return list(places(planned, epochs, scheduler["share"], scheduler.get("audit", 0.0)))
-
-    def quota(self, scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
-        raise NotImplementedError("the places of all rungs follow from the epochs of a trial: see `places`")
+    def places(self, scheduler: Record, planned: int, epochs: int) -> Sequence[tuple[int, int]]:
+        return places(planned, epochs, scheduler["share"], scheduler.get("audit", 0.0))
 
 
 def rungs(epochs: int) -> list[int]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from search.flags import OF_A_RULE, SHARE, Flags
-from search.stopping.base import Rule, Waiting, version_of
+from search.stopping.base import Rule, Sharing, Waiting, version_of
 from spaces import Scheduler
 from trainables.files.durable import Record
 from trainables.objective import Objective
@@ -45,7 +45,7 @@ def places(scheduler: Record, planned: int, epochs: int) -> list[tuple[int, int]
     """The epoch of each rung of a rule that waits, and how many configurations may go on; see `Waiting.places`."""
     found = of(scheduler)
     assert isinstance(found, Waiting), "only such a rule has whole rungs"
-    return found.places(scheduler, planned, epochs)
+    return list(found.places(scheduler, planned, epochs))
 
 
 def decisive(scheduler: Record, epochs: int) -> Sequence[int]:
@@ -116,9 +116,9 @@ def is_audited(scheduler: Record, seed: int, trial: int) -> bool:
 
 
 def quota(scheduler: Record, epoch: int, planned: int, arrived: int) -> int:
-    """How many trials may go on from a whole rung; see `Waiting.quota`."""
+    """How many trials may go on from a whole rung; see `Sharing.quota`."""
     found = of(scheduler)
-    assert isinstance(found, Waiting), "only such a rule has whole rungs"
+    assert isinstance(found, Sharing), "only such a rule keeps a share of whole rungs"
     return found.quota(scheduler, epoch, planned, arrived)
 
 

@@ -5,11 +5,11 @@ Source: Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperp
 
 from collections.abc import Sequence
 
-from search.stopping.base import Waiting, milestones
+from search.stopping.base import Sharing, milestones
 from trainables.files.durable import Record
 
 
-class Sha(Waiting):
+class Sha(Sharing):
     def rungs(self, scheduler: Record, epochs: int) -> Sequence[int]:
         return milestones(scheduler["grace_period"], scheduler["reduction_factor"], epochs)
 

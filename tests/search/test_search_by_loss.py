@@ -3,7 +3,6 @@
 pytest tests/search/test_search_by_loss.py
 """
 
-import contextlib
 import json
 import os
 import subprocess
@@ -23,8 +22,7 @@ from analysis.views import compare, selection, show
 from analysis.views.selection import Selection
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
-from search.run.decisions import of_run
-from search.turns import Turns
+from tests.search import without_ray
 from trainables.files import durable
 from trainables.objective import ACCURACY, LOSS
 from trainables.training.definition import Training
@@ -33,23 +31,9 @@ from trainables.trial import checkpointing
 ROOT = Path(__file__).parents[2]
 
 
-def train_without_ray(path, asked, images):
-    """One turn after the other until all trials have ended."""
-    durable.make_folder(path)
-    run = opening.open_run(path, asked, images, on_gpu=False)
-    turns, decisions, objective = Turns(run), of_run(run), run.identity.objective
-    while turn := turns.take():
-        one = ledger.reread(run, turn.trial)
-        training = Training(one.config, images, seed=one.seed, device="cpu", precision="fp32", objective=objective)
-        with contextlib.closing(checkpointing.run(one.folder, training, until=turn.until)) as rows:
-            any(decisions.stops(one.index, row["epoch"], row[objective.column]) for row in rows)
-        turns.end(turn.trial)
-    return ledger.read(path)
-
-
 @pytest.mark.parametrize("scheduler", ["asha", "median", "sha", "epochs:1"])
 def test_each_rule_goes_by_the_loss_and_verify_agrees(tmp_path, settings, toy, one_thread, scheduler):
-    run = train_without_ray(tmp_path / "t", settings(scheduler=scheduler, objective=LOSS), toy)
+    run = without_ray.search(tmp_path / "t", settings(scheduler=scheduler, objective=LOSS), toy)
     assert run.identity.objective == LOSS
     assert run.decisions
     for record in run.decisions:
@@ -62,7 +46,7 @@ def test_each_rule_goes_by_the_loss_and_verify_agrees(tmp_path, settings, toy, o
 
 def test_weights_are_those_of_the_epoch_with_the_least_loss(tmp_path, settings, toy, one_thread):
     """With a rate that is too high the loss is least early, whatever the accuracy does."""
-    run = train_without_ray(tmp_path / "t", settings(objective=LOSS), toy)
+    run = without_ray.search(tmp_path / "t", settings(objective=LOSS), toy)
     for each in run.trials:
         least = min(each.epochs, key=lambda row: row["val_loss"])
         facts = durable.read_json(each.folder / "best.json")

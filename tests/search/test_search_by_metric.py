@@ -1,6 +1,5 @@
 """A folder of two classes, 50 to 1, searched by balanced accuracy: pytest tests/search/test_search_by_metric.py"""
 
-import contextlib
 import re
 from dataclasses import replace
 
@@ -12,16 +11,11 @@ from analysis.ranking.standing import stand
 from analysis.results import page as results
 from analysis.results import printed
 from analysis.verify.run_folder import verify
-from search.run import ledger, opening
 from search.run.confirmation import is_complete
-from search.run.decisions import of_run
-from search.turns import Turns
 from spaces import Space, choice
+from tests.search import without_ray
 from trainables.data.loading import Dataset, Split
-from trainables.files import durable
 from trainables.objective import ACCURACY, BALANCED_ACCURACY, MACRO_F1
-from trainables.training.definition import Training
-from trainables.trial import checkpointing
 
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 16, "lr": 3e-3, "optimizer": "adamw", "schedule": "constant", "augment": "none",
@@ -48,20 +42,6 @@ def lopsided():
     )  # fmt: skip
 
 
-def search(path, asked, images):
-    """One turn after the other until all trials have ended."""
-    durable.make_folder(path)
-    run = opening.open_run(path, asked, images, on_gpu=False)
-    turns, decisions, objective = Turns(run), of_run(run), run.identity.objective
-    while turn := turns.take():
-        one = ledger.reread(run, turn.trial)
-        training = Training(one.config, images, seed=one.seed, device="cpu", precision="fp32", objective=objective)
-        with contextlib.closing(checkpointing.run(one.folder, training, until=turn.until)) as rows:
-            any(decisions.stops(one.index, row["epoch"], row[objective.column]) for row in rows)
-        turns.end(turn.trial)
-    return ledger.read(path)
-
-
 @pytest.fixture(scope="module")
 def searched(lopsided, settings, tmp_path_factory):
     import torch
@@ -72,7 +52,7 @@ def searched(lopsided, settings, tmp_path_factory):
         for objective in (BALANCED_ACCURACY, ACCURACY)
     }
     folder = tmp_path_factory.mktemp("rare")
-    return {objective: search(folder / objective.metric, own, lopsided) for objective, own in asked.items()}
+    return {objective: without_ray.search(folder / objective.metric, own, lopsided) for objective, own in asked.items()}
 
 
 def test_the_winner_finds_the_rare_class_and_that_of_accuracy_need_not(searched):
