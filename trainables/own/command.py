@@ -126,7 +126,7 @@ class CommandRows(OwnRows):
                 raise AheadError
             comes_next = epoch == last + 1 or (last == 0 and type(epoch) is int and 1 <= epoch <= committed + 1)
             return row_of(epoch if comes_next else last + 1, metrics, self.objective)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, RecursionError) as error:
             raise UsersError(ProgramError(f"line {line.strip()[:200]!r}: {error}{told(errors)}", self._name)) from error
 
     @contextlib.contextmanager

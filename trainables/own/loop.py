@@ -184,4 +184,8 @@ def plain(name: str, value: Any) -> float | int:
         return int(value)
     if not isinstance(value, (int, float)):
         raise TypeError(f"metric {name} must be a number, but is {value!r:.100}")
+    try:
+        float(value)
+    except OverflowError:
+        raise ValueError(f"metric {name} is a whole number that is too large for a float") from None
     return value

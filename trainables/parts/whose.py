@@ -1,6 +1,7 @@
 """Where in a user's file an error came from."""
 
 import sysconfig
+import threading
 import traceback
 from pathlib import Path
 
@@ -9,10 +10,13 @@ PACKAGES = ("trainables", "spaces", "search", "analysis")
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
+def is_ours(file: str) -> bool:
+    return any(Path(file).is_relative_to(OURS / name) for name in PACKAGES)
+
+
 def is_users(file: str) -> bool:
     """Whether a file is a user's: neither ours nor of Python or a library."""
-    ours = any(Path(file).is_relative_to(OURS / name) for name in PACKAGES)
-    return not ours and not file.startswith(("<", *LIBRARIES)) and "site-packages" not in file
+    return not is_ours(file) and not file.startswith(("<", *LIBRARIES)) and "site-packages" not in file
 
 
 def place(error: BaseException) -> str | None:
@@ -21,6 +25,13 @@ def place(error: BaseException) -> str | None:
         return f"{Path(error.filename).name}:{error.lineno}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else None
+
+
+def is_asked_for(stop: SystemExit | KeyboardInterrupt) -> bool:
+    """Whether somebody asked this process to end, by a signal, and not code of the user's by sys.exit()."""
+    if isinstance(stop, KeyboardInterrupt):
+        return threading.current_thread() is threading.main_thread()  # no other one hears of signals
+    return is_ours(traceback.extract_tb(stop.__traceback__)[-1].filename)  # our handler raised it
 
 
 def said(error: BaseException) -> str:

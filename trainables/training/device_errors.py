@@ -11,7 +11,7 @@ NO_MEMORY = (  # of a GPU, as libraries say it that were given none
 BROKEN = ("CUDA error", "CUDA driver error", "cuDNN error", "NVIDIA driver")  # how torch begins what a driver reports
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """torch has a class for the memory of a GPU only; on the CPU its allocator says so in words."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 

@@ -18,6 +18,7 @@ import torch
 from trainables.errors import ExpectedError, GpuMemoryError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.parts import whose
 from trainables.training.definition import Training
 from trainables.training.device_errors import is_broken_device, is_out_of_memory, is_starved
 from trainables.training.loop import Diverged
@@ -86,6 +87,10 @@ def run(
             raise durable.storage_error(folder, error, 0) from error
         except ExpectedError:
             raise
+        except (SystemExit, KeyboardInterrupt) as stop:
+            if whose.is_asked_for(stop):
+                raise
+            fail(folder, stop)
         except Exception as raised:
             cause = raised.cause if isinstance(raised, UsersError) else raised
             if shares_gpu and (is_out_of_memory(cause) or is_starved(cause)):
@@ -213,7 +218,7 @@ def end(folder: Path, outcome: Record) -> None:
     durable.append(folder / "epochs.jsonl", outcome)
 
 
-def fail(folder: Path, error: Exception) -> None:
+def fail(folder: Path, error: BaseException) -> None:
     """Keep the traceback of an error of the configuration, and commit the outcome: its type, first line and place."""
     durable.write(folder / "error.txt", "".join(traceback.format_exception(error)).encode(errors="replace"))
     frames = traceback.extract_tb(error.__traceback__)

@@ -94,6 +94,10 @@ def test_words_that_name_a_file_of_the_code_name_it_there(tmp_path):
         ("echo bad luck >&2; kill -9 $$\n", "ended by signal 9: it ended after 0 of 4 epochs"),
         ("echo bad luck >&2; echo '{\"loss\": 1'\n", "line '{\"loss\": 1': "),
         (
+            'echo bad luck >&2; python3 -c \'print("{" + chr(34) + "loss" + chr(34) + ":" + "[" * 100000)\'\n',
+            'line \'{"loss":[[',
+        ),
+        (
             'echo bad luck >&2; echo \'{"epoch": 3, "loss": 1}\'\n',
             'line \'{"epoch": 3, "loss": 1}\': epoch 3 where 1 comes',
         ),

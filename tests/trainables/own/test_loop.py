@@ -1,11 +1,14 @@
 """A user's loop as the rows of a trial: pytest tests/trainables/own/test_loop.py"""
 
+import signal
 import sys
+import threading
 from types import ModuleType
 
 import pytest
 import torch
 
+from trainables.cli import signals
 from trainables.files import durable
 from trainables.objective import OwnObjective
 from trainables.own.loop import REPEATED, LoopRows
@@ -125,6 +128,8 @@ def yielding(*values):
             "TypeError: the state cannot be saved and read back",
         ),
         (yielding({"loss": 1.0, "epoch": 2}), "ValueError: epoch 2 where 1 comes next"),
+        (raising(SystemExit(3)), "SystemExit: 3"),
+        (yielding({"loss": 10**400}), "ValueError: metric loss is a whole number that is too large"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -134,6 +139,31 @@ def test_a_mistake_of_the_loop_is_a_failure_of_the_trial_and_none_of_the_machine
     assert outcome["outcome"] == "failed"
     assert outcome["error"].startswith(what)
     assert "Traceback" in (tmp_path / "error.txt").read_text()
+
+
+def test_an_interrupt_that_the_loop_raises_in_a_worker_is_its_failure_and_ctrl_c_is_none(tmp_path, rows):
+    """A worker trains in a thread, and signals are heard by the main one alone."""
+    worker = threading.Thread(target=train, args=(tmp_path / "thread", rows(raising(KeyboardInterrupt()))))
+    worker.start()
+    worker.join()
+    assert durable.read_lines(tmp_path / "thread" / "epochs.jsonl")[-1]["error"].startswith("KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "main", rows(raising(KeyboardInterrupt())))
+    assert durable.read_lines(tmp_path / "main" / "epochs.jsonl") == [{"epoch": 1, "loss": 1.0}]
+
+
+def test_a_signal_that_ends_the_process_is_no_failure(tmp_path, rows, monkeypatch):
+    handlers = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    signals.exit_when_asked()
+
+    def loop(config, *, seed, device, state=None):
+        yield {"loss": 1.0}
+        handlers[signal.SIGTERM](signal.SIGTERM, None)
+
+    with pytest.raises(SystemExit):
+        train(tmp_path, rows(loop))
+    assert durable.read_lines(tmp_path / "epochs.jsonl") == [{"epoch": 1, "loss": 1.0}]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
