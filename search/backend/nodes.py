@@ -18,18 +18,25 @@ PACKAGES = ("search", "trainables", "spaces")  # what a worker imports
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a node is asked for, all paths absolute."""
+class Wanted:
+    """The images that a node is asked for, all paths absolute."""
 
-    run: Path
-    word: str  # what the search has written in its run folder
     cache: Path
     dataset: str
     data_dir: Path
-    fingerprint: str  # of the images; empty if there are none
+    fingerprint: str
     skip_bad: bool = False
     group_by: str | None = None
     resize: str = CROP
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a node is asked for."""
+
+    run: Path  # absolute
+    word: str  # what the search has written in its run folder
+    images: Wanted | None = None  # none if the training is the user's own
 
 
 def environment() -> dict[str, Any]:
@@ -50,19 +57,7 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     """
     word = uuid.uuid4().hex
     (run / "ray" / "word").write_text(word)
-    images = "" if settings.space.is_own else loading.load(settings.cache).fingerprint
-    paths = [path.resolve() for path in (run, settings.cache, settings.data_dir)]
-    asked = Asked(
-        paths[0],
-        word,
-        paths[1],
-        canonical(settings.dataset),
-        paths[2],
-        images,
-        settings.skip_bad,
-        settings.group_by,
-        settings.resize,
-    )
+    asked = Asked(run.resolve(), word, None if settings.space.is_own else wanted(settings))
     for name, fault in answers(asked, check):
         if fault:
             raise Fault(fault.kind, f"node {name}: {fault.message}").error()
@@ -71,6 +66,19 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
                 f"node {name}: {asked.run}: it has a folder of that name, but another one. "
                 "Put the run on storage that all nodes share: --runs-dir."
             )
+
+
+def wanted(settings: Settings) -> Wanted:
+    """The images of this search, as they lie here."""
+    return Wanted(
+        settings.cache.resolve(),
+        canonical(settings.dataset),
+        settings.data_dir.resolve(),
+        loading.load(settings.cache).fingerprint,
+        settings.skip_bad,
+        settings.group_by,
+        settings.resize,
+    )
 
 
 def answers(asked: Asked, check: Callable[[], None]) -> list[tuple[str, Fault | None]]:
@@ -102,8 +110,8 @@ def ready(asked: Asked, name: str) -> Fault | None:
     """On a node: whether it can take part; prepares the images if they are not there."""
     try:
         see(asked, name)
-        if asked.fingerprint:
-            prepare(asked)
+        if asked.images:
+            prepare(asked.images)
     except ExpectedError as error:
         return Fault(error.kind, str(error))
     return None
@@ -128,21 +136,21 @@ def answer_of(run: Path, word: str, name: str) -> Path:
     return run / "ray" / f"{word}-{name}"
 
 
-def prepare(asked: Asked) -> None:
+def prepare(images: Wanted) -> None:
     """Have the images in the same place as the node of the search has them, and the same ones."""
-    there = asked.cache if (asked.cache / "meta.json").exists() else None
+    there = images.cache if (images.cache / "meta.json").exists() else None
     there = (
         there
         or loading.prepare(
-            asked.dataset,
-            asked.data_dir,
-            skip_bad=asked.skip_bad,
-            group_by=asked.group_by,
-            resize=asked.resize,
+            images.dataset,
+            images.data_dir,
+            skip_bad=images.skip_bad,
+            group_by=images.group_by,
+            resize=images.resize,
             progress=False,
         ).resolve()
     )
-    if there != asked.cache:
-        raise DataError(f"the images lie in {there}: not in {asked.cache}, as on the first node. Share that folder.")
-    if loading.load(there).fingerprint != asked.fingerprint:
-        raise DataError(f"other images: {there}: {asked.dataset} is not what the first node has. Share the folder.")
+    if there != images.cache:
+        raise DataError(f"the images lie in {there}: not in {images.cache}, as on the first node. Share that folder.")
+    if loading.load(there).fingerprint != images.fingerprint:
+        raise DataError(f"other images: {there}: {images.dataset} is not what the first node has. Share the folder.")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from search.backend.nodes import Asked, answer_of, prepare, ready, see
+from search.backend.nodes import Asked, Wanted, answer_of, prepare, ready, see
 from trainables.data import loading
 from trainables.errors import DataError, StorageError
 
@@ -15,7 +15,7 @@ def asked(tmp_path):
     (run / "ray").mkdir(parents=True)
     (run / "ray" / "word").write_text("open sesame")
     cache = loading.prepare("digits", tmp_path / "data", progress=False).resolve()
-    return Asked(run, "open sesame", cache, "digits", tmp_path / "data", loading.load(cache).fingerprint)
+    return Asked(run, "open sesame", Wanted(cache, "digits", tmp_path / "data", loading.load(cache).fingerprint))
 
 
 def test_a_node_that_sees_the_run_answers_in_it(asked):
@@ -34,15 +34,19 @@ def test_a_node_that_sees_another_folder_or_none_says_so(asked, word):
 
 
 def test_images_that_a_node_lacks_are_prepared_there(asked):
-    for path in sorted(asked.cache.rglob("*"), reverse=True):
+    for path in sorted(asked.images.cache.rglob("*"), reverse=True):
         path.unlink()
-    asked.cache.rmdir()
-    prepare(asked)
-    assert loading.load(asked.cache).fingerprint == asked.fingerprint
+    asked.images.cache.rmdir()
+    prepare(asked.images)
+    assert loading.load(asked.images.cache).fingerprint == asked.images.fingerprint
 
 
 def test_other_images_and_another_place_are_refused(asked, tmp_path):
     with pytest.raises(DataError, match="other images"):
-        prepare(replace(asked, fingerprint="0" * 64))
+        prepare(replace(asked.images, fingerprint="0" * 64))
     with pytest.raises(DataError, match="the images lie in"):
-        prepare(replace(asked, cache=tmp_path / "elsewhere"))
+        prepare(replace(asked.images, cache=tmp_path / "elsewhere"))
+
+
+def test_a_training_of_the_users_own_needs_no_images(asked):
+    assert ready(replace(asked, images=None), "a") is None
