@@ -18,7 +18,7 @@ import typer
 
 from benchmarks.record import PARTS
 
-TRAINING = ("search", "floor", "durability", "precision")  # parts that take --dataset
+TRAINING = ("search", "answer", "floor", "durability", "precision")  # parts that take --dataset
 
 
 def run(names: Sequence[str], dataset: str = "") -> int:

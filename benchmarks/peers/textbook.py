@@ -54,15 +54,20 @@ def read(folder: str | Path) -> Task:
     return Task(**json.loads((Path(folder) / "task.json").read_text()))
 
 
-class Images(Dataset):
-    """A split of the task, one PIL image at a time."""
+MOVES = {
+    "none": [],
+    "flip": [transforms.RandomHorizontalFlip()],
+    "standard": [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()],
+}
 
-    def __init__(self, folder: str | Path, split: str, task: Task) -> None:
+
+class Images(Dataset):
+    """A split of the task, one PIL image at a time, moved at random as the augmentation says."""
+
+    def __init__(self, folder: str | Path, split: str, task: Task, augment: str = "none") -> None:
         self.images, self.labels = (np.load(Path(folder) / f"{split}{part}.npy") for part in ("", "-labels"))
-        moves = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
-        moves = moves if task.augmented and split == "train" else []
         self.transform = transforms.Compose(
-            [*moves, transforms.ToTensor(), transforms.Normalize(task.mean, task.std)]
+            [*MOVES[augment], transforms.ToTensor(), transforms.Normalize(task.mean, task.std)]
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -80,13 +85,13 @@ def mlp() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(256, 10))
 
 
-def convnet() -> nn.Module:
-    """Our convnet of depth 3 and width 32."""
+def convnet(width: int = 32, dropout: float = 0.3) -> nn.Module:
+    """Our convnet of depth 3."""
     layers: list[nn.Module] = []
-    for inputs, outputs in ((3, 32), (32, 64), (64, 128)):
+    for inputs, outputs in ((3, width), (width, 2 * width), (2 * width, 4 * width)):
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)]
         layers += [nn.LeakyReLU(0.01), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(128, 10))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(4 * width, 10))
 
 
 NETWORKS = {"mlp": mlp, "convnet": convnet}
@@ -96,13 +101,19 @@ def train(folder: str | Path, rate: float, loader_processes: int = 0) -> Iterato
     """Train one network with this learning rate, and yield after each epoch."""
     task = read(folder)
     net = NETWORKS[task.model]()
-    criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-4)
-    train_loader = DataLoader(
-        Images(folder, "train", task), batch_size=BATCH, shuffle=True, num_workers=loader_processes
-    )
-    val_loader = DataLoader(Images(folder, "val", task), batch_size=BATCH, num_workers=loader_processes)
-    for epoch in range(1, task.epochs + 1):
+    images = Images(folder, "train", task, "standard" if task.augmented else "none")
+    yield from fit(net, optimizer, images, Images(folder, "val", task), task.epochs, loader_processes)
+
+
+def fit(
+    net: nn.Module, optimizer: torch.optim.Optimizer, train: Images, val: Images, epochs: int, loader_processes: int
+) -> Iterator[Done]:
+    """The plain loop: yields after each epoch."""
+    criterion = nn.CrossEntropyLoss()
+    train_loader = DataLoader(train, batch_size=BATCH, shuffle=True, num_workers=loader_processes)
+    val_loader = DataLoader(val, batch_size=BATCH, num_workers=loader_processes)
+    for epoch in range(1, epochs + 1):
         net.train()
         for inputs, labels in train_loader:
             optimizer.zero_grad()

@@ -118,7 +118,7 @@ def test_peers_read_the_images_that_were_written_and_augment_only_those_for_trai
     seen, label = Images(tmp_path / "task", "val", again)[3]
     np.testing.assert_allclose(seen.permute(1, 2, 0).numpy(), (images[3] / 255 - 0.5) / 0.25, atol=1e-5)
     assert label == 3
-    moved = [Images(tmp_path / "task", "train", again)[3][0] for _ in range(8)]
+    moved = [Images(tmp_path / "task", "train", again, "standard")[3][0] for _ in range(8)]
     assert any(not np.array_equal(one, moved[0]) for one in moved)
 
 

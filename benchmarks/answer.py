@@ -1,0 +1,189 @@
+"""Time to the answer: a search with early stopping beside the same in other tools; minutes, epochs, the winner's accuracy.
+
+    python -m benchmarks.answer --dataset folder:data/cifar10-jpeg --seeds 0,1,2
+
+The space is that of `convnet_asha` on a fifth of the images: as many points, two trials at a time on one thread each. Each side
+runs in a fresh process from an empty folder, one after the other, the next seed starting with the next side. Rows are kept by
+seed and side, so the table can be filled in several sittings.
+"""
+
+import datetime
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import record
+from benchmarks.processes import Cost, watched
+from benchmarks.record import Table
+
+ROOT = Path(__file__).parent.parent
+OURS = {
+    "ours": ("--scheduler", "ladder"),
+    "ours, asha": ("--scheduler", "asha"),
+    "ours, asha, last weights": ("--scheduler", "asha", "--set", "ema=0"),
+}  # what each adds to the command
+PEERS = {"Ray Tune, ASHA": "ray_asha", "Optuna, halving": "optuna_halving"}  # modules in benchmarks/peers/
+SIDES = (*OURS, *PEERS)
+COLUMNS = ["seed", "side", "minutes", "side / ours", "CPU minutes", "epochs", "val %", "test %", "measured"]
+CONCURRENT = 2
+AIM = "at most a quarter of Ray Tune's minutes, and at least two points more on the test images."
+NOTES = """Minutes are from the start of the command until it returns with the winner's test accuracy; CPU minutes are those
+of all its processes. Accuracies are of the winner: the best epoch on the validation images, and the test images with the
+weights of that epoch. `ours, asha, last weights` is what this project did before it averaged weights and had ladders. The
+peers are written as their tutorials teach (benchmarks/peers/ray_asha.py, optuna_halving.py) and try the same baseline first;
+Optuna chooses its other points by TPE, its default, the others at random. They compute in float32, ours in bfloat16 where
+the processor has it. Single searches vary: a difference of a point between two of them says little."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a side found (accuracies from 0 to 1), and what that cost."""
+
+    cost: Cost
+    epochs: int
+    val_accuracy: float
+    test_accuracy: float
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is trained on: a share of the training images of a data set; all that are for validation and test."""
+
+    dataset: str
+    data_dir: Path
+    fraction: float
+
+
+def ours(side: str, images: Images, seed: int, points: int, epochs: int, folder: Path) -> tuple[Cost, dict]:
+    """Run a search of this project, and say what it found."""
+    options = {
+        "space": "convnet_asha", "num-samples": points, "epochs": epochs, "seed": seed, "dataset": images.dataset,
+        "data-dir": images.data_dir, "fraction": images.fraction, "max-concurrent": CONCURRENT, "cpus-per-trial": 1,
+        "name": "bench", "runs-dir": folder / "runs", "results": folder / "results.md",
+    }  # fmt: skip
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, str(ROOT / "run_search.py"), *given, *OURS[side], "--quiet"]
+    cost, _ = watched(command, {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"})
+    return cost, of_run(folder / "runs" / "bench")
+
+
+def of_run(run: Path) -> dict:
+    """The accuracies of the winner and the epochs of all trials of a run that has ended."""
+    rows = json.loads((run / "results.json").read_text())
+    scores = [json.loads(line) for line in (run / "tests.jsonl").read_text().splitlines()]
+    test = next(score["metrics"]["accuracy"] for score in reversed(scores) if score["state"] == "done")
+    return {
+        "val_accuracy": rows[0]["val_accuracy"], "test_accuracy": test, "epochs": sum(row["epochs"] for row in rows)
+    }  # fmt: skip
+
+
+def peer(side: str, images: Images, seed: int, points: int, epochs: int, folder: Path) -> tuple[Cost, dict]:
+    """Run a search of another tool, and say what it found; the decoded images are there, as they are for ours."""
+    from benchmarks.peers.halving import Search
+    from benchmarks.peers.textbook import write
+    from trainables.data import loading
+
+    cache = loading.prepare(images.dataset, images.data_dir)
+    found = loading.load(cache, fraction=images.fraction)
+    splits = {"train": found.train, "val": found.val, "test": loading.load_test(cache)}
+    arrays = {name: split.images for name, split in splits.items()}
+    arrays |= {f"{name}-labels": split.labels for name, split in splits.items()}
+    write(folder / "task", Search(points, epochs, CONCURRENT, seed, found.mean, found.std), arrays)
+    (folder / "out").mkdir()
+    command = [sys.executable, "-m", f"benchmarks.peers.{PEERS[side]}", str(folder / "task"), str(folder / "out")]
+    cost, printed = watched(command, {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"})
+    return cost, json.loads(printed.strip().splitlines()[-1])
+
+
+def run(side: str, images: Images, seed: int, points: int, epochs: int) -> Found:
+    """Run a side in an empty folder.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    search: Callable[..., tuple[Cost, dict]] = ours if side in OURS else peer
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        cost, found = search(side, images, seed, points, epochs, Path(folder))
+    return Found(cost, **found)
+
+
+def rows(seed: int, found: Mapping[str, Found], when: str) -> list[list[str]]:
+    """A row for each side that ran, in the order of SIDES."""
+    table = []
+    for side in SIDES:
+        if side not in found:
+            continue
+        one, ratio = found[side], ""
+        if side != "ours" and "ours" in found:
+            ratio = f"{one.cost.wall / found['ours'].cost.wall:.2f} x"
+        table.append([
+            str(seed), side, f"{one.cost.wall / 60:.2f}", ratio, f"{one.cost.cpu / 60:.2f}", str(one.epochs),
+            f"{100 * one.val_accuracy:.2f}", f"{100 * one.test_accuracy:.2f}", when,
+        ])  # fmt: skip
+    return table
+
+
+def reached(table: Sequence[Sequence[str]]) -> str:
+    """What the rows say to the aim, on the seeds that both sides have."""
+    minutes = {(row[0], row[1]): (float(row[2]), float(row[7])) for row in table}
+    peer = "Ray Tune, ASHA"
+    seeds = [seed for seed, side in minutes if side == peer and (seed, "ours") in minutes]
+    if not seeds:
+        return "not measured yet."
+    shares = [minutes[seed, "ours"][0] / minutes[seed, peer][0] for seed in seeds]
+    gains = [minutes[seed, "ours"][1] - minutes[seed, peer][1] for seed in seeds]
+    count = "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    return f"{statistics.mean(shares):.2f} of its minutes, {statistics.mean(gains):+.2f} points, means of {count}."
+
+
+def measure(images: Images, seed: int, sides: Sequence[str], points: int, epochs: int) -> Table:
+    """The table as it was, with the rows of this seed in it; a side that fails is named and left out."""
+    found: dict[str, Found] = {}
+    for side in sides:
+        try:
+            found[side] = run(side, images, seed, points, epochs)
+        except RuntimeError as error:
+            print(f"{side} is left out: {error}", flush=True)
+        else:
+            print(f"seed {seed}, {side}: {found[side].cost.wall:.1f} s", flush=True)
+    old = record.load("answer")
+    when = f"{datetime.date.today()}, {record.bfloat16()}"
+    table = record.joined(old.rows if old else [], rows(seed, found, when), key=2)
+    title = "Time to the answer, with early stopping"
+    command = f"python -m benchmarks.answer --dataset {images.dataset}"
+    return Table("answer", title, command, COLUMNS, table, AIM, reached(table), NOTES)
+
+
+def main(
+    seeds: Annotated[str, typer.Option(help="with commas")] = "0,1,2",
+    sides: Annotated[str, typer.Option(help="with semicolons")] = ";".join(SIDES),
+    dataset: Annotated[str, typer.Option(help="images, as for run_search.py")] = "auto",
+    data_dir: Path = Path("data"),
+    fraction: Annotated[float, typer.Option(help="share of the training images, 0 to 1")] = 0.2,
+    points: int = 27,
+    epochs: int = 27,
+    keep: Annotated[bool, typer.Option(help="save the rows in benchmarks/tables/")] = True,
+) -> None:
+    """Measure searches with early stopping."""
+    chosen = sides.split(";")
+    if unknown := set(chosen) - set(SIDES):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}; choose from {'; '.join(SIDES)}")
+    from trainables.data import loading
+
+    found, _ = loading.resolve(dataset, data_dir)
+    loading.prepare(found, data_dir)
+    for number, seed in enumerate(map(int, seeds.split(","))):
+        turn = number % len(chosen)
+        table = measure(Images(found, data_dir, fraction), seed, [*chosen[turn:], *chosen[:turn]], points, epochs)
+        record.keep(table) if keep else print(record.rendered(table))
+
+
+if __name__ == "__main__":
+    typer.run(main)
