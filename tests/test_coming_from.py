@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,12 @@ def pages(tmp_path, monkeypatch):
     return tmp_path
 
 
-def asked(file: Path, epochs: int) -> Settings:
-    """Two configurations of a space of the page."""
+def asked(file: Path) -> Settings:
+    """Two configurations of a space of the page, for three epochs."""
     found = spaces.find(str(file))
     return Settings(
         space_name=found.name, space=found.space, code=found.code, objective=found.space.objective, dataset="",
-        dataset_short="", fallback=None, cache=Path(), algorithm="random", scheduler="none", num_samples=2, epochs=epochs,
+        dataset_short="", fallback=None, cache=Path(), algorithm="random", scheduler="none", num_samples=2, epochs=3,
     )  # fmt: skip
 
 
@@ -50,10 +51,10 @@ def marked(name: str) -> object:
 def test_a_training_that_grows_has_the_rows_of_one_that_is_whole(pages, name):
     """Each is trained for three epochs and, continued, for five. Its rows are those of five epochs at once."""
     pytest.importorskip(PROGRAMS.get(name, "torch"))
-    file = pages / f"{name}.py"
-    own.search(pages / "cut", asked(file, 3))
-    grown = own.search(pages / "cut", asked(file, 5))
-    whole = own.search(pages / "whole", asked(file, 5))
+    three = asked(pages / f"{name}.py")
+    own.search(pages / "cut", three)
+    grown = own.search(pages / "cut", replace(three, epochs=5))
+    whole = own.search(pages / "whole", replace(three, epochs=5))
     assert [trial.status for trial in grown.trials] == ["finished", "finished"]
     assert [trial.epochs for trial in grown.trials] == [trial.epochs for trial in whole.trials]
     assert [len(trial.epochs) for trial in grown.trials] == [5, 5]
