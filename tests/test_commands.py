@@ -93,6 +93,7 @@ SEARCHES = "tests/test_run_search.py"
 EXCERPTS = "tests/analysis/test_docs.py::def test_the_excerpt_is_what_the_command_prints"
 DVC = "tests/test_dvc.py"
 OWN = "tests/test_own_docs.py"
+MOVED = "tests/test_coming_from.py"
 DASHBOARD = "tests/analysis/mirrors/test_dashboard.py::def test_history_and_importance_show_the_search"
 SBATCH = "tests/test_slurm.py::def test_preemption_saves_requeues_and_continues"
 ELSEWHERE = {  # where it is run: a file, and what stands there
@@ -121,6 +122,10 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
         "tests/analysis/mirrors/test_mlflow.py::def test_the_search_is_a_parent"
     ),
     "python run_search.py --space my_lm.py": f"{OWN}::def test_it_is_searched_cut_continued",
+    "python run_search.py --space from_ray.py": f"{MOVED}::def test_a_training_that_grows",
+    "python run_search.py --space from_optuna.py --algo tpe": f"{MOVED}::def test_a_training_that_grows",
+    "python run_search.py --space from_wandb.py": f"{MOVED}::def test_a_training_that_grows",
+    "python run_search.py --space from_keras.py --dataset folder:pictures": f"{MOVED}::def test_a_network_that_was_built",
     "python run_search.py --space descend.py": f"{OWN}::def test_it_is_searched_cut_continued",
     "cc -O2 -o descend descend.c": f"{OWN}::def test_it_is_searched_cut_continued",
     "python run_search.py --space ~/mine/my_search.py": "tests/spaces/test_files.py::def test_",
