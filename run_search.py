@@ -141,14 +141,14 @@ def settings_of(asked: Flags) -> "Settings":
 
     assert asked.space is not None, "main refuses a search without"
     texts = tuple(asked.set_ or ())
-    given = spaces.find(asked.space)
+    given = spaces.find(asked.space, asked.metric)
     space = change_space(given.space, texts)
     as_given = {field.name: getattr(asked, field.name) for field in fields(Settings) if hasattr(asked, field.name)}
     found = {
         "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
-        "objective": space.objective if space.is_own else objective.named(asked.metric), "code": given.code,
+        "objective": space.objective if space.is_own else given.objective or objective.named(asked.metric), "code": given.code,
         "share": share(asked.share), "scheduler_asked": asked.scheduler is not None,
     }  # fmt: skip
     settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
@@ -405,7 +405,7 @@ def rehearse(settings: "Settings", images: "Dataset | None") -> None:
     if images is None:
         return
     place = settings.code.origin if settings.code else Path.cwd()
-    for line in rehearsal.rehearse(settings.space, len(images.classes), place):
+    for line in rehearsal.rehearse(settings.space, len(images.classes), place, settings.objective.source):
         tell(f"warning: {line}\n", sys.stderr)
 
 

@@ -104,7 +104,10 @@ class Flags:
         None, TRAINING, TOTAL, "epochs per trial", unset="the space's", least=1, names=("--epochs", "--num-epochs")
     )
     metric: str = flag(
-        "accuracy", TRAINING, IDENTITY, f"what trials are judged by on the validation images: {', '.join(METRICS)}"
+        "accuracy",
+        TRAINING,
+        IDENTITY,
+        f"what trials are judged by on the validation images: {', '.join(METRICS)}, or FILE.py:NAME",
     )
     precision: str = flag("auto", TRAINING, IDENTITY, "auto, fp32 or bf16")
 

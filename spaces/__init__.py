@@ -8,7 +8,7 @@ from typing import Any
 from spaces import _words
 from spaces._changes import changed
 from spaces._lint import warnings
-from spaces._loading import Found, checked, find_file
+from spaces._loading import Found, checked, find_file, with_metric
 from spaces._parameters import MAX_GRID, Point, Range, by_axis, fits, rows
 from spaces._ranges import (
     Choice,
@@ -59,19 +59,24 @@ def load(name: str) -> Space:
     return find(name).space
 
 
-def find(name: str) -> Found:
+def find(name: str, metric: str = "") -> Found:
     """The space of that name, or of that file, with what it was found as.
+
+    Args:
+        metric: by which it is searched; the code of one of the user's own travels with the space.
 
     Raises:
         SpaceError: there is none, or its file is wrong, named with its line.
     """
     if name not in names():
         if is_path(name):
-            return find_file(Path(name))
+            return find_file(Path(name), metric)
         raise SpaceError(stranger(name))
     path = FOLDER / f"{name}.py"
     space, text = checked(f"spaces/{name}.py", path, lambda: importlib.import_module(f"{__name__}.{name}"))
-    return find_file(path) if space.is_own else Found(space, name, text)
+    if space.is_own:
+        return find_file(path)
+    return with_metric(Found(space, name, text), metric)
 
 
 def is_path(name: str) -> bool:

@@ -25,8 +25,11 @@ from spaces._space import Space
 from trainables.cli import child
 from trainables.config import unknown
 from trainables.errors import SpaceError
+from trainables.objective import Objective
 from trainables.own import code
+from trainables.own import metric as own
 from trainables.own.code import Code, File
+from trainables.parts import named
 
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1"}  # nothing is written into the user's folder
 STDERR = 2  # where the child's words go: stdout is for results
@@ -34,16 +37,17 @@ STDERR = 2  # where the child's words go: stdout is for results
 
 @dataclass(frozen=True)
 class Found:
-    """A space, its name, and the docstring of its file; if that is no file of ours, its code."""
+    """A space, its name, and the docstring of its file; the user's code, if there is any; the objective of a metric of theirs."""
 
     space: Space
     name: str
     text: str
     code: Code | None = None
+    objective: Objective | None = None
 
 
-def find_file(path: Path) -> Found:
-    """The space of a user's file.
+def find_file(path: Path, metric: str = "") -> Found:
+    """The space of a user's file, and a metric that lies beside it or below.
 
     Raises:
         SpaceError: there is no such file, or it is wrong, named with its line.
@@ -53,29 +57,75 @@ def find_file(path: Path) -> Found:
         raise SpaceError(
             f"no such file of Python: {where}. Write --space PATH.py, or choose a name with --list-spaces."
         )
-    needed = imported_in_child(where, path)
-    travelling = recorded(path) or Code({place: File.read(file) for place, file in needed.items()})
+    own_metric = beside(path.parent, metric) if own.is_own(metric) else ""
+    travelling, objective = imported_in_child(path.parent, where, str(path), own_metric)
     code.hold(travelling)
     with contextlib.redirect_stdout(sys.stderr):
         space, text = checked(where, path, lambda: importlib.import_module(path.stem))
-    return Found(space, path.stem, text, travelling)
+    return Found(space, path.stem, text, travelling, objective)
 
 
-def recorded(path: Path) -> Code | None:
-    """The whole code of a run, if that is where the file lies."""
-    is_of_run = path.parents[1].name == code.FOLDER and (path.parents[2] / "run.json").exists()
-    return Code.read(path.parent) if is_of_run else None
+def with_metric(found: Found, metric: str) -> Found:
+    """A space of ours, searched by a metric; with its code, if that is the user's own.
+
+    Raises:
+        SpaceError: there is no such metric, or its file is wrong.
+    """
+    if not own.is_own(metric):
+        return found
+    folder, text = folder_of(metric)
+    travelling, objective = imported_in_child(folder, text.partition(":")[0], "", text)
+    if travelling.files:
+        code.hold(travelling)
+    return dataclasses.replace(found, code=travelling if travelling.files else None, objective=objective)
 
 
-def imported_in_child(where: str, path: Path) -> dict[str, Path]:
-    """The user's files that a space needs, by their paths in the code of the run.
+def beside(folder: Path, metric: str) -> str:
+    """The name of a metric as it is seen from the folder of a space. A file may be named from where the user stands, too.
+
+    Raises:
+        SpaceError: it lies elsewhere.
+    """
+    file, _, name = metric.rpartition(":")
+    path = Path(os.path.abspath(file))  # noqa: PTH100 (a link stays one)
+    is_below = not Path(file).is_absolute() and ".." not in Path(file).parts
+    if not file.endswith(".py") or (is_below and (folder / file).is_file()):
+        return str(named.canonical(metric))
+    if path.is_file() and not path.is_relative_to(folder):
+        raise SpaceError(f"metric {metric} does not lie in {folder}, as the space does. Move it there.")
+    return f"{path.relative_to(folder).as_posix()}:{name}" if path.is_file() else metric
+
+
+def folder_of(metric: str) -> tuple[Path, str]:
+    """The folder that a metric of a space of ours is imported from, and its name there."""
+    file, _, name = metric.rpartition(":")
+    path, here = Path(os.path.abspath(file)), Path.cwd()  # noqa: PTH100 (a link stays one)
+    if not file.endswith(".py"):
+        return here, metric
+    run = next((parent for parent in path.parents if is_code_of_run(parent)), None)
+    folder = run or (here if path.is_relative_to(here) else path.parent)
+    return folder, f"{path.relative_to(folder).as_posix()}:{name}"
+
+
+def is_code_of_run(folder: Path) -> bool:
+    """Whether a folder is runs/NAME/code/HASH."""
+    return folder.parent.name == code.FOLDER and (folder.parents[1] / "run.json").exists()
+
+
+def imported_in_child(folder: Path, where: str, space: str, metric: str) -> tuple[Code, Objective | None]:
+    """The user's code that a space and a metric need, and the objective of the metric.
+
+    Args:
+        folder: in which their files lie; if that is the code of a run, all of it is taken.
+        where: what is named where the process comes to no end.
+        space, metric: each may be empty.
 
     Raises:
         SpaceError: what the child process says is wrong, or that it did not get to an end.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer.json"
-        command = child.command("spaces._child", where, str(path), str(answer))
+    with tempfile.TemporaryDirectory() as scratch:
+        answer = Path(scratch) / "answer.json"
+        command = child.command("spaces._child", str(answer), where, space, str(folder), metric)
         done = subprocess.run(command, env=child.environment() | QUIET, stdout=STDERR, stdin=subprocess.DEVNULL)
         if not answer.exists():
             raise SpaceError(
@@ -84,7 +134,10 @@ def imported_in_child(where: str, path: Path) -> dict[str, Path]:
         found = json.loads(answer.read_text("utf-8"))
     if "error" in found:
         raise SpaceError(found["error"])
-    return {place: Path(file) for place, file in found["files"].items()}
+    objective = Objective.read(found["objective"], where) if "objective" in found else None
+    if is_code_of_run(folder):
+        return Code.read(folder), objective
+    return Code({place: File.read(Path(file)) for place, file in found["files"].items()}), objective
 
 
 def checked(where: str, path: Path, import_it: Callable[[], ModuleType]) -> tuple[Space, str]:

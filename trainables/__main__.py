@@ -23,6 +23,7 @@ from trainables.cli.paths import DATA_DIR
 from trainables.data.names import CROP, FORMS
 from trainables.errors import SpaceError, UsageError
 from trainables.objective import METRICS, named
+from trainables.own import metric as own
 
 HELP = "Train one configuration without Ray, and print its validation metrics."
 
@@ -48,7 +49,9 @@ def main(
     ] = None,
     resize: Annotated[str, option("of pictures that are not square: crop, squash or pad")] = CROP,
     fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
-    metric: Annotated[str, option(f"what the best epoch is chosen by: {', '.join(METRICS)}")] = "accuracy",
+    metric: Annotated[
+        str, option(f"what the best epoch is chosen by: {', '.join(METRICS)}, or FILE.py:NAME")
+    ] = "accuracy",
     seed: Annotated[int, option("seed of every random choice")] = 0,
     precision: Annotated[str, option("auto, fp32 or bf16")] = "auto",
     threads: Annotated[int, option("threads of torch on the CPU; part of what makes rows identical")] = 1,
@@ -68,7 +71,7 @@ def main(
     check_choice("device", device, ("auto", "cpu", "cuda"))
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
-    objective = named(metric)
+    objective = own.objective(metric, Path.cwd()) if own.is_own(metric) else named(metric)
     from trainables.trial.single import train_single  # torch loads here, after the arguments are known to be good
 
     signals.exit_when_asked()

@@ -12,6 +12,7 @@ from trainables.files.durable import Record
 
 MODES = ("max", "min")
 FORMS = ("percent", "decimals")  # a fraction from 0 to 1 that is written in per cent, or a number of any size
+OF_OWN_METRICS = ("source", "digest")  # what a record says of these alone
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,15 @@ class Objective:
         column: of a row of the ledger.
         mode: "max" where larger is better, else "min".
         form: one of FORMS; `trainables/written.py` writes values by it.
+        source: of a metric of the user's own its name, such as `my_metrics.py:kappa`; empty for ours.
+        digest: hash of what the function of that metric does, since two files may have two of one name.
     """
 
     column: str = "val_accuracy"
     mode: str = "max"
     form: str = "percent"
+    source: str = ""
+    digest: str = ""
 
     @classmethod
     def read(cls, record: Any, where: str) -> Self:
@@ -35,7 +40,8 @@ class Objective:
         Raises:
             RunError: it says something else.
         """
-        known = isinstance(record, dict) and record.keys() == cls().record().keys()
+        always = cls().record().keys()
+        known = isinstance(record, dict) and record.keys() in (always, {*always, *OF_OWN_METRICS})
         if not known or not is_sound(record):
             raise RunError(f"damaged run: {where}: objective is {record!r}. Restore the file from a copy.")
         return cls(**record)
@@ -46,11 +52,11 @@ class Objective:
     @property
     def metric(self) -> str:
         """Its name on a command line."""
-        return self.column.removeprefix("val_")
+        return self.source or self.column.removeprefix("val_")
 
     def record(self) -> Record:
         """As it is written into run.json."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if value or key not in OF_OWN_METRICS}
 
     @property
     def is_accuracy(self) -> bool:
@@ -111,7 +117,8 @@ class Objective:
 
 def is_sound(record: Record) -> bool:
     """Whether an objective can be made of this."""
-    return isinstance(record["column"], str) and record["mode"] in MODES and record["form"] in FORMS
+    texts = all(isinstance(record[key], str) for key in record)
+    return texts and record["mode"] in MODES and record["form"] in FORMS
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def plural(number: int, noun: str) -> str:
 
 def name(objective: Objective) -> str:
     """accuracy, loss, or macro F1."""
-    return objective.metric.replace("_", " ").replace("f1", "F1")
+    return objective.column.removeprefix("val_").replace("_", " ").replace("f1", "F1")
 
 
 def several(objective: Objective) -> str:

@@ -102,7 +102,9 @@ def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cach
     entry = {"weights": key, "trial": best.index, "epoch": best.best["epoch"], "ensemble": [t.index for t in trials]}
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
     split = loading.load_test(cache)
-    on_test = metrics.evaluate(average(run, trials, weights, images, split.images), split.labels)
+    on_test_images = average(run, trials, weights, images, split.images)
+    on_test = metrics.evaluate(on_test_images, split.labels)
+    on_test |= test_scores.of_own_metric(run.identity.objective, on_test_images, split.labels)
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": on_test})
     return on_val, on_test
 
@@ -112,10 +114,13 @@ def value(objective: Objective, probabilities: np.ndarray, labels: np.ndarray) -
     import torch
     import torch.nn.functional as F
 
+    from trainables.training import own_metrics
     from trainables.training.class_metrics import measure
 
     if objective == LOSS:
         return F.nll_loss(torch.from_numpy(probabilities).log(), torch.from_numpy(labels)).item()
+    if objective.source:
+        return own_metrics.measure(objective.source, labels, probabilities.argmax(1))
     return measure(objective.column, labels, probabilities.argmax(1), probabilities.shape[1])
 
 

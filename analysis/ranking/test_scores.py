@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from analysis.frame import own_code
 from search.run import confirmation
 from search.run.confirmation import is_complete
@@ -11,8 +13,10 @@ from search.run.ledger import Run, Trial
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.objective import Objective
 from trainables.trial import timing
 
+OWN_METRIC = "own_metric"  # among the test metrics of a search by a metric of the user's
 WITHOUT_WEIGHTS = (
     "note: the best trial's weights were not kept when the search was smaller, so it is not scored on the test split; "
     "--keep-best N keeps more of them, and python -m analysis export --retrain trains it again"
@@ -97,7 +101,22 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
     model.load_state_dict(safetensors.torch.load(weights))
     split = loading.load_test(cache)
     logits = predict(model, split.images, images, device, run.identity.precision)
-    return metrics.evaluate(logits, split.labels)
+    return metrics.evaluate(logits, split.labels) | of_own_metric(run.identity.objective, logits, split.labels)
+
+
+def of_own_metric(objective: Objective, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """What a metric of the user's says of logits (N, classes), if the search went by one; an error of it in words.
+
+    The test split was read, so what it gave is recorded, whatever becomes of one number.
+    """
+    from trainables.training import own_metrics
+
+    if not objective.source:
+        return {}
+    try:
+        return {OWN_METRIC: own_metrics.measure(objective.source, labels, logits.argmax(1))}
+    except own_metrics.MetricError as error:
+        return {OWN_METRIC: str(error)}
 
 
 def device_of(trial: Trial) -> str:

@@ -56,7 +56,7 @@ def check_points(
 
 def rebuilt(identity: Identity) -> Space | None:
     """The space as it was searched; none if its file has changed since, or is not here."""
-    if identity.own_code:
+    if identity.entry:
         return None  # a user's code is not executed here
     texts, limit = identity.set, identity.max_params
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):

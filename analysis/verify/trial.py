@@ -63,7 +63,7 @@ class TrialFiles:
     @property
     def shape(self) -> Shape:
         """What a row holds at least."""
-        return {"epoch": WHOLE, self.objective.column: NUMBER} if self.is_own else ROW
+        return {"epoch": WHOLE, self.objective.column: NUMBER} | ({} if self.is_own else ROW)
 
     @property
     def is_finished(self) -> bool:

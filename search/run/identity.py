@@ -64,7 +64,7 @@ def describe(settings: Settings, data: Dataset | None, on_gpu: bool) -> Identity
         max_params=space.max_params,
         constraint=space.constraint_text(),
         warm_start=settings.warm,
-        entry=settings.space_name if settings.code else "",
+        entry=settings.space_name if settings.code and settings.code.has(settings.space_name) else "",
         own_code=settings.code.hash if settings.code else "",
         training=space.training,
         data_files={Path(name).name: sha256_of(Path(name)) for name in space.files if Path(name).is_absolute()},

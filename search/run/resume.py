@@ -11,6 +11,7 @@ from trainables import config
 from trainables.data.names import NAMED
 from trainables.errors import ExpectedError, RunError, UsageError
 from trainables.files.durable import Record
+from trainables.objective import Objective
 
 CLOSEST = 3  # runs that are named where none has the name that was given
 
@@ -38,9 +39,15 @@ def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None =
     is_other_rule = scheduler not in (None, known["scheduler"])
     dropped = {*given, *(OF_A_RULE if is_other_rule else ())}
     if code := identity.code_of(folder):
-        known["space"] = str(code / f"{identity.entry}.py")
+        known |= {"space": str(code / f"{identity.entry}.py")} if identity.entry else {}
+        known |= {"metric": str(code / identity.objective.source)} if is_of_file(identity.objective) else {}
     found = {key: value for key, value in known.items() if key not in dropped}
     return found | {"resume": None, "name": folder.name, "runs_dir": folder.parent}
+
+
+def is_of_file(objective: Objective) -> bool:
+    """Whether it goes by a metric whose file lies in the run."""
+    return objective.source.partition(":")[0].endswith(".py")
 
 
 def find(runs_dir: Path, name: str) -> Path:

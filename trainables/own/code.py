@@ -84,6 +84,10 @@ class Code:
         name, file = next((name, file) for name, file in sorted(self.files.items()) if name.endswith(".py"))
         return file.path.resolve().parents[name.count("/")]
 
+    def has(self, module: str) -> bool:
+        """Whether a module is among its files."""
+        return f"{module}.py" in self.files
+
     def folder(self, run: Path) -> Path:
         """Where it lies in a run."""
         return run / FOLDER / self.hash

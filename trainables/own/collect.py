@@ -37,10 +37,19 @@ def import_entry(path: Path) -> dict[str, Path]:
     before = set(sys.modules)
     sys.path.insert(0, str(path.parent))
     importlib.import_module(path.stem)
-    loaded = {name: sys.modules[name] for name in set(sys.modules) - before}
+    return loaded_since(before, path.parent)
+
+
+def loaded_since(before: Collection[str], folder: Path) -> dict[str, Path]:
+    """The user's modules that were imported since only these were, and those that they import later from a folder.
+
+    Raises:
+        SpaceError: a compiled module.
+    """
+    loaded = {name: sys.modules[name] for name in set(sys.modules) - set(before)}
     files = {name: Path(file) for name, module in loaded.items() if (file := getattr(module, "__file__", None))}
     found = {placed(name, file): file for name, file in files.items() if is_users(file)}
-    return with_later_ones(found, [path.parent])
+    return with_later_ones(found, [folder])
 
 
 def check_name(path: Path) -> None:

@@ -17,7 +17,6 @@ class Training:
         config: complete, see trainables.config.
         precision: "bf16" for bfloat16 autocast, "fp32" for none.
         objective: what its best epoch is chosen by.
-        metrics: names of metrics of the user's own, a column of the ledger each.
     """
 
     config: Mapping[str, Any]
@@ -27,7 +26,6 @@ class Training:
     device: str
     precision: str
     objective: Objective = ACCURACY
-    metrics: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from trainables.config import NEUTRAL
 from trainables.data.loading import Dataset
 from trainables.hardware.precision import settle
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import Objective
 from trainables.training import own_metrics
 from trainables.training.augmentations import normalise
 from trainables.training.average import Average
@@ -127,7 +127,6 @@ class Course:
         labels = images.val[1]
         self.report = torch.zeros(4, dtype=torch.float64, device=labels.device)
         self.predicted = torch.zeros_like(labels)
-        self.logits: Tensor | None = None  # of the last epoch, where metrics of the user's own want them
 
     @property
     def judged(self) -> nn.Module:
@@ -140,7 +139,6 @@ class Course:
         images, labels = self.shared.val
         with self.step.with_own_random():
             logits = predict_resident(self.judged, images, self.shared.scale, self.training.precision)
-        self.logits = logits if self.training.metrics else None
         torch.argmax(logits, 1, out=self.predicted)
         loss, right = F.cross_entropy(logits, labels).double(), (self.predicted == labels).double().mean()
         self.report[:2] = self.step.means()
@@ -157,25 +155,22 @@ class Course:
         if not np.isfinite([found["train_loss"], found["val_loss"]]).all():
             raise Diverged(epoch)
         rate = learning_rate(self.training.config, base_rates(self.optimizer)[0], epoch - 1)
-        metrics: Metrics = {"epoch": epoch} | found | self.class_metrics() | self.own_metrics() | {"lr": rate}
+        metrics: Metrics = {"epoch": epoch} | found | self.judged_by() | {"lr": rate}
         objective = self.training.objective
         value = self.known.get(epoch, metrics[objective.column])
         if self.best is None or objective.is_better(value, self.best.value):
             self.best = Best(epoch, value, self.predicted.clone(), copy_weights(self.judged))
         return Epoch(metrics, self.best, self.model, self.optimizer, self.training.device, objective, self.average)
 
-    def class_metrics(self) -> Metrics:
-        """The column of the objective, where it is one of the classes. Waits for the device."""
-        column, labels = self.training.objective.column, self.shared.val[1]
-        if column not in MEASURES or column == ACCURACY.column:
+    def judged_by(self) -> Metrics:
+        """The column of the objective, where it is a metric of the classes or the user's own. Waits for the device."""
+        objective = self.training.objective
+        if not objective.source and (objective.column not in MEASURES or objective.is_accuracy):
             return {}
-        classes = len(self.training.data.classes)
-        return {column: measure(column, labels.cpu().numpy(), self.predicted.cpu().numpy(), classes)}
-
-    def own_metrics(self) -> Metrics:
-        """Columns of metrics of the user's own. Waits for the device."""
-        asked = self.training.metrics
-        return {} if self.logits is None else own_metrics.measure(asked, self.shared.val[1], self.logits)
+        labels, predicted = (each.cpu().numpy() for each in (self.shared.val[1], self.predicted))
+        if objective.source:
+            return {objective.column: own_metrics.measure(objective.source, labels, predicted)}
+        return {objective.column: measure(objective.column, labels, predicted, len(self.training.data.classes))}
 
 
 def train(

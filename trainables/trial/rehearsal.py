@@ -2,8 +2,8 @@
 
     python -m trainables.trial.rehearsal
 
-It reads a JSON object: configs (one for each kind of part), classes, metrics, and folder (of the user's code, or null). It writes
-one: `error`, the first mistake with the user's file and line, or null; and `warnings`. Images are noise.
+It reads a JSON object: configs (one for each kind of part), classes, metric (or ""), and folder (of the user's code, or null). It
+writes one: `error`, the first mistake with the user's file and line, or null; and `warnings`. Images are noise.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from trainables.data.loading import Dataset, Split
 from trainables.errors import SpaceError
 from trainables.models.networks import SIDE
 from trainables.parts import calling, named, whose
-from trainables.parts.family import AUGMENT, FAMILIES, LOSS, MODEL, OPTIMIZER, SCHEDULE, Family
+from trainables.parts.family import AUGMENT, FAMILIES, LOSS, METRIC, MODEL, OPTIMIZER, SCHEDULE, Family
 from trainables.training import own_metrics
 from trainables.training.augmentations import Batch
 from trainables.training.definition import Training
@@ -35,15 +35,15 @@ BATCHES, SIZE = 2, 8
 T = TypeVar("T")
 
 
-def rehearse(configs: Sequence[Mapping[str, Any]], classes: int, metrics: Sequence[str] = ()) -> list[str]:
+def rehearse(configs: Sequence[Mapping[str, Any]], classes: int, metric: str = "") -> list[str]:
     """Try each configuration; a line for each thing that is probably not meant.
 
     Raises:
         SpaceError: the first mistake, with the user's file and line.
     """
     found = [line for config in configs for line in of_config(dict(config), noise(classes))]
-    for text in metrics:
-        check_metric(text, classes)
+    if metric:
+        check_metric(metric, classes)
     return list(dict.fromkeys(found))
 
 
@@ -97,7 +97,8 @@ def defined(family: Family, name: str) -> str | None:
     part: Any = named.load(family, name)
     place = vars(part).get("forward", part) if family is MODEL and inspect.isclass(part) else part
     try:
-        return f"{Path(inspect.getsourcefile(part) or '').name}:{inspect.getsourcelines(place)[1]}"
+        file = inspect.getsourcefile(part) or ""
+        return f"{Path(file).name}:{inspect.getsourcelines(place)[1]}" if whose.is_users(file) else None
     except (OSError, TypeError):
         return None
 
@@ -219,15 +220,27 @@ def of_repetition(training: Training) -> Iterator[str]:
 
 
 def check_metric(text: str, classes: int) -> None:
-    """A finite number."""
-    labels = torch.arange(SIZE) % classes
-    try:
-        own_metrics.measure([text], labels, torch.nn.functional.one_hot(labels, classes).float())
-    except SpaceError:
-        raise
-    except Exception as error:
-        place = whose.place(error)
-        raise SpaceError(f"{f'{place}: ' if place else ''}metric {text} fails: {whose.said(error)}") from error
+    """The same finite number each time, also where a network takes all images for one class, as an untrained one may."""
+    labels = np.arange(max(SIZE, 2 * classes)) % classes
+    guesses = {
+        "all right": labels,
+        "all taken for one class": np.zeros_like(labels),
+        "each wrong": (labels + 1) % classes,
+    }
+    for what, predicted in guesses.items():
+        try:
+            values = [own_metrics.measure(text, labels, predicted) for _ in range(2)]
+        except own_metrics.MetricError as error:
+            place = whose.place(error.__cause__) if error.__cause__ else None
+            raise of_metric(text, f"{error} Tried on {len(labels)} images, {what}.", place) from error
+        if values[0] != values[1]:
+            raise of_metric(text, f"metric {text} gives {values[0]} and {values[1]} of the same images.")
+
+
+def of_metric(text: str, said: str, place: str | None = None) -> SpaceError:
+    """The error for a metric, with the line that it came from or where it begins."""
+    where = place or defined(METRIC, text)
+    return SpaceError(f"{where}: {said}" if where else said)
 
 
 def main() -> None:
@@ -236,7 +249,7 @@ def main() -> None:
     if asked["folder"]:
         named.reach(Path(asked["folder"]))
     try:
-        answer["warnings"] = rehearse(asked["configs"], asked["classes"], asked["metrics"])
+        answer["warnings"] = rehearse(asked["configs"], asked["classes"], asked["metric"])
     except SpaceError as error:
         answer["error"] = error.message
     print(json.dumps(answer))

@@ -178,6 +178,8 @@ def left_out(objective: Objective) -> str:
     """Why there are no intervals and tests."""
     if objective.column in MEASURES:
         return "Intervals and tests need the predictions and labels of the best network, which are not kept."
+    if objective.source:
+        return "Intervals and tests would execute the user's metric many times, and are left out."
     return (
         "Intervals and tests over images count those that are right, so they belong to accuracy alone and are left out."
     )

@@ -7,7 +7,7 @@ import numpy as np
 from analysis.frame import valued
 from analysis.ranking import statistics
 from analysis.ranking.standing import Standing
-from analysis.ranking.test_scores import evaluation, reads
+from analysis.ranking.test_scores import OWN_METRIC, evaluation, reads
 from analysis.render.blocks import Block, Blocks, Details, Foreign, Heading, Table, Words, join, paragraphs
 from analysis.render.markdown import NOTHING, interval, percent
 from analysis.results.sections.leaderboard import identifier
@@ -15,7 +15,7 @@ from search.run.confirmation import SOURCE, is_complete
 from search.run.ledger import Run
 from trainables import written
 from trainables.data import census
-from trainables.objective import MACRO_F1
+from trainables.objective import MACRO_F1, Objective
 from trainables.training.class_metrics import MEASURES
 from trainables.written import count, plural
 
@@ -43,7 +43,7 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
         )
         return heading, *paragraphs(f"Not evaluated: {when}. {read}")
     tested = paragraphs(("Tested: ", network(run, where), f". {read}"))
-    return heading, overall(metrics), *tested, by_class(metrics, run.identity.classes)
+    return heading, overall(metrics, valued.own(best)), *tested, by_class(metrics, run.identity.classes)
 
 
 def network(run: Run, where: Standing) -> Words:
@@ -67,11 +67,14 @@ def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     )
 
 
-def overall(metrics: dict[str, Any]) -> Table:
+def overall(metrics: dict[str, Any], objective: Objective) -> Table:
     """The numbers over all classes."""
     images = metrics["count"]
     low, high = statistics.wilson(np.array([round(metrics["accuracy"] * images)]), images)
     rows = [("accuracy", f"{percent(metrics['accuracy'])} % (95 % interval {interval(low[0], high[0])} %)")]
+    if OWN_METRIC in metrics:
+        own = metrics[OWN_METRIC]
+        rows.append((written.name(objective), own if isinstance(own, str) else written.number(objective, own)))
     if metrics.get("top5_accuracy") is not None:
         rows.append(("top-5 accuracy", f"{percent(metrics['top5_accuracy'])} %"))
     counts = images_of(metrics)

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trainables.cli import child
 from trainables.config import complete
+from trainables.own import metric
 from trainables.training.definition import Training
 from trainables.training.loop import train
+from trainables.training.own_metrics import measure
 from trainables.trial.rehearsal import rehearse
 
 TEXT = (Path(__file__).parents[3] / "docs" / "bring-your-own-model.md").read_text()
@@ -45,6 +48,13 @@ def test_its_parts_train(pages, toy):
     config = complete({"model": "mlp", "width": 16, **{key: f"my_parts.py:{name}" for key, name in parts.items()}})
     assert {"gamma", "last_lr", "share", "most"} <= config.keys()
     assert rehearse([config], 4) == []
+
+
+def test_its_metric_is_an_objective(pages):
+    found = metric.objective("my_metrics.py:cost", pages)
+    assert (found.column, found.mode) == ("val_cost", "min")
+    assert rehearse([], 4, found.source) == []
+    assert measure(found.source, np.array([0, 1, 2, 0]), np.array([1, 1, 0, 0])) == 1.5
 
 
 @pytest.mark.integration

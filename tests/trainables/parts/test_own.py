@@ -13,10 +13,8 @@ import torch
 from trainables.config import complete, trial_id
 from trainables.errors import SpaceError
 from trainables.models import cost
-from trainables.objective import Objective
 from trainables.parts import named
 from trainables.parts.family import LOSS, MODEL
-from trainables.training import own_metrics
 from trainables.training.augmentations import Batch
 from trainables.training.definition import Training
 from trainables.training.loop import train
@@ -125,16 +123,6 @@ def test_each_group_of_weights_follows_the_schedule_from_its_own_rate(toy):
     first, second = (group["lr"].item() for group in last.optimizer.param_groups)
     assert first == pytest.approx(2 * second)
     assert last.metrics["lr"] == pytest.approx(0.2 * (2 / 3 + 1 / 3))
-
-
-def test_a_metric_is_a_column_beside_the_others(toy):
-    training = replace(training_of(toy, **OWN), metrics=(f"{FILE}:kappa", f"{FILE}:errors"))
-    for row in rows(training):
-        assert row["val_kappa"] == pytest.approx(row["val_accuracy"] ** 2)
-        assert row["val_errors"] == pytest.approx(40 * (1 - row["val_accuracy"]))
-        assert list(row)[-1] == "lr"
-    assert own_metrics.objective(f"{FILE}:errors") == Objective("val_errors", "min", "decimals")
-    assert own_metrics.objective(f"{FILE}:kappa").mode == "max"
 
 
 def test_a_loss_of_ones_own_gets_the_probabilities_of_mixed_labels():

@@ -66,9 +66,22 @@ def test_a_mistake_is_one_line_with_the_users_file_and_line(given, line, what):
         assert str(caught.value).startswith(f"{FILE}:{line()}: ")
 
 
-def test_a_metric_that_is_no_number_is_refused():
-    with pytest.raises(SpaceError, match=r"metric broken_parts\.py:nothing fails: ValueError: val_nothing is nan"):
-        rehearse([], 3, [f"{FILE}:nothing"])
+METRICS = [
+    ("nothing", "def nothing", "gives nan, not a finite number. Tried on 20 images, all right"),
+    ("unmeasured", "labels[len(labels)]", "fails: IndexError: index 20 is out of bounds"),
+    ("worded", "def worded", "gives a str, not a number. Return a float"),
+    ("tensor", "def tensor", "gives a Tensor, not a number. Return a float"),
+    ("precision", "def precision", "gives nan, not a finite number. Tried on 20 images, all taken for one class"),
+    ("drawn", "def drawn", "gives .* and .* of the same images"),
+    ("of_three", "def of_three", "fails: TypeError: .* missing 1 required positional argument: 'weights'"),
+]
+
+
+@pytest.mark.parametrize(("name", "line", "what"), METRICS, ids=[case[0] for case in METRICS])
+def test_a_metric_that_cannot_be_gone_by_is_one_line_with_the_users_file_and_line(name, line, what):
+    with pytest.raises(SpaceError, match=rf"^{FILE}:{line_of(line)}: metric {FILE}:{name} {what}") as caught:
+        rehearse([], 10, f"{FILE}:{name}")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

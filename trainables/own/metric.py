@@ -1,0 +1,48 @@
+"""A metric of the user's own as the objective of a search. Nothing is measured here, so no torch."""
+
+import ast
+import hashlib
+import inspect
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from trainables.errors import SpaceError
+from trainables.objective import METRICS, MODES, Objective
+from trainables.own.code import doing
+from trainables.parts import named
+from trainables.parts.family import METRIC
+
+
+def is_own(text: str) -> bool:
+    """Whether a name is that of a metric of the user's, and none of ours."""
+    return ":" in text
+
+
+def objective(text: str, folder: Path | None = None) -> Objective:
+    """The objective that goes by a metric: larger is better, unless it has an attribute `mode` that is "min".
+
+    Args:
+        text: FILE.py:NAME, or MODULE:NAME of an installed package.
+        folder: to which the file is relative; none where its module can be imported already.
+
+    Raises:
+        SpaceError: there is none, its column is one of ours, or its `mode` is neither "max" nor "min".
+    """
+    part, column = named.load(METRIC, text, folder), f"val_{text.rpartition(':')[2]}"
+    if column in {each.column for each in METRICS.values()}:
+        raise SpaceError(f"metric {text}: {column} is a column of ours. Rename the function.")
+    mode = getattr(part, "mode", MODES[0])
+    if mode not in MODES:
+        raise SpaceError(f'metric {text}: its mode is {mode!r}. Write "max" where larger is better, else "min".')
+    return Objective(column, mode, "decimals", text, digest(part))
+
+
+def digest(part: Any) -> str:
+    """A hash of what a function or class does, without what it calls; empty where its source is not known."""
+    try:
+        source = textwrap.dedent(inspect.getsource(part))
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256(json.dumps(doing(ast.parse(source))).encode()).hexdigest()[:16]
