@@ -1,167 +1,170 @@
-"""Engines under Ray: a process per GPU that trains several trials, and the light trials of Tune that hand on their rows.
+"""Engines under Ray: an actor per GPU that trains several trials, and the light trials of Tune that hand on their rows.
 
-Imports Ray; import it late. What runs in a trial of Tune imports no torch.
+An actor is one life of an engine and has its own id. Ray starts none again: the search hears of a death, counts it once, whatever
+the number of trials in the engine, and starts another actor at its place. Imports Ray; import it late. What runs in a trial of
+Tune imports no torch.
 """
 
-import os
-import queue
-import threading
-import traceback
-from collections.abc import Callable, Collection, Sequence
+import contextlib
+import itertools
+import secrets
+import sys
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from search.backend.resources import Resources
-from search.backend.worker import Job, train_trial
+from search.backend.host import Host
+from search.backend.places import Place, Places
+from search.backend.resources import Resources, fit
+from search.backend.worker import Job
+from search.faults.machine import Fault
+from search.faults.worker_deaths import Casualties
 from search.turns import Turn
 from trainables.files.durable import Record
 
-LISTENING = 0.001  # of a core, for an engine, which shares the cores of its node, and for a trial of Tune that only hands on rows
-PATIENCE = 60.0  # seconds for a turn that nobody listens to any more to end
+LISTENING = 0.001  # of a core: for a trial of Tune that only hands on rows, and for an engine without a GPU
 CALLS = 4  # to an engine at once for each of its trials: to train, for a row, to leave, and one to spare
+WATCHING = 2  # calls to an engine by the search: until it is ready, and as long as it lives
 
 
-class LeftError(BaseException):
-    """Nobody listens to the rows of this turn any more. Like SystemExit it is no error of the trial."""
-
-
-class Gate:
-    """Rows of one turn on their way from the thread that commits to Tune.
+class Engines:
+    """The engines of one attempt.
 
     Args:
-        rungs: epochs after which the trial waits until its row has been decided about.
+        start: an actor for a place, which is an engine with this id.
+        casualties: counts what a death means for the trials.
     """
 
-    def __init__(self, rungs: Collection[int]) -> None:
-        self._rungs = rungs
-        self._rows: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
-        self._asked = threading.Condition()
-        self._told = self._taken = 0
-        self._is_left = False
-        self.over = threading.Event()
+    def __init__(self, places: Places, start: Callable[[Place, str], Any], casualties: Casualties) -> None:
+        self.places, self._start, self._casualties = places, start, casualties
+        self._numbers = itertools.count(1)
+        self._hosts: dict[str, Any] = {}  # by id
+        self._watched: dict[Any, str] = {}  # what ends when an engine is ready, or dies, to its id
+        for place in places.all:
+            self._begin(place)
 
-    def report(self, row: Record) -> None:
-        """Hand a row on, by the thread that commits.
+    def _begin(self, place: Place) -> None:
+        place.id = f"{next(self._numbers)}-{secrets.token_hex(4)}"
+        host = self._hosts[place.id] = self._start(place, place.id)
+        self._watched |= {host.ready.remote(): place.id, host.live.remote(): place.id}
 
-        Raises:
-            LeftError: the trial is to end.
-        """
-        self._rows.put(row)
-        self._told += 1
-        with self._asked:
-            if row.get("epoch") in self._rungs:
-                self._asked.wait_for(lambda: self._is_left or self._taken > self._told)
-            if self._is_left:
-                raise LeftError
+    def look(self) -> Fault | None:
+        """Hear which engines are ready and which have died; a fault if that ends the search."""
+        calls = list(self._watched)
+        ended = ray.wait(calls, num_returns=len(calls), timeout=0)[0] if calls else []
+        faults = [self._heard(call, self._watched.pop(call, "")) for call in ended]
+        return next(filter(None, faults), None)
 
-    def next(self) -> Record | None:
-        """The next row, by Tune's trial, which has reported the one before; None after the last."""
-        with self._asked:
-            self._taken += 1
-            self._asked.notify_all()
-        return self._rows.get()
+    def _heard(self, call: Any, engine: str) -> Fault | None:
+        try:
+            answer = ray.get(call)
+        except RayActorError:
+            return self.died(engine)
+        if answer:
+            return Fault(answer["fault"], answer["message"])
+        if place := self.places.find(engine):
+            place.is_up = True
+        return None
 
-    def leave(self) -> None:
-        """The turn is to end."""
-        with self._asked:
-            self._is_left = True
-            self._asked.notify_all()
+    def died(self, engine: str) -> Fault | None:
+        """An engine has died: one event, told by whoever heard of it first; a fault if it ends the search."""
+        place = self.places.find(engine)
+        if place is None:
+            return None  # known already
+        ray.kill(self._hosts.pop(engine))  # one that does not answer any more may be alive, and has a GPU
+        self._watched = {call: each for call, each in self._watched.items() if each != engine}
+        trials = sorted(place.trials)
+        begun, fault = self._casualties.engine_died(trials)
+        print(
+            f"engine {engine} died, and with it the turns of {len(trials)} trials: {trials}",
+            file=sys.stderr,
+            flush=True,
+        )
+        if self.places.died(place, begun):
+            self._begin(place)
+        elif not self.places.all:
+            fault = fault or self._casualties.lost_engines()
+        return fault
+
+    def unheard(self, trial: int) -> Fault | None:
+        """Who hands on the rows of a trial has died, which says nothing of the trial; a fault if that ends the search."""
+        fault = self.look()
+        place = next((place for place in self.places.all if trial in place.trials), None)
+        if place is None:
+            return fault  # its engine has died too, and that was counted
+        self.places.leave(trial)
+        return fault or self._casualties.unheard(trial)
 
     def end(self) -> None:
-        self._rows.put(None)
-        self.over.set()
+        """End all, whose trials have saved what they could."""
+        for host in self._hosts.values():
+            ray.kill(host)
 
 
-class Host:
-    """An engine and the trials in it. Its methods are called by several threads; the engine has one of its own.
-
-    Args:
-        lanes: trials at once.
-        rungs: epochs after which a trial waits for a decision.
-    """
-
-    def __init__(self, job: Job, lanes: int, rungs: Collection[int]) -> None:
-        if job.device == "cpu":
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
-        self._job, self._lanes, self._rungs = job, lanes, frozenset(rungs)
-        self._given: queue.SimpleQueue[Any] = queue.SimpleQueue()  # of Work
-        self._gates: list[Gate] = []
-        self._last: dict[int, Gate] = {}  # of each trial
-        self._opening = threading.Lock()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def open(self, trial: int) -> int:
-        """The number of a new gate for a trial, whose earlier turn is over then, also if whoever listened to it has died."""
-        if before := self._last.get(trial):
-            before.leave()
-            before.over.wait(PATIENCE)
-        with self._opening:
-            self._last[trial] = Gate(self._rungs)
-            self._gates.append(self._last[trial])
-            return len(self._gates) - 1
-
-    def train(self, gate: int, turn: Turn) -> None:
-        """Train a trial for one turn; its rows go through the gate."""
-        from trainables.trial.seat import Seat
-
-        try:
-            train_trial(self._job, turn, self._gates[gate].report, seat=lambda: Seat(self._given.put))
-        except LeftError:
-            pass
-        finally:
-            self._gates[gate].end()
-
-    def next(self, gate: int) -> Record | None:
-        return self._gates[gate].next()
-
-    def leave(self, gate: int) -> None:
-        self._gates[gate].leave()
-
-    def _serve(self) -> None:
-        """Train until the process ends, or end it: what a broken device leaves behind is of no use to the next trial."""
-        from trainables.engine import engine, lanes
-
-        try:
-            engine.Engine(lanes.lanes(self._job.device, self._lanes), self._take).serve(lambda: False)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-
-    def _take(self) -> Any:
-        try:
-            return self._given.get_nowait()
-        except queue.Empty:
-            return None
-
-
-def started(job: Job, resources: Resources, rungs: Collection[int]) -> list[Any]:
-    """Handles of the engines, one for each GPU or, without any, for each node. One that dies is started again by Ray."""
+def started(job: Job, resources: Resources, rungs: Collection[int], casualties: Casualties) -> Engines:
+    """An engine on each GPU or, without any, on each node that has the cores of a trial."""
     lanes = -(-resources.slots // resources.engines)
-    kind = ray.remote(Host).options(
-        num_cpus=LISTENING, num_gpus=resources.gpus, max_restarts=-1, max_concurrency=CALLS * lanes,
-        scheduling_strategy="SPREAD",
-    )  # fmt: skip
-    return [kind.remote(job, lanes, rungs) for _ in range(resources.engines)]
+
+    def start(place: Place, engine: str) -> Any:
+        return ray.remote(Host).options(
+            name=engine, max_concurrency=CALLS * lanes + WATCHING, max_restarts=0, **wanted(resources, place)
+        ).remote(job, lanes, rungs)  # fmt: skip
+
+    return Engines(Places(nodes_of(resources), lanes), start, casualties)
 
 
-def ended(hosts: Sequence[Any]) -> None:
-    """End engines, whose trials have saved what they could."""
-    for host in hosts:
-        ray.kill(host)
+def nodes_of(resources: Resources) -> list[str | None]:
+    """Of each engine; which GPU is whose is for Ray to say."""
+    if resources.gpus:
+        return [None] * resources.engines
+    return [
+        node["NodeID"] for node in ray.nodes() if node["Alive"] and fit(node["Resources"], resources.cpus, 0)
+    ][: resources.engines]  # fmt: skip
 
 
-def follow(host: Any, turn: Turn, report: Callable[[Record], None]) -> None:
+def wanted(resources: Resources, place: Place) -> Record:
+    """What Ray is to give to an engine: a whole GPU and no cores; without GPUs its node, or another if that is lost."""
+    if resources.gpus:
+        return {"num_cpus": 0, "num_gpus": resources.gpus}
+    there = NodeAffinitySchedulingStrategy(place.node, soft=True)
+    return {"num_cpus": LISTENING, "num_gpus": 0, "scheduling_strategy": there}
+
+
+def follow(engine: str, turn: Turn, report: Callable[[Record], None]) -> None:
     """Have a trial trained by an engine for one turn, and report its rows. This runs in a trial of Tune.
 
+    That the engine has died is reported as {"engine": its id}: nothing is wrong with who reports it.
+
     Raises:
-        RayError: the engine died, or training ended by an error that is not one of the trial's own.
+        RayTaskError: training ended by an error that is not one of the trial's own.
     """
+    try:
+        for row in rows(engine, turn):
+            report(row)
+    except RayActorError:
+        report({"engine": engine})
+
+
+def rows(engine: str, turn: Turn) -> Iterator[Record]:
+    """Those of one turn in an engine.
+
+    Raises:
+        RayActorError: the engine has died.
+        RayTaskError: see `follow`.
+    """
+    try:
+        host = ray.get_actor(engine)
+    except ValueError as error:  # no actor has that name any more
+        raise RayActorError(error_msg=str(error)) from error
     gate = ray.get(host.open.remote(turn.trial))
     done = host.train.remote(gate, turn)
     try:
         while (row := ray.get(host.next.remote(gate))) is not None:
-            report(row)
+            yield row
     finally:  # also when Ray ends a stopped trial by SystemExit
-        host.leave.remote(gate)
+        with contextlib.suppress(RayActorError):
+            host.leave.remote(gate)
     ray.get(done)

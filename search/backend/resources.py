@@ -71,8 +71,8 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
     asked = settings.gpus_per_trial
     gpus = asked if isinstance(asked, (int, float)) else float(most_gpus > 0)
     slots = sum(fit(node, settings.cpus_per_trial, gpus) for node in nodes)
-    if settings.engine and slots:
-        engines = slots if gpus else sum(fit(node, settings.cpus_per_trial, gpus) > 0 for node in nodes)
+    engines = engines_on(settings, nodes, gpus) if settings.engine else 0
+    if engines:
         most = min(engines * settings.engine, settings.max_concurrent or engines * settings.engine)
         return Resources(settings.cpus_per_trial, gpus, most, engines)
     if slots == 0:
@@ -82,6 +82,13 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
             "Lower --cpus-per-trial or --gpus-per-trial."
         )
     return Resources(settings.cpus_per_trial, gpus, min(slots, settings.max_concurrent or slots))
+
+
+def engines_on(settings: Settings, nodes: Sequence[dict[str, float]], gpus: float) -> int:
+    """Engines that nodes hold: one for each GPU, whatever the cores, or one for each node that has the cores of a trial."""
+    if gpus:
+        return sum(int(node.get("GPU", 0)) for node in nodes)
+    return sum(fit(node, settings.cpus_per_trial, 0) > 0 for node in nodes)
 
 
 def fit(node: dict[str, float], cpus: int, gpus: float) -> int:

@@ -259,25 +259,27 @@ def attempt(
     """
     from ray import tune
 
-    from search.backend.engines import LISTENING, ended, follow, started
+    from search.backend.engines import LISTENING, follow, started
     from search.backend.tune import PlanScheduler, PlanSearcher, Watch
     from search.backend.worker_errors import contained
 
-    hosts = started(job, resources, decisions.rungs.epochs) if resources.engines else []
+    engines = started(job, resources, decisions.rungs.epochs, casualties) if resources.engines else None
+    has_engines = engines is not None  # what a trial closes over is sent to its process
 
     def trial(config: dict[str, Any]) -> None:
         turn = Turn(config["trial"], config["until"])
-        if hosts:
-            follow(hosts[config["engine"]], turn, tune.report)
+        if has_engines:
+            follow(config["engine"], turn, tune.report)
         else:
             train_trial(job, turn, tune.report)
 
-    asked = {"cpu": LISTENING} if hosts else {"cpu": resources.cpus, "gpu": resources.gpus}
-
+    asked = {"cpu": LISTENING} if engines else {"cpu": resources.cpus, "gpu": resources.gpus}
     objective = run.identity.objective
     with contained() as last:
-        scheduler = PlanScheduler(run, decisions, notify, job.stop_marker, casualties, last)
-        searcher = PlanSearcher(casualties.turns, stopping=lambda: scheduler.stopping, engines=len(hosts))
+        scheduler = PlanScheduler(run, decisions, notify, job.stop_marker, casualties, last, engines)
+        searcher = PlanSearcher(
+            casualties.turns, lambda: scheduler.stopping, engines.places if engines else None, scheduler.look
+        )
         tuner = tune.Tuner(
             tune.with_resources(trial, asked),
             tune_config=tune.TuneConfig(
@@ -285,7 +287,8 @@ def attempt(
                 reuse_actors=True, max_concurrent_trials=resources.slots, trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
-                name="tune", storage_path=storage(job.run), verbose=0, callbacks=[Watch(casualties.watchdog)],
+                name="tune", storage_path=storage(job.run), verbose=0,
+                callbacks=[Watch(casualties.watchdog, scheduler.look)],
                 failure_config=tune.FailureConfig(max_failures=0),  # whose worker dies is suggested again, or not
             ),
         )  # fmt: skip
@@ -296,7 +299,8 @@ def attempt(
                 raise
             log_exception()  # what came after the fault
         finally:
-            ended(hosts)
+            if engines:
+                engines.end()
     return scheduler.fault
 
 

@@ -3,13 +3,15 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ray.exceptions import RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search.backend.places import Places
 from search.backend.worker_errors import LastError
 from search.faults.heartbeat import Watchdog
 from search.faults.machine import FailureStreak, Fault
@@ -20,42 +22,50 @@ from search.run.opening import tidy_trial
 from search.turns import Notify, Turns
 from trainables.errors import LockedError, StorageError
 
+if TYPE_CHECKING:
+    from search.backend.engines import Engines
+
 
 class PlanSearcher(Searcher):
-    """Suggests the trials whose turn it is, whatever the algorithm that made the plan."""
+    """Suggests the trials whose turn it is, whatever the algorithm that made the plan.
 
-    def __init__(self, turns: Turns, stopping: Callable[[], bool], engines: int = 0) -> None:
+    Args:
+        places: of engines, if trials are trained by such.
+        look: hears which of them have died; a trial is suggested again only after that was counted.
+    """
+
+    def __init__(
+        self,
+        turns: Turns,
+        stopping: Callable[[], bool],
+        places: Places | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(metric=None, mode=None)
-        self._engines = [0] * engines  # trials in each
-        self._places: dict[str, int] = {}  # Ray's trial to its engine
+        self._places, self._look = places, look
         self._turns = turns
         self._stopping = stopping
         self._trials: dict[str, int] = {}  # Ray's trial to ours
 
-    def suggest(self, trial_id: str) -> dict[str, int] | str | None:
-        turn = None if self._stopping() else self._turns.take()
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        self._look()
+        has_room = self._places is None or self._places.has_room
+        turn = self._turns.take() if has_room and not self._stopping() else None
         if turn is None:
             return str(Searcher.FINISHED) if self._stopping() or self._turns.over else None
         self._trials[trial_id] = turn.trial
-        return {"trial": turn.trial, "until": turn.until} | self._placed(trial_id)
-
-    def _placed(self, trial_id: str) -> dict[str, int]:
-        """The engine with the fewest trials, if there are engines."""
-        if not self._engines:
-            return {}
-        place = self._engines.index(min(self._engines))
-        self._engines[place] += 1
-        self._places[trial_id] = place
-        return {"engine": place}
+        placed = {"engine": self._places.take(turn.trial)} if self._places else {}
+        return {"trial": turn.trial, "until": turn.until} | placed
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """What came out stands in the ledger; here only the turn ends."""
-        self._turns.end(self._trials.pop(trial_id))
-        if trial_id in self._places:
-            self._engines[self._places.pop(trial_id)] -= 1
+        trial = self._trials.pop(trial_id)
+        self._turns.end(trial)
+        if self._places:
+            self._places.free(trial)
 
     def save(self, checkpoint_path: str) -> None:
         """Ray's snapshot of us is never used."""
@@ -72,6 +82,9 @@ class PlanScheduler(FIFOScheduler):
 
     When the search is to end, trials are not stopped from here: a worker sees the stop marker, saves its state and returns,
     whereas Ray ends a stopped trial's process without waiting for it.
+
+    Args:
+        engines: that train the trials; none where each trial has a process.
     """
 
     def __init__(
@@ -82,6 +95,7 @@ class PlanScheduler(FIFOScheduler):
         stop_marker: Path,
         casualties: Casualties,
         last: LastError,
+        engines: "Engines | None" = None,
     ) -> None:
         super().__init__()
         self._run = run
@@ -91,6 +105,7 @@ class PlanScheduler(FIFOScheduler):
         self._stop_marker = stop_marker
         self._casualties = casualties
         self._last = last
+        self._engines = engines
         self.fault: Fault | None = None
 
     @property
@@ -104,15 +119,26 @@ class PlanScheduler(FIFOScheduler):
             with contextlib.suppress(OSError):  # then those that go on are stopped through Ray when they report
                 self._stop_marker.touch()
 
+    def look(self) -> None:
+        """Hear which engines are ready, and which have died. While the search stops anyway, none is started again."""
+        if self._engines and not self.stopping:
+            self._end_by(self._engines.look())
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         index, value = trial.config["trial"], self._run.identity.objective.column
         if "fault" in result:
             is_busy = result["fault"] == LockedError.kind and not self.stopping
             self._end_by(self._casualties.busy(index) if is_busy else Fault(result["fault"], result["message"]))
             return str(TrialScheduler.CONTINUE)  # it ends by itself
+        if "engine" in result:
+            if self._engines and not self.stopping:
+                self._end_by(self._engines.died(result["engine"]))
+            return str(TrialScheduler.CONTINUE)  # likewise
         if self.fault:  # nothing more is decided
             return self._to_the_end()
         self._casualties.reported(index, result["epoch"])
+        if self._engines:
+            self._engines.places.has_row(index)
         try:
             stop = self._decisions.stops(index, result["epoch"], result[value])
         except StorageError as error:
@@ -136,21 +162,26 @@ class PlanScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A worker died. While the search stops anyway, nobody is to blame for that."""
         index = trial.config["trial"]
-        if not self.stopping:
+        if self.stopping:
+            return
+        if self._engines and isinstance(self._last.error, RayActorError):
+            self._end_by(self._engines.unheard(index))
+        else:
             self._end_by(self._casualties.died(index, self._last.short))
-            self._notify(index, None)
+        self._notify(index, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FIFOScheduler, ()
 
 
 class Watch(Callback):
-    """Looks after the workers between two events of Tune."""
+    """Looks after the workers, and engines, between two events of Tune."""
 
-    def __init__(self, watchdog: Watchdog) -> None:
-        self._watchdog = watchdog
+    def __init__(self, watchdog: Watchdog, look: Callable[[], None] = lambda: None) -> None:
+        self._watchdog, self._look = watchdog, look
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._look()
         self._watchdog.look()
 
     def __reduce__(self) -> tuple[Any, ...]:

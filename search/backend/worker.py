@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import importlib
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from trainables.training.definition import Training
     from trainables.trial.rows import Rows
     from trainables.trial.seat import Seat
+
+    Seating = Callable[[Callable[[str], None]], Seat]
 
 LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
 
@@ -59,16 +62,15 @@ class Job:
         return self.run / "ray" / "pulses"
 
 
-def train_trial(
-    job: Job, turn: Turn, report: Callable[[Record], None], seat: "Callable[[], Seat] | None" = None
-) -> None:
+def train_trial(job: Job, turn: Turn, report: Callable[[Record], None], seat: "Seating | None" = None) -> None:
     """Train a trial of the plan for one turn, reporting each epoch after it is committed.
 
     The last committed row is reported first: if the search died before it decided about that row, it decides now.
     A fault of the machine is reported as {"fault": kind, "message": text}, so that it is not taken for one of the trial.
 
     Args:
-        seat: makes the trial's place in an engine of this process; none for a process of its own.
+        seat: makes the trial's place in an engine of this process, given what is to be told why the trial is called and not
+            replayed; none for a process of its own.
     """
     if job.stop_marker.exists():
         return  # there is no sense in starting now
@@ -98,29 +100,20 @@ def continue_trial(
     trial: ledger.Trial,
     until: int,
     report: Callable[[Record], None],
-    seat: "Callable[[], Seat] | None",
+    seat: "Seating | None",
 ) -> None:
     """Train a trial, showing signs of life."""
-    if job.device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
-    import torch  # only here: reading a plan needs no torch
+    prepare(job)
+    import torch
 
     from trainables.trial import checkpointing as one
 
-    if job.device == "cuda" and not torch.cuda.is_available():
-        raise RayError(
-            "torch sees no GPU: it was granted one. Install torch for this driver, or use --gpus-per-trial 0."
-        )
-    if job.code:
-        code.use(job.code, job.code.name)
-    torch.set_num_threads(job.threads)
-    spare_the_loaded()
     training = rows_of(job, trial, until)
     with beating(job.pulses / str(trial.index)) as beat, steady(beat, job.is_steady):
 
         def train() -> None:
             rows = one.run(
-                trial.folder, seated(training, seat), until=until, heard=len(trial.epochs), exact=job.exact,
+                trial.folder, seated(training, seat, trial.folder), until=until, heard=len(trial.epochs), exact=job.exact,
                 shares_gpu=job.shares_gpu, stopping=job.stop_marker.exists, on_batch=beat,
             )  # fmt: skip
             report_all(rows, report, job.stop_marker)
@@ -132,6 +125,28 @@ def continue_trial(
                 gc.collect()
                 if job.device != "cpu":
                     torch.cuda.empty_cache()
+
+
+def prepare(job: Job) -> None:
+    """Make this process, and this thread, ready to train.
+
+    Raises:
+        RayError: there is no GPU that was granted.
+        RunError: the user's code is not what the run names.
+    """
+    if job.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # or torch may begin to use a GPU that was not granted
+    import torch  # only here: reading a plan needs no torch
+
+    importlib.import_module("trainables.trial.checkpointing")
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise RayError(
+            "torch sees no GPU: it was granted one. Install torch for this driver, or use --gpus-per-trial 0."
+        )
+    if job.code:
+        code.use(job.code, job.code.name)
+    torch.set_num_threads(job.threads)
+    spare_the_loaded()
 
 
 def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
@@ -150,12 +165,20 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
     )
 
 
-def seated(training: "Training | Rows", seat: "Callable[[], Seat] | None") -> "Training | Rows":
+def seated(training: "Training | Rows", seat: "Seating | None", folder: Path) -> "Training | Rows":
     """The same, by an engine of this process if there is one. The user's own training needs none."""
+    if seat is None:
+        return training
     from trainables.training.definition import Training
-    from trainables.trial.rows import NetworkRows
+    from trainables.trial import timing
+    from trainables.trial.seat import SeatedRows
 
-    return NetworkRows(training, seat().epochs) if seat and isinstance(training, Training) else training
+    def note(why: str) -> None:
+        """That the steps are called one by one, which takes longer and changes no number."""
+        timing.note(folder, {"called": why})
+        print(f"{folder.name}: not replayed as graphs: {why}", flush=True)
+
+    return SeatedRows(training, seat(note).epochs) if isinstance(training, Training) else training
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ folder does; and only whether a time stamp changed counts, so that clocks of dif
 """
 
 import contextlib
+import math
 import os
 import socket
 import time
@@ -88,6 +89,7 @@ class Watchdog:
         self._folder, self._limit, self._start, self._kill, self._clock = folder, limit, start, kill, clock
         self._pulses: dict[int, Pulse] = {}
         self._looked = self._alive = clock()
+        self._ended: dict[str, float] = {}  # when a turn was over in this process
         self.killed: set[int] = set()  # trials whose worker was killed, until somebody takes them out
 
     def epoch_ended(self, trial: int) -> None:
@@ -99,7 +101,8 @@ class Watchdog:
     def turn_ended(self, trial: int) -> None:
         """No worker trains this trial any more."""
         self._alive = self._clock()
-        self._pulses.pop(trial, None)
+        if pulse := self._pulses.pop(trial, None):
+            self._ended[pulse.process] = self._alive
         with contextlib.suppress(OSError):
             (self._folder / str(trial)).unlink()
 
@@ -150,5 +153,10 @@ class Watchdog:
                 self._kill(int(process), host)
 
     def _are_silent(self, process: str, now: float) -> bool:
-        """Whether all trials of a process are: an engine is not killed for one of them."""
+        """Whether all trials of a process are: an engine is not killed for one of them.
+
+        One that waited for the others to end, for want of memory, gives its first sign only then.
+        """
+        if now - self._ended.get(process, -math.inf) <= self._limit:
+            return False
         return all(each.is_silent(now, self._limit) for each in self._pulses.values() if each.process == process)

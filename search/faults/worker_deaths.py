@@ -1,5 +1,7 @@
 """What becomes of a trial whose worker died: it goes on, has failed, or the search ends. No Ray."""
 
+from collections.abc import Sequence
+
 from search.faults.blame import Budgets, Cause
 from search.faults.heartbeat import Watchdog
 from search.faults.machine import Fault, blame
@@ -45,6 +47,39 @@ class Casualties:
         cause = short or self._cause(trial)
         self.watchdog.killed.discard(trial)
         return self._follow(trial, cause, RayError.kind)
+
+    def engine_died(self, trials: Sequence[int]) -> tuple[int, Fault | None]:
+        """An engine ended, or was ended, with these trials in it: one event, a death for each that had begun.
+
+        Where several had begun, nobody knows whose it was: none is blamed before it was tried alone. The others go on.
+
+        Returns:
+            How many had begun, and a fault if that ends the search.
+
+        Raises:
+            LockedError, StorageError: see `died`.
+        """
+        begun = [trial for trial in trials if self.watchdog.began(trial)]
+        causes: list[Cause] = [self._cause(trial) if len(begun) == 1 else "died" for trial in begun]
+        for trial in set(trials) - set(begun):
+            if not ledger.reread(self._run, trial).ended:
+                self.turns.again(trial)
+        self.watchdog.killed.difference_update(trials)
+        faults = [self._follow(trial, cause, RayError.kind) for trial, cause in zip(begun, causes, strict=True)]
+        return len(begun), next(filter(None, faults), None)
+
+    def unheard(self, trial: int) -> Fault | None:
+        """Who handed on the rows of an engine's trial has died; a fault if that ends the search."""
+        return self._follow(trial, "unstarted", RayError.kind)
+
+    def lost_engines(self) -> Fault:
+        """Engines died again and again wherever they were started."""
+        log = f"{self._run.folder}/ray/output.log"
+        return Fault(
+            RayError.kind,
+            f"engine lost again and again: {self._run.folder}: each time before its trials got on, so it is the machine. "
+            f"{log} may say why; run the same command again, without --engine for a process per trial.",
+        )
 
     def _cause(self, trial: int) -> Cause:
         if trial in self.watchdog.killed:

@@ -1,6 +1,7 @@
 """Trials that take turns: as many as there are lanes, each a real trial with the rows of `train`."""
 
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Work:
         on_batch: told now and then how many of the epoch's batches were given to the device.
         ended: told at the end, with the error if that was one.
         again: the same trial from where it can go on, when memory ran out beside others; rows since then are told again.
-        noted: told why the trial is not replayed but called.
+        noted: told once why the trial is not replayed but called, after the epoch in which that was found.
         state, known: see `train`.
     """
 
@@ -137,15 +138,23 @@ class Engine:
         assert work
         slot.clear()
         has_no_memory = is_out_of_memory(error) or is_starved(error)
+        if is_broken_device(error) and not has_no_memory:
+            raise error
+        let_go(error)
         if has_no_memory and beside and work.again:
             self.most = max(1, (beside + 1) // 2)
             self._aside.append(work.again())
-        elif is_broken_device(error) and not has_no_memory:
-            raise error
         else:
             work.ended(error)
-        error.__traceback__ = None  # it holds on to the memory of the trial
-        slot.lane.release()
+        if has_no_memory:
+            slot.lane.release()
+
+
+def let_go(error: BaseException | None) -> None:
+    """Drop what the frames of an error hold, which is the memory of its trial; the lines of its traceback stay."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
@@ -156,17 +165,18 @@ def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
 def turns(work: Work, lane: Lane) -> Iterator[Beat]:
     """One trial, from its start to its end: its epochs, each told before the next one begins."""
     course = Course(work.training, work.state, work.known, keeps_weights=True)
-    pieces = Pieces(course, lane)
+    pieces, is_noted = Pieces(course, lane), False
     for beat in slots.epochs(course, lane, pieces, work.on_batch):
         if not isinstance(beat, Epoch):
             yield beat
             continue
+        if pieces.eager and not is_noted:
+            work.noted(pieces.eager)
+            is_noted = True
         goes_on = work.heard(beat)
         while goes_on is None:
             yield False
             goes_on = work.answer()
         if not goes_on:
             break
-    if pieces.eager:
-        work.noted(pieces.eager)
     work.ended(None)

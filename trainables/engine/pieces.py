@@ -14,6 +14,7 @@ from trainables.training.device_errors import is_out_of_memory, is_starved
 from trainables.training.loop import Course
 from trainables.training.optimizers import states
 
+OWN = "parts of the user's own may draw from torch's global random states"
 Beat = bool  # True: the device was given work; False: it has to be waited for
 
 
@@ -21,13 +22,13 @@ class Pieces:
     """The pieces of one trial on one lane.
 
     Attributes:
-        eager: why nothing is replayed any more; None while every graph had the numbers of the call.
+        eager: why nothing is replayed; None while every graph had the numbers of the call, and where nothing is captured.
         captured: how many graphs there are.
     """
 
     def __init__(self, course: Course, lane: Lane) -> None:
         self.course, self.lane = course, lane
-        self.eager: str | None = None
+        self.eager = OWN if lane.captures and course.step.own else None
         self._replays: dict[tuple[Any, ...], Call] = {}
         self._called: set[tuple[Any, ...]] = set()  # rare ones that came once
         self._apart = Apart(derive(course.training.seed, "eager"))

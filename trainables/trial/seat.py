@@ -6,7 +6,8 @@ whose numbers it may still need; all others train on.
 
 import queue
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -15,6 +16,7 @@ from trainables.engine.engine import Work
 from trainables.engine.lanes import CAPTURING
 from trainables.training.definition import Training
 from trainables.training.loop import Epoch
+from trainables.trial.rows import NetworkRows, State
 
 
 class Seat:
@@ -22,11 +24,12 @@ class Seat:
 
     Args:
         give: hands a trial to the engine.
+        noted: told why the trial is called and not replayed, in the thread that commits.
     """
 
-    def __init__(self, give: Callable[[Work], object]) -> None:
-        self._give = give
-        self._told: queue.SimpleQueue[Epoch | Exception | None] = queue.SimpleQueue()
+    def __init__(self, give: Callable[[Work], object], noted: Callable[[str], object] = lambda why: None) -> None:
+        self._give, self._noted = give, noted
+        self._told: queue.SimpleQueue[Epoch | Exception | str | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._last = 0  # epoch that was told
 
@@ -47,11 +50,14 @@ class Seat:
         def work() -> Work:
             return Work(
                 training=training, heard=self._heard, answer=self._answer, ended=self._told.put, again=work,
-                noted=lambda why: None, on_batch=on_batch, state=state, known=known,
+                noted=self._told.put, on_batch=on_batch, state=state, known=known,
             )  # fmt: skip
 
         self._give(work())
-        while isinstance(told := self._told.get(), Epoch):
+        while isinstance(told := self._told.get(), (Epoch, str)):
+            if isinstance(told, str):
+                self._noted(told)
+                continue
             goes_on = False
             try:
                 yield Copied(**{field.name: getattr(told, field.name) for field in fields(told)})
@@ -84,6 +90,19 @@ class Copied(Epoch):
         with CAPTURING:
             found: dict[str, Any] = on_host(super().state())
         return found
+
+
+class SeatedRows(NetworkRows):
+    """The rows of a trial in an engine: its thread uses the device only while nothing is captured."""
+
+    def trained(self, folder: Path, last: Any, seconds: float) -> None:
+        with CAPTURING:
+            super().trained(folder, last, seconds)
+
+    def keep(self, folder: Path, last: Any, state: State | None) -> None:
+        with CAPTURING:  # not while it is written
+            here = replace(last, best=last.best.on_host()) if last else None
+        super().keep(folder, here, state)
 
 
 def on_host(value: Any) -> Any:

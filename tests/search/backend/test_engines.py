@@ -11,15 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from search.backend import engines, worker
-from search.backend.engines import Gate, Host, LeftError
+from search.backend import host as hosts
+from search.backend import worker
+from search.backend.host import Gate, Host, LeftError
+from search.backend.places import Places
 from search.backend.tune import PlanSearcher
 from search.run import ledger, opening
 from search.turns import Turn
 from tests.waiting import until
+from trainables.engine import lanes
+from trainables.engine.lanes import HostLane
 from trainables.files import durable
 from trainables.objective import ACCURACY
-from trainables.trial import checkpointing
+from trainables.trial import checkpointing, timing
 
 ROOT = Path(__file__).parents[3]
 EPOCHS = 3
@@ -30,7 +34,8 @@ def job(tmp_path, settings, toy, monkeypatch):
     """A run of three trials, planned."""
     durable.make_folder(tmp_path / "run" / "ray")
     opening.open_run(tmp_path / "run", replace(settings(), epochs=EPOCHS), toy, False)
-    monkeypatch.setattr(worker, "images", lambda cache, fraction: toy)
+    for module in (worker, hosts):
+        monkeypatch.setattr(module, "images", lambda cache, fraction: toy)
     monkeypatch.setattr(worker, "spare_the_loaded", lambda: None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     return worker.Job(
@@ -138,10 +143,75 @@ class ManyTurns:
 
 
 def test_a_trial_goes_to_the_engine_with_the_fewest():
-    searcher = PlanSearcher(ManyTurns(), stopping=lambda: False, engines=3)
-    assert [searcher.suggest(str(number))["engine"] for number in range(4)] == [0, 1, 2, 0]
+    searcher = PlanSearcher(ManyTurns(), stopping=lambda: False, places=engines_up(3))
+    assert [searcher.suggest(str(number))["engine"] for number in range(4)] == ["a", "b", "c", "a"]
     searcher.on_trial_complete("1")
-    assert searcher.suggest("4") == {"trial": 4, "until": 1, "engine": 1}
+    assert searcher.suggest("4") == {"trial": 4, "until": 1, "engine": "b"}
+
+
+def engines_up(count, lanes=2):
+    """Places with the engines a, b, ..."""
+    places = Places([None] * count, lanes)
+    for place, name in zip(places.all, "abcdef", strict=False):
+        place.id, place.is_up = name, True
+    return places
+
+
+def test_no_trial_is_suggested_while_no_engine_has_room():
+    """None is up at first; its lanes are full later. A turn is not taken in vain."""
+    places, turns = engines_up(1), ManyTurns()
+    searcher = PlanSearcher(turns, stopping=lambda: False, places=places)
+    places.all[0].is_up = False
+    assert searcher.suggest("0") is None
+    places.all[0].is_up = True
+    assert [searcher.suggest(str(number))["engine"] for number in range(2)] == ["a", "a"]
+    assert searcher.suggest("2") is None
+    assert len(turns.left) == 7
+    searcher.on_trial_complete("0")
+    assert searcher.suggest("3")["trial"] == 2
+
+
+def test_a_death_is_heard_of_before_a_trial_is_suggested():
+    heard, places = [], engines_up(2)
+    searcher = PlanSearcher(ManyTurns(), lambda: False, places, look=lambda: heard.append(len(places.all[0].trials)))
+    searcher.suggest("0")
+    assert heard == [0]
+
+
+def test_a_trial_that_nobody_listens_to_goes_back_to_its_engine():
+    """Which ends its earlier turn; another one would find its folder locked."""
+    places = engines_up(2)
+    assert [places.take(trial) for trial in range(3)] == ["a", "b", "a"]
+    places.leave(0)
+    places.free(0)
+    assert places.take(0) == "a"
+    places.free(0)
+    assert places.take(5) == "a"
+    places.leave(1)
+    places.free(1)
+    places.died(places.find("b"), begun=2)
+    assert places.take(1) == "a", "its engine has gone"
+
+
+@pytest.mark.parametrize(("begun", "ends"), [(0, 3), (16, None), (1, None)])
+def test_the_last_place_is_given_up_only_if_nothing_begins_there(begun, ends):
+    """Where trials begin, it is for them to be blamed, one after the other."""
+    places = engines_up(1)
+    kept = [places.died(places.all[0], begun) for _ in range(ends or 9)]
+    assert kept == [True] * (2 if ends else 9) + [False] * bool(ends)
+
+
+def test_a_place_where_engines_die_again_and_again_is_given_up_for_another():
+    """A row there forgives its deaths; a trial alone may be their cause."""
+    places = engines_up(2)
+    bad = places.all[1]
+    for _ in range(2):
+        assert places.died(bad, begun=16)
+    bad.id, bad.is_up, bad.trials = "b", True, {7}
+    places.has_row(7)
+    assert [places.died(bad, begun=16), places.died(bad, begun=16), places.died(bad, begun=1)] == [True] * 3
+    assert not places.died(bad, begun=16)
+    assert [place.id for place in places.all] == ["a"]
 
 
 def test_a_row_that_is_no_rung_is_not_waited_for():
@@ -155,11 +225,44 @@ def test_a_row_that_is_no_rung_is_not_waited_for():
 
 def test_an_engine_whose_device_breaks_ends_its_process(job, monkeypatch):
     ends = []
-    monkeypatch.setattr(engines.os, "_exit", ends.append)
+    monkeypatch.setattr(hosts.os, "_exit", ends.append)
     monkeypatch.setattr(Host, "_take", lambda host: (_ for _ in ()).throw(RuntimeError("CUDA error: launch failure")))
-    Host(job, 1, ())
+    assert Host(job, 1, ()).ready() == {}
     until(lambda: ends)
     assert ends == [1]
+    assert "CUDA error: launch failure" in (job.run / "ray" / "output.log").read_text()
+
+
+def test_an_engine_without_the_gpu_it_was_granted_says_so(job):
+    """Before any trial is given to it, and in one line."""
+    fault = Host(replace(job, device="cuda"), 1, ()).ready()
+    assert fault["fault"] == "ray"
+    assert fault["message"].startswith("torch sees no GPU: ")
+
+
+class Refusing(HostLane):
+    def capture(self, body, generators):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+
+def test_why_a_trial_is_called_is_noted_once_beside_its_rows(job, monkeypatch):
+    monkeypatch.setattr(lanes, "lanes", lambda device, count: [Refusing(captures=True) for _ in range(count)])
+    host = Host(job, 2, ())
+    gates = [listening(host, Turn(trial, EPOCHS)) for trial in range(2)]
+    found = [rows_of(host, gate) for gate, _ in gates]
+    for trial in ledger.read(job.run).trials[:2]:
+        notes = [line["called"] for line in timing.lines(trial.folder) if "called" in line]
+        assert notes == ["train: operation not permitted when stream is capturing"]
+        assert found[trial.index] == committed(job, trial.index)
+
+
+def test_trials_of_one_engine_share_one_copy_of_the_images(job, monkeypatch, toy):
+    """On a GPU each further one would take as much memory again."""
+    loaded = []
+    monkeypatch.setattr(hosts, "images", lambda cache, fraction: loaded.append(threading.current_thread().name))
+    host = Host(job, 3, ())
+    host.ready()
+    assert len(loaded) == 1
 
 
 def command(folder, *arguments):

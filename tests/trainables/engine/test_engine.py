@@ -2,6 +2,8 @@
 
 import io
 import itertools
+import traceback
+import weakref
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from trainables.config import complete
 from trainables.engine.engine import Engine, Work, run
 from trainables.engine.lanes import HostLane
 from trainables.training.definition import Training
-from trainables.training.loop import train
+from trainables.training.loop import Course, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -150,6 +152,61 @@ def test_an_error_of_one_trial_is_its_own(toy):
     memory.engine.run()
     assert isinstance(memory.errors[1], ValueError)
     assert memory.rows[::2] == alone(given)[::2]
+
+
+def test_an_error_tells_its_lines_and_holds_no_memory(toy):
+    """`where` in a ledger is that of a process of its own; what the frames held is given back before others go on."""
+    held = []
+
+    def raising(epoch):
+        numbers = torch.zeros(1)
+        held.append(weakref.ref(numbers))
+        raise ValueError("shapes do not match")
+
+    errors = []
+    todo = iter([Work(training=trainings(toy, 1)[0], heard=raising, ended=errors.append)])
+    run([HostLane()], lambda: next(todo, None))
+    assert traceback.extract_tb(errors[0].__traceback__)[-1].name == "raising"
+    assert held[0]() is None
+
+
+class Late(HostLane):
+    """A lane of a device that is behind: marks are done only when they were asked for a second time."""
+
+    def __init__(self):
+        super().__init__()
+        self.given = self.done = 0
+
+    def mark(self):
+        self.given += 1
+        mine = self.given
+
+        def is_done():
+            before, self.done = self.done, max(self.done, mine)
+            return before >= mine
+
+        return is_done
+
+
+def test_an_epoch_is_told_when_the_device_has_done_all_that_it_is_made_of(toy, monkeypatch):
+    """The copy of the best weights too: on a GPU another thread reads it, on another stream."""
+    lane, real, seen = Late(), Course.result, []
+
+    def result(course, epoch, report):
+        found = real(course, epoch, report)
+        seen.append(lane.given)
+        return found
+
+    def heard(epoch):
+        assert lane.done > seen[-1], "a mark that was set after the copy"
+        return True
+
+    errors = []
+    monkeypatch.setattr(Course, "result", result)
+    todo = iter([Work(training=trainings(toy, 1)[0], heard=heard, ended=errors.append)])
+    run([lane], lambda: next(todo, None))
+    assert errors == [None]
+    assert len(seen) == 4
 
 
 @pytest.mark.parametrize("text", ["CUDA error: an illegal memory access", "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"])
