@@ -51,6 +51,7 @@ OF_IMAGES = (
     "skip_bad",
     "group_by",
     "resize",
+    "image_size",
     "metric",
     "fraction",
     "precision",
@@ -142,7 +143,7 @@ def settings_of(asked: Flags) -> "Settings":
     assert asked.space is not None, "main refuses a search without"
     texts = tuple(asked.set_ or ())
     given = spaces.find(asked.space, asked.metric)
-    space = change_space(given.space, texts)
+    space = change_space(given.space, texts, asked.image_size)
     as_given = {field.name: getattr(asked, field.name) for field in fields(Settings) if hasattr(asked, field.name)}
     found = {
         "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
@@ -179,14 +180,16 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
 
     space = settings.space
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
-    cache = loading.prepare(
+    caches = loading.prepare_sizes(
         dataset,
         asked.data_dir,
+        space.image_sizes,
         skip_bad=asked.skip_bad,
         group_by=asked.group_by,
         resize=asked.resize,
         progress=not asked.quiet,
     )
+    cache = next(iter(caches.values()))
     if limit := asked.max_params or space.max_params:
         space = replace(space, max_params=limit, classes=len(loading.load(cache).classes))
     for line in spaces.warnings(space):
@@ -198,6 +201,7 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
         dataset_short=loading.short_name(dataset),
         fallback=fallback,
         cache=cache,
+        caches=caches if len(caches) > 1 else {},
     )
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
@@ -232,11 +236,12 @@ def refuse_beside_reproduce(names: Set[str]) -> None:
         )
 
 
-def change_space(space: "Space", texts: tuple[str, ...]) -> "Space":
-    """The space as --set wants it; what the baseline became is said."""
+def change_space(space: "Space", texts: tuple[str, ...], image_size: int | None) -> "Space":
+    """The space as --set and --image-size want it; what the baseline became is said."""
     import spaces
 
-    changed, notes = spaces.changed(space, texts)
+    sized = () if image_size is None or space.is_own else (f"image_size={image_size}",)  # own training refuses the flag
+    changed, notes = spaces.changed(space, (*texts, *sized))
     for line in notes:
         print(f"note: {line}", file=sys.stderr)
     return changed
@@ -258,7 +263,7 @@ def print_space(name: str, asked: Flags) -> int:
     from search.terminal import preview
 
     given = spaces.find(name)
-    space = change_space(given.space, tuple(asked.set_ or ()))
+    space = change_space(given.space, tuple(asked.set_ or ()), asked.image_size)
     if asked.max_params is not None:
         space = replace(space, max_params=asked.max_params)
     algorithm = asked.algo or plan.default_algorithm(space)
@@ -485,7 +490,7 @@ def write(folder: Path, settings: "Settings") -> str:
     from search.run import ledger
 
     if not settings.space.is_own:
-        test_scores.test_winner(ledger.read(folder), settings.cache)
+        test_scores.test_winner(ledger.read(folder), settings.cache, settings.caches)
     run = ledger.read(folder)
     where = write_files(run)
     return printed.brief(run, where)

@@ -122,6 +122,7 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
     return Job(
         run=run.folder.resolve(),
         cache=settings.cache.resolve(),
+        caches={size: cache.resolve() for size, cache in settings.caches.items()},
         epochs=run.totals.epochs,
         fraction=run.identity.fraction,
         precision=run.identity.precision,

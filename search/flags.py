@@ -98,6 +98,10 @@ class Flags:
         CROP, IMAGES, IDENTITY,
         "of pictures that are not square: crop their centre, squash them, or pad them with black",
     )  # fmt: skip
+    image_size: int | None = flag(
+        None, IMAGES, IDENTITY, "pixels of the height and width that every image gets; can be searched as well",
+        unset="the space's, else 32", least=16,
+    )  # fmt: skip
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
 
     epochs: int | None = flag(

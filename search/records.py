@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin
 
 from search.flags import TOTAL, of_kind, spellings
-from trainables.config import canonical
+from trainables.config import IMAGE_SIZE, canonical
 from trainables.data.names import CROP, ELSEWHERE, FOLDER, NAMED
 from trainables.errors import RunError
 from trainables.files.durable import Record
@@ -23,8 +23,8 @@ SCHEMA = 2  # version of the run folder's format
 SCHEMAS = (1, SCHEMA)  # those that can be read
 ALLOWABLE = ("schema", "scheduler", "precision", "threads", "code", "torch")  # any other change would mix two searches
 COMPARED = (  # the name of the data set is not: moved images are the same images
-    "schema", "space", "space_hash", "own_code", "training", "data_files", "fingerprint", "fraction", "seed", "algorithm",
-    "scheduler", "objective", "precision", "threads", "code", "torch",
+    "schema", "space", "space_hash", "own_code", "training", "data_files", "fingerprint", "sized", "fraction", "seed",
+    "algorithm", "scheduler", "objective", "precision", "threads", "code", "torch",
 )  # fmt: skip
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
@@ -81,7 +81,8 @@ class Identity(Recorded):
         space_params: each searched parameter with its range, as text.
         dataset: the name of the images in the name of a run; `dataset_title` is that for people.
         fallback: why the images are not those that were hoped for.
-        fingerprint: hash of the decoded images.
+        fingerprint: hash of the decoded images; of several sizes that of the smallest.
+        sized: fingerprint, mean and std of the images of each size, where several are searched.
         sizes: images of train, val and test.
         normalisation: mean and std per channel, 0 to 1; not in runs from before it was recorded.
         scheduler: the early-stopping rule with the settings that it reads.
@@ -133,6 +134,7 @@ class Identity(Recorded):
     own_code: str = ""
     training: Record | None = None
     data_files: Record = field(default_factory=dict)
+    sized: Record = field(default_factory=dict)
 
     @classmethod
     def read(cls, record: Record, where: str) -> Self:
@@ -168,6 +170,17 @@ class Identity(Recorded):
         """Where the user's code of a run lies; none for a space of ours."""
         return run / CODE / self.own_code if self.own_code else None
 
+    def of_size(self, size: int) -> Record:
+        """Fingerprint, mean and std of the images of a size; mean and std are not in runs from before they were recorded."""
+        found: Record = self.sized.get(str(size)) or {"fingerprint": self.fingerprint, **(self.normalisation or {})}
+        return found
+
+    @property
+    def image_size(self) -> int:
+        """Pixels of the height and width of its images; of several sizes the smallest."""
+        size: int = self.census.get("image_size", IMAGE_SIZE)
+        return size
+
     @property
     def reading(self) -> Record:
         """How the images were read: those of the flags --skip-bad, --group-by and --resize that did something."""
@@ -196,6 +209,8 @@ class Identity(Recorded):
         from search.stopping import rules  # numpy loads here, and a shell that completes names has no need of it
 
         images = {"fraction": self.fraction, "precision": self.precision} if self.has_images else {}
+        size = self.constants.get("image_size", IMAGE_SIZE)
+        images |= {"image_size": size} if self.has_images and size != IMAGE_SIZE else {}
         return {
             "space": f"{self.entry}.py" if self.entry else self.space,
             **({"dataset": self.dataset} if self.has_images else {}),

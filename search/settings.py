@@ -1,14 +1,15 @@
 """What a search is asked to do: the flags, with the space loaded, the images decoded and every value checked."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from search.algorithms.table import ALGORITHMS
 from search.flags import Flags, check_least
 from spaces import MAX_GRID, Scheduler, Space
-from trainables.config import unknown
+from trainables.config import image_size, unknown
 from trainables.errors import UsageError
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
@@ -36,7 +37,7 @@ class Settings:
     dataset: str  # resolved: never "auto"
     dataset_short: str  # the data set's name as it stands in the name of a run
     fallback: str | None  # why the data set is not the one that was hoped for
-    cache: Path  # the decoded images
+    cache: Path  # the decoded images; of several sizes those of the smallest
     algorithm: str
     scheduler: str  # as spaces.Scheduler is written
     scheduler_asked: bool = True  # by --scheduler; else it is the space's, and gives way where it cannot hold
@@ -70,11 +71,14 @@ class Settings:
     warm: Record | None = None  # {"run": its name, "points": [...]}: tried right after the baseline
     objective: Objective = ACCURACY  # that of the space
     code: Code | None = None  # the user's, if the space is a file of theirs
+    caches: Mapping[int, Path] = field(
+        default_factory=dict
+    )  # the decoded images of each size, where the space has several
 
     def __post_init__(self) -> None:
-        for field, known in (("algorithm", ALGORITHMS), ("precision", PRECISIONS)):
-            if (given := getattr(self, field)) not in known:
-                raise UsageError(unknown(field, given, known))
+        for name, known in (("algorithm", ALGORITHMS), ("precision", PRECISIONS)):
+            if (given := getattr(self, name)) not in known:
+                raise UsageError(unknown(name, given, known))
         check_scheduler(self.scheduler)
         if not 0 < self.fraction <= 1:
             raise UsageError(f"--fraction must be above 0 and at most 1, but got {self.fraction}.")
@@ -104,6 +108,10 @@ class Settings:
             raise UsageError(f"--engine must be at most {MOST_IN_ENGINE}, the streams of a GPU, but got {self.engine}.")
         if not 0 <= self.seed < MAX_SEED:
             raise UsageError(f"--seed must be from 0 to {MAX_SEED - 1}, but got {self.seed}.")
+
+    def cache_of(self, config: Mapping[str, Any]) -> Path:
+        """The decoded images of a configuration."""
+        return self.caches.get(image_size(config), self.cache)
 
     @property
     def threads(self) -> int:

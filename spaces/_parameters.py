@@ -14,6 +14,7 @@ from trainables.errors import SpaceError
 from trainables.own.names import OF_RESULTS
 
 MAX_GRID = 100_000  # points; more is a mistake, not a search
+SIZE, MOST_SIZES = "image_size", 8
 MOST = 100  # values of a range that are looked at one by one
 RANGES = (Choice, Interval, When)
 Range = Choice | Interval
@@ -171,6 +172,23 @@ class Parameters:
             except SpaceError as error:
                 names = "".join(f"with {key} {value!r}: " for key, value in chosen.items())
                 raise SpaceError(f"{names}{error} Or write when(...), see docs/spaces.md.") from None
+
+    @property
+    def image_sizes(self) -> list[int]:
+        """The sizes that the images of its configurations may have, ascending; the images are decoded once for each.
+
+        Raises:
+            SpaceError: they cannot be listed.
+        """
+        given = self.params.get(SIZE, self.usual(SIZE))
+        listed = given.listed() if isinstance(given, RANGES) else (given,)
+        if listed is None or len(listed) > MOST_SIZES:
+            raise SpaceError(
+                f"{SIZE}: the images are decoded once for each size, so at most {MOST_SIZES} are searched, but got {given}. "
+                f"Write choice(32, 64)."
+            )
+        others = (self.usual(SIZE),) if isinstance(given, When) and not self.decides_all(given) else ()
+        return sorted({*listed, *others})
 
     @property
     def axes(self) -> list[str]:

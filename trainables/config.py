@@ -20,6 +20,7 @@ from trainables.suggestions import suggestion as suggestion
 from trainables.suggestions import unknown as unknown
 
 Config = dict[str, Any]
+IMAGE_SIZE = 32  # pixels of an image's height and width, unless a configuration says otherwise
 
 TRAINER: Signature = {  # what the loop itself reads; a part that asks for one of them is given it too
     "batch_size": Knob("batch_size", int, 128, between(2, 1 << 20)),
@@ -27,6 +28,7 @@ TRAINER: Signature = {  # what the loop itself reads; a part that asks for one o
         "ema", float, 0.0, between(0.0, 1e12)
     ),  # epochs over which the weights are averaged that are kept; or 0
     "epochs": Knob("epochs", int, 30, between(1, 1 << 20)),
+    "image_size": Knob("image_size", int, IMAGE_SIZE, between(16, 1024)),  # pixels of height and width
 }
 SHARED = ("lr", "momentum", "weight_decay", *TRAINER)  # one value for every part that reads it
 MODELS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS, LOSSES = (
@@ -35,16 +37,17 @@ MODELS, OPTIMIZERS, SCHEDULES, AUGMENTATIONS, LOSSES = (
 CHOICES = {key: tuple(built_in(family)) for key, family in FAMILIES.items()}
 ORDER = (
     "model", "optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "dropout", "label_smoothing", "ema",
-    "augment", "class_weight", "epochs", "loss",
+    "augment", "class_weight", "image_size", "epochs", "loss",
 )  # fmt: skip
 NEUTRAL: Config = {
     "dropout": 0,
     "label_smoothing": 0,
     "ema": 0,
     "class_weight": "none",
+    "image_size": IMAGE_SIZE,
     "loss": LOSS.default,
 }  # knobs where they do nothing
-LATER = ("ema", "class_weight")  # those that runs of schema 1 had no word for
+LATER = ("ema", "class_weight", "image_size")  # those that runs of schema 1 had no word for
 
 
 Readers = dict[str, list[Knob]]  # by the name of a knob, what each part that has one says about it
@@ -187,6 +190,12 @@ def usual(key: str) -> Any:
 
 
 DEFAULTS: Config = complete({})  # those of `python -m trainables`
+
+
+def image_size(config: Mapping[str, Any]) -> int:
+    """Pixels of the height and width of the images of a configuration; those of older runs have no word for it."""
+    size: int = config.get("image_size", IMAGE_SIZE)
+    return size
 
 
 def canonical(value: Any) -> Any:

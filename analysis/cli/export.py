@@ -11,6 +11,7 @@ from analysis.cli.writing import write_if_allowed
 from search.flags import Flags
 from trainables.cli.execution import tell
 from trainables.cli.options import option
+from trainables.config import image_size
 from trainables.errors import UsageError
 
 
@@ -44,10 +45,12 @@ def export(
     if ensemble is not None:
         members(run, ensemble)  # before anything is written
     if folder is not None:
-        bundle.export(run, chosen, folder, lambda: images.load(run, dataset, data_dir), again=retrain)
+        bundle.export(
+            run, chosen, folder, lambda: images.load(run, dataset, data_dir, image_size(chosen.config)), again=retrain
+        )
         tell(f"{folder}: {lookup.label(chosen)} of {run.name}\n", sys.stderr)
     if ensemble is not None:
-        tell(score(run, ensemble, images.cache_of(run, dataset, data_dir), format))
+        tell(score(run, ensemble, lambda config: images.cache_of(run, dataset, data_dir, image_size(config)), format))
         bring_up_to_date(run.folder)
 
 

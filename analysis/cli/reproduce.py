@@ -15,6 +15,7 @@ from search.run import identity
 from search.run.ledger import Run, Trial, read_epochs
 from search.status import LOST
 from trainables import written
+from trainables.config import image_size
 from trainables.errors import RunError
 from trainables.files.durable import Record
 from trainables.written import plural
@@ -44,7 +45,8 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
     run, trial = lookup.find_or_winner(name, runs_dir)
     if not trial.epochs and trial.outcome is None:
         raise RunError(f"nothing to compare with: {trial.folder}: {next_step.without_epoch(run, trial)}")
-    cache = images.cache_of(run, dataset, data_dir, quiet=quiet) if run.identity.has_images else None
+    has_images, size = run.identity.has_images, image_size(trial.config)
+    cache = images.cache_of(run, dataset, data_dir, size, quiet=quiet) if has_images else None
     from trainables.trial.single import temporary_folder  # torch loads here
 
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:

@@ -22,7 +22,7 @@ def suspects(
     from search.run import ledger
 
     found = ledger.read(lookup.run_folder(run, runs_dir))
-    cache = images.at_hand(found)
+    cache = images.at_hand(found, found.identity.image_size)
     if cache is None:
         tell("note: the images are not where they were, so their names are not known here\n", sys.stderr)
     names = images.val_names(cache) if cache else []

@@ -14,6 +14,7 @@ from analysis.lookup import label
 from analysis.ranking import test_scores
 from analysis.results import next_step
 from search.run.ledger import Run, Trial
+from trainables.config import image_size
 from trainables.data.names import CROP
 from trainables.errors import RunError
 from trainables.files import durable
@@ -43,7 +44,7 @@ def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, ag
     durable.make_folder(folder)
     own_code.use(run)
     weights = retrain.retrain(run, trial, folder, images) if again else test_scores.read_weights(trial)[0]
-    facts = describe(run, trial, normalisation(run, images), again) | {"weights_sha256": durable.sha256(weights)}
+    facts = describe(run, trial, normalisation(run, trial, images), again) | {"weights_sha256": durable.sha256(weights)}
     durable.write_json(folder / CONFIG, facts)
     durable.write(folder / WEIGHTS, weights)
     for name, text in network_source.files(trial.config).items():
@@ -72,10 +73,10 @@ def refuse_foreign(folder: Path) -> None:
         raise RunError(f"not replaced: {folder}: it holds something that export did not write. Choose another folder.")
 
 
-def normalisation(run: Run, images: "retrain.Images") -> Record:
+def normalisation(run: Run, trial: Trial, images: "retrain.Images") -> Record:
     """Mean and standard deviation of the training pixels, as the run recorded them, or from its images."""
-    known: Record | None = run.identity.normalisation
-    if known:
+    known = run.identity.of_size(image_size(trial.config))
+    if "mean" in known:
         return known
     found = images()
     return {"mean": list(found.mean), "std": list(found.std)}
@@ -90,8 +91,8 @@ def describe(run: Run, trial: Trial, scale: Record, again: bool) -> dict[str, An
         "mean": scale["mean"],
         "std": scale["std"],
         "image": {
-            "width": 32,
-            "height": 32,
+            "width": image_size(trial.config),
+            "height": image_size(trial.config),
             "channels": "RGB",
             "values": "0 to 1, less mean, divided by std",
             "resize": run.identity.census.get("resize", CROP),
@@ -103,5 +104,5 @@ def describe(run: Run, trial: Trial, scale: Record, again: bool) -> dict[str, An
         "epoch": trial.best["epoch"],
         "trained_on": "train and validation" if again else "train",
         "dataset": run.identity.dataset_title,
-        "fingerprint": run.identity.fingerprint,
+        "fingerprint": run.identity.of_size(image_size(trial.config))["fingerprint"],
     }

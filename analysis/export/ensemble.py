@@ -1,5 +1,6 @@
 """The average of several networks: the softmax outputs of the best trials, scored on validation and, once, on test."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from search.run import lock
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from trainables import written
+from trainables.config import Config
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -24,14 +26,19 @@ from trainables.objective import ACCURACY, LOSS, Objective
 from trainables.written import plural
 
 if TYPE_CHECKING:
-    from trainables.data.loading import Dataset
+    from trainables.data.loading import Dataset, Split
+
+CacheOf = Callable[[Config], Path]
 
 
-def score(run: Run, size: int, cache: Path, form: str) -> str:
+def score(run: Run, size: int, cache_of: CacheOf, form: str) -> str:
     """The ensemble of the best `size` finished trials beside its members, as md, csv or json.
 
     The reading of the test split is on record before it happens, keyed by the hash of all weights together; the same
     networks again are not read again.
+
+    Args:
+        cache_of: the folder of the decoded images that a configuration was trained on.
 
     Raises:
         UsageError: fewer than two networks.
@@ -43,7 +50,7 @@ def score(run: Run, size: int, cache: Path, form: str) -> str:
     weights = [test_scores.read_weights(trial) for trial in trials]
     key = durable.sha256("".join(sorted(own for _, own in weights)).encode())
     with lock.hold(run.folder):
-        on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache)
+        on_val, on_test = evaluate(run, trials, [data for data, _ in weights], key, cache_of)
     row: Row = {"id": f"ensemble-{key[:6]}", "members": [trial.id for trial in trials]}
     objective = run.identity.objective
     row |= {objective.column: on_val, "test_accuracy": on_test["accuracy"]}
@@ -86,13 +93,15 @@ def members(run: Run, size: int) -> list[Trial]:
     return trials
 
 
-def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache: Path) -> tuple[float, Record]:
+def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache_of: CacheOf) -> tuple[float, Record]:
     """The value of the objective on validation, and the metrics on test."""
     from trainables.data import loading
     from trainables.training import metrics
 
-    images = loading.load(cache, fraction=run.identity.fraction)
-    on_val = value(run.identity.objective, average(run, trials, weights, images, images.val.images), images.val.labels)
+    caches = [cache_of(trial.config) for trial in trials]
+    images = [loading.load(cache, fraction=run.identity.fraction) for cache in caches]
+    chances = average(run, trials, weights, images, [each.val for each in images])
+    on_val = value(run.identity.objective, chances, images[0].val.labels)
     tests = durable.read_lines(run.folder / "tests.jsonl")
     known = [line for line in tests if line["weights"] == key and line["state"] == "done"]
     if known:
@@ -101,10 +110,10 @@ def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cach
     assert best.best is not None, "a finished trial has epochs"
     entry = {"weights": key, "trial": best.index, "epoch": best.best["epoch"], "ensemble": [t.index for t in trials]}
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
-    split = loading.load_test(cache)
-    on_test_images = average(run, trials, weights, images, split.images)
-    on_test = metrics.evaluate(on_test_images, split.labels)
-    on_test |= test_scores.of_own_metric(run.identity.objective, on_test_images, split.labels)
+    splits = [loading.load_test(cache) for cache in caches]
+    on_test_images = average(run, trials, weights, images, splits)
+    on_test = metrics.evaluate(on_test_images, splits[0].labels)
+    on_test |= test_scores.of_own_metric(run.identity.objective, on_test_images, splits[0].labels)
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": on_test})
     return on_val, on_test
 
@@ -124,8 +133,10 @@ def value(objective: Objective, probabilities: np.ndarray, labels: np.ndarray) -
     return measure(objective.column, labels, probabilities.argmax(1), probabilities.shape[1])
 
 
-def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Dataset", pixels: np.ndarray) -> np.ndarray:
-    """Mean probabilities float64 (N, classes) of uint8 images (N, 32, 32, 3)."""
+def average(
+    run: Run, trials: list[Trial], weights: list[bytes], images: "list[Dataset]", splits: "list[Split]"
+) -> np.ndarray:
+    """Mean probabilities float64 (N, classes) of the images of a split, which each trial sees in its own size."""
     import safetensors.torch
     import torch
 
@@ -134,12 +145,13 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
 
     torch.set_num_threads(run.identity.threads)  # as while it was trained
     own_code.use(run)
-    total = np.zeros((len(pixels), len(images.classes)))
-    for trial, data in zip(trials, weights, strict=True):
+    classes = len(run.identity.classes)
+    total = np.zeros((len(splits[0].labels), classes))
+    for trial, data, own, split in zip(trials, weights, images, splits, strict=True):
         device = test_scores.device_of(trial)
-        model = build(trial.config, len(images.classes)).to(device)
+        model = build(trial.config, classes).to(device)
         model.load_state_dict(safetensors.torch.load(data))
-        logits = predict(model, pixels, images, device, run.identity.precision)
+        logits = predict(model, split.images, own, device, run.identity.precision)
         total += torch.from_numpy(logits).double().softmax(1).numpy()
     return total / len(trials)
 

@@ -84,12 +84,14 @@ def write_probe(path: Path, config: Mapping[str, Any], classes: int, weights: by
     import safetensors.torch
     import torch
 
-    from trainables.models.networks import SIDE, build
+    from trainables.config import image_size
+    from trainables.models.networks import build
 
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         network = build(config, classes).eval()
         network.load_state_dict(safetensors.torch.load(weights))
-        images = torch.randn(IMAGES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+        side = image_size(config)
+        images = torch.randn(IMAGES, 3, side, side, generator=torch.Generator().manual_seed(0))
         logits = network(images)
     safetensors.torch.save_file({"images": images, "logits": logits.contiguous()}, path)
     return float(logits.abs().max())

@@ -29,7 +29,7 @@ facts = json.load(open(f"{folder}/config.json"))
 network = build(facts["config"], len(facts["classes"])).eval()
 network.load_state_dict(load_file(f"{folder}/model.safetensors"))
 mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
-images = torch.rand(1, 3, 32, 32)  # yours: RGB, 32 x 32 pixels, values from 0 to 1
+images = torch.rand(1, 3, SIDE, SIDE)  # yours: RGB, SIDE x SIDE pixels, values from 0 to 1
 print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 
@@ -38,7 +38,7 @@ folder = "."  # where this file is
 facts = json.load(open(f"{folder}/config.json"))
 network = torch.export.load(f"{folder}/program.pt2").module()
 mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
-images = torch.rand(1, 3, 32, 32)  # yours: RGB, 32 x 32 pixels, values from 0 to 1
+images = torch.rand(1, 3, SIDE, SIDE)  # yours: RGB, SIDE x SIDE pixels, values from 0 to 1
 print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 
@@ -69,7 +69,8 @@ def card(run: Run, trial: Trial, facts: Record, refused: str = "") -> str:
 def use(facts: Record, refused: str) -> Iterator[Block]:
     """How the network is loaded: from its source, and as a program of torch's."""
     library, has_program = named.adapter(str(facts["config"].get("model", ""))), "program_sha256" in facts
-    source, program = Commands(tuple(SNIPPET.split("\n")), "python"), Commands(tuple(PROGRAM.split("\n")), "python")
+    side = str(facts["image"]["width"])
+    source, program = (Commands(tuple(text.replace("SIDE", side).split("\n")), "python") for text in (SNIPPET, PROGRAM))
     if library and has_program:
         yield from (Paragraph("With torch, nothing else:"), program)
         yield from (Paragraph(f"With torch, safetensors and {library}, to train it further:"), source)
@@ -84,10 +85,11 @@ def use(facts: Record, refused: str) -> Iterator[Block]:
 
 def about(run: Run, facts: Record, again: bool) -> Words:
     sizes, classes = run.identity.sizes, facts["classes"]
+    side = facts["image"]["width"]
     images = sizes["train"] + (sizes["val"] if again else 0)
     return (
         f"An image classifier for {count(len(classes))} classes, trained on {count(images)} images (training"
-        f"{' and validation' if again else ''}) of 32 x 32 pixels for {plural(facts['epoch'], 'epoch')}"
+        f"{' and validation' if again else ''}) of {side} x {side} pixels for {plural(facts['epoch'], 'epoch')}"
         f"{averaging(facts['config'])}; trial ",
         Foreign(facts["trial"]), " of the search ", Foreign(facts["run"]), ". Classes: ",
         join(", ", map(Foreign, classes)), ".",

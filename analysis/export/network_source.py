@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import trainables
+from trainables.config import IMAGE_SIZE
 from trainables.parts import named
 from trainables.parts.bounds import BOUNDED
 from trainables.parts.family import MODEL, built_in
@@ -35,14 +36,14 @@ def source(model: str) -> str:
     wanted = needed(tree, model)
     parts = [segment(text, node) for node in tree.body if is_definition(node) and bound(node) & wanted]
     imports = [line for node in tree.body if not is_definition(node) for line in import_lines(node, wanted)]
-    head = f'"""The network `{model}`: images in as (N, 3, 32, 32) normalised floats, logits out as (N, classes)."""'
+    head = f'"""The network `{model}`: images in as (N, 3, S, S) normalised floats, logits out as (N, classes)."""'
     return "\n\n\n".join([f"{head}\n\n" + "\n".join(imports), *parts, builder(model)]) + "\n"
 
 
 def builder(model: str) -> str:
     """A function that makes the network of config.json."""
     knobs = "".join(f', {name}=config["{name}"]' for name in built_in(MODEL)[model])
-    return f"def build(config, classes):\n    return {model}(classes{knobs})"
+    return f'def build(config, classes):\n    return {model}(classes{knobs}, image_size=config.get("image_size", {IMAGE_SIZE}))'
 
 
 def needed(tree: ast.Module, name: str) -> set[str]:

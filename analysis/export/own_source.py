@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trainables.config import image_size
 from trainables.parts import calling, named, whose
 from trainables.parts.bounds import BOUNDED
 from trainables.parts.family import MODEL
@@ -23,18 +24,16 @@ def files(config: Mapping[str, Any]) -> dict[str, str]:
     """The Python files of an export by their names: model.py, which has `build`, and what it imports."""
     text = str(config["model"])
     if library := named.adapter(text):
-        return {"model.py": of_library(library, text.partition(":")[2])}
+        return {"model.py": of_library(library, text.partition(":")[2], image_size(config))}
     part = named.load(MODEL, text)
     path = Path(inspect.getsourcefile(part) or "")
     beside = {name: bare(each.read_text("utf-8")) for name, each in imported(path, set())}
     return {"model.py": bare(path.read_text("utf-8")) + builder(part, config), **beside}
 
 
-def of_library(library: str, name: str) -> str:
+def of_library(library: str, name: str, size: int) -> str:
     """model.py for a network of another library."""
-    from trainables.models.networks import SIDE  # torch loads here
-
-    more = f", image_size={SIDE}" if name.startswith("vit_") else ""
+    more = f", image_size={size}" if name.startswith("vit_") else ""
     made = OF_LIBRARIES[library].format(name=name, more=more)
     return (
         f'"""The network `{name}` of {library}."""\n\nimport {IMPORTS[library]}\n\n\n'
@@ -63,9 +62,7 @@ def is_ours(node: ast.stmt) -> bool:
 
 def builder(part: Any, config: Mapping[str, Any]) -> str:
     """The function that makes the network of config.json."""
-    from trainables.models.networks import SIDE  # torch loads here
-
-    given = calling.asked_for(part, {"classes": "classes", "num_classes": "classes", "image_size": SIDE})
+    given = calling.asked_for(part, {"classes": "classes", "num_classes": "classes", "image_size": image_size(config)})
     words = [f"{name}={value}" for name, value in given.items()]
     words += [f'{name}=config["{key_of(name, config)}"]' for name in calling.knobs(MODEL, config)]
     return f"\n\nNETWORK = {part.__name__}\n\n\ndef build(config, classes):\n    return NETWORK({', '.join(words)})\n"

@@ -27,7 +27,10 @@ def predict(folder: Path, paths: Sequence[Path], form: str) -> tuple[str, list[s
         RunError: the folder is no export, or its weights are damaged.
     """
     facts = read_config(folder)
-    images, refused = decoded(paths, facts["image"].get("resize", SQUASH))  # as exports of before it was recorded did
+    image = facts["image"]
+    images, refused = decoded(
+        paths, image.get("resize", SQUASH), image["width"]
+    )  # as exports of before it was recorded did
     chances = probabilities(folder, facts, list(images.values())) if images else []
     rows = [row(path, facts["classes"], each) for path, each in zip(images, chances, strict=True)]
     return (printed(rows, facts["classes"], form) if rows else ""), refused
@@ -45,14 +48,14 @@ def printed(rows: list[Row], classes: Sequence[str], form: str) -> str:
     return rendered((Table(header, tuple(cells(each, shown) for each in rows), "l" + "lr" * shown),)) + "\n"
 
 
-def decoded(paths: Sequence[Path], how: str) -> tuple[dict[Path, np.ndarray], list[str]]:
+def decoded(paths: Sequence[Path], how: str, size: int) -> tuple[dict[Path, np.ndarray], list[str]]:
     """The images that can be read, uint8 (H, W, 3), and what is wrong with the others."""
     from trainables.data import decode
 
     images, refused = {}, []
     for path in dict.fromkeys(paths):
         try:
-            images[path] = decode.decode(str(path), how)
+            images[path] = decode.decode(str(path), how, size)
         except DataError as error:
             refused.append(error.message)
     return images, refused
@@ -78,7 +81,7 @@ def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -
 
     from trainables.models.networks import build
     from trainables.training.augmentations import normalise
-    from trainables.training.loop import EVALUATION_BATCH, predict_resident
+    from trainables.training.loop import at_once, predict_resident
 
     weights = (folder / WEIGHTS).read_bytes() if (folder / WEIGHTS).is_file() else b""
     if durable.sha256(weights) != facts["weights_sha256"]:
@@ -89,7 +92,7 @@ def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -
     if not named.is_built_in(facts["config"]["model"]):
         program = torch.export.load(io.BytesIO(read_program(folder, facts))).module()
         with torch.inference_mode():
-            parts = [program(normalise(each, mean, std)) for each in images.split(EVALUATION_BATCH)]
+            parts = [program(normalise(each, mean, std)) for each in images.split(at_once(images))]
         answers: list[list[float]] = torch.cat(parts).double().softmax(1).tolist()
         return answers
     model = build(facts["config"], len(facts["classes"]))

@@ -15,19 +15,20 @@ from trainables.errors import DataError, ExpectedError, UsageError
 __all__ = ["at_hand", "cache_of", "load", "recorded", "val_names"]
 
 
-def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> Path:
-    """The folder of decoded images, prepared if need be.
+def cache_of(run: Run, dataset: str, data_dir: Path, size: int, *, quiet: bool = False) -> Path:
+    """The folder of decoded images of a size, prepared if need be.
 
     Args:
         dataset: as on the command line of a search; `auto` for the one that the run names.
+        size: pixels of their height and width.
 
     Raises:
         UsageError: where the images lie is not known here.
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else loading.resolve(dataset, data_dir)[0]
-    folder = loading.prepare(name, data_dir, progress=not quiet, **run.identity.reading)
-    found, expected = loading.load(folder).fingerprint, run.identity.fingerprint
+    folder = loading.prepare(name, data_dir, progress=not quiet, image_size=size, **run.identity.reading)
+    found, expected = loading.load(folder).fingerprint, run.identity.of_size(size)["fingerprint"]
     if found != expected:
         raise DataError(
             f"other images: {name}: fingerprint {found[:12]}, but {run.name} was made with {expected[:12]}. "
@@ -37,20 +38,21 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
     return folder
 
 
-def load(run: Run, dataset: str, data_dir: Path) -> loading.Dataset:
+def load(run: Run, dataset: str, data_dir: Path, size: int) -> loading.Dataset:
     """Training and validation images of a run, as `cache_of` finds them."""
-    return loading.load(cache_of(run, dataset, data_dir), fraction=run.identity.fraction)
+    return loading.load(cache_of(run, dataset, data_dir, size), fraction=run.identity.fraction)
 
 
-def at_hand(run: Run) -> Path | None:
-    """The folder of decoded images, if it lies where this machine had it; nothing is said, fetched or decoded."""
+def at_hand(run: Run, size: int) -> Path | None:
+    """The folder of decoded images of a size, if it lies where this machine had it; nothing is said, fetched or decoded."""
     data_dir = local.known(run.folder).get("data_dir")
     if data_dir is None:
         return None
+    expected = run.identity.of_size(size)["fingerprint"]
     try:
-        wanted = find(recorded(run), Options(Path(data_dir), **run.identity.reading))
+        wanted = find(recorded(run), Options(Path(data_dir), image_size=size, **run.identity.reading))
         folder = cache.find(wanted.name, wanted.key, Path(data_dir))
-        is_same = folder is not None and cache.read_meta(folder)["fingerprint"] == run.identity.fingerprint
+        is_same = folder is not None and cache.read_meta(folder)["fingerprint"] == expected
     except ExpectedError:
         return None
     return folder if is_same else None

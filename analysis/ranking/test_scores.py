@@ -1,7 +1,9 @@
 """The test split: opened for the winner after it was chosen, every reading on record before it happens."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from analysis.frame import own_code
 from search.run import confirmation
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
+from trainables.config import image_size
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -40,11 +43,12 @@ def evaluation(run: Run, index: int, best_epoch: int) -> Record | None:
     return metrics
 
 
-def test_winner(run: Run, cache: Path) -> None:
+def test_winner(run: Run, cache: Path, caches: Mapping[int, Path] = MappingProxyType({})) -> None:
     """Score the winner of a complete run on the test split, if there is one, once: the same weights are never evaluated again.
 
     Args:
         cache: folder of the decoded data set that the run was trained on.
+        caches: the same for each size of images, where several were trained on.
 
     Raises:
         RunError: the winner's weights are missing or damaged, or the cache holds other images.
@@ -62,7 +66,7 @@ def test_winner(run: Run, cache: Path) -> None:
     assert trial.best is not None, "a finished trial has epochs"
     entry = {"weights": key, "trial": trial.index, "epoch": trial.best["epoch"]}
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "intent"})
-    metrics = evaluate(run, trial, weights, cache)
+    metrics = evaluate(run, trial, weights, caches.get(image_size(trial.config), cache))
     durable.append(run.folder / "tests.jsonl", {**entry, "state": "done", "metrics": metrics})
 
 
@@ -90,7 +94,7 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
     from trainables.training.loop import predict
 
     images = loading.load(cache, fraction=run.identity.fraction)
-    if images.fingerprint != run.identity.fingerprint:
+    if images.fingerprint != run.identity.of_size(images.size)["fingerprint"]:
         raise RunError(
             f"other images: {cache}: fingerprint {images.fingerprint} is not that of {run.folder}. Restore the data."
         )

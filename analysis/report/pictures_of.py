@@ -23,7 +23,7 @@ SHOWN = 24
 
 def suspects(run: Run, where: Standing) -> str:
     """A section with the likeliest ones; nothing where there are none, or the images are not at hand."""
-    folder = images.at_hand(run)
+    folder = images.at_hand(run, run.identity.image_size)
     if folder is None:
         return ""
     try:

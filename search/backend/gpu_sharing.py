@@ -59,7 +59,7 @@ def counts(settings: Settings, trials: int) -> list[int]:
 def task(config: Record, settings: Settings, run: Run, device: str) -> Record:
     """What trainables/trial/throughput.py is to train."""
     known = {key: getattr(run.identity, key) for key in ("fraction", "precision", "threads")}
-    return {"config": config, "cache": str(settings.cache.resolve()), "device": device, **known}
+    return {"config": config, "cache": str(settings.cache_of(config).resolve()), "device": device, **known}
 
 
 def best(found: Mapping[int, float]) -> int:

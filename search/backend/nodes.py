@@ -8,6 +8,7 @@ from typing import Any
 
 from search.faults.machine import Fault
 from search.settings import Settings
+from trainables.config import IMAGE_SIZE
 from trainables.data import loading
 from trainables.data.names import CROP, canonical
 from trainables.errors import DataError, ExpectedError, RayError, StorageError
@@ -28,6 +29,7 @@ class Wanted:
     skip_bad: bool = False
     group_by: str | None = None
     resize: str = CROP
+    image_size: int = IMAGE_SIZE
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Asked:
 
     run: Path  # absolute
     word: str  # what the search has written in its run folder
-    images: Wanted | None = None  # none if the training is the user's own
+    images: tuple[Wanted, ...] = ()  # those of each size; none if the training is the user's own
 
 
 def environment() -> dict[str, Any]:
@@ -57,7 +59,7 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     """
     word = uuid.uuid4().hex
     (run / "ray" / "word").write_text(word)
-    asked = Asked(run.resolve(), word, None if settings.space.is_own else wanted(settings))
+    asked = Asked(run.resolve(), word, () if settings.space.is_own else wanted(settings))
     for name, fault in answers(asked, check):
         if fault:
             raise Fault(fault.kind, f"node {name}: {fault.message}").error()
@@ -68,16 +70,22 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
             )
 
 
-def wanted(settings: Settings) -> Wanted:
+def wanted(settings: Settings) -> tuple[Wanted, ...]:
     """The images of this search, as they lie here."""
-    return Wanted(
-        settings.cache.resolve(),
-        canonical(settings.dataset),
-        settings.data_dir.resolve(),
-        loading.load(settings.cache).fingerprint,
-        settings.skip_bad,
-        settings.group_by,
-        settings.resize,
+    caches = settings.caches.values() or (settings.cache,)
+    return tuple(
+        Wanted(
+            cache.resolve(),
+            canonical(settings.dataset),
+            settings.data_dir.resolve(),
+            images.fingerprint,
+            settings.skip_bad,
+            settings.group_by,
+            settings.resize,
+            images.size,
+        )
+        for cache in caches
+        for images in (loading.load(cache),)
     )
 
 
@@ -110,8 +118,8 @@ def ready(asked: Asked, name: str) -> Fault | None:
     """On a node: whether it can take part; prepares the images if they are not there."""
     try:
         see(asked, name)
-        if asked.images:
-            prepare(asked.images)
+        for images in asked.images:
+            prepare(images)
     except ExpectedError as error:
         return Fault(error.kind, str(error))
     return None
@@ -147,6 +155,7 @@ def prepare(images: Wanted) -> None:
             skip_bad=images.skip_bad,
             group_by=images.group_by,
             resize=images.resize,
+            image_size=images.image_size,
             progress=False,
         ).resolve()
     )

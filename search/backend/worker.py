@@ -6,8 +6,8 @@ import gc
 import importlib
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from search.faults.heartbeat import EVERY, beating
 from search.run import ledger
 from search.run.lock import when_free
 from search.turns import Turn
+from trainables.config import image_size
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
@@ -47,6 +48,7 @@ class Job:
     exact: bool = True  # epochs trained again on a CPU must come out the same
     code: Path | None = None  # the user's, in the run; its name is its hash
     own: Record | None = None  # training of the user's, as the run names it
+    caches: Mapping[int, Path] = field(default_factory=dict)  # of each size, where images of several are trained on
     is_steady: bool = (
         False  # signs of life come by themselves: own training, unless --epoch-timeout says how long an epoch is
     )
@@ -159,7 +161,7 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
         return own.rows(job.own, *facts, code=job.code, folder=trial.folder, until=until)
     from trainables.training.definition import Training
 
-    data = images(job.cache, job.fraction)
+    data = images(job.caches.get(image_size(trial.config), job.cache), job.fraction)
     return Training(
         trial.config, data, seed=trial.seed, device=job.device, precision=job.precision, objective=job.objective
     )
@@ -217,9 +219,9 @@ def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_m
                 break
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=16)
 def images(cache: Path, fraction: float) -> Dataset:
-    """The data set, memory-mapped once per worker."""
+    """The data set in one size, memory-mapped once per worker."""
     from trainables.data import loading
 
     return loading.load(cache, fraction=fraction)

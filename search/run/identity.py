@@ -15,6 +15,7 @@ from search.flags import SHARE
 from search.records import SCHEMA, Identity
 from search.settings import Settings
 from search.stopping import rules
+from trainables.data import loading
 from trainables.data.loading import Dataset
 from trainables.errors import SpaceError
 from trainables.files.durable import Record
@@ -86,7 +87,13 @@ def of_images(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
         "precision": precision.resolve(settings.precision, on_gpu),
         "code": code_hash(),
         "census": dict(data.census),
+        "sized": {str(size): of_size(loading.load(cache)) for size, cache in settings.caches.items()},
     }
+
+
+def of_size(data: Dataset) -> Record:
+    """What images of one size are."""
+    return {"fingerprint": data.fingerprint, "mean": list(data.mean), "std": list(data.std)}
 
 
 def of_no_images() -> Record:

@@ -24,6 +24,7 @@ from search.stopping.ladder import least_share
 from search.stopping.rules import cuts, label, of, places
 from search.terminal.display import clock
 from search.terminal.progress import Progress
+from trainables.data import loading
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable
@@ -36,7 +37,15 @@ ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled f
 BATCHES = 4  # of each; the first one warms up
 START = "10 to 20 s"  # of Ray and of the first worker
 PATIENCE = 15.0  # seconds after which a slow probe has seen enough
-KIND = ("model", "depth", "width", "augment", "batch_size", "optimizer")  # what decides the time of an epoch
+KIND = (
+    "model",
+    "depth",
+    "width",
+    "augment",
+    "batch_size",
+    "optimizer",
+    "image_size",
+)  # what decides the time of an epoch
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Estimate:
     ideal: int  # epochs on the ideal course
     confirming: int  # epochs of the confirmation
     disk: float | None  # bytes; none of own training, which saves what it likes
+    pictures: list[tuple[int, int, float]]  # of each size in pixels how many there are, and their bytes
     kinds: int  # of training that were measured
     unmeasured: str | None  # why others could not be, in words
     epoch_seconds: float | None  # mean over the configurations; none where own training has not run yet
@@ -100,11 +110,18 @@ def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         ideal=ideal_epochs(rule, *course),
         confirming=confirming * epochs,
         disk=None if data is None else disk(configs, len(data.classes), finishing, kept, confirming, slots),
+        pictures=[] if data is None else pictures(settings, data),
         kinds=kinds,
         unmeasured=unmeasured,
         epoch_seconds=seconds,
         slots=slots,
     )
+
+
+def pictures(settings: Settings, data: Dataset) -> list[tuple[int, int, float]]:
+    """Of each size in pixels how many images there are, and their bytes on the disk."""
+    count = sum(data.sizes.values()) - data.sizes["train"] + sum(data.census["counts"]["train"])  # all, not a fraction
+    return [(size, count, 3.0 * size * size * count) for size in settings.caches or (data.size,)]
 
 
 def seconds_so_far(before: ledger.Run | None) -> float | None:
@@ -164,7 +181,8 @@ def mean_seconds(
         if len(measured) + len(failures) >= PROBES and time.monotonic() - started > ALL_PROBES:
             break
         try:
-            seconds = exact[kind(config)] = probe(config, data, settings.threads, on_gpu, precision)
+            own = loading.load(settings.cache_of(config), fraction=settings.fraction) if settings.caches else data
+            seconds = exact[kind(config)] = probe(config, own, settings.threads, on_gpu, precision)
         except ExpectedError:
             raise
         except Exception as error:  # whatever a network raises that does not fit: in the search its trials fail
@@ -251,6 +269,7 @@ def sentences(found: Estimate, budget: float | None = None) -> list[str]:
     lines = [
         f"trials: {plural(totals.trials, 'configuration')}{seeds} = {trials}, of {plural(totals.epochs, 'epoch')}",
         f"epochs: {found.full} without early stopping{saved(found)}",
+        *of_pictures(found),
         *([] if found.disk is None else [f"disk: at most about {size(found.disk)} for states and weights"]),
         time_words(found),
     ]
@@ -262,6 +281,12 @@ def sentences(found: Estimate, budget: float | None = None) -> list[str]:
     if found.trained:
         lines.insert(2, f"trained already: {plural(found.trained, 'epoch')}")
     return lines
+
+
+def of_pictures(found: Estimate) -> list[str]:
+    """What the decoded images take."""
+    sizes = [f"{count:,} of {side} x {side} pixels, {size(taken)}" for side, count, taken in found.pictures]
+    return [f"images: {'; '.join(sizes)} on the disk and in the memory that all trials share"] if sizes else []
 
 
 def time_words(found: Estimate) -> str:

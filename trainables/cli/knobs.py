@@ -23,6 +23,7 @@ TEXTS = {  # what is not plain from the name
     "batch_size": "images per step",
     "epochs": "passes over the training images",
     "ema": "epochs over which the weights are averaged that are validated; 0 for none",
+    "image_size": "pixels of an image's height and width",
     "dropout": "probability",
     "depth": "layers or blocks",
     "width": "features or channels of the first one",

@@ -9,6 +9,7 @@ import typer
 from trainables.cli.execution import execute
 from trainables.cli.options import Command, Version, application, option
 from trainables.cli.paths import DATA_DIR
+from trainables.config import IMAGE_SIZE
 from trainables.data import duplicates
 from trainables.data.cache import SPLITS, open_split, val_names
 from trainables.data.loading import load, prepare, resolve
@@ -18,12 +19,16 @@ from trainables.errors import DataError
 SHOWN = 5  # images that are named
 
 
-def _main(dataset: str, data_dir: Path, skip_bad: bool, group_by: str | None, resize: str, near: bool) -> None:
+def _main(
+    dataset: str, data_dir: Path, skip_bad: bool, group_by: str | None, resize: str, size: int, near: bool
+) -> None:
     """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
     name, fallback = resolve(dataset, data_dir)
     if fallback:
         raise DataError(fallback)
-    folder = prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, thorough=True)
+    folder = prepare(
+        name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, image_size=size, thorough=True
+    )
     images = load(folder)
     sizes = ", ".join(f"{count:,} {part}" for part, count in images.sizes.items())
     print(f"{name}: {sizes}, {len(images.classes)} classes, fingerprint {images.fingerprint}, in {folder}")
@@ -54,12 +59,13 @@ def prepare_one(
         str | None, option("keep images of one group on one side: a column, or a part of the file's name")
     ] = None,
     resize: Annotated[str, option("of pictures that are not square: crop, squash or pad")] = CROP,
+    image_size: Annotated[int, option("pixels of the height and width that every image gets")] = IMAGE_SIZE,
     near_duplicates: Annotated[
         bool, option("count images that look like one of another split", "--near-duplicates")
     ] = False,
     version: Version = False,
 ) -> None:
-    _main(dataset, data_dir, skip_bad, group_by, resize, near_duplicates)
+    _main(dataset, data_dir, skip_bad, group_by, resize, image_size, near_duplicates)
 
 
 if __name__ == "__main__":

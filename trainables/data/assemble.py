@@ -158,30 +158,30 @@ def _decode(where: str, made: Splits, folder: Path, options: Options) -> "tuple[
     with meter(f"decoding {total:,} images of {where}", total, "images", bar=options.progress) as advance:
         for split in cache.SPLITS:
             own = made.get(split) or made["train"].take(np.zeros(0, np.int64))
-            place = cache.begin_split(folder, split, own.labels)
+            place = cache.begin_split(folder, split, own.labels, options.image_size)
             if own.are_files:
-                work += decode.strips(*place, list(own.pictures), options.resize)
+                work += decode.strips(*place, list(own.pictures), options.resize, options.image_size)
             else:
-                bad += _fit(own, *place, options.resize, advance)
+                bad += _fit(own, *place, options, advance)
         bad += decode.decode_all(work, advance)
     oblong = sum(why == decode.OBLONG for _, why in bad)
     return [each for each in bad if each[1] != decode.OBLONG], oblong
 
 
-def _fit(own: Labelled, file: Path, offset: int, how: str, advance: "Advance") -> "list[decode.Bad]":
+def _fit(own: Labelled, file: Path, offset: int, options: Options, advance: "Advance") -> "list[decode.Bad]":
     """Decode pictures that are no files of their own, and return what decode.decode_all does."""
     from trainables.data import decode
 
-    bad = []
+    bad, size = [], options.image_size
     with file.open("r+b") as array:
         array.seek(offset)
         for place, name in enumerate(own.names):
             try:
-                row, is_oblong = decode.fit(own.pictures[place], name, how)
+                row, is_oblong = decode.fit(own.pictures[place], name, options.resize, size)
                 bad += [(name, decode.OBLONG)] if is_oblong else []
             except decode.BadImageError as error:
                 bad.append(error.bad)
-                row = np.zeros((decode.SIDE, decode.SIDE, 3), np.uint8)
+                row = np.zeros((size, size, 3), np.uint8)
             array.write(np.ascontiguousarray(row).data)
             advance(1)
     return bad

@@ -1,7 +1,7 @@
 """Keeps decoded data sets as arrays that any process maps into its memory, each in a folder of its own.
 
     data-cache/cifar10-0123456789abcdef/     the data set, and the start of the key of its sources
-        train.npy  train-labels.npy          images uint8 (N, 32, 32, 3), labels int64 (N,); the split is already made
+        train.npy  train-labels.npy          images uint8 (N, S, S, 3), labels int64 (N,); the split is already made
         val.npy    val-labels.npy
         test.npy   test-labels.npy           opened only by load_test, and when the folder is written or checked
         val-names.json                       what each validation image is called, if its source says so
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trainables.config import IMAGE_SIZE
 from trainables.data import census
 from trainables.errors import DataError, RunError
 from trainables.files import durable
@@ -30,6 +31,7 @@ from trainables.files.lock import exclusive
 VERSION = 3  # of the format and of every decoder; a new one leaves old folders unused
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
+ROWS = 8192  # of pixels that are summed at once: few enough for 32 bits, 8192 * 255 ** 2 < 2 ** 32
 META, VAL_NAMES = "meta.json", "val-names.json"
 FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files", "census"}
 
@@ -71,7 +73,7 @@ def build(name: str, key: str, data_dir: Path, write: Write, *, thorough: bool =
     Raises:
         StorageError: no cache folder can be written. Whatever `write` raises goes through; nothing is left of it.
     """
-    root = _writable_root(data_dir)
+    root = writable_root(data_dir)
     try:
         with exclusive(root / ".lock"):
             found = find(name, key, data_dir, thorough=thorough)
@@ -124,7 +126,8 @@ def open_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
         images, labels = (np.load(folder / f"{split}{part}.npy", mmap_mode="r") for part in ("", "-labels"))
     except (OSError, ValueError) as error:
         raise _unusable(folder, f"{error}.") from error
-    fits = images.shape == (len(labels), 32, 32, 3) and images.dtype == np.uint8 and labels.dtype == np.int64
+    shape = (len(labels), *[images.shape[1]] * 2, 3) if images.ndim == 4 else ()
+    fits = images.shape == shape and images.dtype == np.uint8 and labels.dtype == np.int64
     if not fits or not images.flags.c_contiguous:
         raise _unusable(folder, f"{split}.npy is not an array of images.")
     return images, labels
@@ -140,17 +143,38 @@ def val_names(folder: Path) -> list[str]:
 
 
 def save_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:
-    file, offset = begin_split(folder, split, labels)
+    file, offset = begin_split(folder, split, labels, images.shape[1])
     with file.open("r+b") as array:
         array.seek(offset)
         array.write(np.ascontiguousarray(images).data)
 
 
-def begin_split(folder: Path, split: str, labels: np.ndarray) -> tuple[Path, int]:
-    """Save the labels, and the head of an image file for as many images: the file, and where its first image goes."""
+def begin_split(folder: Path, split: str, labels: np.ndarray, size: int = IMAGE_SIZE) -> tuple[Path, int]:
+    """Save the labels, and the head of a file for as many images of size x size pixels.
+
+    Returns:
+        The file, and where its first image goes.
+    """
     _begin(folder / f"{split}-labels.npy", "<i8", labels.shape, labels.astype("<i8").tobytes())
     file = folder / f"{split}.npy"
-    return file, _begin(file, "|u1", (len(labels), 32, 32, 3))
+    return file, _begin(file, "|u1", (len(labels), size, size, 3))
+
+
+def resize(folder: Path, size: int) -> None:
+    """Have the images of a folder that is written in size x size pixels, whatever size its source gave them."""
+    from trainables.data import decode  # Pillow loads here
+
+    for split in SPLITS:
+        images, labels = open_split(folder, split)
+        if images.shape[1] == size:
+            continue
+        (folder / f"{split}.npy").rename(folder / f"{split}.before")  # which stays mapped
+        file, offset = begin_split(folder, split, labels, size)
+        with file.open("r+b") as array:
+            array.seek(offset)
+            for image in images:
+                array.write(np.ascontiguousarray(decode.fit(image, split, size=size)[0]).data)
+        (folder / f"{split}.before").unlink()
 
 
 def _begin(file: Path, kind: str, shape: tuple[int, ...], content: bytes = b"") -> int:
@@ -169,7 +193,8 @@ def _roots(data_dir: Path) -> list[Path]:
     return [beside] if own.startswith("~") else [beside, Path(own) / "cifar-search"]
 
 
-def _writable_root(data_dir: Path) -> Path:
+def writable_root(data_dir: Path) -> Path:
+    """The folder that decoded data sets lie in, which is made."""
     first, *others = _roots(data_dir)
     try:
         first.mkdir(parents=True, exist_ok=True)
@@ -228,12 +253,14 @@ def _write_meta(folder: Path, name: str, written: Written) -> None:
 
 def _moments(images: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each colour, pixels scaled 0 to 1; summed in integers, so exact in any order."""
-    sums, squares = np.zeros(96, np.int64), np.zeros(96, np.int64)  # of each value in a row of 32 pixels
-    for first in range(0, len(images), 256):  # few enough for 32 bits: 256 * 32 * 255 ** 2 < 2 ** 32
-        values = images[first : first + 256].reshape(-1, 96).astype(np.uint32)
+    row = 3 * images.shape[1]
+    sums, squares = np.zeros(row, np.int64), np.zeros(row, np.int64)  # of each value in a row of pixels
+    step = max(1, ROWS // images.shape[1])
+    for first in range(0, len(images), step):
+        values = images[first : first + step].reshape(-1, row).astype(np.uint32)
         sums += values.sum(0, dtype=np.uint32)
         squares += np.square(values, out=values).sum(0, dtype=np.uint32)
-    total = len(images) * 32 * 32
+    total = len(images) * images.shape[1] ** 2
     pairs = zip(*(part.reshape(-1, 3).sum(0).tolist() for part in (sums, squares)), strict=True)
     moments = [(part / total / 255, (total * square - part**2) ** 0.5 / total / 255) for part, square in pairs]
     return [mean for mean, _ in moments], [std or 1.0 for _, std in moments]  # nothing is divided by a flat colour's 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from trainables.config import IMAGE_SIZE
 from trainables.data import duplicates
 from trainables.files.durable import Record
 
@@ -22,13 +23,15 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], cl
     """The census of train, val and test.
 
     Args:
-        images: uint8 (N, 32, 32, 3) of each split.
+        images: uint8 (N, S, S, 3) of each split.
         labels: int64 (N,) likewise.
         source: what only the source knows: `validation`, the folder of these images, none if they were held out; `skipped`,
             pictures left out; `unread`, what else was; `dataset`, its name elsewhere; `groups` of the images.
     """
     counts = {split: of_classes(own, classes) for split, own in labels.items()}
-    return {"counts": counts, "duplicates": duplicates.count(images, labels), **source}
+    size = images["train"].shape[1]
+    said = {} if size == IMAGE_SIZE else {"image_size": size}
+    return {"counts": counts, "duplicates": duplicates.count(images, labels), **said, **source}
 
 
 def of_classes(labels: np.ndarray, classes: int) -> list[int]:

@@ -22,12 +22,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainables.cli import child
 from trainables.cli.progress import Advance
+from trainables.config import IMAGE_SIZE
 from trainables.data.names import CROP, PAD
 from trainables.errors import DataError, StorageError
 from trainables.files import durable
 from trainables.hardware import cores
 
-SIDE = 32  # pixels
 ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # known by content, whatever the name; MPO is a kind of JPEG
 NAMES = "PNG, JPEG, WebP, BMP, TIFF or GIF"
@@ -40,11 +40,11 @@ PROCESSES = 16  # at most
 SYSTEMS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)  # reasons that no picture has a hand in
 
 Strip = tuple[
-    str, int, str, list[str]
-]  # array file, offset of its first image in bytes, one of RESIZES, paths of the images
+    str, int, str, int, list[str]
+]  # array file, offset of its first image in bytes, one of RESIZES, size of an image in pixels, paths of the images
 Bad = tuple[str, str]  # path of a file that is no good image, and why; or of a good one, and that it is OBLONG
 OBLONG = "not square"
-Seen = tuple[np.ndarray, bool]  # uint8 (32, 32, 3), and whether the picture was OBLONG
+Seen = tuple[np.ndarray, bool]  # uint8 (S, S, 3), and whether the picture was OBLONG
 
 
 class BadImageError(DataError):
@@ -56,10 +56,10 @@ class BadImageError(DataError):
         self.bad: Bad = path, why
 
 
-def strips(file: Path, offset: int, paths: Sequence[str], how: str = CROP) -> Iterator[Strip]:
+def strips(file: Path, offset: int, paths: Sequence[str], how: str = CROP, size: int = IMAGE_SIZE) -> Iterator[Strip]:
     """Cut the decoding of paths into file, whose first image lies at offset, into pieces for any process."""
     for first in range(0, len(paths), STRIP):
-        yield str(file), offset + first * SIDE * SIDE * 3, how, list(paths[first : first + STRIP])
+        yield str(file), offset + first * size * size * 3, how, size, list(paths[first : first + STRIP])
 
 
 def decode_all(work: Sequence[Strip], advance: Advance) -> list[Bad]:
@@ -84,11 +84,11 @@ def decode_all(work: Sequence[Strip], advance: Advance) -> list[Bad]:
 
 
 def _decode_strip(strip: Strip) -> list[Bad]:
-    file, offset, how, paths = strip
-    rows, bad = np.zeros((len(paths), SIDE, SIDE, 3), np.uint8), []
+    file, offset, how, size, paths = strip
+    rows, bad = np.zeros((len(paths), size, size, 3), np.uint8), []
     for row, path in zip(rows, paths, strict=True):
         try:
-            row[:], is_oblong = read(path, how)
+            row[:], is_oblong = read(path, how, size)
             bad += [(path, OBLONG)] if is_oblong else []
         except BadImageError as error:
             bad.append(error.bad)
@@ -102,13 +102,13 @@ def _decode_strip(strip: Strip) -> list[Bad]:
     return bad
 
 
-def decode(path: str, how: str = CROP) -> np.ndarray:
+def decode(path: str, how: str = CROP, size: int = IMAGE_SIZE) -> np.ndarray:
     """The pixels that `read` gives."""
-    return read(path, how)[0]
+    return read(path, how, size)[0]
 
 
-def read(path: str, how: str) -> Seen:
-    """An image file as uint8 (32, 32, 3); of several frames or pages the first.
+def read(path: str, how: str, size: int) -> Seen:
+    """An image file as uint8 (size, size, 3); of several frames or pages the first.
 
     Args:
         how: of a picture that is not square: crop, the centre; squash, all of it, distorted; pad, all of it on black.
@@ -117,11 +117,11 @@ def read(path: str, how: str) -> Seen:
         BadImageError: it is damaged, of another kind, or larger than PIXEL_LIMIT, or JPEG_LIMIT.
         DataError: it cannot be read for a reason that lies in the system.
     """
-    return _decoded(lambda: Image.open(path, formats=FORMATS), path, how)
+    return _decoded(lambda: Image.open(path, formats=FORMATS), path, how, size)
 
 
-def fit(picture: Any, name: str, how: str = CROP) -> Seen:
-    """A picture that is no file of its own as uint8 (32, 32, 3).
+def fit(picture: Any, name: str, how: str = CROP, size: int = IMAGE_SIZE) -> Seen:
+    """A picture that is no file of its own as uint8 (size, size, 3).
 
     Args:
         picture: a PIL image, the bytes of an image file, or an array: uint8, uint16 or bool, or floats from 0 to 1;
@@ -131,7 +131,7 @@ def fit(picture: Any, name: str, how: str = CROP) -> Seen:
     Raises:
         BadImageError: it is none of these, damaged, or too large.
     """
-    return _decoded(lambda: _opened(picture), name, how)
+    return _decoded(lambda: _opened(picture), name, how, size)
 
 
 def _opened(picture: Any) -> Image.Image:
@@ -165,11 +165,11 @@ def _pixels(array: np.ndarray) -> np.ndarray:
     raise ValueError(f"{array.dtype} pixels, where uint8, uint16, or floats from 0 to 1 are read")
 
 
-def _decoded(opened: Callable[[], Image.Image], path: str, how: str) -> Seen:
+def _decoded(opened: Callable[[], Image.Image], path: str, how: str, size: int) -> Seen:
     try:
         with _without_limit_of_pillow(), opened() as image:
             is_oblong = image.width != image.height
-            return np.asarray(_fitted(image, how)), is_oblong
+            return np.asarray(_fitted(image, how, size)), is_oblong
     except MemoryError as error:
         raise DataError(
             f"cannot read image: {path}: out of memory. Free some and run the same command again."
@@ -197,30 +197,30 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _fitted(image: Image.Image, how: str) -> Image.Image:
-    """32x32 RGB. Until here only the header was read.
+def _fitted(image: Image.Image, how: str, size: int) -> Image.Image:
+    """RGB of size x size pixels. Until here only the header was read.
 
     Raises:
         ValueError: the image is larger than its limit, or its pixels have no known range.
     """
     _check_size(image)
-    if image.size != (SIDE, SIDE):
-        image.draft(None, (2 * SIDE, 2 * SIDE))  # a JPEG can be decoded at an eighth of its size, and many times faster
+    if image.size != (size, size):
+        image.draft(None, (2 * size, 2 * size))  # a JPEG can be decoded at an eighth of its size, and many times faster
     image = _eight_bits(_upright(image))
     if image.mode != "RGB":
         image = image.convert("RGB")
-    return image if image.size == (SIDE, SIDE) else _resized(image, how)
+    return image if image.size == (size, size) else _resized(image, how, size)
 
 
-def _resized(image: Image.Image, how: str) -> Image.Image:
-    """32x32; of a square picture the same however it is asked for."""
+def _resized(image: Image.Image, how: str, size: int) -> Image.Image:
+    """size x size; of a square picture the same however it is asked for."""
     width, height = image.size
     if how == PAD and width != height:
-        return ImageOps.pad(image, (SIDE, SIDE), Image.Resampling.BILINEAR)
+        return ImageOps.pad(image, (size, size), Image.Resampling.BILINEAR)
     side = min(width, height) if how == CROP else 0
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side) if side else None
-    return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box)
 
 
 def _check_size(image: Image.Image) -> None:

@@ -19,7 +19,7 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) ->
     """For each pair of splits that share pixels, how many images of `split` stand in `also` too, and of another class only.
 
     Args:
-        images: uint8 (N, 32, 32, 3) of train, val and test.
+        images: uint8 (N, S, S, 3) of train, val and test.
         labels: int64 (N,) likewise.
     """
     seen = {split: hashes(own) for split, own in images.items()}
@@ -40,19 +40,27 @@ def hashes(images: np.ndarray) -> np.ndarray:
 
     The sum over the eight-byte words of an image, each mixed and multiplied by an odd number that belongs to its place.
     """
-    words = images.reshape(len(images), math.prod(images.shape[1:])).view(np.uint64)
-    weights = mixed(np.arange(words.shape[1], dtype=np.uint64)) | np.uint64(1)
-    return np.concatenate([np.empty(0, np.uint64), *_sums(words, weights)])
+    size = math.prod(images.shape[1:])
+    rows = images.reshape(len(images), size)
+    weights = mixed(np.arange(-(-size // 8), dtype=np.uint64)) | np.uint64(1)
+    return np.concatenate([np.empty(0, np.uint64), *_sums(rows, weights)])
 
 
-def _sums(words: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
-    for first in range(0, len(words), STEP):
-        some = words[first : first + STEP]
+def _sums(rows: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
+    for first in range(0, len(rows), STEP):
+        some = _words(rows[first : first + STEP])
         values = some >> SHIFT
         values ^= some
         values *= MULTIPLIER
         values ^= values >> SHIFT
         yield values @ weights
+
+
+def _words(rows: np.ndarray) -> np.ndarray:
+    """uint64 (N, words) of uint8 (N, bytes); what is short of a word is filled with zeros."""
+    if short := -rows.shape[1] % 8:
+        rows = np.pad(rows, ((0, 0), (0, short)))
+    return rows.view(np.uint64)
 
 
 def near(images: Mapping[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
@@ -65,12 +73,17 @@ def looks(images: np.ndarray) -> np.ndarray:
     """The difference hash of each image, uint64 (N,): a bit for each of 8 x 8 places that is darker than that to its right.
 
     Args:
-        images: uint8 (N, 32, 32, 3).
+        images: uint8 (N, S, S, 3).
     """
+    found = [_looks(images[first : first + STEP]) for first in range(0, len(images), STEP)]
+    return np.concatenate([np.empty(0, np.uint64), *found])
+
+
+def _looks(images: np.ndarray) -> np.ndarray:
     grey = images.astype(np.float32).mean(-1)
-    rows = grey.reshape(len(grey), 8, 4, 32).mean(2)
-    edges = np.linspace(0, 32, 10).round().astype(int)
-    places = np.stack([rows[:, :, first:last].mean(-1) for first, last in pairwise(edges)], -1)
+    high, wide = (np.linspace(0, images.shape[1], count).round().astype(int) for count in (9, 10))
+    rows = np.stack([grey[:, first:last].mean(1) for first, last in pairwise(high)], 1)
+    places = np.stack([rows[:, :, first:last].mean(-1) for first, last in pairwise(wide)], -1)
     bits = (places[:, :, :-1] < places[:, :, 1:]).reshape(len(grey), 64)
     return np.packbits(bits, axis=1).view(np.uint64).ravel()
 

@@ -7,14 +7,16 @@ stratified, is the validation split: a constant of the data set, whatever the se
 the test files.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from trainables.cli.progress import say
-from trainables.config import unknown
-from trainables.data import cache, census, split
+from trainables.config import IMAGE_SIZE, unknown
+from trainables.data import cache, census, room, split
 from trainables.data.names import CROP, FOLDER, NAMED, RESIZES, base_name, canonical, form, has_place, place
 from trainables.data.sources import cifar
 from trainables.data.sources.base import Options, find
@@ -29,7 +31,7 @@ PATIENCE = 300.0  # seconds that a download may take when nobody asked for this 
 class Split:
     """Some of the images, as they lie in the cache: read-only."""
 
-    images: np.ndarray  # uint8 (N, 32, 32, 3), C-contiguous; red, green, blue
+    images: np.ndarray  # uint8 (N, S, S, 3), C-contiguous; red, green, blue
     labels: np.ndarray  # int64 (N,), 0 to classes - 1
 
 
@@ -46,6 +48,12 @@ class Dataset:
     fingerprint: str  # sha256 over all arrays, the test ones too, and the class names
     sizes: dict[str, int]  # images of train (as many as are used), val and test
     census: Record = field(default_factory=dict)  # what it holds (trainables/data/census.py), all of train
+
+    @property
+    def size(self) -> int:
+        """Pixels of the height and width of an image."""
+        side: int = self.train.images.shape[1]
+        return side
 
 
 def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
@@ -93,12 +101,15 @@ def prepare(
     skip_bad: bool = False,
     group_by: str | None = None,
     resize: str = CROP,
+    image_size: int = IMAGE_SIZE,
     progress: bool = True,
     thorough: bool = False,
+    tell: bool = True,
 ) -> Path:
     """The folder of a data set in the cache, for load; the first time it is downloaded, verified, decoded and split.
 
-    What is not read of it, and what makes values on it worth less, is said each time.
+    What is not read of it, and what makes values on it worth less, is said each time. How much room images take that are
+    many or large is said before they are decoded.
 
     Args:
         dataset: a name as in trainables/data/names.py, not auto.
@@ -106,12 +117,14 @@ def prepare(
         skip_bad: leave out the pictures that are no good ones, instead of refusing all.
         group_by: a part of a file's name as a regular expression, or a column; images of one group stay on one side.
         resize: one of names.RESIZES: what becomes of a picture that is not square.
+        image_size: pixels of the height and width that every picture gets.
         progress: draw bars on a terminal.
         thorough: compare every byte of what was prepared before, not only sizes.
+        tell: say what there is to say about the images.
 
     Raises:
         DataError: the images are missing, damaged or cannot be fetched, or have no such groups.
-        StorageError: the cache cannot be written.
+        StorageError: the cache cannot be written, or has too little room.
     """
     if skip_bad and dataset in NAMED:
         say(f"note: --skip-bad is not read with --dataset {dataset}")
@@ -121,15 +134,37 @@ def prepare(
         say(f"note: --resize is not read with --dataset {dataset}, whose images are square")
     if group_by is not None and dataset in NAMED:
         raise DataError(f"no groups: {dataset}: its images have no names and no columns. Leave out --group-by.")
-    wanted = find(dataset, Options(data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, progress=progress))
-    for note in wanted.notes:
+    options = Options(
+        data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, image_size=image_size, progress=progress
+    )
+    wanted = find(dataset, options)
+    for note in wanted.notes if tell else ():
         say(f"note: {note}")
     folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
     if folder is None:
+        room.check(wanted.images, image_size, data_dir)
         wanted.fetch()
         folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
-    _tell_census(cache.read_meta(folder))
+    if tell:
+        _tell_census(cache.read_meta(folder))
     return folder
+
+
+def prepare_sizes(dataset: str, data_dir: Path, sizes: Sequence[int], **how: Any) -> dict[int, Path]:
+    """`prepare` for each size: the folder of the images of that size. They are the same images in the same order.
+
+    Raises:
+        DataError: likewise, or at another size other images can be read.
+    """
+    found: dict[int, Path] = {}
+    for size in sizes:
+        found[size] = prepare(dataset, data_dir, image_size=size, tell=not found, **how)
+    labels = [cache.open_split(folder, "val")[1] for folder in found.values()]
+    if not all(np.array_equal(labels[0], own) for own in labels):
+        raise DataError(
+            f"other images at another size: {dataset}: some can only be read at one. Replace or remove them."
+        )
+    return found
 
 
 def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:

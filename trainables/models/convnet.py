@@ -8,7 +8,6 @@ from trainables.models.layers.dropout import Dropout
 from trainables.models.layers.normpool import NormPool
 from trainables.parts.bounds import between
 
-SIDE = 32  # pixels of an image's height and width
 LEAK = 0.01  # slope of LeakyReLU below zero
 
 
@@ -17,6 +16,7 @@ def convnet(
     depth: Annotated[int, between(1, 16)] = 3,
     width: Annotated[int, between(1, 65536)] = 32,
     dropout: Annotated[float, between(0, 0.9999)] = 0.0,
+    image_size: int = 32,
 ) -> nn.Module:
     """`depth` blocks of 3x3 convolution; the first three halve the image and each of blocks two to four doubles the channels.
 
@@ -32,6 +32,6 @@ def convnet(
         halved = [NormPool(outputs, LEAK), nn.Identity(), nn.Identity()]
         layers += halved if block < 3 else [nn.BatchNorm2d(outputs), nn.LeakyReLU(LEAK)]
         channels = outputs
-    side = SIDE >> min(depth, 3)
+    side = image_size >> min(depth, 3)
     head = [nn.AvgPool2d(side), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
     return nn.Sequential(*layers, *head)

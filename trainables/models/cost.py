@@ -9,7 +9,9 @@ normalisation, activations and pooling are not counted, as is usual. A training 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-SIDE = 32  # of every image, in pixels
+from trainables.config import image_size
+
+SMALL = 64  # pixels of an image's side up to which a residual network looks at it in full
 
 
 class Cost(NamedTuple):
@@ -54,7 +56,7 @@ def layers(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
 
 
 def mlp(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
-    features = 3 * SIDE * SIDE
+    features = 3 * image_size(config) ** 2
     for layer in range(config["depth"]):
         width = max(8, config["width"] >> layer)
         yield Cost(features * width, 2 * features * width)
@@ -64,7 +66,7 @@ def mlp(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
 
 
 def convnet(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
-    channels, side = 3, SIDE
+    channels, side = 3, image_size(config)
     for block in range(config["depth"]):
         width = config["width"] << min(block, 3)
         yield from (convolution(channels, width, 3, side), norm(width))
@@ -73,10 +75,10 @@ def convnet(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
 
 
 def resnet18(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
-    yield from (convolution(3, 64, 3, SIDE), norm(64))
-    channels = 64
+    yield from stem(64, image_size(config))
+    channels, first = 64, stem_side(image_size(config))
     for stage in range(4):
-        width, side = 64 << stage, SIDE >> stage
+        width, side = 64 << stage, halved(first, stage)
         for _ in range(2):
             yield from residual_block(channels, width, side)
             if channels != width:  # a projection on the shortcut
@@ -86,23 +88,39 @@ def resnet18(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
 
 
 def resnet(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
-    yield from (convolution(3, config["width"], 3, SIDE), norm(config["width"]))
-    channels = config["width"]
+    yield from stem(config["width"], image_size(config))
+    channels, first = config["width"], stem_side(image_size(config))
     for stage in range(3):
         for _ in range((config["depth"] - 2) // 6):
-            yield from residual_block(channels, config["width"] << stage, SIDE >> stage)
+            yield from residual_block(channels, config["width"] << stage, halved(first, stage))
             channels = config["width"] << stage
     yield linear(channels, classes)
 
 
 def speed_net(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
-    channels, side = 24, SIDE - 1
+    channels, side = 24, image_size(config) - 1
     yield Cost(channels, convolution(3, channels, 2, side).flops)  # only the bias of the whitening layer is trained
     for width in (config["width"], 4 * config["width"], 4 * config["width"]):
         yield from (convolution(channels, width, 3, side), norm(width))
         channels, side = width, side // 2
         yield from (convolution(channels, width, 3, side), norm(width))
     yield linear(channels, classes)
+
+
+def stem(outputs: int, size: int) -> Iterator[Cost]:
+    """The first convolution of a residual network; of large images 7x7 with a stride of 2."""
+    yield convolution(3, outputs, 3, size) if size <= SMALL else convolution(3, outputs, 7, halved(size, 1))
+    yield norm(outputs)
+
+
+def stem_side(size: int) -> int:
+    """The side of what the first stage sees."""
+    return size if size <= SMALL else halved(size, 2)
+
+
+def halved(side: int, times: int) -> int:
+    """Halved so often, and each time rounded up."""
+    return -(-side >> times)
 
 
 def residual_block(inputs: int, outputs: int, side: int) -> Iterator[Cost]:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainables.models.networks import SIDE, build
+from trainables.config import image_size
+from trainables.models.networks import build
 
 
 def measure(config: Mapping[str, Any], classes: int) -> tuple[int, int]:
@@ -24,8 +25,11 @@ def measure(config: Mapping[str, Any], classes: int) -> tuple[int, int]:
 @lru_cache(maxsize=4096)
 def measured(config: str, classes: int) -> tuple[int, int]:
     """The same, by the text of the configuration."""
-    network = on_meta(json.loads(config), classes)
-    return sum(each.numel() for each in network.parameters() if each.requires_grad), arithmetic(network)
+    read = json.loads(config)
+    network = on_meta(read, classes)
+    return sum(each.numel() for each in network.parameters() if each.requires_grad), arithmetic(
+        network, image_size(read)
+    )
 
 
 def on_meta(config: Mapping[str, Any], classes: int) -> nn.Module:
@@ -38,12 +42,12 @@ def on_meta(config: Mapping[str, Any], classes: int) -> nn.Module:
             return build(config, classes).to("meta")
 
 
-def arithmetic(network: nn.Module) -> int:
-    """FLOPs of one image."""
+def arithmetic(network: nn.Module, size: int) -> int:
+    """FLOPs of one image of (3, size, size)."""
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():
-            network.eval()(torch.zeros(1, 3, SIDE, SIDE, device="meta"))
+            network.eval()(torch.zeros(1, 3, size, size, device="meta"))
     except Exception:  # whatever a network does that needs numbers: its size is known all the same
         return 0
     return int(counter.get_total_flops())

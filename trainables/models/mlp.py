@@ -15,10 +15,11 @@ def mlp(
     depth: Annotated[int, between(1, 16)] = 3,
     width: Annotated[int, between(1, 65536)] = 1024,
     dropout: Annotated[float, between(0, 0.9999)] = 0.0,
+    image_size: int = 32,
 ) -> nn.Module:
     """Flatten, then `depth` hidden layers whose width halves from `width`."""
     layers: list[nn.Module] = [FlattenPixels()]
-    features = 3 * 32 * 32
+    features = 3 * image_size * image_size
     for layer in range(depth):
         outputs = max(8, width >> layer)
         layers += [nn.Linear(features, outputs, bias=False), nn.BatchNorm1d(outputs), nn.LeakyReLU(LEAK)]
@@ -28,7 +29,7 @@ def mlp(
 
 
 class FlattenPixels(nn.Module):
-    """(N, 3, 32, 32) to (N, 3072) in the order pixels lie in memory (row, column, channel), so that nothing is copied."""
+    """(N, 3, S, S) to (N, 3 * S * S) in the order pixels lie in memory (row, column, channel), so that nothing is copied."""
 
     def forward(self, images: Tensor) -> Tensor:
         return images.permute(0, 2, 3, 1).flatten(1)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from trainables.models.layers.dropout import Dropout
 from trainables.parts.bounds import between
 
-SIDE = 32  # pixels of an image's height and width
+SMALL = 64  # pixels of an image's side up to which it is looked at in full
 
 
 def resnet(
@@ -16,16 +16,22 @@ def resnet(
     depth: Annotated[int, between(8, 1202, 6)] = 20,
     width: Annotated[int, between(1, 65536)] = 16,
     dropout: Annotated[float, between(0, 0.9999)] = 0.0,
+    image_size: int = 32,
 ) -> nn.Module:
-    """The CIFAR network of He et al. 2016, section 4.2: 3 stages of n blocks, depth = 6n + 2, channels doubling from `width`."""
-    layers: list[nn.Module] = [norm_conv(3, width), nn.ReLU()]
+    """The CIFAR network of He et al. 2016, section 4.2: 3 stages of n blocks, depth = 6n + 2, channels doubling from `width`.
+
+    Images of more than SMALL pixels are first brought to a quarter of their side, as that paper's networks for ImageNet do.
+    """
+    is_small = image_size <= SMALL
+    layers: list[nn.Module] = [norm_conv(3, width) if is_small else quartering(width), nn.ReLU()]
+    side = -(-image_size // (4 if is_small else 16))  # of what the last stage makes
     channels = width
     for stage in range(3):
         outputs = width << stage
         for _ in range((depth - 2) // 6):
             layers.append(ResidualBlock(channels, outputs))
             channels = outputs
-    head = [nn.AvgPool2d(SIDE >> 2), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
+    head = [nn.AvgPool2d(side), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
     model = nn.Sequential(*layers, *head)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -50,6 +56,12 @@ class ResidualBlock(nn.Module):
         if self.added:
             shortcut = F.pad(images[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added))
         return F.relu(self.second(F.relu(self.first(images))) + shortcut)
+
+
+def quartering(outputs: int) -> nn.Module:
+    """A 7x7 convolution and pooling that both halve the image; (N, 3, S, S) to (N, outputs, S / 4, S / 4), rounded up."""
+    first = nn.Conv2d(3, outputs, 7, 2, padding=3, bias=False)
+    return nn.Sequential(first, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1))
 
 
 def norm_conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:

@@ -14,6 +14,7 @@ def speed_net(
     classes: int,
     width: Annotated[int, between(1, 65536)] = 64,
     dropout: Annotated[float, between(0, 0.9999)] = 0.0,
+    image_size: int = 32,
 ) -> nn.Module:
     """A shallow network for few epochs, after Jordan 2024 (airbench94): whitened patches, three groups of two convolutions.
 
@@ -27,7 +28,8 @@ def speed_net(
         layers += [identity_conv(channels, outputs), nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.GELU()]
         layers += [identity_conv(outputs, outputs), nn.BatchNorm2d(outputs), nn.GELU()]
         channels = outputs
-    head = [nn.MaxPool2d(3), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
+    side = (image_size - 1) >> 3  # of what the last group makes
+    head = [nn.MaxPool2d(side), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
     return nn.Sequential(*layers, *head)
 
 
@@ -43,12 +45,12 @@ class Whitening(nn.Module):
     """2x2 patches on the axes of their covariance, each divided by its standard deviation, with both signs.
 
     The filters are no parameters: `fit` computes them from training images, and they are saved with the weights.
-    (N, 3, 32, 32) to (N, 24, 31, 31).
+    (N, 3, S, S) to (N, 24, S - 1, S - 1).
     """
 
     AXES = 3 * 2 * 2
     FILTERS = 2 * AXES
-    IMAGES = 500  # are enough: half a million patches for twelve axes
+    PATCHES = 500 * 31 * 31  # are enough: half a million for twelve axes
     SMALLEST = 5e-4  # added to each variance, so that noise on flat patches is not blown up
 
     filters: Tensor
@@ -62,7 +64,7 @@ class Whitening(nn.Module):
         return F.conv2d(images, self.filters, self.bias)
 
     def fit(self, images: Tensor) -> None:
-        """Set the filters from normalised images (N, 3, 32, 32). Draws no random number."""
+        """Set the filters from normalised images (N, 3, S, S). Draws no random number."""
         patches = F.unfold(images.double().cpu(), 2).transpose(0, 1).flatten(1)  # (12, patches)
         variances, axes = torch.linalg.eigh(torch.cov(patches))
         filters = (axes / (variances + self.SMALLEST).sqrt()).T.reshape(-1, 3, 2, 2)

@@ -14,7 +14,7 @@ from trainables.parts.family import AUGMENT
 class Batch(NamedTuple):
     """Images with two labels each, and the weight (0 to 1) of the first; without mixing both labels are the same."""
 
-    images: Tensor  # float (N, 3, 32, 32)
+    images: Tensor  # float (N, 3, S, S)
     labels: Tensor  # int64 (N,), or of a user's own mixture probabilities, float (N, classes)
     others: Tensor  # int64 (N,)
     weight: Tensor | None  # float (N,), None for all ones
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 def augment(
     config: Mapping[str, Any], images: Tensor, labels: Tensor, mean: Tensor, std: Tensor, generator: Generator
 ) -> Batch:
-    """Augment and normalise one batch of uint8 images (N, 32, 32, 3); `mean` and `std` are those of `normalise`."""
+    """Augment and normalise one batch of uint8 images (N, S, S, 3); `mean` and `std` are those of `normalise`."""
     return augmentation(config, mean, std)(images, labels, generator)
 
 
@@ -45,9 +45,9 @@ def augmentation(config: Mapping[str, Any], mean: Tensor, std: Tensor) -> Callab
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 (N, 32, 32, 3) to float (N, 3, 32, 32), channels last in memory.
+    """uint8 (N, S, S, 3) to float (N, 3, S, S), channels last in memory.
 
-    mean and std are on the scale 0 to 255 and repeated for every pixel, (32 * 32 * 3,): a subtraction of whole rows is
+    mean and std are on the scale 0 to 255 and repeated for every pixel, (S * S * 3,): a subtraction of whole rows is
     several times faster on a CPU than one that repeats three numbers.
     """
     rows = images.flatten(1).float()

@@ -30,7 +30,7 @@ from trainables.training.schedules import learning_rate
 from trainables.training.shared import as_tensor, pixel_scale, shared, untrained
 from trainables.training.step import Step, autocast, batch_sizes
 
-EVALUATION_BATCH = 1000  # images at once where no gradient is kept
+EVALUATION_PIXELS = 1000 * 32 * 32  # of images at once where no gradient is kept
 
 Metrics = dict[str, Any]
 
@@ -222,9 +222,14 @@ def train_epoch(step: Step, average: Average | None, epoch: int, on_batch: Calla
 
 
 def predict(model: nn.Module, images: np.ndarray, data: Dataset, device: str, precision: str) -> np.ndarray:
-    """Logits float32 (N, classes) of uint8 images (N, 32, 32, 3)."""
+    """Logits float32 (N, classes) of uint8 images (N, S, S, 3)."""
     logits = predict_resident(model, as_tensor(images).to(device), pixel_scale(data, device), precision)
     return logits.cpu().numpy()
+
+
+def at_once(images: Tensor) -> int:
+    """How many images (N, S, S, 3) a network sees at once where no gradient is kept."""
+    return max(1, EVALUATION_PIXELS // (images.shape[1] * images.shape[2]))
 
 
 @torch.inference_mode()
@@ -232,7 +237,7 @@ def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tens
     """Logits float32 (N, classes) of images that are on the device already. Draws no random number."""
     model.eval()
     parts = []
-    for batch in images.split(EVALUATION_BATCH):
+    for batch in images.split(at_once(images)):
         with autocast(images.device, precision):
             parts.append(model(normalise(batch, *scale)).float())
     return torch.cat(parts)

@@ -30,7 +30,7 @@ class Shared:
     """Tensors that nobody writes to, on one device.
 
     Attributes:
-        train, val: images uint8 (N, 32, 32, 3) and labels int64 (N,).
+        train, val: images uint8 (N, S, S, 3) and labels int64 (N,).
         scale: mean and standard deviation of the pixels, see `normalise`.
     """
 
@@ -49,7 +49,8 @@ class Shared:
     def _filters(self) -> Tensor:
         """Those of a whitening layer for these images, which take a host a quarter of a second."""
         layer, images = Whitening(), self.train[0]
-        some = images[:: -(-len(images) // layer.IMAGES)]  # from all over: a folder of images is sorted by class
+        enough = max(1, layer.PATCHES // (images.shape[1] - 1) ** 2)
+        some = images[:: -(-len(images) // enough)]  # from all over: a folder of images is sorted by class
         layer.fit(normalise(some, *self.scale))
         filters = layer.filters.to(images.device)
         wait(filters.device)

@@ -22,7 +22,7 @@ from trainables.training.losses import mixed_hits, mixed_loss
 from trainables.training.optimizers import Optimizer, base_rates, plain_step, rate_table
 from trainables.training.own_random import OwnRandom
 
-Resident = tuple[Tensor, Tensor]  # images uint8 (N, 32, 32, 3) and labels int64 (N,) on the device
+Resident = tuple[Tensor, Tensor]  # images uint8 (N, S, S, 3) and labels int64 (N,) on the device
 
 
 class Step:

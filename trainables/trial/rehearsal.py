@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainables.config import image_size
 from trainables.data.loading import Dataset, Split
 from trainables.errors import SpaceError
-from trainables.models.networks import SIDE
 from trainables.parts import calling, named, whose
 from trainables.parts.family import AUGMENT, FAMILIES, LOSS, METRIC, MODEL, OPTIMIZER, SCHEDULE, Family
 from trainables.training import own_metrics
@@ -41,16 +41,16 @@ def rehearse(configs: Sequence[Mapping[str, Any]], classes: int, metric: str = "
     Raises:
         SpaceError: the first mistake, with the user's file and line.
     """
-    found = [line for config in configs for line in of_config(dict(config), noise(classes))]
+    found = [line for config in configs for line in of_config(dict(config), noise(classes, image_size(config)))]
     if metric:
         check_metric(metric, classes)
     return list(dict.fromkeys(found))
 
 
-def noise(classes: int) -> Dataset:
-    """Images to try networks on, of every class as far as there is room."""
+def noise(classes: int, size: int) -> Dataset:
+    """Images of size x size pixels to try networks on, of every class as far as there is room."""
     count = BATCHES * SIZE
-    pixels = np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     split = Split(pixels, np.arange(count) % classes)
     return Dataset(
         name="noise", train=split, val=split, classes=tuple(map(str, range(classes))), mean=(0.5,) * 3, std=(0.25,) * 3,
@@ -158,8 +158,9 @@ def batch_of(step: Step) -> Batch:
 def check_augment(config: Mapping[str, Any], step: Step) -> None:
     """Images of the same shape, and labels for each."""
     batch = guarded(AUGMENT, config, "fails", lambda: batch_of(step))
-    if tuple(batch.images.shape) != (SIZE, 3, SIDE, SIDE) or not batch.images.is_floating_point():
-        got, wanted = f"{batch.images.dtype} {tuple(batch.images.shape)}", f"float (N, 3, {SIDE}, {SIDE})"
+    side = image_size(config)
+    if tuple(batch.images.shape) != (SIZE, 3, side, side) or not batch.images.is_floating_point():
+        got, wanted = f"{batch.images.dtype} {tuple(batch.images.shape)}", f"float (N, 3, {side}, {side})"
         raise mistake(AUGMENT, config, f"gives {got}, not {wanted}. Return uint8 (N, S, S, 3), or normalise(images).")
     if len(batch.labels) != SIZE:
         raise mistake(AUGMENT, config, f"gives {len(batch.labels)} labels for {SIZE} images.")

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainables.config import LATER, NEUTRAL, Config, knows_its_end
+from trainables.config import LATER, NEUTRAL, Config, image_size, knows_its_end
 from trainables.data import census, loading
 from trainables.data.names import CROP
 from trainables.errors import RunError, UsageError
@@ -59,7 +59,10 @@ def train_single(
     name, fallback = loading.resolve(dataset, data_dir)
     if fallback:
         print(fallback, file=sys.stderr)
-    cache = loading.prepare(name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, progress=not quiet)
+    cache = loading.prepare(
+        name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, image_size=image_size(config),
+        progress=not quiet,
+    )  # fmt: skip
     images = loading.load(cache, fraction=fraction)
     loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > per_class.SHOWN:

@@ -5,11 +5,10 @@ The names of the weights are those of that one, so `model.safetensors` fits both
 
 from torch import nn
 
-SIDE = 32  # pixels of an image's height and width
 LEAK = 0.01  # slope of LeakyReLU below zero
 
 
-def convnet(classes: int, depth: int, width: int, dropout: float) -> nn.Module:
+def convnet(classes: int, depth: int, width: int, dropout: float, image_size: int = 32) -> nn.Module:
     """`depth` blocks of 3x3 convolution; the first three halve the image and each of blocks two to four doubles the channels."""
     layers: list[nn.Module] = []
     channels = 3
@@ -19,6 +18,6 @@ def convnet(classes: int, depth: int, width: int, dropout: float) -> nn.Module:
         layers += [nn.MaxPool2d(2)] if block < 3 else []
         layers += [nn.LeakyReLU(LEAK)]
         channels = outputs
-    side = SIDE >> min(depth, 3)
+    side = image_size >> min(depth, 3)
     head = [nn.AvgPool2d(side), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, classes)]
     return nn.Sequential(*layers, *head)

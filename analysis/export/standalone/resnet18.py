@@ -1,4 +1,4 @@
-"""ResNet-18 for 32x32 images in torch alone, with the names of torchvision's weights: what an export of that model carries.
+"""ResNet-18 in torch alone, with the names of torchvision's weights: what an export of that model carries.
 
 After He et al. 2016 (Deep Residual Learning for Image Recognition, table 1 and section 4.2). A test holds its outputs to
 those of the network that was trained.
@@ -6,6 +6,8 @@ those of the network that was trained.
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+SMALL = 64  # pixels of an image's side up to which it is looked at in full
 
 
 class BasicBlock(nn.Module):
@@ -26,11 +28,14 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """(N, 3, 32, 32) to logits (N, classes)."""
+    """(N, 3, S, S) to logits (N, classes)."""
 
-    def __init__(self, dropout: float, classes: int) -> None:
+    def __init__(self, dropout: float, classes: int, image_size: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        is_small = image_size <= SMALL
+        kernel, stride, padding = (3, 1, 1) if is_small else (7, 2, 3)
+        self.conv1 = nn.Conv2d(3, 64, kernel, stride, padding, bias=False)
+        self.maxpool = nn.Identity() if is_small else nn.MaxPool2d(3, 2, 1)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = nn.Sequential(BasicBlock(64, 64, 1), BasicBlock(64, 64, 1))
         self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128, 1))
@@ -39,12 +44,12 @@ class ResNet18(nn.Module):
         self.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(512, classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        features = F.relu(self.bn1(self.conv1(images)))
+        features = self.maxpool(F.relu(self.bn1(self.conv1(images))))
         features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
         logits: Tensor = self.fc(features.mean((2, 3)))
         return logits
 
 
-def resnet18(classes: int, dropout: float) -> nn.Module:
+def resnet18(classes: int, dropout: float, image_size: int = 32) -> nn.Module:
     """The untrained network."""
-    return ResNet18(dropout, classes)
+    return ResNet18(dropout, classes, image_size)

@@ -24,6 +24,7 @@ NETWORKS = [
     {"model": "resnet", "depth": 44, "width": 4},
     {"model": "speed_net"},
     {"model": "speed_net", "width": 5},
+    *({"model": model, "image_size": size} for size in (16, 45, 64, 65, 100) for model in MODELS),
 ]
 
 
@@ -45,7 +46,7 @@ def test_flops_are_those_that_torch_counts(network):
     model = build(config, classes=7).eval()
     counter = FlopCounterMode(display=False)
     with counter, torch.inference_mode():
-        model(torch.zeros(1, 3, cost.SIDE, cost.SIDE))
+        model(torch.zeros(1, 3, config["image_size"], config["image_size"]))
     assert cost.flops(config, classes=7) == counter.get_total_flops()
 
 

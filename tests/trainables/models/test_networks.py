@@ -13,10 +13,11 @@ from trainables.models.resnet import ResidualBlock
 from trainables.models.speed_net import Whitening
 
 
+@pytest.mark.parametrize("size", [16, 32, 45, 64, 65, 100])
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_turns_images_into_logits(model):
-    network = build(complete({"model": model}), classes=7)
-    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 7)
+def test_every_model_turns_images_of_any_size_into_logits(model, size):
+    network = build(complete({"model": model, "image_size": size}), classes=7)
+    assert network(torch.randn(2, 3, size, size)).shape == (2, 7)
 
 
 @pytest.mark.parametrize("model", ["mlp", "convnet"])

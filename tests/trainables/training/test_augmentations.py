@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainables.augmentations.crop import PADDING, crop
+from trainables.augmentations.crop import PADDING, crop, enlarged_at_once, one_by_one, windows
 from trainables.augmentations.cutmix import pasted
 from trainables.augmentations.cutout import erased
 from trainables.augmentations.flip import flip
@@ -106,3 +106,50 @@ def test_cropping_and_mirroring_whole_rows_is_what_slicing_each_image_would_be()
         padded = F.pad(image, (0, 0, PADDING, PADDING, PADDING, PADDING))
         window = padded[top[index] :, left[index] :][:32, :32]
         assert torch.equal(moved[index], window.flip(1) if mirrored[index] else window)
+
+
+LARGE = torch.nn.functional.interpolate(torch.rand(8, 3, 9, 9, generator=torch.Generator().manual_seed(2)), (100, 100))
+LARGE = LARGE.mul(255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def test_a_window_of_a_large_image_has_any_size_and_is_enlarged():
+    places = windows(LARGE.repeat(50, 1, 1, 1), torch.Generator().manual_seed(0))
+    left, top, width, height = places.unbind(1)
+    assert (places == places.round()).all()
+    assert (left >= 0).all()
+    assert (top >= 0).all()
+    assert (left + width <= 100).all()
+    assert (top + height <= 100).all()
+    share, aspect = width * height / 1e4, width / height
+    assert share.min() > 0.05
+    assert share.max() > 0.9
+    assert 0.3 < share.mean() < 0.65
+    assert 0.7 < aspect.min() < aspect.max() < 1.4
+    cropped, labels = crop(LARGE, LABELS[:8], torch.Generator().manual_seed(1))
+    assert cropped.shape == LARGE.shape
+    assert cropped.dtype == torch.uint8
+    assert labels is not None
+    assert not torch.equal(cropped, LARGE)
+
+
+def test_a_gpu_enlarges_as_a_processor_does():
+    """But for rounding, and the outermost pixels, for which the one looks beyond the window."""
+    places = windows(LARGE, torch.Generator().manual_seed(3))
+    apart = (one_by_one(LARGE, places).int() - enlarged_at_once(LARGE, places).int()).abs()
+    assert apart[:, 5:-5, 5:-5].max() <= 2
+    whole = torch.tensor([[0.0, 0.0, 100.0, 100.0]]).repeat(8, 1)
+    assert torch.equal(one_by_one(LARGE, whole), LARGE)
+    assert torch.equal(enlarged_at_once(LARGE, whole), LARGE)
+
+
+def test_an_image_of_64_pixels_is_shifted_and_one_of_65_is_not():
+    black = torch.zeros(4, 64, 64, 3, dtype=torch.uint8)
+    for size, has_border in ((64, True), (65, False)):
+        white = black.new_full((4, size, size, 3), 255)
+        assert bool((crop(white, LABELS[:4], torch.Generator().manual_seed(4))[0] == 0).any()) == has_border
+
+
+def test_a_hole_has_half_the_side_of_any_image():
+    for size in (32, 64, 100):
+        holes = erased(torch.ones(200, 3, size, size), torch.Generator().manual_seed(0)) == 0
+        assert holes[:, 0].flatten(1).sum(1).max() == (size // 2) ** 2

@@ -3,13 +3,15 @@
 import hashlib
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
 
+from trainables.config import IMAGE_SIZE
 from trainables.data import cache, names, split
+from trainables.data.cache import Written
 from trainables.errors import DataError
 
 
@@ -21,6 +23,7 @@ class Source:
     key: str  # in the cache; changes with the images and with how they are read
     write: cache.Write  # puts the array files into a folder
     fetch: Callable[[], None] = lambda: None  # makes sure that write finds what it reads
+    images: int | None = None  # how many there are, where that is known before they are decoded
     notes: tuple[str, ...] = ()  # what is read otherwise than one might think, and what is not read
 
 
@@ -34,6 +37,7 @@ class Options:
         None  # a part of a file's name as a regular expression, or a column: one group stays on one side
     )
     resize: str = names.CROP  # one of names.RESIZES: what becomes of a picture that is not square
+    image_size: int = IMAGE_SIZE  # pixels of the height and width that every picture gets
     progress: bool = True  # draw bars on a terminal
 
 
@@ -51,14 +55,26 @@ def find(dataset: str, options: Options) -> Source:
         DataError: there is no such data set, or what its name says is not one.
     """
     module = names.SOURCES[names.form(dataset)]
-    return cast(Kind, importlib.import_module(f"{__package__}.{module}")).source(dataset, options)
+    found = cast(Kind, importlib.import_module(f"{__package__}.{module}")).source(dataset, options)
+    return found if options.image_size == IMAGE_SIZE else at_size(found, options.image_size)
+
+
+def at_size(found: Source, size: int) -> Source:
+    """The same with images of size x size pixels, also where the source knows only its own size."""
+
+    def write(folder: Path) -> Written:
+        written = found.write(folder)
+        cache.resize(folder, size)
+        return written
+
+    return replace(found, key=cache.key(f"{size} pixels", found.key), write=write)
 
 
 def save_training(folder: Path, images: np.ndarray, labels: np.ndarray, held_out: int) -> None:
     """Save the splits train and val of images that come without a validation split.
 
     Args:
-        images: uint8 (N, 32, 32, 3).
+        images: uint8 (N, S, S, 3).
         labels: int64 (N,).
         held_out: how many are for validation.
     """

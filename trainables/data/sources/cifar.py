@@ -98,7 +98,7 @@ def source(dataset: str, options: Options) -> Source:
         save_training(folder, images, labels, round(len(labels) / 10))
         return Written(classes)
 
-    return Source(dataset, cache.key(dataset, archive.sha256), write, fetch)
+    return Source(dataset, cache.key(dataset, archive.sha256), write, fetch, sum(archive.images))
 
 
 def located(archive: Archive, data_dir: Path) -> Path | None:

@@ -8,13 +8,14 @@ from trainables.data import cache, split
 from trainables.data.cache import Written
 from trainables.data.sources.base import Options, Source, save_training
 
+COUNT = 1797
 CLASSES = tuple("0123456789")
 HELD_OUT = 300  # images of the validation and of the test split each; the other 1,197 are for training
 
 
 def source(dataset: str, _: Options) -> Source:
     """The source of digits: always there."""
-    return Source(dataset, cache.key(dataset, ""), write)
+    return Source(dataset, cache.key(dataset, ""), write, images=COUNT)
 
 
 def write(folder: Path) -> Written:
@@ -28,7 +29,7 @@ def write(folder: Path) -> Written:
 
 
 def read() -> tuple[np.ndarray, np.ndarray]:
-    """All 1,797 images, uint8 (N, 32, 32, 3), and their labels, int64 (N,)."""
+    """All COUNT images, uint8 (N, 32, 32, 3), and their labels, int64 (N,)."""
     from sklearn.datasets import load_digits  # takes a second or two to load
 
     bunch = load_digits()

@@ -29,7 +29,8 @@ def source(dataset: str, options: Options) -> Source:
         f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # as their cameras noted: not so at first
     )
     key = cache.key(f"{kind}, {options.resize}, by {options.group_by}", found.key)
-    return Source(base_name(root), key, write, notes=_notes(root, found, held))
+    count = sum(len(own.labels) for own in splits.values())
+    return Source(base_name(root), key, write, notes=_notes(root, found, held), images=count)
 
 
 def _labelled(found: folder_tree.Tree, options: Options) -> Splits:

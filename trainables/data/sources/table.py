@@ -31,7 +31,9 @@ def source(dataset: str, options: Options) -> Source:
     def write(folder: Path) -> Written:
         return assemble.write(str(path), splits, classes, folder, options, {"dataset": elsewhere(dataset)})
 
-    return Source(base_name(path), file_key("csv", [path, *files], options), write, notes=tuple(notes))
+    return Source(
+        base_name(path), file_key("csv", [path, *files], options), write, notes=tuple(notes), images=len(files)
+    )
 
 
 def _rows(path: Path) -> list[Row]:

@@ -1,0 +1,40 @@
+"""How much room decoded images take: said before they are decoded, and refused where there is none."""
+
+import os
+import shutil
+from pathlib import Path
+
+from trainables.cli.progress import say
+from trainables.data import cache
+from trainables.errors import StorageError
+from trainables.written import count
+
+TOLD = 1e9  # bytes from which on it is worth a line
+
+
+def check(images: int | None, size: int, data_dir: Path) -> None:
+    """Say what images of size x size pixels will take of the disk, and of memory, if that is much.
+
+    Args:
+        images: how many; none where that is not known before they are decoded.
+
+    Raises:
+        StorageError: the disk has not as much.
+    """
+    taken = 3 * size * size * (images or 0)
+    if taken < TOLD:
+        return
+    folder = cache.writable_root(data_dir)
+    free, memory = shutil.disk_usage(folder).free, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    what = f"{count(images or 0)} images of {size} x {size} pixels take {gigabytes(taken)}"
+    if taken > free:
+        raise StorageError(
+            f"too little room: {folder}: {what} and {gigabytes(free)} are free. Free some, choose a smaller --image-size, or "
+            "move the data folder (--data-dir), beside which they lie."
+        )
+    share = "which all trials share" if taken < memory else "which is less: each epoch reads the disk"
+    say(f"note: {what} of {gigabytes(free)} in {folder}, once; this machine has {gigabytes(memory)} of memory, {share}")
+
+
+def gigabytes(number: float) -> str:
+    return f"{number / 1e9:.1f} GB"
