@@ -124,6 +124,7 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
         cache=settings.cache.resolve(),
         epochs=run.totals.epochs,
         fraction=run.identity.fraction,
+        folds=run.identity.folds,
         precision=run.identity.precision,
         threads=run.identity.threads,
         device=device_of(resources),

@@ -14,6 +14,7 @@ from search.faults.heartbeat import EVERY, beating
 from search.run import ledger
 from search.run.lock import when_free
 from search.turns import Turn
+from trainables.data.folds import Fold
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
@@ -40,6 +41,7 @@ class Job:
     threads: int
     device: str
     objective: Objective
+    folds: int = 0  # that trials are validated on; 0 for the validation split
     shares_gpu: bool = False  # several trials have one
     exact: bool = True  # epochs trained again on a CPU must come out the same
     code: Path | None = None  # the user's, in the run; its name is its hash
@@ -144,7 +146,7 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
         return own.rows(job.own, *facts, code=job.code, folder=trial.folder, until=until)
     from trainables.training.definition import Training
 
-    data = images(job.cache, job.fraction)
+    data = images(job.cache, job.fraction, Fold(trial.fold, job.folds) if job.folds else None)
     return Training(
         trial.config, data, seed=trial.seed, device=job.device, precision=job.precision, objective=job.objective
     )
@@ -195,8 +197,8 @@ def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_m
 
 
 @functools.lru_cache(maxsize=1)
-def images(cache: Path, fraction: float) -> Dataset:
-    """The data set, memory-mapped once per worker."""
+def images(cache: Path, fraction: float, fold: Fold | None) -> Dataset:
+    """The data set, memory-mapped once per worker; in folds those of one at a time, in memory."""
     from trainables.data import loading
 
-    return loading.load(cache, fraction=fraction)
+    return loading.load(cache, fraction=fraction, fold=fold)

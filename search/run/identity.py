@@ -15,6 +15,7 @@ from search.flags import SHARE
 from search.records import SCHEMA, Identity
 from search.settings import Settings
 from search.stopping import rules
+from trainables.data import loading
 from trainables.data.loading import Dataset
 from trainables.errors import SpaceError
 from trainables.files.durable import Record
@@ -86,7 +87,17 @@ def of_images(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
         "precision": precision.resolve(settings.precision, on_gpu),
         "code": code_hash(),
         "census": dict(data.census),
+        **in_folds(settings, data),
     }
+
+
+def in_folds(settings: Settings, data: Dataset) -> Record:
+    """What folds change of these facts: every image is a validation image once."""
+    if not settings.folds:
+        return {}
+    census, digest = loading.of_folds(settings.cache, settings.folds)
+    sizes = {**data.sizes, "val": sum(census["counts"]["val"])}
+    return {"folds": settings.folds, "fold_hash": digest, "sizes": sizes, "census": census}
 
 
 def of_no_images() -> Record:
