@@ -56,6 +56,7 @@ OF_IMAGES = (
     "fraction",
     "precision",
     "max_params",
+    "folds",
 )  # flags that own training has no use for
 BESIDE_REPRODUCE = {"reproduce", "runs_dir", "dataset", "data_dir", "out", "quiet"}
 EPILOG = (
@@ -187,6 +188,7 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
         skip_bad=asked.skip_bad,
         group_by=asked.group_by,
         resize=asked.resize,
+        in_folds=asked.folds,
         progress=not asked.quiet,
     )
     cache = next(iter(caches.values()))
@@ -299,12 +301,14 @@ def print_estimate(settings: "Settings", budget: float | None) -> int:
 
 
 def images_of(settings: "Settings") -> "Dataset | None":
-    """The images of a search; none where the user trains. Classes that are lost are told."""
+    """The images of a search, of folds those of the first; none where the user trains. Classes that are lost are told."""
     from trainables.data import loading
+    from trainables.data.folds import Fold
 
     if settings.space.is_own:
         return None
-    images = loading.load(settings.cache, fraction=settings.fraction)
+    first = Fold(1, settings.folds) if settings.folds else None
+    images = loading.load(settings.cache, fraction=settings.fraction, fold=first)
     loading.tell_lost_classes(images)
     return images
 

@@ -125,6 +125,7 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
         caches={size: cache.resolve() for size, cache in settings.caches.items()},
         epochs=run.totals.epochs,
         fraction=run.identity.fraction,
+        folds=run.identity.folds,
         precision=run.identity.precision,
         threads=run.identity.threads,
         device=device_of(resources),

@@ -126,11 +126,16 @@ class Flags:
     seeds: int | None = flag(
         None, SEEDS, TOTAL, "number of seeds that each configuration is trained on", unset="1", least=1
     )
+    folds: int | None = flag(
+        None, SEEDS, IDENTITY,
+        "cut training and validation images into so many folds, and train each configuration once for each, which is held out",
+        unset="no folds: one validation split", least=2,
+    )  # fmt: skip
     confirm: int | None = flag(
         None, SEEDS, TOTAL, "train this many of the best, and the baseline, again on fresh seeds", unset="0", least=0
     )
     confirm_seeds: int | None = flag(
-        None, SEEDS, TOTAL, "number of fresh seeds of each", unset=str(CONFIRM_SEEDS), least=1
+        None, SEEDS, TOTAL, "number of fresh seeds of each", unset=f"{CONFIRM_SEEDS}, or as many as folds", least=1
     )
 
     cpus_per_trial: int = flag(1, MACHINE, IDENTITY, "cores and threads of a trial", least=1)

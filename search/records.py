@@ -23,8 +23,8 @@ SCHEMA = 2  # version of the run folder's format
 SCHEMAS = (1, SCHEMA)  # those that can be read
 ALLOWABLE = ("schema", "scheduler", "precision", "threads", "code", "torch")  # any other change would mix two searches
 COMPARED = (  # the name of the data set is not: moved images are the same images
-    "schema", "space", "space_hash", "own_code", "training", "data_files", "fingerprint", "sized", "fraction", "seed",
-    "algorithm", "scheduler", "objective", "precision", "threads", "code", "torch",
+    "schema", "space", "space_hash", "own_code", "training", "data_files", "fingerprint", "sized", "folds", "fold_hash",
+    "fraction", "seed", "algorithm", "scheduler", "objective", "precision", "threads", "code", "torch",
 )  # fmt: skip
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
 EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
@@ -83,7 +83,9 @@ class Identity(Recorded):
         fallback: why the images are not those that were hoped for.
         fingerprint: hash of the decoded images; of several sizes that of the smallest.
         sized: fingerprint, mean and std of the images of each size, where several are searched.
-        sizes: images of train, val and test.
+        sizes: images of train, val and test; with folds train are those of the first one, and val all, held out in turn.
+        folds: that each configuration is validated on in turn; 0 for one validation split.
+        fold_hash: says which image is in which fold.
         normalisation: mean and std per channel, 0 to 1; not in runs from before it was recorded.
         scheduler: the early-stopping rule with the settings that it reads.
         objective: what trials are judged by; the accuracy in runs from before it was recorded.
@@ -135,6 +137,8 @@ class Identity(Recorded):
     training: Record | None = None
     data_files: Record = field(default_factory=dict)
     sized: Record = field(default_factory=dict)
+    folds: int = 0
+    fold_hash: str = ""
 
     @classmethod
     def read(cls, record: Record, where: str) -> Self:
@@ -163,8 +167,13 @@ class Identity(Recorded):
 
     @property
     def comparable(self) -> str:
-        """The same for runs whose values can be compared: of the same images, or of the same code."""
-        return self.fingerprint if self.has_images else self.own_code
+        """The same for runs whose values can be compared: of the same images in the same folds, or of the same code."""
+        return f"{self.fingerprint}{self.fold_hash}" if self.has_images else self.own_code
+
+    @property
+    def repeat(self) -> str:
+        """What a configuration is trained on several of, where it is: seeds, or folds that have a seed each."""
+        return "fold" if self.folds else "seed"
 
     def code_of(self, run: Path) -> Path | None:
         """Where the user's code of a run lies; none for a space of ours."""
@@ -190,7 +199,7 @@ class Identity(Recorded):
 
     @property
     def groups(self) -> list[int]:
-        """The group of each validation image; nothing where each is one of its own."""
+        """The group of each validation image, of folds one after the other; nothing where each is one of its own."""
         found: list[int] = self.census.get("groups", {}).get("val", [])
         return found
 
@@ -221,6 +230,7 @@ class Identity(Recorded):
             **images,
             "cpus_per_trial": self.threads,
             **self.reading,
+            **({"folds": self.folds} if self.folds else {}),
             **({"metric": self.objective.metric} if self.has_images and not self.objective.is_accuracy else {}),
             **({"set_": self.set} if self.set else {}),
         }
@@ -228,6 +238,8 @@ class Identity(Recorded):
     def differences(self, asked: "Identity") -> Record:
         """The parts that would make it another search, as they are asked for now."""
         unlike = [key for key in COMPARED if canonical(getattr(self, key)) != canonical(getattr(asked, key))]
+        if "folds" in unlike and "fold_hash" in unlike:
+            unlike.remove("fold_hash")  # follows from it
         why = EXPLAINING if "space_hash" in unlike else ()
         unlike += [key for key in why if getattr(self, key) != getattr(asked, key)]
         return {key: asked.record().get(key) for key in unlike}
@@ -248,7 +260,7 @@ class Totals(Recorded):
     Attributes:
         trials: configurations of the search.
         epochs: of each trial, at most.
-        seeds: of each configuration.
+        seeds: of each configuration; with folds their number, for each fold has a seed of its own.
         confirm: best configurations that are trained again, on `confirm_seeds` fresh seeds each.
         keep_best: trials whose weights are kept; 0 for as many as the program keeps.
         rungs: the epoch of each rung that is cut, and how many configurations go on from it; none where none is cut.

@@ -48,6 +48,7 @@ class Settings:
     num_samples: int | None = Flags.num_samples  # trials; none for what the run or else the space says
     epochs: int | None = Flags.epochs  # per trial; likewise
     seeds: int | None = Flags.seeds  # of each configuration; none for what the run says, else 1
+    folds: int | None = Flags.folds  # that each configuration is validated on in turn; none for one validation split
     confirm: int | None = Flags.confirm  # best configurations to train again; none for what the run says, else 0
     confirm_seeds: int | None = Flags.confirm_seeds
     keep_best: int | None = Flags.keep_best  # trials whose weights are kept; likewise
@@ -91,6 +92,11 @@ class Settings:
                 "--audit needs early stopping: without it every trial runs to its end. Add --scheduler asha."
             )
         check_least(self)
+        if self.folds and self.seeds:
+            raise UsageError(
+                f"--folds {self.folds} and --seeds {self.seeds}: each fold has a seed of its own. Leave out --seeds; --confirm "
+                "trains the best on further seeds and folds."
+            )
         if not NAME.fullmatch(self.run_name):
             raise UsageError(
                 f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}."
@@ -112,6 +118,13 @@ class Settings:
     def cache_of(self, config: Mapping[str, Any]) -> Path:
         """The decoded images of a configuration."""
         return self.caches.get(image_size(config), self.cache)
+
+    @property
+    def repeats(self) -> str:
+        """How a configuration is trained more than once, as it is asked for; empty if it is not."""
+        if self.folds:
+            return f"--folds {self.folds}"
+        return f"--seeds {self.seeds}" if (self.seeds or 1) > 1 else ""
 
     @property
     def threads(self) -> int:

@@ -49,6 +49,9 @@ def main(
     ] = None,
     resize: Annotated[str, option("of pictures that are not square: crop, squash or pad")] = CROP,
     fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
+    fold: Annotated[
+        str | None, option("train on all images but those of a fold of them: 2/5 for the second of five")
+    ] = None,
     metric: Annotated[
         str, option(f"what the best epoch is chosen by: {', '.join(METRICS)}, or FILE.py:NAME")
     ] = "accuracy",
@@ -72,14 +75,15 @@ def main(
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
     objective = own.objective(metric, Path.cwd()) if own.is_own(metric) else named(metric)
+    from trainables.data import folds
     from trainables.trial.single import train_single  # torch loads here, after the arguments are known to be good
 
     signals.exit_when_asked()
     try:
         train_single(
             out, config, dataset, data_dir,
-            skip_bad=skip_bad, group_by=group_by, resize=resize, fraction=fraction, seed=seed, precision=precision,
-            threads=threads, device=device, test=test, quiet=quiet, objective=objective,
+            skip_bad=skip_bad, group_by=group_by, resize=resize, fraction=fraction, fold=fold and folds.parse(fold),
+            seed=seed, precision=precision, threads=threads, device=device, test=test, quiet=quiet, objective=objective,
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
         again = "the same command continues it" if out else "use --out DIR to keep a trial that can be continued"

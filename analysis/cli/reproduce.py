@@ -67,6 +67,7 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     import torch
 
     from trainables.data import loading
+    from trainables.data.folds import Fold
     from trainables.training.definition import Training
     from trainables.trial import single
 
@@ -80,7 +81,7 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     device = test_scores.device_of(trial)
     training = Training(
         trial.config,
-        loading.load(cache, fraction=facts.fraction),
+        loading.load(cache, fraction=facts.fraction, fold=Fold(trial.fold, facts.folds) if facts.folds else None),
         seed=trial.seed,
         device=device,
         precision=facts.precision,

@@ -131,10 +131,10 @@ def confirmed(run: Run, trial: Trial) -> list[tuple[str, str, str]]:
     what = "this configuration, confirmed"
     if fresh := [other.best[ACCURACY.column] for other in confirmations(run, trial) if other.best]:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
-        on = f"the same images, mean of {plural(len(fresh), 'fresh seed')} ({spread})"
+        on = f"the same images, mean of {plural(len(fresh), f'fresh {run.identity.repeat}')} ({spread})"
         return [(what, on, percent(sum(fresh) / len(fresh)))]
     lost = lost_seeds(run, trial)
-    return [(what, f"not finished on {plural(lost, 'fresh seed')}", NOTHING)] if lost else []
+    return [(what, f"not finished on {plural(lost, f'fresh {run.identity.repeat}')}", NOTHING)] if lost else []
 
 
 def beside(run: Run, trial: Trial, where: Standing) -> majority.Majority | None:

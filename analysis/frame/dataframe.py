@@ -57,6 +57,7 @@ def load(runs: Sequence[Run]) -> pd.DataFrame:
         | dict.fromkeys(known, "int64")
         | dict.fromkeys(measured, "float64")
         | {"best_epoch": "Int64"}
+        | ({"fold": "Int64"} if "fold" in columns else {})
     )
     frame = pd.DataFrame(columns, dtype=object).astype(types)
     frame.attrs["objective"] = runs[0].identity.objective if runs else ACCURACY  # for a part of it without rows
@@ -71,7 +72,8 @@ def origin(runs: Sequence[Run]) -> Columns:
 
 def facts(trials: Sequence[Trial]) -> Columns:
     """What each trial is and how far it came."""
-    plain = {key: [getattr(trial, key) for trial in trials] for key in ("index", "id", "status", "source", "seed")}
+    keys = ("index", "id", "status", "source", "seed", *(("fold",) if any(trial.fold for trial in trials) else ()))
+    plain = {key: [getattr(trial, key) for trial in trials] for key in keys}
     return plain | {
         "epochs": [len(trial.epochs) for trial in trials],
         "epochs_allowed": [trial.config["epochs"] for trial in trials],

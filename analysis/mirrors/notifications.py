@@ -64,7 +64,8 @@ def shown(run: Run, leader: Trial) -> str:
 
 
 def seed_kind(trials: list[Trial]) -> str:
-    return "fresh seed" if trials[0].confirms else "seed"
+    repeat = "fold" if trials[0].fold else "seed"
+    return f"fresh {repeat}" if trials[0].confirms else repeat
 
 
 def message(run: Run, event: str, text: str, trial: Trial | None) -> Record:

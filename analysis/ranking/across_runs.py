@@ -41,7 +41,7 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
         compared = comparison.compare(ranked, images, groups)
         stops = any(stops_early(run) for run in runs)
         return compared if groups else best_interval.best_network(compared, images, stops=stops)
-    return compare_seeds(ranked, standings)
+    return compare_seeds(ranked, standings, runs[0].identity.folds)
 
 
 def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
     return rows.assign(**{name: rows["group"].map(known[key]).astype(float) for name, key in fresh.items()})
 
 
-def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.DataFrame:
+def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing], folds: int) -> pd.DataFrame:
     """By paired t-tests if all finished rows were trained on the very same seeds; otherwise nothing is tested."""
     finished = ranked[ranked["status"] == "finished"]
     trained = [
@@ -62,7 +62,7 @@ def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing]) -> pd.Dat
     if any(list(values.index) != list(trained[0].index) for values in trained):
         return comparison.leave(ranked)
     values = np.array([values.to_numpy() for values in trained], float)
-    return best_interval.best_configuration(comparison.compare_seeds(ranked, values), values)
+    return best_interval.best_configuration(comparison.compare_seeds(ranked, values, folds), values, folds)
 
 
 def by_seed(where: Standing, group: str) -> pd.Series:

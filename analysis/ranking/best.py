@@ -71,11 +71,14 @@ def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
     """
     if not first.is_confirmed and not other.is_confirmed and len(first.seeds) == len(other.seeds) == 1:
         return on_images(first, other) if first.run.identity.objective.is_accuracy else None
-    if len(first.seeds) < 2 or first.seeds.keys() != other.seeds.keys():
+    is_alike = first.seeds.keys() == other.seeds.keys() and first.run.identity.folds == other.run.identity.folds
+    if len(first.seeds) < 2 or not is_alike:
         return None
     differences = np.array([first.seeds[seed] - other.seeds[seed] for seed in sorted(first.seeds)])
     least = statistics.step(np.array([*first.seeds.values(), *other.seeds.values()]))
-    return float(statistics.paired_t(differences, least)), f"paired over {len(differences)} seeds"
+    identity = first.run.identity
+    wide = statistics.of_folds(len(differences), identity.folds)
+    return float(statistics.paired_t(differences, least, wide)), f"paired over {len(differences)} {identity.repeat}s"
 
 
 def on_images(first: Winner, other: Winner) -> tuple[float, str]:

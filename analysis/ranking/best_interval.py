@@ -76,7 +76,9 @@ def given_lead(lead: float, chance: float) -> float:
     return high
 
 
-def of_seeds(values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0)) -> tuple[float, float]:
+def of_seeds(
+    values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0), wide: float = 1.0
+) -> tuple[float, float]:
     """The interval of the mean, over all seeds there could be, of the best of several configurations. Larger is better.
 
     What a seed does to all configurations alike had no part in the choice. What it does to each one apart had, so that part
@@ -87,12 +89,13 @@ def of_seeds(values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0
         values: (configurations, seeds), the best configuration first; at least two of each, not all rows the same.
         candidates: configurations that could have been picked, at least those.
         bounds: between which values lie.
+        wide: how much larger standard errors are than those of independent values, see `statistics.of_folds`.
     """
     configurations, seeds = values.shape
     means, own = values.mean(axis=1), 1 - 1 / configurations
     variances, freedom = seed_variance.apart(values)
-    errors = np.sqrt(variances * own / seeds)
-    together = statistics.t_factor(seeds) * values.mean(axis=0).std(ddof=1) / np.sqrt(seeds)
+    errors = wide * np.sqrt(variances * own / seeds)
+    together = wide * statistics.t_factor(seeds) * values.mean(axis=0).std(ddof=1) / np.sqrt(seeds)
     down = np.hypot(together, stdtrit(freedom, 1 - BELOW / candidates) * errors[0])
     ups = means + np.hypot(together, stdtrit(freedom, 1 - BELOW) * errors)  # whichever is truly the best
     return max(bounds[0], float(means[0] - down)), min(bounds[1], float(ups.max()))
@@ -117,8 +120,8 @@ def best_network(ranked: pd.DataFrame, images: int, *, stops: bool) -> pd.DataFr
     return with_first(ranked, found)
 
 
-def best_configuration(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
-    """ranked, one configuration on several seeds a row, with the interval of the first row as of the best of all.
+def best_configuration(ranked: pd.DataFrame, values: Array, folds: int = 0) -> pd.DataFrame:
+    """ranked, one configuration on several seeds or folds a row, with the interval of the first row as of the best of all.
 
     Args:
         ranked: with `low` and `high` already; a first row without them has none to correct.
@@ -127,7 +130,8 @@ def best_configuration(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
     if len(values) < 2 or ranked["low"].isna().iloc[0]:
         return ranked
     objective, candidates = valued.objective_of(ranked), int(is_candidate(ranked).sum())
-    found = of_seeds(objective.signed(values), candidates, sorted(map(objective.signed, objective.bounds)))
+    bounds, wide = sorted(map(objective.signed, objective.bounds)), statistics.of_folds(values.shape[-1], folds)
+    found = of_seeds(objective.signed(values), candidates, bounds, wide)
     low, high = sorted(map(objective.signed, found))
     return with_first(ranked, (low, high))
 

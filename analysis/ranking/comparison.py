@@ -17,10 +17,11 @@ from analysis.ranking import resampling, statistics
 from analysis.ranking.statistics import LEVEL, Array
 from trainables.training.class_metrics import MEASURES
 
-PAIRED, UNPAIRED, COUNTS, SEEDS = "paired", "unpaired", "counts", "seeds"  # how a row was compared with the first
+PAIRED, UNPAIRED, COUNTS, SEEDS, FOLDS = "paired", "unpaired", "counts", "seeds", "folds"  # how a row was compared
 ALLOWING = "allowing"  # likewise: over images, allowing for another seed
 RESAMPLED, LOST = "resampled", "lost"  # likewise: by drawing the images again; not at all, as predictions are not kept
-OF_CONFIGURATIONS = {SEEDS, ALLOWING}  # the others compare trained networks
+OVER = {SEEDS, FOLDS}  # trainings of a configuration, and not images
+OF_CONFIGURATIONS = {*OVER, ALLOWING}  # the others compare trained networks
 EXACT = 100  # rows that are compared image by image; all that a table shows are among them
 
 
@@ -105,20 +106,26 @@ def allow_for_seeds(ranked: pd.DataFrame, images: int, moved: tuple[float, float
     return call(ranked, exact, raw, rest, np.full(len(finished), ALLOWING, dtype=object))
 
 
-def compare_seeds(ranked: pd.DataFrame, values: Array) -> pd.DataFrame:
-    """ranked, one configuration a row, compared by paired t-tests over the seeds that all of them share.
+def compare_seeds(ranked: pd.DataFrame, values: Array, folds: int = 0) -> pd.DataFrame:
+    """ranked, one configuration a row, compared by paired t-tests over the seeds or folds that all of them share.
 
     Args:
         ranked: with the columns `low` and `high` already.
         values: of the finished rows, which come first, at each seed: (finished, seeds). One seed is no test.
+        folds: of each partition, if the seeds have one each: then the tests are corrected, see `statistics.of_folds`.
     """
     if values.shape[-1] < 2:
         return leave(ranked)
     exact = compared_exactly(ranked[ranked["status"] == "finished"])
-    least = statistics.step(values)
-    raw = statistics.paired_t(values[exact][:, None] - values[exact][None, :], least)
-    rest = statistics.paired_t(values - values[:1], least)
-    return call(ranked, exact, raw, rest, np.full(len(values), SEEDS, dtype=object))
+    least, wide = statistics.step(values), statistics.of_folds(values.shape[-1], folds)
+    raw = statistics.paired_t(values[exact][:, None] - values[exact][None, :], least, wide)
+    rest = statistics.paired_t(values - values[:1], least, wide)
+    return call(ranked, exact, raw, rest, np.full(len(values), FOLDS if folds else SEEDS, dtype=object))
+
+
+def of_other_images(ranked: pd.DataFrame) -> pd.DataFrame:
+    """ranked, one trained network a row, each on its own fold: without intervals and tests, which their configurations have."""
+    return leave(ranked.assign(low=np.nan, high=np.nan, discordant=np.nan))
 
 
 def leave(ranked: pd.DataFrame) -> pd.DataFrame:

@@ -12,12 +12,13 @@ from search.run import order
 from search.status import of_configuration
 
 
-def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
+def configurations(trials: pd.DataFrame, seeds: int, folds: int = 0) -> pd.DataFrame:
     """One row per configuration, best first, with each metric the mean over its seeds.
 
     Args:
         trials: one row per trial, in any order; those with the same `group` are of one configuration.
         seeds: on how many each configuration is to be trained.
+        folds: of each partition, if each seed has a fold of its own.
 
     Columns: those of the first trial of each configuration (in plan order), and of `comparison.compare_seeds`; `low` and
     `high` are those of `interval`, in the first row those of `chosen.of_seeds`, `deviation` is the standard deviation from
@@ -35,7 +36,7 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     mean = by_group.agg(order.mean).to_numpy(float)
     statuses = [of_configuration(list(group["status"]), seeds, bool(group["epochs"].any())) for group in groups]
     finished = np.array([each == "finished" for each in statuses], bool)
-    low, high = (np.clip(end, *objective.bounds) for end in interval(mean, deviation, number, finished))
+    low, high = (np.clip(end, *objective.bounds) for end in interval(mean, deviation, number, finished, folds))
     rows = firsts.assign(**{key: means[key].to_numpy() for key in metrics} | {objective.column: mean})
     rows = rows.assign(low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
     rows["stopped_seeds"] = [int((group["status"] == "stopped").sum()) for group in groups]
@@ -47,12 +48,15 @@ def configurations(trials: pd.DataFrame, seeds: int) -> pd.DataFrame:
     of = {group["index"].iloc[0]: group.sort_values("seed")[objective.column].to_numpy() for group in groups}
     own = [of[index] for index in ranked["index"][ranked["status"] == "finished"]]
     values = np.array(own, float).reshape(len(own), seeds)
-    return best_interval.best_configuration(comparison.compare_seeds(ranked, values), values)
+    return best_interval.best_configuration(comparison.compare_seeds(ranked, values, folds), values, folds)
 
 
-def interval(mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finished: np.ndarray) -> tuple[Any, Any]:
+def interval(
+    mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finished: np.ndarray, folds: int = 0
+) -> tuple[Any, Any]:
     """Student's interval over seeds; NaN where seeds were not trained alike, or came out the same by chance."""
-    low, high = statistics.t_interval(mean, deviation, number)
+    wide = np.array([statistics.of_folds(each, folds) for each in number.tolist()])
+    low, high = statistics.t_interval(mean, deviation * wide, number)
     known = finished & (deviation > 0)
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 

@@ -60,14 +60,16 @@ def stand(run: Run) -> Standing:
     everything.insert(0, "group", [key_of(trial.config) for trial in dataframe.planned(run)])
     is_fresh = everything["source"] == confirmation.SOURCE
     images, groups = run.identity.val_images, run.identity.groups
-    trials = comparison.compare(row_order.rank(everything[~is_fresh]), images, groups)
+    searched, folds = row_order.rank(everything[~is_fresh]), run.identity.folds
+    trials = comparison.compare(searched, images, groups) if not folds else comparison.of_other_images(searched)
     if run.totals.seeds == 1:
         board = trials = best_interval.best_network(trials, images, stops=stops_early(run)) if not groups else trials
     else:
-        board = replicates.configurations(trials, run.totals.seeds)
+        board = replicates.configurations(trials, run.totals.seeds, folds)
         trials = replicates.in_their_order(trials, board)
     confirmed = confirm(run, everything[is_fresh], board)
-    fresh = comparison.compare(row_order.rank(everything[is_fresh]), images, groups)
+    fresh = row_order.rank(everything[is_fresh])
+    fresh = comparison.compare(fresh, images, groups) if not folds else comparison.of_other_images(fresh)
     fresh = fresh.sort_values("index").assign(rank=None, tied=None)
     moved = moved_by_seeds(confirmed, fresh)
     if moved and run.totals.seeds == 1 and not groups:
@@ -100,7 +102,7 @@ def stops_early(run: Run) -> bool:
 def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     """What the fresh seeds say, as rows of the board with its id, folder and `search_value`."""
     over = all(trial.ended for trial in run.fresh_trials)
-    rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.confirm_seeds))
+    rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.confirm_seeds), run.identity.folds)
     rows = rows.iloc[: None if over else 0]
     known = board[board["group"].isin(rows["group"])].set_index("group")
     rows = rows[rows["group"].isin(known.index)]

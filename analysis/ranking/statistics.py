@@ -76,20 +76,50 @@ def two_proportions(first: Array, second: Array, images: int) -> Array:
     return np.minimum(1.0, 2 * ndtr(z))
 
 
-def paired_t(differences: Array, least: float = 0.0) -> Array:
+def of_folds(number: int, folds: int) -> float:
+    """By how much the standard error of the mean of `number` values, each of another fold, exceeds that of independent ones.
+
+    Trainings on folds share most of their images, so their values vary less than those on new images would: Nadeau and Bengio
+    2003, "Inference for the Generalization Error" (Machine Learning 52), add the ratio of held out to training images, here
+    1 / (folds - 1), to 1 / number. 1 without folds.
+    """
+    return (1 + number / (folds - 1)) ** 0.5 if folds else 1.0
+
+
+def paired_t(differences: Array, least: float = 0.0, wide: float = 1.0) -> Array:
     """Two-sided p-values of the paired t-test, one for each row of differences, of shape (..., seeds).
 
     Args:
         least: standard deviation to take where all differences are the same number, which show none of their own; with 0
             such a row is not judged (1).
+        wide: how much larger the standard error is than that of independent values, see `of_folds`.
     """
     number = differences.shape[-1]
     if number < 2:
         return np.ones(differences.shape[:-1])
     spread = differences.std(axis=-1, ddof=1)
-    spread = np.where(spread > 1e-12, spread, least)
+    spread = np.where(spread > 1e-12, spread, least) * wide
     t = np.divide(differences.mean(axis=-1) * np.sqrt(number), spread, out=np.zeros_like(spread), where=spread > 1e-12)
     return np.minimum(1.0, 2 * stdtr(number - 1, -np.abs(t)))
+
+
+def grouped_t(values: Array, groups: Array) -> float:
+    """Two-sided p-value of the mean of some values that are independent between groups, and not within them.
+
+    The sum over each group counts as one observation (the variance of a ratio estimate, as for cluster samples: Cochran 1977,
+    "Sampling Techniques", chapter 9). 1 with fewer than two groups.
+
+    Args:
+        values: (N,).
+        groups: int64 (N,), the group of each, from 0.
+    """
+    number = int(groups.max(initial=-1)) + 1
+    sums, sizes = np.bincount(groups, values, number), np.bincount(groups, minlength=number)
+    mean = values.mean() if len(values) else 0.0
+    if number < 2 or mean == 0:
+        return 1.0
+    error = (number / (number - 1) * ((sums - mean * sizes) ** 2).sum()) ** 0.5 / len(values)
+    return float(2 * stdtr(number - 1, -abs(mean) / error)) if error > 0 else 0.0
 
 
 def step(values: Array) -> float:

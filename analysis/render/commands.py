@@ -10,7 +10,17 @@ from search.flags import OF_A_RULE, Flags
 from search.run.ledger import Run, Trial
 from search.settings import usual_name
 
-FIRST = ("space", "dataset", "epochs", "name", "num_samples", "algo", "seed", "seeds")  # in a command, as it reads best
+FIRST = (
+    "space",
+    "dataset",
+    "epochs",
+    "name",
+    "num_samples",
+    "algo",
+    "seed",
+    "seeds",
+    "folds",
+)  # in a command, as it reads best
 LAST = ("skip_bad", "group_by", "resize", "set_")  # in a command, whatever was added to it
 
 
@@ -40,6 +50,7 @@ def train_again(run: Run, trial: Trial) -> str:
     setup = {"dataset": dataset(run), "fraction": identity.fraction, "seed": trial.seed}
     setup |= {"threads": identity.threads, "precision": identity.precision}
     setup |= identity.reading
+    setup |= {"fold": f"{trial.fold}/{identity.folds}"} if identity.folds else {}
     setup |= {} if identity.objective.is_accuracy else {"metric": identity.objective.metric}
     return shlex.join(["python", "-m", "trainables", *flags(trial.config), *flags(setup)])
 
@@ -100,7 +111,7 @@ def asked(run: Run) -> dict[str, Any]:
     known = identity.flags() | images | {"epochs": totals.epochs}
     known |= {"name": run.name} if run.name != usual_name(identity.space, identity.dataset) else {}
     known |= {"num_samples": totals.trials} if identity.algorithm != "grid" else {}
-    known |= {"seeds": totals.seeds} if totals.seeds > 1 else {}
+    known |= {"seeds": totals.seeds} if totals.seeds > 1 and not identity.folds else {}
     return {key: known[key] for key in dict.fromkeys((*FIRST, *known)) if key in known}
 
 

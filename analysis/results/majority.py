@@ -1,5 +1,6 @@
 """What always saying the most common class would reach, beside what the best network did."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,9 +47,42 @@ def beside(run: Run, where: Standing, best: pd.Series | None) -> Majority | None
     if best is None or not counts or not run.identity.objective.is_accuracy:
         return None
     place = int(np.argmax(counts))
-    p_value = min(1.0, compared(best, place, counts[place], sum(counts)) * best_interval.networks(where.trials))
+    p_value = min(1.0, beaten_by_chance(run, where, best, place, counts) * best_interval.networks(where.trials))
     name = run.identity.classes[place]
     return Majority(name, census.majority(counts), p_value, census.is_lopsided(counts))
+
+
+def beaten_by_chance(run: Run, where: Standing, best: pd.Series, place: int, counts: Sequence[int]) -> float:
+    """p-value of the best against always saying one class: image by image, or by groups; 1 where that is no worse."""
+    groups = run.identity.groups
+    if not run.identity.folds and not groups:
+        return compared(best, place, counts[place], sum(counts))
+    is_own = where.trials["group"] == best["group"] if run.identity.folds else where.trials["index"] == best["index"]
+    found = answers(where.trials[is_own].sort_values("index"), sum(counts))
+    if found is None:
+        return 1.0
+    ahead = found[0].astype(int) - (found[1] == place)
+    if not ahead.mean() > 0:
+        return 1.0
+    if groups:
+        return float(statistics.grouped_t(ahead, np.array(groups)))
+    return float(statistics.mcnemar((ahead > 0).sum(), (ahead < 0).sum()))
+
+
+def answers(rows: pd.DataFrame, images: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Which images a network got right, and their labels; of a network for each fold one after the other. None if any are lost."""
+    try:
+        kept = [predictions.read(folder) for folder in rows["folder"]]
+    except ValueError:
+        return None
+    labels = [each.labels for each in kept if each.labels is not None]
+    if (
+        len(labels) < len(kept)
+        or sum(map(len, labels)) != images
+        or [each.epoch for each in kept] != list(rows["best_epoch"])
+    ):
+        return None
+    return np.concatenate([each.correct for each in kept]), np.concatenate(labels)
 
 
 def compared(best: pd.Series, place: int, there: int, images: int) -> float:

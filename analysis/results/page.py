@@ -95,7 +95,7 @@ def meaning(run: Run, where: Standing) -> Meaning:
     """What the numbers of the leaderboard are."""
     images, seeds = run.identity.val_images, run.totals.seeds
     costs = network_cost.words(where.board, network_cost.cells(where.board, best_rows(where.board)))
-    return explanation(where.board, images, seeds, costs, where.is_confirmed, where.moved)
+    return explanation(where.board, images, seeds, costs, where.is_confirmed, where.moved, run.identity.folds)
 
 
 def files(run: Run, where: Standing, more: str = "") -> Paragraph:
@@ -120,7 +120,7 @@ def heading(run: Run, where: Standing) -> str:
     """How many of what."""
     if run.totals.seeds == 1:
         return tally(where.board)
-    return f"{tally(where.board, 'configuration')}, on {run.totals.seeds} seeds each"
+    return f"{tally(where.board, 'configuration')}, on {run.totals.seeds} {run.identity.repeat}s each"
 
 
 def notes(run: Run) -> Blocks:

@@ -144,7 +144,11 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
     fresh = (where.is_confirmed, where.moved) if where else (is_confirmed(rows),)
     lines = (
-        list(explanation(rows, runs[0].identity.val_images, seeds[0], words, *fresh).values())
+        list(
+            explanation(
+                rows, runs[0].identity.val_images, seeds[0], words, *fresh, folds=runs[0].identity.folds
+            ).values()
+        )
         if alike
         else of_other_seeds(rows, seeds)
     )

@@ -19,6 +19,8 @@ def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
     names = {key: key for key in ("id", "rank", "status", "epochs", *keys, *metrics)}
     names |= {"low": f"{value}_low", "high": f"{value}_high", "tied": "tied_with_best"}
     names |= {key: key for key in ("best_epoch", "epochs_allowed", *COSTS, "seed", "source", "index")}
+    if "fold" in columns and ranked["seed"].notna().any():  # rows of trials, and not of configurations
+        names |= {"fold": "fold"}
     if ranked[list(COSTS)].isna().all(axis=None):  # own training
         names = {key: name for key, name in names.items() if key not in COSTS}
     if "seeds_asked" in columns:  # rows of several runs

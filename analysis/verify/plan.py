@@ -9,12 +9,13 @@ from trainables.config import key_of, trial_id, trial_id_of_schema_1
 from trainables.files.durable import Record
 
 
-def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int) -> list[Line]:
+def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int, folds: int) -> list[Line]:
     """Indices count from 0, ids are those of the configurations, none twice, none too many, each with its seed.
 
     Args:
         seed: of the run.
         schema: in which it was begun.
+        folds: of the run, or 0.
 
     Returns:
         the lines whose id may become a path.
@@ -35,11 +36,14 @@ def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int) -
             evidence.wrong(line.where, f"the same configuration and seed as {seen[content]}")
         seen.setdefault(content, line.where)
         names |= set(known)
+    for line in totals if folds else ():
+        if line.record["seeds"] != folds:
+            evidence.wrong(line.where, f"seeds is {line.record['seeds']}, but there are {folds} folds with one each")
     if totals and is_possible(evidence, totals[-1]):
         searched = [line for line in lines if line.record["source"] != confirmation.SOURCE]
-        check_search(evidence, searched, [Totals.read(line.record, line.where) for line in totals], seed)
+        check_search(evidence, searched, [Totals.read(line.record, line.where) for line in totals], seed, folds)
         confirming = [line for line in lines if line.record["source"] == confirmation.SOURCE]
-        check_confirmation(evidence, confirming, searched, totals[-1].record, seed)
+        check_confirmation(evidence, confirming, searched, totals[-1].record, seed, folds)
     return [line for line in lines if line.record["id"] in names]
 
 
@@ -52,8 +56,15 @@ def is_possible(evidence: Evidence, totals: Line) -> bool:
     return False
 
 
-def check_search(evidence: Evidence, lines: list[Line], history: list[Totals], seed: int) -> None:
-    """Points and seeds in the order in which they were asked for."""
+def check_fold(evidence: Evidence, line: Line, expected: int, folds: int) -> None:
+    """A trial's fold is that of its seed."""
+    found = line.record.get("fold")
+    if folds and found != expected:
+        evidence.wrong(line.where, f"fold is {found}, not {expected}")
+
+
+def check_search(evidence: Evidence, lines: list[Line], history: list[Totals], seed: int, folds: int) -> None:
+    """Points, seeds and folds in the order in which they were asked for."""
     order = plan.order(history)
     points: dict[int, Record] = {}
     if len(lines) > len(order):
@@ -62,16 +73,21 @@ def check_search(evidence: Evidence, lines: list[Line], history: list[Totals], s
         expected = plan.replicate_seed(seed, replicate)
         if line.record["seed"] != expected:
             evidence.wrong(line.where, f"seed is {line.record['seed']}, not {expected}")
+        check_fold(evidence, line, replicate + 1, folds)
         if line.record["config"] != points.setdefault(point, line.record["config"]):
             evidence.wrong(line.where, f"another configuration than that of point {point} on its first seed")
 
 
-def check_confirmation(evidence: Evidence, lines: list[Line], searched: list[Line], totals: Record, seed: int) -> None:
+def check_confirmation(
+    evidence: Evidence, lines: list[Line], searched: list[Line], totals: Record, seed: int, folds: int
+) -> None:
     """Configurations of the search on fresh seeds, if that was asked for."""
-    seeds = {confirmation.seed_of(seed, replicate) for replicate in range(totals["confirm_seeds"])}
+    seeds = {confirmation.seed_of(seed, replicate): replicate for replicate in range(totals["confirm_seeds"])}
     configs = {key_of(line.record["config"]) for line in searched}
     for line in lines:
         if line.record["seed"] not in seeds:
             evidence.wrong(line.where, f"seed {line.record['seed']} is none of the confirmation")
+        else:
+            check_fold(evidence, line, confirmation.fold_of(folds, seeds[line.record["seed"]]), folds)
         if key_of(line.record["config"]) not in configs:
             evidence.wrong(line.where, "confirms a configuration that was not searched")

@@ -9,16 +9,18 @@ import json
 import shlex
 from pathlib import Path
 
+from analysis.frame import predictions
 from analysis.verify.cuts import check_rungs, course, is_cut
 from analysis.verify.decisions import DECISION, check_decisions, is_rule
 from analysis.verify.evidence import TEXT, WHOLE, Evidence, Line
 from analysis.verify.plan import check_plan, is_possible
 from analysis.verify.points import check_points
-from analysis.verify.trial import TrialFiles, read_trial
+from analysis.verify.trial import TrialFiles, folder_of, read_trial
 from search.records import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
 from search.run import confirmation, ledger
 from search.run.lock import held
 from search.stopping.cuts import left_behind
+from trainables.data import folds
 from trainables.errors import RunError
 from trainables.files.durable import Record
 from trainables.own import code
@@ -41,11 +43,14 @@ def verify(run_folder: Path) -> list[str]:
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
     decisions = [line for line in decisions if is_decision(evidence, line)]
     totals = check_totals(evidence)
-    plan = check_plan(evidence, totals, identity.seed, identity.schema)
+    plan = check_plan(evidence, totals, identity.seed, identity.schema, identity.folds)
     is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
     asked = [line.record["epochs"] for line in totals]
-    facts = asked, identity.val_images, is_held, identity.objective
-    trials = {line.record["index"]: read_trial(evidence, line, *facts) for line in plan}
+    facts = is_held, identity.objective
+    trials = {
+        line.record["index"]: read_trial(evidence, line, asked, validated_on(evidence, identity, line.record), *facts)
+        for line in plan
+    }
     searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
     if is_readable:
         check_points(evidence, identity, [asked_by(line) for line in totals], searched, trials)
@@ -67,6 +72,19 @@ def verify(run_folder: Path) -> list[str]:
         check_results(evidence, trials, [line.record for line in plan])
         check_leftovers(evidence)
     return evidence.problems
+
+
+def validated_on(evidence: Evidence, identity: Identity, planned: Record) -> int:
+    """Images that a trial is validated on; of folds of whole groups what it kept says, and 0 if it kept nothing."""
+    if not identity.folds:
+        return identity.val_images
+    fold = planned.get("fold")
+    if not identity.census.get("groups") and isinstance(fold, int) and fold > 0:
+        return folds.size(identity.val_images, folds.Fold(fold, identity.folds))
+    try:
+        return len(predictions.read(folder_of(evidence, planned)).correct)
+    except (OSError, ValueError):
+        return 0
 
 
 SEQUENCE: Shape = {"sequence": WHOLE}

@@ -82,6 +82,11 @@ class TrialFiles:
         return [best for best in map(self.best, sorted(counts)) if best]
 
 
+def folder_of(evidence: Evidence, planned: Record) -> Path:
+    """Where a line of the plan has its trial."""
+    return evidence.run / "trials" / f"{planned['index']:04d}-{planned['id']}"
+
+
 def read_trial(
     evidence: Evidence, planned: Line, asked: Sequence[int], images: int, is_held: bool, objective: Objective
 ) -> TrialFiles:
@@ -90,11 +95,11 @@ def read_trial(
     Args:
         planned: its line of the plan.
         asked: the number of epochs in each line of totals.jsonl.
-        images: of the validation split.
+        images: that it is validated on; 0 if that is not known.
         is_held: a process may be writing states and weights right now, so they are not looked at.
     """
     record = planned.record
-    folder = evidence.run / "trials" / f"{record['index']:04d}-{record['id']}"
+    folder = folder_of(evidence, record)
     id_now = trial_id(record["config"], record["seed"])
     is_confirmation = record["source"] == confirmation.SOURCE
     trial = TrialFiles(record["id"], id_now, folder, is_confirmation, objective=objective)

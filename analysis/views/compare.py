@@ -184,10 +184,13 @@ def over_seeds(winners: Sequence[Winner | None]) -> str:
     found = [best for best in winners if best is not None and (best.is_confirmed or len(best.seeds) > 1)]
     if not found:
         return ""
-    confirmed = "; of a confirmed one over its fresh seeds" if any(best.is_confirmed for best in found) else ""
-    wide = "".join(few_seeds(number) for number in sorted({len(best.seeds) for best in found}))
+    confirmed = "; of a confirmed one over its fresh ones" if any(best.is_confirmed for best in found) else ""
+    wide = "".join(
+        few_seeds(*number) for number in sorted({(len(best.seeds), best.run.identity.folds) for best in found})
+    )
+    repeat = " or ".join(sorted({f"{best.run.identity.repeat}s" for best in found}))
     column = found[0].run.identity.objective.column
-    return f"{column}: mean over the seeds of a configuration, with Student's interval{confirmed}.{wide}"
+    return f"{column}: mean over the {repeat} of a configuration, with Student's interval{confirmed}.{wide}"
 
 
 def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> set[str]:
@@ -239,7 +242,10 @@ def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> Wo
     gain = names[0], f" lies {written.apart(objective, abs(far))} {written.side(objective, far)} ", names[1]
     if found is None:
         rests = f"({resting(first)}; {resting(other)})"
-        return *gain, f": not tested, because they do not rest on several seeds that are the same {rests}."
+        return (
+            *gain,
+            f": not tested, because they do not rest on several {first.run.identity.repeat}s that are the same {rests}.",
+        )
     p_value, how = found
     known = "within noise" if p_value > statistics.LEVEL else "more than noise"
     return *gain, f": {known} ({'p < 0.001' if p_value < 0.001 else f'p = {p_value:.3f}'}, {how})."
@@ -247,11 +253,10 @@ def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> Wo
 
 def resting(best: Winner) -> str:
     """On what a value rests."""
-    return (
-        plural(len(best.seeds), "fresh seed")
-        if best.is_confirmed
-        else f"{plural(len(best.seeds), 'seed')} of the search"
-    )
+    repeat = best.run.identity.repeat
+    if best.is_confirmed:
+        return plural(len(best.seeds), f"fresh {repeat}")
+    return f"{plural(len(best.seeds), repeat)} of the search"
 
 
 def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> Blocks:
@@ -316,7 +321,7 @@ def explanation(runs: Sequence[Run]) -> list[str]:
         f"expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for, in the "
         f"mean over all ways to draw them; {band}": True,
         f"The points of {chosen} are no independent draws: the {'band' if known else 'expectation'} is no promise there.": chosen,
-        "All seeds of a configuration are one draw: its value is their mean, its cost the epochs of all.":
+        "All seeds or folds of a configuration are one draw: its value is their mean, its cost the epochs of all.":
             any(run.totals.seeds > 1 for run in runs),
         "A trial that was stopped early counts with what it had reached.":
             any(run.identity.scheduler["name"] != "none" for run in runs),

@@ -67,8 +67,13 @@ def value(trial: Trial, row: Row) -> Words:
     reached = f"{written.value(objective, best[objective.column])} {written.title(objective)}"
     return (
         f"{reached} at epoch {best['epoch']}{bounds(trial, row)}; {len(trial.epochs)} of "
-        f"{trial.config['epochs']} epochs trained; seed {trial.seed}, from ", Foreign(trial.source), ".",
+        f"{trial.config['epochs']} epochs trained; {on_fold(trial)}seed {trial.seed}, from ", Foreign(trial.source), ".",
     )  # fmt: skip
+
+
+def on_fold(trial: Trial) -> str:
+    """Which fold was held out, if there are folds."""
+    return f"validated on fold {trial.fold}, " if trial.fold else ""
 
 
 def confirmed(run: Run, trial: Trial) -> str:
@@ -80,7 +85,7 @@ def confirmed(run: Run, trial: Trial) -> str:
         written.interval(trial.objective, min(fresh), max(fresh)),
         written.value(trial.objective, fmean(fresh)),
     )
-    return f"Confirmed: {mean}, mean of {plural(len(fresh), 'fresh seed')} ({spread})."
+    return f"Confirmed: {mean}, mean of {plural(len(fresh), f'fresh {run.identity.repeat}')} ({spread})."
 
 
 def bounds(trial: Trial, row: Row) -> str:

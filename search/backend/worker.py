@@ -16,6 +16,7 @@ from search.run import ledger
 from search.run.lock import when_free
 from search.turns import Turn
 from trainables.config import image_size
+from trainables.data.folds import Fold
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
@@ -44,6 +45,7 @@ class Job:
     threads: int
     device: str
     objective: Objective
+    folds: int = 0  # that trials are validated on; 0 for the validation split
     shares_gpu: bool = False  # several trials have one
     exact: bool = True  # epochs trained again on a CPU must come out the same
     code: Path | None = None  # the user's, in the run; its name is its hash
@@ -161,7 +163,7 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
         return own.rows(job.own, *facts, code=job.code, folder=trial.folder, until=until)
     from trainables.training.definition import Training
 
-    data = images(job.caches.get(image_size(trial.config), job.cache), job.fraction)
+    data = images_of(job, trial)
     return Training(
         trial.config, data, seed=trial.seed, device=job.device, precision=job.precision, objective=job.objective
     )
@@ -217,6 +219,20 @@ def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_m
             report(row)
             if stop_marker.exists():
                 break
+
+
+def images_of(job: Job, trial: ledger.Trial) -> Dataset:
+    """What a trial trains and is validated on: the data set in its size, or a fold of it."""
+    cache = job.caches.get(image_size(trial.config), job.cache)
+    return fold_of(cache, job.fraction, Fold(trial.fold, job.folds)) if job.folds else images(cache, job.fraction)
+
+
+@functools.lru_cache(maxsize=1)
+def fold_of(cache: Path, fraction: float, fold: Fold) -> Dataset:
+    """The data set in one fold; that is in memory, so there is one at a time."""
+    from trainables.data import loading
+
+    return loading.load(cache, fraction=fraction, fold=fold)
 
 
 @functools.lru_cache(maxsize=16)

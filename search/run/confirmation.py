@@ -1,6 +1,7 @@
 """Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from search.records import Totals
 from search.run import ledger, order
@@ -18,6 +19,11 @@ SOURCE = ledger.CONFIRMATION
 def seed_of(seed: int, replicate: int) -> int:
     """The trial seed of confirmation r = 0, 1, ...; the same for every configuration, so that they can be compared in pairs."""
     return derive(seed, SOURCE, replicate)
+
+
+def fold_of(folds: int, replicate: int) -> int:
+    """The fold of confirmation r, see trainables/data/folds.py: of partitions that the search did not see."""
+    return folds + replicate + 1
 
 
 def extend(run: Run) -> Run:
@@ -47,8 +53,10 @@ def missing(run: Run) -> list[Record]:
             seed = seed_of(run.identity.seed, replicate)
             if (seed, key_of(config)) not in there:
                 index = len(run.trials) + len(lines)
+                fold = {"fold": fold_of(run.identity.folds, replicate)} if run.identity.folds else {}
                 lines.append(
                     {"index": index, "id": trial_id(config, seed), "config": config, "seed": seed, "source": SOURCE}
+                    | fold
                 )
     return lines
 
@@ -77,14 +85,16 @@ def confirmed(fresh: Sequence[T], totals: Totals) -> list[T]:
 
 
 def winner(run: Run) -> Trial | None:
-    """The trial whose weights stand for the best configuration: its best of the search.
+    """The trial whose weights stand for the best configuration: its best of the search, or that of its first fold.
 
+    The value of another fold is of other images, so the best of them may only have had the easiest.
     One that fresh seeds chose may not have finished there, as a baseline that was stopped early: then the best of those.
     """
     best = deciding(run)
     groups = [[trial for trial in run.search_trials if best and key_of(trial.config) == key_of(best[0].config)], best]
     finished = ([trial for trial in group if trial.status == "finished"] for group in groups)
-    return min(next(filter(None, finished), []), key=order.of_trial, default=None)
+    place = attrgetter("index") if run.identity.folds else order.of_trial
+    return min(next(filter(None, finished), []), key=place, default=None)
 
 
 def leaders(trials: Iterable[Trial]) -> list[Trial]:

@@ -48,7 +48,8 @@ def next_line(run: ledger.Run, space: Space, history: Sequence[Totals], lines: S
     algorithm = adaptive(run.identity.algorithm)
     assert algorithm, "any other plan is whole from the start"
     drawn = algorithm.suggest(space, seed, point, known, run.identity.objective)
-    return {**plan.entry(len(run.trials), space, drawn, run.identity.algorithm, seed), "told": told}
+    line = plan.entry(len(run.trials), space, drawn, run.identity.algorithm, seed)
+    return {**plan.on_first_fold(line, run.identity.folds), "told": told}
 
 
 def news(trials: Sequence[ledger.Trial], lines: Sequence[Record]) -> Record:

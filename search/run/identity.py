@@ -88,12 +88,22 @@ def of_images(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
         "code": code_hash(),
         "census": dict(data.census),
         "sized": {str(size): of_size(loading.load(cache)) for size, cache in settings.caches.items()},
+        **in_folds(settings, data),
     }
 
 
 def of_size(data: Dataset) -> Record:
     """What images of one size are."""
     return {"fingerprint": data.fingerprint, "mean": list(data.mean), "std": list(data.std)}
+
+
+def in_folds(settings: Settings, data: Dataset) -> Record:
+    """What folds change of these facts: every image is a validation image once."""
+    if not settings.folds:
+        return {}
+    census, digest = loading.of_folds(settings.cache, settings.folds)
+    sizes = {**data.sizes, "val": sum(census["counts"]["val"])}
+    return {"folds": settings.folds, "fold_hash": digest, "sizes": sizes, "census": census}
 
 
 def of_no_images() -> Record:

@@ -86,7 +86,8 @@ def drawn(folder: Path, settings: Settings, history: list[Totals]) -> list[Recor
         SpaceError: the space has fewer points than asked for.
     """
     count = history[-1].trials
-    points = plan.draw(settings.space, settings.algorithm, count, settings.seed, settings.warm_points)
+    lines = plan.draw(settings.space, settings.algorithm, count, settings.seed, settings.warm_points)
+    points = [plan.on_first_fold(line, settings.folds or 0) for line in lines]
     if adaptive(settings.algorithm):
         plan.draw(settings.space, "random", count, settings.seed)  # finds out now whether there are so many
         points += plan.first_lines(searched_lines(folder), history)[len(points) :]
@@ -168,13 +169,15 @@ def ask(folder: Path, settings: Settings, before: Totals | None) -> Totals:
     confirm = said.confirm if settings.confirm is None else settings.confirm
     if settings.confirm_seeds and not confirm:
         raise UsageError("--confirm-seeds says how often, but nothing is confirmed. Add --confirm K.")
-    confirm_seeds = settings.confirm_seeds or said.confirm_seeds or CONFIRM_SEEDS
+    confirm_seeds = settings.confirm_seeds or said.confirm_seeds or settings.folds or CONFIRM_SEEDS
     totals = Totals(
-        trials=trials, epochs=settings.epochs or said.epochs, seeds=settings.seeds or said.seeds, confirm=confirm,
+        trials=trials, epochs=settings.epochs or said.epochs, seeds=settings.folds or settings.seeds or said.seeds,
+        confirm=confirm,
         confirm_seeds=confirm_seeds if confirm else 0, keep_best=settings.keep_best or said.keep_best,
     )  # fmt: skip
     if (count := trials * totals.seeds + confirm * totals.confirm_seeds) > MAX_GRID:
-        raise UsageError(f"--num-samples, --seeds and --confirm make {count} trials; at most {MAX_GRID} are planned.")
+        several = "--folds" if settings.folds else "--seeds"
+        raise UsageError(f"--num-samples, {several} and --confirm make {count} trials; at most {MAX_GRID} are planned.")
     if before:
         check_growth(folder, settings, before, totals)
     return totals

@@ -51,6 +51,11 @@ def entry(index: int, space: Space, point: Point, source: str, seed: int) -> Rec
     return {"index": index, "id": trial_id(config, seed), "config": config, "seed": seed, "source": source}
 
 
+def on_first_fold(line: Record, folds: int) -> Record:
+    """The line of a point in a search with folds: its first trial is of the first fold."""
+    return {**line, "fold": 1} if folds else line
+
+
 def order(history: Sequence[Totals]) -> list[tuple[int, int]]:
     """Point and replicate of each trial of a search, in the order in which they are planned.
 
@@ -81,9 +86,14 @@ def first_lines(lines: Sequence[Record], history: Sequence[Totals]) -> list[Reco
 
 
 def replica(line: Record, index: int, seed: int, replicate: int) -> Record:
-    """A point's line on the seed of another replicate. What an algorithm was told stands at the first one only."""
+    """A point's line on the seed of another replicate, and its fold if there are folds.
+
+    What an algorithm was told stands at the first one only.
+    """
     trial_seed = replicate_seed(seed, replicate)
     found = {**line, "index": index, "id": trial_id(line["config"], trial_seed), "seed": trial_seed}
+    if "fold" in line:
+        found["fold"] = replicate + 1
     if replicate:
         found.pop("told", None)
     return found

@@ -79,7 +79,7 @@ def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
     if had > 1 or conflict(replace(settings, seeds=1), settings.scheduler):
         return
     if reason := conflict(settings, settings.scheduler):
-        raise UsageError(f"--seeds {settings.seeds}: {reason}. Start another with --name NEW --scheduler {LADDER}.")
+        raise UsageError(f"{settings.repeats}: {reason}. Start another with --name NEW --scheduler {LADDER}.")
 
 
 def conflict(settings: Settings, scheduler: str) -> str:
@@ -92,8 +92,9 @@ def conflict(settings: Settings, scheduler: str) -> str:
             f"{settings.algorithm} draws a point from how earlier trials ended, and with {scheduler} none ends before all points "
             "are drawn"
         )
-    if (settings.seeds or 1) > 1 and not rules.waits(rule):
-        return f"{scheduler} judges a trial when it arrives, so it cannot judge the seeds of a configuration together"
+    if settings.repeats and not rules.waits(rule):
+        what = "folds" if settings.folds else "seeds"
+        return f"{scheduler} judges a trial when it arrives, so it cannot judge the {what} of a configuration together"
     return ""
 
 
@@ -106,12 +107,9 @@ def give_way(settings: Settings, reason: str) -> tuple[Settings, list[str]]:
     instead = next(name for name in ("asha", LADDER, "none") if not conflict(settings, name))
     if settings.scheduler_asked:
         is_adaptive = adaptive(settings.algorithm) is not None
-        cause = (
-            f"--algo {settings.algorithm}"
-            if rules.waits(rules.rule(settings.scheduler))
-            else f"--seeds {settings.seeds}"
-        )
-        other = "--algo random" if is_adaptive else "--confirm 3 in place of --seeds"
+        cause = f"--algo {settings.algorithm}" if rules.waits(rules.rule(settings.scheduler)) else settings.repeats
+        instead_of_them = "leave out --folds" if settings.folds else "--confirm 3 in place of --seeds"
+        other = "--algo random" if is_adaptive else instead_of_them
         raise UsageError(
             f"{cause} and --scheduler {settings.scheduler}: {reason}. Use --scheduler {instead}, or {other}."
         )

@@ -87,7 +87,8 @@ def best(leaders: Sequence[TrialProgress]) -> str:
     if not leaders:
         return "no epoch yet"
     first, seeds = leaders[0], len(leaders)
-    noun = "fresh seed" if first.confirms else "seed"
+    repeat = "fold" if first.fold else "seed"
+    noun = f"fresh {repeat}" if first.confirms else repeat
     over = f", mean of {plural(seeds, noun)}" if seeds > 1 or first.confirms else ""
     mean = order.mean(trial.value for trial in leaders)
     return f"best {value(first.objective, mean)}{over} ({parameters(first)})"

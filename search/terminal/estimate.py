@@ -64,6 +64,7 @@ class Estimate:
     unmeasured: str | None  # why others could not be, in words
     epoch_seconds: float | None  # mean over the configurations; none where own training has not run yet
     slots: int
+    has_folds: bool = False
 
     @property
     def epochs(self) -> int:
@@ -115,6 +116,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         unmeasured=unmeasured,
         epoch_seconds=seconds,
         slots=slots,
+        has_folds=asked.folds > 0,
     )
 
 
@@ -264,7 +266,7 @@ def sentences(found: Estimate, budget: float | None = None) -> list[str]:
         budget: seconds of --time-budget.
     """
     totals = found.totals
-    seeds = f" x {totals.seeds} seeds" if totals.seeds > 1 else ""
+    seeds = f" x {totals.seeds} {'folds' if found.has_folds else 'seeds'}" if totals.seeds > 1 else ""
     trials = totals.trials * totals.seeds
     lines = [
         f"trials: {plural(totals.trials, 'configuration')}{seeds} = {trials}, of {plural(totals.epochs, 'epoch')}",

@@ -130,8 +130,9 @@ def write(where: str, splits: Splits, classes: Sequence[str], folder: Path, opti
         raise _refusal(where, bad)
     held: Record = {"resize": options.resize, "oblong": oblong} | ({} if "val" in splits else {"validation": None})
     return Written(
-        tuple(classes), {**held, **facts, "skipped": skipped, **_groups(made, options)}, list(made["val"].names)
-    )
+        tuple(classes), {**held, **facts, "skipped": skipped, **_groups(made, options)}, list(made["val"].names),
+        _numbered(made),
+    )  # fmt: skip
 
 
 def _groups(made: Splits, options: Options) -> Record:
@@ -146,6 +147,12 @@ def _groups(made: Splits, options: Options) -> Record:
         for split, own in made.items() if split != "train"
     }  # fmt: skip
     return {"groups": {"by": options.group_by, "train": len(names["train"]), "shared": shared, **places}}
+
+
+def _numbered(made: Splits) -> list[int]:
+    """The group of each training and then each validation image as a number; one that stands in both has the same."""
+    names = [*made["train"].groups, *made["val"].groups]
+    return np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1].tolist() if names else []
 
 
 def _decode(where: str, made: Splits, folder: Path, options: Options) -> "tuple[list[decode.Bad], int]":

@@ -5,6 +5,7 @@
         val.npy    val-labels.npy
         test.npy   test-labels.npy           opened only by load_test, and when the folder is written or checked
         val-names.json                       what each validation image is called, if its source says so
+        groups.json                          the group of each training and then each validation image, if there are groups
         meta.json                            name, classes, mean and std of train, fingerprint, sizes, hashes and census
 
 A folder appears whole or not at all: it is written under another name, made durable, and renamed. One lock for all of
@@ -32,7 +33,7 @@ VERSION = 3  # of the format and of every decoder; a new one leaves old folders 
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
 ROWS = 8192  # of pixels that are summed at once: few enough for 32 bits, 8192 * 255 ** 2 < 2 ** 32
-META, VAL_NAMES = "meta.json", "val-names.json"
+META, VAL_NAMES, GROUPS = "meta.json", "val-names.json", "groups.json"
 FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files", "census"}
 
 Meta = dict[str, Any]
@@ -44,6 +45,7 @@ class Written(NamedTuple):
     classes: tuple[str, ...]
     source: Meta | None = None  # of the census: what only the source knows
     val_names: list[str] | None = None  # what each validation image is called, the same wherever the data set lies
+    groups: list[int] | None = None  # of each training and then each validation image, from 0
 
 
 Write = Callable[[Path], Written]
@@ -142,6 +144,21 @@ def val_names(folder: Path) -> list[str]:
     return names if isinstance(names, list) else []
 
 
+def groups(folder: Path) -> list[int]:
+    """The group of each training and then each validation image, from 0; nothing if there are no groups.
+
+    Raises:
+        DataError: there are groups, and they are not there to read.
+    """
+    if not read_meta(folder)["census"].get("groups"):
+        return []
+    try:
+        found: list[int] = durable.read_json(folder / GROUPS)["groups"]
+    except (RunError, KeyError) as error:
+        raise _unusable(folder, f"{GROUPS} is missing or damaged.") from error
+    return found
+
+
 def save_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:
     file, offset = begin_split(folder, split, labels, images.shape[1])
     with file.open("r+b") as array:
@@ -218,6 +235,8 @@ def _build(folder: Path, name: str, write: Write) -> Path:
         written = write(temporary)
         if written.val_names:
             durable.write_json(temporary / VAL_NAMES, {"names": written.val_names})
+        if written.groups:
+            durable.write_json(temporary / GROUPS, {"groups": written.groups})
         _write_meta(temporary, name, written)
         for file in FILES:
             _sync(temporary / file)

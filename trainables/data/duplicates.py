@@ -35,6 +35,23 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) ->
     return found
 
 
+def across(seen: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> Record | None:
+    """The same of images that are validation images in turn: how many stand in another fold too; none if none does.
+
+    Args:
+        seen: their hashes, uint64 (N,).
+        labels, folds: int64 (N,).
+    """
+    labelled, same, unlike = seen ^ mixed(labels.astype(np.uint64)), 0, 0
+    for fold in np.unique(folds):
+        held = folds == fold
+        elsewhere = np.isin(seen[held], seen[~held])
+        same += int(elsewhere.sum())
+        unlike += int((elsewhere & ~np.isin(labelled[held], labelled[~held])).sum())
+    found = {"split": "val", "also": "train", "images": same, **({"relabelled": unlike} if unlike else {})}
+    return found if same else None
+
+
 def hashes(images: np.ndarray) -> np.ndarray:
     """uint64 (N,) of uint8 (N, ...): equal for equal images; of unlike ones, one pair in 2 ** 64 meets by chance.
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from trainables.cli.progress import say
 from trainables.config import IMAGE_SIZE, unknown
-from trainables.data import cache, census, room, split
+from trainables.data import cache, census, duplicates, folds, room, split
+from trainables.data.folds import Fold
 from trainables.data.names import CROP, FOLDER, NAMED, RESIZES, base_name, canonical, form, has_place, place
 from trainables.data.sources import cifar
 from trainables.data.sources.base import Options, find
@@ -48,6 +49,7 @@ class Dataset:
     fingerprint: str  # sha256 over all arrays, the test ones too, and the class names
     sizes: dict[str, int]  # images of train (as many as are used), val and test
     census: Record = field(default_factory=dict)  # what it holds (trainables/data/census.py), all of train
+    fold: Fold | None = None  # which of the training and validation images are held out; none for those of the data set
 
     @property
     def size(self) -> int:
@@ -102,6 +104,7 @@ def prepare(
     group_by: str | None = None,
     resize: str = CROP,
     image_size: int = IMAGE_SIZE,
+    in_folds: int | None = None,
     progress: bool = True,
     thorough: bool = False,
     tell: bool = True,
@@ -118,6 +121,7 @@ def prepare(
         group_by: a part of a file's name as a regular expression, or a column; images of one group stay on one side.
         resize: one of names.RESIZES: what becomes of a picture that is not square.
         image_size: pixels of the height and width that every picture gets.
+        in_folds: folds that trials will be validated on, checked and told in place of the validation split.
         progress: draw bars on a terminal.
         thorough: compare every byte of what was prepared before, not only sizes.
         tell: say what there is to say about the images.
@@ -146,8 +150,18 @@ def prepare(
         wanted.fetch()
         folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
     if tell:
-        _tell_census(cache.read_meta(folder))
+        _tell(folder, in_folds)
     return folder
+
+
+def _tell(folder: Path, in_folds: int | None) -> None:
+    """Say what is odd in the images of a folder, in its folds if trials will be validated on those."""
+    meta = cache.read_meta(folder)
+    _tell_census(meta | {"census": of_folds(folder, in_folds)[0]} if in_folds else meta)
+    if in_folds:
+        labels, of = _labels_and_folds(folder, in_folds)
+        for note in folds.check(labels, of, in_folds, meta["classes"]):
+            say(f"note: {note}")
 
 
 def prepare_sizes(dataset: str, data_dir: Path, sizes: Sequence[int], **how: Any) -> dict[int, Path]:
@@ -167,12 +181,13 @@ def prepare_sizes(dataset: str, data_dir: Path, sizes: Sequence[int], **how: Any
     return found
 
 
-def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:
+def load(cache_folder: Path, *, fraction: float = 1.0, fold: Fold | None = None) -> Dataset:
     """Map a prepared data set into memory: milliseconds, whatever its size.
 
     Args:
         fraction: above 0 to 1; how much of the training images to use, stratified, the same ones for every trial. A
             part is copied into memory.
+        fold: hold these images out in place of the data set's validation images; all images are copied into memory.
 
     Raises:
         UsageError: fraction is out of range.
@@ -182,6 +197,8 @@ def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:
         raise UsageError(f"--fraction must be above 0 and at most 1, but got {fraction}.")
     meta = cache.read_meta(cache_folder)
     train, val = (Split(*cache.open_split(cache_folder, name)) for name in ("train", "val"))
+    if fold:
+        train, val = _of_fold(train, val, cache.groups(cache_folder), fold)
     if fraction < 1:
         train = _part(train, fraction)
     red, green, blue = meta["mean"]
@@ -193,9 +210,38 @@ def load(cache_folder: Path, *, fraction: float = 1.0) -> Dataset:
         mean=(red, green, blue),
         std=tuple(meta["std"]),
         fingerprint=meta["fingerprint"],
-        sizes={**meta["sizes"], "train": len(train.labels)},
+        sizes={**meta["sizes"], "train": len(train.labels), "val": len(val.labels)},
         census=meta["census"],
+        fold=fold,
     )
+
+
+def of_folds(cache_folder: Path, number: int) -> tuple[Record, str]:
+    """The census of images in folds, and a hash of which image is in which: each is a validation image once.
+
+    Raises:
+        DataError: the cache is damaged.
+    """
+    meta = cache.read_meta(cache_folder)
+    labels, of = _labels_and_folds(cache_folder, number)
+    seen = np.concatenate([duplicates.hashes(cache.open_split(cache_folder, name)[0]) for name in ("train", "val")])
+    copies, found = duplicates.across(seen, labels, of), dict(meta["census"])
+    counts = census.of_classes(labels, len(meta["classes"]))
+    found["counts"] = {**found["counts"], "train": counts, "val": counts}
+    found["duplicates"] = [*filter(None, [copies]), *(line for line in found["duplicates"] if line["split"] == "test")]
+    if groups := found.get("groups"):
+        in_order = np.array(cache.groups(cache_folder))[
+            np.argsort(of, kind="stable")
+        ]  # fold by fold, as they are validated
+        shared = {key: own for key, own in groups["shared"].items() if key != "val"}
+        found["groups"] = {**groups, "val": in_order.tolist(), "shared": shared}
+    return found, folds.digest(of)
+
+
+def _labels_and_folds(cache_folder: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the training and then the validation images, int64 (N,)."""
+    labels = np.concatenate([cache.open_split(cache_folder, name)[1] for name in ("train", "val")])
+    return labels, folds.assigned(labels, cache.groups(cache_folder), number)
 
 
 def tell_lost_classes(images: Dataset) -> None:
@@ -214,9 +260,24 @@ def load_test(cache_folder: Path) -> Split:
     return Split(*cache.open_split(cache_folder, "test"))
 
 
+def _of_fold(train: Split, val: Split, groups: Sequence[int], fold: Fold) -> tuple[Split, Split]:
+    """What is trained on and what is held out, in the order of the training and then the validation images."""
+    labels = np.concatenate([train.labels, val.labels])
+    held = folds.assigned(labels, groups, fold.of, fold.partition) == fold.place
+    first, second = held[: len(train.labels)], held[len(train.labels) :]
+    rest, out = (
+        np.concatenate([train.images[mine], val.images[others]])
+        for mine, others in ((~first, ~second), (first, second))
+    )
+    return _read_only(rest, labels[~held]), _read_only(out, labels[held])
+
+
 def _part(whole: Split, fraction: float) -> Split:
     chosen = split.stratified(whole.labels, max(2, round(fraction * len(whole.labels))), split.FRACTION)
-    images, labels = whole.images[chosen], whole.labels[chosen]
+    return _read_only(whole.images[chosen], whole.labels[chosen])
+
+
+def _read_only(images: np.ndarray, labels: np.ndarray) -> Split:
     images.flags.writeable = labels.flags.writeable = False
     return Split(images, labels)
 

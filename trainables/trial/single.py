@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables.config import LATER, NEUTRAL, Config, image_size, knows_its_end
 from trainables.data import census, loading
+from trainables.data.folds import Fold
 from trainables.data.names import CROP
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
@@ -42,6 +43,7 @@ def train_single(
     group_by: str | None = None,
     resize: str = CROP,
     fraction: float,
+    fold: Fold | None = None,
     seed: int,
     precision: str,
     threads: int,
@@ -63,7 +65,7 @@ def train_single(
         name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, image_size=image_size(config),
         progress=not quiet,
     )  # fmt: skip
-    images = loading.load(cache, fraction=fraction)
+    images = loading.load(cache, fraction=fraction, fold=fold)
     loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > per_class.SHOWN:
         print(f"note: --out DIR would keep the accuracy of each of {len(images.classes):,} classes", file=sys.stderr)
@@ -105,6 +107,7 @@ def facts_of(training: Training, *, dataset: str, fraction: float, threads: int)
         "config": {key: value for key, value in training.config.items() if key != "epochs"},
         "dataset": dataset, "fingerprint": training.data.fingerprint, "fraction": fraction, "seed": training.seed,
         "precision": training.precision, "threads": threads, "objective": training.objective.record(),
+        "fold": str(training.data.fold) if training.data.fold else None,
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
-from analysis.ranking.comparison import SEEDS
+from analysis.ranking.comparison import FOLDS, OVER
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import evaluation, reads
 from analysis.render import commands
@@ -83,25 +83,28 @@ def sentence(run: Run, where: Standing) -> Words:
     ranked = where.confirmed if where.is_confirmed else where.board
     finished = ranked[ranked["status"] == "finished"]
     first = rows_of(finished.iloc[:1])[0]
-    told = confirmed_lead(first, where.keys) if where.is_confirmed else lead(run, first, where.keys, len(finished))
+    repeat = run.identity.repeat
+    told = (
+        confirmed_lead(first, where.keys, repeat) if where.is_confirmed else lead(run, first, where.keys, len(finished))
+    )
     baseline = of_the_baseline(run, where, first) or against_baseline(ranked)
     told_majority = majority.sentence(run, where)
-    return join(" ", [told, told_majority, lost(where), ties(finished), baseline, on_test(run, where)])
+    return join(" ", [told, told_majority, lost(where, repeat), ties(finished), baseline, on_test(run, where)])
 
 
 def lead(run: Run, best: Row, keys: list[str], finished: int) -> Words:
     """The winner: what it is, its value and the interval around it."""
     images, seeds = run.identity.val_images, run.totals.seeds
     on = f"{count(images)} images, " if images else ""
-    over = f"{on}1 seed" if seeds == 1 else f"mean of {seeds} seeds"
+    over = f"{on}1 seed" if seeds == 1 else f"mean of {seeds} {run.identity.repeat}s"
     noun = "finished trial" if seeds == 1 else "finished configuration"
     what = f"Best of {plural(finished, noun)}{'' if is_complete(run) else ' so far'}: "
     return reached(what, best, keys), f" ({around(best)}{over}, unconfirmed)."
 
 
-def confirmed_lead(best: Row, keys: list[str]) -> Words:
+def confirmed_lead(best: Row, keys: list[str], repeat: str) -> Words:
     """The winner by its fresh seeds, and what the search had said."""
-    over = f" ({around(best)}mean of {plural(best['seeds'], 'fresh seed')}, confirmed).{promised(best)}"
+    over = f" ({around(best)}mean of {plural(best['seeds'], f'fresh {repeat}')}, confirmed).{promised(best)}"
     return reached("Best: ", best, keys), over
 
 
@@ -129,10 +132,10 @@ def promised(best: Row) -> str:
     return f" The search had said {written.value(objective, said)} ({far})."
 
 
-def lost(where: Standing) -> str:
+def lost(where: Standing, repeat: str) -> str:
     """That the confirmation came to nothing, if it did."""
     came_to_nothing = len(where.confirmed) and not where.is_confirmed
-    return "No configuration that was to be confirmed finished on every fresh seed." if came_to_nothing else ""
+    return f"No configuration that was to be confirmed finished on every fresh {repeat}." if came_to_nothing else ""
 
 
 def named(best: Row, keys: list[str]) -> Words:
@@ -146,11 +149,12 @@ def ties(finished: pd.DataFrame) -> Words:
     tied = rows_of(finished[finished["tied"]].iloc[1:])
     if len(finished) == 1:
         return ""
-    over_seeds = SEEDS in set(finished["test"])
+    over_seeds = OVER & set(finished["test"])
+    what = "folds" if FOLDS in over_seeds else "seed"
     if finished["p_value"].isna().all():
         return "Nothing tells it from the other finished ones, because one seed each is no test."
     if not tied and over_seeds:
-        return "It is ahead of every other finished one by more than the noise of the seed."
+        return f"It is ahead of every other finished one by more than the noise of the {what}."
     if not tied:
         return (
             "This network is ahead of every other finished one by more than the noise of the validation images; what another "
@@ -159,7 +163,7 @@ def ties(finished: pd.DataFrame) -> Words:
     names = join(", ", [identifier(row) for row in tied[:NAMED]])
     more = f" and {count(len(tied) - NAMED)} more" if len(tied) > NAMED else ""
     if over_seeds:
-        return "Tied with it, the difference being within the noise of the seed: ", names, f"{more}."
+        return f"Tied with it, the difference being within the noise of the {what}: ", names, f"{more}."
     return "Networks that the validation images cannot tell from it: ", names, f"{more}."
 
 
@@ -182,7 +186,7 @@ def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
         return ""
     if len(where.board) == 1:
         return "It is the baseline; nothing else was tried."
-    shown = f"no other configuration was shown to be better{' on fresh seeds' if where.is_confirmed else ''}"
+    shown = f"no other configuration was shown to be better{f' on fresh {run.identity.repeat}s' if where.is_confirmed else ''}"
     others = where.board["status"][where.board["source"] != "baseline"]
     short, did = int((others != "finished").sum()), "did not finish" if is_complete(run) else "have not finished"
     untried = f", and {count(short)} of the {count(len(others))} others {did}" if short else ""
@@ -205,6 +209,8 @@ def protocol(run: Run) -> Blocks:
     if not run.identity.has_images:
         return own_protocol(run)
     identity, sizes = run.identity, run.identity.sizes
+    if identity.folds:
+        return fold_protocol(run)
     fraction = "" if identity.fraction == 1 else f" ({100 * identity.fraction:g} % of those there are)"
     protocol = (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
@@ -212,6 +218,21 @@ def protocol(run: Run) -> Blocks:
         f"{stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} on {count(sizes['val'])} validation images"
         f"{held_out(run)}{reshaped(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"{tested(run)}; data fingerprint "
+    )
+    return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
+
+
+def fold_protocol(run: Run) -> Blocks:
+    """The same with folds."""
+    identity, folds = run.identity, run.identity.folds
+    fraction = "" if identity.fraction == 1 else f" ({100 * identity.fraction:g} % of those there are)"
+    whole = "whole groups of " if identity.census.get("groups") else ""
+    protocol = (
+        f"Protocol: the {count(identity.val_images)} training and validation images{reshaped(run)} are cut into {folds} folds "
+        f"of {whole}images, the same for all; each configuration is trained {folds} times for at most "
+        f"{plural(run.totals.epochs, 'epoch')}, each time on a seed of its own and on the images{fraction} of all folds but one, "
+        f"on which it is validated; {stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} at its best epoch "
+        f"(the earliest on ties); {confirming(run)}{tested(run)}; data fingerprint "
     )
     return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
 
@@ -260,7 +281,7 @@ def tested(run: Run) -> str:
 def value(run: Run) -> str:
     """What a configuration is ranked by."""
     name = written.name(run.identity.objective)
-    return f"the {name}" if run.totals.seeds == 1 else f"the mean over its seeds of the {name}"
+    return f"the {name}" if run.totals.seeds == 1 else f"the mean over its {run.identity.repeat}s of the {name}"
 
 
 def averaging(run: Run) -> str:
@@ -302,8 +323,8 @@ def confirming(run: Run) -> str:
     if not top or not seeds:
         return ""
     return (
-        f"the best {count(top)} and the baseline are trained again in full on {plural(seeds, 'fresh seed')} each, and the best "
-        "of these is the answer; "
+        f"the best {count(top)} and the baseline are trained again in full on {plural(seeds, f'fresh {run.identity.repeat}')} "
+        f"each, {'cut from the same images in another way, ' if run.identity.folds else ''}and the best of these is the answer; "
     )
 
 

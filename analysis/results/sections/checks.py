@@ -10,7 +10,7 @@ from analysis.diagnostics.importance import Mattered
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.ranges import Range, Searched, edge, searched, wider
-from analysis.ranking.comparison import SEEDS
+from analysis.ranking.comparison import FOLDS, OVER
 from analysis.ranking.standing import Standing
 from analysis.ranking.statistics import LEVEL, mcnemar
 from analysis.render import commands
@@ -215,20 +215,21 @@ def slower_than_all(run: Run) -> str:
 def spread(run: Run, where: Standing) -> list[Finding]:
     """Whether the best can be told from the others; by their fresh seeds where they have been confirmed."""
     if where.is_confirmed:
-        return confirmed_spread(run, where.confirmed)
+        return confirmed_spread(run, where.confirmed, run.identity.repeat)
     finished = where.board[where.board["status"] == "finished"]
     error, others, tied = noise(run, where), len(finished) - 1, int(finished["tied"].sum()) - 1
     if not others or not error > 0:
         return []
-    over_seeds = SEEDS in set(finished["test"])
-    best, source = ("The best", "seed") if over_seeds else ("The best network", "validation images")
-    move = "moves" if over_seeds else "drawn move"
+    over_seeds = OVER & set(finished["test"])
+    own = "folds" if FOLDS in over_seeds else "seed"
+    best, source = ("The best", own) if over_seeds else ("The best network", "validation images")
+    move = {"folds": "move", "seed": "moves"}[own] if over_seeds else "drawn move"
     by = written.number(run.identity.objective, 2**0.5 * error)
     chance = f"where the {source} {move} the difference of two by {by}"
     if tied:
         apart = f"they lie within {span(finished[finished['tied']])}, {chance}"
         text = f"{best} cannot be told from {some(tied, others)} once all pairs are compared: {apart}."
-        return unsure(run, text, "Fresh seeds may tell them apart, more trials will not.", tied + 1)
+        return unsure(run, text, f"Fresh {run.identity.repeat}s may tell them apart, more trials will not.", tied + 1)
     ahead = f"{span(finished.iloc[:2])} of the second, {chance}"
     text = f"{best} is ahead of {every(others)} by more than the noise of the {source}: {ahead}."
     return (
@@ -245,22 +246,21 @@ def unsure(run: Run, text: str, advice: str, rows: int) -> list[Finding]:
     return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals.trials, TOP)))]
 
 
-def confirmed_spread(run: Run, confirmed: pd.DataFrame) -> list[Finding]:
+def confirmed_spread(run: Run, confirmed: pd.DataFrame, repeat: str) -> list[Finding]:
     """The same of what fresh seeds say, where there are enough of them for a test."""
     finished = confirmed[confirmed["status"] == "finished"]
     if len(finished) < 2 or finished["p_value"].isna().all():
         return []
     others, tied = len(finished) - 1, int(finished["tied"].sum()) - 1
     if not tied:
-        return [
-            Finding(True, f"On fresh seeds the best is ahead of {every(others)} by more than the noise of the seed.")
-        ]
+        text = f"On fresh {repeat}s the best is ahead of {every(others)} by more than the noise of the {repeat}."
+        return [Finding(True, text)]
     apart = f"they lie within {span(finished[finished['tied']])}"
-    text = f"On fresh seeds the best cannot be told from {some(tied, others)}: {apart}."
+    text = f"On fresh {repeat}s the best cannot be told from {some(tied, others)}: {apart}."
     if int(finished["seeds"].min()) > FEW_SEEDS:
         return [Finding(True, text)]
     more = commands.confirm(run, run.totals.confirm, 2 * run.totals.confirm_seeds)
-    return [Finding(False, f"{text} So few seeds hardly show a difference; more may.", more)]
+    return [Finding(False, f"{text} So few {repeat}s hardly show a difference; more may.", more)]
 
 
 def span(rows: pd.DataFrame) -> str:
@@ -347,7 +347,7 @@ def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:
 def noise(run: Run, where: Standing) -> float:
     """How far the images or the seeds move a value of this run, as a standard deviation."""
     finished = where.board[where.board["status"] == "finished"]
-    return standard_error(finished, run.identity.val_images, run.totals.seeds)
+    return standard_error(finished, run.identity.val_images, run.totals.seeds, run.identity.folds)
 
 
 def best_trial(run: Run, where: Standing) -> Trial:

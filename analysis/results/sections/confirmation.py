@@ -6,10 +6,19 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
+from analysis.ranking.comparison import FOLDS, SEEDS
 from analysis.ranking.standing import Standing
 from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
 from analysis.render.markdown import NOTHING, cut
-from analysis.results.sections.explanation import BEST_EPOCH, BEST_OWN_EPOCH, TIED, few_seeds, picked_configuration
+from analysis.results.sections.explanation import (
+    BEST_EPOCH,
+    BEST_OWN_EPOCH,
+    FOLD_INTERVAL,
+    METHODS,
+    TIED,
+    few_seeds,
+    picked_configuration,
+)
 from analysis.results.sections.leaderboard import (
     FEWEST,
     WIDEST,
@@ -36,25 +45,25 @@ from trainables.written import plural
 
 def section(run: Run, where: Standing) -> Blocks:
     """The confirmed configurations, or how far that is."""
-    trials, heading = run.fresh_trials, Heading("Confirmed on fresh seeds")
+    trials, heading = run.fresh_trials, Heading(f"Confirmed on fresh {run.identity.repeat}s")
     if not trials:
         return ()
     if where.confirmed.empty:
         ended = sum(trial.ended for trial in trials)
         under_way = f"Under way: {ended} of {plural(len(trials), 'trial')} ended. Until then the search's values stand."
         return heading, *paragraphs(under_way)
-    return heading, board(where), *items(words(run, where.confirmed))
+    return heading, board(where, f"{run.identity.repeat}s"), *items(words(run, where.confirmed))
 
 
-def board(where: Standing) -> Table:
+def board(where: Standing, repeats: str = "seeds") -> Table:
     """One row per confirmed configuration, best first; without the last hyperparameters if they make it too wide."""
     rows, keys = rows_of(where.confirmed), list(where.keys)
-    while len(keys) > FEWEST and width(columns(where.confirmed, keys), rows) > WIDEST:
+    while len(keys) > FEWEST and width(columns(where.confirmed, keys, repeats), rows) > WIDEST:
         keys.pop()
-    return table(columns(where.confirmed, keys), rows)
+    return table(columns(where.confirmed, keys, repeats), rows)
 
 
-def columns(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Column]:
+def columns(ranked: pd.DataFrame, keys: Sequence[str], repeats: str = "seeds") -> list[Column]:
     """What stands in each row."""
     best, is_shared = best_value(ranked), int(ranked["tied"].sum()) > 1
     objective = valued.objective_of(ranked)
@@ -69,7 +78,7 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Column]:
         ("p", "r", lambda row: chance(row["p_value"])),
         (written.heading(objective, "search"), "r", searched),
         (written.differences(objective, "drop"), "r", drop),
-        ("seeds", "r", lambda row: str(row["seeds"])),
+        (repeats, "r", lambda row: str(row["seeds"])),
         ("status", "l", lambda row: worded(row["status"])),
     ]
 
@@ -89,32 +98,36 @@ def drop(row: Row) -> str:
 
 def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
     """What the numbers are."""
-    seeds, objective = run.totals.confirm_seeds, run.identity.objective
+    seeds, objective, folds = run.totals.confirm_seeds, run.identity.objective, run.identity.folds
+    what = run.identity.repeat
     minus = "the search's value minus the confirmed one"
     minus = minus if objective.mode == "max" else "the confirmed value minus the search's"
     finished = int((confirmed["status"] == "finished").sum())
     pairs = finished * (finished - 1) // 2
     chosen = BEST_OWN_EPOCH if objective.is_own else BEST_EPOCH
     lines: list[Words] = [
-        f"{written.heading(objective, 'confirmed')}: mean {written.title(objective)} over {plural(seeds, 'fresh seed')}, the "
-        f"same for every row and none of the search's, trained in full. {chosen}{interval_words(seeds, confirmed, objective)}",
+        f"{written.heading(objective, 'confirmed')}: mean {written.title(objective)} over {plural(seeds, f'fresh {what}')}, the "
+        f"same for every row and none of the search's, trained in full. {chosen}"
+        f"{interval_words(seeds, confirmed, objective, folds)}",
         f"drop: {minus}."
         + (
-            " In the first row it tends to be less than the luck of the search, because these seeds helped to put it first."
+            f" In the first row it tends to be less than the luck of the search, because these {what}s helped to put it first."
             if finished > 1
             else ""
         ),
     ]
     if pairs and seeds > 1:
         family = f", adjusted by Holm for all {pairs:,} pairs of finished rows" if pairs > 1 else ""
-        lines.append((f"p: paired t-test over the seeds{family}. ", TIED))
+        lines.append((f"p: {METHODS[FOLDS if folds else SEEDS]}{family}. ", TIED))
     return lines
 
 
-def interval_words(seeds: int, confirmed: pd.DataFrame, objective: Objective) -> str:
+def interval_words(seeds: int, confirmed: pd.DataFrame, objective: Objective, folds: int = 0) -> str:
     """What the interval covers and what not; nothing where one seed gives none."""
     if seeds < 2:
         return ""
+    if folds:
+        return f" {FOLD_INTERVAL}{picked_configuration(confirmed, folds)}{few_seeds(seeds, folds)}"
     uncovered = "not" if objective.is_own else "neither that of which validation images were drawn nor"
     return (
         f" 95 % interval: Student's over seeds; it covers the luck of the seed, and {uncovered} another search."

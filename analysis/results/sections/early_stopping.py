@@ -33,7 +33,7 @@ def rule_of_cuts(run: Run) -> str:
     if not rungs:
         return ""
     epochs, kept = (listed([count(each) for each in column]) for column in zip(*rungs, strict=True))
-    by_seeds = ", the mean over the seeds" if run.totals.seeds > 1 else ""
+    by_seeds = f", the mean over the {run.identity.repeat}s" if run.totals.seeds > 1 else ""
     again = len({line["totals"] for line in run.cuts})
     more = (
         " More was asked for on the way, and then each rung was decided anew over all values there."

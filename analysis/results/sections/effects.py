@@ -184,7 +184,9 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
         return ""
     seeds = run.totals.seeds
     value = written.name(run.identity.objective)
-    what = f"trials by their best {value}" if seeds == 1 else f"configurations by the mean of their seeds' best {value}"
+    what = f"trials by their best {value}"
+    if seeds > 1:
+        what = f"configurations by the mean of their {run.identity.repeat}s' best {value}"
     told, conditional = len(importance.parameters), [key for key, own in searched(run).items() if own.decider]
     parts = [
         f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of all, over "

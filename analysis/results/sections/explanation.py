@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.ranking import best_interval, comparison
-from analysis.ranking.statistics import expected_best, t_factor
+from analysis.ranking.statistics import expected_best, of_folds, t_factor
 from analysis.render.blocks import Bold, Code, Words
 from analysis.results.sections.leaderboard import best_value, shares_places
 from trainables import written
@@ -19,10 +19,15 @@ BEST_EPOCH = "The epoch was chosen on the same images, which flatters every row 
 BEST_OWN_EPOCH = (
     "The epoch was chosen by these values, which flatters every row a little."  # of training without images
 )
+FOLD_INTERVAL = (
+    "95 % interval: Student's over folds, with Nadeau and Bengio's correction, because trainings that share images vary too "
+    "little; it covers the luck of the images and of the seed."
+)
 TIED: Words = (Code("1="), ": p is above 5 %.")
 METHODS = {
     comparison.PAIRED: "exact McNemar test on the same images",
     comparison.SEEDS: "paired t-test over the seeds",
+    comparison.FOLDS: "paired t-test over the folds, corrected for the images that their trainings share",
     comparison.ALLOWING: "t-test that allows for the luck of the images and of the seed",
     comparison.UNPAIRED: "two-proportion z-test, which ignores that the images are the same and so sees less",
     comparison.RESAMPLED: "t-test of the difference over 400 draws of the validation images, or of their groups",
@@ -38,17 +43,18 @@ def explanation(
     costs: str = "",
     is_confirmed: bool = False,
     moved: tuple[float, float] | None = None,
+    folds: int = 0,
 ) -> Notes:
     """What interval, rank, ties and costs (in these words) mean."""
     finished, objective = ranked[ranked["status"] == "finished"], valued.objective_of(ranked)
     is_tested = objective.is_accuracy or bool(finished["p_value"].notna().any())
     notes: Notes = {
-        "val %": over_seeds(seeds, ranked, images) if seeds > 1 else over_images(images, objective, ranked),
+        "val %": over_seeds(seeds, ranked, images, folds) if seeds > 1 else over_images(images, objective, ranked),
         "p": p_words(finished) if len(finished) > 1 and is_tested else "",
         "cost": costs,
         "place": place_words(ranked) if shares_places(ranked) else "",
-        "luck": luck(finished, images, seeds),
-        "stopped": stopped_words(seeds, objective) if "stopped" in set(ranked["status"]) else "",
+        "luck": luck(finished, images, seeds, folds),
+        "stopped": stopped_words(seeds, objective, folds) if "stopped" in set(ranked["status"]) else "",
         "seed": one_seed(is_confirmed, moved, objective, images) if seeds == 1 else "",
     }
     return {about: words for about, words in notes.items() if words}
@@ -117,12 +123,17 @@ def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: O
     )
 
 
-def stopped_words(seeds: int, objective: Objective) -> str:
+def stopped_words(seeds: int, objective: Objective, folds: int = 0) -> str:
     """Where rows stand that were stopped early."""
     if seeds == 1:
         return (
             f"Trials stopped early rank below all finished ones, by what they had reached: their {written.heading(objective)} "
             f"and {written.differences(objective)} are of a shorter training, and no test is made of them."
+        )
+    if folds:
+        return (
+            "A configuration that was stopped early ranks below all finished ones, by the mean of what its folds had reached: "
+            "that is of a shorter training, and no test is made of it."
         )
     return (
         "A configuration of which any seed was stopped early ranks below all finished ones, by the mean of what each seed had "
@@ -214,9 +225,16 @@ def adaptive(ranked: pd.DataFrame) -> str:
     return " Some points were proposed because of earlier values, which this does not cover: the interval may be too short."
 
 
-def over_seeds(seeds: int, ranked: pd.DataFrame, images: int) -> str:
-    """What value and interval are of a configuration on several seeds."""
+def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0) -> str:
+    """What value and interval are of a configuration on several seeds or folds."""
     objective = valued.objective_of(ranked)
+    if folds:
+        return (
+            f"{written.heading(objective)}: mean {written.name(objective)} over {folds} folds of the {count(images)} images, "
+            f"each at its own best epoch{direction(objective)}; each image is a validation image once, for a network that was "
+            f"not trained on it. {BEST_EPOCH} {FOLD_INTERVAL}{picked_configuration(ranked, folds)} {behind(objective)} epochs: "
+            f"of all folds together.{few_seeds(seeds, folds)}"
+        )
     chosen = BEST_EPOCH if images else BEST_OWN_EPOCH
     uncovered = ", but not that of which validation images were drawn" if images else ""
     return (
@@ -238,38 +256,43 @@ def direction(objective: Objective) -> str:
     )
 
 
-def picked_configuration(ranked: pd.DataFrame) -> str:
+def picked_configuration(ranked: pd.DataFrame, folds: int = 0) -> str:
     """What the interval of the first row covers besides."""
     if best_value(ranked) is None or int((ranked["status"] == "finished").sum()) < 2:
         return ""
     if ranked["low"].isna().iloc[0]:
-        return " The first row has none: its seeds came out the same."
+        return f" The first row has none: its {several(folds)} came out the same."
     return (
-        f" That of the first row also covers that these seeds picked it as the best of "
+        f" That of the first row also covers that these {several(folds)} picked it as the best of "
         f"{count(int(best_interval.is_candidate(ranked).sum()))}; it takes the spread of the others into account, and may be the "
         f"shorter one for that.{adaptive(ranked)}"
     )
 
 
-def few_seeds(seeds: int) -> str:
-    """Why an interval over two or three seeds is as wide as it is; nothing where there are more."""
+def several(folds: int) -> str:
+    """What a mean is over."""
+    return "folds" if folds else "seeds"
+
+
+def few_seeds(seeds: int, folds: int = 0) -> str:
+    """Why an interval over two or three seeds or folds is as wide as it is; nothing where there are more."""
     if not 2 <= seeds <= FEW_SEEDS:
         return ""
     factor, many = t_factor(seeds), t_factor(FEW_SEEDS + 2)
     return (
-        f" {seeds} seeds: the interval is wide because so few values hardly show their own spread; it is the standard error "
-        f"times {factor:.1f}, which with {FEW_SEEDS + 2} seeds would be {many:.1f}."
+        f" {seeds} {several(folds)}: the interval is wide because so few values hardly show their own spread; it is the standard "
+        f"error times {factor:.1f}, which with {FEW_SEEDS + 2} {several(folds)} would be {many:.1f}."
     )
 
 
-def luck(finished: pd.DataFrame, images: int, seeds: int) -> str:
+def luck(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> str:
     """How much better than it is the best of so many equal ones would look."""
-    error = standard_error(finished, images, seeds)
+    error = standard_error(finished, images, seeds, folds)
     if len(finished) < 2 or not error > 0:
         return ""
     gain, objective = expected_best(len(finished)) * error, valued.objective_of(finished)
     side = "above" if objective.mode == "max" else "below"
-    what = "the seed" if seeds > 1 else "the images drawn"
+    what = ("the folds" if folds else "the seed") if seeds > 1 else "the images drawn"
     who = "" if seeds > 1 else " networks"
     every = "both" if len(finished) == 2 else f"all {count(len(finished))}"
     return (
@@ -278,7 +301,7 @@ def luck(finished: pd.DataFrame, images: int, seeds: int) -> str:
     )
 
 
-def standard_error(finished: pd.DataFrame, images: int, seeds: int) -> float:
+def standard_error(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> float:
     """How far chance moves a value, as a standard deviation; NaN over images of another objective than accuracy.
 
     Over seeds, from the spread within configurations. Over images, from those that only one of a row and the best gets
@@ -287,7 +310,7 @@ def standard_error(finished: pd.DataFrame, images: int, seeds: int) -> float:
     if finished.empty:
         return float("nan")
     if seeds > 1 and "deviation" in finished:
-        return float((finished["deviation"] ** 2).mean() ** 0.5 / seeds**0.5)
+        return float((finished["deviation"] ** 2).mean() ** 0.5 / seeds**0.5) * of_folds(seeds, folds)
     objective = valued.objective_of(finished)
     if not objective.is_accuracy:
         return float("nan")

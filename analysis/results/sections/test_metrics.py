@@ -58,6 +58,8 @@ def network(run: Run, where: Standing) -> Words:
 
 def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     """How the network was chosen among those of the winner; nothing where there is one."""
+    if run.identity.folds:
+        return f"that of its first {'fresh ' if is_fresh else ''}fold that finished"
     if is_fresh:
         return "the best on validation of its fresh seeds" if run.totals.confirm_seeds > 1 else "of its fresh seed"
     if run.totals.seeds == 1:
