@@ -117,7 +117,7 @@ class Flags:
 
     scheduler: str | None = flag(None, STOPPING, IDENTITY, Scheduler.described(), unset="the space's")
     grace_period: int = flag(1, STOPPING, IDENTITY, "epochs before the first decision", least=1)
-    reduction_factor: int = flag(3, STOPPING, IDENTITY, "of trials at each decision, one in this many goes on", least=2)
+    reduction_factor: int = flag(3, STOPPING, IDENTITY, "one trial in this many goes on at each decision", least=2)
     share: str | None = flag(
         None, STOPPING, IDENTITY, "with ladder: fraction of all epochs to train, such as 25%", unset=f"{SHARE:.0%}"
     )
@@ -140,7 +140,7 @@ class Flags:
 
     cpus_per_trial: int = flag(1, MACHINE, IDENTITY, "cores and threads of a trial", least=1)
     gpus_per_trial: str | None = flag(
-        None, MACHINE, FREE, "share of a GPU that a trial has, 0 to 1; auto measures which pays",
+        None, MACHINE, FREE, "fraction of a GPU for each trial, 0 to 1; auto measures which is fastest",
         unset="1 where there is one",
     )  # fmt: skip
     engine: int | None = flag(
