@@ -12,7 +12,7 @@ from trainables.data.names import ELSEWHERE, NAMED
 from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, ExpectedError, UsageError
 
-__all__ = ["at_hand", "cache_of", "load", "recorded", "val_names"]
+__all__ = ["at_hand", "cache_of", "load", "load_at_hand", "recorded", "val_names"]
 
 
 def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> Path:
@@ -40,6 +40,12 @@ def cache_of(run: Run, dataset: str, data_dir: Path, *, quiet: bool = False) -> 
 def load(run: Run, dataset: str, data_dir: Path) -> loading.Dataset:
     """Training and validation images of a run, as `cache_of` finds them."""
     return loading.load(cache_of(run, dataset, data_dir), fraction=run.identity.fraction)
+
+
+def load_at_hand(run: Run) -> loading.Dataset | None:
+    """The same as far as they lie where this machine had them."""
+    folder = at_hand(run)
+    return loading.load(folder, fraction=run.identity.fraction) if folder else None
 
 
 def at_hand(run: Run) -> Path | None:
