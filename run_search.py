@@ -199,6 +199,7 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
     settings = replace(
         settings,
         space=space,
+        precision=precision_of(space, asked.precision),
         dataset=dataset,
         dataset_short=loading.short_name(dataset),
         fallback=fallback,
@@ -208,6 +209,17 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
     if fallback:
         tell(f"{fallback}\n", sys.stderr)
     return follow_images(settings) if asked.warm_start is None else settings
+
+
+def precision_of(space: "Space", asked: str) -> str:
+    """The precision of a search; a space may say no to bfloat16.
+
+    Raises:
+        UsageError: bfloat16 is asked for nevertheless.
+    """
+    if not space.bfloat16 and asked == "bf16":
+        raise UsageError("--precision bf16: the space says bfloat16=False. Leave one of them out.")
+    return asked if space.bfloat16 else "fp32"
 
 
 def follow_images(settings: "Settings") -> "Settings":
@@ -410,11 +422,15 @@ def rehearse(settings: "Settings", images: "Dataset | None") -> None:
         SpaceError: one of them does not work, with its file and line.
     """
     from search import rehearsal
+    from search.backend import resources
+    from trainables.hardware import precision
 
     if images is None:
         return
     place = settings.code.origin if settings.code else Path.cwd()
-    for line in rehearsal.rehearse(settings.space, len(images.classes), place, settings.objective.source):
+    arithmetic = precision.resolve(settings.precision, resources.local_gpus() > 0 and settings.gpus_per_trial != 0)
+    tried = settings.space, len(images.classes), place, settings.objective.source, arithmetic
+    for line in rehearsal.rehearse(*tried):
         tell(f"warning: {line}\n", sys.stderr)
 
 

@@ -18,12 +18,13 @@ PATIENCE = 120.0  # seconds for two batches of each configuration
 DRAWS = 1000  # points among which each part is looked for
 
 
-def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "") -> list[str]:
+def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "", precision: str = "fp32") -> list[str]:
     """Train each own part of a space for two batches; a line for each thing that is probably not meant.
 
     Args:
         folder: of the user's code.
         metric: the user's own, by its name; empty for one of ours.
+        precision: "bf16" or "fp32", that of the search.
 
     Raises:
         SpaceError: the first mistake, with the user's file and line.
@@ -35,6 +36,7 @@ def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "") 
         "configs": configs,
         "classes": classes,
         "metric": metric,
+        "precision": precision,
         "folder": str(folder) if folder else None,
     }
     try:

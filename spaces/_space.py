@@ -41,6 +41,7 @@ class Space(Parameters):
         train, command: how a trial is trained, if not as one of ours: a top-level function, or a program and its arguments.
         metric, mode, form: what the user's own training is judged by: a name among its metrics, "min" or "max", and "decimals",
             or "percent" for a fraction from 0 to 1.
+        bfloat16: whether its networks may be trained in it; False where one cannot.
         files: that the user's code reads. A path relative to the space's file is copied into the run, any other stays where
             it is; both are hashed.
 
@@ -58,6 +59,7 @@ class Space(Parameters):
     metric: str | None = None
     mode: str = "min"
     form: str = "decimals"
+    bfloat16: bool = True
     files: Sequence[str] = ()
     is_middle: bool = field(default=False, repr=False)  # the baseline, because none was given
 

@@ -22,6 +22,7 @@ def export(
     ] = None,
     retrain: Annotated[bool, option("train on training and validation images first", "--retrain")] = False,
     ensemble: Annotated[int | None, option("score the average of the best so many, on test once; needs no DIR")] = None,
+    onnx: Annotated[bool, option("write model.onnx, too, and try it with onnxruntime", "--onnx")] = False,
     format: Annotated[str, option("of the scores: md, csv or json")] = "md",
     dataset: Dataset = Flags.dataset,
     data_dir: DataDir = Flags.data_dir,
@@ -32,10 +33,12 @@ def export(
     if folder is None and ensemble is None:
         raise UsageError("DIR is missing: where to write the network. Or give --ensemble K, which writes none.")
     from analysis import lookup
-    from analysis.export import bundle
+    from analysis.export import bundle, onnx_file
     from analysis.export.ensemble import members, score
     from analysis.frame import images
 
+    if onnx:
+        onnx_file.check_installed()
     run, chosen = lookup.find_or_winner(trial, runs_dir)
     if not run.identity.has_images:
         raise UsageError(
@@ -45,10 +48,14 @@ def export(
     if ensemble is not None:
         members(run, ensemble)  # before anything is written
     if folder is not None:
-        bundle.export(
-            run, chosen, folder, lambda: images.load(run, dataset, data_dir, image_size(chosen.config)), again=retrain
+        size = image_size(chosen.config)
+        is_named = (dataset, data_dir) != (Flags.dataset, Flags.data_dir)
+        here = images.load(run, dataset, data_dir, size) if is_named else images.load_at_hand(run, size)
+        known = here.val if here else None
+        tried = bundle.export(
+            run, chosen, folder, lambda: images.load(run, dataset, data_dir, size), known, again=retrain, onnx=onnx
         )
-        tell(f"{folder}: {lookup.label(chosen)} of {run.name}\n", sys.stderr)
+        tell(f"{folder}: {lookup.label(chosen)} of {run.name}; {tried}\n", sys.stderr)
     if ensemble is not None:
         tell(score(run, ensemble, lambda config: images.cache_of(run, dataset, data_dir, image_size(config)), format))
         bring_up_to_date(run.folder)

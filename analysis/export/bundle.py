@@ -1,39 +1,49 @@
 """A trained network as a folder that needs torch and safetensors alone.
 
-    model.safetensors  config.json  model.py  program.pt2  README.md
+    model.safetensors  config.json  model.py  program.pt2  model.onnx  README.md
 
-model.py is the network's source; program.pt2 the same network as a torch.export program, where torch makes one of it.
+model.py is the network's source; program.pt2 the same network as a torch.export program, where torch makes one of it;
+model.onnx the same for other programs, where it was asked for.
 """
 
 from pathlib import Path
 from typing import Any
 
-from analysis.export import fresh_process, model_card, network_source, retrain
+from analysis.export import fresh_process, model_card, network_source, onnx_file, retrain, scored
 from analysis.frame import own_code
 from analysis.lookup import label
 from analysis.ranking import test_scores
 from analysis.results import next_step
 from search.run.ledger import Run, Trial
 from trainables.config import image_size
+from trainables.data.loading import Split
 from trainables.data.names import CROP
 from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record
 
 FORMAT = "cifar-search export 1"  # in config.json: what makes a folder ours to replace
-WEIGHTS, CONFIG, CARD, PROGRAM = "model.safetensors", "config.json", "README.md", "program.pt2"
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+PROGRAM, ONNX = "program.pt2", "model.onnx"
 KEPT = "best.safetensors"  # in the folder of a trial
 
 
-def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, again: bool) -> None:
+def export(
+    run: Run, trial: Trial, folder: Path, images: "retrain.Images", val: Split | None = None, *, again: bool,
+    onnx: bool = False,
+) -> str:  # fmt: skip
     """Write the network of a trial to a folder; with `again` it is trained on training and validation images first.
 
     Args:
         images: where the run's images are, asked for only if they are needed.
+        val: validation images to score on what was written; none where they are not here.
+
+    Returns:
+        How it was tried, in words.
 
     Raises:
         RunError: the folder holds something else, the weights of the trial are not kept, or what was written does not load
-            in a process without this project.
+            in a process without this project, or is not as right there as was recorded.
         StorageError: the disk refused.
     """
     refuse_foreign(folder)
@@ -50,14 +60,26 @@ def export(run: Run, trial: Trial, folder: Path, images: "retrain.Images", *, ag
     for name, text in network_source.files(trial.config).items():
         durable.make_folder((folder / name).parent)
         durable.write(folder / name, text.encode())
-    (folder / PROGRAM).unlink(missing_ok=True)  # of an export before this one
-    program = fresh_process.tried(folder, trial.config, len(facts["classes"]), weights)
-    if program.program is not None:
-        durable.write(folder / PROGRAM, program.program)
-        facts |= {"program_sha256": durable.sha256(program.program)}
+    for name in (PROGRAM, ONNX):
+        (folder / name).unlink(missing_ok=True)  # of an export before this one
+    network = trial.config, len(facts["classes"]), weights
+    val = None if again else val  # those that were trained on say nothing
+    found = fresh_process.tried(folder, *network, val.images if val else None)
+    told = "" if again else f", {scored.words(folder, trial, val, found.predicted)}"
+    if found.program is not None:
+        facts |= keep(folder / PROGRAM, "program_sha256", found.program)
+    if onnx:
+        facts |= keep(folder / ONNX, "onnx_sha256", onnx_file.written(folder, *network))
     durable.write_json(folder / CONFIG, facts)
-    durable.write(folder / CARD, model_card.card(run, trial, facts, program.refused).encode())
+    durable.write(folder / CARD, model_card.card(run, trial, facts, found.refused).encode())
     retrain.clear(folder)
+    return f"loads without this project{told}"
+
+
+def keep(path: Path, key: str, data: bytes) -> Record:
+    """Write a file of an export; returns what config.json says of it."""
+    durable.write(path, data)
+    return {key: durable.sha256(data)}
 
 
 def refuse_foreign(folder: Path) -> None:

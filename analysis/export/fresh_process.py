@@ -9,34 +9,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trainables.errors import RunError
 
-PATIENCE = 600.0  # seconds
+PATIENCE = 600.0  # seconds, and one more for each image that is scored
 IMAGES = 8
 LARGEST = 1e-3  # difference of two logits, as a share of the largest: another order of a sum makes one in the last bits
 BLOCKED = ("trainables", "spaces", "search", "analysis", "run_search")
-SCRIPT = """
+START = """
 import json, sys
 sys.modules.update(dict.fromkeys({blocked!r}))
-sys.path.insert(0, {folder!r})
+folder, scratch, largest = {folder!r}, {scratch!r}, {largest!r}
+facts = json.load(open(folder + "/config.json"))
+"""
+LOAD = """
+sys.path.insert(0, folder)
 import torch
 from safetensors.torch import load_file
 from model import build
-facts = json.load(open({folder!r} + "/config.json"))
 network = build(facts["config"], len(facts["classes"])).eval()
-network.load_state_dict(load_file({folder!r} + "/model.safetensors"))
-probe = load_file({scratch!r} + "/probe")
+network.load_state_dict(load_file(folder + "/model.safetensors"))
+probe = load_file(scratch + "/probe")
+images, pixels, predicted = probe["images"], probe["pixels"], []
+any_number = ({0: torch.export.Dim("images")},)
 with torch.no_grad():
-    logits = network(probe["images"])
-answer = {{"apart": float((logits - probe["logits"]).abs().max()), "refused": ""}}
+    logits = network(images)
+    for some in pixels.split(500) if len(pixels) else ():
+        mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
+        predicted += network((some.permute(0, 3, 1, 2).contiguous() / 255 - mean) / std).argmax(1).tolist()
+answer = {"apart": float((logits - probe["logits"]).abs().max()), "predicted": predicted, "refused": ""}
+"""
+PROGRAM = """
 try:
-    any_number = ({{0: torch.export.Dim("images")}},)
-    program = torch.export.export(network, (probe["images"],), dynamic_shapes=any_number)
-    torch.export.save(program, {scratch!r} + "/program.pt2")
-    again = torch.export.load({scratch!r} + "/program.pt2").module()
+    program = torch.export.export(network, (images,), dynamic_shapes=any_number)
+    torch.export.save(program, scratch + "/program.pt2")
+    again = torch.export.load(scratch + "/program.pt2").module()
     with torch.no_grad():
-        alike = torch.cat([again(probe["images"][:1]), again(probe["images"][1:])])
-    if float((alike - logits).abs().max()) > {largest} * float(logits.abs().max()):
+        alike = torch.cat([again(images[:1]), again(images[1:])])
+    if float((alike - logits).abs().max()) > largest * float(logits.abs().max()):
         answer["refused"] = "the program gives other numbers than the network"
 except Exception as error:
     answer["refused"] = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -46,41 +57,67 @@ print("\\n" + json.dumps(answer))
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of it: the bytes of a torch.export program, or why there is none."""
+    """What came of it.
+
+    Attributes:
+        program: the bytes of a torch.export program; where there is none, `refused` says why.
+        predicted: the class that each of the pictures was taken for, int64 (N,).
+    """
 
     program: bytes | None
     refused: str
+    predicted: np.ndarray
 
 
-def tried(folder: Path, config: Mapping[str, Any], classes: int, weights: bytes) -> Tried:
-    """Load what was written and compare its answers with those of the network that was trained.
+def tried(
+    folder: Path, config: Mapping[str, Any], classes: int, weights: bytes, pictures: np.ndarray | None = None
+) -> Tried:
+    """Load what was written, compare its answers with those of the network that was trained, and let it see pictures.
+
+    Args:
+        pictures: uint8 (N, 32, 32, 3).
 
     Raises:
         RunError: it does not load, or gives other numbers.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        largest = write_probe(Path(scratch) / "probe", config, classes, weights)
-        words = {"folder": str(folder.resolve()), "scratch": scratch, "blocked": BLOCKED, "largest": LARGEST}
-        done = subprocess.run(
-            [sys.executable, "-I", "-B", "-c", SCRIPT.format(**words)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
-        if done.returncode:
-            why = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
-            raise RunError(f"not usable: {folder}: in a process without this project it does not load: {why}")
-        answer = json.loads(done.stdout.splitlines()[-1])
+        largest = write_probe(Path(scratch) / "probe", config, classes, weights, pictures)
+        seconds = PATIENCE + (0 if pictures is None else len(pictures))
+        answer = answered(folder, Path(scratch), LOAD + PROGRAM, seconds, "in a process without this project")
         if not answer["apart"] <= LARGEST * largest:
             raise RunError(
                 f"not usable: {folder}: in a process without this project its logits differ by {answer['apart']:.3g}."
             )
-        return Tried(None if answer["refused"] else (Path(scratch) / "program.pt2").read_bytes(), answer["refused"])
+        program = None if answer["refused"] else (Path(scratch) / "program.pt2").read_bytes()
+        return Tried(program, answer["refused"], np.array(answer["predicted"], np.int64))
 
 
-def write_probe(path: Path, config: Mapping[str, Any], classes: int, weights: bytes) -> float:
-    """Normalised noise, and what the network that was trained makes of it; the largest of the logits."""
+def answered(folder: Path, scratch: Path, code: str, seconds: float, where: str) -> dict[str, Any]:
+    """What a process says in the last line that it prints.
+
+    Args:
+        where: it runs, in words.
+
+    Raises:
+        RunError: it fails, or takes too long.
+    """
+    words = {"folder": str(folder.resolve()), "scratch": str(scratch), "blocked": BLOCKED, "largest": LARGEST}
+    command = [sys.executable, "-I", "-B", "-c", START.format(**words) + code]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise RunError(f"not usable: {folder}: {where} it took longer than {seconds:.0f} s.") from None
+    if done.returncode:
+        why = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
+        raise RunError(f"not usable: {folder}: {where} it does not load: {why}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def write_probe(
+    path: Path, config: Mapping[str, Any], classes: int, weights: bytes, pictures: np.ndarray | None = None
+) -> float:
+    """Normalised noise, what the network that was trained makes of it, and pictures; returns the largest of the logits."""
     import safetensors.torch
     import torch
 
@@ -93,5 +130,7 @@ def write_probe(path: Path, config: Mapping[str, Any], classes: int, weights: by
         side = image_size(config)
         images = torch.randn(IMAGES, 3, side, side, generator=torch.Generator().manual_seed(0))
         logits = network(images)
-    safetensors.torch.save_file({"images": images, "logits": logits.contiguous()}, path)
+    pixels = torch.zeros(0, SIDE, SIDE, 3, dtype=torch.uint8)
+    pixels = pixels if pictures is None else torch.from_numpy(np.array(pictures))
+    safetensors.torch.save_file({"images": images, "logits": logits.contiguous(), "pixels": pixels}, path)
     return float(logits.abs().max())

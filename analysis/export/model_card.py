@@ -42,6 +42,15 @@ images = torch.rand(1, 3, SIDE, SIDE)  # yours: RGB, SIDE x SIDE pixels, values 
 print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 
+ONNX = """import json, numpy, onnxruntime
+folder = "."  # where this file is
+facts = json.load(open(f"{folder}/config.json"))
+session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
+mean, std = (numpy.array(facts[key], numpy.float32).reshape(3, 1, 1) for key in ("mean", "std"))
+images = numpy.random.rand(1, 3, 32, 32).astype(numpy.float32)  # yours: RGB, 32 x 32 pixels, values from 0 to 1
+print(session.run(["logits"], {"images": (images - mean) / std})[0])  # (N, classes)"""
+
+
 def card(run: Run, trial: Trial, facts: Record, refused: str = "") -> str:
     """The text of README.md; `facts` is the content of config.json.
 
@@ -67,7 +76,14 @@ def card(run: Run, trial: Trial, facts: Record, refused: str = "") -> str:
 
 
 def use(facts: Record, refused: str) -> Iterator[Block]:
-    """How the network is loaded: from its source, and as a program of torch's."""
+    """How the network is loaded: from its source, as a program of torch's, and as ONNX."""
+    yield from of_torch(facts, refused)
+    if "onnx_sha256" in facts:
+        yield from (Paragraph("With onnxruntime and numpy:"), Commands(tuple(ONNX.split("\n")), "python"))
+
+
+def of_torch(facts: Record, refused: str) -> Iterator[Block]:
+    """The same with torch."""
     library, has_program = named.adapter(str(facts["config"].get("model", ""))), "program_sha256" in facts
     side = str(facts["image"]["width"])
     source, program = (Commands(tuple(text.replace("SIDE", side).split("\n")), "python") for text in (SNIPPET, PROGRAM))

@@ -12,7 +12,7 @@ from trainables.data.names import ELSEWHERE, NAMED
 from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, ExpectedError, UsageError
 
-__all__ = ["at_hand", "cache_of", "load", "recorded", "val_names"]
+__all__ = ["at_hand", "cache_of", "load", "load_at_hand", "recorded", "val_names"]
 
 
 def cache_of(run: Run, dataset: str, data_dir: Path, size: int, *, quiet: bool = False) -> Path:
@@ -41,6 +41,12 @@ def cache_of(run: Run, dataset: str, data_dir: Path, size: int, *, quiet: bool =
 def load(run: Run, dataset: str, data_dir: Path, size: int) -> loading.Dataset:
     """Training and validation images of a run, as `cache_of` finds them."""
     return loading.load(cache_of(run, dataset, data_dir, size), fraction=run.identity.fraction)
+
+
+def load_at_hand(run: Run, size: int) -> loading.Dataset | None:
+    """The same as far as they lie where this machine had them."""
+    folder = at_hand(run, size)
+    return loading.load(folder, fraction=run.identity.fraction) if folder else None
 
 
 def at_hand(run: Run, size: int) -> Path | None:

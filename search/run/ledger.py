@@ -30,7 +30,7 @@ CUT: Shape = {
     "whole": (int,),
 }  # a line about a whole rung, see search/stopping/cuts.py
 TEST: Shape = {"weights": (str,), "trial": (int,), "state": (str,)}
-REPEATED = "repeated.jsonl"  # in a trial's folder, see trainables/own/loop.py
+REPEATED = "repeated.jsonl"  # in a trial's folder, see trainables/trial/rows.py
 OUTCOMES = ("finished", "diverged", "failed", "retried")  # the last one opens a failed trial again
 
 

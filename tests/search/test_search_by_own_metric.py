@@ -22,6 +22,7 @@ from tests.search import without_ray
 from trainables.cli import child
 from trainables.errors import RunError
 from trainables.own import code
+from trainables.trial.rows import not_exact
 
 ROOT = Path(__file__).parents[2]
 SPACE = Space(
@@ -93,6 +94,13 @@ def test_a_row_without_its_column_is_named(searched):
     path = searched.trials[0].folder / "epochs.jsonl"
     path.write_text(path.read_text().replace('"val_cost"', '"val_coast"'))
     assert any("val_cost" in str(problem) for problem in verify(searched.folder))
+
+
+def test_rows_that_repeat_differently_are_kept_and_said(searched):
+    trial = searched.trials[0]
+    not_exact(trial.folder, trial.epochs[0], {**trial.epochs[0], "val_cost": 0.5})
+    assert verify(searched.folder) == []
+    assert "**exact: false.** 1 epoch came out differently" in results.render(ledger.read(searched.folder))
 
 
 def test_an_edited_metric_is_another_search(searched, asked, toy):

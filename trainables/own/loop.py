@@ -18,15 +18,13 @@ import numpy as np
 import torch
 
 from trainables.config import trial_id
-from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.objective import Objective
 from trainables.own import code
 from trainables.own.names import OF_RESULTS
 from trainables.training.loop import Diverged
-from trainables.trial.rows import OnBatch, Passed, State, UsersError
+from trainables.trial.rows import OnBatch, Passed, State, UsersError, not_exact
 
-REPEATED = "repeated.jsonl"  # in a trial's folder: epochs that came out differently when they were trained again
 SEEDS = 2**31
 HOW = "yield (metrics, get_state) or metrics after each epoch"
 STATES = "Return tensors, numbers, texts, lists and dicts of them"
@@ -97,7 +95,7 @@ class OwnRows:
 
     def differs(self, folder: Path, committed: Record, again: Record) -> None:
         """From now on the run is not exact, durably."""
-        durable.append(folder / REPEATED, {"epoch": committed["epoch"], "committed": committed, "again": again})
+        not_exact(folder, committed, again)
 
 
 @dataclass(frozen=True)

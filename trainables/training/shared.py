@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from trainables.config import MODELS
 from trainables.data.loading import Dataset, Split
 from trainables.models.layers.dropout import Dropout
-from trainables.models.networks import build
+from trainables.models.networks import build, layout
 from trainables.models.speed_net import Whitening
 from trainables.seeds import derive
 from trainables.training.augmentations import normalise
@@ -97,7 +97,7 @@ def untrained(training: Training) -> nn.Module:
     own.seed(derive(training.seed, "weights"))
     with own:
         model = build(training.config, len(training.data.classes))
-    return model.to(training.device).to(memory_format=torch.channels_last)
+    return model.to(training.device).to(memory_format=layout(training.config))
 
 
 def resident(split: Split, device: str) -> Resident:

@@ -2,8 +2,8 @@
 
     python -m trainables.trial.rehearsal
 
-It reads a JSON object: configs (one for each kind of part), classes, metric (or ""), and folder (of the user's code, or null). It
-writes one: `error`, the first mistake with the user's file and line, or null; and `warnings`. Images are noise.
+It reads a JSON object: configs (one for each kind of part), classes, metric (or ""), precision, and folder (of the user's code,
+or null). It writes one: `error`, the first mistake with the user's file and line, or null; and `warnings`. Images are noise.
 """
 
 import inspect
@@ -35,13 +35,20 @@ BATCHES, SIZE = 2, 8
 T = TypeVar("T")
 
 
-def rehearse(configs: Sequence[Mapping[str, Any]], classes: int, metric: str = "") -> list[str]:
+def rehearse(
+    configs: Sequence[Mapping[str, Any]], classes: int, metric: str = "", precision: str = "fp32"
+) -> list[str]:
     """Try each configuration; a line for each thing that is probably not meant.
+
+    Args:
+        precision: of the search; "bf16" is tried as well as "fp32".
 
     Raises:
         SpaceError: the first mistake, with the user's file and line.
     """
     found = [line for config in configs for line in of_config(dict(config), noise(classes, image_size(config)))]
+    for config in configs if precision == "bf16" else ():
+        check_bfloat16(dict(config), noise(classes, image_size(config)))
     if metric:
         check_metric(metric, classes)
     return list(dict.fromkeys(found))
@@ -80,7 +87,13 @@ def guarded(family: Family, config: Mapping[str, Any], what: str, call: Callable
     except SpaceError:
         raise
     except Exception as error:
-        raise mistake(family, config, f"{what}: {whose.said(error)}", whose.place(error)) from error
+        raise mistake(family, config, f"{what}: {said(error)}", whose.place(error)) from error
+
+
+def said(error: Exception) -> str:
+    """What an error says; of what images that lie otherwise in memory bring about, with what would do."""
+    text = whose.said(error)
+    return f"{text} Or write channels_last = False in the class." if "view size is not compatible" in text else text
 
 
 def mistake(family: Family, config: Mapping[str, Any], text: str, place: str | None = None) -> SpaceError:
@@ -220,6 +233,20 @@ def of_repetition(training: Training) -> Iterator[str]:
         yield f"{names}: the same training gave two losses, {rows[0][0] / SIZE:.6g} and {rows[1][0] / SIZE:.6g}"
 
 
+def check_bfloat16(config: dict[str, Any], data: Dataset) -> None:
+    """What trains in float32 trains in bfloat16, too."""
+    config |= {"batch_size": SIZE}
+    training = Training(config, data, seed=0, device="cpu", precision="bf16")
+    model = untrained(training)
+    step = stepping(training, model, make_optimizer(config, model))
+    try:
+        step(SIZE)
+        predict_resident(model, step.train_set[0][:SIZE], pixel_scale(data, "cpu"), "bf16")
+    except Exception as error:
+        advice = "Write bfloat16=False in the space, or --precision fp32."
+        raise mistake(MODEL, config, f"fails in bfloat16: {whose.said(error)} {advice}", whose.place(error)) from error
+
+
 def check_metric(text: str, classes: int) -> None:
     """The same finite number each time, also where a network takes all images for one class, as an untrained one may."""
     labels = np.arange(max(SIZE, 2 * classes)) % classes
@@ -250,7 +277,7 @@ def main() -> None:
     if asked["folder"]:
         named.reach(Path(asked["folder"]))
     try:
-        answer["warnings"] = rehearse(asked["configs"], asked["classes"], asked["metric"])
+        answer["warnings"] = rehearse(asked["configs"], asked["classes"], asked["metric"], asked["precision"])
     except SpaceError as error:
         answer["error"] = error.message
     print(json.dumps(answer))

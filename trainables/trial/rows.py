@@ -14,11 +14,14 @@ from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.models import cost
 from trainables.objective import Objective
+from trainables.parts import calling
+from trainables.parts.family import FAMILIES
 from trainables.training.definition import Training
 from trainables.training.loop import Best, Epoch, train
 from trainables.trial import timing
 from trainables.trial.latency import latency
 
+REPEATED = "repeated.jsonl"  # in a trial's folder: epochs of a user's code that came out differently when trained again
 State = Mapping[str, Any]
 OnBatch = Callable[[int, int], None]
 Source = Callable[..., Generator[Epoch]]  # with the arguments of `train`
@@ -112,7 +115,12 @@ class NetworkRows:
 
     @property
     def must_match(self) -> bool:
-        return self.device == "cpu"
+        return self.device == "cpu" and not self.has_own_code
+
+    @property
+    def has_own_code(self) -> bool:
+        """Whether a part or the metric is not ours: nobody can promise that it repeats."""
+        return not calling.is_all_built_in(self.config, FAMILIES) or bool(self.objective.source)
 
     @property
     def id(self) -> str:
@@ -142,7 +150,15 @@ class NetworkRows:
         save_best(folder, best, self.training.data, self.objective)
 
     def differs(self, folder: Path, committed: Record, again: Record) -> None:
+        """Of a GPU that is a note; of a user's code on a CPU the run is not exact from now on, durably."""
+        if self.device == "cpu" and self.has_own_code:
+            not_exact(folder, committed, again)
         timing.note_repeated(folder, again)
+
+
+def not_exact(folder: Path, committed: Record, again: Record) -> None:
+    """Keep both rows of an epoch that a user's code gave; the committed one stands."""
+    durable.append(folder / REPEATED, {"epoch": committed["epoch"], "committed": committed, "again": again})
 
 
 def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:

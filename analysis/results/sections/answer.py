@@ -219,7 +219,7 @@ def protocol(run: Run) -> Blocks:
         f"{held_out(run)}{reshaped(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"{tested(run)}; data fingerprint "
     )
-    return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
+    return (*paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}.")), *not_exact(run))
 
 
 def fold_protocol(run: Run) -> Blocks:

@@ -17,18 +17,21 @@ from PIL import Image
 
 from analysis import lookup
 from analysis.__main__ import app
-from analysis.export import fresh_process, model_card, network_source, retrain
+from analysis.export import fresh_process, model_card, network_source, retrain, scored
 from analysis.ranking.standing import confirmed_values
 from search.run import ledger
 from trainables.cli.execution import execute
 from trainables.config import MODELS, complete
 from trainables.data import loading
+from trainables.errors import RunError
 from trainables.models.networks import build
 from trainables.training.definition import Training
 from trainables.training.loop import predict
 from trainables.trial import checkpointing as one_trial
 
 Call = Callable[..., tuple[int, str, str]]
+TRIAL = ledger.Trial(0, "a", {}, 0, "grid", Path())
+words = scored.words  # some tests have another
 OURS = ("trainables", "analysis", "search", "spaces", "torchvision", "ray", "sklearn", "pandas")
 
 
@@ -52,7 +55,10 @@ def tried() -> None:
 def untried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not every export of these tests is tried in another process, which takes seconds; test_fresh_process.py has those."""
     if "tried" not in request.fixturenames:
-        monkeypatch.setattr(fresh_process, "tried", lambda *_: fresh_process.Tried(None, "it was not asked"))
+        monkeypatch.setattr(
+            fresh_process, "tried", lambda *_: fresh_process.Tried(None, "it was not asked", np.zeros(0))
+        )
+        monkeypatch.setattr(scored, "words", lambda *_: "untried")
 
 
 def elsewhere(code: str, folder: Path) -> subprocess.CompletedProcess:
@@ -88,6 +94,44 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
     assert code == 0
     classes = json.loads(Path("net/config.json").read_text())["classes"]
     assert json.loads(done.stdout)[0] == pytest.approx([row["probabilities"][name] for name in classes], abs=1e-5)
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("tried")
+def test_it_is_scored_on_the_validation_images_before_it_is_called_a_success(
+    call: Call, trained_run: Path, digits: Path
+) -> None:
+    trial = ledger.read(trained_run).trials[0]
+    assert trial.best is not None
+    code, _, err = call("export", "lr_sweep-digits/0", "net", "--data-dir", str(digits))
+    recorded = f"{100 * trial.best['val_accuracy']:.2f} % of 180 validation images right, as recorded"
+    assert (code, err.splitlines()[-1]) == (
+        0,
+        f"net: {lookup.label(trial)} of lr_sweep-digits; loads without this project, {recorded}",
+    )
+    facts = json.loads((trained_run / "run.json").read_text())
+    facts["normalisation"]["mean"] = [0.9, 0.9, 0.9]  # the same network, but an export that says another input
+    (trained_run / "run.json").write_text(json.dumps(facts))
+    code, _, err = call("export", "lr_sweep-digits/0", "net", "--data-dir", str(digits))
+    assert code == 5
+    assert re.search(r"not usable: net: in a process without this project it gets \d+\.\d\d % of 180", err)
+
+
+@pytest.mark.parametrize(
+    ("right", "recorded", "what"),
+    [(90, 0.9, "90.00 % of 100 validation images right, as recorded"), (91, 0.9, "right, 1 other than recorded"),
+     (88, 0.9, None), (20, 0.9, None)],
+)  # fmt: skip
+def test_as_right_as_recorded_but_for_rounding(right: int, recorded: float, what: str | None) -> None:
+    trial = dataclasses.replace(TRIAL, epochs=[{"epoch": 1, "val_accuracy": recorded}])
+    val = loading.Split(np.zeros((100, 1, 1, 3), np.uint8), np.zeros(100, np.int64))
+    predicted = (np.arange(100) >= right).astype(np.int64)
+    if what:
+        assert what in words(Path("net"), trial, val, predicted)
+    else:
+        with pytest.raises(RunError, match=r"not usable: net: .* but 90\.00 % are recorded"):
+            words(Path("net"), trial, val, predicted)
+    assert "not scored" in words(Path("net"), trial, None, np.zeros(0))
 
 
 @pytest.mark.slow
@@ -131,7 +175,7 @@ def test_the_weights_and_facts_are_those_of_the_trial(call: Call, trained_run: P
     run = ledger.read(trained_run)
     trial = run.trials[0]
     assert (code, out) == (0, "")
-    assert err == f"net: {lookup.label(trial)} of lr_sweep-digits\n"
+    assert err == f"net: {lookup.label(trial)} of lr_sweep-digits; loads without this project, untried\n"
     assert Path("net/model.safetensors").read_bytes() == (trial.folder / "best.safetensors").read_bytes()
     facts = json.loads(Path("net/config.json").read_text())
     assert (facts["config"], facts["trial"]) == (trial.config, lookup.label(trial))

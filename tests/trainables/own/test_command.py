@@ -15,8 +15,8 @@ from trainables.files import durable
 from trainables.objective import OwnObjective
 from trainables.own import command
 from trainables.own.command import FILES, CommandRows, filled
-from trainables.own.loop import REPEATED
 from trainables.trial import checkpointing
+from trainables.trial.rows import REPEATED
 
 ROOT = Path(__file__).parents[3]
 LOSS = OwnObjective("loss", "min", "decimals")

@@ -11,8 +11,9 @@ import torch
 from trainables.cli import signals
 from trainables.files import durable
 from trainables.objective import OwnObjective
-from trainables.own.loop import REPEATED, LoopRows
+from trainables.own.loop import LoopRows
 from trainables.trial import checkpointing
+from trainables.trial.rows import REPEATED
 
 LOSS = OwnObjective("loss", "min", "decimals")
 CONFIG = {"rate": 0.5, "epochs": 4}

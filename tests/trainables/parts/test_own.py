@@ -159,9 +159,19 @@ def test_a_network_of_torchvision_by_its_name(toy):
         cost.parameters(complete({"model": "torchvision:resnet19"}), 10)
 
 
+@pytest.mark.slow
+def test_a_network_of_timm_by_its_name(toy):
+    pytest.importorskip("timm", reason="the extra `timm` is not installed")
+    config = complete({"model": "timm:resnet10t", "epochs": 1, "batch_size": 50, "dropout": 0.2})
+    (row,) = rows(Training(config, toy, seed=0, device="cpu", precision="fp32"))
+    assert row["train_loss"] > 0
+    with pytest.raises(SpaceError, match=r"timm has no model 'resnet10x'. Did you mean 'resnet10t'"):
+        cost.parameters(complete({"model": "timm:resnet10x"}), 10)
+
+
 def test_what_is_not_installed_is_said(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
-    with pytest.raises(SpaceError, match=r"timm is not installed\. Install it: pip install timm\."):
+    with pytest.raises(SpaceError, match=r'timm is not installed: pip install "cifar-search\[timm\]"\.'):
         cost.parameters(complete({"model": "timm:convnext_tiny"}), 10)
 
 

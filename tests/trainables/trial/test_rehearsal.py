@@ -66,6 +66,21 @@ def test_a_mistake_is_one_line_with_the_users_file_and_line(given, line, what):
         assert str(caught.value).startswith(f"{FILE}:{line()}: ")
 
 
+def test_a_network_may_say_no_to_channels_last():
+    line = line_of("# viewed")
+    with pytest.raises(SpaceError, match=rf"^{FILE}:{line}: .* Or write channels_last = False in the class\."):
+        rehearse([complete({"model": f"{FILE}:Viewed"})], 10)
+    assert rehearse([complete({"model": f"{FILE}:ViewedOneByOne", "ema": 0.5})], 10) == []
+
+
+def test_a_network_that_bfloat16_breaks_is_told_before_it_is_trained_in_it():
+    configs = [complete({"model": f"{FILE}:OnlyFloat32"})]
+    assert rehearse(configs, 10) == []
+    what = r"fails in bfloat16: TypeError: not made for torch.bfloat16\. Write bfloat16=False in the space"
+    with pytest.raises(SpaceError, match=rf"^{FILE}:{line_of('# bfloat16')}: model .*{what}"):
+        rehearse(configs, 10, precision="bf16")
+
+
 METRICS = [
     ("nothing", "def nothing", "gives nan, not a finite number. Tried on 20 images, all right"),
     ("unmeasured", "labels[len(labels)]", "fails: IndexError: index 20 is out of bounds"),

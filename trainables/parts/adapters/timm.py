@@ -1,4 +1,4 @@
-"""The networks of timm, untrained: `timm:convnext_tiny`. timm is an extra: pip install timm."""
+"""The networks of timm, untrained: `timm:convnext_tiny`. timm is an extra: pip install "cifar-search[timm]"."""
 
 import importlib
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +20,9 @@ def timm(name: str, classes: int, dropout: Annotated[float, between(0, 0.9999)] 
     try:
         library: Any = importlib.import_module("timm")  # where it is not installed there are no types, either
     except ModuleNotFoundError as error:
-        raise SpaceError(f"timm:{name}: timm is not installed. Install it: pip install timm.") from error
+        raise SpaceError(
+            f'timm:{name}: timm is not installed: pip install "cifar-search[timm]". Then run the same command again.'
+        ) from error
     known = library.list_models()
     if name not in known:
         raise SpaceError(f"timm has no model {name!r}.{suggestion(name, known)}")
