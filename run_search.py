@@ -395,14 +395,18 @@ def run(
 
 
 def rehearse(settings: "Settings", images: "Dataset | None") -> None:
-    """Try a user's own parts before anything is started; what is probably not meant is said.
+    """Try a user's own parts, loop or program before anything is started; what is probably not meant is said.
 
     Raises:
         SpaceError: one of them does not work, with its file and line.
     """
     from search import rehearsal
+    from search.backend import resources
 
     if images is None:
+        on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+        for line in rehearsal.rehearse_training(settings, "cuda" if on_gpu else "cpu"):
+            tell(f"note: {line}\n", sys.stderr)
         return
     place = settings.code.origin if settings.code else Path.cwd()
     for line in rehearsal.rehearse(settings.space, len(images.classes), place):

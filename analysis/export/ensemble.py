@@ -128,10 +128,10 @@ def average(run: Run, trials: list[Trial], weights: list[bytes], images: "Datase
     from trainables.training.loop import predict
 
     torch.set_num_threads(run.identity.threads)  # as while it was trained
-    own_code.use(run)
     total = np.zeros((len(pixels), len(images.classes)))
     for trial, data in zip(trials, weights, strict=True):
         device = test_scores.device_of(trial)
+        own_code.use(run, trial)
         model = build(trial.config, len(images.classes)).to(device)
         model.load_state_dict(safetensors.torch.load(data))
         logits = predict(model, pixels, images, device, run.identity.precision)
