@@ -124,7 +124,8 @@ class Run:
         """The hashes of the user's code that trained a trial, each with its first epoch; of one without epochs what will."""
         reached = [(line.until["epochs"].get(str(trial.index), 0), line.until["own_code"]) for line in self.changes]
         reached.append((max(1, len(trial.epochs)), self.identity.own_code))
-        found, done = [], 0
+        found: list[tuple[int, str]] = []
+        done = 0
         for until, code in reached:
             if until > done and (not found or found[-1][1] != code):
                 found.append((done + 1, code))
