@@ -416,7 +416,7 @@ def run(
 
 
 def rehearse(settings: "Settings", images: "Dataset | None") -> None:
-    """Try a user's own parts before anything is started; what is probably not meant is said.
+    """Try a user's own parts, loop or program before anything is started; what is probably not meant is said.
 
     Raises:
         SpaceError: one of them does not work, with its file and line.
@@ -425,10 +425,13 @@ def rehearse(settings: "Settings", images: "Dataset | None") -> None:
     from search.backend import resources
     from trainables.hardware import precision
 
+    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
     if images is None:
+        for line in rehearsal.rehearse_training(settings, "cuda" if on_gpu else "cpu"):
+            tell(f"note: {line}\n", sys.stderr)
         return
     place = settings.code.origin if settings.code else Path.cwd()
-    arithmetic = precision.resolve(settings.precision, resources.local_gpus() > 0 and settings.gpus_per_trial != 0)
+    arithmetic = precision.resolve(settings.precision, on_gpu)
     tried = settings.space, len(images.classes), place, settings.objective.source, arithmetic
     for line in rehearsal.rehearse(*tried):
         tell(f"warning: {line}\n", sys.stderr)

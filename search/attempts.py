@@ -21,7 +21,13 @@ from search.turns import Notify, Turns
 from trainables.errors import RayError, RunError
 from trainables.trial import timing
 
-NUMERIC = {"precision", "threads", "code", "torch"}  # after an allowed change of these, repeated epochs may differ
+NUMERIC = {
+    "precision",
+    "threads",
+    "code",
+    "own_code",
+    "torch",
+}  # after an allowed change of these, repeated epochs may differ
 FRUITLESS = 3  # attempts in a row without a new row before the machine is to blame
 
 

@@ -5,6 +5,7 @@ They know how they are read, written and compared. Loads neither pandas nor torc
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -21,7 +22,15 @@ from trainables.own.code import FOLDER as CODE
 
 SCHEMA = 2  # version of the run folder's format
 SCHEMAS = (1, SCHEMA)  # those that can be read
-ALLOWABLE = ("schema", "scheduler", "precision", "threads", "code", "torch")  # any other change would mix two searches
+ALLOWABLE = (
+    "schema",
+    "scheduler",
+    "precision",
+    "threads",
+    "code",
+    "own_code",
+    "torch",
+)  # any other change would mix two searches
 COMPARED = (  # the name of the data set is not: moved images are the same images
     "schema", "space", "space_hash", "own_code", "training", "data_files", "fingerprint", "sized", "folds", "fold_hash",
     "fraction", "seed", "algorithm", "scheduler", "objective", "precision", "threads", "code", "torch",
@@ -176,7 +185,7 @@ class Identity(Recorded):
         return "fold" if self.folds else "seed"
 
     def code_of(self, run: Path) -> Path | None:
-        """Where the user's code of a run lies; none for a space of ours."""
+        """Where the user's code of a run lies, as it is now; none for a space of ours."""
         return run / CODE / self.own_code if self.own_code else None
 
     def of_size(self, size: int) -> Record:
@@ -265,6 +274,8 @@ class Totals(Recorded):
         keep_best: trials whose weights are kept; 0 for as many as the program keeps.
         rungs: the epoch of each rung that is cut, and how many configurations go on from it; none where none is cut.
         allowed: changes of the identity that were allowed, in words; `identity` has the values from then on.
+        until: where the user's code was changed, what was trained until then: {"own_code": its hash, "epochs": {index: epochs}},
+            without trials that had none.
     """
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset({"seeds", "confirm", "confirm_seeds", "keep_best", "allowed"})
@@ -278,12 +289,24 @@ class Totals(Recorded):
     rungs: list[list[int]] | None = None
     allowed: list[str] = field(default_factory=list)
     identity: Record = field(default_factory=dict)
+    until: Record = field(default_factory=dict)
+
+
+def is_until(value: Any) -> bool:
+    """Whether `until` of a line of totals.jsonl says what it may say."""
+    if value == {}:
+        return True
+    is_known = isinstance(value, dict) and value.keys() == {"own_code", "epochs"} and isinstance(value["epochs"], dict)
+    if not is_known or not re.fullmatch("[0-9a-f]{16}", str(value["own_code"])):
+        return False
+    epochs: Record = value["epochs"]
+    return all(index.isdecimal() and type(count) is int and count > 0 for index, count in epochs.items())
 
 
 UNSAID = {
     each.name: default(each)
     for each in fields(Totals)
-    if each.name not in ("identity", "rungs") and default(each) is not MISSING
+    if each.name not in ("identity", "until", "rungs") and default(each) is not MISSING
 }
 GROWING = {  # totals that may grow and never shrink, and the flag that says them
     "trials" if name == "num_samples" else name: spellings(name)[0] for name in of_kind(TOTAL)

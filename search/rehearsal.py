@@ -1,20 +1,24 @@
-"""A search's own parts tried in a child process before Ray starts: a mistake is one line within seconds."""
+"""A user's parts, loop or program tried in a child process before Ray starts: a mistake is one line within seconds."""
 
 import json
 import random
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from search.settings import Settings
 from spaces import Space
 from trainables.cli import child
 from trainables.config import Config
 from trainables.errors import SpaceError
+from trainables.own.code import FOLDER
 from trainables.parts import calling, named
 from trainables.parts.family import FAMILIES
 from trainables.seeds import derive
 
-PATIENCE = 120.0  # seconds for two batches of each configuration
+PATIENCE = 120.0  # seconds for two batches of each configuration, or for the first epoch of own training
 DRAWS = 1000  # points among which each part is looked for
 
 
@@ -40,21 +44,71 @@ def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "", 
         "folder": str(folder) if folder else None,
     }
     try:
-        done = subprocess.run(
-            child.command("trainables.trial.rehearsal"), input=json.dumps(asked), env=child.environment(), capture_output=True,
-            text=True, timeout=PATIENCE,
-        )  # fmt: skip
-        answer = json.loads(done.stdout.splitlines()[-1])
+        answer = answered("trainables.trial.rehearsal", asked, "the own parts")
     except subprocess.TimeoutExpired:
         raise SpaceError(
             f"two batches of each own part took longer than {PATIENCE:.0f} s. Try fewer or smaller ones."
         ) from None
+    return list(answer["warnings"])
+
+
+def rehearse_training(settings: Settings, device: str) -> list[str]:
+    """Train the first epoch of the baseline by the user's loop or program, from a copy of its code as trials will have it.
+
+    Returns a line for each thing that is worth knowing. Nothing is tried for a cluster, whose nodes may have what this machine
+    lacks, nor where a trial of the run has trained with this code before.
+
+    Raises:
+        SpaceError: the mistake, with the user's file and line.
+    """
+    space, code = settings.space, settings.code
+    assert code is not None, "own training has code"
+    if settings.address or has_trained(settings.runs_dir / settings.run_name, code.hash):
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        code.keep(Path(folder))
+        asked = {
+            "training": space.training,
+            "config": space.config(space.baseline) | {"epochs": settings.epochs or space.epochs},
+            "objective": settings.objective.record(),
+            "seed": settings.seed,
+            "device": device,
+            "threads": settings.cpus_per_trial,
+            "code": str(code.folder(Path(folder))),
+            "folder": str(Path(folder) / "trial"),
+        }
+        try:
+            answer = answered("trainables.own.rehearsal", asked, "the own code")
+        except subprocess.TimeoutExpired:
+            return [f"the own code was not tried: it took longer than {PATIENCE:.0f} s"]
+    return list(answer["notes"])
+
+
+def has_trained(run: Path, code: str) -> bool:
+    """Whether a run has this code and a trial that was begun."""
+    ledgers = run.glob("trials/*/epochs.jsonl")
+    return (run / FOLDER / code).is_dir() and any(path.stat().st_size for path in ledgers)
+
+
+def answered(module: str, asked: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """What a child process answers.
+
+    Raises:
+        SpaceError: the mistake that it found, or that its process ended before it could answer.
+        subprocess.TimeoutExpired: it takes too long.
+    """
+    done = subprocess.run(
+        child.command(module), input=json.dumps(asked), env=child.environment(), capture_output=True, text=True,
+        timeout=PATIENCE,
+    )  # fmt: skip
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
-        raise SpaceError(f"the own parts ended the process that tried them: {last}") from None
+        raise SpaceError(f"{what} ended the process that tried it: {last}") from None
     if answer["error"]:
         raise SpaceError(answer["error"])
-    return list(answer["warnings"])
+    return answer
 
 
 def configurations(space: Space) -> Iterator[Config]:

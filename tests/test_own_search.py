@@ -1,4 +1,4 @@
-"""Whole searches with Ray of a user's loop and of a user's program: pytest tests/test_own_search.py"""
+"""Whole searches with Ray of a user's loop, program and network: pytest tests/test_own_search.py"""
 
 import os
 import signal
@@ -23,10 +23,13 @@ class Search:
 
     def __init__(self, place: Path, path: Path) -> None:
         place.mkdir()
-        self.place, self.path, self.run = place, path, place / "runs" / path.stem
+        images = ("--dataset", "digits") if path.stem == "own_model" else ()
+        self.name = f"{path.stem}-digits" if images else path.stem
+        self.place, self.path, self.run = place, path, place / "runs" / self.name
+        self.line = ("--space", str(path), *images)
 
     def start(self, *flags: str, **environment: str) -> subprocess.Popen:
-        command = [sys.executable, str(ROOT / "run_search.py"), *(flags or ("--space", str(self.path))), "--quiet"]
+        command = [sys.executable, str(ROOT / "run_search.py"), *(flags or self.line), "--quiet"]
         known = {**os.environ, **environment}
         return subprocess.Popen(
             command, cwd=self.place, env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -52,9 +55,9 @@ def write(folder: Path, kind: str) -> Path:
     path = own.write(folder, kind)
     text = path.read_text().replace("epochs=4", 'epochs=9, samples=6, scheduler="sha"')
     path.write_text(
-        text.replace("    for epoch in", "    import time\n    for epoch in").replace(
-            "        noise =", "        time.sleep(0.1)\n        noise ="
-        )
+        text.replace("    for epoch in", "    import time\n    for epoch in")
+        .replace("        noise =", "        time.sleep(0.1)\n        noise =")
+        .replace("    return nn.functional", "    import time\n\n    time.sleep(0.002)\n    return nn.functional")
     )
     if kind == "program":
         script = path.with_name("follow.sh")
@@ -62,7 +65,7 @@ def write(folder: Path, kind: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", own.KINDS)
+@pytest.mark.parametrize("kind", own.ALL)
 def test_killed_and_continued_it_ends_in_the_same_bytes_and_repeats(tmp_path, kind):
     path = write(tmp_path / "user", kind)
     whole, killed = (Search(tmp_path / name, path) for name in ("whole", "killed"))
@@ -74,19 +77,19 @@ def test_killed_and_continued_it_ends_in_the_same_bytes_and_repeats(tmp_path, ki
         process.send_signal(signal.SIGKILL)
         process.communicate()
     path.rename(path.with_name("moved_away.py"))
-    killed.done("--resume", path.stem)  # by its copy in the run
+    killed.done("--resume", killed.name)  # by its copy in the run
     assert killed.content() == whole.content()
     assert killed.is_good()
-    assert ": identical (" in killed.done("--reproduce", path.stem)
+    assert ": identical (" in killed.done("--reproduce", killed.name)
 
 
 @pytest.mark.skipif(not CAN_HIDE, reason="no mount namespaces here")
-@pytest.mark.parametrize("kind", own.KINDS)
+@pytest.mark.parametrize("kind", own.ALL)
 def test_a_node_without_the_users_file_imports_it_from_the_run(tmp_path, kind):
     path = write(tmp_path / "user", kind)
     search = Search(tmp_path / "here", path)
     packages = [str(ROOT / name) for name in ("search", "trainables", "spaces")]
     with cluster_where_one_lacks(*packages, str(path.parent)) as address:
         assert address, "the cluster did not start"
-        search.done("--space", str(path), "--address", address, **TOKEN)
+        search.done(*search.line, "--address", address, **TOKEN)
     assert search.is_good()

@@ -71,9 +71,11 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     from trainables.training.definition import Training
     from trainables.trial import single
 
-    own_code.use(run)
+    own_code.only_one(run, trial)
+    place = own_code.use(run, trial)
     if cache is None:
-        train_own_again(run, trial, folder)
+        assert place is not None, "own training has code"
+        train_own_again(run, trial, folder, place)
         return
     facts, epochs = run.identity, len(trial.epochs)
     whole = trial.status in LOST  # how it ended is to be seen again
@@ -92,15 +94,15 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     single.follow(folder, training, quiet, until=None if whole else epochs)
 
 
-def train_own_again(run: Run, trial: Trial, folder: Path) -> None:
+def train_own_again(run: Run, trial: Trial, folder: Path, place: Path) -> None:
     """The same of training of the user's, whose code is executed from the run."""
     import torch
 
     from trainables.own import training
     from trainables.trial import checkpointing
 
-    facts, place = run.identity, run.identity.code_of(run.folder.resolve())
-    assert facts.training is not None and place is not None, "images would be asked for"
+    facts = run.identity
+    assert facts.training is not None, "images would be asked for"
     torch.set_num_threads(facts.threads)
     whole = trial.status in LOST  # how it ended is to be seen again
     until = trial.config["epochs"] if whole else len(trial.epochs)

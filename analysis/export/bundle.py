@@ -52,7 +52,7 @@ def export(
     if not again and not (trial.folder / KEPT).exists():
         raise RunError(f"no weights: {trial.folder}: {next_step.without_weights(run, trial)}")
     durable.make_folder(folder)
-    own_code.use(run)
+    own_code.use(run, trial)
     weights = retrain.retrain(run, trial, folder, images) if again else test_scores.read_weights(trial)[0]
     facts = describe(run, trial, normalisation(run, trial, images), again) | {"weights_sha256": durable.sha256(weights)}
     durable.write_json(folder / CONFIG, facts)

@@ -144,11 +144,11 @@ def average(
     from trainables.training.loop import predict
 
     torch.set_num_threads(run.identity.threads)  # as while it was trained
-    own_code.use(run)
     classes = len(run.identity.classes)
     total = np.zeros((len(splits[0].labels), classes))
     for trial, data, own, split in zip(trials, weights, images, splits, strict=True):
         device = test_scores.device_of(trial)
+        own_code.use(run, trial)
         model = build(trial.config, classes).to(device)
         model.load_state_dict(safetensors.torch.load(data))
         logits = predict(model, split.images, own, device, run.identity.precision)

@@ -130,7 +130,7 @@ def write_probe(
         side = image_size(config)
         images = torch.randn(IMAGES, 3, side, side, generator=torch.Generator().manual_seed(0))
         logits = network(images)
-    pixels = torch.zeros(0, SIDE, SIDE, 3, dtype=torch.uint8)
+    pixels = torch.zeros(0, side, side, 3, dtype=torch.uint8)
     pixels = pixels if pictures is None else torch.from_numpy(np.array(pictures))
     safetensors.torch.save_file({"images": images, "logits": logits.contiguous(), "pixels": pixels}, path)
     return float(logits.abs().max())

@@ -100,7 +100,7 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
         )
     device = device_of(trial)
     torch.set_num_threads(run.identity.threads)  # the last bit of bfloat16 depends on it
-    own_code.use(run)
+    own_code.use(run, trial)
     model = build(trial.config, len(images.classes)).to(device)
     model.load_state_dict(safetensors.torch.load(weights))
     split = loading.load_test(cache)

@@ -142,11 +142,11 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     objective = valued.objective_of(rows)
     confirmed = written.heading(objective, "confirmed")
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
-    fresh = (where.is_confirmed, where.moved) if where else (is_confirmed(rows),)
+    fresh, moved = (where.is_confirmed, where.moved) if where else (is_confirmed(rows), None)
     lines = (
         list(
             explanation(
-                rows, runs[0].identity.val_images, seeds[0], words, *fresh, folds=runs[0].identity.folds
+                rows, runs[0].identity.val_images, seeds[0], words, fresh, moved, runs[0].identity.folds
             ).values()
         )
         if alike

@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 
 from analysis.frame import predictions
+from analysis.verify.code import check_code
 from analysis.verify.cuts import check_rungs, course, is_cut
 from analysis.verify.decisions import DECISION, check_decisions, is_rule
 from analysis.verify.evidence import TEXT, WHOLE, Evidence, Line
@@ -23,7 +24,6 @@ from search.stopping.cuts import left_behind
 from trainables.data import folds
 from trainables.errors import RunError
 from trainables.files.durable import Record
-from trainables.own import code
 
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
@@ -55,7 +55,7 @@ def verify(run_folder: Path) -> list[str]:
     if is_readable:
         check_points(evidence, identity, [asked_by(line) for line in totals], searched, trials)
     check_folders(evidence, trials)
-    check_code(evidence, identity)
+    check_code(evidence, identity.own_code, totals, trials)
     scheduler = None if was_changed("scheduler", totals) else identity.scheduler
     cut = None
     if scheduler and totals and is_possible(evidence, totals[-1]):
@@ -158,15 +158,6 @@ def check_allowed(evidence: Evidence, line: Line) -> None:
     known = {key: types for key, types in Identity.shape().items() if key in changed and key in ALLOWABLE}
     if evidence.has_shape(line.where, changed, known) and "scheduler" in known:
         is_rule(evidence, line.where, changed["scheduler"])
-
-
-def check_code(evidence: Evidence, identity: Identity) -> None:
-    """The user's code of the run is there and does what its hash says. It is read and not executed."""
-    if identity.own_code:
-        try:
-            code.checked(identity.code_of(evidence.run) or evidence.run, identity.own_code)
-        except RunError as error:
-            evidence.wrong(f"{code.FOLDER}/{identity.own_code}", error.message.partition(": ")[2])
 
 
 def was_changed(key: str, totals: list[Line]) -> bool:

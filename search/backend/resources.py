@@ -72,7 +72,7 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
     gpus = asked if isinstance(asked, (int, float)) else float(most_gpus > 0)
     slots = sum(fit(node, settings.cpus_per_trial, gpus) for node in nodes)
     engines = engines_on(settings, nodes, gpus) if settings.engine else 0
-    if engines:
+    if engines and settings.engine:
         most = min(engines * settings.engine, settings.max_concurrent or engines * settings.engine)
         return Resources(settings.cpus_per_trial, gpus, most, engines)
     if slots == 0:

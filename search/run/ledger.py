@@ -11,7 +11,7 @@ from operator import contains, itemgetter
 from pathlib import Path
 from typing import Any
 
-from search.records import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals
+from search.records import SCHEMA, SCHEMAS, UNSAID, Identity, Shape, Totals, is_until
 from search.status import ENDED, Status
 from search.stopping import cuts
 from search.stopping.cuts import LISTS
@@ -120,6 +120,23 @@ class Run:
     def name(self) -> str:
         name = self.folder.name
         return self.folder.resolve().name if name in ("", "..") else name
+
+    def codes(self, trial: Trial) -> list[tuple[int, str]]:
+        """The hashes of the user's code that trained a trial, each with its first epoch; of one without epochs what will."""
+        reached = [(line.until["epochs"].get(str(trial.index), 0), line.until["own_code"]) for line in self.changes]
+        reached.append((max(1, len(trial.epochs)), self.identity.own_code))
+        found: list[tuple[int, str]] = []
+        done = 0
+        for until, code in reached:
+            if until > done and (not found or found[-1][1] != code):
+                found.append((done + 1, code))
+            done = max(done, until)
+        return found
+
+    @property
+    def changes(self) -> list[Totals]:
+        """What was asked for when the user's code had been changed."""
+        return [line for line in self.history if line.until]
 
     @property
     def search_trials(self) -> list[Trial]:
@@ -255,7 +272,11 @@ def check(record: Record, shape: Shape, path: Path, number: int) -> None:
 def read_totals(folder: Path) -> list[Totals]:
     """Every line of totals.jsonl, with what older ones left unsaid."""
     path = folder / "totals.jsonl"
-    return [Totals.read(record, str(path)) for record in checked(path, Totals.shape(), UNSAID)]
+    records = checked(path, Totals.shape(), UNSAID)
+    for number, record in enumerate(records, 1):
+        if not is_until(until := record.get("until", {})):
+            raise damaged(path, number, f"until is {until!r}")
+    return [Totals.read(record, str(path)) for record in records]
 
 
 def damaged(path: Path, number: int, what: str) -> RunError:

@@ -59,12 +59,19 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         settings.code.keep(folder)
     if is_new:
         durable.write_json(folder / "run.json", asked.record())
-    totals = replace(totals, **changes)
+    totals = replace(totals, **changes, until=until_now(folder) if "own_code" in changes.get("identity", {}) else {})
     if not history or changes or any(getattr(totals, key) != getattr(history[-1], key) for key in GROWING):
         durable.append(folder / "totals.jsonl", totals.record())
     if new:
         durable.append(folder / "trials.jsonl", *new)
     return read(folder)
+
+
+def until_now(folder: Path) -> Record:
+    """What was trained by the user's code that a run has had until now."""
+    run = read(folder)
+    epochs = {str(trial.index): len(trial.epochs) for trial in run.trials if trial.epochs}
+    return {"own_code": run.identity.own_code, "epochs": epochs}
 
 
 def rungs(folder: Path, asked: Identity, totals: Totals, history: Sequence[Totals]) -> list[list[int]] | None:
@@ -133,12 +140,12 @@ def check_identity(folder: Path, asked: Identity, settings: Settings) -> Record:
         }  # it is that space under its new hash
     told = changed.keys() - {"space_hash"} if changed.keys() & {"space", *EXPLAINING} else changed
     words = [recorded.sentence(key, value) for key, value in changed.items() if key in told]
-    words += changes(folder, recorded.own_code, settings.code) if "own_code" in changed else []
     final = [key for key in changed if key not in ALLOWABLE]
     if final or (changed and not settings.allow_changes):
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
         raise RunError(
-            f"not the same search: {folder}: what follows differs. Start another with --name NEW{way_out}.", words
+            f"not the same search: {folder}: what follows differs. Start another with --name NEW{way_out}.",
+            words + (changes(folder, recorded.own_code, settings.code) if "own_code" in changed else []),
         )
     return {"allowed": words, "identity": changed | renamed} if changed else {}
 

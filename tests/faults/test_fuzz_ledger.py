@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from analysis.verify.run_folder import verify
 from search.run import ledger
 from search.run.confirmation import is_complete
+from search.stopping.cuts import LISTS
+from tests import own
 from trainables.errors import ExpectedError, RunError
 from trainables.files import durable
 from trainables.objective import ACCURACY
@@ -41,6 +44,17 @@ def folder(tmp_path_factory, example) -> Path:
     totals = durable.read_lines(run / "totals.jsonl")[-1]
     durable.append(run / "totals.jsonl", totals | {"allowed": ["threads: 1 is now 2"], "identity": {"threads": 2}})
     return run
+
+
+@pytest.fixture(scope="module")
+def cut_run(tmp_path_factory) -> Path:
+    """A complete ladder with an audit and a confirmation, whose decisions are a line for each rung."""
+    place = tmp_path_factory.mktemp("cuts")
+    asked = own.settings(own.write(place / "user", "loop"), scheduler="ladder", share=0.7, num_samples=12, epochs=9)
+    run = own.search(place / "run", replace(asked, audit=0.2, seeds=2, confirm=1, confirm_seeds=2))
+    assert len(run.cuts) == 4
+    assert verify(run.folder) == []
+    return run.folder
 
 
 @st.composite
@@ -161,6 +175,57 @@ def test_a_run_with_one_mutated_file(folder, data):
     try:
         read(folder)
         assert all(isinstance(problem, str) for problem in verify(folder))
+    finally:
+        path.write_bytes(good)
+
+
+@often
+@given(st.data())
+def test_a_run_with_mutated_cuts(cut_run, data):
+    """Lines about whole rungs: read, or refused by our error; the check ends with a list."""
+    path = cut_run / "decisions.jsonl"
+    good = path.read_bytes()
+    path.write_bytes(data.draw(mutated(good)))
+    try:
+        read(cut_run)
+        assert all(isinstance(problem, str) for problem in verify(cut_run))
+    finally:
+        path.write_bytes(good)
+
+
+@st.composite
+def with_another_cut(draw, lines: list[dict]) -> list[dict]:
+    """The lines about rungs, of which one says something else that a line may say, is missing, or stands elsewhere."""
+    lines = [dict(line) for line in lines]
+    place = draw(st.integers(0, len(lines) - 1))
+    what, line = draw(st.sampled_from(["list", "number", "key", "remove", "double", "swap"])), lines[place]
+    if what == "list":
+        key = draw(st.sampled_from(LISTS))
+        indices = st.lists(st.integers(0, 24), unique=True).map(sorted) | st.just(line.get(key, []))
+        line[key] = draw(indices.map(lambda found: found[draw(st.integers(0, 1)) :]))
+    elif what == "number":
+        key = draw(st.sampled_from(sorted(key for key, value in line.items() if isinstance(value, (int, float)))))
+        line[key] = draw(st.integers(0, 30) | st.floats(0, 9))
+    elif what == "key":
+        del line[draw(st.sampled_from(sorted(line)))]
+    elif what == "swap":
+        other = draw(st.integers(0, len(lines) - 1))
+        lines[place], lines[other] = lines[other], lines[place]
+    else:
+        lines[place : place + 1] = [line] * (2 if what == "double" else 0)
+    return lines
+
+
+@often
+@given(st.data())
+def test_a_cut_that_says_something_else_is_named(cut_run, data):
+    path = cut_run / "decisions.jsonl"
+    good, lines = path.read_bytes(), durable.read_lines(path)
+    other = data.draw(with_another_cut(lines))
+    assume(other != lines)
+    path.write_bytes(b"".join(map(line, other)))
+    try:
+        assert verify(cut_run) != []
     finally:
         path.write_bytes(good)
 

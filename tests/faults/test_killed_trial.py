@@ -13,8 +13,15 @@ from tests.waiting import a_while
 from trainables.files import durable
 
 EVERYTHING = {"num_samples": 4, "audit": 0.6, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
-MORE = [("median", EVERYTHING), ("epochs:2", EVERYTHING), ("sha", EVERYTHING)]
-SEARCHES = [("asha", {}), ("sha", {}), *[pytest.param(*each, marks=pytest.mark.slow) for each in MORE]]
+MORE = [(rule, EVERYTHING) for rule in ("median", "epochs:2", "sha", "ladder")]
+SHARED = {"num_samples": 6, "share": 0.7, "epochs": 6}  # six points in three rungs
+SEARCHES = [
+    ("asha", {}),
+    ("sha", {}),
+    ("ladder", SHARED),
+    *[pytest.param(*each, marks=pytest.mark.slow) for each in MORE],
+]
+OWN = [("asha", {}), ("ladder", SHARED), *[pytest.param(*each, marks=pytest.mark.slow) for each in MORE]]
 
 
 @pytest.mark.parametrize("cut", [1, 2])
@@ -81,23 +88,23 @@ def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, mem
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("scheduler", ["asha", pytest.param("sha", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", own.KINDS)
-def test_own_training_killed_at_random_moments_ends_in_the_same_files(victims, memory, times, tally, kind, scheduler):
-    """A user's loop and a user's program, whose processes die with those that started them."""
+@pytest.mark.parametrize(("scheduler", "more"), OWN, ids=str)
+@pytest.mark.parametrize("kind", own.ALL)
+def test_own_code_killed_at_random_moments_ends_in_the_same_files(victims, memory, times, tally, kind, scheduler, more):
+    """A user's loop and network, and a user's program, whose processes die with those that started them."""
     dice, kills, wanted = random.Random(2), 0, times("FAULT_KILLS", 20) // 2
     own.write(memory / "user", kind)
-    assert victims.run("search_own", memory / "whole", kind, scheduler, {}) == 0
+    assert victims.run("search_own", memory / "whole", kind, scheduler, more) == 0
     whole = run_files(memory / "whole")
     while kills < wanted:
         folder = memory / f"{kills}"
-        for _ in lives(victims, dice, "search_own", folder, kind, scheduler, {}):
+        for _ in lives(victims, dice, "search_own", folder, kind, scheduler, more):
             kills += 1
             assert before_tidying(verify(folder)) == []
         assert run_files(folder) == whole
         assert not list(folder.glob("trials/*/repeated.jsonl"))
         assert verify(folder) == []
-    tally("kills of own training without Ray", kills)
+    tally("kills of own code without Ray", kills)
 
 
 @pytest.mark.parametrize(

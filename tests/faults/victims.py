@@ -173,13 +173,14 @@ def wait_for(path: Path) -> None:
 
 
 def search_own(folder: Path, kind: str, scheduler: str, more: dict[str, Any]) -> None:
-    """The same of training of the user's, whose file lies beside the run."""
+    """The same of a user's loop, program or network, whose file lies beside the run."""
     from tests import own
     from trainables.trial import checkpointing
 
     checkpointing.SAVE_EVERY = 0.0
     path = folder.parent / "user" / f"own_{kind}.py"
-    own.search(folder, own.settings(path, scheduler=scheduler, **more))
+    images = DATA[0] if kind == "model" else None
+    own.search(folder, own.settings(path, scheduler=scheduler, **more), images)
 
 
 PLAIN = (new_folder, run_json, line, state, drop, decision, chain, hold, race)

@@ -1,6 +1,8 @@
 """Own training through everything that a search does but Ray: pytest tests/search/test_own_training.py"""
 
+import itertools
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -17,17 +19,52 @@ EVERYTHING = {"seeds": 2, "confirm": 1, "confirm_seeds": 2, "audit": 0.5}
 
 @pytest.fixture(params=own.KINDS)
 def kind(request):
+    """Of training that is the user's."""
     return request.param
 
 
-@pytest.mark.parametrize("scheduler", ["none", "asha", "sha", "median", "epochs:2"])
-def test_every_rule_searches_it_and_the_run_is_good(tmp_path, kind, scheduler):
+@pytest.fixture(params=own.ALL)
+def any_kind(request):
+    """Of code that is the user's: their networks too."""
+    return request.param
+
+
+@pytest.fixture
+def images(toy, one_thread):
+    """Of a kind; none where the user trains."""
+    return lambda kind: toy if kind == "model" else None
+
+
+@pytest.mark.parametrize("scheduler", ["none", "asha", "sha", "median", "epochs:2", "ladder"])
+def test_every_rule_searches_it_and_the_run_is_good(tmp_path, any_kind, images, scheduler):
     more = EVERYTHING if scheduler != "none" else {}
-    run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, kind), scheduler=scheduler, **more))
+    asked = own.settings(own.write(tmp_path, any_kind), scheduler=scheduler, **more)
+    run = own.search(tmp_path / "run", asked, images(any_kind))
     assert all(trial.status in ("finished", "stopped") for trial in run.trials)
     assert ("stopped" in {trial.status for trial in run.trials}) == (scheduler != "none")
     write_files(run)
     assert verify(tmp_path / "run") == []
+
+
+WAITING = [
+    ("loop", "ladder"), ("model", "ladder"),
+    *[pytest.param(*each, marks=pytest.mark.slow) for each in itertools.product(own.ALL, ["ladder", "sha", "epochs:2"])],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "scheduler"), WAITING, ids=str)
+def test_however_many_train_at_once_a_rule_that_waits_ends_in_the_same_bytes(tmp_path, images, kind, scheduler):
+    asked = own.settings(own.write(tmp_path, kind), scheduler=scheduler, share=0.7, epochs=6, **EVERYTHING)
+    found = []
+    for workers in (1, 2, 4, 8):
+        folder = tmp_path / f"{workers}" / "run"
+        write_files(own.search(folder, asked, images(kind), workers))
+        ledgers = sorted(folder.glob("trials/*/epochs.jsonl"))
+        files = [folder / name for name in ("results.md", "results.json", "decisions.jsonl", "trials.jsonl")]
+        found.append([path.read_bytes() for path in (*files, *ledgers)])
+    assert found[1:] == [found[0]] * 3
+    assert any(trial.status == "stopped" for trial in ledger.read(folder).trials)
+    assert verify(folder) == []
 
 
 def test_the_value_of_a_trial_is_its_least_loss(tmp_path):
@@ -131,3 +168,57 @@ def test_what_is_recorded_names_no_path_of_this_machine(tmp_path):
     identity = ledger.read_identity(tmp_path / "run")
     assert identity.flags()["space"] == "own_program.py"
     assert durable.read_json(tmp_path / "run/run.json")["training"] == {"command": ["./follow.sh", "{rate}", "{noise}"]}
+
+
+def edited(path, kind):
+    """The user's file as it is after a change."""
+    name, text = ("follow.sh", own.FOLLOW) if kind == "program" else (path.name, own.TEXTS[kind])
+    text = text.replace("(3 - ", "(4 - ").replace("return nn.functional", "return 2 * nn.functional")
+    path.with_name(name).write_text(text)
+
+
+def test_allowed_to_change_a_run_goes_on_with_the_new_code_and_keeps_both(tmp_path, any_kind, images):
+    kind, folder = any_kind, tmp_path / "run"
+    path, images = own.write(tmp_path / "user", kind), images(kind)
+    before = own.search(folder, own.settings(path, num_samples=2, epochs=2), images)
+    edited(path, kind)
+    with pytest.raises(RunError, match="go on with --allow-changes") as caught:
+        own.search(folder, own.settings(path, num_samples=3, epochs=2), images)
+    assert ("+    return 2 *" if kind == "model" else "(4 - ") in "".join(caught.value.details)
+    asked = own.settings(path, num_samples=3, epochs=3, allow_changes=True)
+    run = own.search(folder, asked, images)
+    old, new = before.identity.own_code, run.identity.own_code
+    assert {place.name for place in (folder / "code").iterdir()} == {old, new}
+    assert [run.codes(trial) for trial in run.trials] == [[(1, old), (3, new)]] * 2 + [[(1, new)]]
+    assert [trial.epochs[:2] for trial in run.trials[:2]] == [trial.epochs for trial in before.trials]
+    write_files(run)
+    text = re.sub(" +", " ", (folder / "results.md").read_text())
+    assert "**The code was changed**" in text
+    assert f"| {old}, then {new} from epoch 3 on | 2: 0000-{run.trials[0].id}" in text
+    assert f"| {new} | 1: 0002-{run.trials[2].id} |" in text
+    assert verify(folder) == []
+    assert (
+        own.search(folder, replace(asked, allow_changes=False), images).trials == run.trials
+    )  # it is the code of the run now
+
+
+def test_what_was_trained_by_which_code_is_verified(tmp_path):
+    path, folder = own.write(tmp_path / "user", "loop"), tmp_path / "run"
+    own.search(folder, own.settings(path, num_samples=1))
+    edited(path, "loop")
+    own.search(folder, own.settings(path, num_samples=2, allow_changes=True))
+    totals = durable.read_lines(folder / "totals.jsonl")
+    old = totals[-1]["until"]["own_code"]
+    for until, what in [
+        ({"own_code": old, "epochs": {"0": 9}}, "trial 0 had 9 epochs when the code was changed, and has 4"),
+        ({"own_code": "0" * 16, "epochs": {}}, "does not say what the code was"),
+        ({}, "does not say what the code was"),
+    ]:
+        (folder / "totals.jsonl").unlink()
+        durable.append(folder / "totals.jsonl", *totals[:-1], totals[-1] | {"until": until})
+        assert any(what in problem for problem in verify(folder)), verify(folder)
+    (folder / "totals.jsonl").unlink()
+    durable.append(folder / "totals.jsonl", *totals)
+    assert verify(folder) == []
+    next((folder / "code" / old).glob("*.py")).unlink()
+    assert any("it is missing" in problem for problem in verify(folder))

@@ -126,7 +126,7 @@ class CommandRows(OwnRows):
                 raise AheadError
             comes_next = epoch == last + 1 or (last == 0 and type(epoch) is int and 1 <= epoch <= committed + 1)
             return row_of(epoch if comes_next else last + 1, metrics, self.objective)
-        except (TypeError, ValueError, KeyError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise UsersError(ProgramError(f"line {line.strip()[:200]!r}: {error}{told(errors)}", self._name)) from error
 
     @contextlib.contextmanager
@@ -162,6 +162,7 @@ class CommandRows(OwnRows):
         config = {key: value for key, value in self.config.items() if key != "epochs"}
         return {
             "PYTHONDONTWRITEBYTECODE": "1",  # the code of the run stays as it is
+            "PYTHONUNBUFFERED": "1",  # or a line would come long after its epoch, too late to stop early or to go on from
             "TRIAL_FOLDER": str(place),
             "TRIAL_ID": self.id,
             "TRIAL_SEED": str(self.users_seed),

@@ -6,12 +6,14 @@
 `torch.load(weights_only=True)` reads back; a loop without one begins again after a kill.
 """
 
+import contextlib
 import io
 import math
 import random
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,7 @@ class OwnEpoch:
             told = TypeError(
                 f"the state cannot be saved and read back: {type(error).__name__}: {reason[:200]}. {STATES}."
             )
+            located(told, line_of(getattr(self.get_state, "__code__", None)))
             raise UsersError(told.with_traceback(error.__traceback__)) from error
         return state
 
@@ -116,12 +119,15 @@ class LoopRows(OwnRows):
         if not state and len(known) >= last:
             return  # all of it is committed
         with users():
-            yielded = iter(
-                train(dict(self.config), seed=self.users_seed, device=self.device, state=state and state["own"])
-            )
+            returned = train(dict(self.config), seed=self.users_seed, device=self.device, state=state and state["own"])
+        with users(), at_its_yield(returned, train):
+            if not isinstance(returned, Iterable) or isinstance(returned, Mapping):
+                raise TypeError(f"the function returned {returned!r:.100} and yields nothing: {HOW}")
+        yielded = iter(returned)
         while number < last:
             with users():
                 found = next(yielded, None)
+            with users(), at_its_yield(yielded, train):
                 if found is None:
                     raise ValueError(f"the loop ended after {number} of {last} epochs: {HOW}")
                 metrics, get_state = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
@@ -130,6 +136,27 @@ class LoopRows(OwnRows):
             if on_batch:
                 on_batch(number, last)
             yield OwnEpoch(row, get_state)
+
+
+@contextlib.contextmanager
+def at_its_yield(yielded: Any, train: Callable[..., Any]) -> Iterator[None]:
+    """An error in this block came from where a generator stands, or one that has ended began."""
+    frame = getattr(yielded, "gi_frame", None)
+    try:
+        yield
+    except Exception as error:
+        located(error, f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else line_of(train.__code__))
+        raise
+
+
+def line_of(compiled: CodeType | None) -> str:
+    """FILE:LINE where a function begins."""
+    return f"{Path(compiled.co_filename).name}:{compiled.co_firstlineno}" if compiled else ""
+
+
+def located(error: Exception, where: str) -> None:
+    """Have an error say where in the user's file it came from, although no line of theirs raised it."""
+    error.of_users = where  # type: ignore[attr-defined]
 
 
 class users:  # noqa: N801 (read as a block: with users(): ...)
@@ -165,7 +192,7 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
     if metrics.get("epoch", epoch) != epoch:
         raise ValueError(f"epoch {metrics['epoch']} where {epoch} comes next")
     if objective.column not in row:
-        raise KeyError(f"{objective.column} is not among the metrics {', '.join(row)}")
+        raise ValueError(f"{objective.column} is not among the metrics {', '.join(row)}")
     if not math.isfinite(row[objective.column]):
         raise Diverged(epoch)
     if not objective.are_sound([row[objective.column]]):

@@ -225,6 +225,7 @@ def fail(folder: Path, error: BaseException) -> None:
     own = [each for each in frames if OF_A_USER.search(each.filename)] or frames
     first_line = next(iter(str(error).splitlines()), "")
     kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
-    where = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else str(getattr(error, "where", ""))
+    raised = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else str(getattr(error, "where", ""))
+    where = getattr(error, "of_users", "") or raised
     end(folder, {"outcome": "failed", "error": f"{kind}: {first_line}", "where": where})
     durable.remove_states(folder)

@@ -18,6 +18,7 @@ from analysis.render.blocks import (
     Heading,
     Paragraph,
     Quote,
+    Table,
     Words,
     join,
     paragraphs,
@@ -34,6 +35,7 @@ from trainables.written import count, plural
 
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
 NAMED = 5  # tied trials that are named; of more the number is told
+SHOWN = 8  # trials that are named for each code
 
 
 def title(run: Run) -> Blocks:
@@ -219,7 +221,7 @@ def protocol(run: Run) -> Blocks:
         f"{held_out(run)}{reshaped(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"{tested(run)}; data fingerprint "
     )
-    return (*paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}.")), *not_exact(run))
+    return (*paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}.")), *codes(run), *not_exact(run))
 
 
 def fold_protocol(run: Run) -> Blocks:
@@ -234,7 +236,7 @@ def fold_protocol(run: Run) -> Blocks:
         f"on which it is validated; {stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} at its best epoch "
         f"(the earliest on ties); {confirming(run)}{tested(run)}; data fingerprint "
     )
-    return paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}."))
+    return (*paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}.")), *codes(run), *not_exact(run))
 
 
 def own_protocol(run: Run) -> Blocks:
@@ -247,7 +249,30 @@ def own_protocol(run: Run) -> Blocks:
         f"its value is {value(run)}, of which {written.better(objective)} is better, at its best epoch (the earliest on ties); "
         f"{confirming(run)}hash of the code "
     )
-    return (*paragraphs((told, Code(identity.own_code), ".")), *not_exact(run))
+    return (*paragraphs((told, Code(identity.own_code), ".")), *codes(run), *not_exact(run))
+
+
+def codes(run: Run) -> Blocks:
+    """Which trials ran with which of the user's code, where it was changed on the way."""
+    trials: dict[tuple[tuple[int, str], ...], list[str]] = {}
+    for trial in run.trials:
+        if trial.epochs:
+            trials.setdefault(tuple(run.codes(trial)), []).append(f"{trial.index:04d}-{trial.id}")
+    if not run.changes or len(trials) < 2:
+        return ()
+    words = " after trials had been trained (--allow-changes). Values of different code may not be comparable."
+    told = Quote((Bold("The code was changed"), words))
+    rows = [
+        (", then ".join(name if first == 1 else f"{name} from epoch {first} on" for first, name in key), listed(ids))
+        for key, ids in trials.items()
+    ]
+    return told, Table(("code", "trials that it trained"), tuple(rows), "ll")
+
+
+def listed(ids: list[str]) -> str:
+    """The first of them by name, and how many more there are."""
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return f"{len(ids)}: {', '.join(ids[:SHOWN])}{more}"
 
 
 def not_exact(run: Run) -> Blocks:

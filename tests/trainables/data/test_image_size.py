@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_refused_before_a_picture_is_opened(pets, capsys, m
     at(pets, 64)
     assert "36 images of 64 x 64 pixels take 0.0 GB" in capsys.readouterr().err
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(StorageError, match="36 images of 224 x 224 pixels take 0.0 GB and 0.0 GB are free"):
+    with pytest.raises(StorageError, match=r"36 images of 224 x 224 pixels take 0\.0 GB and 0\.0 GB are free"):
         at(pets, 224)
     assert not list((pets.parent / "data-cache").glob("*.tmp"))
 

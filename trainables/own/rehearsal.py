@@ -1,0 +1,136 @@
+"""A user's loop or program tried before a search begins: the first epoch of the baseline, in a process of its own.
+
+    python -m trainables.own.rehearsal
+
+It reads a JSON object: training, config, objective, seed, device, threads, code (a copy of the user's, as a run has it) and
+folder (of the trial). It writes one: `error`, the mistake with the user's file and line, or null; and `notes`. An epoch that is
+not over after LIMIT seconds is left, which is a note.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from trainables.errors import SpaceError
+from trainables.objective import OwnObjective
+from trainables.own import code, training
+from trainables.own.command import ProgramError
+from trainables.own.loop import LoopRows
+from trainables.parts import whose
+from trainables.training.loop import Diverged
+from trainables.trial.rows import Rows, UsersError
+
+LIMIT = 10.0  # seconds for the first epoch
+AGAIN = 25.0  # seconds until it is told once more; ending a program takes less
+WHAT = "the first epoch of the baseline"
+LINE = re.compile(r'File "(.+)", line (\d+)')  # of a traceback of Python's
+
+
+class TimeIsUp(BaseException):
+    """The first epoch takes longer than LIMIT; not an Exception, so that a user's code does not take it for one."""
+
+
+def rehearse(rows: Rows) -> list[str]:
+    """Train the first epoch, as far as there is time; a line for each thing that is worth knowing.
+
+    Raises:
+        SpaceError: it gave no metrics, with the user's file and line.
+    """
+    try:
+        with limited():
+            return list(first_epoch(rows))
+    except TimeIsUp:
+        return [f"{WHAT} is not over after {LIMIT:g} s, so nobody knows yet what it gives"]
+    except Diverged as error:
+        place = getattr(error, "of_users", "")
+        raise SpaceError(
+            f"{place}{': ' if place else ''}{WHAT} gives no finite {rows.objective.column}, so its trial would have diverged. "
+            "Correct the code or the baseline."
+        ) from None
+    except UsersError as error:
+        raise SpaceError(told(error.cause)) from error
+    except SystemExit as error:
+        raise SpaceError(told(error)) from error
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """Raises TimeIsUp in this block after a while; again, because Python drops what is raised in the middle of a fork."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TimeIsUp
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT, AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def first_epoch(rows: Rows) -> Iterator[str]:
+    """What there is to say of the first epoch."""
+    with contextlib.closing(rows.epochs(None, {}, None)) as epochs:
+        epoch = next(epochs)
+        if epoch.state() is None and isinstance(rows, LoopRows):
+            yield (
+                "train yields no get_state, so a trial begins again after a kill, and at every rung where trials wait for each "
+                "other"
+            )
+
+
+def told(error: BaseException) -> str:
+    """A failure in one line, with the user's file and line."""
+    if not isinstance(error, ProgramError):
+        place = getattr(error, "of_users", "") or whose.place(error)
+        return f"{place}: {WHAT} fails: {whose.said(error)}" if place else f"{WHAT} fails: {whose.said(error)}"
+    message, *lines = str(error).splitlines()
+    last = f": {lines[-1]}" if lines else ""
+    return f"{place_in(lines) or error.where}: {WHAT} fails: {message}{last}"
+
+
+def place_in(lines: Sequence[str]) -> str | None:
+    """FILE:LINE of the innermost line of a user's in a traceback of Python's."""
+    found = [match for line in lines if (match := LINE.search(line)) and whose.is_users(match[1])]
+    return f"{Path(found[-1][1]).name}:{found[-1][2]}" if found else None
+
+
+def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What there is to say of a loop or a program."""
+    import torch
+
+    torch.set_num_threads(asked["threads"])
+    place = Path(asked["code"])
+    try:
+        code.use(place, place.name)
+        if "train" in asked["training"]:
+            code.named(asked["training"]["train"])  # what importing it takes is no part of the epoch
+        rows = training.rows(
+            asked["training"], asked["config"], OwnObjective.read(asked["objective"], "SPACE"), asked["seed"], asked["device"],
+            code=place, folder=Path(asked["folder"]), until=asked["config"]["epochs"],
+        )  # fmt: skip
+        return {"error": None, "notes": rehearse(rows)}
+    except SpaceError as error:
+        return {"error": error.message, "notes": []}
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    to_us = os.dup(1)
+    os.dup2(2, 1)  # what the user's code prints is no answer
+    if asked["device"] == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as in a worker
+    with os.fdopen(to_us, "w") as stream:
+        json.dump(answer(asked), stream)
+    os._exit(0)  # whatever threads the user's code has started
+
+
+if __name__ == "__main__":
+    main()
