@@ -138,7 +138,7 @@ def settings_of(asked: Flags) -> "Settings":
     """What is asked for, checked; what the space and the data set came to be is said."""
     import spaces
     from search.run import plan
-    from search.settings import Settings, gpus, share
+    from search.settings import Settings, gpus, lanes, share
     from trainables import objective
 
     assert asked.space is not None, "main refuses a search without"
@@ -150,6 +150,7 @@ def settings_of(asked: Flags) -> "Settings":
         "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
         "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
+        "engine": lanes(asked.engine),
         "objective": space.objective if space.is_own else given.objective or objective.named(asked.metric), "code": given.code,
         "share": share(asked.share), "scheduler_asked": asked.scheduler is not None,
     }  # fmt: skip
@@ -368,7 +369,7 @@ def run(
     from analysis.results.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.results.live import Live
     from search import attempts
-    from search.backend import gpu_sharing, resources
+    from search.backend import engine_slots, gpu_sharing, resources
     from search.faults.interrupts import Interrupted
     from search.run import ledger, local, lock, opening
     from search.run.confirmation import is_complete
@@ -396,8 +397,9 @@ def run(
         announce(console, settings, progress)
         remark(found.identity.scheduler, found.totals, settings, is_over=is_complete(progress.run))
         settings, measured = gpu_sharing.settled(settings, found)
-        if measured:
-            tell(f"{measured}\n", sys.stderr)
+        settings, paying = engine_slots.settled(settings, found)
+        for words in filter(None, (measured, paying)):
+            tell(f"{words}\n", sys.stderr)
         grew = stack.enter_context(followers)  # once there is a run to follow
         try:
             with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:

@@ -143,9 +143,9 @@ class Flags:
         None, MACHINE, FREE, "fraction of a GPU for each trial, 0 to 1; auto measures which is fastest",
         unset="1 where there is one",
     )  # fmt: skip
-    engine: int | None = flag(
-        None, MACHINE, FREE, "number of trials at once in one process per GPU, each on a stream of its own",
-        unset="a process for each trial", least=1,
+    engine: str | None = flag(
+        None, MACHINE, FREE, "number of trials at once in one process per GPU, 1 to 32; auto measures which pays",
+        unset="a process for each trial",
     )  # fmt: skip
     max_concurrent: int | None = flag(None, MACHINE, FREE, "number of trials at once", unset="as many as fit", least=1)
     address: str | None = flag(None, MACHINE, FREE, "address of a Ray cluster to run on", unset="Ray is started here")

@@ -67,7 +67,7 @@ class Keywords(TypedDict, total=False):
     confirm_seeds: int | None
     cpus_per_trial: int
     gpus_per_trial: float | str | None
-    engine: int | None
+    engine: int | str | None
     max_concurrent: int | None
     address: str | None
     epoch_timeout: int | None

@@ -57,7 +57,7 @@ class Settings:
     precision: str = Flags.precision
     cpus_per_trial: int = Flags.cpus_per_trial
     gpus_per_trial: float | Literal["auto"] | None = None  # none for one GPU where there is one
-    engine: int | None = Flags.engine  # trials in one process per GPU; none for a process each
+    engine: int | Literal["auto"] | None = None  # trials in one process per GPU; none for a process each
     max_concurrent: int | None = Flags.max_concurrent
     address: str | None = Flags.address  # of a Ray cluster; none to start Ray here
     epoch_timeout: int | None = Flags.epoch_timeout
@@ -110,8 +110,10 @@ class Settings:
             )
         if self.engine and self.gpus_per_trial not in (None, 0, 1):
             raise UsageError("--engine says how many trials share a GPU. Leave out --gpus-per-trial.")
-        if self.engine and self.engine > MOST_IN_ENGINE:
-            raise UsageError(f"--engine must be at most {MOST_IN_ENGINE}, the streams of a GPU, but got {self.engine}.")
+        if isinstance(self.engine, int) and not 1 <= self.engine <= MOST_IN_ENGINE:
+            raise UsageError(
+                f"--engine must be auto or from 1 to {MOST_IN_ENGINE}, the streams of a GPU, but got {self.engine}."
+            )
         if not 0 <= self.seed < MAX_SEED:
             raise UsageError(f"--seed must be from 0 to {MAX_SEED - 1}, but got {self.seed}.")
 
@@ -185,6 +187,22 @@ def gpus(text: str | None) -> float | Literal["auto"] | None:
         return float(text)
     except ValueError:
         raise UsageError(f"--gpus-per-trial must be a number or auto, but got {text!r}.") from None
+
+
+def lanes(text: str | None) -> int | Literal["auto"] | None:
+    """What --engine says.
+
+    Raises:
+        UsageError: neither a whole number nor auto.
+    """
+    if text is None:
+        return None
+    if text == AUTO:
+        return AUTO
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--engine must be a whole number or auto, but got {text!r}.") from None
 
 
 def duration(text: str) -> float:

@@ -1,8 +1,7 @@
 """Images per second of one trial, called and as graphs, and of several at once."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,12 +10,9 @@ from benchmarks.session import trials
 from benchmarks.session.journal import Measurement, Row
 from benchmarks.session.setting import Setting
 from benchmarks.session.trials import Called
-from trainables.engine.engine import PAUSE
+from trainables.engine import pace
 from trainables.engine.lanes import Lane
-from trainables.engine.pieces import Beat, Pieces, until
-from trainables.engine.slots import AHEAD, chunks
 from trainables.training.definition import Training
-from trainables.training.loop import Course
 
 ONE: dict[str, dict[str, Any]] = {
     "mlp 1024, 128": {"model": "mlp", "optimizer": "adamw", "lr": 1e-3, "dropout": 0.3, "augment": "flip"},
@@ -32,8 +28,6 @@ TINY: dict[str, dict[str, Any]] = {
     "convnet": {"model": "convnet", "width": 2, "depth": 1, "lr": 1e-3, "augment": "standard"},
 }
 SLOTS = (1, 2, 4, 8, 16, 32)
-WARM = 2  # pieces of each trial that are not counted
-PATIENCE = 60.0  # seconds
 
 
 def alone(setting: Setting) -> Iterator[Measurement]:
@@ -86,69 +80,13 @@ def training_of(setting: Setting, name: str, seed: int = 0) -> Training:
 def rate(lanes: Sequence[Lane], trainings: Sequence[Training], setting: Setting) -> Row:
     """Training steps alone, after every piece was captured: no evaluation and no rows."""
     began = time.perf_counter()
-    courses = []
-    for lane, training in zip(lanes, trainings, strict=True):
-        with lane.within():
-            courses.append(Course(training, keeps_weights=True))
-    pieces = [Pieces(course, lane) for course, lane in zip(courses, lanes, strict=True)]
-    running = [endless(*each) for each in zip(courses, lanes, pieces, strict=True)]
-    done = [0 for _ in running]
-    turn(running, lanes, done, lambda: min(done) >= WARM and all(each.captured or each.eager or not lane.captures
-         for each, lane in zip(pieces, lanes, strict=True)))  # fmt: skip
-    synchronise(setting.device)
+    running = [pace.begun(training, lane) for lane, training in zip(lanes, trainings, strict=True)]
+    pace.warm_up(running)
     start = time.perf_counter() - began
-    before, began = list(done), time.perf_counter()
-    turn(running, lanes, done, lambda: time.perf_counter() - began > setting.seconds)
-    synchronise(setting.device)
-    took = time.perf_counter() - began
-    images = sum(
-        (now - then) * sum(chunks(course.step.sizes)[0])
-        for now, then, course in zip(done, before, courses, strict=True)
-    )
     return {
-        "images_s": images / took, "start_s": round(start, 3),
-        "called_because": next((each.eager for each in pieces if each.eager), None),
+        "images_s": pace.rate(running, setting.seconds), "start_s": round(start, 3),
+        "called_because": next((each.pieces.eager for each in running if each.pieces.eager), None),
     }  # fmt: skip
-
-
-def endless(course: Course, lane: Lane, pieces: Pieces) -> Iterator[Beat]:
-    """Epoch after epoch of full groups of steps, without a validation."""
-    groups = chunks(course.step.sizes)
-    given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
-    while True:
-        course.step.begin(1)
-        for _ in range(groups.count(groups[0])):
-            if len(given) == AHEAD:
-                yield from until(given[0])
-            yield from pieces.train(groups[0], follows=course.average is not None)
-            given.append(lane.mark())
-
-
-def turn(
-    running: Sequence[Iterator[Beat]], lanes: Sequence[Lane], done: list[int], is_over: Callable[[], bool]
-) -> None:
-    """Let them take turns until it is over; `done` counts the pieces of each.
-
-    Raises:
-        TimeoutError: it is never over.
-    """
-    latest = time.perf_counter() + PATIENCE
-    while not is_over():
-        was_given = False
-        for place, (each, lane) in enumerate(zip(running, lanes, strict=True)):
-            with lane.within():
-                beat = next(each)
-            was_given |= beat
-            done[place] += beat
-        if not was_given:
-            time.sleep(PAUSE)
-        if time.perf_counter() > latest:
-            raise TimeoutError(f"not over after {PATIENCE:g} s")
-
-
-def synchronise(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 def reserved() -> int | None:

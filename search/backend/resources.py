@@ -72,8 +72,9 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
     gpus = asked if isinstance(asked, (int, float)) else float(most_gpus > 0)
     slots = sum(fit(node, settings.cpus_per_trial, gpus) for node in nodes)
     engines = engines_on(settings, nodes, gpus) if settings.engine else 0
-    if engines and settings.engine:
-        most = min(engines * settings.engine, settings.max_concurrent or engines * settings.engine)
+    if engines:
+        lanes = settings.engine if isinstance(settings.engine, int) else 1  # until it is measured
+        most = min(engines * lanes, settings.max_concurrent or engines * lanes)
         return Resources(settings.cpus_per_trial, gpus, most, engines)
     if slots == 0:
         offer = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)

@@ -1,5 +1,6 @@
 """Engines and those who listen to them, mostly without Ray: pytest tests/search/backend/test_engines.py"""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,14 +9,17 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from ray.exceptions import RayActorError
 
+from search.backend import engines, worker
 from search.backend import host as hosts
-from search.backend import worker
 from search.backend.host import Gate, Host, LeftError
 from search.backend.places import Places
 from search.backend.tune import PlanSearcher
+from search.faults.machine import Fault
 from search.run import ledger, opening
 from search.turns import Turn
 from tests.waiting import until
@@ -273,6 +277,13 @@ def command(folder, *arguments):
     )  # fmt: skip
 
 
+def read(path):
+    """Of a trial that may end just now."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text()
+    return ""
+
+
 @pytest.mark.integration
 @pytest.mark.slow
 def test_a_search_whose_engine_is_killed_has_the_rows_of_one_without_engines(tmp_path):
@@ -281,11 +292,13 @@ def test_a_search_whose_engine_is_killed_has_the_rows_of_one_without_engines(tmp
     process, run = command(tmp_path / "with", "--engine", "2"), tmp_path / "with" / "runs" / "t"
     pulses, ledgers = run / "ray" / "pulses", lambda: list(run.glob("trials/*/epochs.jsonl"))
     until(lambda: sum(path.read_text().count("\n") for path in ledgers()) >= 2, lambda: process.poll() is not None)
-    engine = {path.read_text().split()[0] for path in pulses.glob("[0-9]*")}
+    engine = {text.split()[0] for text in map(read, pulses.glob("[0-9]*")) if text}
     assert len(engine) == 1, "both trials are in one process"
     os.kill(int(engine.pop()), signal.SIGKILL)
     _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, (errors, (run / "ray/output.log").read_text()[-3000:])
+    log = (run / "ray/output.log").read_text()
+    assert process.returncode == 0, (errors, log[-3000:])
+    assert log.count(" died, and with it the turns of ") == 1
     other = command(tmp_path / "without")
     assert (other.communicate(timeout=240), other.returncode)[1] == 0
 
@@ -295,3 +308,93 @@ def test_a_search_whose_engine_is_killed_has_the_rows_of_one_without_engines(tmp
 
     assert rows("with") == rows("without")
     assert (tmp_path / "with/results.md").read_text() == (tmp_path / "without/results.md").read_text()
+
+
+class Told:
+    """A handle of an engine that nobody runs; its calls are known by engine and name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, method):
+        return SimpleNamespace(remote=lambda: (self.name, method))
+
+
+@pytest.fixture
+def fleet(monkeypatch):
+    """Two engines that Ray would run; what `heard` holds is what it would tell, an exception or an answer."""
+    heard, killed, deaths = {}, [], []
+
+    def get(call):
+        if isinstance(heard[call], Exception):
+            raise heard[call]
+        return heard[call]
+
+    def wait(calls, num_returns, timeout):
+        return [call for call in calls if call in heard], []
+
+    def engine_died(trials):
+        deaths.append(trials)
+        return len(trials), None
+
+    casualties = SimpleNamespace(
+        engine_died=engine_died, lost_engines=lambda: "none is left", unheard=lambda trial: None
+    )
+    fake = SimpleNamespace(get=get, wait=wait, kill=lambda host: killed.append(host.name))
+    monkeypatch.setattr(engines, "ray", fake)
+    found = engines.Engines(Places([None, None], 16), lambda place, name: Told(name), casualties)
+    return SimpleNamespace(engines=found, heard=heard, killed=killed, deaths=deaths, places=found.places)
+
+
+def up(fleet):
+    """Both are ready; their names."""
+    names = [place.id for place in fleet.places.all]
+    fleet.heard.update({(name, "ready"): {} for name in names})
+    assert fleet.engines.look() is None
+    return names
+
+
+def test_engines_take_trials_once_they_are_ready(fleet):
+    assert not fleet.places.has_room
+    up(fleet)
+    assert fleet.places.has_room
+
+
+def test_one_death_that_seventeen_tell_of_is_one_event(fleet, capsys):
+    """Ray tells of it, and so does each of the sixteen trials; the engine that follows has another id."""
+    first, second = up(fleet)
+    mine = [trial for trial in range(32) if fleet.places.take(trial) == first]
+    fleet.heard[first, "live"] = RayActorError()
+    assert fleet.engines.look() is None
+    assert [fleet.engines.died(first) for _ in mine] == [None] * 16
+    assert fleet.deaths == [mine]
+    assert fleet.killed == [first]
+    assert capsys.readouterr().err.count(" died, and with it the turns of 16 trials") == 1
+    names = [place.id for place in fleet.places.all]
+    assert first not in names
+    assert second in names
+    assert not fleet.places.has_room, "the one that follows is not ready"
+
+
+def test_an_engine_without_its_gpu_ends_the_search_with_its_reason(fleet):
+    first, _ = (place.id for place in fleet.places.all)
+    fleet.heard[first, "ready"] = {"fault": "ray", "message": "torch sees no GPU"}
+    assert fleet.engines.look() == Fault("ray", "torch sees no GPU")
+
+
+def test_engines_that_all_die_before_anything_begins_end_the_search(fleet):
+    found = None
+    for _ in range(6):
+        fleet.heard.update({(place.id, "live"): RayActorError() for place in fleet.places.all})
+        found = fleet.engines.look() or found
+    assert found == "none is left"
+    assert fleet.engines.look() is None
+
+
+def test_who_only_hands_on_rows_and_dies_is_no_death_of_a_trial(fleet):
+    first, _ = up(fleet)
+    fleet.places.take(0)
+    assert fleet.engines.unheard(0) is None
+    fleet.places.free(0)
+    assert fleet.places.take(0) == first
+    assert fleet.deaths == []

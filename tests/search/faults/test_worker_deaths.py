@@ -1,6 +1,7 @@
 """What follows from dead workers, without Ray: pytest tests/search/faults/test_worker_deaths.py"""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -117,3 +118,75 @@ def test_a_trial_that_ended_before_its_worker_died_is_not_blamed(run, casualties
     durable.append(folder / "epochs.jsonl", {"outcome": "diverged", "epoch": 1})
     assert [casualties.died(0, "memory") for _ in range(3)] == [None] * 3
     assert durable.read_lines(folder / "epochs.jsonl") == [{"outcome": "diverged", "epoch": 1}]
+
+
+@pytest.fixture
+def many(tmp_path, toy, settings, signs):
+    """Sixteen trials in flight, and the account of their deaths."""
+    run = opening.open_run(tmp_path, replace(settings(), seeds=6), toy, on_gpu=False)
+    budgets = Budgets()
+    made = Casualties(run, Turns(run, aside=budgets.aside), Watchdog(signs, 10, 180, lambda *_: None), budgets)
+    return run, made, signs
+
+
+def in_engine(many, count=16):
+    """So many have a turn and have begun to train."""
+    _, casualties, signs = many
+    given = [casualties.turns.take().trial for _ in range(count)]
+    for trial in given:
+        (signs / str(trial)).touch()
+    return given
+
+
+def ended(casualties, trials):
+    for trial in trials:
+        casualties.turns.end(trial)
+
+
+def test_an_engine_that_dies_with_sixteen_trials_is_one_death_and_all_go_on(many):
+    run, casualties, _ = many
+    given = in_engine(many)
+    assert casualties.engine_died(given) == (16, None)
+    ended(casualties, given)
+    assert sorted(casualties.turns.take().trial for _ in range(16)) == sorted(given)
+    assert {status(run, trial) for trial in given} == {"planned"}
+
+
+def test_of_sixteen_in_an_engine_that_dies_twice_those_that_got_on_meanwhile_are_forgiven(many):
+    """The others are tried alone, and the one that ends an engine alone is blamed, and no other."""
+    run, casualties, signs = many
+    for _ in range(2):
+        given = in_engine(many)
+        for trial in given[2:]:
+            casualties.reported(trial, 1 + casualties._reported[trial])
+        assert casualties.engine_died(given)[1] is None
+        ended(casualties, given)
+    alone = sorted(casualties.turns._aside)
+    assert alone == sorted(given[:2])
+    for _ in range(2):
+        (signs / str(alone[0])).touch()
+        assert casualties.engine_died([alone[0]]) == (1, None)
+    assert [status(run, trial) for trial in alone] == ["failed", "planned"]
+
+
+def test_an_engine_that_hangs_as_a_whole_blames_none_of_its_trials(many):
+    """Nobody knows in whose turn it hangs: silence is proof only of a trial that is alone."""
+    run, casualties, _ = many
+    for _ in range(2):
+        given = in_engine(many)
+        casualties.reported(17, 1)
+        casualties.watchdog.killed.update(given)
+        assert casualties.engine_died(given)[1] is None
+        ended(casualties, given)
+    assert {status(run, trial) for trial in given} == {"planned"}
+    assert casualties.watchdog.killed == set()
+
+
+def test_a_trial_that_had_not_begun_when_its_engine_died_goes_on_uncounted(many):
+    _, casualties, signs = many
+    given = in_engine(many)
+    for trial in given[1:]:
+        (signs / str(trial)).unlink()
+    for _ in range(9):
+        assert casualties.engine_died(given[1:]) == (0, None)
+    assert casualties.turns._aside == set()

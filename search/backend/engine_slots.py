@@ -1,0 +1,75 @@
+"""How many trials an engine should train at once: `--engine auto` lets 1, 2, 4, ... of them train and looks.
+
+Of the trials that are left, the one with the most arithmetic in a batch is taken, in a process that does not know of Ray.
+"""
+
+import json
+import subprocess
+import threading
+from dataclasses import replace
+
+from search.backend import resources
+from search.backend.gpu_sharing import best, task
+from search.run.ledger import Run
+from search.settings import AUTO, MOST_IN_ENGINE, Settings
+from trainables.cli import child
+from trainables.errors import UsageError
+from trainables.files.durable import Record
+from trainables.models.cost import flops
+
+LIMIT = 9.0  # seconds for all of it, the start of the process included
+SECONDS = 0.3  # of training that are counted for each number
+MOST_ON_CPU = 4  # where more trials in a thread bring nothing
+
+
+def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
+    """The settings with the number that pays, and what was measured in words; as they are if there is nothing to settle.
+
+    Raises:
+        UsageError: it would have to be measured on another machine.
+    """
+    if settings.engine is None:
+        return settings, None
+    if not run.identity.has_images:
+        return replace(settings, engine=None), "--engine trains our networks only: each trial has a process of its own"
+    if settings.engine != AUTO:
+        return settings, None
+    on_gpu = settings.gpus_per_trial != 0 and resources.local_gpus() > 0
+    if settings.address and not on_gpu:
+        raise UsageError("--engine auto measures on this machine, which has no GPU. Give a number, such as 16.")
+    left = [trial.config for trial in run.trials if not trial.ended]
+    if not left:
+        return replace(settings, engine=1), None
+    classes = len(run.identity.classes)
+    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # that takes the most memory
+    found = measured(task(config, settings, run, "cuda" if on_gpu else "cpu") | {"numbers": numbers(on_gpu)})
+    return replace(settings, engine=best(found)), said(found)
+
+
+def numbers(on_gpu: bool) -> list[int]:
+    """1, 2, 4, ...: how many trials may be in an engine."""
+    most = MOST_IN_ENGINE if on_gpu else MOST_ON_CPU
+    return [1 << power for power in range(most.bit_length())]
+
+
+def measured(asked: Record, limit: float = LIMIT) -> dict[int, float]:
+    """Images per second of so many trials together, for each number that was measured in time and had the memory."""
+    process = subprocess.Popen(
+        child.command("trainables.engine.measure"), env=child.environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    end = threading.Timer(limit, process.kill)
+    end.start()
+    try:
+        lines = process.communicate(json.dumps(asked | {"seconds": SECONDS}) + "\n")[0].splitlines()
+    finally:
+        end.cancel()
+        process.kill()
+        process.wait()
+    return {int(number): float(rate) for number, rate in map(str.split, lines)}
+
+
+def said(found: dict[int, float]) -> str:
+    """What was measured, in words."""
+    each = ", ".join(f"{count}: {rate:,.0f} images/s" for count, rate in sorted(found.items()))
+    return f"trials in one engine: {each or f'none was ready in {LIMIT:g} s'}; --engine {best(found)}"

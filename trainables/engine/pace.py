@@ -1,0 +1,117 @@
+"""How fast trials train on their lanes: steps alone, after each piece was called, captured and compared."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from trainables.engine.engine import PAUSE
+from trainables.engine.lanes import Lane
+from trainables.engine.pieces import Beat, Pieces, until
+from trainables.engine.slots import AHEAD, chunks
+from trainables.training.definition import Training
+from trainables.training.loop import Course
+
+WARM = 2  # pieces of each trial that are not counted
+PATIENCE = 60.0  # seconds
+
+
+@dataclass
+class Running:
+    """A trial that trains its first epoch again and again on a lane, without a validation.
+
+    Attributes:
+        done: pieces that were given to the device.
+    """
+
+    course: Course
+    lane: Lane
+    pieces: Pieces = field(init=False)
+    turns: Iterator[Beat] = field(init=False)
+    done: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)  # weights, if it is to hold a copy of them
+
+    def __post_init__(self) -> None:
+        self.pieces = Pieces(self.course, self.lane)
+        self.turns = endless(self.course, self.lane, self.pieces)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether its pieces were captured, or are called for good."""
+        return self.done >= WARM and bool(self.pieces.captured or self.pieces.eager or not self.lane.captures)
+
+    @property
+    def images(self) -> int:
+        """Of one piece."""
+        return sum(chunks(self.course.step.sizes)[0])
+
+
+def begun(training: Training, lane: Lane) -> Running:
+    """A trial on a lane."""
+    with lane.within():
+        return Running(Course(training, keeps_weights=True), lane)
+
+
+def endless(course: Course, lane: Lane, pieces: Pieces) -> Iterator[Beat]:
+    """Epoch after epoch of full groups of steps."""
+    groups = chunks(course.step.sizes)
+    given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
+    while True:
+        course.step.begin(1)
+        for _ in range(groups.count(groups[0])):
+            if len(given) == AHEAD:
+                yield from until(given[0])
+            yield from pieces.train(groups[0], follows=course.average is not None)
+            given.append(lane.mark())
+
+
+def warm_up(running: Sequence[Running]) -> None:
+    """Until every piece was captured.
+
+    Raises:
+        TimeoutError: it takes too long.
+    """
+    turn(running, lambda: all(each.is_warm for each in running))
+    synchronise()
+
+
+def rate(running: Sequence[Running], seconds: float) -> float:
+    """Images per second of all together, after they have warmed up.
+
+    Raises:
+        TimeoutError: the device hangs.
+    """
+    before, began = [each.done for each in running], time.perf_counter()
+    turn(running, lambda: time.perf_counter() - began > seconds)
+    synchronise()
+    took = time.perf_counter() - began
+    return sum((each.done - then) * each.images for each, then in zip(running, before, strict=True)) / took
+
+
+def turn(running: Sequence[Running], is_over: Callable[[], bool]) -> None:
+    """Let them take turns until it is over.
+
+    Raises:
+        TimeoutError: it is never over.
+    """
+    latest = time.perf_counter() + PATIENCE
+    while not is_over():
+        was_given = False
+        for each in running:
+            with each.lane.within():
+                beat = next(each.turns)
+            was_given |= beat
+            each.done += beat
+        if not was_given:
+            time.sleep(PAUSE)
+        if time.perf_counter() > latest:
+            raise TimeoutError(f"not over after {PATIENCE:g} s")
+
+
+def synchronise() -> None:
+    """Wait for the GPU, where one is used."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
