@@ -10,23 +10,21 @@ from search.flags import OF_A_RULE, Flags
 from search.run.ledger import Run, Trial
 from search.settings import usual_name
 
+HERE, ANYWHERE = ("python", "run_search.py"), ("cifar-search",)
 FIRST = (
-    "space",
-    "dataset",
-    "epochs",
-    "name",
-    "num_samples",
-    "algo",
-    "seed",
-    "seeds",
-    "folds",
-)  # in a command, as it reads best
+    "space", "dataset", "epochs", "name", "num_samples", "algo", "seed", "seeds", "folds"
+)  # in a command, as it reads best  # fmt: skip
 LAST = ("skip_bad", "group_by", "resize", "set_")  # in a command, whatever was added to it
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:
     """--batch-size 128 for {"batch_size": 128}; the value exactly as the run recorded it. A list has a flag for each value."""
     return [word for key, value in settings.items() for each in listed(value) for word in flag(key, each)]
+
+
+def program(run: Run) -> tuple[str, ...]:
+    """What runs a search. A file of the user's own lies in a folder of its own, where only the installed command is found."""
+    return ANYWHERE if run.identity.own_code else HERE
 
 
 def listed(value: Any) -> list[Any]:
@@ -57,16 +55,16 @@ def train_again(run: Run, trial: Trial) -> str:
 
 def go_on(run: Run, **settings: Any) -> str:
     """Continues the search, with other settings if they are given."""
-    return search(asked(run) | settings)
+    return search(run, asked(run) | settings)
 
 
-def resume(where: str) -> str:
+def resume(run: Run, where: str) -> str:
     """Goes on with a search as it was asked for.
 
     Args:
         where: the run, by its name or path.
     """
-    return shlex.join(["python", "run_search.py", "--resume", one_line(where)])
+    return shlex.join([*program(run), "--resume", one_line(where)])
 
 
 def shortest(run: Path) -> str:
@@ -76,7 +74,7 @@ def shortest(run: Path) -> str:
 
 def longer(run: Run, epochs: int, is_new: bool) -> str:
     """Goes on with more epochs; where the schedule is sized for the old number, another search does."""
-    return search(asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
+    return search(run, asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
 
 
 def confirm(run: Run, top: int, seeds: int = 5) -> str:
@@ -95,13 +93,13 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
     dropped = OF_A_RULE if rule == "none" else ("grace_period",) if rule else ()
     kept = {key: value for key, value in asked(run).items() if key not in dropped}
     kept |= {"name": run.name[: 64 - len(suffix)] + suffix, "set_": [*run.identity.set, *changes]}
-    return search(kept | settings)
+    return search(run, kept | settings)
 
 
-def search(settings: Mapping[str, Any]) -> str:
-    """run_search.py with these settings; of two changes of one key of the space the last counts."""
+def search(run: Run, settings: Mapping[str, Any]) -> str:
+    """A search with these settings; of two changes of one key of the space the last counts."""
     ordered = sorted(settings, key=LAST.__contains__)
-    return shlex.join(["python", "run_search.py", *flags({key: settings[key] for key in ordered})])
+    return shlex.join([*program(run), *flags({key: settings[key] for key in ordered})])
 
 
 def asked(run: Run) -> dict[str, Any]:
@@ -121,7 +119,7 @@ def reproduce(run: Run, trial: Trial, where: str) -> str:
     Args:
         where: the run, by its name or path.
     """
-    command = ["python", "run_search.py", "--reproduce", f"{where}/{trial.index:04d}-{trial.id}"]
+    command = [*program(run), "--reproduce", f"{where}/{trial.index:04d}-{trial.id}"]
     return shlex.join(map(one_line, command))
 
 

@@ -75,7 +75,7 @@ ENDS = {"stopped": "was stopped early", "diverged": "diverged", "failed": "faile
 
 
 def resume(run: Run) -> str:
-    return commands.resume(commands.shortest(run.folder))
+    return commands.resume(run, commands.shortest(run.folder))
 
 
 def retry(run: Run) -> str:

@@ -45,7 +45,7 @@ def seen(run: Run) -> tuple[Progress, str]:
     """
     progress = Progress(run)
     if held(run.folder) is False:
-        return progress, f"nothing trains it now; to go on: {commands.resume(commands.shortest(run.folder))}"
+        return progress, f"nothing trains it now; to go on: {commands.resume(run, commands.shortest(run.folder))}"
     for trial in run.trials:
         progress.trials[trial.index].is_heard = True
     return progress, "training"

@@ -56,7 +56,7 @@ def banner(run: Run) -> Blocks:
     ended = sum(trial.ended for trial in run.trials)
     planned = max(run.totals.trials, len(run.trials))
     missing = Bold(f"Incomplete: {ended} of {plural(planned, 'trial')} ended")
-    return Quote((missing, ", so what follows may change. To go on:")), Commands((commands.resume(run.name),))
+    return Quote((missing, ", so what follows may change. To go on:")), Commands((commands.resume(run, run.name),))
 
 
 def answer(run: Run, where: Standing) -> Blocks:
