@@ -154,6 +154,11 @@ def test_one_configuration_from_the_command_line(tmp_path):
     broken = called("--model", f"{FILE}:Good", "--loss", f"{FILE}:detached")
     assert (broken.returncode, broken.stderr.count("\n")) == (3, 1)
     assert broken.stderr.startswith(f"error[space]: {FILE}:{line_of('def detached')}: loss")
+    unmeasured = called("--model", "mlp", "--width", "8", "--metric", f"{FILE}:worded")
+    assert unmeasured.returncode == 3
+    assert unmeasured.stderr.startswith(
+        f"error[space]: {FILE}:{line_of('def worded')}: metric {FILE}:worded gives a str"
+    )
     assert called("--model", f"{FILE}:Good", "--widht", "3").returncode == 2
     good = called("--model", f"{FILE}:Good", "--lr", "0.01", "--out", str(tmp_path / "one"))
     assert (good.returncode, good.stderr) == (0, "")
