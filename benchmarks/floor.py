@@ -22,7 +22,8 @@ from trainables.data import loading
 from trainables.hardware import memory
 from trainables.hardware.precision import resolve
 
-MODELS = ("mlp", "convnet", "resnet18")
+OWN = "benchmarks.own_networks:Perceptron"  # the mlp as a user writes it
+MODELS = ("mlp", OWN, "convnet", "resnet18")
 AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")
 SLOW = {"resnet18": 10}  # a step takes so many times longer than that of the others: fewer batches and rounds do
 FEWEST = 3  # rounds
@@ -50,7 +51,13 @@ def measure(
             ratios = [100 * loop / floor for loop, floor in zip(loops, floors, strict=True)]
             worst[name] = min(worst.get(name, 100.0), statistics.median(ratios))
             rows.append(
-                [model, name, spread(loops, "images/s", 0), spread(floors, "images/s", 0), spread(ratios, "%", 1)]
+                [
+                    "an own mlp" if model == OWN else model,
+                    name,
+                    spread(loops, "images/s", 0),
+                    spread(floors, "images/s", 0),
+                    spread(ratios, "%", 1),
+                ]
             )
     return Table(
         name="floor",
@@ -62,7 +69,8 @@ def measure(
         reached=f"{worst['none']:.1f} % and {worst['standard']:.1f} % with the model that comes off worst.",
         notes=f"{chosen}, one thread, batches of 128; {count} rounds in turn, each of {batches} batches (resnet18: "
         f"{max(FEWEST, count // SLOW['resnet18'])} of {max(WARM_UP, batches // SLOW['resnet18'])}). The floor is the plain "
-        "step on one batch in memory, without mixing.",
+        "step on one batch in memory, without mixing. The own mlp is the same network in a file of a user's "
+        "(`benchmarks/own_networks.py`); its floor is itself.",
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from benchmarks import leaderboard  # noqa: E402
+from benchmarks.floor import OWN  # noqa: E402
 from benchmarks.steps import prepared, rounds  # noqa: E402
 from search.run import ledger  # noqa: E402
 from trainables.augmentations.crop import crop  # noqa: E402
@@ -35,11 +36,12 @@ def fastest(work, repeat=ROUNDS):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", ["mlp", OWN])
 @pytest.mark.parametrize("augmentation", ["none", "standard"])
-def test_the_epoch_loop_keeps_half_the_pace_of_its_floor(augmentation, toy, one_thread):
+def test_the_epoch_loop_keeps_half_the_pace_of_its_floor(augmentation, model, toy, one_thread):
     images = Split(toy.train.images.repeat(6, 0), toy.train.labels.repeat(6))  # 606
     data = Dataset(**{**vars(toy), "train": images})
-    one = prepared({"model": "mlp", "batch_size": 128, "augment": "none", "optimizer": "adamw"}, data, "fp32")
+    one = prepared({"model": model, "batch_size": 128, "augment": "none", "optimizer": "adamw"}, data, "fp32")
     ratios = [loop / floor for each in rounds(one, (augmentation,), 4, ROUNDS) for loop, floor in each.values()]
     assert max(ratios) > 0.5, ratios
 

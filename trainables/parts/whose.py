@@ -1,5 +1,6 @@
 """Where in a user's file an error came from."""
 
+import re
 import sysconfig
 import threading
 import traceback
@@ -7,6 +8,7 @@ from pathlib import Path
 
 OURS = Path(__file__).parents[2]
 PACKAGES = ("trainables", "spaces", "search", "analysis")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
@@ -35,6 +37,6 @@ def is_asked_for(stop: SystemExit | KeyboardInterrupt) -> bool:
 
 
 def said(error: BaseException) -> str:
-    """The first line of what an error says, behind its type."""
-    first = next(iter(str(error).splitlines()), "").rstrip(".")
+    """The first line of what an error says, behind its type, without the colours of a terminal."""
+    first = COLOUR.sub("", next(iter(str(error).splitlines()), "")).rstrip(". ")
     return f"{type(error).__name__}: {first}." if first else f"{type(error).__name__}."

@@ -84,8 +84,11 @@ def guarded(family: Family, config: Mapping[str, Any], what: str, call: Callable
     """What a call returns; whatever it raises becomes one line with the user's file and line."""
     try:
         return call()
-    except SpaceError:
-        raise
+    except SpaceError as error:
+        named_first = f"{calling.chosen(family, config)} "
+        if not error.message.startswith(named_first):
+            raise  # it has its line
+        raise mistake(family, config, error.message.removeprefix(named_first)) from error
     except Exception as error:
         raise mistake(family, config, f"{what}: {said(error)}", whose.place(error)) from error
 

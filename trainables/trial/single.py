@@ -69,11 +69,11 @@ def train_single(
     loading.tell_lost_classes(images)
     if test and out is None and len(images.classes) > per_class.SHOWN:
         print(f"note: --out DIR would keep the accuracy of each of {len(images.classes):,} classes", file=sys.stderr)
-    if not calling.is_all_built_in(config, FAMILIES):
-        for line in rehearsal.rehearse([config], len(images.classes)):
-            print(f"warning: {line}", file=sys.stderr)
     device = choose_device(device)
     arithmetic = resolve(precision, device == "cuda")
+    own = [] if calling.is_all_built_in(config, FAMILIES) else [config]
+    for line in rehearsal.rehearse(own, len(images.classes), objective.source, arithmetic):
+        print(f"warning: {line}", file=sys.stderr)
     torch.set_num_threads(threads)
     memory.keep_freed()
     with contextlib.nullcontext(out) if out else temporary_folder() as folder:

@@ -101,10 +101,11 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
 def test_it_is_scored_on_the_validation_images_before_it_is_called_a_success(
     call: Call, trained_run: Path, digits: Path
 ) -> None:
-    trial = ledger.read(trained_run).trials[0]
+    run = ledger.read(trained_run)
+    trial, images = run.trials[0], run.identity.val_images
     assert trial.best is not None
     code, _, err = call("export", "lr_sweep-digits/0", "net", "--data-dir", str(digits))
-    recorded = f"{100 * trial.best['val_accuracy']:.2f} % of 180 validation images right, as recorded"
+    recorded = f"{100 * trial.best['val_accuracy']:.2f} % of {images} validation images right, as recorded"
     assert (code, err.splitlines()[-1]) == (
         0,
         f"net: {lookup.label(trial)} of lr_sweep-digits; loads without this project, {recorded}",
@@ -114,7 +115,7 @@ def test_it_is_scored_on_the_validation_images_before_it_is_called_a_success(
     (trained_run / "run.json").write_text(json.dumps(facts))
     code, _, err = call("export", "lr_sweep-digits/0", "net", "--data-dir", str(digits))
     assert code == 5
-    assert re.search(r"not usable: net: in a process without this project it gets \d+\.\d\d % of 180", err)
+    assert re.search(rf"not usable: net: in a process without this project it gets \d+\.\d\d % of {images}", err)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ MISTAKES = [
     ({"model": "WrongInput"}, lambda: line_of("# raises"), "fails: RuntimeError: .*8x3072 and 3000x10"),
     ({"model": "Unmade"}, lambda: line_of("klasses"), "cannot be made: NameError: name 'klasses' is not defined"),
     ({"model": "Weightless"}, lambda: forward_of("Weightless"), "has no weights. Assign its layers to self"),
-    ({"model": "no_network"}, None, "returns a list, not an nn.Module"),
+    ({"model": "no_network"}, lambda: line_of("def no_network"), "returns a list, not an nn.Module"),
     ({"model": "Unsaved"}, lambda: line_of("class Unsaved"), "has a state that cannot be saved and read back"),
     ({"loss": "per_image"}, lambda: line_of("def per_image"), r"gives \(8,\), not one number"),
     ({"loss": "detached"}, lambda: line_of("def detached"), "does not depend on the weights"),
@@ -61,9 +61,9 @@ def test_a_mistake_is_one_line_with_the_users_file_and_line(given, line, what):
     config = complete({"model": f"{FILE}:Good", **{key: f"{FILE}:{name}" for key, name in given.items()}})
     with pytest.raises(SpaceError, match=what) as caught:
         rehearse([config], 10)
-    assert "\n" not in str(caught.value)
-    if line:
-        assert str(caught.value).startswith(f"{FILE}:{line()}: ")
+    assert str(caught.value).isprintable()
+    assert str(caught.value).startswith(f"{FILE}:{line()}: ")
+    assert caught.value.exit_code == 3
 
 
 def test_a_network_may_say_no_to_channels_last():
@@ -154,6 +154,11 @@ def test_one_configuration_from_the_command_line(tmp_path):
     broken = called("--model", f"{FILE}:Good", "--loss", f"{FILE}:detached")
     assert (broken.returncode, broken.stderr.count("\n")) == (3, 1)
     assert broken.stderr.startswith(f"error[space]: {FILE}:{line_of('def detached')}: loss")
+    unmeasured = called("--model", "mlp", "--width", "8", "--metric", f"{FILE}:worded")
+    assert unmeasured.returncode == 3
+    assert unmeasured.stderr.startswith(
+        f"error[space]: {FILE}:{line_of('def worded')}: metric {FILE}:worded gives a str"
+    )
     assert called("--model", f"{FILE}:Good", "--widht", "3").returncode == 2
     good = called("--model", f"{FILE}:Good", "--lr", "0.01", "--out", str(tmp_path / "one"))
     assert (good.returncode, good.stderr) == (0, "")

@@ -1,0 +1,21 @@
+"""A network as a user writes it, with nothing of the project: what the loop costs beside it says `python -m benchmarks.floor`."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+
+class Perceptron(nn.Module):
+    """The layers of our mlp, as in a textbook."""
+
+    def __init__(self, classes: int, width: int = 1024) -> None:
+        super().__init__()
+        sizes = [3 * 32 * 32, width, width // 2, width // 4]
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(sizes):
+            layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.LeakyReLU(), nn.Dropout(0.0)]
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.layers(images.flatten(1))
+        return logits
