@@ -1,7 +1,10 @@
 """A user's parts, loop or program tried in a child process before Ray starts: a mistake is one line within seconds."""
 
+import contextlib
 import json
+import os
 import random
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -44,11 +47,20 @@ def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "", 
         "folder": str(folder) if folder else None,
     }
     try:
-        answer = answered("trainables.trial.rehearsal", asked, "the own parts")
+        done = subprocess.run(
+            child.command("trainables.trial.rehearsal"), input=json.dumps(asked), env=child.environment(), capture_output=True,
+            text=True, timeout=PATIENCE,
+        )  # fmt: skip
+        answer = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
         raise SpaceError(
             f"two batches of each own part took longer than {PATIENCE:.0f} s. Try fewer or smaller ones."
         ) from None
+    except (IndexError, ValueError):
+        last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
+        raise SpaceError(f"the own parts ended the process that tried them: {last}") from None
+    if answer["error"]:
+        raise SpaceError(answer["error"])
     return list(answer["warnings"])
 
 
@@ -78,10 +90,9 @@ def rehearse_training(settings: Settings, device: str) -> list[str]:
             "folder": str(Path(folder) / "trial"),
         }
         try:
-            answer = answered("trainables.own.rehearsal", asked, "the own code")
+            return list(answered(asked, Path(folder))["notes"])
         except subprocess.TimeoutExpired:
             return [f"the own code was not tried: it took longer than {PATIENCE:.0f} s"]
-    return list(answer["notes"])
 
 
 def has_trained(run: Path, code: str) -> bool:
@@ -90,25 +101,41 @@ def has_trained(run: Path, code: str) -> bool:
     return (run / FOLDER / code).is_dir() and any(path.stat().st_size for path in ledgers)
 
 
-def answered(module: str, asked: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """What a child process answers.
+def answered(asked: Mapping[str, Any], place: Path) -> dict[str, Any]:
+    """What the child process answers; whatever it started ends with it.
+
+    Args:
+        place: a folder for its answer, and for what the user's code prints.
 
     Raises:
         SpaceError: the mistake that it found, or that its process ended before it could answer.
         subprocess.TimeoutExpired: it takes too long.
     """
-    done = subprocess.run(
-        child.command(module), input=json.dumps(asked), env=child.environment(), capture_output=True, text=True,
-        timeout=PATIENCE,
-    )  # fmt: skip
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
-        raise SpaceError(f"{what} ended the process that tried it: {last}") from None
+    path = place / "answer.json"
+    with (place / "said.txt").open("w") as said:  # no pipe, which a process that the code leaves behind would hold open
+        process = subprocess.Popen(
+            [*child.command("trainables.own.rehearsal"), str(path)], env=child.environment(), stdin=subprocess.PIPE,
+            stdout=said, stderr=said, text=True, start_new_session=True,
+        )  # fmt: skip
+        try:
+            process.communicate(json.dumps(asked), timeout=PATIENCE)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if not path.exists():
+        last = (place / "said.txt").read_text("utf-8", errors="replace").strip().splitlines()[-1:]
+        why = f"{exit_of(process)}{''.join(f': {line}' for line in last)}"
+        raise SpaceError(f"the own code ended the process that tried it: {why}")
+    answer: dict[str, Any] = json.loads(path.read_text("utf-8"))
     if answer["error"]:
         raise SpaceError(answer["error"])
     return answer
+
+
+def exit_of(process: subprocess.Popen[str]) -> str:
+    code = process.returncode
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def configurations(space: Space) -> Iterator[Config]:

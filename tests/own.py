@@ -61,7 +61,7 @@ done
 """
 
 MODEL = '''
-"""A network with a loss of its own, on images."""
+"""A network with a loss of its own, on images; its weights are averaged."""
 from torch import nn
 from spaces import Space, choice, loguniform
 
@@ -81,7 +81,7 @@ def smoothed(logits, labels, smoothing: float = 0.1):
 
 SPACE = Space(
     params={"model": Net, "loss": smoothed, "width": choice(4, 8), "lr": loguniform(1e-3, 1e-1), "augment": "none",
-            "schedule": "constant", "batch_size": 20},
+            "schedule": "constant", "batch_size": 20, "ema": 1.0},
     baseline={"width": 8, "lr": 1e-2}, epochs=4,
 )
 '''

@@ -29,6 +29,8 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError, TrialsError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.parts import calling, named
+from trainables.parts.family import MODEL
 from trainables.trial import timing
 from trainables.written import plural
 
@@ -203,7 +205,9 @@ def mean_seconds(
 
 
 def kind(config: Record) -> tuple[Any, ...]:
-    return tuple(config.get(key) for key in KIND)
+    """What decides the time of an epoch; of a network that is not ours all that it reads may."""
+    own = {} if named.is_built_in(config["model"]) else calling.knobs(MODEL, config)
+    return (*(config.get(key) for key in KIND), *own.items())
 
 
 def in_order(by_cost: Sequence[Record]) -> list[Record]:
@@ -220,9 +224,9 @@ def spread(count: int, most: int) -> list[float]:
 
 
 def scaled(work: int, measured: Sequence[tuple[int, float]]) -> float:
-    """Seconds for this much arithmetic at the speed of the nearest that was measured."""
+    """Seconds for this much arithmetic at the speed of the nearest that was measured; 0 stands for an unknown amount."""
     near, seconds = min(measured, key=lambda pair: abs(pair[0] - work))
-    return seconds * work / near
+    return seconds * work / near if work and near else seconds
 
 
 class Enough(Exception):

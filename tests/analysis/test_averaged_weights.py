@@ -1,6 +1,7 @@
 """A run with averaged weights (ema) on every path on which weights leave it: pytest tests/analysis/test_averaged_weights.py"""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ import torch
 import run_search
 from analysis.__main__ import app
 from analysis.export import ensemble, retrain
+from analysis.mirrors import refreshing
 from analysis.render.markdown import rendered
 from analysis.results.sections import answer
 from search.run import ledger
+from tests.analysis.mirrors.readers import READERS
 from trainables.cli.execution import execute
 from trainables.data import loading
 from trainables.models.networks import build
@@ -83,6 +86,19 @@ def test_trained_again_on_all_images_the_average_is_exported(run: ledger.Run, di
     exported = safetensors.torch.load_file(tmp_path / "net/model.safetensors")
     assert last.average is not None
     assert all(torch.equal(exported[name], value) for name, value in last.average.state_dict().items())
+
+
+@pytest.mark.parametrize("tool", ["tensorboard", "optuna", pytest.param("mlflow", marks=pytest.mark.slow)])
+def test_a_mirror_shows_the_value_of_the_average(run: ledger.Run, digits: Path, tmp_path, tool, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "averaged")
+    shutil.copytree(run.folder, tmp_path / run.name)
+    refreshing.mirror(tmp_path / run.name, [tool])
+    shown = READERS[tool].read(tmp_path / run.name).best["val_accuracy"]
+    images = loading.load(loading.prepare("digits", digits, progress=False))
+    kept = [safetensors.torch.load_file(trial.folder / "best.safetensors") for trial in run.trials[:2]]
+    values = [right(trial, weights, images) for trial, weights in zip(run.trials, kept, strict=False)]
+    assert shown == pytest.approx(values[0] if tool == "tensorboard" else max(values))  # of the first trial, of the run
 
 
 def test_the_protocol_says_which_weights_were_validated(run: ledger.Run) -> None:

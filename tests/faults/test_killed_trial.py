@@ -90,7 +90,9 @@ def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, mem
 @pytest.mark.integration
 @pytest.mark.parametrize(("scheduler", "more"), OWN, ids=str)
 @pytest.mark.parametrize("kind", own.ALL)
-def test_own_code_killed_at_random_moments_ends_in_the_same_files(victims, memory, times, tally, kind, scheduler, more):
+def test_own_training_killed_at_random_moments_ends_in_the_same_files(
+    victims, memory, times, tally, kind, scheduler, more
+):
     """A user's loop and network, and a user's program, whose processes die with those that started them."""
     dice, kills, wanted = random.Random(2), 0, times("FAULT_KILLS", 20) // 2
     own.write(memory / "user", kind)

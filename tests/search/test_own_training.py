@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+import run_search
 from analysis.results.files import write_files
 from analysis.verify.run_folder import verify
 from search.run import ledger, opening
 from tests import own
+from trainables.cli.execution import execute
 from trainables.errors import RunError
 from trainables.files import durable
 
@@ -222,3 +224,23 @@ def test_what_was_trained_by_which_code_is_verified(tmp_path):
     assert verify(folder) == []
     next((folder / "code" / old).glob("*.py")).unlink()
     assert any("it is missing" in problem for problem in verify(folder))
+
+
+def test_a_trial_that_two_versions_trained_is_not_reproduced_and_others_are_by_theirs(tmp_path, capsys):
+    path, folder = own.write(tmp_path / "user", "loop"), tmp_path / "run"
+    own.search(folder, own.settings(path, num_samples=2, epochs=2))
+    edited(path, "loop")
+    own.search(folder, own.settings(path, num_samples=3, epochs=3, allow_changes=True))
+    assert execute(run_search.app, "run_search.py", ["--reproduce", f"{folder}/0"]) == 5
+    assert "trained by several versions of the code" in capsys.readouterr().err
+    assert execute(run_search.app, "run_search.py", ["--reproduce", f"{folder}/2"]) == 0
+    assert ": identical (" in capsys.readouterr().out
+
+
+def test_a_trial_that_had_ended_is_reproduced_by_the_code_of_then(tmp_path, capsys):
+    path, folder = own.write(tmp_path / "user", "loop"), tmp_path / "run"
+    own.search(folder, own.settings(path, num_samples=1))
+    edited(path, "loop")
+    own.search(folder, own.settings(path, num_samples=2, allow_changes=True))
+    assert execute(run_search.app, "run_search.py", ["--reproduce", f"{folder}/0"]) == 0
+    assert ": identical (" in capsys.readouterr().out

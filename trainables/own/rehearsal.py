@@ -1,10 +1,10 @@
 """A user's loop or program tried before a search begins: the first epoch of the baseline, in a process of its own.
 
-    python -m trainables.own.rehearsal
+    python -m trainables.own.rehearsal ANSWER
 
 It reads a JSON object: training, config, objective, seed, device, threads, code (a copy of the user's, as a run has it) and
-folder (of the trial). It writes one: `error`, the mistake with the user's file and line, or null; and `notes`. An epoch that is
-not over after LIMIT seconds is left, which is a note.
+folder (of the trial). It writes one into the file ANSWER: `error`, the mistake with the user's file and line, or null; and
+`notes`. An epoch that is not over after LIMIT seconds is left, which is a note.
 """
 
 import contextlib
@@ -123,12 +123,12 @@ def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     asked = json.load(sys.stdin)
-    to_us = os.dup(1)
-    os.dup2(2, 1)  # what the user's code prints is no answer
     if asked["device"] == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as in a worker
-    with os.fdopen(to_us, "w") as stream:
-        json.dump(answer(asked), stream)
+    found = Path(sys.argv[1])
+    part = found.with_suffix(".part")
+    part.write_text(json.dumps(answer(asked)), "utf-8")
+    part.rename(found)
     os._exit(0)  # whatever threads the user's code has started
 
 

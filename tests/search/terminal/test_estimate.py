@@ -7,6 +7,7 @@ from search.terminal import estimate
 from search.terminal.display import clock
 from search.terminal.progress import Progress
 from spaces import Space, choice
+from tests.trainables.parts.own_parts import FlowerNet
 from trainables.errors import DataError, ExpectedError, RunError, TrialsError
 from trainables.files import durable
 from trainables.training import loop
@@ -156,3 +157,17 @@ def test_a_fault_of_the_machine_is_not_blamed_on_the_space(guess, monkeypatch, e
 def test_an_average_of_the_weights_is_one_more_copy_in_each_state(guess):
     averaged = Space(params={**TINY.params, "ema": 0.7}, baseline=TINY.baseline, epochs=TINY.epochs)
     assert guess(space=averaged, keep_best=1).disk - guess(keep_best=1).disk == pytest.approx((2 * 2 + 3) * BYTES)
+
+
+def test_networks_of_a_users_are_as_many_kinds_as_their_knobs_have_values(guess, monkeypatch):
+    seen = []
+    monkeypatch.setattr(estimate, "probe", lambda config, *rest: seen.append(config["channels"]) or config["channels"])
+    params = {"model": FlowerNet, "channels": choice(4, 8), "lr": choice(0.1, 0.2), "schedule": "constant"}
+    found = guess(space=Space(params=params, baseline={"channels": 4, "lr": 0.1}, epochs=4), num_samples=None)
+    assert sorted(seen) == [4, 8]
+    assert found.epoch_seconds == 6
+
+
+def test_arithmetic_of_unknown_amount_is_not_scaled():
+    assert estimate.scaled(10, [(0, 3.0)]) == estimate.scaled(0, [(5, 3.0)]) == 3.0
+    assert estimate.scaled(10, [(5, 3.0)]) == 6.0

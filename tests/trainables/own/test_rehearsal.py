@@ -1,11 +1,13 @@
 """A user's loop or program tried before a search begins: pytest tests/trainables/own/test_rehearsal.py"""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from search import rehearsal as of_search
 from tests import own
+from tests.waiting import until
 from trainables.errors import SpaceError
 from trainables.own import code, rehearsal, training
 
@@ -104,3 +106,15 @@ def test_a_child_process_tries_it_unless_it_has_trained_before(tmp_path):
     assert of_search.rehearse_training(own.settings(path, runs_dir=tmp_path, address="auto"), "cpu") == []
     own.search(tmp_path / broken.run_name, broken)
     assert of_search.rehearse_training(broken, "cpu") == []
+
+
+@pytest.mark.integration
+def test_what_ends_the_process_is_said_and_what_it_leaves_behind_is_ended(tmp_path):
+    """A loop that starts a process and then crashes the interpreter: nobody waits for that process."""
+    path = own.write(tmp_path / "user", "loop")
+    start = f"pid = subprocess.Popen(['sleep', '999']).pid; open({str(tmp_path / 'pid')!r}, 'w').write(str(pid))"
+    path.write_text(own.LOOP.replace("at = at +", f"import os, subprocess; {start}; os.abort(); at ="))
+    with pytest.raises(SpaceError, match="the own code ended the process that tried it: signal 6"):
+        of_search.rehearse_training(own.settings(path, runs_dir=tmp_path), "cpu")
+    left = Path("/proc", (tmp_path / "pid").read_text(), "stat")
+    until(lambda: not left.exists() or left.read_text().split()[2] == "Z")
