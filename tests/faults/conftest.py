@@ -69,7 +69,13 @@ class End:
 class Victims:
     """Asks victims.py for processes, and traces them."""
 
-    HEAVY = ("train", "results", "search", "search_own")  # actions that need torch, whose size makes a fork slow
+    HEAVY = (
+        "train",
+        "train_together",
+        "results",
+        "search",
+        "search_own",
+    )  # actions that need torch, whose size makes a fork slow
 
     def __init__(self, folder: Path, data: Path) -> None:
         self.log = folder / "strace.log"
