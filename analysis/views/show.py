@@ -18,6 +18,7 @@ from search.run.ledger import Run, Trial
 from search.status import LOST
 from trainables import written
 from trainables.data.names import ELSEWHERE
+from trainables.trial import timing as seconds
 from trainables.written import count, plural
 
 
@@ -29,6 +30,7 @@ def show(run: Run, trial: Trial, form: str) -> str:
     if form == "json":
         facts: Row = {"config": trial.config, "outcome": trial.outcome, "stopped_at": trial.stopped_at}
         facts |= {
+            "called": seconds.called(trial.folder),
             "files": [name for name, _ in files(trial)],
             "reproduce": reproduce(run, trial),
             "curve": trial.epochs,
@@ -56,7 +58,8 @@ def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
     title = label(trial), " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
     time = timing.clock(trial)
     told = ("Clock: ", Foreign(timing.sentence(time)), ".") if time else ""
-    return Heading(title, 1), *paragraphs(value(trial, row), confirmed(run, trial), told, outcome(trial))
+    words = value(trial, row), confirmed(run, trial), told, called(trial), outcome(trial)
+    return Heading(title, 1), *paragraphs(*words)
 
 
 def value(trial: Trial, row: Row) -> Words:
@@ -95,6 +98,14 @@ def bounds(trial: Trial, row: Row) -> str:
     if low is None or high is None:
         return ""
     return f" (95 % interval {written.interval(objective, low, high)}{written.unit(objective)})"
+
+
+def called(trial: Trial) -> Words:
+    """Why an engine could not train it as graphs, which takes longer and changes no number."""
+    found = seconds.called(trial.folder)
+    return (
+        ("Its steps were called one by one, not replayed as graphs: ", Foreign("; ".join(found)), ".") if found else ""
+    )
 
 
 def outcome(trial: Trial) -> Words:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.session import bits, hazards, memory, pace, points, resumed, shortage
+from benchmarks.session import accuracy, bits, command, hazards, memory, pace, points, resumed, shortage
 from benchmarks.session.journal import Journal, Measurement
 from benchmarks.session.setting import Setting
 from trainables.hardware.precision import resolve
@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
         measure(asked)
         return
     journal = Journal(asked.out)
-    command = shlex.join(["python", "-m", "benchmarks.gpu", "--session", *(arguments or sys.argv[1:])])
-    journal.begin(what="a sitting on a GPU", command=command, budget=asked.budget)
+    asked_for = shlex.join(["python", "-m", "benchmarks.gpu", "--session", *(arguments or sys.argv[1:])])
+    journal.begin(what="a sitting on a GPU", command=asked_for, budget=asked.budget)
     while journal.left > LAST and not journal.document.get("is_over"):
         before = len(journal.document["done"])
         code = supervised(asked, arguments or sys.argv[1:])
@@ -82,7 +82,8 @@ def measure(asked: argparse.Namespace) -> None:
     images = images_of(asked.dataset, asked.data_dir, asked.images)
     with tempfile.TemporaryDirectory(prefix="session-") as folder:
         precision = resolve(asked.precision, asked.device == "cuda")
-        setting = Setting(asked.device, precision, images, asked.small, Path(folder))
+        dataset = "digits" if asked.dataset == "random" else asked.dataset  # a search has no images of noise
+        setting = Setting(asked.device, precision, images, asked.small, Path(folder), dataset, asked.data_dir.resolve())
         for measurement in measurements(setting):
             if not asked.part or measurement.part in asked.part:
                 journal.measure(measurement)
@@ -96,8 +97,8 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
     """In order of worth."""
     yield from itertools.chain(
         bits.measurements(setting), pace.alone(setting), pace.together(setting), points.measurements(setting),
-        hazards.measurements(setting), resumed.measurements(setting), shortage.measurements(setting),
-        memory.measurements(setting),
+        command.measurements(setting), hazards.measurements(setting), resumed.measurements(setting),
+        shortage.measurements(setting), memory.measurements(setting), accuracy.measurements(setting),
         points.profiled(setting), points.wider(setting),
     )  # fmt: skip
 
@@ -141,7 +142,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--part",
         action="append",
-        help="bits, speed, slots, search, textbook, hazards, resume, faults, memory or profile [all]",
+        help="bits, speed, slots, search, textbook, command, accuracy, hazards, resume, faults, memory or profile [all]",
     )
     parser.add_argument("--small", action="store_true", help="tiny numbers, to try it out")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)

@@ -11,13 +11,18 @@ from trainables.engine.lanes import Lane
 
 @dataclass(frozen=True)
 class Setting:
-    """Attributes: small: tried out on a CPU, with numbers that mean nothing."""
+    """Attributes:
+    small: tried out on a CPU, with numbers that mean nothing.
+    dataset, data_dir: as a search is given them.
+    """
 
     device: str
     precision: str
     images: Dataset
     small: bool
     folder: Path  # for files that are in the way of nobody
+    dataset: str = "digits"
+    data_dir: Path = Path("data")
 
     @cached_property
     def lanes(self) -> list[Lane]:

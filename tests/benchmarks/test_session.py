@@ -72,8 +72,8 @@ def test_a_process_that_is_started_again_does_not_measure_again(tmp_path):
     assert [row["value"] for row in second.document["rows"]] == [1, 3]
 
 
-def sitting(folder, *arguments, **environment):
-    (folder / "sitecustomize.py").write_text(ABSENT)
+def sitting(folder, *arguments, absent=ABSENT, **environment):
+    (folder / "sitecustomize.py").write_text(absent)
     command = [sys.executable, "-m", "benchmarks.gpu", "--session", "--device", "cpu", "--small", "--images", "120"]
     done = subprocess.run(
         [*command, "--out", str(folder / "out.json"), *arguments], cwd=ROOT, capture_output=True, text=True,
@@ -92,7 +92,22 @@ def test_a_whole_sitting_where_nothing_but_torch_is_installed(tmp_path):
     rows = document["rows"]
     assert [row for row in rows if row.get("error") or row.get("engine_error") or row.get("errors")] == []
     parts = {row["part"] for row in rows}
-    assert parts == {"bits", "speed", "slots", "search", "textbook", "hazards", "resume", "faults", "memory", "profile"}
+    assert parts == {
+        "bits",
+        "speed",
+        "slots",
+        "search",
+        "textbook",
+        "hazards",
+        "resume",
+        "faults",
+        "memory",
+        "profile",
+    } | {
+        "command",
+        "accuracy",
+    }
+    assert [row["not_measured"] for row in rows if row["part"] == "command"] == ["Ray is not installed"]
     words = {
         value for row in rows for key, value in row.items() if value in ("identical", "differs") and key != "other_seed"
     }
@@ -107,3 +122,13 @@ def test_a_sitting_ends_with_its_budget(tmp_path):
     document = sitting(tmp_path, "--budget", "1")
     assert document["is_over"]
     assert document["used"] < 60
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_a_search_from_the_command_to_results_md(tmp_path):
+    """As people start it, with an engine under Ray."""
+    document = sitting(tmp_path, "--budget", "900", "--part", "command", absent="")
+    (row,) = document["rows"]
+    assert (row["exit"], row["engines_died"]) == (0, 0), row
+    assert row["model_epochs"] >= 3

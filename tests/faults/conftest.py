@@ -69,7 +69,13 @@ class End:
 class Victims:
     """Asks victims.py for processes, and traces them."""
 
-    HEAVY = ("train", "results", "search", "search_own")  # actions that need torch, whose size makes a fork slow
+    HEAVY = (
+        "train",
+        "train_together",
+        "results",
+        "search",
+        "search_own",
+    )  # actions that need torch, whose size makes a fork slow
 
     def __init__(self, folder: Path, data: Path) -> None:
         self.log = folder / "strace.log"
@@ -238,6 +244,11 @@ SWEEP = (
     "--quiet",
 )
 MEET = '    __import__("injected").meet(step.training.config, epoch)\n'  # what a Search's sources do as an epoch begins
+BEGIN = "        course.step.begin(epoch)\n"
+IN_ENGINE = (  # the same in the lane of an engine, which can be stuck while the others get on
+    '        __import__("injected").meet(course.training.config, epoch)\n'
+    '        yield from __import__("injected").stuck(course.training.config, epoch)\n'
+)
 SHARES = "shares_gpu=0 < resources.gpus < 1"
 INJECTED = '''
 import ctypes, json, os, pathlib, time
@@ -250,7 +261,15 @@ def meet(config, epoch):
         {"exit": lambda: os._exit(3), "segfault": lambda: ctypes.string_at(0), "hang": lambda: time.sleep(1e6),
          "memory": hog, "cuda": lambda: complain(RuntimeError, "CUDA error: an illegal memory access was encountered"),
          "gpu memory": lambda: complain(__import__("torch").OutOfMemoryError, "CUDA out of memory."),
+         "stuck": lambda: None,
          }[fault["what"]]()
+
+def stuck(config, epoch):
+    """A lane whose device never gets done."""
+    path = pathlib.Path(__file__).with_name("fault.json")
+    fault = json.loads(path.read_text()) if path.exists() else {}
+    while (fault.get("what"), fault.get("lr"), fault.get("epoch")) == ("stuck", config["lr"], epoch):
+        yield False
 
 def complain(kind, text):
     raise kind(text)
@@ -336,6 +355,9 @@ def searches(tmp_path_factory) -> Path:
     began = "    step.begin(epoch)\n"
     assert train.read_text().count(began) == 1
     train.write_text(train.read_text().replace(began, began + MEET))
+    lanes = place / "source" / "trainables" / "engine" / "slots.py"
+    assert lanes.read_text().count(BEGIN) == 1
+    lanes.write_text(lanes.read_text().replace(BEGIN, BEGIN + IN_ENGINE))
     attempts = place / "source" / "search" / "attempts.py"  # as if they shared a GPU, so that its memory can run out
     assert attempts.read_text().count(SHARES) == 1
     attempts.write_text(attempts.read_text().replace(SHARES, "shares_gpu=True"))

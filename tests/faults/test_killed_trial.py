@@ -1,5 +1,6 @@
 """A trial that is cut or killed again and again ends in the bytes of one that never was."""
 
+import itertools
 import random
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.waiting import a_while
 from trainables.files import durable
 
 EVERYTHING = {"num_samples": 4, "audit": 0.6, "seeds": 2, "confirm": 1, "confirm_seeds": 2}
+TOGETHER = 16
 MORE = [(rule, EVERYTHING) for rule in ("median", "epochs:2", "sha", "ladder")]
 SHARED = {"num_samples": 6, "share": 0.7, "epochs": 6}  # six points in three rungs
 SEARCHES = [
@@ -67,6 +69,25 @@ def committed(path: Path) -> bytes:
     """A ledger without a torn last line."""
     data = path.read_bytes() if path.exists() else b""
     return data[: data.rfind(b"\n") + 1]
+
+
+@pytest.mark.integration
+def test_sixteen_trials_of_an_engine_killed_between_any_two_writes(victims, content, memory, tiny, whole, times, tally):
+    """Before the Nth call that changes a file, whosever it is; N goes up until nothing is left to be done."""
+    assert victims.run("train_together", memory / "whole", tiny, TOGETHER) == 0
+    ends = [content(memory / "whole" / str(seed)) for seed in range(TOGETHER)]
+    assert ends[0] == whole
+    kills, wanted, step = 0, times("FAULT_KILLS", 20), 0
+    while kills < wanted:
+        folder, step = memory / f"{kills}", step + 1
+        for last in itertools.count(step, 7):
+            if victims.run("train_together", folder, tiny, TOGETHER, last) == 0:
+                break
+            kills += 1
+            for seed, end in enumerate(ends):
+                assert end["epochs.jsonl"].startswith(committed(folder / str(seed) / "epochs.jsonl"))
+        assert [content(folder / str(seed)) for seed in range(TOGETHER)] == ends
+    tally("kills of sixteen trials in an engine", kills)
 
 
 @pytest.mark.integration

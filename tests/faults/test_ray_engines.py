@@ -1,10 +1,11 @@
-"""Engines on a cluster of two nodes: pytest tests/faults/test_ray_engines.py"""
+"""Engines that die, hang in one slot, and lie on a cluster of two nodes: pytest tests/faults/test_ray_engines.py"""
 
 import contextlib
 import time
 
 import pytest
 
+from search.run import ledger
 from tests.faults.test_ray_cluster import TOKEN, address, cluster
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -32,3 +33,18 @@ def test_two_nodes_have_an_engine_each_and_the_loss_of_one_costs_no_row(search, 
     assert code == 0, (errors, search.log())
     assert len(most) == 2
     check(search)
+
+
+@pytest.mark.parametrize(("what", "blamed", "most"), [("stuck", "no progress: ", 2), ("exit", "worker died: ", 4)])
+def test_a_trial_that_upsets_its_engine_fails_and_the_others_have_their_rows(search, undisturbed, what, blamed, most):
+    """A slot that hangs holds up no other: its engine is killed when nothing else is left in it."""
+    search.inject(what)
+    code, errors = search.done("--engine", 3, "--epoch-timeout", 20)
+    assert code == 1, (errors, search.log())
+    trials = ledger.read(search.run).trials
+    assert [trial.status for trial in trials] == ["finished", "failed", "finished"]
+    assert trials[1].outcome["error"].startswith(blamed)
+    found = search.rows()
+    for name, rows in undisturbed.items():
+        assert found[name] == (rows[:2] if name.startswith("0001-") else rows)
+    assert 2 <= search.log().count(" died, and with it the turns of ") <= most

@@ -84,6 +84,57 @@ def train(folder: Path, config: dict[str, Any], rows: int | None = None, kept: i
             pass
 
 
+def train_together(folder: Path, config: dict[str, Any], count: int, last: int | None = None) -> None:
+    """So many trials with seeds of their own in the lanes of one engine, each committed by a thread of its own.
+
+    Args:
+        last: the call that changes a file before which the process is killed.
+    """
+    import queue
+    import threading
+
+    from trainables.engine.engine import Engine
+    from trainables.engine.lanes import HostLane
+    from trainables.training.definition import Training
+    from trainables.trial import checkpointing
+    from trainables.trial.seat import Seat, SeatedRows
+
+    checkpointing.SAVE_EVERY = 0.0
+    given: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def take() -> Any:
+        with contextlib.suppress(queue.Empty):
+            return given.get_nowait()
+
+    def commit(seed: int) -> None:
+        training = Training(config, DATA[0], seed=seed, device="cpu", precision="fp32")
+        for _ in checkpointing.run(folder / str(seed), SeatedRows(training, Seat(given.put).epochs)):
+            pass
+
+    if last:
+        die_before(last)
+    threads = [threading.Thread(target=commit, args=(seed,)) for seed in range(count)]
+    for thread in threads:
+        thread.start()
+    Engine([HostLane() for _ in threads], take).serve(lambda: not any(thread.is_alive() for thread in threads))
+
+
+def die_before(last: int) -> None:
+    """Be killed before this call of those that change files, whichever thread makes it."""
+    numbers = itertools.count(1)
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if next(numbers) == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **options)
+
+        return call
+
+    for name in ("pwrite", "fsync", "replace", "unlink"):
+        setattr(os, name, counted(getattr(os, name)))
+
+
 def search(folder: Path, scheduler: str, more: dict[str, Any] | None = None) -> None:
     """What run_search.py does, without Ray: one trial after the other, until none is left."""
     from search import attempts, settings, turns
@@ -184,7 +235,7 @@ def search_own(folder: Path, kind: str, scheduler: str, more: dict[str, Any]) ->
 
 
 PLAIN = (new_folder, run_json, line, state, drop, decision, chain, hold, race)
-HEAVY = (results, train, search, search_own)  # these need torch
+HEAVY = (results, train, train_together, search, search_own)  # these need torch
 ACTIONS: dict[str, Callable[..., None]] = {action.__name__: action for action in (*PLAIN, *HEAVY)}
 
 

@@ -110,5 +110,8 @@ def on_host(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.cpu()
     if isinstance(value, dict):
-        return type(value)((key, on_host(each)) for key, each in value.items())
+        moved = type(value)((key, on_host(each)) for key, each in value.items())
+        if versions := getattr(value, "_metadata", None):  # of a state_dict, which modules read when it is loaded
+            moved._metadata = versions  # type: ignore[attr-defined]
+        return moved
     return [on_host(each) for each in value] if isinstance(value, list) else value

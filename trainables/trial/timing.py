@@ -40,6 +40,11 @@ def repeated(folder: Path) -> set[int]:
     return {again["epoch"] for again in found if isinstance(again, dict) and "epoch" in again}
 
 
+def called(folder: Path) -> list[str]:
+    """Why its steps were called one by one on a GPU, and not replayed as graphs; empty where they were."""
+    return sorted({str(line["called"]) for line in lines(folder) if "called" in line})
+
+
 def cost(folder: Path) -> tuple[int, int] | None:
     """Parameters and FLOPs of the network of a trial, where they were noted: those of a user's own."""
     found = [line for line in lines(folder) if {"parameters", "flops"} <= line.keys()]

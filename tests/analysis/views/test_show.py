@@ -17,6 +17,7 @@ from analysis.views import show
 from search.run import ledger
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
+from trainables.trial import timing
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
@@ -89,3 +90,15 @@ def test_a_rising_curve_rises() -> None:
 
 def test_with_seeds_the_rank_is_among_configurations(seeded: Run) -> None:
     assert ", rank 1 of 3 configurations" in show.show(seeded, seeded.trials[3], "md")
+
+
+def test_why_a_trial_was_not_replayed_as_graphs_is_said(trial: Make, run: MakeRun) -> None:
+    """By an engine, on a GPU; results.md does not differ."""
+    found, why = run([trial(0, (0.5,))]), "train: operation not permitted when stream is capturing"
+    one = found.trials[0]
+    assert "called one by one" not in show.show(found, one, "md")
+    one.folder.mkdir(parents=True, exist_ok=True)
+    for _ in range(2):
+        timing.note(one.folder, {"called": why})
+    assert f"not replayed as graphs: {why}." in show.show(found, one, "md")
+    assert json.loads(show.show(found, one, "json"))[0]["called"] == [why]

@@ -105,3 +105,16 @@ def test_an_engine_is_killed_when_all_its_trials_are_silent_and_not_for_one(tmp_
             killed = pass_by(9)
         assert set(killed) == {(os.getpid(), socket.gethostname())}
         assert watchdog.killed == {3, 4}
+
+
+def test_an_engine_is_killed_for_a_slot_that_hangs_once_the_others_have_ended(tmp_path, watched):
+    """And not at the very moment when they have: what waited for their memory gives its first sign only then."""
+    watchdog, pass_by = watched
+    with beating(tmp_path / "3"), beating(tmp_path / "4"):
+        for stamp in range(1, 6):
+            beat(tmp_path, 4, stamp)
+            assert pass_by(9) == []
+        watchdog.turn_ended(4)
+        assert pass_by(10) == []
+        assert set(pass_by(5)) == {(os.getpid(), socket.gethostname())}
+        assert watchdog.killed == {3}
