@@ -35,6 +35,8 @@ def test_the_tour_is_a_recording_of_its_steps_without_a_path_of_the_machine():
     assert seconds == sorted(seconds)
     assert 60 <= seconds[-1] <= 180
     shown = "".join(text for *_, text in entries)
-    assert [command for _, command, _ in runpy.run_path(str(ROOT / "docs" / "tour.py"))["STEPS"] if command not in shown] == []
+    assert [
+        command for _, command, _ in runpy.run_path(str(ROOT / "docs" / "tour.py"))["STEPS"] if command not in shown
+    ] == []
     assert re.findall(r"(?<![\w./])/(?:tmp|home|root|work|opt|usr|var)\b", shown) == []
     assert "error[" not in shown
