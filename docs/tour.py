@@ -1,6 +1,7 @@
 """Record docs/tour.cast, a terminal session in the format of asciinema (version 2): python docs/tour.py
 
-The commands run one after another in a terminal, in an empty folder. A pause longer than LONGEST is shortened to it.
+The commands run one after another in a terminal, in a folder that has only a link to run_search.py. A frame that is drawn again
+without a change is left out, a pause longer than LONGEST is cut to it, and the whole is played in DURATION if it is longer.
 """
 
 import fcntl
@@ -20,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 118, 32
-LONGEST = 1.5  # seconds without a change
+LONGEST, DURATION = 1.5, 120.0  # seconds
 SEARCH = "python run_search.py --space lr_sweep --dataset digits --epochs 6"
 FINISHED = b"finished"
 STEPS = [  # what is said, the command, and the output at which Ctrl-C is pressed
@@ -38,23 +39,29 @@ class Tape:
     """A recording: each entry has its second, and what the terminal showed."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = [json.dumps({"version": 2, "width": WIDTH, "height": HEIGHT, "title": "cifar-search"})]
-        self.second = 0.0
+        self.entries: list[tuple[float, str]] = [(0.0, "")]
 
     def show(self, text: str, after: float) -> None:
-        self.second += min(after, LONGEST)
-        self.lines.append(json.dumps([round(self.second, 3), "o", text]))
+        second, last = self.entries[-1]
+        if not (text == last and text.startswith("\r\x1b")):
+            self.entries.append((second + min(after, LONGEST), text))
 
     def type(self, text: str) -> None:
         for letter in text:
             self.show(letter, 0.03)
         self.show("\r\n", 0.5)
 
+    def write(self, path: Path) -> None:
+        """In the format of asciinema."""
+        speed = max(1.0, self.entries[-1][0] / DURATION)
+        lines = [{"version": 2, "width": WIDTH, "height": HEIGHT, "title": "cifar-search"}]
+        lines += [[round(second / speed, 3), "o", text] for second, text in self.entries[1:]]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
 
 def play(tape: Tape, command: str, folder: Path, interrupt: bytes | None) -> None:
     """Run a command in a terminal and record what it shows; press Ctrl-C, once, when `interrupt` has been shown."""
     words = [sys.executable if word == "python" else word for word in shlex.split(command)]
-    words = [str(ROOT / word) if word == "run_search.py" else word for word in words]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": str(WIDTH)}
@@ -99,6 +106,7 @@ def is_text(data: bytes) -> bool:
 def main() -> None:
     tape = Tape()
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "run_search.py").symlink_to(ROOT / "run_search.py")
         for comment, command, interrupt in STEPS:
             tape.show("\x1b[32m$\x1b[0m ", 1.0)
             tape.type(f"# {comment}")
@@ -106,8 +114,7 @@ def main() -> None:
             tape.type(command)
             play(tape, command, Path(folder), interrupt)
     tape.show("\x1b[32m$\x1b[0m ", 1.5)
-    (ROOT / "docs" / "tour.cast").write_text("\n".join(tape.lines) + "\n")
-    print(f"docs/tour.cast: {tape.second:.0f} s")
+    tape.write(ROOT / "docs" / "tour.cast")
 
 
 if __name__ == "__main__":

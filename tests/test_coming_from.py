@@ -35,11 +35,11 @@ def pages(tmp_path, monkeypatch):
 
 
 def asked(file: Path) -> Settings:
-    """Two configurations of a space of the page, for three epochs."""
+    """Two configurations of a space of the page: three epochs each, and two more of the better one."""
     found = spaces.find(str(file))
     return Settings(
         space_name=found.name, space=found.space, code=found.code, objective=found.space.objective, dataset="",
-        dataset_short="", fallback=None, cache=Path(), algorithm="random", scheduler="none", num_samples=2, epochs=3,
+        dataset_short="", fallback=None, cache=Path(), algorithm="random", scheduler="epochs:3", num_samples=2, epochs=5,
     )  # fmt: skip
 
 
@@ -48,17 +48,17 @@ def marked(name: str) -> object:
 
 
 @pytest.mark.parametrize("name", list(map(marked, OWN)))
-def test_a_training_that_grows_has_the_rows_of_one_that_is_whole(pages, name):
-    """Each is trained for three epochs and, continued, for five. Its rows are those of five epochs at once."""
+def test_a_training_that_is_continued_has_the_rows_of_one_that_is_not(pages, name):
+    """The better one of two ends after three epochs and is started again for two more."""
     pytest.importorskip(PROGRAMS.get(name, "torch"))
-    three = asked(pages / f"{name}.py")
-    own.search(pages / "cut", three)
-    grown = own.search(pages / "cut", replace(three, epochs=5))
-    whole = own.search(pages / "whole", replace(three, epochs=5))
-    assert [trial.status for trial in grown.trials] == ["finished", "finished"]
-    assert [trial.epochs for trial in grown.trials] == [trial.epochs for trial in whole.trials]
-    assert [len(trial.epochs) for trial in grown.trials] == [5, 5]
-    assert not [trial for trial in grown.trials if trial.repeated]
+    settings = asked(pages / f"{name}.py")
+    cut = own.search(pages / "cut", settings)
+    whole = own.search(pages / "whole", replace(settings, scheduler="none"))
+    assert sorted((trial.status, len(trial.epochs)) for trial in cut.trials) == [("finished", 5), ("stopped", 3)]
+    assert [trial.status for trial in whole.trials] == ["finished", "finished"]
+    for trial, straight in zip(cut.trials, whole.trials, strict=True):
+        assert trial.epochs == straight.epochs[: len(trial.epochs)]
+        assert not trial.repeated
     assert verify(pages / "cut") == []
 
 

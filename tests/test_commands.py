@@ -122,9 +122,9 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
         "tests/analysis/mirrors/test_mlflow.py::def test_the_search_is_a_parent"
     ),
     "python run_search.py --space my_lm.py": f"{OWN}::def test_it_is_searched_cut_continued",
-    "python run_search.py --space from_ray.py": f"{MOVED}::def test_a_training_that_grows",
-    "python run_search.py --space from_optuna.py --algo tpe": f"{MOVED}::def test_a_training_that_grows",
-    "python run_search.py --space from_wandb.py": f"{MOVED}::def test_a_training_that_grows",
+    "python run_search.py --space from_ray.py": f"{MOVED}::def test_a_training_that_is_continued",
+    "python run_search.py --space from_optuna.py --algo tpe": f"{MOVED}::def test_a_training_that_is_continued",
+    "python run_search.py --space from_wandb.py": f"{MOVED}::def test_a_training_that_is_continued",
     "python run_search.py --space from_keras.py --dataset folder:pictures": f"{MOVED}::def test_a_network_that_was_built",
     "python run_search.py --space descend.py": f"{OWN}::def test_it_is_searched_cut_continued",
     "cc -O2 -o descend descend.c": f"{OWN}::def test_it_is_searched_cut_continued",
