@@ -29,8 +29,6 @@ def test_each_size_has_its_own_images_of_the_same_pictures(pets):
     assert after.size == 48
     assert after.val.labels.tolist() == before.val.labels.tolist()
     assert after.fingerprint != before.fingerprint
-    assert after.census["image_size"] == 48
-    assert "image_size" not in before.census
     assert cache.val_names(large) == cache.val_names(small)
     grey = [each.train.images.mean((1, 2, 3)) for each in (before, after)]
     assert np.allclose(*grey, atol=4)  # the same pictures, enlarged
@@ -63,7 +61,7 @@ def test_what_does_not_fit_is_refused_before_a_picture_is_opened(pets, capsys, m
     at(pets, 64)
     assert "36 images of 64 x 64 pixels take 0.0 GB" in capsys.readouterr().err
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(StorageError, match="36 images of 224 x 224 pixels take 0.0 GB and 0.0 GB are free"):
+    with pytest.raises(StorageError, match=r"36 images of 224 x 224 pixels take 0\.0 GB and 0\.0 GB are free"):
         at(pets, 224)
     assert not list((pets.parent / "data-cache").glob("*.tmp"))
 
