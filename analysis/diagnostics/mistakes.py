@@ -41,7 +41,9 @@ def find(run: Run, where: Standing) -> Mistakes | None:
     if trial is None or own is None or own.labels is None:
         return None
     others = [each.predicted for each in kept(where) if len(each.predicted) == len(own.labels)]
-    agreeing = np.sum([said == own.predicted for said in others], axis=0, dtype=np.int64)
+    agreeing = np.zeros(len(own.labels), np.int64)
+    for said in others:
+        agreeing += said == own.predicted
     wrong = np.flatnonzero(own.predicted != own.labels)
     if not len(wrong):
         return None

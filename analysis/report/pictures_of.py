@@ -35,7 +35,9 @@ def of_mistakes(run: Run, where: Standing) -> str:
     if not found or not figures:
         return ""
     alike = (
-        f", first those that most of the {found.networks} finished networks make alike" if found.networks > 1 else ""
+        f", first the mistakes that most of the {found.networks} finished networks make alike"
+        if found.networks > 1
+        else ""
     )
     return f"""
 <h2>Mistakes of the winner</h2>
