@@ -16,13 +16,14 @@ import numpy as np
 
 from trainables.cli.progress import say
 from trainables.config import IMAGE_SIZE, unknown
-from trainables.data import cache, census, room, split
+from trainables.data import cache, census, split
 from trainables.data.names import CROP, FOLDER, NAMED, RESIZES, base_name, canonical, form, has_place, place
 from trainables.data.sources import cifar
 from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, StorageError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.hardware import room
 
 PATIENCE = 300.0  # seconds that a download may take when nobody asked for this data set by name
 
@@ -142,7 +143,7 @@ def prepare(
         say(f"note: {note}")
     folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
     if folder is None:
-        room.check(wanted.images, image_size, data_dir)
+        room.check(wanted.images, image_size, cache.writable_root(data_dir))
         wanted.fetch()
         folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
     if tell:

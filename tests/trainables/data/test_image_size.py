@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from trainables.data import cache, duplicates, loading, room
+from trainables.data import cache, duplicates, loading
 from trainables.errors import StorageError
+from trainables.hardware import room
 
 
 @pytest.fixture
