@@ -19,7 +19,7 @@ from tabulate import tabulate
 FOLDER = Path(__file__).parent / "tables"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PARTS = {
-    "search": 300, "floor": 10, "overhead": 10, "program": 2, "start": 5, "scale": 5, "data": 5,
+    "search": 300, "floor": 10, "overhead": 10, "program": 2, "start": 5, "scale": 5, "data": 5, "pictures": 10,
     "durability": 15, "answer": 90, "finished": 10, "leaderboard": 10, "precision": 25, "replay": 1,
 }  # in the order of RESULTS.md, each with its minutes on two cores  # fmt: skip
 BFLOAT16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX-BF16"}

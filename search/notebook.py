@@ -53,6 +53,7 @@ class Keywords(TypedDict, total=False):
     skip_bad: bool
     group_by: str | None
     resize: str
+    image_size: int | None
     fraction: float
     metric: str
     epochs: int | None

@@ -36,7 +36,12 @@ COMPARED = (  # the name of the data set is not: moved images are the same image
     "fraction", "seed", "algorithm", "scheduler", "objective", "precision", "threads", "code", "torch",
 )  # fmt: skip
 Shape = dict[str, tuple[type, ...]]  # what each key that readers need may hold
-EXPLAINING = ("set", "max_params", "constraint")  # say why space_hash differs, which says nothing by itself
+EXPLAINING = (
+    "set",
+    "max_params",
+    "constraint",
+    "image_size",
+)  # say why space_hash differs, which says nothing by itself
 
 
 class Recorded:
@@ -91,6 +96,7 @@ class Identity(Recorded):
         dataset: the name of the images in the name of a run; `dataset_title` is that for people.
         fallback: why the images are not those that were hoped for.
         fingerprint: hash of the decoded images; of several sizes that of the smallest.
+        image_size: pixels of the height and width of an image; of several sizes the smallest.
         sized: fingerprint, mean and std of the images of each size, where several are searched.
         sizes: images of train, val and test; with folds train are those of the first one, and val all, held out in turn.
         folds: that each configuration is validated on in turn; 0 for one validation split.
@@ -145,6 +151,7 @@ class Identity(Recorded):
     own_code: str = ""
     training: Record | None = None
     data_files: Record = field(default_factory=dict)
+    image_size: int = IMAGE_SIZE
     sized: Record = field(default_factory=dict)
     folds: int = 0
     fold_hash: str = ""
@@ -192,12 +199,6 @@ class Identity(Recorded):
         """Fingerprint, mean and std of the images of a size; mean and std are not in runs from before they were recorded."""
         found: Record = self.sized.get(str(size)) or {"fingerprint": self.fingerprint, **(self.normalisation or {})}
         return found
-
-    @property
-    def image_size(self) -> int:
-        """Pixels of the height and width of its images; of several sizes the smallest."""
-        size: int = self.census.get("image_size", IMAGE_SIZE)
-        return size
 
     @property
     def reading(self) -> Record:
@@ -251,11 +252,15 @@ class Identity(Recorded):
             unlike.remove("fold_hash")  # follows from it
         why = EXPLAINING if "space_hash" in unlike else ()
         unlike += [key for key in why if getattr(self, key) != getattr(asked, key)]
-        return {key: asked.record().get(key) for key in unlike}
+        return {key: asked.told(key) for key in unlike}
+
+    def told(self, key: str) -> Any:
+        """A part as it is written, or as it is where it is not; none where there is nothing."""
+        return self.record().get(key, getattr(self, key) or None)
 
     def sentence(self, key: str, value: Any) -> str:
         """One difference in words."""
-        return f"{key}: {shown(self.record().get(key))} is now {shown(value)}"
+        return f"{key}: {shown(self.told(key))} is now {shown(value)}"
 
 
 def shown(value: Any) -> str:

@@ -28,6 +28,7 @@ DIFFERENT = {  # for each flag of class identity another value, and how the diff
     "skip_bad": (None, "fingerprint: "),
     "group_by": (None, "fingerprint: "),
     "resize": ("pad", "fingerprint: "),
+    "image_size": ("64", "image_size: 32 is now 64"),
     "metric": ("macro_f1", "objective: "),
     "set_": ("batch_size=64", "set: null is now"),
     "max_params": ("9000000", "max_params: null is now 9000000"),

@@ -50,15 +50,14 @@ def find(run: Run, where: Standing) -> Found:
     Raises:
         RunError: fewer than two finished trials have kept predictions and labels.
     """
-    finished = where.trials[where.trials["status"] == "finished"]
-    kept = [own for folder in finished["folder"] if (own := _read(folder)) is not None]
-    if len(kept) < FEWEST:
+    there = kept(where)
+    if len(there) < FEWEST:
         raise RunError(
-            f"too few networks: {run.folder}: {len(kept)} finished trials kept predictions and labels, and {FEWEST} have to "
+            f"too few networks: {run.folder}: {len(there)} finished trials kept predictions and labels, and {FEWEST} have to "
             "agree. Search with more trials."
         )
-    labels = np.asarray(kept[0].labels)
-    said = np.array([own.predicted for own in kept if len(own.predicted) == len(labels)], np.int64)
+    labels = np.asarray(there[0].labels)
+    said = np.array([own.predicted for own in there if len(own.predicted) == len(labels)], np.int64)
     good = said[: min(MOST, max(FEWEST, -(-len(said) // 2)))]
     wrong = np.flatnonzero((good == good[0]).all(0) & (good[0] != labels))
     agreeing = (said[:, wrong] == good[0, wrong]).sum(0)
@@ -69,6 +68,12 @@ def find(run: Run, where: Standing) -> Found:
     ]
     found.sort(key=lambda each: (-each.agreeing, confused[each.label, each.said], each.position))
     return Found(found, len(good), len(said), len(labels))
+
+
+def kept(where: Standing) -> list[predictions.Predictions]:
+    """Of the finished trials, best first, those predictions that have labels."""
+    finished = where.trials[where.trials["status"] == "finished"]
+    return [own for folder in finished["folder"] if (own := _read(folder)) is not None]
 
 
 def _read(folder: Path) -> predictions.Predictions | None:

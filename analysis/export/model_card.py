@@ -14,6 +14,7 @@ from analysis.render.markdown import NOTHING, interval, percent, rendered, sente
 from analysis.results import majority
 from search.run.ledger import Run, Trial
 from trainables import written
+from trainables.config import image_size
 from trainables.data import census
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
@@ -29,7 +30,7 @@ facts = json.load(open(f"{folder}/config.json"))
 network = build(facts["config"], len(facts["classes"])).eval()
 network.load_state_dict(load_file(f"{folder}/model.safetensors"))
 mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
-images = torch.rand(1, 3, SIDE, SIDE)  # yours: RGB, SIDE x SIDE pixels, values from 0 to 1
+images = torch.rand(1, 3, 32, 32)  # yours: RGB, 32 x 32 pixels, values from 0 to 1
 print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 
@@ -38,7 +39,7 @@ folder = "."  # where this file is
 facts = json.load(open(f"{folder}/config.json"))
 network = torch.export.load(f"{folder}/program.pt2").module()
 mean, std = (torch.tensor(facts[key]).view(3, 1, 1) for key in ("mean", "std"))
-images = torch.rand(1, 3, SIDE, SIDE)  # yours: RGB, SIDE x SIDE pixels, values from 0 to 1
+images = torch.rand(1, 3, 32, 32)  # yours: RGB, 32 x 32 pixels, values from 0 to 1
 print(network((images - mean) / std).softmax(1))  # (N, classes)"""
 
 
@@ -85,8 +86,8 @@ def use(facts: Record, refused: str) -> Iterator[Block]:
 def of_torch(facts: Record, refused: str) -> Iterator[Block]:
     """The same with torch."""
     library, has_program = named.adapter(str(facts["config"].get("model", ""))), "program_sha256" in facts
-    side = str(facts["image"]["width"])
-    source, program = (Commands(tuple(text.replace("SIDE", side).split("\n")), "python") for text in (SNIPPET, PROGRAM))
+    side = str(image_size(facts["config"]))
+    source, program = (Commands(tuple(text.replace("32", side).split("\n")), "python") for text in (SNIPPET, PROGRAM))
     if library and has_program:
         yield from (Paragraph("With torch, nothing else:"), program)
         yield from (Paragraph(f"With torch, safetensors and {library}, to train it further:"), source)
@@ -101,7 +102,7 @@ def of_torch(facts: Record, refused: str) -> Iterator[Block]:
 
 def about(run: Run, facts: Record, again: bool) -> Words:
     sizes, classes = run.identity.sizes, facts["classes"]
-    side = facts["image"]["width"]
+    side = image_size(facts["config"])
     images = sizes["train"] + (sizes["val"] if again else 0)
     return (
         f"An image classifier for {count(len(classes))} classes, trained on {count(images)} images (training"

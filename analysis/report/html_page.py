@@ -89,7 +89,7 @@ def page(run: Run) -> str:
 <main>
 {rendered(found.above, run.folder)}
 {trials(where, rows, times, network_cost.front(where.board, where.trials))}
-{rendered((*reading(run, where, plots), *found.below), run.folder)}{pictures_of.suspects(run, where)}
+{rendered((*reading(run, where, plots), *found.below), run.folder)}{pictures_of.of_run(run, where)}
 </main>
 <script type="application/json" id="data">{embedded(values(run, rows, where.keys))}</script>
 <script>{script}</script>

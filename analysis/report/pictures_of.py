@@ -1,45 +1,78 @@
-"""Pictures in report.html: the validation images whose labels are probably wrong, if they are at hand. At their real size."""
+"""Pictures in report.html, if they are at hand, at their real size: what the winner gets wrong, and labels that may be wrong."""
 
 import base64
 import html
 import io
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from analysis.diagnostics import mistakes
 from analysis.diagnostics import suspects as diagnostics
 from analysis.diagnostics.suspects import Suspect
 from analysis.frame import images
+from analysis.lookup import label
 from analysis.ranking.standing import Standing
 from analysis.render.markdown import one_line
 from search.run.ledger import Run
+from trainables.config import image_size
 from trainables.data import cache as caches
-from trainables.errors import ExpectedError
+from trainables.errors import ExpectedError, RunError
 
 SHOWN = 24
 
 
-def suspects(run: Run, where: Standing) -> str:
-    """A section with the likeliest ones; nothing where there are none, or the images are not at hand."""
-    folder = images.at_hand(run, run.identity.image_size)
-    if folder is None:
+def of_run(run: Run, where: Standing) -> str:
+    """The sections that have pictures; nothing where the images are not at hand."""
+    return f"{of_mistakes(run, where)}{of_suspects(run, where)}" if run.identity.has_images else ""
+
+
+def of_mistakes(run: Run, where: Standing) -> str:
+    """A section with what the winner gets wrong; nothing where that is nothing."""
+    found = mistakes.find(run, where)
+    figures = drawn(run, found.examples, image_size(found.trial.config)) if found else ""
+    if not found or not figures:
         return ""
+    alike = (
+        f", first the mistakes that most of the {found.networks} finished networks make alike"
+        if found.networks > 1
+        else ""
+    )
+    return f"""
+<h2>Mistakes of the winner</h2>
+<p>{shown(label(found.trial))} gets {found.wrong:,} of {found.images:,} validation images wrong. Shown are {len(found.examples)},
+as it sees them{alike}; at most {mistakes.OF_A_KIND} of a class that are taken for the same other.</p>
+<div class="pictures">{figures}</div>"""
+
+
+def of_suspects(run: Run, where: Standing) -> str:
+    """A section with the images whose labels are the likeliest to be wrong; nothing where there are none."""
     try:
         found = diagnostics.find(run, where).suspects
-        pixels, names = caches.open_split(folder, "val")[0], images.val_names(folder)
-    except ExpectedError:  # too few networks, or a damaged cache
+    except RunError:  # too few networks
         return ""
-    if not found:
+    figures = drawn(run, found[:SHOWN], run.identity.image_size)
+    if not figures:
         return ""
-    figures = "\n".join(figure(each, pixels, names, run.identity.classes) for each in islice(found, SHOWN))
     return f"""
 <h2>Labels that may be wrong</h2>
 <p>{len(found):,} validation images are taken for one and the same other class by all good networks: their labels may be wrong, or
 they are hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
 <code>python -m analysis suspects {shown(run.name)}</code> lists all.</p>
 <div class="pictures">{figures}</div>"""
+
+
+def drawn(run: Run, examples: Sequence[Suspect], size: int) -> str:
+    """Images of a size in pixels with their labels; nothing where they are not at hand."""
+    folder = images.at_hand(run, size)
+    try:
+        pixels, names = (caches.open_split(folder, "val")[0], images.val_names(folder)) if folder else (None, [])
+    except ExpectedError:  # a damaged cache
+        return ""
+    if pixels is None or any(each.position >= len(pixels) for each in examples):
+        return ""
+    return "\n".join(figure(each, pixels, names, run.identity.classes) for each in examples)
 
 
 def figure(each: Suspect, pixels: np.ndarray, names: Sequence[str], classes: Sequence[str]) -> str:

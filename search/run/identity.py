@@ -87,6 +87,7 @@ def of_images(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
         "precision": precision.resolve(settings.precision, on_gpu),
         "code": code_hash(),
         "census": dict(data.census),
+        "image_size": data.size,
         "sized": {str(size): of_size(loading.load(cache)) for size, cache in settings.caches.items()},
         **in_folds(settings, data),
     }

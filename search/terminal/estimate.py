@@ -124,7 +124,8 @@ def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
 
 def pictures(settings: Settings, data: Dataset) -> list[tuple[int, int, float]]:
     """Of each size in pixels how many images there are, and their bytes on the disk."""
-    count = sum(data.sizes.values()) - data.sizes["train"] + sum(data.census["counts"]["train"])  # all, not a fraction
+    counts = data.census.get("counts", {"train": [data.sizes["train"]]})  # of all training images, not of a fraction
+    count = sum(data.sizes.values()) - data.sizes["train"] + sum(counts["train"])
     return [(size, count, 3.0 * size * size * count) for size in settings.caches or (data.size,)]
 
 

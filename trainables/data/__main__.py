@@ -20,7 +20,7 @@ SHOWN = 5  # images that are named
 
 
 def _main(
-    dataset: str, data_dir: Path, skip_bad: bool, group_by: str | None, resize: str, size: int, near: bool
+    dataset: str, data_dir: Path, skip_bad: bool, group_by: str | None, resize: str, near: bool, size: int = IMAGE_SIZE
 ) -> None:
     """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
     name, fallback = resolve(dataset, data_dir)
@@ -65,7 +65,7 @@ def prepare_one(
     ] = False,
     version: Version = False,
 ) -> None:
-    _main(dataset, data_dir, skip_bad, group_by, resize, image_size, near_duplicates)
+    _main(dataset, data_dir, skip_bad, group_by, resize, near_duplicates, image_size)
 
 
 if __name__ == "__main__":

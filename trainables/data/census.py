@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trainables.config import IMAGE_SIZE
 from trainables.data import duplicates
 from trainables.files.durable import Record
 
@@ -29,9 +28,7 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], cl
             pictures left out; `unread`, what else was; `dataset`, its name elsewhere; `groups` of the images.
     """
     counts = {split: of_classes(own, classes) for split, own in labels.items()}
-    size = images["train"].shape[1]
-    said = {} if size == IMAGE_SIZE else {"image_size": size}
-    return {"counts": counts, "duplicates": duplicates.count(images, labels), **said, **source}
+    return {"counts": counts, "duplicates": duplicates.count(images, labels), **source}
 
 
 def of_classes(labels: np.ndarray, classes: int) -> list[int]:

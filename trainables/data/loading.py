@@ -24,6 +24,7 @@ from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, StorageError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.hardware import room
 
 PATIENCE = 300.0  # seconds that a download may take when nobody asked for this data set by name
 
@@ -146,7 +147,7 @@ def prepare(
         say(f"note: {note}")
     folder = cache.find(wanted.name, wanted.key, data_dir, thorough=thorough)
     if folder is None:
-        room.check(wanted.images, image_size, data_dir)
+        room.check(wanted.images, image_size, cache.writable_root(data_dir))
         wanted.fetch()
         folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
     if tell:

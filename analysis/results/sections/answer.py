@@ -30,6 +30,7 @@ from analysis.results.sections.test_metrics import network
 from search.run.confirmation import is_complete
 from search.run.ledger import Run
 from trainables import written
+from trainables.config import IMAGE_SIZE
 from trainables.files.durable import Record
 from trainables.written import count, plural
 
@@ -215,7 +216,7 @@ def protocol(run: Run) -> Blocks:
         return fold_protocol(run)
     fraction = "" if identity.fraction == 1 else f" ({100 * identity.fraction:g} % of those there are)"
     protocol = (
-        f"Protocol: each configuration is trained on {count(sizes['train'])} images{fraction} for at most "
+        f"Protocol: each configuration is trained on {count(sizes['train'])} images{sized(run)}{fraction} for at most "
         f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, "
         f"{stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} on {count(sizes['val'])} validation images"
         f"{held_out(run)}{reshaped(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
@@ -325,6 +326,16 @@ def held_out(run: Run) -> str:
     if "validation" not in census:
         return ""
     return f" (of {census['validation']}/)" if census["validation"] else " (a tenth of the training images)"
+
+
+def sized(run: Run) -> str:
+    """The size of the images, where it is another than usual, or searched."""
+    identity = run.identity
+    if identity.sized:
+        *others, last = identity.sized
+        return f" of {', '.join(others)} or {last} pixels a side"
+    side = identity.image_size
+    return "" if side == IMAGE_SIZE else f" of {side} x {side} pixels"
 
 
 def reshaped(run: Run) -> str:

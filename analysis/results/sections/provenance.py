@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.render.blocks import Blocks, Details, Foreign, Heading, Table
 from analysis.render.markdown import setting
 from search.run.ledger import Run
+from trainables.config import IMAGE_SIZE
 from trainables.files.durable import read_lines
 from trainables.written import count
 
@@ -32,6 +33,8 @@ def facts(run: Run) -> Table:
     images = [
         ("data set", f"{identity.dataset_title}, fingerprint {identity.fingerprint}"),
         ("images", ", ".join(f"{count(number)} {split}" for split, number in identity.sizes.items())),
+        *((f"fingerprint at {size} pixels", each["fingerprint"]) for size, each in identity.sized.items()),
+        *([("size of the images", f"{identity.image_size} pixels")] if identity.image_size != IMAGE_SIZE else []),
         ("fraction of the training images", identity.fraction),
     ]
     own = [

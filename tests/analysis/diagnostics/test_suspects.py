@@ -91,7 +91,7 @@ def test_the_report_shows_them_where_the_images_are_at_hand(folder, monkeypatch,
         own = data.val if part == "val" else data.train
         cache.save_split(tmp_path, part, own.images, own.labels)
     durable.write_json(tmp_path / cache.VAL_NAMES, {"names": [f"<{number}>.png" for number in range(400)]})
-    monkeypatch.setattr(pictures_of.images, "at_hand", lambda _: tmp_path)
+    monkeypatch.setattr(pictures_of.images, "at_hand", lambda *_: tmp_path)
     page = html_page.page(run)
     assert "<h2>Labels that may be wrong</h2>" in page
     assert 1 <= page.count('<img src="data:image/png;base64,') <= pictures_of.SHOWN + page.count("svg")

@@ -32,7 +32,7 @@ def lines(folder: Path) -> list[tuple[str, list[int] | None]]:
 
 def test_it_is_the_mean_of_the_softmax_outputs(trained_run: Path, cache: Path) -> None:
     run, images = ledger.read(trained_run), loading.load(cache)
-    rows = json.loads(ensemble.score(run, 2, cache, "json"))
+    rows = json.loads(ensemble.score(run, 2, lambda _: cache, "json"))
     total = torch.zeros(300, 10)
     for trial in run.trials[:2]:
         model = build(trial.config, 10)
@@ -51,7 +51,7 @@ def test_it_is_scored_by_the_objective_of_its_run(trained_run: Path, cache: Path
     facts = durable.read_json(trained_run / "run.json")
     durable.write_json(trained_run / "run.json", facts | {"objective": LOSS.record()})
     run, images = ledger.read(trained_run), loading.load(cache)
-    rows = json.loads(ensemble.score(run, 2, cache, "json"))
+    rows = json.loads(ensemble.score(run, 2, lambda _: cache, "json"))
     total = torch.zeros(300, 10, dtype=torch.float64)
     for trial in run.trials[:2]:
         model = build(trial.config, 10)
@@ -61,7 +61,7 @@ def test_it_is_scored_by_the_objective_of_its_run(trained_run: Path, cache: Path
     assert rows[0]["val_loss"] == pytest.approx(float(-chances.log().mean()))
     assert [row["val_loss"] for row in rows[1:]] == sorted(trial.value for trial in run.trials[:2])
     assert not any("val_accuracy" in row for row in rows)
-    text = ensemble.score(run, 2, cache, "md")
+    text = ensemble.score(run, 2, lambda _: cache, "md")
     assert text.splitlines()[0].split("|")[2:4] == ["   val loss ", "   test accuracy % "]
     assert f"{rows[0]['val_loss']:.4f}" in text
 
@@ -70,7 +70,7 @@ def test_each_member_computes_with_as_many_threads_as_trained_it(
     trained_run: Path, cache: Path, threads_seen: list[int]
 ) -> None:
     run = ledger.read(trained_run)
-    ensemble.score(run, 2, cache, "json")
+    ensemble.score(run, 2, lambda _: cache, "json")
     assert set(threads_seen) == {run.identity.threads}
 
 
@@ -83,9 +83,9 @@ def test_the_test_split_is_read_once_and_the_intent_comes_first(
     with monkeypatch.context() as patch:
         patch.setattr(loading, "load_test", killed)
         with pytest.raises(KeyboardInterrupt):
-            ensemble.score(ledger.read(trained_run), 2, cache, "md")
+            ensemble.score(ledger.read(trained_run), 2, lambda _: cache, "md")
     assert [state for state, _ in lines(trained_run)] == ["intent"]
-    texts = [ensemble.score(ledger.read(trained_run), 2, cache, "md") for _ in range(2)]
+    texts = [ensemble.score(ledger.read(trained_run), 2, lambda _: cache, "md") for _ in range(2)]
     assert texts[0] == texts[1]
     assert [state for state, _ in lines(trained_run)] == ["intent", "intent", "done"]
     assert all(sorted(members or []) == [0, 1] for _, members in lines(trained_run))
@@ -98,9 +98,9 @@ def test_the_test_split_is_read_once_and_the_intent_comes_first(
 def test_too_few_weights_or_too_few_asked_for(trained_run: Path, cache: Path) -> None:
     run = ledger.read(trained_run)
     with pytest.raises(UsageError, match="at least 2"):
-        ensemble.score(run, 1, cache, "md")
+        ensemble.score(run, 1, lambda _: cache, "md")
     with pytest.raises(RunError, match="2 trials finished"):
-        ensemble.score(run, 3, cache, "md")
+        ensemble.score(run, 3, lambda _: cache, "md")
     assert lines(trained_run) == []
 
 
@@ -110,6 +110,6 @@ def test_an_unfinished_search_leaves_the_test_split_closed(trained_run: Path, ca
         ensemble.score(
             ledger.Run(run.folder, run.identity, dataclasses.replace(run.totals, trials=9), run.trials, [], []),
             2,
-            cache,
+            lambda _: cache,
             "md",
         )

@@ -1,10 +1,11 @@
 """What a node of a cluster answers, without Ray: pytest tests/search/backend/test_nodes.py"""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
-from search.backend.nodes import Asked, Wanted, answer_of, prepare, ready, see
+from search.backend.nodes import Asked, Wanted, answer_of, prepare, ready, see, wanted
 from trainables.data import loading
 from trainables.errors import DataError, StorageError
 
@@ -15,7 +16,7 @@ def asked(tmp_path):
     (run / "ray").mkdir(parents=True)
     (run / "ray" / "word").write_text("open sesame")
     cache = loading.prepare("digits", tmp_path / "data", progress=False).resolve()
-    return Asked(run, "open sesame", Wanted(cache, "digits", tmp_path / "data", loading.load(cache).fingerprint))
+    return Asked(run, "open sesame", (Wanted(cache, "digits", tmp_path / "data", loading.load(cache).fingerprint),))
 
 
 def test_a_node_that_sees_the_run_answers_in_it(asked):
@@ -34,19 +35,30 @@ def test_a_node_that_sees_another_folder_or_none_says_so(asked, word):
 
 
 def test_images_that_a_node_lacks_are_prepared_there(asked):
-    for path in sorted(asked.images.cache.rglob("*"), reverse=True):
+    for path in sorted(asked.images[0].cache.rglob("*"), reverse=True):
         path.unlink()
-    asked.images.cache.rmdir()
-    prepare(asked.images)
-    assert loading.load(asked.images.cache).fingerprint == asked.images.fingerprint
+    asked.images[0].cache.rmdir()
+    prepare(asked.images[0])
+    assert loading.load(asked.images[0].cache).fingerprint == asked.images[0].fingerprint
 
 
 def test_other_images_and_another_place_are_refused(asked, tmp_path):
     with pytest.raises(DataError, match="other images"):
-        prepare(replace(asked.images, fingerprint="0" * 64))
+        prepare(replace(asked.images[0], fingerprint="0" * 64))
     with pytest.raises(DataError, match="the images lie in"):
-        prepare(replace(asked.images, cache=tmp_path / "elsewhere"))
+        prepare(replace(asked.images[0], cache=tmp_path / "elsewhere"))
 
 
 def test_a_training_of_the_users_own_needs_no_images(asked):
-    assert ready(replace(asked, images=None), "a") is None
+    assert ready(replace(asked, images=()), "a") is None
+
+
+def test_images_of_every_size_of_a_search_are_asked_for(tmp_path, settings):
+    caches = loading.prepare_sizes("digits", tmp_path / "data", [16, 24], progress=False)
+    asked = wanted(settings(cache=caches[16], caches=caches, data_dir=tmp_path / "data", dataset="digits"))
+    assert [each.image_size for each in asked] == [16, 24]
+    for each in asked:
+        shutil.rmtree(each.cache)
+    for each in asked:
+        prepare(each)
+        assert loading.load(each.cache).fingerprint == each.fingerprint

@@ -5,18 +5,18 @@ import shutil
 from pathlib import Path
 
 from trainables.cli.progress import say
-from trainables.data import cache
 from trainables.errors import StorageError
 from trainables.written import count
 
 TOLD = 1e9  # bytes from which on it is worth a line
 
 
-def check(images: int | None, size: int, data_dir: Path) -> None:
+def check(images: int | None, size: int, folder: Path) -> None:
     """Say what images of size x size pixels will take of the disk, and of memory, if that is much.
 
     Args:
         images: how many; none where that is not known before they are decoded.
+        folder: where they will lie; it exists.
 
     Raises:
         StorageError: the disk has not as much.
@@ -24,7 +24,6 @@ def check(images: int | None, size: int, data_dir: Path) -> None:
     taken = 3 * size * size * (images or 0)
     if taken < TOLD:
         return
-    folder = cache.writable_root(data_dir)
     free, memory = shutil.disk_usage(folder).free, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     what = f"{count(images or 0)} images of {size} x {size} pixels take {gigabytes(taken)}"
     if taken > free:
