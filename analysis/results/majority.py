@@ -70,7 +70,7 @@ def beaten_by_chance(run: Run, where: Standing, best: pd.Series, place: int, cou
 
 
 def answers(rows: pd.DataFrame, images: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Which images a network got right, and their labels; of a network for each fold one after the other. None if any are lost."""
+    """Which images a network got right, and their labels; of one for each fold one after the other. None if any are lost."""
     try:
         kept = [predictions.read(folder) for folder in rows["folder"]]
     except ValueError:

@@ -69,7 +69,11 @@ def brief(run: Run, where: Standing) -> str:
     """
     if where.board.empty:
         return "No trial has been planned.\n"
-    table = (confirmation.board(where),) if where.is_confirmed else best_table(where.board, [run], where.keys)
+    table = (
+        (confirmation.board(where, f"{run.identity.repeat}s"),)
+        if where.is_confirmed
+        else best_table(where.board, [run], where.keys)
+    )
     text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where)))
     if where.best is not None:
         return text

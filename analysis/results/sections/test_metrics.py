@@ -43,7 +43,7 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
         )
         return heading, *paragraphs(f"Not evaluated: {when}. {read}")
     tested = paragraphs(("Tested: ", network(run, where), f". {read}"))
-    return heading, overall(metrics), *tested, by_class(metrics, run.identity.classes)
+    return heading, overall(metrics, has_groups(run)), *tested, by_class(metrics, run.identity.classes)
 
 
 def network(run: Run, where: Standing) -> Words:
@@ -59,7 +59,7 @@ def network(run: Run, where: Standing) -> Words:
 def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     """How the network was chosen among those of the winner; nothing where there is one."""
     if run.identity.folds:
-        return f"that of its first {'fresh ' if is_fresh else ''}fold that finished"
+        return f"that of its first {'fresh ' if is_fresh else ''}fold"
     if is_fresh:
         return "the best on validation of its fresh seeds" if run.totals.confirm_seeds > 1 else "of its fresh seed"
     if run.totals.seeds == 1:
@@ -69,11 +69,17 @@ def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     )
 
 
-def overall(metrics: dict[str, Any]) -> Table:
+def has_groups(run: Run) -> bool:
+    """Whether test images come in groups, so that they are no independent ones."""
+    return bool(run.identity.census.get("groups", {}).get("test"))
+
+
+def overall(metrics: dict[str, Any], in_groups: bool = False) -> Table:
     """The numbers over all classes."""
     images = metrics["count"]
     low, high = statistics.wilson(np.array([round(metrics["accuracy"] * images)]), images)
-    rows = [("accuracy", f"{percent(metrics['accuracy'])} % (95 % interval {interval(low[0], high[0])} %)")]
+    known = "no interval, as the images come in groups" if in_groups else f"95 % interval {interval(low[0], high[0])} %"
+    rows = [("accuracy", f"{percent(metrics['accuracy'])} % ({known})")]
     if metrics.get("top5_accuracy") is not None:
         rows.append(("top-5 accuracy", f"{percent(metrics['top5_accuracy'])} %"))
     counts = images_of(metrics)

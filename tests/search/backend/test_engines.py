@@ -30,7 +30,7 @@ def job(tmp_path, settings, toy, monkeypatch):
     """A run of three trials, planned."""
     durable.make_folder(tmp_path / "run" / "ray")
     opening.open_run(tmp_path / "run", replace(settings(), epochs=EPOCHS), toy, False)
-    monkeypatch.setattr(worker, "images", lambda cache, fraction: toy)
+    monkeypatch.setattr(worker, "images", lambda cache, fraction, fold: toy)
     monkeypatch.setattr(worker, "spare_the_loaded", lambda: None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     return worker.Job(
