@@ -79,7 +79,7 @@ def main(
     try:
         train_single(
             out, config, dataset, data_dir,
-            skip_bad=skip_bad, group_by=group_by, resize=resize, fraction=fraction, fold=fold and folds.parse(fold),
+            skip_bad=skip_bad, group_by=group_by, resize=resize, fraction=fraction, fold=folds.parse(fold) if fold else None,
             seed=seed, precision=precision, threads=threads, device=device, test=test, quiet=quiet, objective=objective,
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
