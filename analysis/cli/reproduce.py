@@ -66,7 +66,7 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     import torch
 
     from trainables.data import loading
-    from trainables.data.folds import Fold
+    from trainables.data.held_out.folds import Fold
     from trainables.training.definition import Training
     from trainables.trial import single
 

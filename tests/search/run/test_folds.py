@@ -6,12 +6,16 @@ import pytest
 
 from analysis.verify.run_folder import verify
 from search.backend import worker
-from search.records import Identity
+from search.records import Identity, Totals
 from search.run import confirmation, ledger, opening, plan, rule_choice
+from search.terminal import estimate
 from search.turns import Turn
 from trainables.data import loading
+from trainables.data.held_out.folds import Fold
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
+from trainables.training.definition import Training
+from trainables.trial import single
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +142,24 @@ def test_verify_finds_a_trial_on_another_fold_and_a_plan_of_other_totals(start):
     totals = dataclasses.replace(run.totals, seeds=2)
     durable.append(run.folder / "totals.jsonl", totals.record())
     assert any("seeds is 2, but there are 3 folds" in line for line in verify(run.folder))
+
+
+def test_a_dry_run_counts_each_fold():
+    facts = {"trials": 4, "epochs": 3, "seeds": 5}
+    found = estimate.Estimate(
+        totals=Totals(**facts), rule={"name": "none"}, trained=0, full=60, ideal=60, confirming=0, disk=None, kinds=1,
+        unmeasured=None, epoch_seconds=1.0, slots=2, has_folds=True,
+    )  # fmt: skip
+    assert estimate.sentences(found)[0] == "trials: 4 configurations x 5 folds = 20, of 3 epochs"
+
+
+def test_a_kept_trial_on_another_fold_is_another_trial(tmp_path, cache, small):
+    def facts(fold):
+        training = Training(small, loading.load(cache, fold=fold), seed=0, device="cpu", precision="fp32")
+        return single.facts_of(training, dataset="digits", fraction=1.0, threads=1)
+
+    single.claim(tmp_path / "one", facts(Fold(2, 5)), small)
+    single.claim(tmp_path / "one", facts(Fold(2, 5)), small)
+    for fold, told in ((Fold(1, 5), "'1/5'"), (None, "None")):
+        with pytest.raises(RunError, match=f"fold '2/5' is now {told}"):
+            single.claim(tmp_path / "one", facts(fold), small)
