@@ -316,7 +316,7 @@ def print_estimate(settings: "Settings", budget: float | None) -> int:
 def images_of(settings: "Settings") -> "Dataset | None":
     """The images of a search, of folds those of the first; none where the user trains. Classes that are lost are told."""
     from trainables.data import loading
-    from trainables.data.folds import Fold
+    from trainables.data.held_out.folds import Fold
 
     if settings.space.is_own:
         return None

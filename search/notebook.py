@@ -64,6 +64,7 @@ class Keywords(TypedDict, total=False):
     share: str | None
     audit: float
     seeds: int | None
+    folds: int | None
     confirm: int | None
     confirm_seeds: int | None
     cpus_per_trial: int

@@ -13,6 +13,7 @@ import run_search
 from search import attempts
 from search.flags import Kind, of_kind
 from search.run import ledger
+from tests import own
 from trainables.cli import signals
 from trainables.cli.execution import execute
 from trainables.files import durable
@@ -29,6 +30,7 @@ DIFFERENT = {  # for each flag of class identity another value, and how the diff
     "group_by": (None, "fingerprint: "),
     "resize": ("pad", "fingerprint: "),
     "image_size": ("64", "image_size: 32 is now 64"),
+    "folds": ("3", "folds: 2 is now 3"),
     "metric": ("macro_f1", "objective: "),
     "set_": ("batch_size=64", "set: null is now"),
     "max_params": ("9000000", "max_params: null is now 9000000"),
@@ -54,7 +56,15 @@ FREE = {
     "address": "127.0.0.1:1", "epoch_timeout": "60", "time_budget": "1h", "retry_failed": None, "allow_changes": None,
     "quiet": None, "log_to": "optuna", "notify": "true",
 }  # fmt: skip
-NO_IDENTITY_ALONE = ("algo", "warm_start", "skip_bad", "group_by", "resize", "share")  # tried by themselves below
+NO_IDENTITY_ALONE = (
+    "algo",
+    "warm_start",
+    "skip_bad",
+    "group_by",
+    "resize",
+    "share",
+    "folds",
+)  # tried by themselves below
 
 
 def flag(name: str, value: str | None) -> str:
@@ -134,6 +144,29 @@ def test_another_identity_is_refused_line_by_line(command, images, name):
         assert "--name NEW" in complaint
         assert any(detail.startswith("  ") and line in detail for detail in details), said
         assert files() == before
+
+
+def test_another_number_of_folds_is_refused_and_a_name_stands_for_what_there_are(command):
+    start = [*(each for each in START if not each.startswith("--seeds")), "--folds=2"]
+    assert command(*start)[0] == 0
+    before = files()
+    for arguments in ((*start, "--folds=3"), ("--resume=t", "--folds=3")):
+        code, said = command(*arguments)
+        assert (code, DIFFERENT["folds"][1] in said) == (5, True), said
+    code, said = command("--resume=t", "--seeds=3")
+    assert (code, said.startswith("error[usage]: --folds 2 and --seeds 3: ")) == (2, True), said
+    assert command("--resume=t")[0] == 0
+    assert command(*start)[0] == 0
+    assert files() == before
+    assert [trial.fold for trial in ledger.read(Path("runs/t")).trials] == [1, 2] * 3
+
+
+def test_own_training_has_no_folds_and_that_is_one_line(command, tmp_path):
+    space = own.write(tmp_path, "loop")
+    code, said = command(f"--space={space}", "--folds=3", "--name=t")
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith("error[usage]: --folds: ")
+    assert "trains by itself, without images of ours" in said
 
 
 def test_several_differences_have_a_line_each(command):

@@ -16,12 +16,28 @@ RECIPES = (
     "trainables/models/README.md",
     "analysis/mirrors/README.md",
     "analysis/results/sections/README.md",
+    "search/terminal/README.md",
 )
 RUN = "mlp_random-full"
 BLOCK = re.compile(r"^ *```(python|diff)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 RENDER = f"""
 from pathlib import Path; from analysis.results import page; from search.run import ledger
 print(page.render(ledger.read(Path("runs/{RUN}"))))
+"""
+MIRRORED = f"""
+from dataclasses import replace
+from pathlib import Path
+import spaces
+from search.records import Identity
+from search.run import identity, ledger
+from search.settings import Settings
+recorded, given = ledger.read_identity(Path("runs/{RUN}")), spaces.find("mlp_random")
+facts = dict(space_name="mlp_random", space=given.space, dataset="digits", dataset_short="digits", fallback=None)
+settings = Settings(**facts, cache=Path(), algorithm="random", scheduler="none", mirrored=True)
+asked = replace(recorded, mirrored=identity.describe(settings, None, False).mirrored)
+print(asked.flags()["mirrored"])
+print(Identity.read(asked.record(), "run.json").mirrored)
+print(*(recorded.sentence(key, value) for key, value in recorded.differences(asked).items()))
 """
 Run = Callable[..., str]
 
@@ -99,6 +115,19 @@ def test_a_section_of_results(copy: Path, python: Run) -> None:
     follow("analysis/results/sections/README.md", copy)
     text = python("-c", RENDER)
     assert re.search(r"^## Longest training\n\nTrial \w{6} trained for 9 epochs\.$", text, re.MULTILINE)
+
+
+def test_a_flag(copy: Path, python: Run) -> None:
+    """In the help, in the tables, in run.json, in the differences, and read back for --resume."""
+    shutil.copy(ROOT / "run_search.py", copy)
+    shutil.copytree(ROOT / "docs", copy / "docs", ignore=shutil.ignore_patterns("examples", "pictures"))
+    follow("search/terminal/README.md", copy)
+    assert "--mirrored" in python("run_search.py", "--help")
+    python("-m", "search.terminal.reference")
+    row = next(line for line in (copy / "docs/flags.md").read_text().splitlines() if "--mirrored" in line)
+    assert row.endswith("| show every image in a mirror | identity |")
+    found = [word.strip() for word in python("-c", MIRRORED).splitlines()]
+    assert found == ["True", "True", "mirrored: null is now true"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

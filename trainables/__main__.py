@@ -75,7 +75,7 @@ def main(
     if threads < 1:
         raise UsageError(f"--threads must be at least 1, but got {threads}.")
     objective = own.objective(metric, Path.cwd()) if own.is_own(metric) else named(metric)
-    from trainables.data import folds
+    from trainables.data.held_out import folds
     from trainables.trial.single import train_single  # torch loads here, after the arguments are known to be good
 
     signals.exit_when_asked()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.options import Columns, Filter, Form, RunsDir, Sort, Top, check_format, folders_of
+from analysis.cli.options import Columns, Filter, Form, Metric, RunsDir, Sort, Top, check_format, folders_of, runs_by
 from search.flags import Flags
 from trainables.cli.execution import tell
 from trainables.errors import UsageError
@@ -19,6 +19,7 @@ def compare(
     sort: Sort = None,
     top: Top = None,
     columns: Columns = None,
+    metric: Metric = None,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
@@ -30,4 +31,5 @@ def compare(
     folders = folders_of(runs, runs_dir)
     if len(folders) < 2:
         raise UsageError("compare needs at least two different runs. See python -m analysis show for one.")
-    tell(compare.show([ledger.read(folder) for folder in folders], format, asked))
+    found = [ledger.read(folder) for folder in folders] if metric is None else runs_by(folders, metric)
+    tell(compare.show(found, format, asked))

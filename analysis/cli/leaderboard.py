@@ -1,14 +1,13 @@
 """`python -m analysis leaderboard`: the results of a run written again and printed, or one ranking over several runs."""
 
 import gc
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.cli.options import Columns, Filter, Form, RunsDir, Sort, Top, check_format, folders_of
+from analysis.cli.options import Columns, Filter, Form, Metric, RunsDir, Sort, Top, check_format, folders_of, runs_by
 from analysis.cli.writing import write_if_allowed
 from search.flags import Flags
 from trainables.cli.execution import tell
@@ -27,7 +26,7 @@ def leaderboard(
     sort: Sort = None,
     top: Top = None,
     columns: Columns = None,
-    metric: Annotated[str | None, option("rank by another metric than the search did; prints only")] = None,
+    metric: Metric = None,
     stale: Annotated[bool, option("only say whether results.md is what the ledger says", "--stale")] = False,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> int:
@@ -64,14 +63,8 @@ def leaderboard(
 
 def remeasured(folders: Sequence[Path], metric: str, format: str, asked: "Selection") -> None:
     """Print the ranking of runs by another metric than their searches went by."""
-    from analysis.frame import remeasured
     from analysis.results import printed
     from analysis.views import selection
-    from search.run import ledger
-    from trainables.objective import named
 
-    found = [remeasured.by(ledger.read(folder), named(metric)) for folder in folders]
-    for _, told in found:
-        tell(f"note: {told}\n", sys.stderr)
-    runs = [run for run, _ in found]
+    runs = runs_by(folders, metric)
     tell(printed.show(runs, format) if asked.is_everything else selection.listed(runs, format, asked))

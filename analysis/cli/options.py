@@ -1,12 +1,17 @@
 """Options that several commands have, and what they do with them. Loads nothing that takes time."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainables.cli.execution import check_choice
+from trainables.cli.execution import check_choice, tell
 from trainables.cli.options import option
+
+if TYPE_CHECKING:
+    from search.run.ledger import Run as Recorded
 
 Form = Annotated[str, option("md, csv or json")]
 RunsDir = Annotated[Path, option("where the runs lie")]
@@ -18,6 +23,7 @@ Filter = Annotated[str | None, option("rows that fulfil a condition: 'val_accura
 Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
 Top = Annotated[int | None, option("so many rows at most [all]")]
 Columns = Annotated[str | None, option("names with commas between; the id is always there")]
+Metric = Annotated[str | None, option("rank by another metric than the search did; prints only")]
 Dataset = Annotated[str, option("the run's images, where they are not where they were: folder:PATH")]
 DataDir = Annotated[Path, option("where archives lie")]
 
@@ -36,3 +42,19 @@ def folders_of(runs: list[str], runs_dir: Path) -> list[Path]:
     from analysis import lookup
 
     return list(dict.fromkeys(lookup.run_folder(name, runs_dir).resolve() for name in runs))
+
+
+def runs_by(folders: Sequence[Path], metric: str) -> "list[Recorded]":
+    """The runs as if they had been judged by a metric; what their values are of is said.
+
+    Raises:
+        UsageError: there is no such metric.
+    """
+    from analysis.frame import remeasured
+    from search.run import ledger
+    from trainables.objective import named
+
+    found = [remeasured.by(ledger.read(folder), named(metric)) for folder in folders]
+    for _, told in found:
+        tell(f"note: {told}\n", sys.stderr)
+    return [run for run, _ in found]

@@ -2,11 +2,12 @@
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis import lookup
-from analysis.frame import images, own_code
+from analysis.frame import images, own_code, predictions
 from analysis.ranking import pairing, statistics, test_scores
 from analysis.render.commands import dataset
 from analysis.render.markdown import one_line
@@ -57,7 +58,7 @@ def reproduce(name: str, runs_dir: Path, dataset: str, data_dir: Path, out: Path
             print(f"interrupted; {again}", file=sys.stderr)
             raise
         rows, outcome = read_epochs(folder / "epochs.jsonl", trial.objective)
-        verdict = compare(trial, rows, outcome, folder, run.identity.val_images)
+        verdict = compare(trial, rows, outcome, folder, *validated_on(run, trial))
     print("\n".join(report(run, trial, rows, verdict)))
     return int(verdict.word == DIFFERENT)
 
@@ -67,7 +68,7 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
     import torch
 
     from trainables.data import loading
-    from trainables.data.folds import Fold
+    from trainables.data.held_out.folds import Fold
     from trainables.training.definition import Training
     from trainables.trial import single
 
@@ -112,33 +113,49 @@ def train_own_again(run: Run, trial: Trial, folder: Path, place: Path) -> None:
         pass
 
 
-def compare(trial: Trial, rows: list[Record], outcome: Record | None, folder: Path, images: int) -> Verdict:
+def compare(
+    trial: Trial, rows: list[Record], outcome: Record | None, folder: Path, images: int, groups: Sequence[int] = ()
+) -> Verdict:
     """Row by row, then by how it ended; a difference is noise if the validation images cannot tell the two apart."""
     for epoch in range(1, max(len(rows), len(trial.epochs)) + 1):
         before, again = at(trial.epochs, epoch), at(rows, epoch)
         keys = [key for key in {**before, **again} if before.get(key) != again.get(key)]
         if keys:
-            return Verdict(WITHIN_NOISE if is_noise(trial, rows, folder, images) else DIFFERENT, epoch, keys)
+            return Verdict(WITHIN_NOISE if is_noise(trial, rows, folder, images, groups) else DIFFERENT, epoch, keys)
     if trial.status in LOST and outcome != trial.outcome:
         return Verdict(DIFFERENT, None, ["outcome"])
     return Verdict(IDENTICAL, None, [])
+
+
+def validated_on(run: Run, trial: Trial) -> tuple[int, Sequence[int]]:
+    """How many images a trial was validated on, and their groups."""
+    identity = run.identity
+    if not identity.folds:
+        return identity.val_images, identity.groups
+    with contextlib.suppress(ValueError):
+        return len(predictions.read(trial.folder).correct), ()
+    return identity.val_images // identity.folds, ()
 
 
 def at(rows: list[Record], epoch: int) -> Record:
     return rows[epoch - 1] if epoch <= len(rows) else {}
 
 
-def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int) -> bool:
-    """Whether as many epochs gave best networks whose accuracies do not differ at the 5 % level.
+def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int, groups: Sequence[int] = ()) -> bool:
+    """Whether as many epochs gave best networks whose values do not differ at the 5 % level.
 
-    Of another objective than accuracy no test over images tells noise, so a difference is never called that.
+    Of a loss or an own metric no test over images tells noise, so a difference is never called that.
     """
-    if not trial.objective.is_accuracy or len(rows) != len(trial.epochs) or not rows:
+    if len(rows) != len(trial.epochs) or not rows:
         return False
     assert trial.best is not None, "it has as many rows as the other"
     again = trial.objective.best_epoch(rows) or {}
-    p_value, _ = pairing.p_value((trial.folder, trial.best), (folder, again), images)
-    return p_value > statistics.LEVEL
+    sides = (trial.folder, trial.best), (folder, again)
+    if trial.objective.is_accuracy and not len(groups):
+        p_value, _ = pairing.p_value(*sides, images)
+        return p_value > statistics.LEVEL
+    drawn = pairing.drawn_again(*sides, images, trial.objective, groups)
+    return drawn is not None and drawn > statistics.LEVEL
 
 
 def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list[str]:

@@ -48,8 +48,13 @@ def find(run: Run, where: Standing) -> Found:
     """The suspects of a run.
 
     Raises:
-        RunError: fewer than two finished trials have kept predictions and labels.
+        RunError: fewer than two finished trials have kept predictions and labels, or the run has folds.
     """
+    if run.identity.folds:
+        raise RunError(
+            f"no suspects: {run.folder}: they are looked for on one validation split, and this run has "
+            f"{run.identity.folds} folds. Search without --folds."
+        )
     there = kept(where)
     if len(there) < FEWEST:
         raise RunError(

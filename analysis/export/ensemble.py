@@ -68,6 +68,11 @@ def members(run: Run, size: int) -> list[Trial]:
     """The best finished trials, all with their weights."""
     if size < 2:
         raise UsageError(f"--ensemble must be at least 2, but got {size}.")
+    if run.identity.folds:
+        raise RunError(
+            f"no ensemble: {run.folder}: with folds each network was validated on images that others were trained on. "
+            "Leave out --ensemble."
+        )
     if not run.identity.sizes["test"]:
         raise RunError(f"no test images: {run.folder}: an ensemble has nothing to be scored on. Leave out --ensemble.")
     if not is_complete(run):

@@ -12,6 +12,7 @@ from analysis.render import commands
 from analysis.render.blocks import Block, Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
 from analysis.render.markdown import NOTHING, interval, percent, rendered, sentence, setting
 from analysis.results import majority
+from analysis.results.sections.test_metrics import has_groups
 from search.run.ledger import Run, Trial
 from trainables import written
 from trainables.config import image_size
@@ -101,16 +102,23 @@ def of_torch(facts: Record, refused: str) -> Iterator[Block]:
 
 
 def about(run: Run, facts: Record, again: bool) -> Words:
-    sizes, classes = run.identity.sizes, facts["classes"]
-    side = image_size(facts["config"])
-    images = sizes["train"] + (sizes["val"] if again else 0)
+    side, classes = image_size(facts["config"]), facts["classes"]
     return (
-        f"An image classifier for {count(len(classes))} classes, trained on {count(images)} images (training"
-        f"{' and validation' if again else ''}) of {side} x {side} pixels for {plural(facts['epoch'], 'epoch')}"
+        f"An image classifier for {count(len(classes))} classes, trained on {trained_on(run, again)} of {side} x {side} "
+        f"pixels for {plural(facts['epoch'], 'epoch')}"
         f"{averaging(facts['config'])}; trial ",
         Foreign(facts["trial"]), " of the search ", Foreign(facts["run"]), ". Classes: ",
         join(", ", map(Foreign, classes)), ".",
     )  # fmt: skip
+
+
+def trained_on(run: Run, again: bool) -> str:
+    """Which images, and how many."""
+    sizes, folds = run.identity.sizes, run.identity.folds
+    if folds and not again:
+        return f"{folds - 1} of {folds} folds of the {count(sizes['val'])} images (training and validation)"
+    images = sizes["val"] if folds else sizes["train"] + (sizes["val"] if again else 0)
+    return f"{count(images)} images (training{' and validation' if again else ''})"
 
 
 def averaging(config: Record) -> str:
@@ -123,12 +131,14 @@ def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority
     """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
     assert trial.best is not None, "an exported trial has epochs"
     own, on = f"the network of trial {label(trial)}", f"{count(run.identity.sizes['val'])} validation images"
+    on = f"the images of fold {trial.fold}, on which it was not trained" if trial.fold else on
     rows = [(own, on, on_validation(run, trial, where))]
     if constant and constant.matters:
         rows.append(("always saying the most common class", on, percent(constant.share)))
     rows += confirmed(run, trial)
     if metrics := evaluation(run, trial.index, trial.best["epoch"]):
-        told = with_interval(metrics["accuracy"], metrics["count"])
+        told = percent(metrics["accuracy"])
+        told = told if has_groups(run) else with_interval(metrics["accuracy"], metrics["count"])
         rows.append((own, f"{count(metrics['count'])} test images", told))
     return tuple(rows)
 
@@ -140,6 +150,8 @@ def on_validation(run: Run, trial: Trial, where: Standing) -> str:
     bounds = [tuple(pair) for pair in known.to_numpy()]
     assert trial.best is not None, "an exported trial has epochs"
     value = trial.best[ACCURACY.column]
+    if run.identity.folds or (run.identity.groups and not bounds):
+        return percent(value)  # Wilson's interval would be of so many independent images
     return with_bounds(value, *bounds[0]) if bounds else with_interval(value, run.identity.val_images)
 
 

@@ -45,6 +45,7 @@ def shared(runs: Sequence[Run]) -> Objective:
     if other is not runs[0]:
         names = [f"{run.name} by {run.identity.objective.column}" for run in (runs[0], other)]
         raise RunError(
-            f"nothing to compare: {' and '.join(names)}: they are ranked by unlike values. Name runs with the same objective."
+            f"nothing to compare: {' and '.join(names)}: they are ranked by unlike values. Use --metric accuracy, "
+            "or name runs with the same objective."
         )
     return runs[0].identity.objective

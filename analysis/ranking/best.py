@@ -67,10 +67,11 @@ def seeds_of(where: Standing, group: str) -> dict[int, float]:
 def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
     """The p-value of a difference and how it was found; none where they share no two seeds.
 
-    Networks of one seed each are compared image by image, where accuracy is what they are ranked by.
+    Networks of one seed each are compared image by image; by drawing images or groups again where these come in groups, or
+    where another metric of classes ranks them.
     """
     if not first.is_confirmed and not other.is_confirmed and len(first.seeds) == len(other.seeds) == 1:
-        return on_images(first, other) if first.run.identity.objective.is_accuracy else None
+        return on_images(first, other)
     is_alike = first.seeds.keys() == other.seeds.keys() and first.run.identity.folds == other.run.identity.folds
     if len(first.seeds) < 2 or not is_alike:
         return None
@@ -81,11 +82,15 @@ def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
     return float(statistics.paired_t(differences, least, wide)), f"paired over {len(differences)} {identity.repeat}s"
 
 
-def on_images(first: Winner, other: Winner) -> tuple[float, str]:
-    """Two trained networks on the same validation images."""
+def on_images(first: Winner, other: Winner) -> tuple[float, str] | None:
+    """Two trained networks on the same validation images; none where nothing is kept that tells them apart."""
     one, two = first.trial, other.trial
     assert one.best and two.best, "winners have epochs"
-    images = first.run.identity.val_images
-    p_value, is_paired = pairing.p_value((one.folder, one.best), (two.folder, two.best), images)
-    how = "paired on the same images" if is_paired else "unpaired"
-    return p_value, f"{how}, of these two trained networks"
+    identity, sides = first.run.identity, ((one.folder, one.best), (two.folder, two.best))
+    of_networks = "of these two trained networks"
+    if identity.groups or not identity.objective.is_accuracy:
+        p_value = pairing.drawn_again(*sides, identity.val_images, identity.objective, identity.groups)
+        units = "groups of images" if identity.groups else "images"
+        return None if p_value is None else (p_value, f"paired, by drawing the same {units} again, {of_networks}")
+    p_value, is_paired = pairing.p_value(*sides, identity.val_images)
+    return p_value, f"{'paired on the same images' if is_paired else 'unpaired'}, {of_networks}"

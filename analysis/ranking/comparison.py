@@ -37,7 +37,8 @@ def compare(ranked: pd.DataFrame, images: int, groups: Sequence[int] = ()) -> pd
     Columns: `low` and `high` of the 95 % interval (over images), `p_value` of the comparison with the first row (adjusted
     over all pairs), `test` (empty where nothing is compared), `tied` (the best itself, and every finished row that is not
     shown to be worse), `first_place` and `last_place` (where a row may stand among the finished ones; empty where that is
-    not known), and `discordant`: how many images only one of row and best gets right (empty where that is not known).
+    not known), and `discordant`: how many images only one of row and best gets right (empty where that is not known). Where
+    images or groups are drawn again, `apart` is how far the draws move the difference from the best (standard deviation).
     """
     objective = valued.objective_of(ranked)
     if objective.column in MEASURES and (len(groups) or not objective.is_accuracy):
@@ -75,14 +76,15 @@ def compare_draws(ranked: pd.DataFrame, images: int, units: resampling.Units) ->
     known = np.array([own is not None for own in kept], bool)
     drawn = np.array([resampling.values(own, objective, units) for own in kept if own is not None])
     exact, low, high = np.flatnonzero(near)[known], np.full(len(ranked), np.nan), np.full(len(ranked), np.nan)
-    ranked = ranked.assign(discordant=np.nan)
+    ranked, apart = ranked.assign(discordant=np.nan, apart=np.nan), np.full(len(ranked), np.nan)
     if not len(exact) or exact[0] != 0:
         return leave(ranked.assign(low=low, high=high))
     low[exact], high[exact] = zip(*map(resampling.interval, drawn), strict=True)
     raw = resampling.p_values(drawn, valued.values(finished).to_numpy()[exact], units.number)
     tests = np.full(len(finished), LOST, dtype=object)
     tests[exact] = RESAMPLED
-    return call(ranked.assign(low=low, high=high), exact, raw, np.ones(len(finished)), tests)
+    apart[exact] = (drawn - drawn[:1]).std(axis=1, ddof=1)
+    return call(ranked.assign(low=low, high=high, apart=apart), exact, raw, np.ones(len(finished)), tests)
 
 
 def allow_for_seeds(ranked: pd.DataFrame, images: int, moved: tuple[float, float]) -> pd.DataFrame:

@@ -1,12 +1,14 @@
 """Whether the validation images can tell two trainings apart."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from analysis.ranking import comparison, statistics
+from analysis.ranking import comparison, resampling, statistics
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY
+from trainables.objective import ACCURACY, Objective
+from trainables.training.class_metrics import MEASURES
 
 Training = tuple[Path, Record]  # a trial's folder and the ledger's row of its best epoch
 
@@ -26,3 +28,22 @@ def p_value(first: Training, second: Training, images: int) -> tuple[float, bool
         return float(statistics.two_proportions(np.array(hits[0]), np.array(hits[1]), images)), False
     wins, losses = np.sum(right[0] & ~right[1]), np.sum(right[1] & ~right[0])
     return float(statistics.mcnemar(np.array(wins), np.array(losses))), True
+
+
+def drawn_again(
+    first: Training, second: Training, images: int, objective: Objective, groups: Sequence[int] = ()
+) -> float | None:
+    """Two-sided p-value of the difference in any metric of classes, from the same draws of images or of whole groups.
+
+    None of another objective, or where the predictions of one are not kept.
+    """
+    if objective.column not in MEASURES:
+        return None
+    units = resampling.Units(np.array(groups)) if len(groups) else resampling.each(images)
+    true = np.array([float(row[objective.column]) for _, row in (first, second)])
+    kept = [
+        resampling.answers(folder, row["epoch"], value, objective, images)
+        for (folder, row), value in zip((first, second), true.tolist(), strict=True)
+    ]
+    drawn = np.array([resampling.values(own, objective, units) for own in kept if own is not None])
+    return float(resampling.p_values(drawn, true, units.number)[0, 1]) if len(drawn) == 2 else None

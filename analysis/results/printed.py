@@ -19,6 +19,7 @@ from analysis.results.sections.explanation import (
     direction,
     explanation,
     few_seeds,
+    over_seeds,
     stopped_words,
 )
 from analysis.results.sections.leaderboard import best_rows, is_confirmed, leaderboard, tally
@@ -69,7 +70,11 @@ def brief(run: Run, where: Standing) -> str:
     """
     if where.board.empty:
         return "No trial has been planned.\n"
-    table = (confirmation.board(where),) if where.is_confirmed else best_table(where.board, [run], where.keys)
+    table = (
+        (confirmation.board(where, f"{run.identity.repeat}s"),)
+        if where.is_confirmed
+        else best_table(where.board, [run], where.keys)
+    )
     text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where)))
     if where.best is not None:
         return text
@@ -143,14 +148,11 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     confirmed = written.heading(objective, "confirmed")
     alike = len(seeds) == 1 and (is_tested or seeds == [1])
     fresh, moved = (where.is_confirmed, where.moved) if where else (is_confirmed(rows), None)
+    images, folds = runs[0].identity.val_images, runs[0].identity.folds
     lines = (
-        list(
-            explanation(
-                rows, runs[0].identity.val_images, seeds[0], words, fresh, moved, runs[0].identity.folds
-            ).values()
-        )
+        list(explanation(rows, images, seeds[0], words, fresh, moved, folds).values())
         if alike
-        else of_other_seeds(rows, seeds)
+        else of_other_seeds(rows, seeds, images, folds)
     )
     if is_confirmed(rows):
         lines.append(
@@ -160,9 +162,15 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     return lines
 
 
-def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int]) -> list[Words]:
+def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int], images: int = 0, folds: int = 0) -> list[Words]:
     """What the numbers are where not all rows were trained on the same seeds."""
     objective = valued.objective_of(rows)
+    if folds:
+        return [
+            over_seeds(folds, rows, images, folds),
+            "The rows were not all trained on the same seeds, so no test is made between them and a rank is only an order: give "
+            "the runs the same --seed to have them compared.",
+        ]
     of_one = ", or of one seed Wilson's, for the luck of which images were drawn" if objective.is_accuracy else ""
     on, chosen = ("", BEST_OWN_EPOCH) if objective.is_own else (" on the validation images", BEST_EPOCH)
     lines: list[Words] = [

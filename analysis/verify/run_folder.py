@@ -21,7 +21,7 @@ from search.records import ALLOWABLE, GROWING, SCHEMA, SCHEMAS, UNSAID, Identity
 from search.run import confirmation, ledger
 from search.run.lock import held
 from search.stopping.cuts import left_behind
-from trainables.data import folds
+from trainables.data.held_out import folds
 from trainables.errors import RunError
 from trainables.files.durable import Record
 

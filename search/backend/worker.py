@@ -16,7 +16,7 @@ from search.run import ledger
 from search.run.lock import when_free
 from search.turns import Turn
 from trainables.config import image_size
-from trainables.data.folds import Fold
+from trainables.data.held_out.folds import Fold
 from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error

@@ -22,7 +22,7 @@ def seed_of(seed: int, replicate: int) -> int:
 
 
 def fold_of(folds: int, replicate: int) -> int:
-    """The fold of confirmation r, see trainables/data/folds.py: of partitions that the search did not see."""
+    """The fold of confirmation r, see trainables/data/held_out/folds.py: of partitions that the search did not see."""
     return folds + replicate + 1
 
 

@@ -48,7 +48,7 @@ class Trial:
     outcome: Record | None = None  # the last line, if it is one: {"outcome": finished | diverged | failed, ...}
     stopped_at: int | None = None  # epoch of the early-stopping decision that ended it
     objective: Objective = ACCURACY  # of its run
-    fold: int = 0  # that it is validated on, from 1, see trainables/data/folds.py; 0 for the validation split
+    fold: int = 0  # that it is validated on, from 1, see trainables/data/held_out/folds.py; 0 for the validation split
     repeated: list[Record] = field(
         default_factory=list
     )  # own training: epochs that came out differently when trained again

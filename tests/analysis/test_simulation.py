@@ -287,3 +287,27 @@ def test_a_third_of_configurations_that_are_three_times_less_steady_cost_little_
     own, students, _ = covered_by_seeds(30, 3, 1500, 0.0, deviations, 0.0)
     assert own >= 0.92
     assert students < 0.88
+
+
+def in_folds(dice: np.random.Generator, images: int, features: int, folds: int) -> np.ndarray:
+    """The accuracy of two equally good classifiers, each on features of its own, in each fold: (2, folds)."""
+    labels, of = dice.choice([-1, 1], images), dice.permutation(np.arange(images) % folds)
+    signal = 0.7 * labels[:, None] / features**0.5
+    right = np.zeros((2, images), bool)
+    for own in right:
+        seen = dice.normal(size=(images, features)) + signal
+        for fold in range(folds):
+            rest = seen[of != fold]
+            weights = np.linalg.solve(rest.T @ rest + 0.1 * np.eye(features), rest.T @ labels[of != fold])
+            own[of == fold] = np.sign(seen[of == fold] @ weights) == labels[of == fold]
+    return np.array([right[:, of == fold].mean(axis=1) for fold in range(folds)]).T
+
+
+def test_the_corrected_test_holds_its_level_in_folds_and_the_plain_one_does_not() -> None:
+    """Trainings on folds share most of their images, so that the plain t-test sees too little spread."""
+    dice = np.random.default_rng(1)
+    differences = np.array([np.subtract(*in_folds(dice, 100, 60, 5)) for _ in range(600)])
+    plain = (statistics.paired_t(differences) <= 0.05).mean()
+    corrected = (statistics.paired_t(differences, wide=statistics.of_folds(5, 5)) <= 0.05).mean()
+    assert corrected <= 0.05
+    assert plain > 0.065

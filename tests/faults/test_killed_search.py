@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from tests.waiting import a_while
+from tests.waiting import a_while, until
 
 ROOT = Path(__file__).parents[2]
 FILES = ("results.md", "results.csv", "results.json", "trials.jsonl", "decisions.jsonl")
@@ -90,6 +91,28 @@ def test_killed_once_a_search_goes_on_and_ends_in_the_same_bytes(search, whole_s
     check(search)
     for name in ("results.md", "results.csv", "results.json", "trials.jsonl"):
         assert (search.run / name).read_bytes() == (whole_search.run / name).read_bytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_killed_once_a_search_in_folds_goes_on_and_ends_in_the_same_bytes(tmp_path):
+    """With early stopping, and a confirmation on fresh folds."""
+    more = ("--num-samples=5", "--epochs=4", "--folds=3", "--confirm=1", "--confirm-seeds=2")
+    whole, ended = (Command(tmp_path / "0" / name, "sha", 0) for name in ("whole", "ended"))
+    for search in (whole, ended):
+        search.line += more
+    finish(whole)
+    process = ended.start()
+    until(
+        lambda: sum(map(bytes.count, ended.ledgers().values(), repeat(b"\n"))) > 8, lambda: process.poll() is not None
+    )
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    finish(ended)
+    assert ended.content() == whole.content()
+    assert verified(ended.run)
+    assert "Confirmed on fresh folds" in (ended.run / "results.md").read_text()
 
 
 def end_once(search: Command, number: signal.Signals, dice: random.Random) -> tuple[int, float, str] | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.__main__ import app
 from analysis.frame import remeasured, valued
 from analysis.ranking.standing import stand
 from analysis.results import page as results
@@ -14,6 +15,7 @@ from analysis.verify.run_folder import verify
 from search.run.confirmation import is_complete
 from spaces import Space, choice
 from tests.search import without_ray
+from trainables.cli.execution import execute
 from trainables.data.loading import Dataset, Split
 from trainables.objective import ACCURACY, BALANCED_ACCURACY, MACRO_F1
 
@@ -106,6 +108,17 @@ def test_a_search_by_accuracy_is_ranked_by_another_metric_without_training(searc
     assert f"val {objective.metric.replace('_', ' ').replace('f1', 'F1')}" in printed.show([run], "md")
     values = {trial.config["class_weight"]: trial.value for trial in run.trials}
     assert (values["balanced"] > values["none"] == 0.5) or objective == MACRO_F1
+
+
+def test_searches_by_different_metrics_are_compared_by_one_of_them(searched, capfd):
+    """By images that are drawn again, because McNemar's test counts what macro F1 is no share of."""
+    folders = [str(searched[each].folder) for each in (ACCURACY, BALANCED_ACCURACY)]
+    assert execute(app, "analysis", ["compare", *folders, "--metric", "macro_f1"]) == 0
+    out, err = capfd.readouterr()
+    assert err.count("ranked by macro F1, of the epoch that each trial kept by its ") == 2
+    assert "val_macro_f1" in out
+    assert "The same winner: class_weight none." in out
+    assert execute(app, "analysis", ["compare", *folders]) == 5  # their values are of different kinds
 
 
 def test_trials_without_predictions_are_left_out_and_counted(searched, tmp_path):

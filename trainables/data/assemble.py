@@ -11,7 +11,7 @@ import numpy as np
 from trainables.cli.progress import meter, say
 from trainables.data import cache
 from trainables.data.cache import Written
-from trainables.data.holdout import held_out
+from trainables.data.held_out.tenth import held_out
 from trainables.data.sources.base import Options
 from trainables.errors import DataError
 from trainables.files.durable import Record

@@ -16,8 +16,9 @@ import numpy as np
 
 from trainables.cli.progress import say
 from trainables.config import IMAGE_SIZE, unknown
-from trainables.data import cache, census, duplicates, folds, room, split
-from trainables.data.folds import Fold
+from trainables.data import cache, census, duplicates, split
+from trainables.data.held_out import folds
+from trainables.data.held_out.folds import Fold
 from trainables.data.names import CROP, FOLDER, NAMED, RESIZES, base_name, canonical, form, has_place, place
 from trainables.data.sources import cifar
 from trainables.data.sources.base import Options, find

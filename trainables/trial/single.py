@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables.config import LATER, NEUTRAL, Config, image_size, knows_its_end
 from trainables.data import census, loading
-from trainables.data.folds import Fold
+from trainables.data.held_out.folds import Fold
 from trainables.data.names import CROP
 from trainables.errors import RunError, UsageError
 from trainables.files import durable

@@ -130,7 +130,7 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     known = f", where chance moves its value by {by} from epoch to epoch" if by else ""
     gained = written.difference(objective, far) + written.points(objective)
     text = f"{gained} in the last fifth of its {len(rows)} epochs{known}"
-    if is_chance(objective.signed(far), moves, run.identity.val_images if objective.is_accuracy else None):
+    if is_chance(objective.signed(far), moves, independent_images(run)):
         return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
     longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=knows_its_end(trial.config.get("schedule")))
     return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
@@ -146,6 +146,14 @@ def between_epochs(values: list[float]) -> float | None:
     if len(later) < 5:
         return None
     return float((np.diff(later, 2) ** 2 / 3).mean() ** 0.5)  # of a difference of two: 2 of the 6 variances
+
+
+def independent_images(run: Run) -> int | None:
+    """Of which the value of a trial is a share; none where it is no such share."""
+    identity = run.identity
+    if not identity.objective.is_accuracy or identity.groups:
+        return None
+    return identity.val_images // max(1, identity.folds)
 
 
 def is_chance(gain: float, moves: float | None, images: int | None) -> bool:

@@ -302,16 +302,19 @@ def luck(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> str
 
 
 def standard_error(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> float:
-    """How far chance moves a value, as a standard deviation; NaN over images of another objective than accuracy.
+    """How far chance moves a value, as a standard deviation; NaN where nothing tells.
 
     Over seeds, from the spread within configurations. Over images, from those that only one of a row and the best gets
-    right, among the rows tied with it: what both get right or wrong moves both alike.
+    right, among the rows tied with it: what both get right or wrong moves both alike. Where images or groups are drawn again,
+    from how far the draws move the difference of such rows.
     """
     if finished.empty:
         return float("nan")
     if seeds > 1 and "deviation" in finished:
         return float((finished["deviation"] ** 2).mean() ** 0.5 / seeds**0.5) * of_folds(seeds, folds)
     objective = valued.objective_of(finished)
+    if "apart" in finished:
+        return float(finished["apart"][finished["tied"]].iloc[1:].mean() / 2**0.5)
     if not objective.is_accuracy:
         return float("nan")
     unlike = finished["discordant"][finished["tied"]].iloc[1:].mean()

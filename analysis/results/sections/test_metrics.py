@@ -43,7 +43,12 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
         )
         return heading, *paragraphs(f"Not evaluated: {when}. {read}")
     tested = paragraphs(("Tested: ", network(run, where), f". {read}"))
-    return heading, overall(metrics, valued.own(best)), *tested, by_class(metrics, run.identity.classes)
+    return (
+        heading,
+        overall(metrics, valued.own(best), has_groups(run)),
+        *tested,
+        by_class(metrics, run.identity.classes),
+    )
 
 
 def network(run: Run, where: Standing) -> Words:
@@ -59,7 +64,7 @@ def network(run: Run, where: Standing) -> Words:
 def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     """How the network was chosen among those of the winner; nothing where there is one."""
     if run.identity.folds:
-        return f"that of its first {'fresh ' if is_fresh else ''}fold that finished"
+        return f"that of its first {'fresh ' if is_fresh else ''}fold"
     if is_fresh:
         return "the best on validation of its fresh seeds" if run.totals.confirm_seeds > 1 else "of its fresh seed"
     if run.totals.seeds == 1:
@@ -69,11 +74,17 @@ def choice(run: Run, where: Standing, is_fresh: bool) -> str:
     )
 
 
-def overall(metrics: dict[str, Any], objective: Objective) -> Table:
+def has_groups(run: Run) -> bool:
+    """Whether test images come in groups, so that they are no independent ones."""
+    return bool(run.identity.census.get("groups", {}).get("test"))
+
+
+def overall(metrics: dict[str, Any], objective: Objective, in_groups: bool = False) -> Table:
     """The numbers over all classes."""
     images = metrics["count"]
     low, high = statistics.wilson(np.array([round(metrics["accuracy"] * images)]), images)
-    rows = [("accuracy", f"{percent(metrics['accuracy'])} % (95 % interval {interval(low[0], high[0])} %)")]
+    known = "no interval, as the images come in groups" if in_groups else f"95 % interval {interval(low[0], high[0])} %"
+    rows = [("accuracy", f"{percent(metrics['accuracy'])} % ({known})")]
     if OWN_METRIC in metrics:
         own = metrics[OWN_METRIC]
         rows.append((written.name(objective), own if isinstance(own, str) else written.number(objective, own)))

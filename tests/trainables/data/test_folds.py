@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainables.data.test_groups import FILMS, frames
-from trainables.data import cache, folds, loading
-from trainables.data.folds import Fold, assigned
+from trainables.data import cache, loading
+from trainables.data.held_out import folds
+from trainables.data.held_out.folds import Fold, assigned
 from trainables.errors import DataError, UsageError
 
 LABELS = st.lists(st.integers(0, 4), min_size=2, max_size=120).map(np.array)
@@ -45,7 +46,7 @@ def test_every_process_cuts_alike_and_every_partition_in_its_own_way():
     labels, groups = np.arange(60) % 3, (np.arange(60) // 4).tolist()
     cuts = [(own, partition) for own in ((), groups) for partition in (0, 1)]
     code = (
-        "import numpy as np; from trainables.data.folds import assigned; "
+        "import numpy as np; from trainables.data.held_out.folds import assigned; "
         f"print(*(assigned(np.arange(60) % 3, *cut[:1], 5, cut[1]).tolist() for cut in {cuts}), sep=chr(10))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from trainables.data import cache, census, loading
-from trainables.data.holdout import grouped, held_out
+from trainables.data.held_out.tenth import grouped, held_out
 from trainables.errors import DataError
 
 

@@ -1,0 +1,1 @@
+"""Which images are held out for validation: a tenth once, or each fold in turn."""
