@@ -20,7 +20,14 @@ def kind(request):
     return request.param
 
 
-@pytest.mark.parametrize("scheduler", ["none", "asha", "sha", "median", "epochs:2"])
+def cases():
+    """Every rule with both kinds; of a program, which starts hundreds of processes, all but one in the long tests."""
+    for scheduler in ("none", "asha", "sha", "median", "epochs:2"):
+        yield "loop", scheduler
+        yield pytest.param("program", scheduler, marks=() if scheduler == "asha" else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("kind", "scheduler"), cases())
 def test_every_rule_searches_it_and_the_run_is_good(tmp_path, kind, scheduler):
     more = EVERYTHING if scheduler != "none" else {}
     run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, kind), scheduler=scheduler, **more))
