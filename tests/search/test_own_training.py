@@ -27,7 +27,7 @@ def cases():
         yield pytest.param("program", scheduler, marks=() if scheduler == "asha" else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("kind", "scheduler"), cases())
+@pytest.mark.parametrize(("kind", "scheduler"), list(cases()))
 def test_every_rule_searches_it_and_the_run_is_good(tmp_path, kind, scheduler):
     more = EVERYTHING if scheduler != "none" else {}
     run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, kind), scheduler=scheduler, **more))
