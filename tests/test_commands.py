@@ -103,7 +103,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     'pytest -m "not integration and not slow"': '.ci/run::-e ".[test]" && pytest',
     "pytest tests/search": '.ci/run::-e ".[test]" && pytest',
     'pytest -m "" tests/faults': ".ci/run::pytest -m ",
-    'pytest -m "slow or hypothesis" --hypothesis-profile thorough': '.ci/run::pytest -m "slow or hypothesis" --hypothesis-profile thorough',
+    'pytest -m "slow or hypothesis" --hypothesis-profile thorough': '.ci/run::pytest -m "slow or hypothesis"',
     "ruff check . && ruff format --check . && mypy": ".ci/run::ruff check .\nruff format --check .\nmypy",
     "python run_search.py": ".ci/run::python run_search.py --space lr_sweep",
     "cifar-search --show-completion": "tests/search/terminal/test_completion.py::def test_bash_itself_completes_a_line",
