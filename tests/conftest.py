@@ -19,8 +19,9 @@ from trainables.data.loading import Dataset, Split
 from trainables.files import durable
 from trainables.training.definition import Training
 
-settings.register_profile("default", deadline=None, max_examples=60)
-settings.load_profile("default")
+settings.register_profile("quick", deadline=None, max_examples=25)  # of each property; CI adds the other
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile("quick")
 
 WORKER_BYTES = 3 << 30  # of memory that a search with Ray may take
 
@@ -58,6 +59,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
         return folder
 
     return filled
+
+
+@pytest.fixture(scope="session")
+def decoded(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """The data-cache with the digits, for tests that start whole searches in folders of their own: link it."""
+    from trainables.data import loading
+
+    return once("decoded", lambda folder: loading.prepare("digits", folder / "data", progress=False)) / "data-cache"
 
 
 CLASSES = ("dark", "bright", "red", "blue")

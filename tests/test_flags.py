@@ -72,23 +72,13 @@ def flag(name: str, value: str | None) -> str:
     return name if value is None else f"{name}={value}"
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """Decoded once for all."""
-    from trainables.data import loading
-
-    folder = tmp_path_factory.mktemp("digits")
-    loading.prepare("digits", folder / "data", progress=False)
-    return folder / "data-cache"
-
-
 @pytest.fixture
-def command(tmp_path, digits, monkeypatch, capfd):
+def command(tmp_path, decoded, monkeypatch, capfd):
     """The command in a folder of its own; returns its exit code and what it said on stderr."""
     monkeypatch.chdir(tmp_path)
     for place in (tmp_path, tmp_path / "other"):
         place.mkdir(exist_ok=True)
-        (place / "data-cache").symlink_to(digits)
+        (place / "data-cache").symlink_to(decoded)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
     monkeypatch.setattr(run_search, "finish", lambda *_: None)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *signals.ASKING)}

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+import run_search
 from analysis.verify.run_folder import verify
+from search import attempts
 from search.faults.interrupts import DEADLINE
 from search.run import ledger
 from search.run.confirmation import is_complete
 from tests.waiting import until
+from trainables.cli.execution import execute
 from trainables.files import durable
 
 ROOT = Path(__file__).parent.parent
@@ -78,8 +81,16 @@ def search(data, request):
     shutil.rmtree(folder)
 
 
-def usage(*arguments):
-    return subprocess.run([sys.executable, ROOT / "run_search.py", *arguments], capture_output=True, text=True)
+@pytest.fixture
+def usage(capfd, monkeypatch):
+    """The command in this process: what it says and its exit code."""
+    monkeypatch.setattr(attempts, "train", lambda *_: pytest.fail("it was not refused"))
+
+    def called(*arguments):
+        code = execute(run_search.app, "python run_search.py", list(arguments))
+        return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
+
+    return called
 
 
 def test_help_loads_neither_torch_nor_ray_nor_pandas():
@@ -120,8 +131,9 @@ def test_help_loads_neither_torch_nor_ray_nor_pandas():
         (["--space", "lr_sweep", "--dataset", "folder:no/such/folder"], "data", 4, "no/such/folder"),
     ],
 )
-def test_a_mistake_is_one_line_with_the_next_step(tmp_path, monkeypatch, arguments, kind, code, hint):
+def test_a_mistake_is_one_line_with_the_next_step(tmp_path, monkeypatch, usage, decoded, arguments, kind, code, hint):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "data-cache").symlink_to(decoded)
     (tmp_path / "theirs.md").write_text("somebody's own words")
     done = usage(*arguments)
     assert done.returncode == code
@@ -131,7 +143,7 @@ def test_a_mistake_is_one_line_with_the_next_step(tmp_path, monkeypatch, argumen
     assert not list(tmp_path.rglob("run.json"))
 
 
-def test_every_space_is_listed():
+def test_every_space_is_listed(usage):
     import spaces
 
     listed = [line.split()[0] for line in usage("--list-spaces").stdout.splitlines()]

@@ -31,9 +31,10 @@ SPACE = Space(
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
+def command(tmp_path, decoded, monkeypatch, capsys):
     """Call run_search.py in a folder of its own, without training; returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "data-cache").symlink_to(decoded)
     monkeypatch.setattr(attempts, "train", lambda *_: None)
     monkeypatch.setattr(run_search, "finish", lambda *_: None)
     # the real one writes on a copy of file 2, which capsys does not see

@@ -1,6 +1,7 @@
 """What makes a run this run: written once into run.json, compared whenever the run is continued."""
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -153,6 +154,7 @@ def code_hash() -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
+@functools.lru_cache(maxsize=256)  # a run is described more than once in a process, and a tree takes milliseconds
 def syntax(source: str) -> str:
     """What the syntax tree of a module does, without what is there for people to read, alike in each version of Python."""
     return json.dumps(plain(ast.parse(source)))

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import spaces
+from analysis.export import fresh_process, scored
 from analysis.results.files import write_results
 from search.records import Totals
 from search.run.ledger import Run, Trial
@@ -287,6 +288,13 @@ def really_trained(digits: Path, folder: Path, **config: Any) -> Path:
     stop = {"sequence": 0, "trial": 2, "epoch": 1, "value": 0.1, "cutoff": 0.5, "decision": "stop"}
     write_lines(folder / "decisions.jsonl", [stop])
     return folder
+
+
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports are not tried in another process, which takes seconds; tests/analysis/export/test_fresh_process.py has those."""
+    monkeypatch.setattr(fresh_process, "tried", lambda *_: fresh_process.Tried(None, "it was not asked", np.zeros(0)))
+    monkeypatch.setattr(scored, "words", lambda *_: "untried")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from trainables.training.definition import Training
 from trainables.training.loop import predict, train, validated
 from trainables.trial import checkpointing as trials
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "untried")
 Weights = dict[str, torch.Tensor]
 
 

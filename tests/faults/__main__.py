@@ -57,6 +57,8 @@ def main(
             "-k",
             only,
             "-v",
+            "--hypothesis-profile",
+            "thorough",
         ]
         started = time.monotonic()
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

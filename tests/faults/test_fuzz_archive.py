@@ -26,7 +26,7 @@ from trainables.errors import DataError
 
 pytestmark = pytest.mark.integration
 often = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", settings().max_examples)),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

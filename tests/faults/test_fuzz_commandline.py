@@ -24,7 +24,7 @@ from trainables.data import download
 from trainables.errors import DataError
 
 often = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", settings().max_examples)),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -21,7 +21,7 @@ from trainables.objective import ACCURACY
 
 pytestmark = pytest.mark.integration
 often = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", settings().max_examples)),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -37,7 +37,15 @@ def images(toy, one_thread):
     return lambda kind: toy if kind == "model" else None
 
 
-@pytest.mark.parametrize("scheduler", ["none", "asha", "sha", "median", "epochs:2", "ladder"])
+def cases():
+    """Every rule with every kind; of a program, which starts hundreds of processes, all but one in the long tests."""
+    for scheduler in ("none", "asha", "sha", "median", "epochs:2", "ladder"):
+        yield "loop", scheduler
+        yield pytest.param("model", scheduler, marks=() if scheduler in ("asha", "ladder") else pytest.mark.slow)
+        yield pytest.param("program", scheduler, marks=() if scheduler == "asha" else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("any_kind", "scheduler"), list(cases()))
 def test_every_rule_searches_it_and_the_run_is_good(tmp_path, any_kind, images, scheduler):
     more = EVERYTHING if scheduler != "none" else {}
     asked = own.settings(own.write(tmp_path, any_kind), scheduler=scheduler, **more)

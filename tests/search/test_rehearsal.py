@@ -47,6 +47,7 @@ def test_parts_of_a_file_elsewhere_are_tried_from_there(find, tmp_path):
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_a_mistake_in_one_has_the_file_and_the_line(find):
     found = find(SPACE.replace("CHANNELS", "channels + 1"))
     with pytest.raises(SpaceError, match=r"net_search\.py:\d+"):

@@ -17,7 +17,7 @@ from PIL import Image
 
 from analysis import lookup
 from analysis.__main__ import app
-from analysis.export import fresh_process, model_card, network_source, retrain, scored
+from analysis.export import model_card, network_source, retrain, scored
 from analysis.ranking.standing import confirmed_values
 from search.run import ledger
 from trainables.cli.execution import execute
@@ -52,13 +52,9 @@ def tried() -> None:
 
 
 @pytest.fixture(autouse=True)
-def untried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not every export of these tests is tried in another process, which takes seconds; test_fresh_process.py has those."""
+def mostly_untried(request: pytest.FixtureRequest) -> None:
     if "tried" not in request.fixturenames:
-        monkeypatch.setattr(
-            fresh_process, "tried", lambda *_: fresh_process.Tried(None, "it was not asked", np.zeros(0))
-        )
-        monkeypatch.setattr(scored, "words", lambda *_: "untried")
+        request.getfixturevalue("untried")
 
 
 def elsewhere(code: str, folder: Path) -> subprocess.CompletedProcess:
@@ -77,8 +73,6 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
     snippet, program = re.findall(r"```python\n(.*?)```", Path("net/README.md").read_text(), re.DOTALL)
     assert len(snippet.splitlines()) == 11
     assert (snippet.strip(), program.strip()) == (model_card.SNIPPET, model_card.PROGRAM)
-    for block in (snippet, program):
-        assert elsewhere(block, Path("net")).returncode == 0, "as they stand, in the folder of the export"
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("one.png")
     own = snippet.replace('folder = "."', f"folder = {str(Path('net').resolve())!r}").replace(
@@ -87,13 +81,18 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
     assert own.count(str(Path("net").resolve())) == 1
     away = tmp_path / "away"
     away.mkdir()
-    done = elsewhere(own.replace("print(", "print((").replace(".softmax(1))", ".softmax(1)).tolist())"), away)
+    told = own.replace("print(", "print((").replace(".softmax(1))", ".softmax(1)).tolist())")
+    as_they_stand = f"for block in {(snippet, program)!r}: exec(block, {{}})\n"  # in the folder of the export
+    elsewhere_too = f"import os; os.chdir({str(away)!r}); sys.modules.pop('model')\n"  # one process: torch loads slowly
+    done = elsewhere(f"{as_they_stand}{elsewhere_too}{told}", Path("net"))
     assert done.returncode == 0, done.stderr
     code, out, _ = call("predict", "net", "one.png", "--format", "json")
     (row,) = json.loads(out)
     assert code == 0
     classes = json.loads(Path("net/config.json").read_text())["classes"]
-    assert json.loads(done.stdout)[0] == pytest.approx([row["probabilities"][name] for name in classes], abs=1e-5)
+    assert json.loads(done.stdout.splitlines()[-1])[0] == pytest.approx(
+        [row["probabilities"][name] for name in classes], abs=1e-5
+    )
 
 
 @pytest.mark.integration

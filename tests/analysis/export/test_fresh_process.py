@@ -81,7 +81,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("model", ["mlp", "nets_of_mine.py:FlowerNet"])
+@pytest.mark.parametrize("model", [pytest.param("mlp", marks=pytest.mark.slow), "nets_of_mine.py:FlowerNet"])
 def test_it_loads_with_torch_and_safetensors_alone_and_as_a_program(write: Write, model: str, tmp_path: Path) -> None:
     folder, config, weights = write(model)
     found = fresh_process.tried(folder, config, 3, weights)
@@ -92,6 +92,7 @@ def test_it_loads_with_torch_and_safetensors_alone_and_as_a_program(write: Write
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_a_network_of_which_torch_makes_no_program_says_so_and_loads(write: Write) -> None:
     folder, config, weights = write("nets_of_mine.py:Branching")
     found = fresh_process.tried(folder, config, 3, weights)
@@ -119,6 +120,7 @@ def test_what_does_not_load_elsewhere_is_no_success(write: Write) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_other_numbers_elsewhere_are_no_success(write: Write) -> None:
     folder, config, weights = write("mlp")
     text = (folder / "model.py").read_text()

@@ -68,19 +68,33 @@ def test_another_version_of_python_has_the_same_tree():
     assert hashed(attribute) != hashed(attribute.replace("3", "4"))
 
 
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources") / "trainables"
+    shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 @pytest.fixture
-def copy(tmp_path, monkeypatch):
-    """The sources, to be edited."""
-    shutil.copytree(SOURCES, tmp_path / "trainables", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(trainables, "__file__", str(tmp_path / "trainables" / "__init__.py"))
-    return tmp_path / "trainables"
+def edit(copied, monkeypatch):
+    """Writes another text into a file of a copy of the sources, for one test."""
+    monkeypatch.setattr(trainables, "__file__", str(copied / "__init__.py"))
+    edited = []
+
+    def write(path, text):
+        edited.append(path)
+        (copied / path).write_text(text, "utf-8")
+
+    yield write
+    for path in edited:
+        shutil.copy(SOURCES / path, copied / path)
 
 
 @pytest.mark.parametrize("path", sorted(path.relative_to(SOURCES) for path in SOURCES.rglob("*.py")), ids=str)
-def test_an_edited_docstring_or_message_anywhere_orphans_no_run(copy, path):
+def test_an_edited_docstring_or_message_anywhere_orphans_no_run(edit, path):
     before = identity.code_hash()
     edited = Louder().visit(ast.parse((SOURCES / path).read_text("utf-8")))
-    (copy / path).write_text(f'"""Another docstring."""\n{ast.unparse(ast.fix_missing_locations(edited))}', "utf-8")
+    edit(path, f'"""Another docstring."""\n{ast.unparse(ast.fix_missing_locations(edited))}')
     assert identity.code_hash() == before
 
 
@@ -92,10 +106,10 @@ class Louder(ast.NodeTransformer):
 
 
 @pytest.mark.parametrize("name", identity.numbers())
-def test_an_edit_of_what_computes_is_noticed(copy, name):
+def test_an_edit_of_what_computes_is_noticed(edit, name):
     before = identity.code_hash()
-    path = copy / f"{name}.py"
-    path.write_text(path.read_text("utf-8") + "\nLOUDER = 11\n", "utf-8")
+    path = f"{name}.py"
+    edit(path, (SOURCES / path).read_text("utf-8") + "\nLOUDER = 11\n")
     assert identity.code_hash() != before
 
 

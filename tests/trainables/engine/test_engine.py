@@ -61,8 +61,14 @@ def in_engine(lanes, given, until=None, states=None):
     return rows, saved, notes
 
 
+ALONE = {}  # rows by seed, which names the case in `trainings`: each trial is trained alone once for all tests
+
+
 def alone(given):
-    return [[epoch.metrics for epoch in train(training)] for training in given]
+    for training in given:
+        if training.seed not in ALONE:
+            ALONE[training.seed] = [epoch.metrics for epoch in train(training)]
+    return [ALONE[training.seed] for training in given]
 
 
 @pytest.mark.parametrize("captures", [False, True])

@@ -134,6 +134,7 @@ def test_a_child_process_tries_the_parts_of_a_space():
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_one_configuration_from_the_command_line(tmp_path):
     command = [
         sys.executable,
