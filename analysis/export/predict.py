@@ -92,7 +92,7 @@ def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -
     if not named.is_built_in(facts["config"]["model"]):
         program = torch.export.load(io.BytesIO(read_program(folder, facts))).module()
         with torch.inference_mode():
-            parts = [program(normalise(each, mean, std)) for each in images.split(at_once(images))]
+            parts = [program(normalise(each, mean, std).contiguous()) for each in images.split(at_once(images))]
         answers: list[list[float]] = torch.cat(parts).double().softmax(1).tolist()
         return answers
     model = build(facts["config"], len(facts["classes"]))

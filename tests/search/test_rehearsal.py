@@ -3,8 +3,10 @@
 import pytest
 
 import spaces
+from run_search import precision_of
 from search.rehearsal import rehearse
-from trainables.errors import SpaceError
+from spaces import Space, choice
+from trainables.errors import SpaceError, UsageError
 
 SPACE = '''"""The width of my network."""
 from torch import nn
@@ -52,3 +54,14 @@ def test_a_mistake_in_one_has_the_file_and_the_line(find):
     found = find(SPACE.replace("CHANNELS", "channels + 1"))
     with pytest.raises(SpaceError, match=r"net_search\.py:\d+"):
         rehearse(found.space, 3, found.code.origin)
+
+
+def test_a_space_that_says_no_to_bfloat16_is_trained_in_float32():
+    params = {"model": "mlp", "lr": choice(0.1, 0.2)}
+    usual, without = (
+        Space(params=params, baseline={"lr": 0.1}, epochs=1, **more) for more in ({}, {"bfloat16": False})
+    )
+    assert [precision_of(usual, asked) for asked in ("auto", "bf16", "fp32")] == ["auto", "bf16", "fp32"]
+    assert [precision_of(without, asked) for asked in ("auto", "fp32")] == ["fp32", "fp32"]
+    with pytest.raises(UsageError, match="--precision bf16: the space says bfloat16=False"):
+        precision_of(without, "bf16")

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import spaces
+from analysis.export import ensemble
 from analysis.frame import valued
+from analysis.ranking import test_scores
 from analysis.ranking.standing import stand
 from analysis.results import page as results
 from analysis.verify.run_folder import verify
@@ -21,6 +23,7 @@ from spaces import Space, choice
 from tests.search import without_ray
 from trainables.cli import child
 from trainables.errors import RunError
+from trainables.objective import ACCURACY
 from trainables.own import code
 from trainables.trial.rows import not_exact
 
@@ -101,6 +104,13 @@ def test_rows_that_repeat_differently_are_kept_and_said(searched):
     not_exact(trial.folder, trial.epochs[0], {**trial.epochs[0], "val_cost": 0.5})
     assert verify(searched.folder) == []
     assert "**exact: false.** 1 epoch came out differently" in results.render(ledger.read(searched.folder))
+
+
+def test_an_ensemble_and_the_winner_on_test_are_measured_by_it_too(searched):
+    labels, chances = np.array([0, 1, 2, 0]), np.eye(3)[[1, 1, 0, 0]]
+    assert ensemble.value(searched.identity.objective, chances, labels) == 0.75
+    assert test_scores.of_own_metric(searched.identity.objective, chances, labels) == {"own_metric": 0.75}
+    assert test_scores.of_own_metric(ACCURACY, chances, labels) == {}
 
 
 def test_an_edited_metric_is_another_search(searched, asked, toy):
