@@ -82,8 +82,8 @@ def interval(objective: Objective, low: float, high: float) -> str:
 
 
 def difference(objective: Objective, far: float) -> str:
-    """A difference with its sign: +1.20 percentage points, or −0.0130."""
-    text = f"{100 * far:+.2f}" if is_percent(objective) else f"{far:+.4f}"
+    """A difference with its sign: +1.20 percentage points, or −0.0130; none that rounds to nothing is below it."""
+    text = f"{100 * far:+z.2f}" if is_percent(objective) else f"{far:+z.4f}"
     return text.replace("-", MINUS)
 
 

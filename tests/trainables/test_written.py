@@ -2,7 +2,8 @@
 
 import pytest
 
-from trainables.written import count, plural
+from trainables.objective import ACCURACY, LOSS
+from trainables.written import count, difference, plural
 
 
 @pytest.mark.parametrize(("number", "expected"), [(300, "300"), (45_000, "45,000"), (11_173_962, "11.17M")])
@@ -13,3 +14,9 @@ def test_counts_have_separators_or_a_unit(number: int, expected: str) -> None:
 @pytest.mark.parametrize(("number", "expected"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
 def test_one_thing_is_no_plural(number: int, expected: str) -> None:
     assert plural(number, "trial") == expected
+
+
+def test_a_difference_that_rounds_to_nothing_is_not_below_it() -> None:
+    assert difference(LOSS, -0.00001) == "+0.0000"
+    assert difference(ACCURACY, -0.00001) == "+0.00"
+    assert difference(LOSS, -0.013) == "−0.0130"
