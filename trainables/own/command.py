@@ -145,10 +145,14 @@ class CommandRows(OwnRows):
             raise UsersError(
                 ProgramError(f"{words[0]} does not start: {error.strerror or error}", self._name)
             ) from error
+        guard = None
         try:
+            guard = guarded(process)
             yield process
         finally:
             end(process)
+            if guard:
+                dismiss(guard)
             if process.stdout:
                 process.stdout.close()
 
@@ -192,6 +196,24 @@ def lines(process: subprocess.Popen[str]) -> Iterator[str]:
 def die_with_parent() -> None:
     """In the new process: be killed when the worker that started it is gone, or two would train one trial."""
     LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def guarded(process: subprocess.Popen[str]) -> subprocess.Popen[bytes]:
+    """A shell that waits until this process is gone, however it ends, and then kills all that the program has started.
+
+    A program is often a script that starts another one, which would train on beside the one that continues the trial.
+    """
+    words = ["sh", "-c", 'read -r _; kill -s KILL -- "-$1"', "sh", str(process.pid)]
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True)
+
+
+def dismiss(guard: subprocess.Popen[bytes]) -> None:
+    """Nothing is left to be guarded."""
+    guard.kill()
+    guard.wait()
+    if guard.stdin:
+        guard.stdin.close()
 
 
 def end_in_order(process: subprocess.Popen[str]) -> None:

@@ -181,3 +181,31 @@ def is_alive(process: int) -> bool:
         return False
     except PermissionError:
         return os.path.exists(f"/proc/{process}")  # noqa: PTH110
+
+
+def test_what_a_program_started_ends_with_the_worker_however_that_ended(tmp_path, rows):
+    """A script that starts the real program: both are gone when the worker was killed."""
+    script = rows("sleep 999 & echo $! > pid.part; mv pid.part pid; wait\n")
+    worker = os.fork()
+    if worker == 0:
+        with contextlib.suppress(BaseException):
+            train(script)
+        os._exit(1)
+    pid = tmp_path / "trial" / FILES / "pid"
+    until(pid.exists)
+    os.kill(worker, signal.SIGKILL)
+    os.waitpid(worker, 0)
+    until(lambda: is_over(int(pid.read_text())))
+
+
+def is_over(process):
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return not done.stdout.strip() or done.stdout.strip().startswith("Z")
+
+
+def test_a_trial_that_ends_leaves_no_guard(rows, monkeypatch):
+    guards = []
+    watch = command.guarded
+    monkeypatch.setattr(command, "guarded", lambda process: guards.append(watch(process)) or guards[-1])
+    train(rows(SAVING))
+    assert [guard.returncode for guard in guards] == [-signal.SIGKILL]
