@@ -244,7 +244,7 @@ SWEEP = (
     "--quiet",
 )
 MEET = '    __import__("injected").meet(step.training.config, epoch)\n'  # what a Search's sources do as an epoch begins
-BEGIN = "        course.step.begin(epoch)\n"
+BEGIN = "            course.step.begin(epoch)\n"
 IN_ENGINE = (  # the same in the lane of an engine, which can be stuck while the others get on
     '        __import__("injected").meet(course.training.config, epoch)\n'
     '        yield from __import__("injected").stuck(course.training.config, epoch)\n'

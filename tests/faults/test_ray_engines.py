@@ -35,8 +35,8 @@ def test_two_nodes_have_an_engine_each_and_the_loss_of_one_costs_no_row(search, 
     check(search)
 
 
-@pytest.mark.parametrize(("what", "blamed", "most"), [("stuck", "no progress: ", 2), ("exit", "worker died: ", 4)])
-def test_a_trial_that_upsets_its_engine_fails_and_the_others_have_their_rows(search, undisturbed, what, blamed, most):
+@pytest.mark.parametrize(("what", "blamed"), [("stuck", "no progress: "), ("exit", "worker died: ")])
+def test_a_trial_that_upsets_its_engine_fails_and_the_others_have_their_rows(search, undisturbed, what, blamed):
     """A slot that hangs holds up no other: its engine is killed when nothing else is left in it."""
     search.inject(what)
     code, errors = search.done("--engine", 3, "--epoch-timeout", 20)
@@ -47,4 +47,5 @@ def test_a_trial_that_upsets_its_engine_fails_and_the_others_have_their_rows(sea
     found = search.rows()
     for name, rows in undisturbed.items():
         assert found[name] == (rows[:2] if name.startswith("0001-") else rows)
-    assert 2 <= search.log().count(" died, and with it the turns of ") <= most
+    log = (search.run / "ray" / "output.log").read_text()
+    assert 2 <= log.count(" died, and with it the turns of ") <= 4, "one event for each death"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.engine import slots
-from trainables.engine.lanes import Lane
+from trainables.engine.lanes import DRAWING, Lane
 from trainables.engine.pieces import Beat, Pieces
 from trainables.training.definition import Training
 from trainables.training.device_errors import is_broken_device, is_out_of_memory, is_starved
@@ -164,7 +164,8 @@ def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
 
 def turns(work: Work, lane: Lane) -> Iterator[Beat]:
     """One trial, from its start to its end: its epochs, each told before the next one begins."""
-    course = Course(work.training, work.state, work.known, keeps_weights=True)
+    with DRAWING:
+        course = Course(work.training, work.state, work.known, keeps_weights=True)
     pieces, is_noted = Pieces(course, lane), False
     for beat in slots.epochs(course, lane, pieces, work.on_batch):
         if not isinstance(beat, Epoch):

@@ -15,6 +15,8 @@ STREAMS = 32  # that torch has for a GPU; the next one it hands out is the first
 Call = Callable[[], None]
 
 CAPTURING = threading.Lock()  # held while a graph is captured; other threads that use the device hold it too
+# Held while the global random states are a trial's (OwnRandom); other threads that draw, or keep and put back, hold it too.
+DRAWING = threading.Lock()
 
 
 class Lane(Protocol):

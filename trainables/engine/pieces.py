@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from trainables.engine.lanes import Call, Lane
+from trainables.engine.lanes import DRAWING, Call, Lane
 from trainables.seeds import derive
 from trainables.training.average import tensors
 from trainables.training.device_errors import is_out_of_memory, is_starved
@@ -68,11 +68,15 @@ class Pieces:
 
         What draws from global random states, as a user's own parts may, is called.
         """
-        if not self.lane.captures or self.course.step.own:
+        if self.course.step.own:
+            with DRAWING:
+                body()
+            yield True
+        elif not self.lane.captures:
             body()
             yield True
         elif self.eager:
-            with self._apart.within():
+            with DRAWING, self._apart.within():
                 body()
             yield True
         elif key in self._replays:

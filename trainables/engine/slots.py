@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from trainables.engine.lanes import Lane
+from trainables.engine.lanes import DRAWING, Lane
 from trainables.engine.pieces import Beat, Pieces, until
 from trainables.training.average import MOST
 from trainables.training.loop import Course, Epoch
@@ -32,7 +32,8 @@ def epochs(
     """
     result = torch.zeros(4, dtype=torch.float64, pin_memory=course.report.is_cuda)
     for epoch in course.left:
-        course.step.begin(epoch)
+        with DRAWING:
+            course.step.begin(epoch)
         yield from paced(course, lane, pieces, epoch, on_batch)
         if course.average and epoch == 1:
             course.average.start()

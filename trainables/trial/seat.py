@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from trainables.engine.engine import Work
-from trainables.engine.lanes import CAPTURING
+from trainables.engine.lanes import CAPTURING, DRAWING
 from trainables.training.definition import Training
 from trainables.training.loop import Epoch
 from trainables.trial.rows import NetworkRows, State
@@ -93,10 +93,15 @@ class Copied(Epoch):
 
 
 class SeatedRows(NetworkRows):
-    """The rows of a trial in an engine: its thread uses the device only while nothing is captured."""
+    """The rows of a trial in an engine: its thread uses the device only while nothing is captured, and global random states only
+    while they are no other trial's, as when a user's network is built to count its weights."""
+
+    def begun(self, folder: Path) -> None:
+        with DRAWING:
+            super().begun(folder)
 
     def trained(self, folder: Path, last: Any, seconds: float) -> None:
-        with CAPTURING:
+        with CAPTURING, DRAWING:
             super().trained(folder, last, seconds)
 
     def keep(self, folder: Path, last: Any, state: State | None) -> None:

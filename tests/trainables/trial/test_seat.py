@@ -13,10 +13,11 @@ from trainables.engine.engine import Engine
 from trainables.engine.lanes import HostLane
 from trainables.errors import StorageError
 from trainables.files import durable
+from trainables.models import cost
+from trainables.parts import calling
 from trainables.training.loop import train
-from trainables.trial import checkpointing
-from trainables.trial.rows import NetworkRows
-from trainables.trial.seat import Seat
+from trainables.trial import checkpointing, rows
+from trainables.trial.seat import Seat, SeatedRows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 EXACT = ("epochs.jsonl", "best.safetensors", "best.json", "val.npz")
@@ -41,7 +42,7 @@ class Office:
 
         def commit():
             try:
-                rows = checkpointing.run(folder, NetworkRows(training, Seat(self.given.put).epochs), **options)
+                rows = checkpointing.run(folder, SeatedRows(training, Seat(self.given.put).epochs), **options)
                 for number, _ in enumerate(rows, 1):
                     if number == most:
                         rows.close()
@@ -174,3 +175,26 @@ def test_memory_that_runs_out_beside_others_is_not_in_the_ledger(tmp_path, toy, 
     assert office.engine.most == 2
     assert office.errors == []
     assert [files(tmp_path / str(place)) for place in range(5)] == alone
+
+
+@pytest.mark.parametrize("place", ["of", "latency"])
+def test_global_random_states_are_no_other_trials_while_one_is_measured(tmp_path, toy, monkeypatch, place):
+    """A user's network draws from them as it is built to count its weights; meanwhile no other trial may have them."""
+    monkeypatch.setattr(calling, "is_all_built_in", lambda config, families: False)
+    monkeypatch.setattr(cost, "has_formula", lambda config: False)
+    seen, module = [], {"of": cost, "latency": rows}[place]
+    real = getattr(module, place)
+
+    def looking(*arguments):
+        before = torch.get_rng_state()
+        time.sleep(0.05)
+        seen.append(torch.equal(torch.get_rng_state(), before))
+        return real(*arguments)
+
+    monkeypatch.setattr(module, place, looking)
+    office = Office(lanes=5)
+    for number, training in enumerate(trainings(toy, 5)):
+        office.open(tmp_path / str(number), training)
+    office.serve()
+    assert office.errors == []
+    assert seen == [True] * 5
