@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import valued
+from analysis.render.markdown import NOTHING
 from search.run.ledger import Trial
 from trainables import written
 from trainables.models import cost
@@ -15,16 +16,18 @@ from trainables.written import count
 
 NAMES = ("params", "FLOPs")  # the columns of a leaderboard where they vary
 MARK = "★"
+UNKNOWN = (None, None)
 
 
 def parameters(board: pd.DataFrame) -> dict[int, int]:
-    """The number of parameters of each row's network, by its place in the plan; empty if all are the same, or one is unknown."""
-    return by_index(board, "parameters") if board["parameters"].nunique() > 1 and board["parameters"].all() else {}
+    """The number of parameters of each row's network, by its place in the plan, where it is known; empty if all are the same."""
+    return by_index(board, "parameters") if board["parameters"].nunique() > 1 else {}
 
 
 def by_index(board: pd.DataFrame, what: str) -> dict[int, int]:
-    """Parameters or flops of each row, by its place in the plan."""
-    return dict(zip(board["index"].tolist(), board[what].tolist(), strict=True))
+    """Parameters or flops of each row where they are known, by its place in the plan."""
+    known = board[board[what].notna()]
+    return dict(zip(known["index"].tolist(), known[what].tolist(), strict=True))
 
 
 def cells(board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str]]:
@@ -34,18 +37,22 @@ def cells(board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str
         return {}
     operations, front = by_index(board, "flops"), pareto(board, sizes)
     has_flops = not are_proportional(sizes, operations)
-    return {
-        index: [count(sizes[index]) + (f" {MARK}" if index in front else ""), operation_count(operations[index])][
-            : 1 + has_flops
-        ]
-        for index in shown["index"]
-    }
+    return {index: of_row(index, sizes, operations, front)[: 1 + has_flops] for index in shown["index"]}
+
+
+def of_row(index: int, sizes: Mapping[int, int], operations: Mapping[int, int], front: set[int]) -> Sequence[str]:
+    """The two cells of a row; a dash where nobody knows."""
+    size = count(sizes[index]) + (f" {MARK}" if index in front else "") if index in sizes else NOTHING
+    return size, operation_count(operations[index]) if index in operations else NOTHING
 
 
 def are_proportional(sizes: Mapping[int, int], operations: Mapping[int, int]) -> bool:
-    """Whether one says nearly all about the other: as in networks without convolutions, two operations for each parameter."""
-    ratios = [operations[index] / sizes[index] for index in sizes]
-    return min(ratios) == 0 or max(ratios) < 1.05 * min(ratios)
+    """Whether one says nearly all about the other: as in networks without convolutions, two operations for each parameter.
+
+    So it is where no operations are known, which leaves nothing to say.
+    """
+    ratios = [operations[index] / sizes[index] for index in sizes if index in operations]
+    return not ratios or max(ratios) < 1.05 * min(ratios)
 
 
 def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
@@ -54,22 +61,24 @@ def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
         return of_all(board)
     has_flops = len(next(iter(costs.values()))) > 1
     flops = "of one image, forward, additions and multiplications" if has_flops else "in proportion to the parameters"
+    told = f" FLOPs: {flops}." if board["flops"].notna().any() else ""
     objective = valued.objective_of(board)
     better = f"a {written.better(objective)} {written.heading(objective)}"
-    return f"{MARK}: no other finished row with as few parameters has {better}. FLOPs: {flops}."
+    return f"{MARK}: no other finished row with as few parameters has {better}.{told}"
 
 
 def of_all(board: pd.DataFrame) -> str:
     """What one network costs, if all cost the same."""
-    if board["parameters"].nunique() != 1 or board["flops"].nunique() != 1 or not board["parameters"].iloc[0]:
+    known = board[["parameters", "flops"]]
+    if known.isna().any(axis=None) or (known.nunique() != 1).any():
         return ""
-    size, operations = int(board["parameters"].iloc[0]), int(board["flops"].iloc[0])
+    size, operations = map(int, known.iloc[0])
     return f"Every network has {count(size)} parameters and takes {operation_count(operations)} FLOPs for an image."
 
 
 def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
-    """The finished rows to which none is both at most as large and at least as good (and one of them strictly)."""
-    finished = board[board["status"] == "finished"]
+    """The finished rows of known size to which none is both at most as large and at least as good (and one of them strictly)."""
+    finished = board[(board["status"] == "finished") & board["index"].isin(sizes)]
     values = valued.objective_of(finished).signed(valued.values(finished))
     order = sorted(zip(finished["index"], values, strict=True), key=lambda row: (sizes[row[0]], -row[1], row[0]))
     front, best = set(), -math.inf
@@ -96,22 +105,22 @@ def operation_count(number: int) -> str:
     return str(number)
 
 
-def of_trials(trials: Sequence[Trial], classes: int) -> list[tuple[int, int]]:
+def of_trials(trials: Sequence[Trial], classes: int) -> list[tuple[int | None, int | None]]:
     """Parameters and flops of the networks of trials, computed once per architecture; those of own networks as they were noted.
 
-    0 where nothing is known: an own network that has not finished an epoch.
+    None where nothing is known: an own network that has not finished an epoch, or whose note a power cut took.
     """
     architectures = [architecture(trial) for trial in trials]
     examples = dict(zip(architectures, (trial.config for trial in trials), strict=True))
-    computed = {
+    computed: dict[Any, tuple[int | None, int | None]] = {
         key: (cost.parameters(config, classes), cost.flops(config, classes))
         for key, config in examples.items()
         if cost.has_formula(config)
     }
     for key, trial in zip(architectures, trials, strict=True):
-        if key not in computed and (noted := timing.cost(trial.folder)):
-            computed[key] = noted
-    return [computed.get(key, (0, 0)) for key in architectures]
+        if computed.get(key, UNKNOWN) == UNKNOWN:
+            computed[key] = timing.cost(trial.folder)
+    return [computed[key] for key in architectures]
 
 
 SETTINGS = {

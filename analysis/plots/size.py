@@ -28,7 +28,7 @@ class Sizes(TypedDict):
 def picture(run: Run, where: Standing) -> Sizes | None:
     """Where sizes vary: parameters and value of each finished configuration."""
     sizes = network_cost.parameters(where.board)
-    finished = where.board[where.board["status"] == "finished"]
+    finished = where.board[(where.board["status"] == "finished") & where.board["index"].isin(sizes)]
     if not sizes or len(finished) < 3:
         return None
     front, objective = network_cost.pareto(where.board, sizes), run.identity.objective

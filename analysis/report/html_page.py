@@ -192,12 +192,11 @@ def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool,
     ends = [written.number(objective, end) for end in bounds if end is not None]
     interval = " – ".join(ends) or NOTHING
     latency, star = time.latency if time else None, f" {MARK}" if is_front else ""
-    costs = [cell(None, NOTHING)] * 2
-    if row.get("parameters") is not None:
-        costs = [
-            cell(row["parameters"], count(row["parameters"]) + star),
-            cell(row["flops"], operation_count(row["flops"])),
-        ]
+    size, operations = row.get("parameters"), row.get("flops")
+    costs = [
+        cell(size, NOTHING if size is None else count(size) + star),
+        cell(operations, NOTHING if operations is None else operation_count(operations)),
+    ]
     speed = time.images_per_second if time else None
     return [
         cell(row["rank"], rank), f'<td data-v="{shown(row["id"])}">{name}</td>',

@@ -116,14 +116,14 @@ def commit_all(
     for epoch in epochs:
         row, last = epoch.metrics, epoch
         is_new, is_last = row["epoch"] > len(committed), row["epoch"] == rows.config["epochs"]
+        if row["epoch"] == 1:
+            rows.begun(folder)  # before the row: whatever is killed after it, the note is there
         if is_new:
             durable.append(folder / "epochs.jsonl", row)
         else:
             check_repeated(folder, committed[row["epoch"] - 1], row, rows, must_match)
         seconds = time.monotonic() - started
         timing.note(folder, timing.epoch_line(row["epoch"], seconds, rows.images, rows.device))
-        if row["epoch"] == 1:
-            rows.begun(folder)
         is_pause = row["epoch"] == until and not is_last
         is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= pause
         if is_saved:

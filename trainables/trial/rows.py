@@ -70,7 +70,7 @@ class Rows(Protocol):
         """
 
     def begun(self, folder: Path) -> None:
-        """The first epoch is over: note what others cannot know without executing the user's code."""
+        """The first epoch is over, its row is not written yet: note what others cannot know without executing the user's code."""
 
     def trained(self, folder: Path, last: Passed, seconds: float) -> None:
         """The last epoch is over: measure what is measured once, `seconds` after the training began."""

@@ -45,10 +45,10 @@ def called(folder: Path) -> list[str]:
     return sorted({str(line["called"]) for line in lines(folder) if "called" in line})
 
 
-def cost(folder: Path) -> tuple[int, int] | None:
-    """Parameters and FLOPs of the network of a trial, where they were noted: those of a user's own."""
+def cost(folder: Path) -> tuple[int | None, int | None]:
+    """Parameters and FLOPs of the network of a trial, where they were noted: those of a user's own. 0 says that nobody knows."""
     found = [line for line in lines(folder) if {"parameters", "flops"} <= line.keys()]
-    return (int(found[-1]["parameters"]), int(found[-1]["flops"])) if found else None
+    return (int(found[-1]["parameters"]) or None, int(found[-1]["flops"]) or None) if found else (None, None)
 
 
 def devices(folder: Path) -> list[str]:

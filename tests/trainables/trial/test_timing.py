@@ -1,8 +1,26 @@
 """What a clock and notes say of a trial: pytest tests/trainables/trial/test_timing.py"""
 
+import sys
+
 import pytest
 
-from trainables.trial import timing
+from trainables.config import complete
+from trainables.files import durable
+from trainables.training.definition import Training
+from trainables.trial import checkpointing, timing
+
+NET = """
+from torch import nn
+
+
+class Sized(nn.Module):
+    def __init__(self, classes: int):
+        super().__init__()
+        self.layer = nn.Linear(3072, classes)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1))
+"""
 
 
 def test_devices_and_repeated_epochs_are_read_back(tmp_path):
@@ -19,3 +37,23 @@ def test_a_file_that_a_power_cut_spoilt_says_nothing(tmp_path, content):
         (tmp_path / "timing.jsonl").write_bytes(content)
     assert timing.devices(tmp_path) == []
     assert timing.repeated(tmp_path) == set()
+
+
+def test_the_size_of_an_own_network_is_noted_before_its_first_row(toy, tmp_path, monkeypatch):
+    """So a kill after the row, wherever it comes, leaves both."""
+    (tmp_path / "sized.py").write_text(NET)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "sized", raising=False)
+    config = complete({"model": "sized.py:Sized", "epochs": 2, "batch_size": 50, "lr": 0.01})
+    training = Training(config, toy, seed=0, device="cpu", precision="fp32")
+    folder, known = tmp_path / "trial", []
+    append = durable.append
+
+    def seen(path, *given, **how):
+        known.append((path.name, timing.cost(folder)))
+        append(path, *given, **how)
+
+    monkeypatch.setattr(durable, "append", seen)
+    next(checkpointing.run(folder, training))
+    parameters = 3072 * len(toy.classes) + len(toy.classes)
+    assert dict(reversed(known))["epochs.jsonl"] == (parameters, 2 * 3072 * len(toy.classes))
