@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.options import Columns, Filter, Form, RunsDir, Sort, Top, check_format, folders_of
+from analysis.cli.options import Columns, Filter, Form, RunsDir, Sort, Top, check_format, folders_of, remeasured
 from search.flags import Flags
 from trainables.cli.execution import tell
+from trainables.cli.options import option
 from trainables.errors import UsageError
 
 
@@ -19,6 +20,7 @@ def compare(
     sort: Sort = None,
     top: Top = None,
     columns: Columns = None,
+    metric: Annotated[str | None, option("rank by another metric than the searches did")] = None,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
@@ -30,4 +32,5 @@ def compare(
     folders = folders_of(runs, runs_dir)
     if len(folders) < 2:
         raise UsageError("compare needs at least two different runs. See python -m analysis show for one.")
-    tell(compare.show([ledger.read(folder) for folder in folders], format, asked))
+    found = [ledger.read(folder) for folder in folders]
+    tell(compare.show(found if metric is None else remeasured(found, metric), format, asked))

@@ -1,14 +1,13 @@
 """`python -m analysis leaderboard`: the results of a run written again and printed, or one ranking over several runs."""
 
 import gc
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.cli.options import Columns, Filter, Form, RunsDir, Sort, Top, check_format, folders_of
+from analysis.cli.options import Columns, Filter, Form, RunsDir, Sort, Top, check_format, folders_of, remeasured
 from analysis.cli.writing import write_if_allowed
 from search.flags import Flags
 from trainables.cli.execution import tell
@@ -46,7 +45,7 @@ def leaderboard(
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = folders_of(runs, runs_dir)
     if metric is not None:
-        remeasured(folders, metric, format, asked)
+        by_another(folders, metric, format, asked)
         return 0
     if stale:
         old = [folder for folder in folders if files.is_stale(ledger.read(folder))]
@@ -62,16 +61,11 @@ def leaderboard(
     return 0
 
 
-def remeasured(folders: Sequence[Path], metric: str, format: str, asked: "Selection") -> None:
+def by_another(folders: Sequence[Path], metric: str, format: str, asked: "Selection") -> None:
     """Print the ranking of runs by another metric than their searches went by."""
-    from analysis.frame import remeasured
     from analysis.results import printed
     from analysis.views import selection
     from search.run import ledger
-    from trainables.objective import named
 
-    found = [remeasured.by(ledger.read(folder), named(metric)) for folder in folders]
-    for _, told in found:
-        tell(f"note: {told}\n", sys.stderr)
-    runs = [run for run, _ in found]
+    runs = remeasured([ledger.read(folder) for folder in folders], metric)
     tell(printed.show(runs, format) if asked.is_everything else selection.listed(runs, format, asked))

@@ -1,12 +1,17 @@
 """Options that several commands have, and what they do with them. Loads nothing that takes time."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainables.cli.execution import check_choice
+from trainables.cli.execution import check_choice, tell
 from trainables.cli.options import option
+
+if TYPE_CHECKING:
+    from search.run import ledger
 
 Form = Annotated[str, option("md, csv or json")]
 RunsDir = Annotated[Path, option("where the runs lie")]
@@ -36,3 +41,14 @@ def folders_of(runs: list[str], runs_dir: Path) -> list[Path]:
     from analysis import lookup
 
     return list(dict.fromkeys(lookup.run_folder(name, runs_dir).resolve() for name in runs))
+
+
+def remeasured(runs: "Sequence[ledger.Run]", metric: str) -> "list[ledger.Run]":
+    """The runs as if their searches had gone by another metric; what its values are is said."""
+    from analysis.frame import remeasured
+    from trainables.objective import named
+
+    found = [remeasured.by(run, named(metric)) for run in runs]
+    for _, told in found:
+        tell(f"note: {told}\n", sys.stderr)
+    return [run for run, _ in found]

@@ -17,6 +17,7 @@ from analysis.render.markdown import one_line
 from search.run.ledger import Run
 from trainables.data import cache as caches
 from trainables.errors import ExpectedError
+from trainables.written import plural
 
 SHOWN = 24
 
@@ -27,17 +28,19 @@ def suspects(run: Run, where: Standing) -> str:
     if folder is None:
         return ""
     try:
-        found = diagnostics.find(run, where).suspects
+        all_found = diagnostics.find(run, where)
+        found = all_found.suspects
         pixels, names = caches.open_split(folder, "val")[0], images.val_names(folder)
     except ExpectedError:  # too few networks, or a damaged cache
         return ""
     if not found:
         return ""
+    warning = diagnostics.weak(all_found)
     figures = "\n".join(figure(each, pixels, names, run.identity.classes) for each in islice(found, SHOWN))
     return f"""
 <h2>Labels that may be wrong</h2>
-<p>{len(found):,} validation images are taken for one and the same other class by all good networks: their labels may be wrong, or
-they are hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
+{f"<p><strong>Warning: {shown(warning)}</strong></p>" if warning else ""}<p>{plural(len(found), "validation image")} {"is" if len(found) == 1 else "are"} taken for one and the same other class by all good networks. Labels may be wrong, or images
+hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
 <code>python -m analysis suspects {shown(run.name)}</code> lists all.</p>
 <div class="pictures">{figures}</div>"""
 
