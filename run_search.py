@@ -10,7 +10,6 @@ This file parses, wires and prints. What is searched stands in spaces/, how in s
 out in analysis/.
 """
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Set
@@ -24,7 +23,7 @@ import typer
 from search.flags import Flags, check_least, spellings
 from search.terminal import options
 from trainables.cli import signals
-from trainables.cli.execution import check_choice, execute, tell
+from trainables.cli.execution import check_choice, end, execute, tell
 from trainables.cli.options import application, with_examples
 from trainables.errors import StorageError, UsageError
 
@@ -129,7 +128,8 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
     interrupts.end_in(duration(asked.time_budget) if asked.time_budget is not None else None)
     settings = choose_rule(start_warm(settings_of(asked), asked.warm_start))
     if asked.dry_run:
-        return print_estimate(settings, duration(asked.time_budget) if asked.time_budget is not None else None)
+        budget = duration(asked.time_budget) if asked.time_budget is not None else None
+        return print_estimate(settings, budget, asked.quiet)
     followers = launcher.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
     return run(settings, interrupts, asked.results, asked.retry_failed, asked.quiet, followers)
 
@@ -287,7 +287,7 @@ def print_space(name: str, asked: Flags) -> int:
     return 0
 
 
-def print_estimate(settings: "Settings", budget: float | None) -> int:
+def print_estimate(settings: "Settings", budget: float | None, quiet: bool) -> int:
     """What the search would cost, on stdout. Nothing is written into the run.
 
     Args:
@@ -298,9 +298,11 @@ def print_estimate(settings: "Settings", budget: float | None) -> int:
 
     path = settings.runs_dir / settings.run_name
     images = images_of(settings)
-    rehearse(settings, images)
+    rehearse(settings, images, quiet)
     slots = resources.local(settings).slots
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    if not quiet:
+        tell("measuring what training takes ...\n", sys.stderr)
     found = estimate.estimate(path, settings, images, on_gpu, slots)
     if settings.address:
         print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
@@ -379,7 +381,7 @@ def run(
 
     path = settings.runs_dir / settings.run_name
     images = images_of(settings)
-    rehearse(settings, images)
+    rehearse(settings, images, quiet)
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)
@@ -417,7 +419,7 @@ def run(
     return int(any(trial.status == "failed" for trial in ended.trials))
 
 
-def rehearse(settings: "Settings", images: "Dataset | None") -> None:
+def rehearse(settings: "Settings", images: "Dataset | None", quiet: bool) -> None:
     """Try a user's own parts, loop or program before anything is started; what is probably not meant is said.
 
     Raises:
@@ -427,15 +429,19 @@ def rehearse(settings: "Settings", images: "Dataset | None") -> None:
     from search.backend import resources
     from trainables.hardware import precision
 
+    def say(what: str) -> None:
+        if not quiet:
+            tell(f"trying {what} ...\n", sys.stderr)
+
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
     if images is None:
-        for line in rehearsal.rehearse_training(settings, "cuda" if on_gpu else "cpu"):
+        for line in rehearsal.rehearse_training(settings, "cuda" if on_gpu else "cpu", say):
             tell(f"note: {line}\n", sys.stderr)
         return
     place = settings.code.origin if settings.code else Path.cwd()
     arithmetic = precision.resolve(settings.precision, on_gpu)
     tried = settings.space, len(images.classes), place, settings.objective.source, arithmetic
-    for line in rehearsal.rehearse(*tried):
+    for line in rehearsal.rehearse(*tried, say=say):
         tell(f"warning: {line}\n", sys.stderr)
 
 
@@ -530,13 +536,6 @@ def continuation() -> str:
 def installed() -> None:
     """The command `cifar-search`: the same, and what a shell asks to complete it."""
     end(execute(command_line(INSTALLED), INSTALLED, sys.argv[1:]))
-
-
-def end(exit_code: int) -> None:
-    """Leave at once: Ray's threads may abort while the interpreter shuts down, and that would be the exit code."""
-    tell("")  # and what is still buffered
-    tell("", sys.stderr)
-    os._exit(exit_code)
 
 
 if __name__ == "__main__":

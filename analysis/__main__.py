@@ -18,7 +18,6 @@ one run: its results.md, .csv, .json and plots are written again and it is print
 them, printed only. stdout is only the result.
 """
 
-import gc
 import sys
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from analysis.cli.show import show
 from analysis.cli.suspects import suspects
 from analysis.cli.verify import verify
 from analysis.cli.watch import watch
-from trainables.cli.execution import execute
+from trainables.cli.execution import end, execute
 from trainables.cli.options import Command, Version, application, with_examples
 
 app = application(add_completion=False)
@@ -51,6 +50,4 @@ for command in (leaderboard, show, compare, report, export, predict, suspects, v
 app.command(cls=Command, hidden=True)(follow)
 
 if __name__ == "__main__":
-    code = execute(app, "python -m analysis", sys.argv[1:])
-    gc.freeze()  # or the end of the process would look for garbage among what it is about to free
-    sys.exit(code)
+    end(execute(app, "python -m analysis", sys.argv[1:]))

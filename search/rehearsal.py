@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,23 @@ from trainables.seeds import derive
 
 PATIENCE = 120.0  # seconds for two batches of each configuration, or for the first epoch of own training
 DRAWS = 1000  # points among which each part is looked for
+Say = Callable[[str], None]
 
 
-def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "", precision: str = "fp32") -> list[str]:
+def unsaid(what: str) -> None:
+    """For those who want to hear nothing."""
+
+
+def rehearse(
+    space: Space, classes: int, folder: Path | None, metric: str = "", precision: str = "fp32", say: Say = unsaid
+) -> list[str]:
     """Train each own part of a space for two batches; a line for each thing that is probably not meant.
 
     Args:
         folder: of the user's code.
         metric: the user's own, by its name; empty for one of ours.
         precision: "bf16" or "fp32", that of the search.
+        say: what is tried, before it is, because a child that imports torch may take a while.
 
     Raises:
         SpaceError: the first mistake, with the user's file and line.
@@ -39,6 +47,8 @@ def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "", 
     configs = list(configurations(space))
     if not configs and not metric:
         return []
+    names = ", ".join(dict.fromkeys(name for config in configs for _, name in sorted(own_parts(config)))) or metric
+    say(f"{names} on two batches" if configs else metric)
     asked = {
         "configs": configs,
         "classes": classes,
@@ -47,24 +57,37 @@ def rehearse(space: Space, classes: int, folder: Path | None, metric: str = "", 
         "folder": str(folder) if folder else None,
     }
     try:
-        done = subprocess.run(
-            child.command("trainables.trial.rehearsal"), input=json.dumps(asked), env=child.environment(), capture_output=True,
-            text=True, timeout=PATIENCE,
-        )  # fmt: skip
-        answer = json.loads(done.stdout.splitlines()[-1])
+        answer = of_parts(asked)
     except subprocess.TimeoutExpired:
-        raise SpaceError(
-            f"two batches of each own part took longer than {PATIENCE:.0f} s. Try fewer or smaller ones."
-        ) from None
+        return [
+            f"{names}: not tried to the end, for two batches of each took longer than {PATIENCE:.0f} s. On a busy machine that "
+            "is no fault of theirs: the search goes on, and a mistake in them shows in its trials"
+        ]
+    return list(answer["warnings"])
+
+
+def of_parts(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the child process answers that tries parts.
+
+    Raises:
+        SpaceError: the mistake that it found, or that its process ended before it could answer.
+        subprocess.TimeoutExpired: it takes too long.
+    """
+    done = subprocess.run(
+        child.command("trainables.trial.rehearsal"), input=json.dumps(asked), env=child.environment(), capture_output=True,
+        text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
         raise SpaceError(f"the own parts ended the process that tried them: {last}") from None
     if answer["error"]:
         raise SpaceError(answer["error"])
-    return list(answer["warnings"])
+    return answer
 
 
-def rehearse_training(settings: Settings, device: str) -> list[str]:
+def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> list[str]:
     """Train the first epoch of the baseline by the user's loop or program, from a copy of its code as trials will have it.
 
     Returns a line for each thing that is worth knowing. Nothing is tried for a cluster, whose nodes may have what this machine
@@ -77,6 +100,7 @@ def rehearse_training(settings: Settings, device: str) -> list[str]:
     assert code is not None, "own training has code"
     if settings.address or has_trained(settings.runs_dir / settings.run_name, code.hash):
         return []
+    say(f"the first epoch of {settings.space_name}'s baseline")
     with tempfile.TemporaryDirectory() as folder:
         code.keep(Path(folder))
         asked = {
@@ -142,11 +166,16 @@ def configurations(space: Space) -> Iterator[Config]:
     """For each own part a configuration that has it; as few as are found in order."""
     seen: set[tuple[str, str]] = set()
     for config in candidates(space):
-        own = {(key, calling.chosen(family, config)) for key, family in FAMILIES.items()}
-        own = {(key, text) for key, text in own if not named.is_built_in(text)} - seen
+        own = own_parts(config) - seen
         if own:
             seen |= own
             yield config
+
+
+def own_parts(config: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The kinds and names of the user's own parts of a configuration."""
+    chosen = {(key, calling.chosen(family, config)) for key, family in FAMILIES.items()}
+    return {(key, text) for key, text in chosen if not named.is_built_in(text)}
 
 
 def candidates(space: Space) -> Iterator[Config]:

@@ -21,6 +21,7 @@ MOST_IN_ENGINE = 32
 AUTO: Literal["auto"] = "auto"  # of --gpus-per-trial: measured, see search/backend/gpu_sharing.py
 LONGEST = 10 * 365 * 24 * 3600  # seconds of a time budget
 PRECISIONS = ("auto", "fp32", "bf16")
+LONGEST_NAME = 64
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its folder, so never a path
 
 
@@ -99,7 +100,8 @@ class Settings:
             )
         if not NAME.fullmatch(self.run_name):
             raise UsageError(
-                f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}."
+                f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}"
+                f"{trouble(self.run_name)}."
             )
         if (self.num_samples or 0) > MAX_GRID:
             raise UsageError(f"--num-samples must be at most {MAX_GRID}, but got {self.num_samples}.")
@@ -140,6 +142,15 @@ class Settings:
     @property
     def run_name(self) -> str:
         return self.name or usual_name(self.space_name, self.dataset_short)
+
+
+def trouble(name: str) -> str:
+    """What makes a name none; nothing of an empty one."""
+    if found := next((character for character in name if not re.fullmatch("[A-Za-z0-9._-]", character)), ""):
+        return f": {'a space' if found == ' ' else repr(found)} is none of these"
+    if len(name) > LONGEST_NAME:
+        return f": it has {len(name)} characters"
+    return f": it begins with {name[0]!r}" if name else ""
 
 
 def usual_name(space: str, dataset: str) -> str:

@@ -52,6 +52,10 @@ def export(
         is_named = (dataset, data_dir) != (Flags.dataset, Flags.data_dir)
         here = images.load(run, dataset, data_dir, size) if is_named else images.load_at_hand(run, size)
         known = here.val if here else None
+        tell(
+            f"{'training it again, then ' if retrain else ''}writing the network and trying it in a fresh process ...\n",
+            sys.stderr,
+        )
         tried = bundle.export(
             run, chosen, folder, lambda: images.load(run, dataset, data_dir, size), known, again=retrain, onnx=onnx
         )

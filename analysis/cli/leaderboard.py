@@ -45,7 +45,7 @@ def leaderboard(
     asked = selection.Selection(filter=filter, sort=sort, top=top, columns=columns)
     folders = folders_of(runs, runs_dir)
     if metric is not None:
-        remeasured(folders, metric, format, asked)
+        by_another(folders, metric, format, asked)
         return 0
     if stale:
         old = [folder for folder in folders if files.is_stale(ledger.read(folder))]
@@ -61,7 +61,7 @@ def leaderboard(
     return 0
 
 
-def remeasured(folders: Sequence[Path], metric: str, format: str, asked: "Selection") -> None:
+def by_another(folders: Sequence[Path], metric: str, format: str, asked: "Selection") -> None:
     """Print the ranking of runs by another metric than their searches went by."""
     from analysis.results import printed
     from analysis.views import selection

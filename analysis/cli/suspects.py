@@ -15,7 +15,7 @@ def suspects(
     """List validation images that all good networks take for the same other class: probably wrong labels."""
     check_format(format)
     from analysis import lookup
-    from analysis.diagnostics.suspects import find
+    from analysis.diagnostics.suspects import find, weak
     from analysis.frame import images
     from analysis.ranking.standing import stand
     from analysis.views import suspects
@@ -26,4 +26,7 @@ def suspects(
     if cache is None:
         tell("note: the images are not where they were, so their names are not known here\n", sys.stderr)
     names = images.val_names(cache) if cache else []
-    tell(suspects.listed(find(found, stand(found)), found.identity.classes, names, format))
+    listed = find(found, stand(found))
+    if warning := weak(listed):
+        tell(f"warning: {warning}\n", sys.stderr)
+    tell(suspects.listed(listed, found.identity.classes, names, format))

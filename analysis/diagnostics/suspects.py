@@ -14,7 +14,9 @@ from analysis.frame import predictions
 from analysis.ranking.standing import Standing
 from search.run.ledger import Run
 from trainables.errors import RunError
+from trainables.written import plural
 
+ENOUGH, GOOD = 3, 0.7  # networks, and the accuracy of each, below which their agreement says little of labels
 MOST, FEWEST = 10, 2  # networks that have to agree: the better half of the finished ones
 
 
@@ -42,6 +44,18 @@ class Found:
     good: int  # networks that all agree
     networks: int  # finished ones, with the others
     images: int
+    accuracy: float = 1.0  # of the weakest of the good ones, from 0 to 1
+
+
+def weak(found: Found) -> str:
+    """Why what these networks agree on says little of labels; nothing where they are good and several."""
+    if found.good >= ENOUGH and found.accuracy >= GOOD:
+        return ""
+    return (
+        f"{plural(found.good, 'network')} {'has' if found.good == 1 else 'have'} to agree, and the weakest is right on "
+        f"{100 * found.accuracy:.0f} % of the validation images: most of what is listed is probably what weak networks get "
+        f"wrong, not wrong labels. Search on until {ENOUGH} networks or more have {100 * GOOD:.0f} %."
+    )
 
 
 def find(run: Run, where: Standing) -> Found:
@@ -58,8 +72,8 @@ def find(run: Run, where: Standing) -> Found:
     there = kept(where)
     if len(there) < FEWEST:
         raise RunError(
-            f"too few networks: {run.folder}: {len(there)} finished trials kept predictions and labels, and {FEWEST} have to "
-            "agree. Search with more trials."
+            f"too few networks: {run.folder}: {plural(len(there), 'finished trial')} kept predictions and labels, and "
+            f"{FEWEST} have to agree. Search with more trials."
         )
     labels = np.asarray(there[0].labels)
     said = np.array([own.predicted for own in there if len(own.predicted) == len(labels)], np.int64)
@@ -72,7 +86,7 @@ def find(run: Run, where: Standing) -> Found:
         for place, number in zip(wrong, agreeing, strict=True)
     ]
     found.sort(key=lambda each: (-each.agreeing, confused[each.label, each.said], each.position))
-    return Found(found, len(good), len(said), len(labels))
+    return Found(found, len(good), len(said), len(labels), float((good == labels).mean(1).min()))
 
 
 def kept(where: Standing) -> list[predictions.Predictions]:

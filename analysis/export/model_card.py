@@ -96,7 +96,7 @@ def of_torch(facts: Record, refused: str) -> Iterator[Block]:
     yield Paragraph(f"With torch and safetensors{f' and {library}' if library else ', nothing else'}:")
     yield source
     if has_program:
-        yield from (Paragraph("Or as a program of `torch.export`, without its source:"), program)
+        yield from (Paragraph("Or as a program of torch.export, without its source:"), program)
     elif refused:
         yield Paragraph(("torch.export makes no program of this network: ", Foreign(refused), "."))
 

@@ -21,7 +21,8 @@ def by(run: Run, objective: Objective) -> tuple[Run, str]:
     kept = [as_judged(trial, value, objective) for trial, value in found if value is not None or trial.best is None]
     lost = len(found) - len(kept)
     own = f"{written.name(objective)}, of the epoch that each trial kept by its {written.name(run.identity.objective)}"
-    without = f" {lost} trials are left out, because they kept no predictions." if lost else ""
+    are = "is left out, because it" if lost == 1 else "are left out, because they"
+    without = f" {written.plural(lost, 'trial')} {are} kept no predictions." if lost else ""
     told = f"{run.name}: ranked by {own}, which the search went by.{without}"
     return replace(run, identity=replace(run.identity, objective=objective), trials=kept), told
 

@@ -44,8 +44,10 @@ def shared(runs: Sequence[Run]) -> Objective:
     other = next((run for run in runs if run.identity.objective != runs[0].identity.objective), runs[0])
     if other is not runs[0]:
         names = [f"{run.name} by {run.identity.objective.column}" for run in (runs[0], other)]
+        are_ours = all(run.identity.has_images for run in runs)
+        way_out = ", or rank all by one: --metric NAME" if are_ours else ""
         raise RunError(
-            f"nothing to compare: {' and '.join(names)}: they are ranked by unlike values. Use --metric accuracy, "
-            "or name runs with the same objective."
+            f"nothing to compare: {' and '.join(names)}: they are ranked by unlike values. Name runs with the same "
+            f"objective{way_out}."
         )
     return runs[0].identity.objective

@@ -19,6 +19,7 @@ from search.run.ledger import Run
 from trainables.config import image_size
 from trainables.data import cache as caches
 from trainables.errors import ExpectedError, RunError
+from trainables.written import plural
 
 SHOWN = 24
 
@@ -49,16 +50,18 @@ as it sees them{alike}; at most {mistakes.OF_A_KIND} of a class that are taken f
 def of_suspects(run: Run, where: Standing) -> str:
     """A section with the images whose labels are the likeliest to be wrong; nothing where there are none."""
     try:
-        found = diagnostics.find(run, where).suspects
+        all_found = diagnostics.find(run, where)
     except RunError:  # too few networks
         return ""
+    found = all_found.suspects
     figures = drawn(run, found[:SHOWN], run.identity.image_size)
     if not figures:
         return ""
+    warning = diagnostics.weak(all_found)
     return f"""
 <h2>Labels that may be wrong</h2>
-<p>{len(found):,} validation images are taken for one and the same other class by all good networks: their labels may be wrong, or
-they are hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
+{f"<p><strong>Warning: {shown(warning)}</strong></p>" if warning else ""}<p>{plural(len(found), "validation image")}
+{"is" if len(found) == 1 else "are"} taken for one and the same other class by all good networks. Labels may be wrong, or images hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
 <code>python -m analysis suspects {shown(run.name)}</code> lists all.</p>
 <div class="pictures">{figures}</div>"""
 

@@ -120,7 +120,8 @@ def outcome(trial: Trial) -> Words:
 
 def parts(run: Run, trial: Trial) -> Blocks:
     """Curve, configuration, files and commands."""
-    curve = terminal.plot([written.plotted(trial.objective, value) for value in trial.values])
+    points = [written.plotted(trial.objective, value) for value in trial.values]
+    curve = terminal.plot(points) if len(points) > 1 else ""
     there = pairs(("file", "bytes"), {name: count(size) for name, size in files(trial)}, "lr")
     folder = Heading(("Files in ", Foreign(trial.folder, 1000)))
     return (

@@ -142,10 +142,14 @@ def check_identity(folder: Path, asked: Identity, settings: Settings) -> Record:
     words = [recorded.sentence(key, value) for key, value in changed.items() if key in told]
     final = [key for key in changed if key not in ALLOWABLE]
     if final or (changed and not settings.allow_changes):
+        edited = changes(folder, recorded.own_code, settings.code) if "own_code" in changed else []
+        unsaid = (
+            {recorded.sentence("own_code", changed["own_code"])} if edited else set()
+        )  # two hashes say less than a diff
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
         raise RunError(
             f"not the same search: {folder}: what follows differs. Start another with --name NEW{way_out}.",
-            words + (changes(folder, recorded.own_code, settings.code) if "own_code" in changed else []),
+            [line for line in words if line not in unsaid] + edited,
         )
     return {"allowed": words, "identity": changed | renamed} if changed else {}
 
@@ -201,8 +205,8 @@ def check_growth(folder: Path, settings: Settings, before: Totals, totals: Total
     depends = sized_schedules(settings.space)
     if totals.epochs > before.epochs and depends:
         raise RunError(
-            f"--epochs cannot grow: {folder}: the {depends[0]} schedule is sized for {before.epochs} epochs. "
-            "Start another with --name NEW."
+            f"--epochs cannot grow: {folder}: the {depends[0]} schedule is sized for {plural(before.epochs, 'epoch')}. "
+            'Start another with --name NEW; with "schedule": "constant" in its space, --epochs can grow later.'
         )
 
 

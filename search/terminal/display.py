@@ -127,9 +127,10 @@ def pace(progress: Progress, idle: str) -> list[str]:
     if not progress.trained:
         return [idle]
     seconds = progress.seconds_left()
-    left = [] if seconds is None else [f"about {clock(seconds)} left at this pace"]
+    if seconds is None:  # of one epoch, most of the time was the start
+        return []
     speed = [f"{progress.images_per_second():,.0f} images/s"] if progress.images else []
-    return [*speed, *left]
+    return [*speed, f"about {clock(seconds)} left at this pace"]
 
 
 def clock(seconds: float) -> str:

@@ -1,11 +1,12 @@
 """What the commands share: underscores as dashes, and every error as one line with its exit code."""
 
+import os
 import re
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
 from typer.main import get_command
@@ -84,6 +85,17 @@ def tell(text: str, stream: TextIO | None = None) -> None:
     print(text, end="", file=stream or sys.stdout, flush=True)
 
 
+def end(exit_code: int) -> NoReturn:
+    """Leave at once with this exit code, once all that is buffered is written.
+
+    While an interpreter shuts down, Ray's threads may abort, libraries complain of what was not freed, and a large heap is
+    looked through for garbage: none of it is the user's business.
+    """
+    tell("")
+    tell("", sys.stderr)
+    os._exit(exit_code)
+
+
 def stand_somewhere() -> None:
     """Libraries end a process in words of their own if the folder that it stands in was removed.
 
@@ -105,8 +117,14 @@ def as_shell(argument: str) -> str:
 
 
 def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) -> int:
-    tell("\n  ".join([f"error[{kind}]: {message}", *map(one_line, details)]) + "\n", sys.stderr)
+    tell("\n  ".join([f"error[{kind}]: {message}", *map(as_written, details)]) + "\n", sys.stderr)
     return code
+
+
+def as_written(line: str) -> str:
+    """A line with the spaces that it has, in which no character breaks it or moves a cursor: of code, they are what it says."""
+    shown = streams.with_bytes(line).expandtabs(4)
+    return "".join(character if character.isprintable() else " " for character in shown).rstrip()
 
 
 def check_choice(name: str, value: str, known: Sequence[str]) -> None:

@@ -125,6 +125,13 @@ def is_lopsided(counts: Sequence[int]) -> bool:
 def reshaped(census: Record) -> str:
     """What became of pictures that are not square; nothing if all are."""
     number, of = census.get("oblong", 0), sum(map(sum, census.get("counts", {}).values()))
+    if number == 1:
+        single = {
+            "crop": "its centre is taken, and what lies beside it is not seen (--resize squash or pad keeps it)",
+            "squash": "it is squashed (--resize crop keeps its proportions)",
+            "pad": "it is padded with black",
+        }
+        return f"1 of {of:,} images is not square: {single[census['resize']]}."
     done = {
         "crop": "their centre is taken, and what lies beside it is not seen (--resize squash or pad keeps it)",
         "squash": "they are squashed (--resize crop keeps their proportions)",

@@ -343,8 +343,10 @@ def reshaped(run: Run) -> str:
     number = run.identity.census.get("oblong", 0)
     if not number:
         return ""
-    done = {"crop": "cropped to their centre", "squash": "squashed", "pad": "padded"}[run.identity.census["resize"]]
-    return f" ({plural(number, 'picture')} of all splits that {'is' if number == 1 else 'are'} not square {done})"
+    is_one = number == 1
+    centre = f"cropped to {'its' if is_one else 'their'} centre"
+    done = {"crop": centre, "squash": "squashed", "pad": "padded"}[run.identity.census["resize"]]
+    return f" ({plural(number, 'picture')} of all splits {'is' if is_one else 'are'} not square: {done})"
 
 
 def left_out(run: Run) -> str:

@@ -122,14 +122,15 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     if len(rows) < 3 or best is None:
         return []
     objective, values = trial.objective, trial.values
-    before = objective.best(values[: max(1, int(0.8 * len(rows)))])
+    early = max(1, int(0.8 * len(rows)))
+    before, late = objective.best(values[:early]), len(rows) - early
     far, moves = values[best["epoch"] - 1] - before, between_epochs(values)
     if best["epoch"] < len(rows):
         return [Finding(True, f"The best did not improve after epoch {best['epoch']} of {len(rows)}.")]
     by = "" if moves is None else written.number(objective, moves)
     known = f", where chance moves its value by {by} from epoch to epoch" if by else ""
     gained = written.difference(objective, far) + written.points(objective)
-    text = f"{gained} in the last fifth of its {len(rows)} epochs{known}"
+    text = f"{gained} in the last {f'{late} ' if late > 1 else ''}of its {len(rows)} epochs{known}"
     if is_chance(objective.signed(far), moves, independent_images(run)):
         return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
     longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=knows_its_end(trial.config.get("schedule")))
