@@ -104,5 +104,5 @@ def test_a_single_network_can_agree_with_none(folder, tmp_path):
     where = stand(run)
     lost = where.trials.assign(folder=[tmp_path, *where.trials["folder"].iloc[:1], tmp_path, tmp_path])
     object.__setattr__(where, "trials", lost)
-    with pytest.raises(RunError, match="1 finished trials kept predictions and labels, and 2 have to agree"):
+    with pytest.raises(RunError, match="1 finished trial kept predictions and labels, and 2 have to agree"):
         find(run, where)
