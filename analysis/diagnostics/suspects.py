@@ -53,8 +53,8 @@ def weak(found: Found) -> str:
         return ""
     return (
         f"{plural(found.good, 'network')} {'has' if found.good == 1 else 'have'} to agree, and the weakest is right on "
-        f"{100 * found.accuracy:.0f} % of the validation images: most of what is listed is probably what weak networks get wrong, "
-        f"not wrong labels. Search on until {ENOUGH} networks or more have {100 * GOOD:.0f} %."
+        f"{100 * found.accuracy:.0f} % of the validation images: most of what is listed is probably what weak networks get "
+        f"wrong, not wrong labels. Search on until {ENOUGH} networks or more have {100 * GOOD:.0f} %."
     )
 
 
@@ -68,8 +68,8 @@ def find(run: Run, where: Standing) -> Found:
     kept = [own for folder in finished["folder"] if (own := _read(folder)) is not None]
     if len(kept) < FEWEST:
         raise RunError(
-            f"too few networks: {run.folder}: {plural(len(kept), 'finished trial')} kept predictions and labels, and {FEWEST} have to "
-            "agree. Search with more trials."
+            f"too few networks: {run.folder}: {plural(len(kept), 'finished trial')} kept predictions and labels, and {FEWEST} "
+            "have to agree. Search with more trials."
         )
     labels = np.asarray(kept[0].labels)
     said = np.array([own.predicted for own in kept if len(own.predicted) == len(labels)], np.int64)

@@ -36,11 +36,12 @@ def suspects(run: Run, where: Standing) -> str:
     if not found:
         return ""
     warning = diagnostics.weak(all_found)
+    first = f"<p><strong>Warning: {shown(warning)}</strong></p>\n" if warning else ""
+    listed = f"{plural(len(found), 'validation image')} {'is' if len(found) == 1 else 'are'}"
     figures = "\n".join(figure(each, pixels, names, run.identity.classes) for each in islice(found, SHOWN))
     return f"""
 <h2>Labels that may be wrong</h2>
-{f"<p><strong>Warning: {shown(warning)}</strong></p>" if warning else ""}<p>{plural(len(found), "validation image")} {"is" if len(found) == 1 else "are"} taken for one and the same other class by all good networks. Labels may be wrong, or images
-hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
+{first}<p>{listed} taken for one and the same other class by all good networks. Labels may be wrong, or images hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
 <code>python -m analysis suspects {shown(run.name)}</code> lists all.</p>
 <div class="pictures">{figures}</div>"""
 
