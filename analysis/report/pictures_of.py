@@ -41,7 +41,8 @@ def suspects(run: Run, where: Standing) -> str:
     figures = "\n".join(figure(each, pixels, names, run.identity.classes) for each in islice(found, SHOWN))
     return f"""
 <h2>Labels that may be wrong</h2>
-{first}<p>{listed} taken for one and the same other class by all good networks. Labels may be wrong, or images hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
+{first}<p>{listed} taken for one and the same other class by all good networks. Labels may be
+wrong, or images hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
 <code>python -m analysis suspects {shown(run.name)}</code> lists all.</p>
 <div class="pictures">{figures}</div>"""
 
