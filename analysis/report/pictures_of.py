@@ -58,11 +58,12 @@ def of_suspects(run: Run, where: Standing) -> str:
     if not figures:
         return ""
     warning = diagnostics.weak(all_found)
+    first = f"<p><strong>Warning: {shown(warning)}</strong></p>\n" if warning else ""
+    listed = f"{plural(len(found), 'validation image')} {'is' if len(found) == 1 else 'are'}"
     return f"""
 <h2>Labels that may be wrong</h2>
-{f"<p><strong>Warning: {shown(warning)}</strong></p>" if warning else ""}<p>{plural(len(found), "validation image")}
-{"is" if len(found) == 1 else "are"} taken for one and the same other class by all good networks.
-Labels may be wrong, or images hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
+{first}<p>{listed} taken for one and the same other class by all good networks. Labels may be
+wrong, or images hard. Shown are the first {min(SHOWN, len(found))}, as the networks see them.
 <code>python -m analysis suspects {shown(run.name)}</code> lists all.</p>
 <div class="pictures">{figures}</div>"""
 

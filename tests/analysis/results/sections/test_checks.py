@@ -67,7 +67,7 @@ def test_still_improving_asks_for_more_epochs(trial: Make, run: MakeRun) -> None
     assert not one.is_well
     assert "may still have been improving" in one.text
     assert (
-        "+15.00 points in the last fifth of its 10 epochs, where chance moves its value by 1.67 from epoch to epoch"
+        "+15.00 points in the last 2 of its 10 epochs, where chance moves its value by 1.67 from epoch to epoch"
         in one.text
     )
     assert arguments(one.command)["--epochs"] == "15"
@@ -320,7 +320,9 @@ def test_a_gain_at_the_end_within_noise_is_called_that(trial: Make, run: MakeRun
     found = run([trial(0, (0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.9, 0.91)), trial(1, (0.1,) * 10)])
     one = only(checks.lengths(found, stand(found)))
     assert one.is_well
-    assert one.text.startswith("The best is not shown to have improved beyond chance: +1.00 points in the last fifth")
+    assert one.text.startswith(
+        "The best is not shown to have improved beyond chance: +1.00 points in the last 2 of its 10 epochs"
+    )
     flat = run([trial(0, FLAT)])
     assert only(checks.lengths(flat, stand(flat))).text == "The best did not improve after epoch 3 of 10."
 
