@@ -190,6 +190,7 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
         group_by=asked.group_by,
         resize=asked.resize,
         in_folds=asked.folds,
+        fresh_folds=(asked.confirm_seeds or asked.folds or 0) if asked.confirm else 0,
         progress=not asked.quiet,
     )
     cache = next(iter(caches.values()))

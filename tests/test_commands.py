@@ -75,6 +75,8 @@ HERE = {  # as it is documented: as it is run, in a folder with two small finish
     "python -m analysis compare RUN RUN": f"python -m analysis compare {RUN} {OTHER}",
     "python -m analysis report RUN": f"python -m analysis report {RUN}",
     "python -m analysis export RUN DIR": f"python -m analysis export {RUN} network",
+    "python -m analysis export RUN DIR --retrain": f"python -m analysis export {RUN} retrained --retrain",
+    "python -m trainables --fold 2/5": f"python -m trainables --fold 2/5 {ALONE} --model mlp --width 16",
     "python -m analysis suspects RUN": f"python -m analysis suspects {RUN}",
     "python -m trainables.data DATASET --near-duplicates": "python -m trainables.data digits --near-duplicates",
     "python -m analysis predict DIR photo.png": "python -m analysis predict network photo.png",
@@ -120,6 +122,20 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     ),
     "python -m analysis mirror mlp_random-cifar10 --to tensorboard --to optuna --to mlflow --to dvc": (
         "tests/analysis/mirrors/test_mlflow.py::def test_the_search_is_a_parent"
+    ),
+    'pip install "cifar-search[onnx]"': ".ci/run::mlflow,dashboard,onnx,timm",
+    'pip install "cifar-search[timm]"': ".ci/run::mlflow,dashboard,onnx,timm",
+    "python run_search.py --space lr_sweep --dataset digits --metric my_metrics.py:cost": (
+        "tests/search/test_search_by_own_metric.py::def test_a_whole_search_by_it_on_digits"
+    ),
+    "python run_search.py --space lr_sweep --dataset folder:pictures --image-size 64": (
+        "tests/search/test_image_size.py::def test_a_search_at_64_pixels"
+    ),
+    "python run_search.py --space lr_sweep --dataset folder:pictures --set image_size=32,64": (
+        "tests/search/test_image_size.py::def test_a_search_of_the_size"
+    ),
+    "python run_search.py --space lr_sweep --dataset folder:flowers --folds 5": (
+        "tests/faults/test_killed_search.py::def test_killed_once_a_search_in_folds_goes_on"
     ),
     "python run_search.py --space my_lm.py": f"{OWN}::def test_it_is_searched_cut_continued",
     "python run_search.py --space from_ray.py": f"{MOVED}::def test_a_training_that_is_continued",

@@ -72,7 +72,7 @@ def test_without_a_home_the_cache_lies_beside_the_data_or_nowhere(
 
     monkeypatch.setattr(Path, "mkdir", deny)
     with pytest.raises(DeniedError, match=r"cannot write: .*data-cache: Permission denied"):
-        cache._writable_root(tmp_path / "data")
+        cache.writable_root(tmp_path / "data")
 
 
 @pytest.mark.parametrize("text", ["~nosuchuser/x", "~nosuchuser"])

@@ -50,8 +50,8 @@ def export(
     if folder is not None:
         size = image_size(chosen.config)
         is_named = (dataset, data_dir) != (Flags.dataset, Flags.data_dir)
-        here = images.load(run, dataset, data_dir, size) if is_named else images.load_at_hand(run, size)
-        known = here.val if here else None
+        here = images.cache_of(run, dataset, data_dir, size) if is_named else images.at_hand(run, size)
+        known = images.validated_on(run, chosen, here) if here else None
         tell(
             f"{'training it again, then ' if retrain else ''}writing the network and trying it in a fresh process ...\n",
             sys.stderr,

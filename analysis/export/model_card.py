@@ -114,9 +114,12 @@ def about(run: Run, facts: Record, again: bool) -> Words:
 
 def trained_on(run: Run, again: bool) -> str:
     """Which images, and how many."""
-    sizes, folds = run.identity.sizes, run.identity.folds
+    sizes, folds, fraction = run.identity.sizes, run.identity.folds, run.identity.fraction
     if folds and not again:
-        return f"{folds - 1} of {folds} folds of the {count(sizes['val'])} images (training and validation)"
+        part = "" if fraction == 1 else f"{100 * fraction:g} % of "
+        return f"{part}{folds - 1} of {folds} folds of the {count(sizes['val'])} images (training and validation)"
+    if folds and fraction < 1:
+        return f"{100 * fraction:g} % of the training images and all validation images"
     images = sizes["val"] if folds else sizes["train"] + (sizes["val"] if again else 0)
     return f"{count(images)} images (training{' and validation' if again else ''})"
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 from analysis.render import commands
 from search.run import local
-from search.run.ledger import Run
+from search.run.ledger import Run, Trial
 from trainables.data import cache, loading
 from trainables.data.cache import val_names
+from trainables.data.held_out.folds import Fold
 from trainables.data.names import ELSEWHERE, NAMED
 from trainables.data.sources.base import Options, find
 from trainables.errors import DataError, ExpectedError, UsageError
 
-__all__ = ["at_hand", "cache_of", "load", "load_at_hand", "recorded", "val_names"]
+__all__ = ["at_hand", "cache_of", "load", "recorded", "val_names", "validated_on"]
 
 
 def cache_of(run: Run, dataset: str, data_dir: Path, size: int, *, quiet: bool = False) -> Path:
@@ -43,10 +44,10 @@ def load(run: Run, dataset: str, data_dir: Path, size: int) -> loading.Dataset:
     return loading.load(cache_of(run, dataset, data_dir, size), fraction=run.identity.fraction)
 
 
-def load_at_hand(run: Run, size: int) -> loading.Dataset | None:
-    """The same as far as they lie where this machine had them."""
-    folder = at_hand(run, size)
-    return loading.load(folder, fraction=run.identity.fraction) if folder else None
+def validated_on(run: Run, trial: Trial, folder: Path) -> loading.Split:
+    """The validation images of a trial: those of its fold, if it has one."""
+    fold = Fold(trial.fold, run.identity.folds) if run.identity.folds else None
+    return loading.load(folder, fold=fold).val
 
 
 def at_hand(run: Run, size: int) -> Path | None:

@@ -62,7 +62,7 @@ def test_it_is_reproduced_from_its_configuration(run: ledger.Run, digits: Path, 
 
 def test_an_ensemble_averages_what_was_kept(run: ledger.Run, digits: Path) -> None:
     cache = loading.prepare("digits", digits, progress=False)
-    rows = json.loads(ensemble.score(run, 2, cache, "json"))
+    rows = json.loads(ensemble.score(run, 2, lambda _: cache, "json"))
     values = {trial.id: trial.best["val_accuracy"] for trial in run.trials if trial.best}
     assert {row["id"]: row["val_accuracy"] for row in rows[1:]} == pytest.approx(
         {name: values[name] for name in rows[0]["members"]}

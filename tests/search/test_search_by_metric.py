@@ -126,7 +126,7 @@ def test_trials_without_predictions_are_left_out_and_counted(searched, tmp_path)
     gone = [replace(trial, folder=tmp_path / "gone") if trial.index else trial for trial in run.trials]
     found, told = remeasured.by(replace(run, trials=gone), MACRO_F1)
     assert len(found.trials) == 1
-    assert told.endswith("1 trials are left out, because they kept no predictions.")
+    assert told.endswith("1 trial is left out, because it kept no predictions.")
 
 
 def test_labels_that_are_not_kept_follow_from_the_census(searched, tmp_path):

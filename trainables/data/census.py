@@ -124,7 +124,10 @@ def is_lopsided(counts: Sequence[int]) -> bool:
 
 def reshaped(census: Record) -> str:
     """What became of pictures that are not square; nothing if all are."""
-    number, of = census.get("oblong", 0), sum(map(sum, census.get("counts", {}).values()))
+    counts = {
+        split: own for split, own in census.get("counts", {}).items() if split != "train" or not census.get("folds")
+    }
+    number, of = census.get("oblong", 0), sum(map(sum, counts.values()))  # in folds val has those of train as well
     if number == 1:
         single = {
             "crop": "its centre is taken, and what lies beside it is not seen (--resize squash or pad keeps it)",

@@ -107,6 +107,7 @@ def prepare(
     resize: str = CROP,
     image_size: int = IMAGE_SIZE,
     in_folds: int | None = None,
+    fresh_folds: int = 0,
     progress: bool = True,
     thorough: bool = False,
     tell: bool = True,
@@ -124,6 +125,7 @@ def prepare(
         resize: one of names.RESIZES: what becomes of a picture that is not square.
         image_size: pixels of the height and width that every picture gets.
         in_folds: folds that trials will be validated on, checked and told in place of the validation split.
+        fresh_folds: further ones, that a confirmation will be validated on.
         progress: draw bars on a terminal.
         thorough: compare every byte of what was prepared before, not only sizes.
         tell: say what there is to say about the images.
@@ -152,18 +154,25 @@ def prepare(
         wanted.fetch()
         folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
     if tell:
-        _tell(folder, in_folds)
+        _tell(folder, in_folds, fresh_folds)
     return folder
 
 
-def _tell(folder: Path, in_folds: int | None) -> None:
+def _tell(folder: Path, in_folds: int | None, fresh_folds: int = 0) -> None:
     """Say what is odd in the images of a folder, in its folds if trials will be validated on those."""
     meta = cache.read_meta(folder)
     _tell_census(meta | {"census": of_folds(folder, in_folds)[0]} if in_folds else meta)
     if in_folds:
-        labels, of = _labels_and_folds(folder, in_folds)
-        for note in folds.check(labels, of, in_folds, meta["classes"]):
+        partitions = 1 + -(-fresh_folds // in_folds)
+        found = [_check(folder, in_folds, partition, meta["classes"]) for partition in range(partitions)]
+        for note in found[0]:
             say(f"note: {note}")
+
+
+def _check(folder: Path, number: int, partition: int, classes: Sequence[str]) -> list[str]:
+    """Notes on the folds of a partition."""
+    labels, of = _labels_and_folds(folder, number, partition)
+    return folds.check(labels, of, number, classes)
 
 
 def prepare_sizes(dataset: str, data_dir: Path, sizes: Sequence[int], **how: Any) -> dict[int, Path]:
@@ -230,6 +239,7 @@ def of_folds(cache_folder: Path, number: int) -> tuple[Record, str]:
     copies, found = duplicates.across(seen, labels, of), dict(meta["census"])
     counts = census.of_classes(labels, len(meta["classes"]))
     found["counts"] = {**found["counts"], "train": counts, "val": counts}
+    found["folds"] = number
     found["duplicates"] = [*filter(None, [copies]), *(line for line in found["duplicates"] if line["split"] == "test")]
     if groups := found.get("groups"):
         in_order = np.array(cache.groups(cache_folder))[
@@ -240,10 +250,10 @@ def of_folds(cache_folder: Path, number: int) -> tuple[Record, str]:
     return found, folds.digest(of)
 
 
-def _labels_and_folds(cache_folder: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
+def _labels_and_folds(cache_folder: Path, number: int, partition: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Of the training and then the validation images, int64 (N,)."""
     labels = np.concatenate([cache.open_split(cache_folder, name)[1] for name in ("train", "val")])
-    return labels, folds.assigned(labels, cache.groups(cache_folder), number)
+    return labels, folds.assigned(labels, cache.groups(cache_folder), number, partition)
 
 
 def tell_lost_classes(images: Dataset) -> None:

@@ -188,9 +188,11 @@ def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code
 def lines(process: subprocess.Popen[str]) -> Iterator[str]:
     """What the program prints that looks like JSON; other lines are for people."""
     assert process.stdout is not None
+    is_begun = True  # what follows belongs to the line before where that was longer than LONGEST
     while line := process.stdout.readline(LONGEST):
-        if line.lstrip().startswith("{"):
+        if is_begun and line.lstrip().startswith("{"):
             yield line
+        is_begun = line.endswith("\n")
 
 
 def die_with_parent() -> None:

@@ -15,7 +15,7 @@ from analysis.ranking.standing import stand
 from analysis.results import majority
 from analysis.results.sections import checks
 from analysis.results.sections.test_metrics import overall
-from trainables.objective import MACRO_F1
+from trainables.objective import ACCURACY, MACRO_F1
 
 FILMS = np.repeat(np.arange(30), 10)
 GROUPS = {"by": "film[0-9]+", "train": 200, "shared": {}, "val": FILMS.tolist()}
@@ -118,8 +118,10 @@ def f1(labels, predicted):
 def test_where_nothing_goes_by_groups_there_is_no_interval(films):
     metrics = {"accuracy": 0.9, "count": 300, "confusion_matrix": [[240, 0], [30, 30]], "macro_f1": 0.8}
     metrics |= {"per_class_accuracy": [1, 0.5]}
-    assert "95 % interval" in overall(metrics).rows[0][1]
-    assert overall(metrics, in_groups=True).rows[0][1] == "90.00 % (no interval, as the images come in groups)"
+    assert "95 % interval" in overall(metrics, ACCURACY).rows[0][1]
+    assert (
+        overall(metrics, ACCURACY, in_groups=True).rows[0][1] == "90.00 % (no interval, as the images come in groups)"
+    )
     run = films(known=(28, 20))
     (run.trials[1].folder / "val.npz").unlink()  # so that nothing tells by groups, either
     for place, known in ((0, True), (1, False)):

@@ -79,3 +79,15 @@ def test_any_row_can_be_trained_again(trial: Make, run: MakeRun) -> None:
     given = parsed(importlib.import_module("run_search").app, words[2:])
     assert given["reproduce"] == f"{one.name}/0000-{one.trials[0].id}"
     assert given["dataset"] == "auto", "the run's own; where it lies is known to the machine or asked for"
+
+
+def test_a_run_with_own_code_is_searched_by_the_command_that_any_folder_has(trial: Make, run: MakeRun) -> None:
+    one = trial(0, (0.5, 0.6))
+    shipped, own = run([one]), run([one], own_code="0123456789abcdef")
+    for command in (
+        commands.go_on,
+        lambda each: commands.resume(each, "r"),
+        lambda each: commands.reproduce(each, one, "r"),
+    ):
+        assert command(shipped).startswith("python run_search.py --")
+        assert command(own).startswith("cifar-search --")

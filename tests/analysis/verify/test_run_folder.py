@@ -473,7 +473,7 @@ def allowed(run: Path, **changed) -> None:
     add_line(run / "totals.jsonl", last | {"allowed": [f"{key}: ..." for key in changed], "identity": changed})
 
 
-@pytest.mark.parametrize("key", sorted(set(recorded.ALLOWABLE) - {"scheduler", "schema"}))
+@pytest.mark.parametrize("key", sorted(set(recorded.ALLOWABLE) - {"scheduler", "schema", "own_code"}))
 def test_any_other_change_that_was_allowed_leaves_the_decisions_checked(run, key):
     allowed(run, **{key: 2 if key == "threads" else "bf16"})
     assert run_folder.verify(run) == []

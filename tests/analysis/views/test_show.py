@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,10 @@ def test_with_seeds_the_rank_is_among_configurations(seeded: Run) -> None:
     assert ", rank 1 of 3 configurations" in show.show(seeded, seeded.trials[3], "md")
 
 
-def test_why_a_trial_was_not_replayed_as_graphs_is_said(trial: Make, run: MakeRun) -> None:
+def test_why_a_trial_was_not_replayed_as_graphs_is_said(trial: Make, run: MakeRun, tmp_path: Path) -> None:
     """By an engine, on a GPU; results.md does not differ."""
     found, why = run([trial(0, (0.5,))]), "train: operation not permitted when stream is capturing"
-    one = found.trials[0]
+    one = replace(found.trials[0], folder=tmp_path / "0000")
     assert "called one by one" not in show.show(found, one, "md")
     one.folder.mkdir(parents=True, exist_ok=True)
     for _ in range(2):

@@ -41,7 +41,7 @@ def test_every_flag_of_class_identity_is_read_back_but_the_points_of_a_warm_star
     audited = {"name": "asha", "grace_period": 2, "reduction_factor": 4, "audit": 0.1}
     census = {"skipped": 1, "groups": {"by": "film[0-9]+"}, "resize": "pad"}
     changed = replace(RUN, scheduler=audited, set=["depth=2"], max_params=9000, census=census, objective=LOSS)
-    changed = replace(changed, constants={"image_size": 64})
+    changed = replace(changed, constants={"image_size": 64}, folds=3)
     other = replace(RUN, scheduler={"name": "ladder", "share": 0.25})
     assert other.flags()["share"] == 0.25
     assert changed.flags().keys() | {"warm_start", "share"} == set(of_kind(Kind.IDENTITY))

@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.frame import images
 from tests.trainables.data.test_groups import FILMS, frames
-from trainables.data import cache, loading
+from trainables.data import cache, census, loading
 from trainables.data.held_out import folds
 from trainables.data.held_out.folds import Fold, assigned
 from trainables.errors import DataError, UsageError
@@ -62,10 +64,10 @@ def digits(tmp_path_factory):
 
 def test_the_folds_of_a_data_set_are_its_training_and_validation_images_each_once(digits):
     whole, parts = loading.load(digits), [loading.load(digits, fold=Fold(number, 5)) for number in range(1, 6)]
-    images = sorted(image.tobytes() for split in (whole.train, whole.val) for image in split.images)
-    assert sorted(image.tobytes() for part in parts for image in part.val.images) == images
+    pixels = sorted(image.tobytes() for split in (whole.train, whole.val) for image in split.images)
+    assert sorted(image.tobytes() for part in parts for image in part.val.images) == pixels
     for part in parts:
-        assert sorted(image.tobytes() for split in (part.train, part.val) for image in split.images) == images
+        assert sorted(image.tobytes() for split in (part.train, part.val) for image in split.images) == pixels
         assert part.sizes == {"train": len(part.train.labels), "val": len(part.val.labels), "test": whole.sizes["test"]}
         assert (part.fingerprint, part.mean) == (whole.fingerprint, whole.mean)
     assert max(np.ptp([np.bincount(part.val.labels) for part in parts], axis=0)) == 1
@@ -137,3 +139,28 @@ def test_a_fold_that_is_written_otherwise_is_refused(text):
 def test_a_fold_is_of_a_partition():
     assert str(folds.parse("2/5")) == "2/5"
     assert [(each.partition, each.place) for each in (Fold(1, 5), Fold(5, 5), Fold(6, 5))] == [(0, 0), (0, 4), (1, 0)]
+
+
+def test_the_folds_of_a_confirmation_are_checked_before_anything_is_trained(digits, monkeypatch):
+    def lost(labels, groups, number, partition=0):
+        return np.where((labels == 3) & (partition == 1), 0, np.arange(len(labels)) % number)
+
+    monkeypatch.setattr(loading.folds, "assigned", lost)
+    loading._tell(digits, 2)
+    with pytest.raises(DataError, match="all images of 3 are in one fold"):
+        loading._tell(digits, 2, 2)
+
+
+def test_an_export_is_scored_on_the_images_of_its_own_fold(digits):
+    run, trial = SimpleNamespace(identity=SimpleNamespace(folds=3)), SimpleNamespace(fold=2)
+    own = loading.load(digits, fold=Fold(2, 3)).val
+    assert np.array_equal(images.validated_on(run, trial, digits).labels, own.labels)
+    run.identity.folds = 0
+    assert len(images.validated_on(run, trial, digits).labels) == loading.load(digits).sizes["val"]
+
+
+def test_images_in_folds_are_counted_once(digits):
+    found, _ = loading.of_folds(digits, 3)
+    assert found["folds"] == 3
+    whole = sum(found["counts"]["val"]) + sum(found["counts"]["test"])
+    assert f" of {whole:,} images are not square" in census.reshaped(found | {"oblong": 2, "resize": "crop"})

@@ -1,12 +1,14 @@
 """A user's program as the rows of a trial: pytest tests/trainables/own/test_command.py"""
 
 import contextlib
+import io
 import itertools
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -209,3 +211,8 @@ def test_a_trial_that_ends_leaves_no_guard(rows, monkeypatch):
     monkeypatch.setattr(command, "guarded", lambda process: guards.append(watch(process)) or guards[-1])
     train(rows(SAVING))
     assert [guard.returncode for guard in guards] == [-signal.SIGKILL]
+
+
+def test_what_follows_in_a_very_long_line_is_no_line_of_its_own():
+    text = "#" * (2 * command.LONGEST) + '{"loss": 1}\n{"loss": 2}\n'
+    assert list(command.lines(SimpleNamespace(stdout=io.StringIO(text)))) == ['{"loss": 2}\n']

@@ -46,8 +46,8 @@ def training_of(toy, **given):
 def test_a_configuration_has_the_knobs_of_its_parts_and_no_others():
     config = complete({**OWN, "channels": 6, **TRAINED})
     assert {key: value for key, value in config.items() if key not in OWN} == {
-        "batch_size": 20, "epochs": 3, "ema": 0.0, "channels": 6, "kernel": 3, "dropout": 0.2, "smoothing": 0.1, "lr": 0.05,
-        "last_lr": 0.01, "first": 0.1, "amount": 4.0,
+        "batch_size": 20, "epochs": 3, "ema": 0.0, "image_size": 32, "channels": 6, "kernel": 3, "dropout": 0.2, "smoothing": 0.1,
+        "lr": 0.05, "last_lr": 0.01, "first": 0.1, "amount": 4.0,
     }  # fmt: skip
     assert trial_id(config, 0) == trial_id(
         complete({**OWN, "model": f"./{FILE}:FlowerNet", "channels": 6.0, **TRAINED}), 0
