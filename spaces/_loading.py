@@ -57,7 +57,12 @@ def find_file(path: Path, metric: str = "") -> Found:
         raise SpaceError(
             f"no such file of Python: {where}. Write --space PATH.py, or choose a name with --list-spaces."
         )
-    own_metric = beside(path.parent, metric) if own.is_own(metric) else ""
+    try:
+        own_metric = beside(path.parent, metric) if own.is_own(metric) else ""
+    except SpaceError:
+        if (alone := find_file(path)).space.is_own:  # it reads no metric: that is the mistake, and not where that lies
+            return alone
+        raise
     travelling, objective = imported_in_child(path.parent, where, str(path), own_metric)
     code.hold(travelling)
     with contextlib.redirect_stdout(sys.stderr):

@@ -83,3 +83,15 @@ def test_a_mistake_is_one_line(space, metric, what, place):
     (place / "here" / "ending.py").write_text("import os\nos._exit(4)\n")
     with pytest.raises(SpaceError, match=what):
         spaces.find(space, metric)
+
+
+def test_own_training_that_reads_no_metric_is_found_wherever_that_lies(place):
+    (place / "mine" / "looping.py").write_text(
+        "from spaces import Space, choice\n\n\ndef train(config, *, seed, device, state=None):\n    yield {'loss': 1.0}\n\n\n"
+        'SPACE = Space(train=train, metric="loss", mode="min", params={"lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1)\n'
+    )
+    (place / "mine" / "my_metrics.py").unlink()
+    found = spaces.find("../mine/looping.py", "my_metrics.py:score")
+    assert (found.space.is_own, found.objective) == (True, None)
+    with pytest.raises(SpaceError, match="does not lie in"):
+        spaces.find("../mine/mine_search.py", "my_metrics.py:score")
