@@ -94,7 +94,7 @@ def damage(folder: Path, *, thorough: bool = False) -> str | None:
         for name, facts in read_meta(folder)["files"].items():
             if (folder / name).stat().st_size != facts["bytes"]:
                 return f"{name} has another size"
-            if thorough and _sha256(folder / name) != facts["sha256"]:
+            if thorough and _sha256(_opened(folder / name)) != facts["sha256"]:
                 return f"{name} has another sha256"
     except DataError as error:
         return str(error)
@@ -255,8 +255,11 @@ def _write_meta(folder: Path, name: str, written: Written) -> None:
     for split in SPLITS:
         images[split], labels[split] = open_split(folder, split)
     classes = list(written.classes)
+    arrays = [
+        _opened(folder / file) for file in FILES
+    ]  # headers are parsed here: ast fails in threads before Python 3.11.5
     with ThreadPoolExecutor(2) as pool:
-        hashes = dict(zip(FILES, pool.map(_sha256, (folder / file for file in FILES)), strict=True))
+        hashes = dict(zip(FILES, pool.map(_sha256, arrays), strict=True))
     mean, std = _moments(images["train"])
     durable.write_json(folder / META, {
         "name": name,
@@ -285,12 +288,16 @@ def _moments(images: np.ndarray) -> tuple[list[float], list[float]]:
     return [mean for mean, _ in moments], [std or 1.0 for _, std in moments]  # nothing is divided by a flat colour's 0
 
 
-def _sha256(file: Path) -> str:
-    """Of the shape and the bytes of an array; the header of its file may differ between versions of numpy."""
+def _opened(file: Path) -> np.ndarray:
+    """An array as it lies in its file."""
     try:
-        array = np.load(file, mmap_mode="r")
+        return np.asarray(np.load(file, mmap_mode="r"))
     except ValueError as error:
         raise DataError(f"damaged array: {file}: {error}. Run the same command again.") from error
+
+
+def _sha256(array: np.ndarray) -> str:
+    """Of the shape and the bytes of an array; the header of its file may differ between versions of numpy."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
     digest.update(array)
     return digest.hexdigest()
