@@ -299,7 +299,7 @@ def _opened(file: Path) -> np.ndarray:
 def _sha256(array: np.ndarray) -> str:
     """Of the shape and the bytes of an array; the header of its file may differ between versions of numpy."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
-    digest.update(array)
+    digest.update(array.data)
     return digest.hexdigest()
 
 
