@@ -50,6 +50,11 @@ def states(folder: Path) -> list[Path]:
 
 
 def remove_states(folder: Path) -> None:
-    """Drop the resume states of a trial that will not go on."""
-    for path in states(folder):
+    """Drop the resume states of a trial that will not go on.
+
+    A worker may have been writing one when they were dropped before: then its sidecar is left alone, and goes now.
+    """
+    with told(folder):
+        found = {path.with_suffix(".pt") for path in folder.glob("state-*") if path.suffix in (".pt", ".json")}
+    for path in found:
         remove_checked(path)

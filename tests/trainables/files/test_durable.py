@@ -290,3 +290,10 @@ def test_what_may_not_be_read_is_not_called_missing(tmp_path, monkeypatch, read)
     monkeypatch.setattr(Path, "read_bytes", deny)
     with pytest.raises((RunError, StorageError), match=r"Permission denied\. Have its owner allow it\."):
         read(tmp_path / "run.json")
+
+
+def test_a_sidecar_that_was_written_while_states_were_dropped_goes_with_the_next(tmp_path):
+    for name in ("state-000001.json", "state-000002.json", "state-000002.pt", "best.json", "epochs.jsonl"):
+        (tmp_path / name).write_text("{}")
+    durable.remove_states(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "epochs.jsonl"]
