@@ -134,7 +134,7 @@ def must_train(run: ledger.Run) -> list[Turn]:
 
     A trial that was killed between its last row and its outcome is there, but has to end.
     """
-    found, last = cuts.course(run), run.totals.epochs
+    found, last = cuts.now(run), run.totals.epochs
     turns = [Turn(*place) for place in found.open(cuts.curves(run))] if found else []
     turns += [Turn(trial.index, last) for trial in run.search_trials if not trial.ended and reached(trial, last)]
     return turns or [Turn(trial.index, run.totals.epochs) for trial in run.fresh_trials if not trial.ended]
@@ -142,7 +142,7 @@ def must_train(run: ledger.Run) -> list[Turn]:
 
 def may_train_ahead(run: ledger.Run) -> list[Turn]:
     """The turns that are certain to be needed, the shortest trials first."""
-    found, known = cuts.course(run), cuts.curves(run)
+    found, known = cuts.now(run), cuts.curves(run)
     ahead = found.ahead(known) if found else ()
     return sorted((Turn(*place) for place in ahead), key=lambda turn: len(known[turn.trial].values))
 

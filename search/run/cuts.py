@@ -39,6 +39,14 @@ def course(run: Run) -> Course | None:
     return found
 
 
+def now(run: Run) -> Course | None:
+    """The same in the stage that the search has come to: one may end without a line, when all of it diverged before a rung."""
+    found = course(run)
+    if found:
+        found.next(curves(run))
+    return found
+
+
 def entries(history: Sequence[Totals], trials: Sequence[int]) -> dict[int, int]:
     """Each trial of the search, in the order of the plan, with the first one of its configuration."""
     first: dict[int, int] = {}

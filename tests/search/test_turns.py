@@ -12,7 +12,7 @@ from search.run.confirmation import is_complete
 from search.stopping.rules import quota, rule, survivors
 from search.terminal.progress import Progress
 from search.turns import Turn, Turns, rungs
-from spaces import Space, choice
+from spaces import Space, choice, loguniform
 from trainables.files import durable
 from trainables.objective import ACCURACY
 
@@ -277,3 +277,20 @@ def test_nothing_starts_beside_a_trial_that_runs_alone(tmp_path, toy, settings):
     assert turns.take() is None
     turns.end(0)
     assert turns.take().trial == 1
+
+
+@pytest.mark.parametrize("scheduler", ["sha", "epochs:2", "ladder"])
+def test_a_search_that_grew_twice_while_all_diverged_before_the_first_rung_goes_on(tmp_path, toy, settings, scheduler):
+    """A stage that ended without a line is over, too."""
+    params = {"model": "mlp", "lr": loguniform(0.01, 1.0), "schedule": "constant"}
+    space = Space(params=params, baseline={"lr": 0.1}, epochs=EPOCHS)
+    for number in (2, 3, 4):
+        asked = settings(space=space, scheduler=scheduler, num_samples=number, algorithm="random")
+        run = opening.open_run(tmp_path, asked, toy, on_gpu=False)
+        turns = Turns(run)
+        while turn := turns.take():
+            trial = run.trials[turn.trial]
+            trial.folder.mkdir(parents=True, exist_ok=True)
+            durable.append(trial.folder / "epochs.jsonl", {"outcome": "diverged", "epoch": 1})
+            turns.end(turn.trial)
+        assert [trial.status for trial in ledger.read(run.folder).trials] == ["diverged"] * number

@@ -70,6 +70,7 @@ def play(search, dice=None, slots=1, deaths=0.0, grows=0.0):
             course.take(line)
         if dice.random() < deaths:
             course, running = search.course(lines, search.stages[:count]), {}
+            continue
         if len(running) < slots:
             may = [place for place in (*course.open(now), *course.ahead(now)) if place[0] not in running]
             running |= dict(may[: slots - len(running)])
