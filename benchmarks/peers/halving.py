@@ -43,7 +43,7 @@ def train(folder: str | Path, config: dict[str, Any], loader_processes: int = 0)
     yield from textbook.fit(net, optimizer, train, val, asked.epochs, loader_processes)
 
 
-def test_accuracy(folder: str | Path, config: dict[str, Any], state: dict[str, torch.Tensor]) -> float:
+def accuracy_on_test(folder: str | Path, config: dict[str, Any], state: dict[str, torch.Tensor]) -> float:
     """That of the weights on the test images, 0 to 1."""
     net = textbook.convnet(config["width"], config["dropout"])
     net.load_state_dict(state)

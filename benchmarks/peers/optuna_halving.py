@@ -69,7 +69,7 @@ def main(task: str, out: str) -> None:
     best = max(study.trials, key=lambda trial: trial.user_attrs.get("best", 0.0))
     state = torch.load(Path(out) / f"{best.number}.pt")
     epochs = sum(len(trial.intermediate_values) for trial in study.trials)
-    halving.report(best.user_attrs["best"], halving.test_accuracy(task, best.params, state), epochs)
+    halving.report(best.user_attrs["best"], halving.accuracy_on_test(task, best.params, state), epochs)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def main(task: str, out: str) -> None:
         state = torch.load(Path(folder) / "checkpoint.pt")["net"]
     epochs = sum(result.metrics["training_iteration"] for result in results)
     accuracy = best.metrics_dataframe["accuracy"].max()
-    halving.report(accuracy, halving.test_accuracy(task, best.config, state), epochs)
+    halving.report(accuracy, halving.accuracy_on_test(task, best.config, state), epochs)
 
 
 if __name__ == "__main__":
