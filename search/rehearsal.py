@@ -57,34 +57,14 @@ def rehearse(
         "folder": str(folder) if folder else None,
     }
     try:
-        answer = of_parts(asked)
+        with tempfile.TemporaryDirectory() as place:
+            answer = answered("trainables.trial.rehearsal", asked, Path(place), "the own parts")
     except subprocess.TimeoutExpired:
         return [
             f"{names}: not tried to the end, for two batches of each took longer than {PATIENCE:.0f} s. On a busy machine that "
             "is no fault of theirs: the search goes on, and a mistake in them shows in its trials"
         ]
     return list(answer["warnings"])
-
-
-def of_parts(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the child process answers that tries parts.
-
-    Raises:
-        SpaceError: the mistake that it found, or that its process ended before it could answer.
-        subprocess.TimeoutExpired: it takes too long.
-    """
-    done = subprocess.run(
-        child.command("trainables.trial.rehearsal"), input=json.dumps(asked), env=child.environment(), capture_output=True,
-        text=True, timeout=PATIENCE,
-    )  # fmt: skip
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
-        raise SpaceError(f"the own parts ended the process that tried them: {last}") from None
-    if answer["error"]:
-        raise SpaceError(answer["error"])
-    return answer
 
 
 def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> list[str]:
@@ -114,7 +94,7 @@ def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> lis
             "folder": str(Path(folder) / "trial"),
         }
         try:
-            return list(answered(asked, Path(folder))["notes"])
+            return list(answered("trainables.own.rehearsal", asked, Path(folder), "the own code")["notes"])
         except subprocess.TimeoutExpired:
             return [f"the own code was not tried: it took longer than {PATIENCE:.0f} s"]
 
@@ -125,11 +105,12 @@ def has_trained(run: Path, code: str) -> bool:
     return (run / FOLDER / code).is_dir() and any(path.stat().st_size for path in ledgers)
 
 
-def answered(asked: Mapping[str, Any], place: Path) -> dict[str, Any]:
-    """What the child process answers; whatever it started ends with it.
+def answered(module: str, asked: Mapping[str, Any], place: Path, what: str) -> dict[str, Any]:
+    """What a child process answers that tries something; whatever it started ends with it.
 
     Args:
         place: a folder for its answer, and for what the user's code prints.
+        what: it tries, in words.
 
     Raises:
         SpaceError: the mistake that it found, or that its process ended before it could answer.
@@ -138,7 +119,7 @@ def answered(asked: Mapping[str, Any], place: Path) -> dict[str, Any]:
     path = place / "answer.json"
     with (place / "said.txt").open("w") as said:  # no pipe, which a process that the code leaves behind would hold open
         process = subprocess.Popen(
-            [*child.command("trainables.own.rehearsal"), str(path)], env=child.environment(), stdin=subprocess.PIPE,
+            [*child.command(module), str(path)], env=child.environment(), stdin=subprocess.PIPE,
             stdout=said, stderr=said, text=True, start_new_session=True,
         )  # fmt: skip
         try:
@@ -150,7 +131,7 @@ def answered(asked: Mapping[str, Any], place: Path) -> dict[str, Any]:
     if not path.exists():
         last = (place / "said.txt").read_text("utf-8", errors="replace").strip().splitlines()[-1:]
         why = f"{exit_of(process)}{''.join(f': {line}' for line in last)}"
-        raise SpaceError(f"the own code ended the process that tried it: {why}")
+        raise SpaceError(f"{what} ended the process that tried it: {why}")
     answer: dict[str, Any] = json.loads(path.read_text("utf-8"))
     if answer["error"]:
         raise SpaceError(answer["error"])

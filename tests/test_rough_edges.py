@@ -72,10 +72,10 @@ def test_parts_that_nobody_had_time_to_try_are_named_and_refuse_nothing(monkeypa
         'SPACE = Space(params={"model": Net, "channels": choice(4, 8)}, baseline={"channels": 4}, epochs=1)\n'
     )
 
-    def late(asked):
-        raise subprocess.TimeoutExpired("rehearsal", 1)
+    def late(module, asked, place, what):
+        raise subprocess.TimeoutExpired(module, 1)
 
-    monkeypatch.setattr(rehearsal, "of_parts", late)
+    monkeypatch.setattr(rehearsal, "answered", late)
     found, said = spaces.find(str(tmp_path / "slow_search.py")), []
     (line,) = rehearsal.rehearse(found.space, 3, found.code.origin, say=said.append)
     assert line.startswith("slow_search.py:Net: not tried to the end") and "smaller" not in line

@@ -1,9 +1,10 @@
 """A user's own parts tried before a search begins: two batches, twice, in a process of its own.
 
-    python -m trainables.trial.rehearsal
+    python -m trainables.trial.rehearsal ANSWER
 
-It reads a JSON object: configs (one for each kind of part), classes, metric (or ""), precision, and folder (of the user's code,
-or null). It writes one: `error`, the first mistake with the user's file and line, or null; and `warnings`. Images are noise.
+It reads a JSON object: configs (one for each kind of part), classes, metric (or ""), precision, and folder (of the user's
+code, or null). It writes one into the file ANSWER: `error`, the first mistake with the user's file and line, or null; and
+`warnings`. Images are noise.
 """
 
 import inspect
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainables.cli import child
 from trainables.config import image_size
 from trainables.data.loading import Dataset, Split
 from trainables.errors import SpaceError
@@ -283,7 +285,7 @@ def main() -> None:
         answer["warnings"] = rehearse(asked["configs"], asked["classes"], asked["metric"], asked["precision"])
     except SpaceError as error:
         answer["error"] = error.message
-    print(json.dumps(answer))
+    child.answer(answer)
 
 
 if __name__ == "__main__":
