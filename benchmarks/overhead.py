@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from unittest import mock
 
 import typer
 
 from benchmarks.record import Table, keep, spread
-from search.backend.worker import Job
+from search.backend.worker import Job, train_trial
+from search.backend.worker import rows_of as training_of
 from search.turns import Turn
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY
@@ -57,11 +59,11 @@ def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any
 
 def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
     """In place of `search.backend.worker.train_trial`."""
-    from search.backend.worker import train_trial
-    from trainables.trial import rows
+    from search.backend import worker
+    from trainables.trial.rows import NetworkRows
 
-    rows.train = train_nothing
-    train_trial(job, turn, report)
+    with mock.patch.object(worker, "rows_of", lambda *given: NetworkRows(training_of(*given), train_nothing)):
+        train_trial(job, turn, report)
 
 
 def trial_without_waiting(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
