@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 from trainables.config import complete
 from trainables.data.loading import Dataset
 from trainables.files import durable
@@ -28,7 +28,6 @@ from trainables.files import durable
 ROOT = Path(__file__).parents[2]
 UNCAUGHT = 99  # exit code of a victim that let an unexpected error through
 CLONE_NEWNS = 0x20000  # of unshare(2); os.unshare came with Python 3.12
-PATIENCE = 20.0  # seconds that a tracer may take to attach
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +156,7 @@ class Victims:
         while time.monotonic() < give_up and tracer.poll() is None:
             if "TracerPid:\t0\n" not in Path(f"/proc/{process}/status").read_text():
                 return True
+            time.sleep(0.001)
         return False
 
 
