@@ -79,7 +79,8 @@ class Victims:
     def __init__(self, folder: Path, data: Path) -> None:
         self.log = folder / "strace.log"
         self.errors = folder / "errors.txt"
-        self.servers = {True: self._serve(data), False: self._serve()}
+        self.data = data
+        self.servers: dict[bool, subprocess.Popen] = {}  # those that were asked for: whether heavy, to the process
         self.origin: dict[int, bool] = {}
 
     def _serve(self, *arguments: Path) -> subprocess.Popen:
@@ -91,6 +92,8 @@ class Victims:
             )  # fmt: skip
 
     def _ask(self, is_heavy: bool, *request: Any) -> int:
+        if is_heavy not in self.servers:
+            self.servers[is_heavy] = self._serve(*[self.data] * is_heavy)
         server = self.servers[is_heavy]
         assert server.stdin is not None
         assert server.stdout is not None
