@@ -1,6 +1,7 @@
 """The rooms of the house and the way between them: pytest tests/test_house.py"""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -40,20 +41,21 @@ SOURCES = {
 }
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(module: str) -> frozenset[str]:
     """All that a module names in its imports, in functions and for types too; modules of ours by their whole names."""
-    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    nodes = list(ast.walk(ast.parse(SOURCES[module].read_text("utf-8"))))
     found = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
     for node in nodes:
         if isinstance(node, ast.ImportFrom):
             for each in node.names:
                 whole = f"{node.module}.{each.name}"
                 found.add(whole if whole in SOURCES else str(node.module))
-    return found
+    return frozenset(found)
 
 
-IMPORTS = {module: imported(path) for module, path in SOURCES.items()}
-OURS = {module: (names & SOURCES.keys()) - {module} for module, names in IMPORTS.items()}
+def ours(module: str) -> frozenset[str]:
+    return (imported(module) & SOURCES.keys()) - {module}
 
 
 def room(module: str) -> str:
@@ -68,7 +70,7 @@ def reached(start: str) -> set[str]:
     """All modules of ours that a module needs, by way of others too."""
     found, todo = set(), [start]
     while todo:
-        new = OURS[todo.pop()] - found
+        new = ours(todo.pop()) - found
         found |= new
         todo += new
     return found
@@ -82,7 +84,7 @@ def test_packages_need_those_before_them() -> None:
     def place(module: str) -> int:
         return PACKAGES.index(module.partition(".")[0])
 
-    wrong = [(module, other) for module, others in OURS.items() for other in others if place(other) > place(module)]
+    wrong = [(module, other) for module in SOURCES for other in ours(module) if place(other) > place(module)]
     assert wrong == []
 
 
@@ -98,14 +100,14 @@ def test_rooms_need_those_before_them(package: str) -> None:
     wrong = [
         (module, other)
         for module in inside
-        for other in OURS[module] & set(inside)
+        for other in ours(module) & set(inside)
         if order.index(room(other)) > order.index(room(module))
     ]
     assert wrong == []
 
 
 def test_only_the_backend_imports_ray() -> None:
-    users = {module for module, names in IMPORTS.items() if any(within(name, "ray") for name in names)}
+    users = {module for module in SOURCES if any(within(name, "ray") for name in imported(module))}
     assert users
     assert {module for module in users if not within(module, "search.backend")} == set()
 
@@ -113,9 +115,9 @@ def test_only_the_backend_imports_ray() -> None:
 def test_verify_needs_frame_alone() -> None:
     """Of analysis, by way of other modules too."""
     needed = {other for module in SOURCES if within(module, "analysis.verify") for other in reached(module)}
-    ours = {other for other in needed if within(other, "analysis")} - {"analysis"}
+    analysis = {other for other in needed if within(other, "analysis")} - {"analysis"}
     assert {
-        other for other in ours if not (within(other, "analysis.frame") or within(other, "analysis.verify"))
+        other for other in analysis if not (within(other, "analysis.frame") or within(other, "analysis.verify"))
     } == set()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 SCRIPTS = sorted((Path(__file__).parent.parent / "docs" / "slurm").glob("*.sbatch"))
 SEARCH = """
@@ -67,15 +67,15 @@ def test_preemption_saves_requeues_and_continues(cluster, script):
     job = submit(cluster, script, "--space", "mlp_random")
     until(lambda: (cluster / "started").exists() and (cluster / "started").read_text())
     job.send_signal(signal.SIGTERM)
-    assert job.wait(30) == 143
+    assert job.wait(PATIENCE) == 143
     assert (cluster / "saved").exists()
     assert requeued(cluster) == ["17"]
     assert (cluster / "started").read_text().endswith("--space mlp_random")
-    assert submit(cluster, script, "--space", "mlp_random").wait(30) == 0
+    assert submit(cluster, script, "--space", "mlp_random").wait(PATIENCE) == 0
     assert requeued(cluster) == ["17"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_an_error_is_not_tried_again(cluster, script):
-    assert submit(cluster, script, "--fail").wait(30) == 5
+    assert submit(cluster, script, "--fail").wait(PATIENCE) == 5
     assert requeued(cluster) == []

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks import answer
 from benchmarks.answer import COLUMNS, OURS, PEERS, ROOT, SIDES, Found, of_run, reached, rows
-from benchmarks.peers import halving
 from benchmarks.processes import Cost
 
 
@@ -44,6 +43,7 @@ def test_of_a_run_the_winner_and_the_epochs_of_all_are_read(tmp_path):
 
 
 def test_peers_search_the_space_that_ours_does():
+    from benchmarks.peers import halving
     from spaces import load
 
     space = load("convnet_asha")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 from trainables.config import complete
 from trainables.data.loading import Dataset
 from trainables.files import durable
@@ -28,7 +28,6 @@ from trainables.files import durable
 ROOT = Path(__file__).parents[2]
 UNCAUGHT = 99  # exit code of a victim that let an unexpected error through
 CLONE_NEWNS = 0x20000  # of unshare(2); os.unshare came with Python 3.12
-PATIENCE = 20.0  # seconds that a tracer may take to attach
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +79,8 @@ class Victims:
     def __init__(self, folder: Path, data: Path) -> None:
         self.log = folder / "strace.log"
         self.errors = folder / "errors.txt"
-        self.servers = {True: self._serve(data), False: self._serve()}
+        self.data = data
+        self.servers: dict[bool, subprocess.Popen] = {}  # those that were asked for: whether heavy, to the process
         self.origin: dict[int, bool] = {}
 
     def _serve(self, *arguments: Path) -> subprocess.Popen:
@@ -92,6 +92,8 @@ class Victims:
             )  # fmt: skip
 
     def _ask(self, is_heavy: bool, *request: Any) -> int:
+        if is_heavy not in self.servers:
+            self.servers[is_heavy] = self._serve(*[self.data] * is_heavy)
         server = self.servers[is_heavy]
         assert server.stdin is not None
         assert server.stdout is not None
@@ -157,6 +159,7 @@ class Victims:
         while time.monotonic() < give_up and tracer.poll() is None:
             if "TracerPid:\t0\n" not in Path(f"/proc/{process}/status").read_text():
                 return True
+            time.sleep(0.001)
         return False
 
 

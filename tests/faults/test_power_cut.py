@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from analysis.verify.run_folder import verify
-from tests.waiting import a_while
+from tests.waiting import a_while, until
 from trainables.errors import RunError
 from trainables.files import durable
 
@@ -72,6 +72,8 @@ def cuts(
     writer = victims.start("chain", disk, str(listener), safe)
     try:
         for _ in range(count):
+            size = listener.stat().st_size
+            until(lambda: listener.stat().st_size > size)  # noqa: B023, it is called at once
             time.sleep(dice.uniform(0.01, 0.15))
             os.kill(writer, signal.SIGSTOP)
             promised = told(listener)

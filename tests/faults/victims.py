@@ -26,6 +26,7 @@ from typing import Any
 
 from search.run import ledger, lock
 from search.run.decisions import Decisions, of_run
+from tests.waiting import until
 from trainables.errors import ExpectedError, LockedError
 from trainables.files import durable
 from trainables.objective import ACCURACY
@@ -202,25 +203,18 @@ def hold(folder: Path) -> None:
 
 
 def race(folder: Path, name: str, other: str) -> None:
-    """Try to hold the run, note the outcome and how long it took, and hold it until the other has noted its own."""
-    started = time.monotonic()
+    """Try to hold the run and note the outcome. Who holds it waits for the note of the other, who must not wait for its end."""
     try:
         with lock.hold(folder):
-            note(folder / name, "won", started)
-            wait_for(folder / other)
+            note(folder / name, "won")
+            until((folder / other).exists)
     except LockedError:
-        note(folder / name, "lost", started)
+        note(folder / name, "lost")
 
 
-def note(path: Path, outcome: str, started: float) -> None:
-    path.with_suffix(".part").write_text(f"{outcome} {time.monotonic() - started}")
+def note(path: Path, outcome: str) -> None:
+    path.with_suffix(".part").write_text(outcome)
     path.with_suffix(".part").rename(path)
-
-
-def wait_for(path: Path) -> None:
-    give_up = time.monotonic() + 20
-    while not path.exists() and time.monotonic() < give_up:
-        time.sleep(0.001)
 
 
 def search_own(folder: Path, kind: str, scheduler: str, more: dict[str, Any]) -> None:

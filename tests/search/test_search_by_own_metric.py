@@ -147,12 +147,12 @@ def test_a_metric_that_fails_in_training_fails_the_trial_and_not_the_search(aske
 
 @pytest.mark.integration
 def test_a_whole_search_by_it_on_digits(tmp_path):
-    """From an empty folder: searched, refused when edited, continued without the file, tested, reproduced."""
+    """From an empty folder: searched with Ray, refused when edited, continued without the file (and without Ray), reproduced."""
     (tmp_path / "my_costs.py").write_text(METRIC)
     (tmp_path / "typo.py").write_text(METRIC.replace("return float", "return str"))
 
-    def call(*words, expected=0):
-        command = [sys.executable, str(ROOT / "run_search.py"), *words, "--quiet"]
+    def call(*words, program="run_search.py", expected=0):
+        command = [sys.executable, str(ROOT / program), *words, "--quiet"]
         environment = {**os.environ, **child.environment()}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == expected, (done.stdout, done.stderr)
@@ -181,7 +181,8 @@ def test_a_whole_search_by_it_on_digits(tmp_path):
     (tmp_path / "my_costs.py").write_text(METRIC.replace("1 +", "3 *"))
     assert "3 *" in call(*search, expected=5)
     (tmp_path / "my_costs.py").unlink()
-    call("--resume", "lr_sweep-digits", "--num-samples", "3", "--data-dir", str(tmp_path))
+    more = ("--resume", "lr_sweep-digits", "--num-samples", "3", "--data-dir", str(tmp_path))
+    call(*more, program="tests/faults/alone.py")
     assert len(ledger.read(run.folder).trials) == 3
     again = call("--reproduce", "lr_sweep-digits", "--data-dir", str(tmp_path))
     assert ": identical (" in again

@@ -6,7 +6,6 @@ import numpy as np
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.importance import PedAnovaImportanceEvaluator
 
 from analysis.diagnostics import pedanova
 from analysis.diagnostics.importance import BEST, best_in, is_best
@@ -35,6 +34,8 @@ def drawn(text: str, number: int, dice: np.random.Generator) -> list[float]:
 @pytest.mark.parametrize("number", [5, 10, 60])
 def test_it_is_optunas(text: str, distribution: BaseDistribution, number: int) -> None:
     """But for the square of the share of the best, by which Optuna multiplies all parameters alike."""
+    from optuna.importance import PedAnovaImportanceEvaluator
+
     dice, own = np.random.default_rng(number), parse(text)
     assert own is not None
     values, accuracies = drawn(text, number, dice), dice.normal(size=number)

@@ -8,7 +8,6 @@ import json
 import random
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
@@ -23,6 +22,7 @@ from analysis.results import page as results
 from analysis.results.files import write_results
 from search.run import ledger
 from search.run.ledger import Run, Trial
+from tests.waiting import until
 from trainables.cli.execution import execute
 from trainables.files import durable
 
@@ -409,14 +409,13 @@ def test_another_width_draws_the_curves_again_and_what_was_chosen_stays(
     page.write("lr < 1e-3")
     for width in (500, 1200):
         window(width)
-        for _ in range(100):  # the browser tells the page when it draws its next frame
-            if (
+        # the browser tells the page when it draws its next frame
+        until(
+            lambda: (
                 abs(page(SCALES)[0] - 1) < 0.02
-                and page("return document.querySelector('#curves svg').clientWidth") < width
-            ):
-                break
-            time.sleep(0.05)
-        assert page(SCALES)[0] == pytest.approx(1, abs=0.02)
+                and page("return document.querySelector('#curves svg').clientWidth") < width  # noqa: B023, it is called at once
+            )
+        )
         assert page.chosen()[1] == ["2"]
         assert len(page.all("#curves .out")) == 1
 

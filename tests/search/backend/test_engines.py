@@ -22,7 +22,7 @@ from search.backend.tune import PlanSearcher
 from search.faults.machine import Fault
 from search.run import ledger, opening
 from search.turns import Turn
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 from trainables.engine import lanes
 from trainables.engine.lanes import HostLane
 from trainables.files import durable
@@ -86,7 +86,7 @@ def test_a_trial_waits_at_a_rung_until_its_row_was_decided_about(job):
     thread.join(0.3)
     assert len(committed(job, 0)) == 2
     assert rows_of(host, gate)[0]["epoch"] == 3
-    thread.join(30)
+    thread.join(PATIENCE)
     assert len(committed(job, 0)) == EPOCHS
 
 
@@ -95,7 +95,7 @@ def test_a_trial_that_is_stopped_leaves_its_lane_and_its_folder_to_others(job):
     gate, thread = listening(host, Turn(0, EPOCHS))
     assert host.next(gate)["epoch"] == 1
     host.leave(gate)
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert host.next(gate) is None
     other, _ = listening(host, Turn(1, 1))
@@ -112,7 +112,7 @@ def test_a_turn_whose_listener_died_ends_when_the_trial_is_asked_for_again(job):
     until(lambda: len(committed(job, 0)) == 2)
     again, _ = listening(host, Turn(0, EPOCHS))
     assert [row["epoch"] for row in rows_of(host, again)] == [2, 3]
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

@@ -471,7 +471,7 @@ def test_two_at_once_decode_once(tmp_path):
     def write(folder):
         calls.append(folder)
         started.set()
-        both.wait(5)  # until the other one stands before the lock
+        both.wait(60)  # until the other one stands before the lock
         for part in cache.SPLITS:
             cache.save_split(folder, part, np.zeros((2, 32, 32, 3), np.uint8), np.arange(2))
         return cache.Written(("a", "b"))
@@ -481,9 +481,9 @@ def test_two_at_once_decode_once(tmp_path):
 
     first, second = threading.Thread(target=build), threading.Thread(target=build)
     first.start()
-    started.wait(5)
+    started.wait(60)
     second.start()
-    both.wait(5)
+    both.wait(60)
     first.join()
     second.join()
     assert len(calls) == 1

@@ -4,7 +4,6 @@ import functools
 from pathlib import Path
 
 import pytest
-import torchvision.models
 
 from spaces import Space, choice, when
 from trainables.errors import SpaceError
@@ -29,6 +28,8 @@ def outer():
 
 
 def test_an_object_becomes_the_name_that_another_process_imports(own):
+    import torchvision.models
+
     assert objects.text_of(MODEL, own.FlowerNet) == "own_parts.py:FlowerNet"
     assert objects.text_of(LOSS, own.focal) == "own_parts.py:focal"
     assert objects.text_of(MODEL, mlp) == "mlp"
