@@ -127,7 +127,7 @@ def test_the_more_networks_the_best_was_chosen_from_the_more_it_takes(searched: 
     assert "not shown" not in said(searched(labels, good))[0]
     sentence, (warned,) = said(searched(labels, good, *[constant] * 9))
     assert "not shown" in sentence
-    assert "(p 0.156, adjusted for the 10 networks it was chosen from, each epoch one)" in warned
+    assert "(p 0.156, adjusted for its choice from 10 networks: each epoch of each trial is one)" in warned
 
 
 def test_without_predictions_the_counts_alone_decide_and_never_more_boldly(searched: Callable[..., Run]) -> None:
