@@ -198,7 +198,8 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
         "p: the share of shuffles whose importance is at least as large"
         + (f", adjusted by Holm for {plural(told, 'parameter')}" if told > 1 else "")
         + f". An importance is bold where p is at most {100 * LEVEL:.0f} %. With no effect at all, at most "
-        f"{100 * LEVEL:.0f} % of searches have any in bold. A parameter that is not bold may have no effect, or one too small for so few {what}.",
+        f"{100 * LEVEL:.0f} % of searches have any in bold. A parameter that is not bold may have no effect, or one too small "
+        f"for so few {what}.",
         untold_words(importance),
         f"{run.identity.algorithm.upper()} chose its points by earlier results. The shuffles do not allow for that, so p is "
         "only a guide."

@@ -81,7 +81,7 @@ def test_a_network_that_is_above_it_is_said_to_be(searched: Callable[..., Run]) 
     sentence, (well,) = said(searched([*labels, *[0] * 60], [*labels, *[0] * 50, *[1] * 10]))
     assert sentence == "Always saying the most common class, big, is right about 71.43 % of these images."
     assert well.startswith(
-        "✔ The best is above the 71.43 % of always saying big by more than chance (adjusted for the 1 "
+        "✔ The best is above the 71.43 % of always saying big by more than chance (adjusted for its choice from 1 "
     )
 
 
