@@ -47,6 +47,13 @@ def test_the_interval_holds_its_value_and_stays_within_0_and_1(hits: int) -> Non
         assert 0 <= low <= hits / IMAGES <= high <= 1
 
 
+def test_without_a_lead_the_lower_end_is_that_of_all_candidates_at_once() -> None:
+    """As with early stopping: with all of the error downwards, because there is only one bound."""
+    low, high = best_interval.of_images(250, IMAGES, 60, 3, None)
+    assert low == pytest.approx(float(statistics.wilson(np.array(250), IMAGES, norm.ppf(1 - 0.025 / 60))[0]))
+    assert high == pytest.approx(float(statistics.wilson(np.array(250), IMAGES)[1]))
+
+
 def test_the_lower_end_sinks_with_more_candidates_and_rises_with_the_lead() -> None:
     ends = [best_interval.of_images(250, IMAGES, number, 1, 0.0)[0] for number in (2, 20, 200)]
     assert ends == sorted(ends, reverse=True)
