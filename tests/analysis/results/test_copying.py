@@ -51,7 +51,9 @@ def test_our_own_file_is_replaced(written: Path, tmp_path: Path) -> None:
 def test_a_file_that_is_not_ours_is_never_replaced(written: Path, tmp_path: Path, content: str) -> None:
     target = tmp_path / "results.md"
     target.write_text(content)
-    with pytest.raises(StorageError, match=r"not replaced: .* safe in .*lr_sweep-digits\. Name another place .*--results OTHER\."):
+    with pytest.raises(
+        StorageError, match=r"not replaced: .* safe in .*lr_sweep-digits\. Name another place .*--results OTHER\."
+    ):
         copying.copy_results(written, target)
     assert target.read_text() == content
 
