@@ -63,7 +63,7 @@ def test_before_there_are_results_none_are_called_safe(written: Path, tmp_path: 
     with pytest.raises(StorageError, match="The results are safe in"):
         copying.refuse_foreign(written, tmp_path / "results.md")
     for nothing in (tmp_path / "runs" / "new", tmp_path / "nowhere" / "new"):
-        with pytest.raises(StorageError, match="it is a folder. Name another place"):
+        with pytest.raises(StorageError, match=r"it is a folder\. Name another place"):
             copying.refuse_foreign(nothing, tmp_path / "results.md")
 
 
