@@ -163,7 +163,7 @@ def confirmed(run: Run, trial: Trial) -> list[tuple[str, str, str]]:
     what = "this configuration, confirmed"
     if fresh := [other.best[ACCURACY.column] for other in confirmations(run, trial) if other.best]:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
-        on = f"the same images, mean of {plural(len(fresh), f'fresh {run.identity.repeat}')} ({spread})"
+        on = f"the same images, mean of {plural(len(fresh), f'fresh {run.identity.repeat}')} (from {spread})"
         return [(what, on, percent(sum(fresh) / len(fresh)))]
     lost = lost_seeds(run, trial)
     return [(what, f"not finished on {plural(lost, f'fresh {run.identity.repeat}')}", NOTHING)] if lost else []

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import predictions, valued
-from analysis.ranking import resampling, statistics
+from analysis.ranking import resampling, seed_variance, statistics
 from analysis.ranking.statistics import LEVEL, Array
 from trainables.training.class_metrics import MEASURES
 
@@ -115,14 +115,19 @@ def compare_seeds(ranked: pd.DataFrame, values: Array, folds: int = 0) -> pd.Dat
         ranked: with the columns `low` and `high` already.
         values: of the finished rows, which come first, at each seed: (finished, seeds). One seed is no test.
         folds: of each partition, if the seeds have one each: then the tests are corrected, see `statistics.of_folds`.
+
+    Columns: those of `compare` but `discordant`, and `error`: how far the seeds move the mean of one row and not those of the
+    others (standard deviation, the same in all rows; empty where one row has finished).
     """
     if values.shape[-1] < 2:
-        return leave(ranked)
+        return leave(ranked.assign(error=np.nan))
     exact = compared_exactly(ranked[ranked["status"] == "finished"])
     least, wide = statistics.step(values), statistics.of_folds(values.shape[-1], folds)
     raw = statistics.paired_t(values[exact][:, None] - values[exact][None, :], least, wide)
     rest = statistics.paired_t(values - values[:1], least, wide)
-    return call(ranked, exact, raw, rest, np.full(len(values), FOLDS if folds else SEEDS, dtype=object))
+    error = wide * (seed_variance.average(values)[0] / values.shape[-1]) ** 0.5 if len(values) > 1 else np.nan
+    kinds = np.full(len(values), FOLDS if folds else SEEDS, dtype=object)
+    return call(ranked.assign(error=error), exact, raw, rest, kinds)
 
 
 def of_other_images(ranked: pd.DataFrame) -> pd.DataFrame:

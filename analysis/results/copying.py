@@ -10,6 +10,7 @@ from trainables.files import durable
 from trainables.files.atomic import no_file
 
 MARKER = "<!-- written by run_search.py:"  # the first line of every results.md that is ours to replace
+ELSEWHERE = "Name another place for this copy of the leaderboard: --results OTHER."
 NOTES = "Notes"  # heads the user's own words, which end the file
 _OWN_LINK = re.compile(r"\]\((?=trials/|plots/|results\.)")  # no foreign text holds one: its brackets are escaped
 
@@ -45,9 +46,8 @@ def refuse_foreign(run_folder: Path, target: Path) -> None:
     if kind is None and (target.is_symlink() or not target.exists() or is_ours(target)):
         return
     kind = kind or "something that run_search.py did not write"
-    raise StorageError(
-        f"not replaced: {target}: it is {kind}. The results are safe in {run_folder}; use --results OTHER."
-    )
+    safe = f"The results are safe in {run_folder}. " if (run_folder / "results.md").is_file() else ""
+    raise StorageError(f"not replaced: {target}: it is {kind}. {safe}{ELSEWHERE}")
 
 
 def refuse_denied(target: Path) -> None:
@@ -58,10 +58,7 @@ def refuse_denied(target: Path) -> None:
     """
     place = next(folder for folder in target.absolute().parents if folder.exists())
     if not os.access(place, os.W_OK | os.X_OK):
-        raise DeniedError(
-            f"cannot write: {target}: {place} may not be written to. Name another place for this copy of the leaderboard: "
-            "--results OTHER."
-        )
+        raise DeniedError(f"cannot write: {target}: {place} may not be written to. {ELSEWHERE}")
 
 
 def is_ours(path: Path) -> bool:

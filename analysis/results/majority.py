@@ -155,9 +155,8 @@ def check(run: Run, where: Standing) -> tuple[bool, str] | None:
     if found.share == 1:
         return False, f"{alone(found)} Add some of the others."
     constant = f"the {percent(found.share)} % of always saying {cut(found.name)}"
-    among = (
-        f"adjusted for the {plural(best_interval.networks(where.trials), 'network')} it was chosen from, each epoch one"
-    )
+    number = plural(best_interval.networks(where.trials), "network")
+    among = f"adjusted for its choice from {number}: each epoch of each trial is one"
     if found.is_beaten:
         return True, f"The best is above {constant} by more than chance ({among})."
     return False, (

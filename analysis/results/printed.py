@@ -157,7 +157,7 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
     if is_confirmed(rows):
         lines.append(
             f"{confirmed}: the mean over fresh seeds, none of the search's, each at a best epoch chosen on the same images. The "
-            "order is by the search's own values, because not every row was confirmed, and the best of those are partly luck."
+            "order is by the search's own values, because not every row was confirmed. The best of those are partly luck."
         )
     return lines
 
@@ -168,17 +168,17 @@ def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int], images: int = 0, fo
     if folds:
         return [
             over_seeds(folds, rows, images, folds),
-            "The rows were not all trained on the same seeds, so no test is made between them and a rank is only an order: give "
+            "The rows were not all trained on the same seeds, so no test is made between them, and a rank is only an order. Give "
             "the runs the same --seed to have them compared.",
         ]
     of_one = ", or of one seed Wilson's, for the luck of which images were drawn" if objective.is_accuracy else ""
     on, chosen = ("", BEST_OWN_EPOCH) if objective.is_own else (" on the validation images", BEST_EPOCH)
     lines: list[Words] = [
         f"{written.heading(objective)}: {written.name(objective)}{on} at the best epoch, the mean over the "
-        f"seeds where there are several{direction(objective)}. 95 % interval: Student's over the seeds{of_one}; that of the best "
-        "of each run also covers that it was picked in that run, but not that it was picked among the runs. epochs: of all "
-        f"seeds together. {chosen}" + "".join(map(few_seeds, seeds)),
-        "The rows were not all trained on the same seeds, so no test is made between them and a rank is only an order: give "
+        f"seeds where there are several{direction(objective)}. {chosen} 95 % interval: Student's over the seeds{of_one}. The "
+        "interval of the best of each run also allows for its choice in that run, but not for the choice among the runs. "
+        "epochs: of all seeds together." + "".join(map(few_seeds, seeds)),
+        "The rows were not all trained on the same seeds, so no test is made between them, and a rank is only an order. Give "
         "the runs the same --seed and --seeds to have them compared.",
     ]
-    return lines + ([stopped_words(max(seeds), objective)] if "stopped" in set(rows["status"]) else [])
+    return lines + ([stopped_words(max(seeds), rows)] if "stopped" in set(rows["status"]) else [])

@@ -318,8 +318,8 @@ def explanation(runs: Sequence[Run]) -> list[str]:
     )
     remarks = {
         "best so far: of the trials in the order of the plan, by the epochs that they took; after the last it stays.": True,
-        f"expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for, in the "
-        f"mean over all ways to draw them; {band}": True,
+        f"expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for. It is the "
+        f"mean over all ways to draw these trials; {band}": True,
         f"The points of {chosen} are no independent draws: the {'band' if known else 'expectation'} is no promise there.": chosen,
         "All seeds or folds of a configuration are one draw: its value is their mean, its cost the epochs of all.":
             any(run.totals.seeds > 1 for run in runs),

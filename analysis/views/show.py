@@ -88,7 +88,7 @@ def confirmed(run: Run, trial: Trial) -> str:
         written.interval(trial.objective, min(fresh), max(fresh)),
         written.value(trial.objective, fmean(fresh)),
     )
-    return f"Confirmed: {mean}, mean of {plural(len(fresh), f'fresh {run.identity.repeat}')} ({spread})."
+    return f"Confirmed: {mean}, mean of {plural(len(fresh), f'fresh {run.identity.repeat}')} (from {spread})."
 
 
 def bounds(trial: Trial, row: Row) -> str:

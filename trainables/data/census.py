@@ -85,7 +85,8 @@ def without(split: str, counts: Sequence[int], classes: Sequence[str], remedy: s
         return ""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     which = f"{len(names):,} of {len(classes):,} classes have" if len(names) > 1 else "one class has"
-    means = "no network can learn them" if split == "train" else "no accuracy tells of them"
+    them = "them" if len(names) > 1 else "it"
+    means = f"no network can learn {them}" if split == "train" else f"no accuracy says anything about {them}"
     return f"{which} no {FULL_NAMES[split]} images: {', '.join(names[:NAMED])}{more}; {means}. {remedy}"
 
 

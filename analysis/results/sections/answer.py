@@ -160,13 +160,13 @@ def ties(finished: pd.DataFrame) -> Words:
         return f"It is ahead of every other finished one by more than the noise of the {what}."
     if not tied:
         return (
-            "This network is ahead of every other finished one by more than the noise of the validation images; what another "
+            "This network is ahead of every other finished one by more than the noise of the validation images. What another "
             "seed would make of its configuration is not known."
         )
     names = join(", ", [identifier(row) for row in tied[:NAMED]])
     more = f" and {count(len(tied) - NAMED)} more" if len(tied) > NAMED else ""
     if over_seeds:
-        return f"Tied with it, the difference being within the noise of the {what}: ", names, f"{more}."
+        return f"Tied with it, within the noise of the {what}: ", names, f"{more}."
     return "Networks that the validation images cannot tell from it: ", names, f"{more}."
 
 

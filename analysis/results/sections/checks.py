@@ -76,23 +76,20 @@ def constant(run: Run, where: Standing) -> list[Finding]:
 def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
     """Parameters whose best value is at an end of its range, while none tied with it is inside."""
     found: list[Finding] = []
-    inside, undecided, (chosen,) = [], [], rows_of(best.to_frame().T)
-    tied = rows_of(where.board[where.board["tied"]].iloc[:TOP])
+    inside, (chosen,) = [], rows_of(best.to_frame().T)
+    ranked = where.confirmed if where.is_confirmed else where.board
+    tied = rows_of(ranked[ranked["tied"]].iloc[:TOP])
     for key, own in searched(run).items():
         range_ = own.of(chosen)
         side = edge_of(key, own, chosen)
         proposed = wider(key, range_, side) if range_ and side else ""
-        if proposed and all(edge_of(key, own, row) == side for row in tied):
-            found.append(at_edge(run, own, key, chosen, side, proposed))
-        elif proposed:
-            undecided.append(f"{key} ({setting(key, chosen[key])}, {side} edge)")
+        if proposed:
+            is_alone = all(edge_of(key, own, row) == side for row in tied)
+            found.append(at_edge(run, own, key, chosen, side, proposed if is_alone else ""))
         elif range_ and not side and has_inside(range_):
             inside.append(key)
     if inside:
         found.append(Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges."))
-    if undecided:
-        text = f"The best is at an edge of what was searched, but not all tied with it are: {', '.join(undecided)}."
-        found.append(Finding(True, text))
     return found
 
 
@@ -103,11 +100,17 @@ def edge_of(key: str, own: Searched, row: Row) -> str:
 
 
 def at_edge(run: Run, own: Searched, key: str, row: Row, side: str, proposed: str) -> Finding:
-    """What to do about a best value at an end of its range."""
+    """What to do about a best value at an end of its range; nothing without a proposal, as a row tied with it lies elsewhere."""
     text = f"{key}: the best value, {setting(key, row[key])}, is at the {side} edge of what was searched"
+    text = f"{text} with {own.decider} {own.case(row)}." if own.decider else f"{text}."
+    if not proposed:
+        beyond = "larger" if side == "upper" else "smaller"
+        return Finding(
+            True, f"{text} A row with another value ties with the best, so this does not call for {beyond} values."
+        )
     if own.decider:
-        return Finding(False, f"{text} with {own.decider} {own.case(row)}. {IN_THE_SPACE.format('Widen')}")
-    return Finding(False, f"{text}.", commands.changed(run, proposed))
+        return Finding(False, f"{text} {IN_THE_SPACE.format('Widen')}")
+    return Finding(False, text, commands.changed(run, proposed))
 
 
 def has_inside(own: Range) -> bool:
@@ -127,14 +130,16 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     far, moves = values[best["epoch"] - 1] - before, between_epochs(values)
     if best["epoch"] < len(rows):
         return [Finding(True, f"The best did not improve after epoch {best['epoch']} of {len(rows)}.")]
-    by = "" if moves is None else written.number(objective, moves)
-    known = f", where chance moves its value by {by} from epoch to epoch" if by else ""
     gained = written.difference(objective, far) + written.points(objective)
-    text = f"{gained} in the last {f'{late} ' if late > 1 else ''}of its {len(rows)} epochs{known}"
+    gained += few(objective.signed(far), independent_images(run))
+    text = f"the last {f'{late} ' if late > 1 else ''}of its {len(rows)} epochs brought {gained}."
+    if moves is not None:
+        by = written.apart(objective, moves)
+        text += f" Chance alone moves its value by about {by} from one epoch to the next (standard deviation)."
     if is_chance(objective.signed(far), moves, independent_images(run)):
-        return [Finding(True, f"The best is not shown to have improved beyond chance: {text}.")]
+        return [Finding(True, f"The best is not shown to have improved beyond chance at its end: {text}")]
     longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=knows_its_end(trial.config.get("schedule")))
-    return [Finding(False, f"The best may still have been improving, as its last epoch is its best: {text}.", longer)]
+    return [Finding(False, f"The best may still have been improving. Its last epoch is its best: {text}", longer)]
 
 
 def between_epochs(values: list[float]) -> float | None:
@@ -165,10 +170,16 @@ def is_chance(gain: float, moves: float | None, images: int | None) -> bool:
     """
     if moves is not None and gain <= TWO_SIDED * moves:
         return True
+    return bool(few(gain, images))
+
+
+def few(gain: float, images: int | None) -> str:
+    """How many images a gain is, where these are too few to be more than chance."""
     if images is None:
-        return False
-    few = mcnemar(np.array(round(gain * images)), np.array(0))  # if none was lost: the smallest p-value there can be
-    return float(few) > LEVEL
+        return ""
+    won = round(gain * images)
+    p_value = mcnemar(np.array(won), np.array(0))  # if none was lost: the smallest p-value there can be
+    return f", which is only {plural(won, 'image')}" if float(p_value) > LEVEL else ""
 
 
 def overfitting(run: Run, where: Standing) -> list[Finding]:
@@ -230,21 +241,23 @@ def spread(run: Run, where: Standing) -> list[Finding]:
     if not others or not error > 0:
         return []
     over_seeds = OVER & set(finished["test"])
-    own = "folds" if FOLDS in over_seeds else "seed"
-    best, source = ("The best", own) if over_seeds else ("The best network", "validation images")
-    move = {"folds": "move", "seed": "moves"}[own] if over_seeds else "drawn move"
-    by = written.number(run.identity.objective, 2**0.5 * error)
-    chance = f"where the {source} {move} the difference of two by {by}"
+    own = "folds" if FOLDS in over_seeds else "seeds"
+    best, what, source = (
+        ("the best", "configurations", own) if over_seeds else ("the best network", "networks", "validation images")
+    )
+    by = written.apart(run.identity.objective, 2**0.5 * error)
+    chance = (
+        f"Between two {what} that are equally good, the {source} make a difference of about {by} (standard deviation)."
+    )
     if tied:
-        apart = f"they lie within {span(finished[finished['tied']])}, {chance}"
-        text = f"{best} cannot be told from {some(tied, others)} once all pairs are compared: {apart}."
-        return unsure(run, text, f"Fresh {run.identity.repeat}s may tell them apart, more trials will not.", tied + 1)
-    ahead = f"{span(finished.iloc[:2])} of the second, {chance}"
-    text = f"{best} is ahead of {every(others)} by more than the noise of the {source}: {ahead}."
+        text = f"The {source} cannot tell {best} from {some(tied, others)}. {last(finished, tied)} {chance}{of_pairs(finished)}"
+        return unsure(run, text, f"Fresh {run.identity.repeat}s may tell them apart; more trials will not.", tied + 1)
+    ahead = f"{best.capitalize()} is ahead of {every(others)} by more than the noise of the {source}."
+    text = f"{ahead} The second lies {span(finished.iloc[:2])} behind. {chance}"
     return (
         [Finding(True, text)]
         if over_seeds
-        else unsure(run, text, "It has one seed: fresh ones may rank otherwise.", TOP)
+        else unsure(run, text, "It has one seed; fresh seeds may rank otherwise.", TOP)
     )
 
 
@@ -264,8 +277,7 @@ def confirmed_spread(run: Run, confirmed: pd.DataFrame, repeat: str) -> list[Fin
     if not tied:
         text = f"On fresh {repeat}s the best is ahead of {every(others)} by more than the noise of the {repeat}."
         return [Finding(True, text)]
-    apart = f"they lie within {span(finished[finished['tied']])}"
-    text = f"On fresh {repeat}s the best cannot be told from {some(tied, others)}: {apart}."
+    text = f"The fresh {repeat}s cannot tell the best from {some(tied, others)}. {last(finished, tied)}"
     if int(finished["seeds"].min()) > FEW_SEEDS:
         return [Finding(True, text)]
     more = commands.confirm(run, run.totals.confirm, 2 * run.totals.confirm_seeds)
@@ -276,6 +288,20 @@ def span(rows: pd.DataFrame) -> str:
     """How far the first of some rows is ahead of the last."""
     objective, values = valued.objective_of(rows), valued.values(rows)
     return written.apart(objective, float(objective.signed(values.iloc[0] - values.iloc[-1])))
+
+
+def last(finished: pd.DataFrame, tied: int) -> str:
+    """How far behind the last of the rows is that tie with the best."""
+    who = "That one" if tied == 1 else "The last of them"
+    return f"{who} lies {span(finished[finished['tied']])} behind."
+
+
+def of_pairs(finished: pd.DataFrame) -> str:
+    """Why a difference that would do for one pair may not do."""
+    pairs = len(finished) * (len(finished) - 1) // 2
+    if pairs == 1:
+        return ""
+    return f" All {count(pairs)} pairs are compared, so it takes a larger difference than for a single pair."
 
 
 def every(others: int) -> str:
@@ -325,11 +351,11 @@ def stopping(run: Run) -> list[Finding]:
     if not known:
         return []
     agreement, worst = min(known, key=lambda pair: (pair[0], pair[1].epoch))
-    facts = f"rank correlation {agreement:.2f} at epoch {worst.epoch}, over {worst.compared} trials"
+    facts = f"the lowest rank correlation is {agreement:.2f} (epoch {worst.epoch}, {worst.compared} trials)"
     if unseen := sum(rung_agreement.unseen(run).values()):
         return [of_a_choice(run, facts, unseen, agreement >= AGREEMENT)]
     if agreement >= AGREEMENT:
-        return [Finding(True, f"Early stopping agrees with the final order ({facts} at the least).")]
+        return [Finding(True, f"Early stopping agrees with the final order: {facts}.")]
     grace = run.identity.scheduler.get("grace_period", 1)
     waiting = grace * run.identity.scheduler.get("reduction_factor", 3)
     has_rungs = waiting < run.totals.epochs
@@ -344,19 +370,19 @@ def stopping(run: Run) -> list[Finding]:
 
 def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:
     """What the order of trials says that the rungs chose themselves: of the rest nothing, and a weak one may be their doing."""
-    rest = f"nothing is known of {plural(unseen, 'trial')} that it stopped"
+    rest = f"Nothing is known of {plural(unseen, 'trial')} that it stopped."
     if is_alike:
-        text = f"Early stopping agrees with the final order of the trials that went on ({facts} at the least); {rest}."
-        return Finding(True, text)
-    text = f"Early stopping disagrees with the final order of the trials that went on: {facts}. That may be because it chose them"
+        return Finding(True, f"Early stopping agrees with the final order of the trials that went on: {facts}. {rest}")
+    text = f"Early stopping disagrees with the final order of the trials that went on: {facts}."
     more = min(1.0, 2 * run.identity.scheduler.get("audit", 0.05))
-    return Finding(False, f"{text}; {rest}. An audit looks at those.", commands.changed(run, audit=more))
+    chosen = "It chose these trials, which alone makes the order look weaker."
+    return Finding(False, f"{text} {chosen} {rest} An audit looks at those.", commands.changed(run, audit=more))
 
 
 def noise(run: Run, where: Standing) -> float:
     """How far the images or the seeds move a value of this run, as a standard deviation."""
     finished = where.board[where.board["status"] == "finished"]
-    return standard_error(finished, run.identity.val_images, run.totals.seeds, run.identity.folds)
+    return standard_error(finished, run.identity.val_images)
 
 
 def best_trial(run: Run, where: Standing) -> Trial:

@@ -16,6 +16,7 @@ from analysis.results.sections.explanation import (
     FOLD_INTERVAL,
     METHODS,
     TIED,
+    adjusted,
     few_seeds,
     picked_configuration,
 )
@@ -111,14 +112,14 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
         f"{interval_words(seeds, confirmed, objective, folds)}",
         f"drop: {minus}."
         + (
-            f" In the first row it tends to be less than the luck of the search, because these {what}s helped to put it first."
+            f" In the first row it tends to be smaller than the luck of the search, because these {what}s put that row first."
             if finished > 1
             else ""
         ),
     ]
     if pairs and seeds > 1:
-        family = f", adjusted by Holm for all {pairs:,} pairs of finished rows" if pairs > 1 else ""
-        lines.append((f"p: {METHODS[FOLDS if folds else SEEDS]}{family}. ", TIED))
+        told = "the chance of so large a difference from the best, if the two configurations are equally good"
+        lines.append((f"p: {told} ({METHODS[FOLDS if folds else SEEDS]}).{adjusted(pairs)} ", TIED))
     return lines
 
 
@@ -128,8 +129,8 @@ def interval_words(seeds: int, confirmed: pd.DataFrame, objective: Objective, fo
         return ""
     if folds:
         return f" {FOLD_INTERVAL}{picked_configuration(confirmed, folds)}{few_seeds(seeds, folds)}"
-    uncovered = "not" if objective.is_own else "neither that of which validation images were drawn nor"
+    uncovered = "not" if objective.is_own else "neither the luck of which validation images were drawn nor"
     return (
-        f" 95 % interval: Student's over seeds; it covers the luck of the seed, and {uncovered} another search."
+        f" 95 % interval: Student's over seeds. It covers the luck of the seed, but {uncovered} another search."
         f"{picked_configuration(confirmed)}{few_seeds(seeds)}"
     )

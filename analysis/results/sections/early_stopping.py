@@ -130,10 +130,10 @@ def words(run: Run, found: list[rung_agreement.Rung]) -> Words:
     """What the correlation is worth."""
     if all(rung.agreement is None for rung in found):
         return ""
-    agreement = "rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated); "
+    agreement = "rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated). "
     if any(rung.audited for rung in found):
-        return f"{agreement}each trial that ran on for the audit stands for those that were stopped with it{left_out(run)}."
-    little = "only of trials that were not stopped, so it says little about those that were; "
+        return f"{agreement}Each trial that ran on for the audit stands for those that were stopped with it{left_out(run)}."
+    little = "It is of trials that were not stopped, so it says little about those that were; "
     return agreement, little, Code("--audit 0.1"), " would."
 
 

@@ -184,23 +184,25 @@ def words(run: Run, found: Compared, importance: Mattered | None) -> str:
         return ""
     seeds = run.totals.seeds
     value = written.name(run.identity.objective)
-    what = f"trials by their best {value}"
+    what, by = "trials", f"their best {value}"
     if seeds > 1:
-        what = f"configurations by the mean of their {run.identity.repeat}s' best {value}"
+        what, by = "configurations", f"the mean of their {run.identity.repeat}s' best {value}"
     told, conditional = len(importance.parameters), [key for key, own in searched(run).items() if own.decider]
     parts = [
-        f"importance: how unlike all values those of the best {100 * BEST:.0f} % are (PED-ANOVA), as a share of all, over "
-        f"{count(importance.configurations)} {what} within {plural(importance.epoch, 'epoch')}.",
+        f"importance: how much the values of the parameter in the best {100 * BEST:.0f} % of {count(importance.configurations)} "
+        f"{what} differ from its values in all of them (PED-ANOVA), as a share of the sum over the parameters. The best are "
+        f"chosen by {by} within {plural(importance.epoch, 'epoch')}.",
         "Where a parameter depends on another, the values are compared within each case." if conditional else "",
         "A trial that diverged counts as the worst." if len(found.valued) < len(found.entries) else "",
-        f"by chance: the mean over {SHUFFLES} shuffles of the {written.several(run.identity.objective)}.",
-        "p: the share of shuffles that reach the importance"
+        f"by chance: the mean share over {SHUFFLES} shuffles of the {written.several(run.identity.objective)}.",
+        "p: the share of shuffles whose importance is at least as large"
         + (f", adjusted by Holm for {plural(told, 'parameter')}" if told > 1 else "")
-        + f"; in bold at {100 * LEVEL:.0f} % or less. With no effect at all, at most {100 * LEVEL:.0f} % of searches have any "
-        "parameter in bold. What is not in bold may be nothing, or too little for so few.",
+        + f". An importance is bold where p is at most {100 * LEVEL:.0f} %. With no effect at all, at most "
+        f"{100 * LEVEL:.0f} % of searches have any in bold. A parameter that is not bold may have no effect, or one too small "
+        f"for so few {what}.",
         untold_words(importance),
-        f"{run.identity.algorithm.upper()} chose its points by earlier results, which the shuffles do not know: p is no "
-        "more than a guide."
+        f"{run.identity.algorithm.upper()} chose its points by earlier results. The shuffles do not allow for that, so p is "
+        "only a guide."
         if adaptive(run.identity.algorithm)
         else "",
     ]
@@ -212,4 +214,4 @@ def untold_words(importance: Mattered) -> str:
     if not importance.untold:
         return ""
     names = ", ".join(importance.untold)
-    return f"{names}: no importance, because no outcome of so few configurations at each value would be a surprise."
+    return f"{names}: no importance, because with so few configurations at each value no outcome would be a surprise."

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.ranking import best_interval, comparison
-from analysis.ranking.statistics import expected_best, of_folds, t_factor
+from analysis.ranking.statistics import expected_best, t_factor
 from analysis.render.blocks import Bold, Code, Words
 from analysis.results.sections.leaderboard import best_value, shares_places
 from trainables import written
@@ -15,13 +15,19 @@ from trainables.written import count, plural
 Notes = dict[str, Words]  # what the columns of a table mean, and the rest that has to be said, by what it is about
 
 FEW_SEEDS = 3  # up to which an interval over seeds needs a word of explanation
-BEST_EPOCH = "The epoch was chosen on the same images, which flatters every row a little, most on few images."
+BEST_EPOCH = (
+    "The epoch was chosen on the same images, so values look a little better than they are, most where images are few."
+)
 BEST_OWN_EPOCH = (
-    "The epoch was chosen by these values, which flatters every row a little."  # of training without images
+    "The epoch was chosen by these values, so they look a little better than they are."  # of training without images
 )
 FOLD_INTERVAL = (
     "95 % interval: Student's over folds, with Nadeau and Bengio's correction, because trainings that share images vary too "
-    "little; it covers the luck of the images and of the seed."
+    "little. It covers the luck of the images and of the seed."
+)
+UNKNOWN_MOVE = (
+    "One seed does not show how far another one moves a value, so these rows show no configuration to be better than "
+    "another."
 )
 TIED: Words = (Code("1="), ": p is above 5 %.")
 METHODS = {
@@ -29,9 +35,9 @@ METHODS = {
     comparison.SEEDS: "paired t-test over the seeds",
     comparison.FOLDS: "paired t-test over the folds, corrected for the images that their trainings share",
     comparison.ALLOWING: "t-test that allows for the luck of the images and of the seed",
-    comparison.UNPAIRED: "two-proportion z-test, which ignores that the images are the same and so sees less",
+    comparison.UNPAIRED: "two-proportion z-test, unpaired and so less powerful",
     comparison.RESAMPLED: "t-test of the difference over 400 draws of the validation images, or of their groups",
-    comparison.LOST: "1, as their predictions are not kept or they stand far below",
+    comparison.LOST: "no test, as their predictions are not kept or they stand far below",
     comparison.COUNTS: "the largest p-value of that test which the two counts allow",
 }
 
@@ -54,8 +60,10 @@ def explanation(
         "cost": costs,
         "place": place_words(ranked) if shares_places(ranked) else "",
         "luck": luck(finished, images, seeds, folds),
-        "stopped": stopped_words(seeds, objective, folds) if "stopped" in set(ranked["status"]) else "",
-        "seed": one_seed(is_confirmed, moved, objective, images) if seeds == 1 else "",
+        "stopped": stopped_words(seeds, ranked, folds) if "stopped" in set(ranked["status"]) else "",
+        "seed": one_seed(is_confirmed, moved if of_configurations(finished) else None, objective, images)
+        if seeds == 1
+        else "",
     }
     return {about: words for about, words in notes.items() if words}
 
@@ -65,8 +73,8 @@ def p_words(finished: pd.DataFrame) -> Words:
     pairs = len(finished) * (len(finished) - 1) // 2
     what = "configurations" if of_configurations(finished) else "trained networks"
     return (
-        f"p: chance of so large a difference from the best between two {what} that are equally good ({method(finished)})"
-        f"{adjusted(pairs)}. ",
+        f"p: the chance of so large a difference from the best, if the two {what} are equally good ({method(finished)})."
+        f"{adjusted(pairs)} ",
         TIED,
     )
 
@@ -76,7 +84,7 @@ def adjusted(pairs: int) -> str:
     if pairs == 1:
         return ""
     return (
-        f", adjusted by Holm for all {count(pairs)} pairs of finished rows, because the best was picked for being best"
+        f" It is adjusted by Holm for all {count(pairs)} pairs of finished rows, because the best was picked from them."
     )
 
 
@@ -88,10 +96,14 @@ def of_configurations(ranked: pd.DataFrame) -> bool:
 def place_words(ranked: pd.DataFrame) -> str:
     """What the range of places is."""
     if of_configurations(ranked):
-        return "place: where a configuration may stand among the finished ones; all of these hold at once in 95 % of searches."
+        return (
+            "place: the places that this configuration may truly have among the finished ones. In 95 % of searches all these "
+            "ranges are right at once."
+        )
     return (
-        "place: where this trained network may stand among the finished ones; all of these hold at once for 95 % of the sets of "
-        "validation images that could have been drawn. It is no place of its configuration."
+        "place: the places that this trained network may truly have among the finished ones. For 95 % of the sets of "
+        "validation images that could be drawn, all these ranges are right at once. They do not say where its configuration "
+        "stands: another seed trains another network."
     )
 
 
@@ -103,43 +115,49 @@ def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: O
     if moved:
         far = 100 * moved[0] ** 0.5
         return head, (
-            f" Intervals are about these trained networks. p and places are about their configurations: they allow for "
-            f"another seed, which moved one configuration and not the others by {far:.2f} points on the fresh seeds (standard "
-            f"deviation), and take it to move all alike. {end}{above}"
+            f" Intervals are about these trained networks. p and places are about their configurations, because they allow for "
+            f"another seed. On the fresh seeds, another seed moved a configuration against the others by {far:.2f} points "
+            f"(standard deviation). All configurations are assumed to move as far. {end}{above}"
         )
     if not objective.is_accuracy:
         end = end.replace("less", "worse")
     if not images:
         return head, (
-            " Values are about these trainings, not about their configurations: how far another seed moves a value is not known "
-            "from one. No configuration is shown to be better than another. The best of many values is partly luck: expect "
-            f"worse from it on another seed.{above}"
+            f" Values are about these trainings, not about their configurations. {UNKNOWN_MOVE} The best of many values is "
+            f"partly luck: expect worse from it on another seed.{above}"
         )
     what = "Intervals, p and places" if objective.column in MEASURES else "Values"
     return head, (
-        f" {what} are about these trained networks, not about their configurations: another seed trains "
-        "another network, and how far it moves a value is not known from one. No configuration is shown to be better than "
-        f"another. {end}{above}"
+        f" {what} are about these trained networks, not about their configurations. Another seed trains another network. "
+        f"{UNKNOWN_MOVE} {end}{above}"
     )
 
 
-def stopped_words(seeds: int, objective: Objective, folds: int = 0) -> str:
+def stopped_words(seeds: int, ranked: pd.DataFrame, folds: int = 0) -> str:
     """Where rows stand that were stopped early."""
+    objective = valued.objective_of(ranked)
     if seeds == 1:
         return (
-            f"Trials stopped early rank below all finished ones, by what they had reached: their {written.heading(objective)} "
-            f"and {written.differences(objective)} are of a shorter training, and no test is made of them."
+            "Trials stopped early rank below all finished ones, by what they had reached. Their "
+            f"{written.heading(objective)} and {written.differences(objective)} are of a shorter training, and no test is "
+            "made of them."
         )
-    if folds:
+    if folds or not judges_each_seed(ranked):
         return (
-            "A configuration that was stopped early ranks below all finished ones, by the mean of what its folds had reached: "
-            "that is of a shorter training, and no test is made of it."
+            "A configuration that was stopped early ranks below all finished ones, by the mean of what its "
+            f"{several(folds)} had reached. That is of a shorter training, and no test is made of it."
         )
     return (
         "A configuration of which any seed was stopped early ranks below all finished ones, by the mean of what each seed had "
-        "reached. Early stopping judges each seed by itself, so these seeds may have trained for different numbers of epochs: "
-        "the order of such rows says little, and no test is made of them."
+        "reached. Early stopping judged each seed by itself, so these seeds may have trained for different numbers of epochs. "
+        "The order of such rows says little, and no test is made of them."
     )
+
+
+def judges_each_seed(ranked: pd.DataFrame) -> bool:
+    """Whether early stopping went by each seed, as in older runs: then some seeds of a configuration stopped, and others not."""
+    stopped = ranked[ranked["status"] == "stopped"]
+    return bool((stopped["stopped_seeds"] < stopped["seeds_planned"]).any())
 
 
 def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None = None) -> str:
@@ -154,8 +172,8 @@ def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None =
     if not objective.is_accuracy:
         return untested(images, objective)
     return (
-        f"val %: accuracy on the {count(images)} validation images at the best epoch. {BEST_EPOCH} 95 % interval: Wilson's, of "
-        "one trained network, for the luck of which images were drawn; it covers no other seed."
+        f"val %: accuracy on the {count(images)} validation images at the best epoch. {BEST_EPOCH} 95 % interval: Wilson's. "
+        "It is about this one trained network: it covers the luck of which images were drawn, and no other seed."
         + (picked_network(ranked) if ranked is not None else "")
         + " Δ pp: percentage points behind the best."
     )
@@ -172,7 +190,7 @@ def drawn_again(images: int, objective: Objective) -> str:
     """The same where they are."""
     return (
         f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch. "
-        f"{BEST_EPOCH} 95 % interval: of one trained network, by drawing the images, or whole groups of them, again; it covers "
+        f"{BEST_EPOCH} 95 % interval: of one trained network, by drawing the images, or whole groups of them, again. It covers "
         f"neither another seed nor that the best was picked. {behind(objective)}"
     )
 
@@ -191,9 +209,7 @@ def left_out(objective: Objective) -> str:
         return "Intervals and tests need the predictions and labels of the best network, which are not kept."
     if objective.source:
         return "Intervals and tests would execute the user's metric many times, and are left out."
-    return (
-        "Intervals and tests over images count those that are right, so they belong to accuracy alone and are left out."
-    )
+    return "Intervals and tests over images are left out, because the value of each image is not kept."
 
 
 def behind(objective: Objective) -> str:
@@ -208,8 +224,9 @@ def picked_network(ranked: pd.DataFrame) -> str:
     if best_value(ranked) is None or number < 2:
         return ""
     return (
-        f" That of the first row reaches further down: it was picked as the best of {count(number)} candidates, each epoch of "
-        f"each trial{spared(ranked)}. The others do not cover the choice of their epoch.{adaptive(ranked)}"
+        f" The interval of the first row reaches further down, because this network was picked as the best of {count(number)} "
+        f"candidates: each epoch of each trial is one{spared(ranked)}. The intervals of the other rows do not allow for the "
+        f"choice of their epoch.{adaptive(ranked)}"
     )
 
 
@@ -222,7 +239,7 @@ def adaptive(ranked: pd.DataFrame) -> str:
     """Why the interval of the first row may promise too much; nothing where it does not."""
     if not best_interval.depends_on_values(ranked):
         return ""
-    return " Some points were proposed because of earlier values, which this does not cover: the interval may be too short."
+    return " Some points were proposed because of earlier values. The interval does not allow for that, so it may be too short."
 
 
 def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0) -> str:
@@ -239,21 +256,15 @@ def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0) ->
     uncovered = ", but not that of which validation images were drawn" if images else ""
     return (
         f"{written.heading(objective)}: mean {written.name(objective)} over {seeds} seeds, each at its own best epoch"
-        f"{direction(objective)}. {chosen} 95 % interval: Student's over seeds; "
-        f"it covers the luck of the seed{uncovered}.{picked_configuration(ranked)}"
+        f"{direction(objective)}. {chosen} 95 % interval: Student's over seeds. "
+        f"It covers the luck of the seed{uncovered}.{picked_configuration(ranked)}"
         f" {behind(objective)} epochs: of all seeds together.{few_seeds(seeds)}"
     )
 
 
 def direction(objective: Objective) -> str:
     """Which values are better, where that is not the accuracy's way."""
-    if objective.is_own:
-        return f"; {written.better(objective)} is better"
-    if objective.is_accuracy:
-        return ""
-    return (
-        f"; {written.better(objective)} is better, and tests over images, which belong to accuracy alone, are left out"
-    )
+    return "" if objective.is_accuracy else f"; {written.better(objective)} is better"
 
 
 def picked_configuration(ranked: pd.DataFrame, folds: int = 0) -> str:
@@ -263,9 +274,9 @@ def picked_configuration(ranked: pd.DataFrame, folds: int = 0) -> str:
     if ranked["low"].isna().iloc[0]:
         return f" The first row has none: its {several(folds)} came out the same."
     return (
-        f" That of the first row also covers that these {several(folds)} picked it as the best of "
-        f"{count(int(best_interval.is_candidate(ranked).sum()))}; it takes the spread of the others into account, and may be the "
-        f"shorter one for that.{adaptive(ranked)}"
+        f" The interval of the first row also allows for the choice: these {several(folds)} picked it as the best of "
+        f"{count(int(best_interval.is_candidate(ranked).sum()))}. It uses the spread of the other rows as well, so it may still "
+        f"be shorter than theirs.{adaptive(ranked)}"
     )
 
 
@@ -280,41 +291,42 @@ def few_seeds(seeds: int, folds: int = 0) -> str:
         return ""
     factor, many = t_factor(seeds), t_factor(FEW_SEEDS + 2)
     return (
-        f" {seeds} {several(folds)}: the interval is wide because so few values hardly show their own spread; it is the standard "
-        f"error times {factor:.1f}, which with {FEW_SEEDS + 2} {several(folds)} would be {many:.1f}."
+        f" With {seeds} {several(folds)} an interval is wide, because so few values hardly show their own spread. Student's "
+        f"reaches {factor:.1f} standard errors to each side; with {FEW_SEEDS + 2} {several(folds)} it would be {many:.1f}."
     )
 
 
 def luck(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> str:
     """How much better than it is the best of so many equal ones would look."""
-    error = standard_error(finished, images, seeds, folds)
+    error = standard_error(finished, images)
     if len(finished) < 2 or not error > 0:
         return ""
     gain, objective = expected_best(len(finished)) * error, valued.objective_of(finished)
     side = "above" if objective.mode == "max" else "below"
-    what = ("the folds" if folds else "the seed") if seeds > 1 else "the images drawn"
-    who = "" if seeds > 1 else " networks"
+    what = ("the folds" if folds else "the seeds") if seeds > 1 else "the images drawn"
+    who = "configurations" if seeds > 1 else "networks"
     every = "both" if len(finished) == 2 else f"all {count(len(finished))}"
     return (
-        f"Luck of the best: were {every}{who} equally good, the one on top would still be expected to lie "
-        f"{written.apart(objective, gain)} {side} its true value, by {what} alone."
+        f"Luck of the best: if {every} {who} were equally good, {what} alone would put the one on top about "
+        f"{written.apart(objective, gain)} {side} its true value, on average."
     )
 
 
-def standard_error(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> float:
-    """How far chance moves a value, as a standard deviation; NaN where nothing tells.
+def standard_error(finished: pd.DataFrame, images: int) -> float:
+    """How far chance moves one value and not the others, as a standard deviation; NaN where nothing tells.
 
-    Over seeds, from the spread within configurations. Over images, from those that only one of a row and the best gets
-    right, among the rows tied with it: what both get right or wrong moves both alike. Where images or groups are drawn again,
-    from how far the draws move the difference of such rows.
+    What moves all values alike changes no order. Over seeds that is what a seed does to all configurations. Over images it is
+    what both networks get right or wrong: the rest are those that only one of a row and the best gets right, among the rows
+    tied with it. Where images or groups are drawn again, it is how far the draws move the difference of such rows, or of any.
     """
     if finished.empty:
         return float("nan")
-    if seeds > 1 and "deviation" in finished:
-        return float((finished["deviation"] ** 2).mean() ** 0.5 / seeds**0.5) * of_folds(seeds, folds)
+    if "error" in finished:
+        return float(finished["error"].iloc[0])
     objective = valued.objective_of(finished)
     if "apart" in finished:
-        return float(finished["apart"][finished["tied"]].iloc[1:].mean() / 2**0.5)
+        is_tied = finished["tied"] if finished["tied"].sum() > 1 else finished["apart"].notna()
+        return float(finished["apart"][is_tied].iloc[1:].mean() / 2**0.5)
     if not objective.is_accuracy:
         return float("nan")
     unlike = finished["discordant"][finished["tied"]].iloc[1:].mean()

@@ -12,7 +12,8 @@ from analysis.cli import reproduce
 from analysis.export import model_card
 from analysis.ranking import best, pairing, statistics
 from analysis.ranking.standing import stand
-from analysis.results import majority
+from analysis.render.markdown import plain
+from analysis.results import majority, page
 from analysis.results.sections import checks
 from analysis.results.sections.test_metrics import overall
 from trainables.objective import ACCURACY, MACRO_F1
@@ -59,6 +60,35 @@ def test_rows_that_frames_tell_apart_are_ties_by_films(films):
 def test_the_noise_goes_by_groups(films):
     same = films(True, known=(28, 25, 25), name="same")
     assert checks.noise(same, stand(same)) == pytest.approx((3 / 30 / 30 / 2) ** 0.5, rel=0.25)  # three films of thirty
+
+
+def test_a_best_that_is_ahead_of_all_by_groups_is_told_to_take_fresh_seeds_too(films):
+    """Where no row ties with the best, the noise is that of all rows."""
+    run = films(known=(29, 9, 6), name="ahead")
+    (found,) = checks.spread(run, stand(run))
+    assert stand(run).board["tied"].tolist() == [True, False, False]
+    assert "The best network is ahead of each of the 2 others" in found.text
+    assert (found.is_well, "--confirm" in found.command) == (False, True)
+
+
+def test_by_groups_no_test_is_said_to_be_of_configurations_also_after_a_confirmation(films):
+    """Fresh seeds show how far a seed moves a row, but tests by groups do not use it."""
+    run = films()
+    fresh = [
+        dataclasses.replace(
+            each, index=3 + 2 * place + seed, seed=70 + seed, source="confirm", id=f"fresh{place}{seed}"
+        )
+        for place, each in enumerate(run.trials[:2])
+        for seed in range(2)
+    ]
+    totals = dataclasses.replace(run.totals, confirm=2, confirm_seeds=2)
+    run = dataclasses.replace(run, trials=[*run.trials, *fresh], totals=totals)
+    where = stand(run)
+    assert where.is_confirmed
+    assert where.moved is not None
+    text = plain(tuple(page.meaning(run, where).values()))
+    assert "Intervals, p and places are about these trained networks" in text
+    assert "p and places are about their configurations" not in text
 
 
 def test_winners_of_two_runs_are_compared_by_groups(films):

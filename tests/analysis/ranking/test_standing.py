@@ -84,9 +84,9 @@ def test_a_search_without_fresh_seeds_says_nothing_of_them(seeded: Run) -> None:
 
 
 def test_two_or_three_seeds_say_why_their_interval_is_wide(seeded: Run, confirmed: Run) -> None:
-    assert "3 seeds: the interval is wide because" in page.render(seeded)
-    assert "standard error times 4.3, which with 5 seeds would be 2.8." in page.render(seeded)
-    assert "3 seeds: the interval is wide because" in rendered(confirmation.section(confirmed, stand(confirmed)))
+    assert "With 3 seeds an interval is wide, because" in page.render(seeded)
+    assert "reaches 4.3 standard errors to each side; with 5 seeds it would be 2.8." in page.render(seeded)
+    assert "With 3 seeds an interval is wide, because" in rendered(confirmation.section(confirmed, stand(confirmed)))
     assert few_seeds(1) == few_seeds(4) == ""
     assert t.ppf(0.975, 1) == pytest.approx(float(t_factor(2)))
 
@@ -194,7 +194,7 @@ def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
     ]
     found = dataclasses.replace(confirmed, trials=lost)
     text = rendered(confirmation.section(found, stand(found)))
-    assert "p: paired t-test over the seeds. " in text
+    assert "if the two configurations are equally good (paired t-test over the seeds). " in text
     assert "adjusted by Holm" not in text, "a single pair"
 
 
@@ -208,26 +208,24 @@ def test_fresh_seeds_say_how_far_a_seed_moves_a_row_and_the_tests_allow_for_it(c
     assert freedom == 4
     assert set(where.board["test"].dropna()) == {"allowing"}
     for text in (page.render(confirmed), printed.show([confirmed], "md")):
-        assert (
-            f"moved one configuration and not the others by {100 * variance**0.5:.2f} points on the fresh seeds" in text
-        )
+        assert f"another seed moved a configuration against the others by {100 * variance**0.5:.2f} points" in text
         assert "t-test that allows for the luck of the images and of the seed" in text
 
 
 def test_without_fresh_seeds_it_is_not_known(seeded: Run) -> None:
     alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=dataclasses.replace(seeded.totals, seeds=1))
     assert stand(alone).moved is None
-    assert "how far it moves a value is not known from one" in page.render(alone)
+    assert "One seed does not show how far another one moves a value" in page.render(alone)
 
 
 def test_on_one_seed_every_sentence_of_a_test_is_about_trained_networks(seeded: Run) -> None:
     alone = dataclasses.replace(seeded, trials=seeded.trials[::3], totals=dataclasses.replace(seeded.totals, seeds=1))
     text = page.render(alone)
-    for words in ("between two trained networks that are equally good", "Wilson's, of one trained network"):
+    for words in ("if the two trained networks are equally good", "It is about this one trained network"):
         assert words in text
     assert "This network is ahead" in text or "Networks that the validation images cannot tell from it" in text
     assert "in 95 % of searches" not in text
-    assert "between two configurations that are equally good" in page.render(seeded)
+    assert "if the two configurations are equally good" in page.render(seeded)
 
 
 @pytest.mark.parametrize("name", ["seeded", "confirmed"])

@@ -51,9 +51,20 @@ def test_our_own_file_is_replaced(written: Path, tmp_path: Path) -> None:
 def test_a_file_that_is_not_ours_is_never_replaced(written: Path, tmp_path: Path, content: str) -> None:
     target = tmp_path / "results.md"
     target.write_text(content)
-    with pytest.raises(StorageError, match=r"not replaced: .* safe in .*lr_sweep-digits; use --results OTHER\."):
+    with pytest.raises(
+        StorageError, match=r"not replaced: .* safe in .*lr_sweep-digits\. Name another place .*--results OTHER\."
+    ):
         copying.copy_results(written, target)
     assert target.read_text() == content
+
+
+def test_before_there_are_results_none_are_called_safe(written: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.md").mkdir()
+    with pytest.raises(StorageError, match="The results are safe in"):
+        copying.refuse_foreign(written, tmp_path / "results.md")
+    for nothing in (tmp_path / "runs" / "new", tmp_path / "nowhere" / "new"):
+        with pytest.raises(StorageError, match=r"it is a folder\. Name another place"):
+            copying.refuse_foreign(nothing, tmp_path / "results.md")
 
 
 def test_a_folder_is_never_replaced(written: Path, tmp_path: Path) -> None:
@@ -73,7 +84,7 @@ def test_a_device_is_never_replaced_nor_a_link_of_the_system(written: Path, targ
 
     Only asked: if this failed by writing, so would this machine.
     """
-    with pytest.raises(StorageError, match=r"not replaced: .*use --results OTHER\."):
+    with pytest.raises(StorageError, match=r"not replaced: .*--results OTHER\."):
         copying.refuse_foreign(written, Path(target))
 
 

@@ -81,7 +81,7 @@ def test_a_network_that_is_above_it_is_said_to_be(searched: Callable[..., Run]) 
     sentence, (well,) = said(searched([*labels, *[0] * 60], [*labels, *[0] * 50, *[1] * 10]))
     assert sentence == "Always saying the most common class, big, is right about 71.43 % of these images."
     assert well.startswith(
-        "✔ The best is above the 71.43 % of always saying big by more than chance (adjusted for the 1 "
+        "✔ The best is above the 71.43 % of always saying big by more than chance (adjusted for its choice from 1 "
     )
 
 
@@ -101,7 +101,7 @@ def test_an_export_says_when_a_constant_answer_is_as_good(searched: Callable[...
     rows, said = in_card(found)
     assert ("always saying the most common class", "100 validation images", "58.00") in rows
     assert said[0] == "It is not shown to do better than always saying big."
-    assert said[1] == "One class has no test images: small; no accuracy tells of them. Add some."
+    assert said[1] == "One class has no test images: small; no accuracy says anything about it. Add some."
     assert said[2].startswith("1 of 5 test images also stands among the training images")
     good = searched([0, 1, 2] * 30, [0, 1, 2] * 30)
     assert in_card(good)[1] == []
@@ -127,7 +127,7 @@ def test_the_more_networks_the_best_was_chosen_from_the_more_it_takes(searched: 
     assert "not shown" not in said(searched(labels, good))[0]
     sentence, (warned,) = said(searched(labels, good, *[constant] * 9))
     assert "not shown" in sentence
-    assert "(p 0.156, adjusted for the 10 networks it was chosen from, each epoch one)" in warned
+    assert "(p 0.156, adjusted for its choice from 10 networks: each epoch of each trial is one)" in warned
 
 
 def test_without_predictions_the_counts_alone_decide_and_never_more_boldly(searched: Callable[..., Run]) -> None:
@@ -172,7 +172,7 @@ def about(run: Run, **census: Any) -> Run:
 def test_what_makes_values_worth_less_is_called_for(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     copies = [{"split": "test", "also": "train", "images": 5}]
     found = [inline(checks.line(each)) for each in checks.images(about(run(rates()), duplicates=copies))]
-    assert found[0] == "⚠ One class has no test images: c; no accuracy tells of them. Add some."
+    assert found[0] == "⚠ One class has no test images: c; no accuracy says anything about it. Add some."
     assert found[1].startswith("⚠ 5 of 5 test images also stand among the training images, pixel by pixel: ")
 
 

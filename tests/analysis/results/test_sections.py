@@ -102,7 +102,7 @@ def test_the_audit_says_which_rungs_it_does_not_represent(trial: Make, run: Make
     """A trial spared at epoch 1 passes epoch 3 as well, but stands for none of those that were stopped there."""
     text = rendered(early_stopping(audited_run(trial, run, {9: 1})))
     assert (
-        "each trial that ran on for the audit stands for those that were stopped with it. 2 of the 4 stopped trials"
+        "Each trial that ran on for the audit stands for those that were stopped with it. 2 of the 4 stopped trials"
         in text
     )
     assert "are left out, because no audited trial finished of their rung (epoch 3)." in text

@@ -143,7 +143,7 @@ def test_a_configuration_with_several_seeds_is_its_mean(seeded: Run) -> None:
     assert row["curve"][-1]["best_so_far"] == pytest.approx(row["val_accuracy"])
     text = compare.show(runs, "md", ALL)
     assert "mean over the seeds of a configuration" in text
-    assert "3 seeds: the interval is wide because" in text
+    assert "With 3 seeds an interval is wide, because" in text
 
 
 def test_a_confirmed_winner_counts_with_its_fresh_seeds(confirmed: Run, seeded: Run) -> None:

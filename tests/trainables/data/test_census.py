@@ -45,7 +45,7 @@ def test_a_class_without_images_to_validate_or_test_is_named(make_tree, tmp_path
     found = prepare(root, tmp_path)
     assert found.census["counts"] == {"train": [20, 20, 20], "val": [30, 30, 0], "test": [0, 0, 5]}
     said = capsys.readouterr().err
-    assert "note: one class has no validation images: owl; no accuracy tells of them. Add some.\n" in said
+    assert "note: one class has no validation images: owl; no accuracy says anything about it. Add some.\n" in said
     assert "note: 2 of 3 classes have no test images: cat, dog; " in said
 
 

@@ -63,7 +63,7 @@ def test_how_it_was_understood_is_said(root, tmp_path, capsys):
     said = capsys.readouterr().err
     assert f"note: the images of {root} are read from {root}/inner\n" in said
     assert f"note: no train/ in {root}/inner: each folder is a class, 2 in all\n" in said
-    assert "note: 20 images in deeper folders count for the class whose folder they are in\n" in said
+    assert "note: 20 images in deeper folders count for the class folders above them\n" in said
     assert (
         f"note: no val/ (valid/, validation/) in {root}/inner: 6 training images, a tenth, are held out instead\n"
         in said

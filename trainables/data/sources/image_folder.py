@@ -54,7 +54,9 @@ def _notes(root: Path, found: folder_tree.Tree, held: int) -> tuple[str, ...]:
     if found.shape == folder_tree.FLAT:
         notes.append(f"no train/ in {found.root}: each folder is a class, {len(found.classes):,} in all")
     if found.deeper:
-        notes.append(f"{found.deeper:,} images in deeper folders count for the class whose folder they are in")
+        one = "1 image in a deeper folder counts for the class folder above it"
+        many = f"{found.deeper:,} images in deeper folders count for the class folders above them"
+        notes.append(one if found.deeper == 1 else many)
     if "val" not in found.folders:
         notes.append(
             f"no val/ (valid/, validation/) in {found.root}: {held:,} training images, a tenth, are held out instead"

@@ -37,13 +37,13 @@ def test_the_answer_names_the_winner_its_interval_and_its_ties(rates: Rates, run
 def test_a_clear_winner_is_called_ahead_as_the_network_that_it_is(trial: Make, run: MakeRun) -> None:
     text = told(run([trial(0, (0.5,), source="baseline"), trial(1, (0.9,))]))
     assert "This network is ahead of every other finished one by more than the noise of the validation images" in text
-    assert "what another seed would make of its configuration is not known" in text
+    assert "What another seed would make of its configuration is not known." in text
     assert "Gain over the baseline: 40.00 points." in text
 
 
 def test_over_seeds_the_words_are_about_configurations(seeded: Run) -> None:
     assert "It is ahead of every other finished one by more than the noise of the seed." in told(seeded) or (
-        "Tied with it, the difference being within the noise of the seed:" in told(seeded)
+        "Tied with it, within the noise of the seed:" in told(seeded)
     )
     assert "network" not in inline(answer.sentence(seeded, stand(seeded)))
 

@@ -55,10 +55,22 @@ def test_a_tied_row_inside_the_range_answers_for_the_edge(trial: Make, run: Make
     where = stand(found)
     one = only(checks.edges(found, where, where.best))
     assert one.is_well
-    assert (
-        one.text
-        == "The best is at an edge of what was searched, but not all tied with it are: lr (9.0e-2, upper edge)."
+    assert one.text == (
+        "lr: the best value, 9.0e-2, is at the upper edge of what was searched. A row with another value ties with the best, "
+        "so this does not call for larger values."
     )
+    assert one.command == ""
+
+
+def test_after_a_confirmation_the_rows_that_tie_are_those_of_the_fresh_seeds(confirmed: Run) -> None:
+    """The winner of the fresh seeds, lr 5e-4, has the lowest rate; on them no other row ties with it."""
+    space = {"lr": "choice(0.0005, 0.001, 0.002)"}
+    found = dataclasses.replace(confirmed, identity=dataclasses.replace(confirmed.identity, space_params=space))
+    where = stand(found)
+    alone = dataclasses.replace(where, confirmed=where.confirmed.assign(tied=[True, False, False]))
+    assert "--set" in only(checks.edges(found, alone, where.best)).command
+    tied = dataclasses.replace(where, confirmed=where.confirmed.assign(tied=True))
+    assert only(checks.edges(found, tied, where.best)).text.endswith("does not call for smaller values.")
 
 
 def test_still_improving_asks_for_more_epochs(trial: Make, run: MakeRun) -> None:
@@ -66,9 +78,9 @@ def test_still_improving_asks_for_more_epochs(trial: Make, run: MakeRun) -> None
     one = only(checks.lengths(found, stand(found)))
     assert not one.is_well
     assert "may still have been improving" in one.text
+    assert "the last 2 of its 10 epochs brought +15.00 points. " in one.text
     assert (
-        "+15.00 points in the last 2 of its 10 epochs, where chance moves its value by 1.67 from epoch to epoch"
-        in one.text
+        "Chance alone moves its value by about 1.67 points from one epoch to the next (standard deviation)." in one.text
     )
     assert arguments(one.command)["--epochs"] == "15"
     assert "--name" not in arguments(one.command)
@@ -117,16 +129,17 @@ def test_a_top_within_chance_asks_for_seeds(trial: Make, run: MakeRun) -> None:
     one = only(checks.spread(found, stand(found)))
     assert not one.is_well
     assert one.text.startswith(
-        "The best network cannot be told from the 3 others once all pairs are compared: they lie within 1.00"
+        "The validation images cannot tell the best network from the 3 others. The last of them lies 1.00 points behind. "
     )
+    assert "All 6 pairs are compared, so it takes a larger difference than for a single pair." in one.text
     assert arguments(one.command)["--confirm"] == "4"
     apart = run([trial(place, (0.9 - place / 5,)) for place in range(4)])
     clear = only(checks.spread(apart, stand(apart)))
     assert clear.text.startswith(
         "The best network is ahead of each of the 3 others by more than the noise of the validation"
     )
-    assert "20.00 points of the second" in clear.text
-    assert "fresh ones may rank otherwise" in clear.text
+    assert "The second lies 20.00 points behind." in clear.text
+    assert "It has one seed; fresh seeds may rank otherwise." in clear.text
     assert (clear.is_well, arguments(clear.command)["--confirm"]) == (False, "4")
 
 
@@ -135,9 +148,9 @@ def test_a_best_that_is_ahead_over_seeds_is_well(seeded: Run) -> None:
     ahead = dataclasses.replace(where, board=where.board.assign(tied=[True, False, False]))
     one = only(checks.spread(seeded, ahead))
     assert one.is_well
-    assert one.text.startswith("The best is ahead of each of the 2 others by more than the noise of the seed: ")
+    assert one.text.startswith("The best is ahead of each of the 2 others by more than the noise of the seeds. ")
     tied = only(checks.spread(seeded, dataclasses.replace(where, board=where.board.assign(tied=[True, True, False]))))
-    assert tied.text.startswith("The best cannot be told from 1 of the 2 others")
+    assert tied.text.startswith("The seeds cannot tell the best from 1 of the 2 others. That one lies ")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +167,8 @@ def test_a_tie_at_the_top_is_no_difference_because_others_are_behind(
     found = run([trial(place, (value,), lr=0.01 + place) for place, value in enumerate(values)])
     one = only(checks.spread(found, stand(found)))
     assert not one.is_well
-    assert f"The best network cannot be told from {who} once" in one.text
+    assert f"The validation images cannot tell the best network from {who}." in one.text
+    assert ("pairs are compared" in one.text) == (len(values) > 2)
     assert arguments(one.command)["--confirm"] == top
 
 
@@ -165,7 +179,7 @@ def test_what_is_being_confirmed_is_not_to_be_confirmed_again(confirmed: Run) ->
     ]
     found = dataclasses.replace(confirmed, trials=waiting)
     one = only(checks.spread(found, stand(found)))
-    assert ("cannot be told" in one.text, one.command) == (True, "")
+    assert ("cannot tell the best network" in one.text, one.command) == (True, "")
 
 
 def test_a_validation_loss_that_rises_with_the_training_loss_does_not_end_near_its_lowest(
@@ -273,7 +287,7 @@ def test_an_order_among_trials_that_were_chosen_by_it_is_not_held_against_the_ru
         one = only(checks.stopping(dataclasses.replace(found, decisions=decisions)))
         assert one.is_well == is_well
         assert "of the trials that went on" in one.text
-        assert "nothing is known of 3 trials that it stopped" in one.text
+        assert "Nothing is known of 3 trials that it stopped." in one.text
         assert is_well or arguments(one.command)["--audit"] == share
 
 
@@ -321,7 +335,7 @@ def test_a_gain_at_the_end_within_noise_is_called_that(trial: Make, run: MakeRun
     one = only(checks.lengths(found, stand(found)))
     assert one.is_well
     assert one.text.startswith(
-        "The best is not shown to have improved beyond chance: +1.00 points in the last 2 of its 10 epochs"
+        "The best is not shown to have improved beyond chance at its end: the last 2 of its 10 epochs brought +1.00 points"
     )
     flat = run([trial(0, FLAT)])
     assert only(checks.lengths(flat, stand(flat))).text == "The best did not improve after epoch 3 of 10."
@@ -360,12 +374,13 @@ def test_after_a_confirmation_the_fresh_seeds_say_what_differs(confirmed: Run) -
     where = stand(confirmed)
     one = only(checks.spread(confirmed, where))
     tied = int(where.confirmed["tied"].sum())
-    assert one.text.startswith("On fresh seeds the best ")
+    assert one.text.startswith(
+        "On fresh seeds the best " if tied == 1 else "The fresh seeds cannot tell the best from "
+    )
     assert ("ahead of each of the 2 others by more than the noise of the seed" in one.text) == (tied == 1)
     some = dataclasses.replace(where, confirmed=where.confirmed.assign(tied=[True, False, True]))
-    assert (
-        "the best cannot be told from 1 of the 2 others: they lie within" in only(checks.spread(confirmed, some)).text
-    )
+    text = only(checks.spread(confirmed, some)).text
+    assert "The fresh seeds cannot tell the best from 1 of the 2 others. That one lies " in text
 
 
 def test_values_that_can_only_lie_at_an_end_are_not_called_inside(trial: Make, run: MakeRun) -> None:

@@ -115,10 +115,9 @@ def test_the_words_say_what_bold_means_and_for_how_many_it_is_adjusted(drawn: Dr
     text = section(found)
     assert re.search(r"\| lr +\| +\*\*0\.\d\d\*\* \| +0\.\d\d \| +0\.0\d\d \|", text)
     assert (
-        "by chance: the mean over 999 shuffles of the accuracies. p: the share of shuffles that reach the importance, "
-        in text
+        "by chance: the mean share over 999 shuffles of the accuracies. p: the share of shuffles whose importance is at least as "
+        "large, adjusted by Holm for 4 parameters. An importance is bold where p is at most 5 %." in text
     )
-    assert "adjusted by Holm for 4 parameters; in bold at 5 % or less." in text
     assert "TPE" not in text
     by_tpe = dataclasses.replace(found, identity=dataclasses.replace(found.identity, algorithm="tpe"))
     assert "TPE chose its points by earlier results" in section(by_tpe)
@@ -131,7 +130,7 @@ def test_a_parameter_without_importance_has_a_word_why(drawn: Drawn) -> None:
     text = section(few)
     assert re.search(r"\| adamw_lr +\| +– \| +– \| +– \|", text)
     assert (
-        "adamw_lr: no importance, because no outcome of so few configurations at each value would be a surprise."
+        "adamw_lr: no importance, because with so few configurations at each value no outcome would be a surprise."
         in text
     )
 
