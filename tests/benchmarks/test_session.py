@@ -99,6 +99,7 @@ def test_a_whole_sitting_where_nothing_but_torch_is_installed(tmp_path):
         "search",
         "textbook",
         "hazards",
+        "controls",
         "resume",
         "faults",
         "memory",
@@ -109,11 +110,35 @@ def test_a_whole_sitting_where_nothing_but_torch_is_installed(tmp_path):
     }
     assert [row["not_measured"] for row in rows if row["part"] == "command"] == ["Ray is not installed"]
     words = {
-        value for row in rows for key, value in row.items() if value in ("identical", "differs") and key != "other_seed"
+        value
+        for row in rows
+        for key, value in row.items()
+        if value in ("identical", "differs") and key != "other_seed" and row.get("rule") != "broken"
     }
     assert words == {"identical"}
+    assert_controls([row for row in rows if row["part"] == "controls"])
     assert [row["other_seed"] for row in rows if "other_seed" in row] == ["differs"]
-    assert {row.get("called_because") for row in rows} == {None}, "all of it was captured, as far as a CPU can tell"
+    captured = [row for row in rows if row["part"] != "controls"]
+    assert {row.get("called_because") for row in captured} == {None}, "all of it was captured, as far as a CPU can tell"
+
+
+def assert_controls(rows):
+    """Each rule keeps the bits, and what it guards against shows without it."""
+    pairs = {}
+    for row in rows:
+        if "rule" in row:
+            pairs.setdefault(row["case"], {})[row["rule"]] = row
+    assert len(pairs) == 9
+    for case, pair in pairs.items():
+        word = "layout" if "layout" in pair["kept"] else "bits"
+        assert pair["kept"][word] == "identical", case
+        if "uses_while_capturing" in pair["broken"]:
+            assert pair["kept"]["uses_while_capturing"] == 0 < pair["broken"]["uses_while_capturing"]
+        else:
+            assert pair["broken"][word] == "differs", case
+    refused, hangs = (row for row in rows if "rule" not in row)
+    assert refused["answer"].startswith("refused: 33 slots on a GPU")
+    assert (hangs["rows_of_the_one_that_hangs"], hangs["others"]) == (0, "identical")
 
 
 @pytest.mark.slow
