@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from benchmarks.session import accuracy, bits, command, hazards, memory, pace, points, resumed, shortage
+from benchmarks.session import accuracy, bits, command, controls, hazards, memory, pace, points, resumed, shortage
 from benchmarks.session.journal import Journal, Measurement
 from benchmarks.session.setting import Setting
 from trainables.hardware.precision import resolve
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.measure:
         measure(asked)
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and so end the process that measures
     journal = Journal(asked.out)
     asked_for = shlex.join(["python", "-m", "benchmarks.gpu", "--session", *(arguments or sys.argv[1:])])
     journal.begin(what="a sitting on a GPU", command=asked_for, budget=asked.budget)
@@ -44,8 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         journal.add_row({"part": "process", "case": name, "error": f"the process that measures ended with {code}"})
         if len(journal.document["done"]) == before:
             break
-    journal.document["running"], journal.document["is_over"] = None, True
-    journal.write()
+    journal.end()
     print(f"{len(journal.document['rows'])} rows in {asked.out}", file=sys.stderr)
 
 
@@ -72,6 +73,7 @@ def supervised(asked: argparse.Namespace, arguments: list[str]) -> int | str:
 
 def measure(asked: argparse.Namespace) -> None:
     """All that was not measured before."""
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
     from benchmarks.gpu import images_of
 
@@ -84,22 +86,29 @@ def measure(asked: argparse.Namespace) -> None:
         precision = resolve(asked.precision, asked.device == "cuda")
         dataset = "digits" if asked.dataset == "random" else asked.dataset  # a search has no images of noise
         setting = Setting(asked.device, precision, images, asked.small, Path(folder), dataset, asked.data_dir.resolve())
-        for measurement in measurements(setting):
-            if not asked.part or measurement.part in asked.part:
-                journal.measure(measurement)
-                if not works(asked.device):
-                    sys.exit("the GPU does not answer in this process any more")
-    journal.document["is_over"] = True
-    journal.write()
+        wanted = [each for each in measurements(setting) if not asked.part or each.part in asked.part]
+        journal.plan(wanted)
+        for measurement in wanted:
+            journal.measure(measurement)
+            if not works(asked.device):
+                sys.exit("the GPU does not answer in this process any more")
+    journal.end()
+
+
+def end_with(parent: int) -> None:
+    """End this process and those that it started as soon as its parent has been killed."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.killpg(0, signal.SIGKILL)
 
 
 def measurements(setting: Setting) -> Iterator[Measurement]:
     """In order of worth."""
     yield from itertools.chain(
         bits.measurements(setting), pace.alone(setting), pace.together(setting), points.measurements(setting),
-        command.measurements(setting), hazards.measurements(setting), resumed.measurements(setting),
-        shortage.measurements(setting), memory.measurements(setting), accuracy.measurements(setting),
-        points.profiled(setting), points.wider(setting),
+        command.measurements(setting), hazards.measurements(setting), controls.measurements(setting),
+        resumed.measurements(setting), shortage.measurements(setting), memory.measurements(setting),
+        accuracy.measurements(setting), points.profiled(setting), points.wider(setting), controls.dangerous(setting),
     )  # fmt: skip
 
 
@@ -142,11 +151,14 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--part",
         action="append",
-        help="bits, speed, slots, search, textbook, command, accuracy, hazards, resume, faults, memory or profile [all]",
+        help="bits, speed, slots, search, textbook, command, hazards, controls, resume, faults, memory, accuracy, profile [all]",
     )
     parser.add_argument("--small", action="store_true", help="tiny numbers, to try it out")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    if asked.out.exists() and not asked.measure:
+        parser.error(f"{asked.out} exists, and its rows would be lost. Name another file.")
+    return asked
 
 
 if __name__ == "__main__":

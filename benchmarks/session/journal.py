@@ -41,7 +41,20 @@ class Journal:
         self.document: Row = json.loads(path.read_text()) if path.exists() else {}
 
     def begin(self, **facts: Any) -> None:
-        self.document = {**facts, "began": time.time(), "rows": [], "done": [], "left_out": [], "running": None}
+        nothing: Row = {"rows": [], "planned": [], "done": [], "left_out": [], "running": None}
+        self.document = {**facts, "began": time.time(), **nothing}
+        self.write()
+
+    def plan(self, measurements: Iterable[Measurement]) -> None:
+        """Note what is to be measured."""
+        self.document["planned"] = [each.name for each in measurements]
+        self.write()
+
+    def end(self) -> None:
+        """Nothing more is measured; what was not begun was left out."""
+        begun = {*self.document["done"], *self.document["left_out"]}
+        self.document["left_out"] += [name for name in self.document["planned"] if name not in begun]
+        self.document["running"], self.document["is_over"] = None, True
         self.write()
 
     @property

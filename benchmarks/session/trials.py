@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainables.config import complete
 from trainables.engine import lanes as lanes_module
-from trainables.engine.engine import Work, run
+from trainables.engine.engine import Engine, Work
 from trainables.engine.lanes import HostLane, Lane
 from trainables.training.average import tensors
 from trainables.training.definition import Training
@@ -57,7 +57,10 @@ def hear(found: Outcome, epoch: Epoch, training: Training) -> bool:
 
 
 def in_engine(
-    lanes: Sequence[Lane], trainings: Iterable[Training], also: Callable[[Epoch], object] | None = None
+    lanes: Sequence[Lane],
+    trainings: Iterable[Training],
+    also: Callable[[Epoch], object] | None = None,
+    drive: Callable[[Engine], None] = Engine.run,
 ) -> list[Outcome]:
     """All of them, as many at once as there are lanes."""
     found: list[Outcome] = []
@@ -90,7 +93,7 @@ def in_engine(
         found.append(Outcome())
         return work(training, found[-1])
 
-    run(lanes, take)
+    drive(Engine(lanes, take))
     return found
 
 

@@ -50,9 +50,10 @@ class Slot:
     lane: Lane
     work: Work | None = None
     turns: Iterator[Beat] | None = None
+    is_alone: bool = False  # nothing else trains meanwhile, and nothing else has memory
 
-    def begin(self, work: Work) -> None:
-        self.work, self.turns = work, turns(work, self.lane)
+    def begin(self, work: Work, is_alone: bool = False) -> None:
+        self.work, self.turns, self.is_alone = work, turns(work, self.lane, is_alone), is_alone
 
     def turn(self) -> Beat | None:
         """A bit of its work; None when it has ended."""
@@ -61,14 +62,14 @@ class Slot:
             return next(self.turns, None)
 
     def clear(self) -> None:
-        self.work = self.turns = None
+        self.work, self.turns, self.is_alone = None, None, False
 
 
 class Engine:
     """Trains what `take` hands out, a trial on each lane.
 
     Where memory runs out, the trial is laid aside, half as many train from then on, and when nothing else is left it is tried
-    alone; only then it is its error.
+    alone, with all memory that the others had; only then it is its error.
     """
 
     def __init__(self, lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
@@ -111,15 +112,23 @@ class Engine:
 
     def _fill(self) -> bool:
         """Put trials on the lanes that are free; whether there may be more of them."""
+        if any(slot.is_alone for slot in self.slots):
+            return True
         for slot in self.slots:
             if slot.turns is None and self.running < self.most:
                 work = self._take()
                 if work is None:
                     if self._aside and not self.running:
-                        slot.begin(self._aside.popleft())
+                        self._try_alone(slot, self._aside.popleft())
                     return False
                 slot.begin(work)
         return True
+
+    def _try_alone(self, slot: Slot, work: Work) -> None:
+        """Begin a trial that was laid aside, after every lane has given its memory back."""
+        for each in self.slots:
+            each.lane.release()
+        slot.begin(work, is_alone=True)
 
     def _turn(self, slot: Slot) -> bool:
         """A turn for one lane; whether the device was given work, or a lane came free."""
@@ -134,15 +143,15 @@ class Engine:
 
     def _failed(self, slot: Slot, error: Exception) -> None:
         """End a trial by its error, or lay it aside."""
-        work, beside = slot.work, self.running - 1
+        work, was_alone, running = slot.work, slot.is_alone, self.running
         assert work
         slot.clear()
         has_no_memory = is_out_of_memory(error) or is_starved(error)
         if is_broken_device(error) and not has_no_memory:
             raise error
         let_go(error)
-        if has_no_memory and beside and work.again:
-            self.most = max(1, (beside + 1) // 2)
+        if has_no_memory and not was_alone and work.again:
+            self.most = running // 2 or self.most
             self._aside.append(work.again())
         else:
             work.ended(error)
@@ -162,11 +171,11 @@ def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
     Engine(lanes, take).run()
 
 
-def turns(work: Work, lane: Lane) -> Iterator[Beat]:
+def turns(work: Work, lane: Lane, is_alone: bool = False) -> Iterator[Beat]:
     """One trial, from its start to its end: its epochs, each told before the next one begins."""
     with DRAWING:
         course = Course(work.training, work.state, work.known, keeps_weights=True)
-    pieces, is_noted = Pieces(course, lane), False
+    pieces, is_noted = Pieces(course, lane, is_alone), False
     for beat in slots.epochs(course, lane, pieces, work.on_batch):
         if not isinstance(beat, Epoch):
             yield beat

@@ -67,7 +67,7 @@ class HostLane:
 
 
 class StreamLane:
-    """A stream of a GPU and a pool of memory for what is captured on it, both for as long as the process lives.
+    """A stream of a GPU for as long as the process lives, and a pool of memory for what is captured on it.
 
     All graphs of a lane share the pool: they are replayed one after another, and no number goes from one to the next in it.
     """
@@ -76,45 +76,43 @@ class StreamLane:
 
     def __init__(self) -> None:
         self.stream = torch.cuda.Stream()
-        with self.within():
-            self._anchor = torch.cuda.CUDAGraph()  # a pool ends with its last graph, so this one stays
-            something = torch.zeros(1, device="cuda")
-            self.stream.synchronize()
-            self._anchor.capture_begin(capture_error_mode="thread_local")
-            self._kept = something + 1
-            self._anchor.capture_end()
+        self._anchor: torch.cuda.CUDAGraph | None = None  # a pool ends with its last graph, so this one stays
         self._failed: list[torch.cuda.CUDAGraph] = []
 
     def within(self) -> AbstractContextManager[Any]:
         return torch.cuda.stream(self.stream)
 
     def capture(self, body: Call, generators: Sequence[Generator]) -> Call:
-        graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            graph.register_generator_state(generator)
+        graph = registered(generators)
         with CAPTURING, without_collection():
-            graph.capture_begin(pool=self._anchor.pool(), capture_error_mode="thread_local")
+            pool = self._pool()
             try:
+                graph.capture_begin(pool=pool, capture_error_mode="thread_local")
                 body()
+                graph.capture_end()
             except BaseException:
-                self._abandon(graph)
+                self._abandon(graph, generators)
                 raise
-            graph.capture_end()
         return graph.replay
 
-    def _abandon(self, graph: torch.cuda.CUDAGraph) -> None:
-        """End a capture that an error cut short, so that the device can be used again."""
+    def _pool(self) -> Any:
+        """That of all graphs captured here since it was last given back."""
+        if self._anchor is None:
+            self._anchor = captured_nothing(())
+        return self._anchor.pool()
+
+    def _abandon(self, graph: torch.cuda.CUDAGraph, generators: Sequence[Generator]) -> None:
+        """End a capture that an error cut short, so that the device and the generators can be used again."""
         self._failed.append(graph)  # torch may go on asking it where memory belongs
         with contextlib.suppress(RuntimeError):
             graph.capture_end()
             return
         with contextlib.suppress(RuntimeError, AttributeError):  # torch leaves the allocator in the capture
-            torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self._anchor.pool())
-        with contextlib.suppress(RuntimeError):  # and the default generator, which the next good capture brings back
-            again = torch.cuda.CUDAGraph()
-            again.capture_begin(capture_error_mode="thread_local")
-            self._kept.add_(1)
-            again.capture_end()
+            torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self._pool())
+        with contextlib.suppress(
+            RuntimeError
+        ):  # and all generators, the default one too: a good capture brings them back
+            captured_nothing(generators)
 
     def mark(self) -> Callable[[], bool]:
         event = torch.cuda.Event()
@@ -122,11 +120,31 @@ class StreamLane:
         return event.query
 
     def retries(self) -> int:
-        found: int = torch.cuda.memory_stats().get("num_alloc_retries", 0)
+        found: int = torch.cuda.memory_stats_as_nested_dict().get("num_alloc_retries", 0)
         return found
 
     def release(self) -> None:
+        """The pool too, which is as large as the largest trial here made it; no graph of it may be left."""
+        self._anchor = None
         torch.cuda.empty_cache()
+
+
+def registered(generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
+    """A graph to be captured, with the generators that it draws from."""
+    graph = torch.cuda.CUDAGraph()
+    for generator in generators:
+        graph.register_generator_state(generator)
+    return graph
+
+
+def captured_nothing(generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
+    """A graph with a pool of its own that is never replayed, captured on the current stream."""
+    number, graph = torch.zeros(1, device="cuda"), registered(generators)
+    torch.cuda.current_stream().synchronize()
+    graph.capture_begin(capture_error_mode="thread_local")
+    number + 1  # one that is empty would be warned of
+    graph.capture_end()
+    return graph
 
 
 @contextlib.contextmanager

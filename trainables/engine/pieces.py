@@ -21,13 +21,16 @@ Beat = bool  # True: the device was given work; False: it has to be waited for
 class Pieces:
     """The pieces of one trial on one lane.
 
+    Args:
+        is_alone: nothing else has memory of the device, so that which is short is all there is.
+
     Attributes:
         eager: why nothing is replayed; None while every graph had the numbers of the call, and where nothing is captured.
         captured: how many graphs there are.
     """
 
-    def __init__(self, course: Course, lane: Lane) -> None:
-        self.course, self.lane = course, lane
+    def __init__(self, course: Course, lane: Lane, is_alone: bool = False) -> None:
+        self.course, self.lane, self._is_alone = course, lane, is_alone
         self.eager = OWN if lane.captures and course.step.own else None
         self._replays: dict[tuple[Any, ...], Call] = {}
         self._called: set[tuple[Any, ...]] = set()  # rare ones that came once
@@ -68,45 +71,59 @@ class Pieces:
 
         What draws from global random states, as a user's own parts may, is called.
         """
+        if key in self._replays and not self.eager:
+            self._replays[key]()
+            yield True
+        elif self.lane.captures and not self.eager and not (is_rare and key not in self._called):
+            yield from self._first(key, body, changing)
+        else:
+            self._called.add(key)
+            with self._with_enough_memory():
+                self._call(body)
+            yield True
+
+    def _call(self, body: Call) -> None:
+        """A call that may draw from global random states leaves those of others as they were."""
         if self.course.step.own:
             with DRAWING:
                 body()
-            yield True
-        elif not self.lane.captures:
-            body()
-            yield True
         elif self.eager:
             with DRAWING, self._apart.within():
                 body()
-            yield True
-        elif key in self._replays:
-            self._replays[key]()
-            yield True
-        elif is_rare and key not in self._called:
-            self._called.add(key)
-            body()
-            yield True
         else:
-            yield from self._first(key, body, changing)
+            body()
+
+    @contextlib.contextmanager
+    def _with_enough_memory(self) -> Iterator[None]:
+        """What is called inside, for the first time or for good, has the memory that it asks for.
+
+        Raises:
+            torch.OutOfMemoryError: it has not, or only once memory had been given back: libraries that are refused memory take
+                another algorithm, and say nothing.
+        """
+        retries = self.lane.retries()
+        yield
+        if self.lane.retries() != retries and not self._is_alone:
+            raise torch.OutOfMemoryError("memory was short for a moment, beside other trials")
 
     def _first(self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]]) -> Iterator[Beat]:
         """Call it, capture it, replay it from the same start and compare; what the call left is what stays."""
-        drawn, retries = [self.course.step.images, self.course.step.dropout], self.lane.retries()
+        drawn = [self.course.step.images, self.course.step.dropout]
         before = Moment(changing(), drawn)
-        body()
+        with self._with_enough_memory():
+            body()
         yield True
         now = changing()
         after = Moment(now, drawn)
         try:
-            replay = self.lane.capture(body, after.drew_since(before))
+            with self._with_enough_memory():
+                replay = self.lane.capture(body, after.drew_since(before))
         except RuntimeError as error:
             if is_out_of_memory(error) or is_starved(error):
                 raise
             after.restore(now)
             self.eager = f"{key[0]}: {(str(error).splitlines() or ['it cannot be captured'])[0]}"
             return
-        if self.lane.retries() != retries:  # libraries that are refused memory take another algorithm, and say nothing
-            raise torch.OutOfMemoryError("memory was short while a graph was captured")
         before.restore(now)
         replay()
         again = Moment(now, drawn)

@@ -3,7 +3,9 @@ identical runs, and a power cut may spoil it, because its lines are not synced.
 """
 
 import contextlib
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +28,21 @@ def epoch_line(epoch: int, seconds: float, images: int, device: str) -> Record:
         **speed,
         "host": socket.gethostname(),
         "device": device,
+        **(gpu() if device == "cuda" else {}),
     }
+
+
+def gpu() -> Record:
+    """What the bits of a product depend on besides the versions of libraries: the kind of GPU, how many multiprocessors of it
+    this process has, and the workspace of cuBLAS, if the environment sets it. Nothing where this process uses no GPU.
+    """
+    torch = sys.modules.get("torch")  # a search reads these files without it
+    if not torch or not torch.cuda.is_initialized():
+        return {}
+    facts = torch.cuda.get_device_properties(torch.cuda.current_device())
+    workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    told = {"gpu": facts.name, "multiprocessors": facts.multi_processor_count}
+    return told | ({"cublas_workspace": workspace} if workspace else {})
 
 
 def note_repeated(folder: Path, again: Record) -> None:

@@ -21,9 +21,11 @@ MIXED = [
     {"model": "mlp", "width": 32, "depth": 2, "optimizer": "adamw", "dropout": 0.3, "augment": "cutmix", "ema": 0.5},
     {"model": "convnet", "width": 4, "depth": 2, "optimizer": "sgd", "lr": 0.05, "augment": "standard", "epochs": 2},
     {"model": "mlp", "width": 16, "depth": 1, "optimizer": "muon", "dropout": 0.5, "augment": "mixup", "batch_size": 33},
-    {"model": "mlp", "width": 16, "depth": 1, "optimizer": "sgd", "momentum": 0.0, "schedule": "onecycle", "batch_size": 50},
+    {"model": "tests.trainables.engine.nets:Net", "width": 16, "optimizer": "adamw", "ema": 0.5, "epochs": 3},
     {"model": "speed_net", "width": 2, "optimizer": "sgd", "lr": 0.1, "ema": 1.0, "augment": "cutout", "epochs": 2},
+    {"model": "mlp", "width": 16, "depth": 1, "optimizer": "sgd", "momentum": 0.0, "schedule": "onecycle", "batch_size": 50},
 ]  # fmt: skip
+OWN = "parts of the user's own may draw from torch's global random states"
 
 
 def trainings(toy, count):
@@ -77,7 +79,7 @@ def test_rows_are_those_of_trials_that_run_alone(toy, count, captures):
     given = trainings(toy, count)
     rows, _, notes = in_engine([HostLane(captures) for _ in range(min(count, 6))], given)
     assert rows == alone(given)
-    assert notes == []
+    assert notes == [OWN] * (count // len(MIXED) + (count % len(MIXED) > 3)) * captures
 
 
 @pytest.mark.parametrize("captures", [False, True])
@@ -90,7 +92,7 @@ def test_a_trial_that_is_ended_and_continued_has_the_same_rows(toy, captures):
     for place, state in last.items():
         for name, weight in state["model"].items():
             assert torch.equal(weight, whole[place]["model"][name])
-    assert notes == []
+    assert notes == [OWN] * captures
 
 
 class Memory:
@@ -99,6 +101,7 @@ class Memory:
     def __init__(self, given, victim, times, error):
         self.given, self.victim, self.times, self.error = given, victim, times, error
         self.rows, self.errors, self.company = [[] for _ in given], [None for _ in given], []
+        self.again = []  # trials that were laid aside
         self.todo = iter(range(len(given)))
         self.engine = Engine([HostLane() for _ in given], self.take)
 
@@ -119,6 +122,7 @@ class Memory:
             self.errors[place] = error
 
         def again():
+            self.again.append(place)
             self.rows[place].clear()
             return self.work(place)
 
@@ -257,23 +261,82 @@ def test_what_cannot_be_captured_is_called_beside_the_others(toy, lane, why):
 
 
 class Short(HostLane):
-    """Memory is short while something is captured, and found after all."""
+    """Memory is short whenever something is called beside other trials, and found after all; then numbers are others.
 
-    tries = 0
+    Attributes:
+        calls: how many calls are without that.
+    """
 
-    def capture(self, body, generators):
-        self.tries += 1
-        return body
+    def __init__(self, calls=0):
+        super().__init__(captures=True)
+        self.calls, self.asked, self.released = calls, 0, 0
 
     def retries(self):
-        return min(self.tries, 1)
+        self.asked += 1
+        return self.asked // 2 if self.asked > 2 * self.calls else 0
+
+    def release(self):
+        self.released += 1
 
 
-def test_a_graph_captured_while_memory_was_short_is_thrown_away(toy):
+@pytest.mark.parametrize("calls", [0, 1, 2, 4], ids=["called", "captured", "validated", "validated again"])
+def test_a_trial_whose_memory_was_short_for_a_moment_is_trained_again_alone(toy, calls):
+    """Where it was short is one of: the first call, the capture, the first validation, a later one."""
     given = trainings(toy, 2)
-    lanes = [HostLane(captures=True), Short(captures=True)]
+    lanes = [HostLane(captures=True), Short(calls)]
     memory = Memory(given, victim=None, times=0, error=None)
     memory.engine = Engine(lanes, memory.take)
     memory.engine.run()
     assert memory.engine.most == 1
+    assert memory.again == [1]
+    assert memory.errors == [None, None], "what is short alone is all there is"
     assert memory.rows == alone(given)
+
+
+def test_a_user_s_network_is_watched_at_every_call(toy):
+    given = trainings(toy, 4)[2:]
+    memory = Memory(given, victim=None, times=0, error=None)
+    memory.engine = Engine([HostLane(captures=True), Short(calls=5)], memory.take)
+    memory.engine.run()
+    assert memory.again == [1]
+    assert memory.rows == alone(given)
+
+
+def test_a_trial_that_is_tried_alone_has_the_memory_of_all_lanes_and_no_company(toy):
+    """Graphs of trials that have ended are gone; a lane keeps their memory until it is asked for it."""
+    given, lanes = trainings(toy, 3), [Short(calls=99) for _ in range(3)]
+    memory = Memory(given, victim=1, times=1, error=NO_MEMORY[0])
+    memory.engine = Engine(lanes, memory.take)
+    memory.todo, more = iter([0, 1]), []
+    real = memory.engine._try_alone
+
+    def try_alone(slot, work):
+        before = [lane.released for lane in lanes]
+        real(slot, work)
+        assert [lane.released - then for lane, then in zip(lanes, before, strict=True)] == [1, 1, 1]
+        memory.todo = iter([2])  # comes meanwhile
+
+    memory.engine._try_alone = try_alone
+    company = memory.engine._turn
+
+    def turn(slot):
+        if slot.is_alone:
+            more.append(memory.engine.running)
+        return company(slot)
+
+    memory.engine._turn = turn
+    memory.engine.run()
+    assert set(more) == {1}
+    assert memory.errors == [None] * 3
+    assert memory.rows == alone(given)
+
+
+def test_a_trial_too_large_for_the_device_costs_the_others_no_lane(toy):
+    """It ran out of memory with nothing beside it, so fewer at once would not help."""
+    given = trainings(toy, 1)
+    memory = Memory(given, victim=0, times=9, error=NO_MEMORY[0])
+    memory.engine = Engine([HostLane() for _ in range(4)], memory.take)
+    memory.engine.run()
+    assert memory.engine.most == 4
+    assert memory.errors == [NO_MEMORY[0]]
+    assert memory.again == [0], "it is tried again when nobody else has memory, and only then blamed"

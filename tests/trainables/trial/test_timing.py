@@ -1,8 +1,10 @@
 """What a clock and notes say of a trial: pytest tests/trainables/trial/test_timing.py"""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from trainables.config import complete
 from trainables.files import durable
@@ -29,6 +31,25 @@ def test_devices_and_repeated_epochs_are_read_back(tmp_path):
     timing.note(tmp_path, timing.epoch_line(1, 0.0, 100, "cpu"))
     assert timing.devices(tmp_path) == ["cuda", "cpu"]
     assert timing.repeated(tmp_path) == {1}
+
+
+def test_an_epoch_on_a_gpu_says_what_its_bits_depend_on(monkeypatch):
+    """A part of a GPU (MIG, MPS) has fewer multiprocessors, and other bits."""
+
+    def line(multiprocessors):
+        fake = SimpleNamespace(
+            is_initialized=lambda: True, current_device=lambda: 0,
+            get_device_properties=lambda device: SimpleNamespace(name="GPU", multi_processor_count=multiprocessors),
+        )  # fmt: skip
+        monkeypatch.setattr(torch, "cuda", fake)
+        return timing.epoch_line(1, 1.0, 100, "cuda")
+
+    assert {"gpu": "GPU", "multiprocessors": 132}.items() <= line(132).items()
+    assert line(132) != line(66)
+    before = line(132)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    assert line(132) == before | {"cublas_workspace": ":4096:8"}
+    assert "gpu" not in timing.epoch_line(1, 1.0, 100, "cpu")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[1]\n", b"\0\0\n{}\n", b'{"again": 3, "seconds": 1}\n'])
