@@ -16,8 +16,10 @@ from analysis.frame import predictions
 from analysis.ranking.standing import Standing
 from search.run import confirmation
 from search.run.ledger import Run, Trial
+from trainables.config import image_size
 
-SHOWN, OF_A_KIND = 24, 2
+SHOWN, OF_A_KIND, FEWEST = 24, 2, 4
+PIXELS = 12 * 224**2  # in all examples: of large images fewer are shown
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Mistakes:
     examples: Sequence[Suspect]
     wrong: int
     images: int
-    networks: int  # finished ones, with the winner
+    networks: int  # finished ones of the same images, with the winner
 
 
 def find(run: Run, where: Standing) -> Mistakes | None:
@@ -40,7 +42,7 @@ def find(run: Run, where: Standing) -> Mistakes | None:
         return None
     if trial is None or own is None or own.labels is None:
         return None
-    others = [each.predicted for each in kept(where) if len(each.predicted) == len(own.labels)]
+    others = [each.predicted for each in kept(where, trial.fold) if len(each.predicted) == len(own.labels)]
     agreeing = np.zeros(len(own.labels), np.int64)
     for said in others:
         agreeing += said == own.predicted
@@ -49,7 +51,13 @@ def find(run: Run, where: Standing) -> Mistakes | None:
         return None
     order = wrong[np.argsort(-agreeing[wrong], kind="stable")]
     ordered = (Suspect(int(p), int(own.labels[p]), int(own.predicted[p]), int(agreeing[p])) for p in order)
-    return Mistakes(trial, list(islice(few_of_a_kind(ordered), SHOWN)), len(wrong), len(own.labels), len(others))
+    examples = list(islice(few_of_a_kind(ordered), shown_of(image_size(trial.config))))
+    return Mistakes(trial, examples, len(wrong), len(own.labels), len(others))
+
+
+def shown_of(size: int) -> int:
+    """How many examples of so many pixels a side are shown."""
+    return min(SHOWN, max(FEWEST, PIXELS // size**2))
 
 
 def few_of_a_kind(ordered: Iterator[Suspect]) -> Iterator[Suspect]:

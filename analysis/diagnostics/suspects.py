@@ -89,9 +89,11 @@ def find(run: Run, where: Standing) -> Found:
     return Found(found, len(good), len(said), len(labels), float((good == labels).mean(1).min()))
 
 
-def kept(where: Standing) -> list[predictions.Predictions]:
-    """Of the finished trials, best first, those predictions that have labels."""
+def kept(where: Standing, fold: int = 0) -> list[predictions.Predictions]:
+    """Of the finished trials, best first, those predictions that have labels; in folds those of one fold."""
     finished = where.trials[where.trials["status"] == "finished"]
+    if fold:
+        finished = finished[finished["fold"] == fold]
     return [own for folder in finished["folder"] if (own := _read(folder)) is not None]
 
 

@@ -6,7 +6,7 @@ Only those are made that say something about a run: a parameter that varied, a n
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from analysis.plots import confusion, learning_curves, parallel, parameters, progress, rungs, size
+from analysis.plots import confusion, learning_curves, mistakes, parallel, parameters, progress, rungs, size
 from analysis.ranking.standing import Standing
 from search.run.ledger import Run
 from trainables import written
@@ -32,7 +32,7 @@ class Kind(Protocol):
 
 KINDS: dict[str, Kind] = {
     "parameters": parameters, "parallel": parallel, "progress": progress, "size": size, "confusion": confusion,
-    "rungs": rungs, "learning_curves": learning_curves,
+    "mistakes": mistakes, "rungs": rungs, "learning_curves": learning_curves,
 }  # fmt: skip
 BESIDE_BOARD = ("parameters", "parallel", "progress", "size")  # others have a place of their own in the page
 

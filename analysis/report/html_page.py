@@ -72,7 +72,7 @@ def page(run: Run) -> str:
     style, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
     plots = pictures(run, where)
-    found = results.page(run, where, plots)
+    found = results.page(run, where, plots.keys() - {"mistakes"})  # which follow below, in a grid that fits any screen
     on = f" on {run.identity.dataset_title}" if run.identity.has_images else ""
     title = shown(f"{run.name}: {run.identity.space}{on}")
     return f"""<!doctype html>

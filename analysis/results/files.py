@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from analysis.diagnostics import mistake_images
 from analysis.plots import fonts
 from analysis.plots.drawing_process import Ask, Plot, ask_nobody, write_all
 from analysis.plots.kinds import each_picture
@@ -35,6 +36,7 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
         StorageError: the disk refused; old files stay as they were.
     """
     where = where or stand(run)
+    mistake_images.keep(run, where)
     plots, wait = ask(plots_of(run, where))
     rows = all_records(where)
     text = page.render(run, where, [plot.name for plot in plots])

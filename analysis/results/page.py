@@ -12,7 +12,7 @@ from analysis.ranking.standing import Standing, stand
 from analysis.render.blocks import Blocks, Heading, Link, Notes, Paragraph, Plot, items
 from analysis.render.markdown import one_line, rendered
 from analysis.results.copying import MARKER, NOTES
-from analysis.results.sections import answer, checks, confirmation, effects
+from analysis.results.sections import answer, checks, confirmation, effects, mistakes
 from analysis.results.sections.early_stopping import early_stopping
 from analysis.results.sections.explanation import Notes as Meaning
 from analysis.results.sections.explanation import explanation
@@ -64,6 +64,7 @@ def page(run: Run, where: Standing, plots: Collection[str]) -> Page:
     below = (
         *winner_on_test(run, where),
         *shown(run, "confusion", plots),
+        *mistakes.section(run, where, plots),
         *checks.section(run, where, importance),
         *effects.section(run, where, importance),
         *early_stopping(run),

@@ -256,6 +256,15 @@ def _labels_and_folds(cache_folder: Path, number: int, partition: int = 0) -> tu
     return labels, folds.assigned(labels, cache.groups(cache_folder), number, partition)
 
 
+def held_out(cache_folder: Path, fold: Fold) -> np.ndarray:
+    """The images of a fold in the order in which they are validated: places among the training and then the validation images.
+
+    Raises:
+        DataError: the cache is damaged.
+    """
+    return np.flatnonzero(_labels_and_folds(cache_folder, fold.of, fold.partition)[1] == fold.place)
+
+
 def tell_lost_classes(images: Dataset) -> None:
     """Say which classes a fraction of the training images is too small for."""
     counts = census.of_classes(images.train.labels, len(images.classes))

@@ -1,24 +1,30 @@
 """What a winner gets wrong, shown: pytest tests/analysis/diagnostics/test_mistakes.py"""
 
 import base64
+import dataclasses
 import io
+import json
 import re
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.diagnostics import mistakes
-from analysis.frame import predictions
+from analysis.diagnostics import mistake_images, mistakes
+from analysis.diagnostics.suspects import Suspect
+from analysis.frame import images, predictions
+from analysis.plots import mistakes as sheet
 from analysis.ranking.standing import stand
-from analysis.report import html_page, pictures_of
-from search.run import confirmation
+from analysis.report import html_page
+from analysis.results import files
+from search.run import confirmation, ledger
 from search.settings import Settings
 from spaces import Space, choice
-from trainables.data import cache
+from trainables.data import cache, loading
+from trainables.data.held_out.folds import Fold
 from trainables.data.loading import Dataset, Split
-from trainables.files import durable
 
 SPACE = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "lr": choice(1e-3, 1e-2), "image_size": 48, "optimizer": "adamw",
@@ -73,25 +79,136 @@ def test_the_surest_come_first_and_few_of_a_kind(run):
     assert mistakes.find(run, stand(run)) == found
 
 
-def test_the_report_shows_them_at_their_real_size(run, data, monkeypatch, tmp_path):
-    assert "Mistakes of the winner" not in html_page.page(run), "the images are not at hand"
-    for part, own in (("train", data.train), ("val", data.val), ("test", data.val)):
-        cache.save_split(tmp_path, part, own.images, own.labels)
-    durable.write_json(tmp_path / cache.VAL_NAMES, {"names": [f"deep/{number}.png" for number in range(120)]})
+@pytest.fixture(scope="module")
+def decoded(data, tmp_path_factory):
+    """The folder of the images in a cache."""
+    names = [f"deep/{number}.png" for number in range(120)]
+
+    def write(folder):
+        for part, own in (("train", data.train), ("val", data.val), ("test", data.val)):
+            cache.save_split(folder, part, own.images, own.labels)
+        return cache.Written(data.classes, val_names=names)
+
+    return cache.build("noise", "0" * 64, tmp_path_factory.mktemp("images") / "data", write)
+
+
+@pytest.fixture
+def at_hand(decoded, monkeypatch):
+    """The images are where the run had them, until `undo`."""
     asked = []
-    monkeypatch.setattr(pictures_of.images, "at_hand", lambda _, size: asked.append(size) or tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "at_hand", lambda _, size: asked.append(size) or decoded)
+        patch.asked = asked
+        yield patch
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    return ledger.read(shutil.copytree(run.folder, tmp_path / run.folder.name))
+
+
+def pixels(drawn):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(drawn))))
+
+
+def test_the_report_shows_them_at_their_real_size(run, data, at_hand):
     section = html_page.page(run).split("<h2>Mistakes of the winner</h2>")[1].partition("<h2>")[0]
     found = mistakes.find(run, stand(run))
-    assert asked[0] == 48
-    assert f"gets {found.wrong} of 120 validation images wrong. Shown are {len(found.examples)}" in " ".join(
-        section.split()
+    assert at_hand.asked[0] == 48
+    said = " ".join(re.sub("<[^>]+>", "", section).split())
+    assert (
+        f"gets {found.wrong} of 120 validation images wrong. {len(found.examples)} are shown at their real size" in said
     )
     drawn = re.findall(r'src="data:image/png;base64,([^"]+)"', section)
     assert len(drawn) == len(found.examples)
-    first = np.asarray(Image.open(io.BytesIO(base64.b64decode(drawn[0]))))
-    assert np.array_equal(first, data.val.images[found.examples[0].position])
+    for own, each in zip(drawn, found.examples, strict=True):
+        assert np.array_equal(pixels(own), data.val.images[each.position])
     assert f"{found.examples[0].position}.png" in section
     assert "<a>" not in section
+
+
+def test_results_show_them_as_the_report_does(copied, data, at_hand):
+    files.write_files(copied)
+    text, drawn = ((copied.folder / name).read_text() for name in ("results.md", "plots/mistakes.svg"))
+    found = mistakes.find(copied, stand(copied))
+    section = text.partition("\n## Mistakes of the winner\n")[2].partition("\n## ")[0]
+    assert f"gets {found.wrong} of 120 validation images wrong" in section
+    assert section.count("](plots/mistakes.svg)") == 1
+    own = [pixels("".join(each.split())) for each in re.findall(r'"data:image/png;base64,([^"]+)"', drawn)]
+    assert len(own) == len(found.examples)
+    for image, each in zip(own, found.examples, strict=True):
+        turned = image[::-1] if np.array_equal(image[::-1, :, :3], data.val.images[each.position]) else image
+        assert np.array_equal(turned[..., :3], data.val.images[each.position])
+
+
+def test_a_pixel_of_an_image_is_a_pixel_of_the_page(copied, at_hand):
+    """Browsers have 96 pixels in an inch, and 72 points."""
+    files.write_files(copied)
+    drawn = (copied.folder / "plots" / "mistakes.svg").read_text()
+    sides = set(re.findall(r'<image [^>]*transform="scale\(([0-9.]+) -?([0-9.]+)\)', drawn))
+    own = {float(side) * 96 / 72 for pair in sides for side in pair}
+    assert own
+    assert all(side == pytest.approx(1, abs=0.03) or side == pytest.approx(48, abs=1) for side in own), own
+
+
+def test_what_is_kept_gives_the_same_results_where_the_images_are_not(copied, at_hand):
+    files.write_files(copied)
+    first = {
+        path: path.read_bytes() for path in (copied.folder / "results.md", copied.folder / "plots" / "mistakes.svg")
+    }
+    report = html_page.page(copied)
+    at_hand.undo()
+    assert not files.is_stale(copied)
+    for path in first:
+        path.unlink()
+    files.write_files(copied)
+    assert {path: path.read_bytes() for path in first} == first
+    assert html_page.page(copied) == report
+
+
+@pytest.mark.parametrize("kept", ["{", "[]", '{"trial": 1}', "of another trial", "no picture", None])
+def test_without_the_images_and_what_is_kept_there_is_no_section_and_everything_else(copied, at_hand, kept):
+    files.write_files(copied)
+    at_hand.undo()
+    path = copied.folder / mistake_images.FILE
+    record = json.loads(path.read_text())
+    if kept == "of another trial":
+        path.write_text(json.dumps(record | {"trial": "0"}))
+    elif kept == "no picture":
+        path.write_text(json.dumps(record | {"pictures": [own | {"png": "AAAA"} for own in record["pictures"]]}))
+    elif kept is None:
+        path.unlink()
+    else:
+        path.write_text(kept)
+    files.write_files(copied)
+    text = (copied.folder / "results.md").read_text()
+    assert "Mistakes" not in text
+    assert "## Leaderboard" in text
+    assert "Mistakes" not in html_page.page(copied)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_in_folds_the_pictures_are_those_of_the_fold(run, decoded, at_hand, number):
+    """The fifth of three is in the second partition."""
+    in_folds = dataclasses.replace(run, identity=dataclasses.replace(run.identity, folds=3))
+    trial = dataclasses.replace(run.trials[0], fold=number)
+    held = loading.load(decoded, fold=Fold(number, 3)).val.images
+    examples = [Suspect(place, 0, 1, 1) for place in (0, 7, len(held) - 1)]
+    found = mistake_images.at_hand(in_folds, examples, trial, 48)
+    assert all(np.array_equal(pixels(own.png), held[each.position]) for own, each in zip(found, examples, strict=True))
+    assert len(found) == 3
+    assert mistake_images.at_hand(in_folds, [Suspect(len(held), 0, 1, 1)], trial, 48) == []
+    assert {own.name for own in found} - {""}, "an image of the validation folder has a name"
+
+
+def test_of_large_images_fewer_are_shown():
+    assert [mistakes.shown_of(size) for size in (32, 128, 224, 320, 1024)] == [24, 24, 12, 5, 4]
+
+
+def test_lines_below_a_picture_are_as_wide_as_it():
+    assert sheet.lines("cat", "dog", "a/1.png") == ["cat", "taken for dog", "a/1.png"]
+    long = sheet.lines("猫" * 20, "d" * 40, "folder/of/folders/" + "n" * 20 + ".png")
+    assert long == ["猫" * 10 + "…", "taken for dddddddddddd…", "…" + "n" * 18 + ".png"]
 
 
 def test_a_winner_without_mistakes_or_labels_has_no_section(run, monkeypatch):
