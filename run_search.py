@@ -168,7 +168,8 @@ def settings_of_own(settings: "Settings", asked: Flags) -> "Settings":
 
     if flags := [spellings(name)[0] for name in OF_IMAGES if getattr(asked, name) != getattr(Flags, name)]:
         raise UsageError(
-            f"{', '.join(flags)}: {settings.space_name} trains by itself, without images of ours. Leave that out."
+            f"{', '.join(flags)}: {settings.space_name} trains by itself and reads no images of this program. "
+            f"Leave {'it' if len(flags) == 1 else 'them'} out."
         )
     for line in spaces.warnings(settings.space):
         print(f"warning: {line}", file=sys.stderr)
@@ -247,8 +248,8 @@ def refuse_beside_reproduce(names: Set[str]) -> None:
     flags = [spellings(name)[0] for name in sorted(names - BESIDE_REPRODUCE)]
     if flags:
         raise UsageError(
-            f"{', '.join(flags)}: not with --reproduce, which takes every setting from the run. Leave that out, or search "
-            "without --reproduce."
+            f"{', '.join(flags)}: not with --reproduce, which takes every setting from the run. Leave "
+            f"{'it' if len(flags) == 1 else 'them'} out, or search without --reproduce."
         )
 
 
@@ -306,7 +307,7 @@ def print_estimate(settings: "Settings", budget: float | None, quiet: bool) -> i
         tell("measuring what training takes ...\n", sys.stderr)
     found = estimate.estimate(path, settings, images, on_gpu, slots)
     if settings.address:
-        print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
+        print(f"note: this estimate is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     remark(found.rule, found.totals, settings)
     print(*estimate.sentences(found, budget), sep="\n")
     try:
@@ -336,7 +337,7 @@ def choose_rule(settings: "Settings") -> "Settings":
 
     found, notes = rule_choice.settle(settings.runs_dir / settings.run_name, settings)
     for key in rules.unread(found.scheduler, found.grace_period, found.reduction_factor, found.share):
-        notes.append(f"{spellings(key)[0]} is not read with --scheduler {found.scheduler}")
+        notes.append(f"{spellings(key)[0]} has no effect with --scheduler {found.scheduler}")
     for line in notes:
         tell(f"note: {line}\n", sys.stderr)
     return found

@@ -58,11 +58,11 @@ def rehearse(
     }
     try:
         with tempfile.TemporaryDirectory() as place:
-            answer = answered("trainables.trial.rehearsal", asked, Path(place), "the own parts")
+            answer = answered("trainables.trial.rehearsal", asked, Path(place), "your own part")
     except subprocess.TimeoutExpired:
         return [
-            f"{names}: not tried to the end, for two batches of each took longer than {PATIENCE:.0f} s. On a busy machine that "
-            "is no fault of theirs: the search goes on, and a mistake in them shows in its trials"
+            f"{names}: not fully checked: two batches of each took longer than {PATIENCE:.0f} s. The search starts all the same; "
+            "a mistake in them appears in its trials"
         ]
     return list(answer["warnings"])
 
@@ -94,9 +94,9 @@ def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> lis
             "folder": str(Path(folder) / "trial"),
         }
         try:
-            return list(answered("trainables.own.rehearsal", asked, Path(folder), "the own code")["notes"])
+            return list(answered("trainables.own.rehearsal", asked, Path(folder), "your code")["notes"])
         except subprocess.TimeoutExpired:
-            return [f"the own code was not tried: it took longer than {PATIENCE:.0f} s"]
+            return [f"your code was not tried: its first epoch took longer than {PATIENCE:.0f} s"]
 
 
 def has_trained(run: Path, code: str) -> bool:

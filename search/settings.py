@@ -85,7 +85,7 @@ class Settings:
         if not 0 < self.fraction <= 1:
             raise UsageError(f"--fraction must be above 0 and at most 1, but got {self.fraction}.")
         if not 0 <= self.audit <= 1:
-            raise UsageError(f"--audit must be a share from 0 to 1, but got {self.audit}.")
+            raise UsageError(f"--audit must be a fraction from 0 to 1, but got {self.audit}.")
         if self.share is not None and not 0 < self.share <= 1:
             raise UsageError(f"--share must be above 0 and at most 1, or 100%, but got {self.share:g}.")
         if self.audit and self.scheduler == "none":

@@ -49,7 +49,7 @@ def unread(space: Space, key: str) -> list[str]:
     decider = space.params.get(value.decider, space.usual(value.decider))
     possible = decider.values if isinstance(decider, Choice) else (decider,)
     never = [name for name, _ in value.cases if name not in possible]
-    return [f"{key}: the {value.decider} is never {name}, so its case is not read." for name in never]
+    return [f"{key}: the {value.decider} is never {name}, so this case is never used." for name in never]
 
 
 def of_constraint(space: Space) -> list[str]:

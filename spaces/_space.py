@@ -92,7 +92,9 @@ class Space(Parameters):
         if self.is_own:
             own.check(self.train, self.command, self.params)
             if self.max_params is not None:
-                raise SpaceError("max_params counts the weights of our networks. Remove it, or write a constraint.")
+                raise SpaceError(
+                    "max_params has no effect where a space trains by itself. Remove it, or write a constraint."
+                )
             if not isinstance(self.metric, str) or not self.metric.isidentifier() or self.metric in TAKEN:
                 raise SpaceError(
                     f'metric must name what is judged by, such as metric="val_loss", but got {self.metric!r}.'

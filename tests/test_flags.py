@@ -350,7 +350,7 @@ def test_a_folder_that_was_moved_or_copied_is_the_same_run_and_that_is_said(comm
     for place in ("copy", "moved"):
         code, said = command(*run_of_images(f"--dataset=folder:{place}"))
         assert (code, list(Path("runs").iterdir())) == (0, [before]), said
-        assert f"note: {before} is of the same images under another path, so that run is the one that goes on; " in said
+        assert f"note: {before} has the same images under another path, so that run is continued; " in said
     code, said = command(*run_of_images("--dataset=folder:moved", "--seed=1"))
     assert code == 0
     assert f"note: of the same images under another path there is {before}; --resume NAME goes on with it" in said

@@ -127,9 +127,9 @@ def test_a_space_keeps_its_own_limit_where_it_is_shown(command, add_space):
     [
         (
             ("--scheduler", "median", "--reduction-factor", "7"),
-            "--reduction-factor is not read with --scheduler median",
+            "--reduction-factor has no effect with --scheduler median",
         ),
-        (("--scheduler", "none", "--grace-period", "5"), "--grace-period is not read with --scheduler none"),
+        (("--scheduler", "none", "--grace-period", "5"), "--grace-period has no effect with --scheduler none"),
         (("--scheduler", "asha", "--grace-period", "2"), ""),
     ],
 )

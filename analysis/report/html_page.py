@@ -59,9 +59,7 @@ def write(run: Run, folder: Path | None = None) -> Path:
             durable.make_folder(folder)
         durable.write(path, content)
     except DeniedError as error:
-        raise DeniedError(
-            f"cannot write: {path}: it may not be written to. Name a folder of yours: --out DIR."
-        ) from error
+        raise DeniedError(f"cannot write: {path}: it is not writable. Name another folder: --out DIR.") from error
     return path
 
 

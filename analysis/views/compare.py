@@ -67,9 +67,7 @@ def check_names(runs: Sequence[Run]) -> None:
     """Every line says by its name which run it is of."""
     names = [run.name for run in runs]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(
-            f"two runs are called {twice}, so nobody could tell them apart. Rename the folder of one of them."
-        )
+        raise UsageError(f"two runs have the name {twice}. Rename the folder of one of them.")
 
 
 def searched(run: Run) -> list[Trial]:

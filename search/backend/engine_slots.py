@@ -31,7 +31,9 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if settings.engine is None:
         return settings, None
     if not run.identity.has_images:
-        return replace(settings, engine=None), "--engine trains our networks only: each trial has a process of its own"
+        return replace(
+            settings, engine=None
+        ), "--engine has no effect: this space trains by itself, so each trial runs in its own process"
     if settings.engine != AUTO:
         return settings, None
     on_gpu = settings.gpus_per_trial != 0 and resources.local_gpus() > 0

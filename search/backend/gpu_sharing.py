@@ -34,7 +34,9 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if settings.gpus_per_trial != AUTO:
         return settings, None
     if not run.identity.has_images:
-        return replace(settings, gpus_per_trial=None), "--gpus-per-trial auto measures our networks only: 1 is taken"
+        return replace(
+            settings, gpus_per_trial=None
+        ), "--gpus-per-trial auto cannot measure a space that trains by itself: each trial gets 1 GPU"
     left = [trial.config for trial in run.trials if not trial.ended]
     if left and settings.address and not resources.local_gpus():
         raise UsageError(

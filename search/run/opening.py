@@ -163,7 +163,9 @@ def as_begun(folder: Path, asked: Identity, recorded: Identity, settings: Settin
     rule = continued(asked.scheduler, recorded.scheduler)
     if not is_known(rule):
         found = f"version {version_of(rule)!r} of {rule['name']}"
-        raise RunError(f"unknown rule: {folder}/run.json: {found}, which is not known here. Update this program.")
+        raise RunError(
+            f"unknown rule: {folder}/run.json: {found}, which this version does not have. Update this program."
+        )
     precision = recorded.precision if settings.precision == "auto" else asked.precision
     return replace(asked, scheduler=rule, precision=precision)
 

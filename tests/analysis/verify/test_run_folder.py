@@ -449,7 +449,7 @@ def test_a_decision_between_two_rungs_is_named(run, winner):
     decisions, rows = durable.read_lines(run / "decisions.jsonl"), durable.read_lines(winner / "epochs.jsonl")
     extra = {"sequence": len(decisions) + 1, "trial": int(winner.name[:4]), "epoch": 2, "cutoff": None}
     add_line(run / "decisions.jsonl", extra | {"value": rows[1]["val_accuracy"], "decision": "continue"})
-    assert_violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "epoch 2 is no rung of this search")
+    assert_violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "epoch 2 is not a rung of this search")
 
 
 def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed(run):
@@ -464,7 +464,7 @@ def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed
 
 def test_decisions_of_a_search_without_early_stopping_are_named(run):
     edit(run / "run.json", 1, scheduler={"name": "none"})
-    assert_violations(run, "decisions.jsonl:1", "epoch 1 is no rung of this search")
+    assert_violations(run, "decisions.jsonl:1", "epoch 1 is not a rung of this search")
 
 
 def allowed(run: Path, **changed) -> None:
