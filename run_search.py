@@ -405,6 +405,8 @@ def run(
         for words in filter(None, (measured, paying)):
             tell(f"{words}\n", sys.stderr)
         grew = stack.enter_context(followers)  # once there is a run to follow
+        if not is_complete(progress.run):
+            console.print(starting_ray(settings.address), highlight=False, markup=False, soft_wrap=True)
         try:
             with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:
                 attempts.train(path, settings, interrupts, telling(notify, grew))
@@ -470,6 +472,11 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
         yield notify_and_write
     finally:
         live.close()
+
+
+def starting_ray(address: str | None) -> str:
+    """What takes the next seconds, in which no trial can report."""
+    return "starting Ray ..." if address is None else f"connecting to the Ray cluster at {address} ..."
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:

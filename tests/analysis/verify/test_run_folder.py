@@ -189,6 +189,25 @@ def test_a_good_run_has_no_violation(run):
     assert run_folder.verify(run) == []
 
 
+@pytest.mark.parametrize(
+    "names", [["results.*", "plots"], ["ray", "local.json"], ["trials/*/state-*"], ["trials/*/best.*"]]
+)
+def test_what_the_docs_allow_to_delete_leaves_a_sound_run(run, winner, names):
+    """The table of docs/time-and-disk.md; of weights those of the winner stay."""
+    page = (Path(__file__).parents[3] / "docs/time-and-disk.md").read_text("utf-8")
+    for name in ("results.md", "plots/curves.svg", "ray/output.log", "local.json"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).touch()
+    for name in names:
+        assert f"`{name}" in page
+        found = list(run.glob(name))
+        assert found
+        for path in found:
+            if not path.name.startswith("best.") or path.parent != winner:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert run_folder.verify(run) == []
+
+
 def test_a_copy_of_only_the_documented_files_is_a_whole_run(run):
     """No lock, no scratch of Ray, no timing, nothing derived."""
     for name in ("results.json", "decisions.jsonl.bak", "run.lock", "ray"):
