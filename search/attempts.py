@@ -68,7 +68,7 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
 
 
 def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> None:
-    """A search that began on GPUs does not go on without them unnoticed, nor the other way round: their numbers differ.
+    """Refuse to continue a search on another kind of device, CPU or GPU, because their numbers differ.
 
     Raises:
         RunError: no trial has run on what there is now, and some have run elsewhere.

@@ -20,7 +20,7 @@ from trainables.objective import METRICS
 
 
 class Kind(Enum):
-    """What another value of a flag means for a run that exists."""
+    """How an existing run takes another value of a flag."""
 
     IDENTITY = "is another search: refused"
     TOTAL = "may grow, never shrinks"
@@ -42,20 +42,20 @@ OF_A_RULE = ("grace_period", "reduction_factor", "audit", "share")  # of early s
 
 @dataclass(frozen=True)
 class Flag:
-    """What there is to say of a flag beside its type and its default."""
+    """All facts about a flag but its type and its default."""
 
     group: str  # its heading in the help and in docs/flags.md
     kind: Kind
     text: str
-    unset: str = ""  # what a default of none comes to
+    unset: str = ""  # what None means, in words
     least: int | None = None  # the smallest value
-    names: tuple[str, ...] = ()  # how it is written, if the name of its field does not say so
-    value: str | None = None  # how its value is called, if its type does not say so
+    names: tuple[str, ...] = ()  # its spellings, if they do not follow from the field's name
+    value: str | None = None  # the placeholder of its value in the help, if not its type
     complete: str | None = None  # the values that a shell offers: a function of search/terminal/completion.py
 
 
 def flag(default: Default, group: str, kind: Kind, text: str, **more: Any) -> Default:
-    """An entry: the default of a flag, and what there is to say of it."""
+    """An entry: the default of a flag, and the facts about it."""
     entry: Any = field(default=default, metadata={"flag": Flag(group, kind, text, **more)})
     return entry
 

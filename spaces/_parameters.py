@@ -223,7 +223,7 @@ class Parameters:
 
     @cached_property
     def combinations(self) -> int:
-        """At most so many points has a grid; 0 if they cannot be listed."""
+        """The number of points of the grid before duplicates and the constraint; 0 if they cannot be listed."""
         sizes = [len(value.listed() or ()) for value in {axis(k, v): v for k, v in self.free.items()}.values()]
         for value in self.searched.values():
             if isinstance(value, When):

@@ -35,7 +35,7 @@ class Space(Parameters):
         epochs: how long a trial is trained unless --epochs says otherwise.
         scheduler: early stopping unless --scheduler says otherwise, written as there.
         samples: number of trials of a random search unless --num-samples says otherwise.
-        constraint: of a whole configuration; where it says no, the point is not trained.
+        constraint: a function of a whole configuration; a point for which it returns False is not trained.
         max_params: weights a network may have; larger ones are not trained.
         classes: with which max_params counts.
         train, command: how a trial is trained, if not as one of ours: a top-level function, or a program and its arguments.

@@ -31,7 +31,7 @@ DataDir = Annotated[Path, option("folder of data archives")]
 
 
 def check_format(format: str) -> None:
-    """Raises UsageError for what nothing is printed as."""
+    """Raises UsageError for an unknown format."""
     check_choice("format", format, ("md", "csv", "json"))
 
 
@@ -47,7 +47,7 @@ def folders_of(runs: list[str], runs_dir: Path) -> list[Path]:
 
 
 def runs_by(folders: Sequence[Path], metric: str) -> "list[Recorded]":
-    """The runs as if they had been judged by a metric; what their values are of is said.
+    """The runs ranked by another metric; a note on stderr says what their values are.
 
     Raises:
         UsageError: there is no such metric.

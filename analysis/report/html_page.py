@@ -108,7 +108,7 @@ def embedded(value: Any) -> str:
 
 
 def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
-    """What the columns of the table are, and the plots that the page does not draw itself.
+    """The meaning of the table's columns, and the plots that the page's script does not draw.
 
     The page's table has all trials, one by one, and neither p nor places.
     """
@@ -244,7 +244,7 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
 
 
 def values(run: Run, rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]:
-    """What the plots draw: the curve of each trial by its index, and the parameters with their values."""
+    """Data for the page's plots: the curve of each trial by its index, and the parameters with their values."""
     values, objective = {trial.index: trial.values for trial in run.trials}, run.identity.objective
     curves = [
         {

@@ -26,7 +26,7 @@ GAIN = 1.1  # times as many images in a second must twice as many trials bring: 
 
 
 def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
-    """The settings with the measured fraction of a GPU, and what was measured in words; as they are if it is not asked for.
+    """Replace `auto` by the measured fraction of a GPU. Also returns the measurement as a sentence, or None without one.
 
     Raises:
         UsageError: it would have to be measured on another machine.
@@ -81,7 +81,7 @@ def said(found: Mapping[int, float]) -> str:
 
 
 def paces(asked: Record, numbers: Sequence[int]) -> dict[int, float]:
-    """Images per second of so many processes together that train at the same time; without those there is no memory for."""
+    """Images per second of all processes together, for each number of processes that fits into the GPU's memory."""
     with ExitStack() as stack:
         started = [stack.enter_context(Worker(asked)) for _ in range(max(numbers))]
         ready = [worker for worker in started if worker.answer() is not None]

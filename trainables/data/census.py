@@ -1,4 +1,4 @@
-"""What a data set holds: images of each class, pixels that stand in two splits, what was left out; and what that calls for.
+"""The census of a data set: images of each class, duplicates across splits, images left out; and warnings that follow.
 
 Counted when the images are decoded, kept in the cache and in run.json. Of what was decoded before that was so there is none.
 """
@@ -37,7 +37,7 @@ def of_classes(labels: np.ndarray, classes: int) -> list[int]:
 
 
 def remarks(census: Record, classes: Sequence[str]) -> list[str]:
-    """A line for each thing that makes what is measured on these images worth less, with what to do."""
+    """A warning for each weakness of these images as a measure of networks, with the next step."""
     if not census:
         return []
     counts = census["counts"]

@@ -1,4 +1,4 @@
-"""What a network made of the images of each class: all of it for a few classes, a summary and a file for many."""
+"""Accuracy and confusions of each class: the whole table for a few classes, a summary and a file for many."""
 
 import csv
 import io
