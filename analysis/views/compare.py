@@ -38,7 +38,7 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The comparison as md; as json a list of runs, best first, each with its curve; as csv a line per run and budget.
 
     Raises:
-        RunError: none of the runs has a finished trial, or they are ranked by unlike values.
+        RunError: none of the runs has a finished trial, or they are ranked by different metrics.
         UsageError: two of them have the same name.
     """
     check_names(runs)

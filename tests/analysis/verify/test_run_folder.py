@@ -383,7 +383,7 @@ def test_a_folder_of_no_planned_trial_is_named(run):
         (3, {"train_loss": "low"}, "train_loss is 'low'"),
         (2, {"val_accuracy": 1.5}, "val_accuracy is 1.5, not from 0 to 1"),
         (2, {"train_accuracy": -0.5}, "train_accuracy is -0.5"),
-        (2, {"val_accuracy": 0.512345}, "no share of 40 images"),
+        (2, {"val_accuracy": 0.512345}, "is not a fraction of 40 images"),
         (2, {"seconds": 1.5}, "seconds does not belong"),
         (5, {"outcome": "won"}, "outcome is 'won'"),
     ],
