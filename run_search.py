@@ -168,7 +168,8 @@ def settings_of_own(settings: "Settings", asked: Flags) -> "Settings":
 
     if flags := [spellings(name)[0] for name in OF_IMAGES if getattr(asked, name) != getattr(Flags, name)]:
         raise UsageError(
-            f"{', '.join(flags)}: {settings.space_name} trains by itself, without images of ours. Leave that out."
+            f"{', '.join(flags)}: {settings.space_name} trains by itself and reads no images of this program. "
+            f"Leave {'it' if len(flags) == 1 else 'them'} out."
         )
     for line in spaces.warnings(settings.space):
         print(f"warning: {line}", file=sys.stderr)
@@ -247,8 +248,8 @@ def refuse_beside_reproduce(names: Set[str]) -> None:
     flags = [spellings(name)[0] for name in sorted(names - BESIDE_REPRODUCE)]
     if flags:
         raise UsageError(
-            f"{', '.join(flags)}: not with --reproduce, which takes every setting from the run. Leave that out, or search "
-            "without --reproduce."
+            f"{', '.join(flags)}: not with --reproduce, which takes every setting from the run. Leave "
+            f"{'it' if len(flags) == 1 else 'them'} out, or search without --reproduce."
         )
 
 
@@ -306,7 +307,7 @@ def print_estimate(settings: "Settings", budget: float | None, quiet: bool) -> i
         tell("measuring what training takes ...\n", sys.stderr)
     found = estimate.estimate(path, settings, images, on_gpu, slots)
     if settings.address:
-        print(f"note: this is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
+        print(f"note: this estimate is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     remark(found.rule, found.totals, settings)
     print(*estimate.sentences(found, budget), sep="\n")
     try:
@@ -336,7 +337,7 @@ def choose_rule(settings: "Settings") -> "Settings":
 
     found, notes = rule_choice.settle(settings.runs_dir / settings.run_name, settings)
     for key in rules.unread(found.scheduler, found.grace_period, found.reduction_factor, found.share):
-        notes.append(f"{spellings(key)[0]} is not read with --scheduler {found.scheduler}")
+        notes.append(f"{spellings(key)[0]} has no effect with --scheduler {found.scheduler}")
     for line in notes:
         tell(f"note: {line}\n", sys.stderr)
     return found
@@ -404,6 +405,8 @@ def run(
         for words in filter(None, (measured, paying)):
             tell(f"{words}\n", sys.stderr)
         grew = stack.enter_context(followers)  # once there is a run to follow
+        if not is_complete(progress.run):
+            console.print(starting_ray(settings.address), highlight=False, markup=False, soft_wrap=True)
         try:
             with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:
                 attempts.train(path, settings, interrupts, telling(notify, grew))
@@ -469,6 +472,11 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
         yield notify_and_write
     finally:
         live.close()
+
+
+def starting_ray(address: str | None) -> str:
+    """What takes the next seconds, in which no trial can report."""
+    return "starting Ray ..." if address is None else f"connecting to the Ray cluster at {address} ..."
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:

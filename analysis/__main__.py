@@ -40,7 +40,7 @@ from trainables.cli.options import Command, Version, application, with_examples
 app = application(add_completion=False)
 
 
-@app.callback(help=with_examples("What came out of a search. A RUN is a path or a name under runs/.", __doc__))
+@app.callback(help=with_examples("Read the results of a search. RUN is a path or a name under runs/.", __doc__))
 def analysis(version: Version = False) -> None:
     """What all commands share."""
 

@@ -75,7 +75,7 @@ def measure(
 
 
 def main(
-    model: Annotated[list[str] | None, typer.Option(help="may be given several times")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="repeatable")] = None,
     dataset: Annotated[str, typer.Option(help="as for run_search.py")] = "folder:data/cifar10-jpeg",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
     batches: Annotated[int, typer.Option(help="of each round")] = 20,

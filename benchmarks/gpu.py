@@ -217,8 +217,8 @@ def table(asked: argparse.Namespace, rows: list[Row]) -> dict[str, Any]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Trials on one GPU, without Ray.")
-    parser.add_argument("--part", action="append", choices=PARTS, help="may be given several times [all]")
-    parser.add_argument("--model", action="append", choices=list(CONFIGS), help="may be given several times [all]")
+    parser.add_argument("--part", action="append", choices=PARTS, help="repeatable [all]")
+    parser.add_argument("--model", action="append", choices=list(CONFIGS), help="repeatable [all]")
     parser.add_argument("--dataset", default="folder:data/cifar10-jpeg", help="as for run_search.py, or random")
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))

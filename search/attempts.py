@@ -68,7 +68,7 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
 
 
 def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> None:
-    """A search that began on GPUs does not go on without them unnoticed, nor the other way round: their numbers differ.
+    """Refuse to continue a search on another kind of device, CPU or GPU, because their numbers differ.
 
     Raises:
         RunError: no trial has run on what there is now, and some have run elsewhere.
@@ -82,7 +82,7 @@ def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> 
         if before == device:
             return
     if before and not allow_changes:
-        way_back = "Use --gpus-per-trial 0" if device == "cuda" else "See that Ray finds the GPU (nvidia-smi)"
+        way_back = "Use --gpus-per-trial 0" if device == "cuda" else "Check that Ray finds the GPU (nvidia-smi)"
         raise RunError(
             f"another device: {run.folder}: its trials ran on {before}, and these would run on {device}. "
             f"{way_back}, or go on with --allow-changes."

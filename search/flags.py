@@ -20,7 +20,7 @@ from trainables.objective import METRICS
 
 
 class Kind(Enum):
-    """What another value of a flag means for a run that exists."""
+    """How an existing run takes another value of a flag."""
 
     IDENTITY = "is another search: refused"
     TOTAL = "may grow, never shrinks"
@@ -42,20 +42,20 @@ OF_A_RULE = ("grace_period", "reduction_factor", "audit", "share")  # of early s
 
 @dataclass(frozen=True)
 class Flag:
-    """What there is to say of a flag beside its type and its default."""
+    """All facts about a flag but its type and its default."""
 
     group: str  # its heading in the help and in docs/flags.md
     kind: Kind
     text: str
-    unset: str = ""  # what a default of none comes to
+    unset: str = ""  # what None means, in words
     least: int | None = None  # the smallest value
-    names: tuple[str, ...] = ()  # how it is written, if the name of its field does not say so
-    value: str | None = None  # how its value is called, if its type does not say so
+    names: tuple[str, ...] = ()  # its spellings, if they do not follow from the field's name
+    value: str | None = None  # the placeholder of its value in the help, if not its type
     complete: str | None = None  # the values that a shell offers: a function of search/terminal/completion.py
 
 
 def flag(default: Default, group: str, kind: Kind, text: str, **more: Any) -> Default:
-    """An entry: the default of a flag, and what there is to say of it."""
+    """An entry: the default of a flag, and the facts about it."""
     entry: Any = field(default=default, metadata={"flag": Flag(group, kind, text, **more)})
     return entry
 
@@ -71,7 +71,7 @@ class Flags:
         None, SPACE, IDENTITY,
         "change the space: a value, several with commas, or a range, lr=loguniform(1e-4,1); repeatable", value="KEY=VALUE",
     )  # fmt: skip
-    max_params: int | None = flag(None, SPACE, IDENTITY, "train no network with more weights than this", least=1)
+    max_params: int | None = flag(None, SPACE, IDENTITY, "train no network with more parameters than this", least=1)
     algo: str | None = flag(
         None, SPACE, IDENTITY, algorithms.described(), unset="grid if the space has only choices, else random"
     )
@@ -80,7 +80,7 @@ class Flags:
     )
     seed: int = flag(0, SPACE, IDENTITY, "seed of points and trials")
     warm_start: str | None = flag(
-        None, SPACE, IDENTITY, "a run whose best points are tried right after the baseline", complete="runs"
+        None, SPACE, IDENTITY, "an earlier run; its best points are tried right after the baseline", complete="runs"
     )
 
     dataset: str = flag(
@@ -88,7 +88,7 @@ class Flags:
         "auto, digits, cifar10, cifar100, folder:PATH, csv:PATH, npz:PATH, hf:PATH, torchvision:NAME or FILE.py:FUNCTION",
         complete="datasets",
     )  # fmt: skip
-    data_dir: Path = flag(DATA_DIR, IMAGES, FREE, "where archives lie or are downloaded to")
+    data_dir: Path = flag(DATA_DIR, IMAGES, FREE, "folder of data archives, also for downloads")
     skip_bad: bool = flag(False, IMAGES, IDENTITY, "leave out images that cannot be read")
     group_by: str | None = flag(
         None, IMAGES, IDENTITY,
@@ -96,10 +96,10 @@ class Flags:
     )  # fmt: skip
     resize: str = flag(
         CROP, IMAGES, IDENTITY,
-        "of pictures that are not square: crop their centre, squash them, or pad them with black",
+        "for images that are not square: crop the centre, squash, or pad with black",
     )  # fmt: skip
     image_size: int | None = flag(
-        None, IMAGES, IDENTITY, "pixels of the height and width that every image gets; can be searched as well",
+        None, IMAGES, IDENTITY, "height and width of every image in pixels; can also be searched",
         unset="the space's, else 32", least=16,
     )  # fmt: skip
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
@@ -111,13 +111,13 @@ class Flags:
         "accuracy",
         TRAINING,
         IDENTITY,
-        f"what trials are judged by on the validation images: {', '.join(METRICS)}, or FILE.py:NAME",
+        f"what ranks trials, on the validation images: {', '.join(METRICS)}, or FILE.py:NAME",
     )
     precision: str = flag("auto", TRAINING, IDENTITY, "auto, fp32 or bf16")
 
     scheduler: str | None = flag(None, STOPPING, IDENTITY, Scheduler.described(), unset="the space's")
     grace_period: int = flag(1, STOPPING, IDENTITY, "epochs before the first decision", least=1)
-    reduction_factor: int = flag(3, STOPPING, IDENTITY, "one trial in this many goes on at each decision", least=2)
+    reduction_factor: int = flag(3, STOPPING, IDENTITY, "one trial in this many continues after each decision", least=2)
     share: str | None = flag(
         None, STOPPING, IDENTITY, "with ladder: fraction of all epochs to train, such as 25%", unset=f"{SHARE:.0%}"
     )
@@ -128,33 +128,43 @@ class Flags:
     )
     folds: int | None = flag(
         None, SEEDS, IDENTITY,
-        "cut training and validation images into so many folds, and train each configuration once for each, which is held out",
+        "cross-validate: train each configuration this many times, each time with another fold of the images held out",
         unset="no folds: one validation split", least=2,
     )  # fmt: skip
     confirm: int | None = flag(
-        None, SEEDS, TOTAL, "train this many of the best, and the baseline, again on fresh seeds", unset="0", least=0
+        None,
+        SEEDS,
+        TOTAL,
+        "train this many of the best configurations, and the baseline, again on fresh seeds",
+        unset="0",
+        least=0,
     )
     confirm_seeds: int | None = flag(
-        None, SEEDS, TOTAL, "number of fresh seeds of each", unset=f"{CONFIRM_SEEDS}, or as many as folds", least=1
+        None,
+        SEEDS,
+        TOTAL,
+        "number of fresh seeds for each configuration",
+        unset=f"{CONFIRM_SEEDS}, or as many as folds",
+        least=1,
     )
 
     cpus_per_trial: int = flag(1, MACHINE, IDENTITY, "cores and threads of a trial", least=1)
     gpus_per_trial: str | None = flag(
-        None, MACHINE, FREE, "fraction of a GPU for each trial, 0 to 1; auto measures which is fastest",
+        None, MACHINE, FREE, "fraction of a GPU for each trial, 0 to 1; auto measures the fastest",
         unset="1 where there is one",
     )  # fmt: skip
     engine: str | None = flag(
-        None, MACHINE, FREE, "number of trials at once in one process per GPU, 1 to 32; auto measures which pays",
+        None, MACHINE, FREE, "number of trials that share one process per GPU, 1 to 32; auto measures the fastest",
         unset="a process for each trial",
     )  # fmt: skip
     max_concurrent: int | None = flag(None, MACHINE, FREE, "number of trials at once", unset="as many as fit", least=1)
-    address: str | None = flag(None, MACHINE, FREE, "address of a Ray cluster to run on", unset="Ray is started here")
+    address: str | None = flag(None, MACHINE, FREE, "address of the Ray cluster to run on", unset="Ray is started here")
     epoch_timeout: int | None = flag(
         None, MACHINE, FREE, "seconds without a trained batch before a worker counts as hung",
         unset=str(EPOCH_TIMEOUT), least=1,
     )  # fmt: skip
     time_budget: str | None = flag(
-        None, MACHINE, FREE, "stop in order after this time, such as 2h, 90m or 1h30m; can be continued"
+        None, MACHINE, FREE, "stop cleanly after this time, such as 2h, 90m or 1h30m; the same command continues"
     )
 
     name: str | None = flag(None, RUN, SELECTS, "name of the run", unset="SPACE-DATASET")
@@ -165,29 +175,33 @@ class Flags:
     )
 
     resume: str | None = flag(
-        None, CONTINUING, SELECTS, "continue this run, a name or a path, with the settings it has recorded",
+        None, CONTINUING, SELECTS, "continue this run, a name or a path, with its recorded settings",
         complete="runs",
     )  # fmt: skip
-    retry_failed: bool = flag(False, CONTINUING, FREE, "try failed configurations again")
-    allow_changes: bool = flag(False, CONTINUING, FREE, "continue although the search was changed; recorded")
+    retry_failed: bool = flag(False, CONTINUING, FREE, "train failed configurations again")
+    allow_changes: bool = flag(
+        False, CONTINUING, FREE, "continue although the search was changed; the run records the change"
+    )
 
     log_to: list[str] | None = flag(
-        None, WATCHING, FREE, "show the run in tensorboard, optuna, mlflow or dvc while it is searched; repeatable",
+        None, WATCHING, FREE, "show the run in tensorboard, optuna, mlflow or dvc during the search; repeatable",
         value="TOOL",
     )  # fmt: skip
     notify: str | None = flag(
-        None, WATCHING, FREE, "address or command that gets the first failure, each new best and the end as JSON"
+        None, WATCHING, FREE, "URL or command that receives the first failure, each new best and the end as JSON"
     )
     quiet: bool = flag(False, WATCHING, FREE, "print no progress")
 
-    list_spaces: bool = flag(False, INSTEAD, SELECTS, "name every space in one line and stop")
+    list_spaces: bool = flag(False, INSTEAD, SELECTS, "list all spaces, one a line, and stop")
     show_space: str | None = flag(
         None, INSTEAD, SELECTS, "print this space with its first points and stop", complete="spaces"
     )
     dry_run: bool = flag(
         False, INSTEAD, SELECTS, "print trials, epochs, disk and time, measured on a few batches, and stop"
     )
-    reproduce: str | None = flag(None, INSTEAD, SELECTS, "RUN/ID: train that row again, without Ray, and compare")
+    reproduce: str | None = flag(
+        None, INSTEAD, SELECTS, "RUN/ID: train that row again without Ray, and compare the result"
+    )
     out: Path | None = flag(
         None, INSTEAD, SELECTS, "with --reproduce: keep the trial in this folder", unset="a temporary one"
     )

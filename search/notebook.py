@@ -88,7 +88,7 @@ class Keywords(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class SearchedRun:
-    """A run that was searched; what it is asked, it reads from its folder.
+    """A run after a search; each property reads the run folder.
 
     Attributes:
         folder: relative to where the search was called, if runs_dir is.
@@ -132,7 +132,7 @@ class SearchEstimate:
     """What a search would cost.
 
     Attributes:
-        told: what --dry-run says, in words, under its first words: "trials", "epochs", "disk", "time", ...
+        told: the lines of --dry-run by their first word: "trials", "epochs", "disk", "time", ...
     """
 
     told: Mapping[str, str]
@@ -167,7 +167,7 @@ def run_search(
     Raises:
         SpaceError: a Space that lies in no file, so that no other process can import it.
         SearchFailedError: whatever makes the command end with another exit code than 0, 1 and 75.
-        KeyboardInterrupt: the search was stopped in order; the same call goes on.
+        KeyboardInterrupt: the search was stopped cleanly; the same call continues it.
     """
     place = str(file_of(space)) if isinstance(space, Space) else space
     given: dict[str, Any] = {"space": place, "dry_run": dry_run, **flags}

@@ -94,7 +94,7 @@ class Identity(Recorded):
     Attributes:
         space_params: each searched parameter with its range, as text.
         dataset: the name of the images in the name of a run; `dataset_title` is that for people.
-        fallback: why the images are not those that were hoped for.
+        fallback: why `auto` took the digits and not CIFAR-10; None otherwise.
         fingerprint: hash of the decoded images; of several sizes that of the smallest.
         image_size: pixels of the height and width of an image; of several sizes the smallest.
         sized: fingerprint, mean and std of the images of each size, where several are searched.
@@ -168,7 +168,7 @@ class Identity(Recorded):
 
     @property
     def has_images(self) -> bool:
-        """Whether networks are trained on images; else the user trains, on whatever it is."""
+        """Whether this program trains networks on images; False for a user's loop or program."""
         return self.training is None
 
     @property
@@ -178,17 +178,17 @@ class Identity(Recorded):
 
     @property
     def subject(self) -> str:
-        """What is learnt, for people: the name of the images, or that of the space in which the user trains."""
+        """The title for people: the name of the images, or of the space for a user's loop or program."""
         return self.dataset_title if self.has_images else self.space
 
     @property
     def comparable(self) -> str:
-        """The same for runs whose values can be compared: of the same images in the same folds, or of the same code."""
+        """A key, equal for runs whose values can be compared: same images in the same folds, or same code."""
         return f"{self.fingerprint}{self.fold_hash}" if self.has_images else self.own_code
 
     @property
     def repeat(self) -> str:
-        """What a configuration is trained on several of, where it is: seeds, or folds that have a seed each."""
+        """The word for repetitions of a configuration: seed, or fold (each fold has a seed of its own)."""
         return "fold" if self.folds else "seed"
 
     def code_of(self, run: Path) -> Path | None:
@@ -202,7 +202,7 @@ class Identity(Recorded):
 
     @property
     def reading(self) -> Record:
-        """How the images were read: those of the flags --skip-bad, --group-by and --resize that did something."""
+        """The flags --skip-bad, --group-by and --resize, as far as they had an effect on these images."""
         by, how = self.census.get("groups", {}).get("by"), self.census.get("resize", CROP)
         skipped = {"skip_bad": True} if self.census.get("skipped") else {}
         return skipped | ({"group_by": by} if by else {}) | ({"resize": how} if how != CROP else {})
@@ -215,7 +215,7 @@ class Identity(Recorded):
 
     @property
     def dataset_elsewhere(self) -> str:
-        """The data set as it is named on a command line where it is not known where it lies."""
+        """The data set as a command line names it on a machine that does not know its path."""
         if self.dataset in NAMED:
             return self.dataset
         return str(self.census.get("dataset", f"{FOLDER}{ELSEWHERE}{self.dataset_title}"))
@@ -255,7 +255,7 @@ class Identity(Recorded):
         return {key: asked.told(key) for key in unlike}
 
     def told(self, key: str) -> Any:
-        """A part as it is written, or as it is where it is not; none where there is nothing."""
+        """A part as run.json has it; for a part at its default, which run.json leaves out, the default, or None if empty."""
         return self.record().get(key, getattr(self, key) or None)
 
     def sentence(self, key: str, value: Any) -> str:

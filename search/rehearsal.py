@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 
 def unsaid(what: str) -> None:
-    """For those who want to hear nothing."""
+    """A `say` that prints nothing."""
 
 
 def rehearse(
@@ -58,11 +58,11 @@ def rehearse(
     }
     try:
         with tempfile.TemporaryDirectory() as place:
-            answer = answered("trainables.trial.rehearsal", asked, Path(place), "the own parts")
+            answer = answered("trainables.trial.rehearsal", asked, Path(place), "your own part")
     except subprocess.TimeoutExpired:
         return [
-            f"{names}: not tried to the end, for two batches of each took longer than {PATIENCE:.0f} s. On a busy machine that "
-            "is no fault of theirs: the search goes on, and a mistake in them shows in its trials"
+            f"{names}: not fully checked: two batches of each took longer than {PATIENCE:.0f} s. The search starts all the same; "
+            "a mistake in them appears in its trials"
         ]
     return list(answer["warnings"])
 
@@ -94,9 +94,9 @@ def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> lis
             "folder": str(Path(folder) / "trial"),
         }
         try:
-            return list(answered("trainables.own.rehearsal", asked, Path(folder), "the own code")["notes"])
+            return list(answered("trainables.own.rehearsal", asked, Path(folder), "your code")["notes"])
         except subprocess.TimeoutExpired:
-            return [f"the own code was not tried: it took longer than {PATIENCE:.0f} s"]
+            return [f"your code was not tried: its first epoch took longer than {PATIENCE:.0f} s"]
 
 
 def has_trained(run: Path, code: str) -> bool:
@@ -106,11 +106,11 @@ def has_trained(run: Path, code: str) -> bool:
 
 
 def answered(module: str, asked: Mapping[str, Any], place: Path, what: str) -> dict[str, Any]:
-    """What a child process answers that tries something; whatever it started ends with it.
+    """Run a module in a child process and return its answer; the whole process group is ended afterwards.
 
     Args:
         place: a folder for its answer, and for what the user's code prints.
-        what: it tries, in words.
+        what: the thing that is tried, for the error.
 
     Raises:
         SpaceError: the mistake that it found, or that its process ended before it could answer.
@@ -144,7 +144,7 @@ def exit_of(process: subprocess.Popen[str]) -> str:
 
 
 def configurations(space: Space) -> Iterator[Config]:
-    """For each own part a configuration that has it; as few as are found in order."""
+    """Configurations that together contain each of the user's parts; each adds a part that those before it lack."""
     seen: set[tuple[str, str]] = set()
     for config in candidates(space):
         own = own_parts(config) - seen

@@ -85,7 +85,7 @@ class Settings:
         if not 0 < self.fraction <= 1:
             raise UsageError(f"--fraction must be above 0 and at most 1, but got {self.fraction}.")
         if not 0 <= self.audit <= 1:
-            raise UsageError(f"--audit must be a share from 0 to 1, but got {self.audit}.")
+            raise UsageError(f"--audit must be a fraction from 0 to 1, but got {self.audit}.")
         if self.share is not None and not 0 < self.share <= 1:
             raise UsageError(f"--share must be above 0 and at most 1, or 100%, but got {self.share:g}.")
         if self.audit and self.scheduler == "none":
@@ -145,7 +145,7 @@ class Settings:
 
 
 def trouble(name: str) -> str:
-    """What makes a name none; nothing of an empty one."""
+    """Why this is not a valid name; empty for an empty name."""
     if found := next((character for character in name if not re.fullmatch("[A-Za-z0-9._-]", character)), ""):
         return f": {'a space' if found == ' ' else repr(found)} is none of these"
     if len(name) > LONGEST_NAME:
@@ -154,12 +154,12 @@ def trouble(name: str) -> str:
 
 
 def usual_name(space: str, dataset: str) -> str:
-    """Of a run that is given none; own training has no data set."""
+    """The default name of a run: SPACE-DATASET, or SPACE where there is no data set."""
     return f"{space}-{dataset}" if dataset else space
 
 
 def check_scheduler(text: str) -> None:
-    """Raises UsageError for what no scheduler is written as."""
+    """Raises UsageError for a text that is not a scheduler."""
     try:
         Scheduler.parse(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a trial has come to, and a configuration that is trained on several seeds."""
+"""The status of a trial, and of a configuration that is trained on several seeds."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -12,7 +12,7 @@ WORST_FIRST: tuple[Status, ...] = ("failed", "diverged", "stopped", "finished")
 
 
 def of_configuration(statuses: Sequence[str], seeds: int, is_begun: bool) -> Status:
-    """What a configuration is; it has finished when it has on every seed.
+    """The status of a configuration; it has finished when its trials have, on every seed.
 
     Args:
         statuses: of its trials.

@@ -17,7 +17,7 @@ from trainables.parts import named
 
 
 def answer(where: str, path: str, folder: str, text: str) -> dict[str, object]:
-    """What there is to say of a space and a metric: the user's files that they need, the objective, or what is wrong."""
+    """The answer about a space and a metric: the user's files that they need, the objective, or the error."""
     found: dict[str, object] = {}
     try:
         files = of_space(where, Path(path)) if path else {}

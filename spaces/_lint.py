@@ -1,4 +1,4 @@
-"""What is allowed in a space, yet probably not meant: a line each."""
+"""Warnings about a space: what is allowed, but probably not meant."""
 
 import random
 from typing import Any
@@ -13,7 +13,7 @@ DRAWS = 200  # points to estimate what the constraint rejects
 
 
 def warnings(space: Space) -> list[str]:
-    """One line for each thing that is probably not meant."""
+    """One warning for each thing that is probably not meant."""
     found = [line for key, value in space.searched.items() for line in of_range(key, value)]
     if space.is_middle:
         point = ", ".join(f"{key}={value}" for key, value in space.baseline.items())
@@ -22,7 +22,7 @@ def warnings(space: Space) -> list[str]:
 
 
 def of_range(key: str, value: Any) -> list[str]:
-    """A linear range over decades hardly ever looks at the small ones."""
+    """Warn of a linear range over several decades, which hardly ever draws a small value."""
     if isinstance(value, When):
         return [line for _, case in value.cases for line in of_range(key, case)]
     if not isinstance(value, Interval) or value.log or not is_over_decades(key, value):
@@ -40,7 +40,7 @@ def is_over_decades(key: str, value: Interval) -> bool:
 
 
 def unread(space: Space, key: str) -> list[str]:
-    """A parameter of which nothing depends, whatever is chosen."""
+    """Warn of a when() whose decider never has the value of a case."""
     value = space.searched[key]
     if isinstance(value, Choice) and len(value.values) == 1:
         return [f"{key}: {value} is one value. Write {key}={value.values[0]} as a constant."]
@@ -49,7 +49,7 @@ def unread(space: Space, key: str) -> list[str]:
     decider = space.params.get(value.decider, space.usual(value.decider))
     possible = decider.values if isinstance(decider, Choice) else (decider,)
     never = [name for name, _ in value.cases if name not in possible]
-    return [f"{key}: the {value.decider} is never {name}, so its case is not read." for name in never]
+    return [f"{key}: the {value.decider} is never {name}, so this case is never used." for name in never]
 
 
 def of_constraint(space: Space) -> list[str]:

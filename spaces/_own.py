@@ -1,4 +1,4 @@
-"""Training that a user brings: what a space may name, and how it is written in a run."""
+"""A user's own training, a loop or a program: checks, and how run.json names it."""
 
 import inspect
 import re

@@ -223,7 +223,7 @@ class Parameters:
 
     @cached_property
     def combinations(self) -> int:
-        """At most so many points has a grid; 0 if they cannot be listed."""
+        """An upper bound of the number of points of a grid; 0 if they cannot be listed."""
         sizes = [len(value.listed() or ()) for value in {axis(k, v): v for k, v in self.free.items()}.values()]
         for value in self.searched.values():
             if isinstance(value, When):

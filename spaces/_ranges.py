@@ -116,7 +116,7 @@ class Interval:
 
     @property
     def steps(self) -> int | None:
-        """How many steps lead from low to high; none if any number between them will do."""
+        """The number of steps from low to high; None where any real number between them is allowed."""
         if self.whole and not self.log:
             return int((self.high - self.low) // (self.step or 1))
         return round((self.high - self.low) / self.step) if self.step else None

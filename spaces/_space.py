@@ -35,7 +35,7 @@ class Space(Parameters):
         epochs: how long a trial is trained unless --epochs says otherwise.
         scheduler: early stopping unless --scheduler says otherwise, written as there.
         samples: number of trials of a random search unless --num-samples says otherwise.
-        constraint: of a whole configuration; where it says no, the point is not trained.
+        constraint: a function of a whole configuration; a point for which it returns False is not trained.
         max_params: weights a network may have; larger ones are not trained.
         classes: with which max_params counts.
         train, command: how a trial is trained, if not as one of ours: a top-level function, or a program and its arguments.
@@ -92,7 +92,9 @@ class Space(Parameters):
         if self.is_own:
             own.check(self.train, self.command, self.params)
             if self.max_params is not None:
-                raise SpaceError("max_params counts the weights of our networks. Remove it, or write a constraint.")
+                raise SpaceError(
+                    "max_params has no effect where a space trains by itself. Remove it, or write a constraint."
+                )
             if not isinstance(self.metric, str) or not self.metric.isidentifier() or self.metric in TAKEN:
                 raise SpaceError(
                     f'metric must name what is judged by, such as metric="val_loss", but got {self.metric!r}.'

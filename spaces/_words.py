@@ -1,4 +1,4 @@
-"""What other tools call things, answered with what it is called here."""
+"""Words of other tools, answered with this program's words."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -156,7 +156,7 @@ def test_own_training_has_no_folds_and_that_is_one_line(command, tmp_path):
     code, said = command(f"--space={space}", "--folds=3", "--name=t")
     assert (code, said.count("\n")) == (2, 1)
     assert said.startswith("error[usage]: --folds: ")
-    assert "trains by itself, without images of ours" in said
+    assert "trains by itself and reads no images of this program. Leave it out." in said
 
 
 def test_several_differences_have_a_line_each(command):
@@ -350,10 +350,10 @@ def test_a_folder_that_was_moved_or_copied_is_the_same_run_and_that_is_said(comm
     for place in ("copy", "moved"):
         code, said = command(*run_of_images(f"--dataset=folder:{place}"))
         assert (code, list(Path("runs").iterdir())) == (0, [before]), said
-        assert f"note: {before} is of the same images under another path, so that run is the one that goes on; " in said
+        assert f"note: {before} has the same images under another path, so that run is continued; " in said
     code, said = command(*run_of_images("--dataset=folder:moved", "--seed=1"))
     assert code == 0
-    assert f"note: of the same images under another path there is {before}; --resume NAME goes on with it" in said
+    assert f"note: {before} has the same images under another path; --resume NAME continues it" in said
     assert len(list(Path("runs").iterdir())) == 2
     assert command(*run_of_images("--dataset=folder:copy", "--name=mine"))[0] == 0
     assert Path("runs/mine/run.json").exists()

@@ -78,5 +78,5 @@ def test_parts_that_nobody_had_time_to_try_are_named_and_refuse_nothing(monkeypa
     monkeypatch.setattr(rehearsal, "answered", late)
     found, said = spaces.find(str(tmp_path / "slow_search.py")), []
     (line,) = rehearsal.rehearse(found.space, 3, found.code.origin, say=said.append)
-    assert line.startswith("slow_search.py:Net: not tried to the end") and "smaller" not in line
+    assert line.startswith("slow_search.py:Net: not fully checked") and "smaller" not in line
     assert said == ["slow_search.py:Net on two batches"]

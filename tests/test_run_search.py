@@ -321,9 +321,10 @@ def test_points_of_tpe_stay_when_it_is_killed_and_can_be_drawn_again(search):
 def test_after_a_run_the_terminal_has_the_table_and_one_line(search, quiet):
     """The first time, and when it was finished already; what the numbers mean is in results.md."""
     sweep = ("--space", "lr_sweep", "--epochs", "1", *quiet)
-    for _ in range(2):
+    for is_first in (True, False):
         done = search.done(*sweep)
         assert done.returncode == 0, done.stderr
+        assert ("starting Ray ...\n" in done.stderr) == (is_first and not quiet)
         kinds = ["|" if line.startswith("|") else line for line in done.stdout.splitlines()]
         assert kinds == ["digits: 3 trials: 3 finished.", "", *["|"] * 5]
         assert done.stderr.splitlines()[-1] == "results: results.md and runs/t"

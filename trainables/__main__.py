@@ -42,22 +42,21 @@ app = application(add_completion=False)
 def main(
     context: typer.Context,
     dataset: Annotated[str, option(", ".join(("auto", *FORMS)))] = "auto",
-    data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
+    data_dir: Annotated[Path, option("folder of data archives, also for downloads")] = DATA_DIR,
     skip_bad: Annotated[bool, option("leave out images that cannot be read", "--skip-bad")] = False,
     group_by: Annotated[
         str | None, option("keep images of one group on one side: a column, or a part of the file's name")
     ] = None,
-    resize: Annotated[str, option("of pictures that are not square: crop, squash or pad")] = CROP,
+    resize: Annotated[str, option("for images that are not square: crop, squash or pad")] = CROP,
     fraction: Annotated[float, option("fraction of the training images, above 0 and at most 1")] = 1.0,
-    fold: Annotated[
-        str | None, option("train on all images but those of a fold of them: 2/5 for the second of five")
-    ] = None,
+    fold: Annotated[str | None, option("hold out one fold of the images: 2/5 is the second of five")] = None,
     metric: Annotated[
-        str, option(f"what the best epoch is chosen by: {', '.join(METRICS)}, or FILE.py:NAME")
+        str,
+        option(f"what the best epoch is chosen by, on the validation images: {', '.join(METRICS)}, or FILE.py:NAME"),
     ] = "accuracy",
     seed: Annotated[int, option("seed of every random choice")] = 0,
     precision: Annotated[str, option("auto, fp32 or bf16")] = "auto",
-    threads: Annotated[int, option("threads of torch on the CPU; part of what makes rows identical")] = 1,
+    threads: Annotated[int, option("CPU threads of torch; another number may change the last digits")] = 1,
     device: Annotated[str, option("auto, cpu or cuda")] = "auto",
     out: Annotated[Path | None, option("keep the trial in this folder; the same command continues it")] = None,
     test: Annotated[bool, option("evaluate the best epoch on the test split at the end", "--test")] = False,

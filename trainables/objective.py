@@ -1,4 +1,4 @@
-"""What a trial is judged by: the value of one column of its ledger at its best epoch, the earliest of equal ones."""
+"""The objective: the value of one column of the ledger at a trial's best epoch, the earliest of equal ones."""
 
 import math
 from collections.abc import Iterable

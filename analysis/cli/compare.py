@@ -22,7 +22,7 @@ def compare(
     metric: Metric = None,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
-    """Print runs side by side: same winner or not, the best by epochs spent, the settings they share."""
+    """Compare runs: whether they have the same winner, the best value by epochs spent, and the shared settings."""
     check_format(format)
     from analysis.views import compare, selection
     from search.run import ledger

@@ -18,12 +18,17 @@ from trainables.errors import UsageError
 def export(
     trial: Trial,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="new, empty, or an earlier export", show_default=False)
+        Path | None,
+        typer.Argument(metavar="DIR", help="folder to write: new, empty, or an earlier export", show_default=False),
     ] = None,
-    retrain: Annotated[bool, option("train on training and validation images first", "--retrain")] = False,
-    ensemble: Annotated[int | None, option("score the average of the best so many, on test once; needs no DIR")] = None,
-    onnx: Annotated[bool, option("write model.onnx, too, and try it with onnxruntime", "--onnx")] = False,
-    format: Annotated[str, option("of the scores: md, csv or json")] = "md",
+    retrain: Annotated[
+        bool, option("first train the configuration again, on training and validation images together", "--retrain")
+    ] = False,
+    ensemble: Annotated[
+        int | None, option("score the averaged predictions of this many best networks on the test split; writes no DIR")
+    ] = None,
+    onnx: Annotated[bool, option("also write model.onnx, and check it with onnxruntime", "--onnx")] = False,
+    format: Annotated[str, option("format of the scores: md, csv or json")] = "md",
     dataset: Dataset = Flags.dataset,
     data_dir: DataDir = Flags.data_dir,
     runs_dir: RunsDir = Flags.runs_dir,
@@ -42,7 +47,7 @@ def export(
     run, chosen = lookup.find_or_winner(trial, runs_dir)
     if not run.identity.has_images:
         raise UsageError(
-            f"nothing to export: {run.name}: its trials are trained by the user's code, which keeps what it wants to keep. "
+            f"nothing to export: {run.name}: its trials are trained by your own code, which saves its own files. "
             f"Its files, if it wrote any, are in {chosen.folder}."
         )
     if ensemble is not None:

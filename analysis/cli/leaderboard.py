@@ -27,12 +27,12 @@ def leaderboard(
     top: Top = None,
     columns: Columns = None,
     metric: Metric = None,
-    stale: Annotated[bool, option("only say whether results.md is what the ledger says", "--stale")] = False,
+    stale: Annotated[bool, option("change nothing; only check whether results.md is up to date", "--stale")] = False,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> int:
     """Rebuild the results of a run and print its leaderboard, or print one ranking over several runs.
 
-    With --stale nothing is written: exit code 1 and one line for each results.md that is not what its ledger says.
+    With --stale, write nothing: print each results.md that is out of date. The exit code is 1 if there is one.
     """
     check_format(format)
     gc.disable()  # half a million rows are no garbage, however often they are looked through, and the process ends soon

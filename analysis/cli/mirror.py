@@ -9,7 +9,7 @@ from trainables.cli.options import option
 
 def mirror(
     run: Run,
-    to: Annotated[list[str], option("tensorboard, optuna, mlflow or dvc; may be given several times", "--to")],
+    to: Annotated[list[str], option("tensorboard, optuna, mlflow or dvc; repeatable", "--to")],
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
     """Show a run in another tool: convert its ledger, adding what is new."""

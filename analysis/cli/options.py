@@ -14,22 +14,24 @@ if TYPE_CHECKING:
     from search.run.ledger import Run as Recorded
 
 Form = Annotated[str, option("md, csv or json")]
-RunsDir = Annotated[Path, option("where the runs lie")]
+RunsDir = Annotated[Path, option("folder of the runs")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="a path, or a name under --runs-dir", show_default=False)]
 Trial = Annotated[
     str, typer.Argument(metavar="RUN[/ID]", help="the winner of a run, or one of its trials", show_default=False)
 ]
-Filter = Annotated[str | None, option("rows that fulfil a condition: 'val_accuracy > 0.9 and status == finished'")]
-Sort = Annotated[str | None, option("by a column; -COLUMN for the largest first [best first]")]
-Top = Annotated[int | None, option("so many rows at most [all]")]
-Columns = Annotated[str | None, option("names with commas between; the id is always there")]
-Metric = Annotated[str | None, option("rank by another metric than the search did; prints only")]
-Dataset = Annotated[str, option("the run's images, where they are not where they were: folder:PATH")]
-DataDir = Annotated[Path, option("where archives lie")]
+Filter = Annotated[
+    str | None, option("print only rows that meet a condition: 'val_accuracy > 0.9 and status == finished'")
+]
+Sort = Annotated[str | None, option("sort by a column; -COLUMN puts the largest first [best first]")]
+Top = Annotated[int | None, option("print at most this many rows [all]")]
+Columns = Annotated[str | None, option("comma-separated columns to print; id is always printed")]
+Metric = Annotated[str | None, option("rank by another metric than the search did; changes no file")]
+Dataset = Annotated[str, option("where the run's images are now, if they have moved: folder:PATH")]
+DataDir = Annotated[Path, option("folder of data archives")]
 
 
 def check_format(format: str) -> None:
-    """Raises UsageError for what nothing is printed as."""
+    """Raises UsageError for an unknown format."""
     check_choice("format", format, ("md", "csv", "json"))
 
 
@@ -45,7 +47,7 @@ def folders_of(runs: list[str], runs_dir: Path) -> list[Path]:
 
 
 def runs_by(folders: Sequence[Path], metric: str) -> "list[Recorded]":
-    """The runs as if they had been judged by a metric; what their values are of is said.
+    """The runs ranked by another metric; a note on stderr says what their values are.
 
     Raises:
         UsageError: there is no such metric.

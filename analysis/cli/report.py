@@ -14,7 +14,7 @@ def report(
     out: Annotated[Path | None, option("folder for report.html [RUN]")] = None,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
-    """Write RUN/report.html: the results as one page without network, with a table that sorts and plots that answer."""
+    """Write RUN/report.html: the results as one offline page, with a sortable table and interactive plots."""
     from analysis import lookup
     from analysis.report import html_page
     from search.run import ledger

@@ -96,7 +96,7 @@ def train_again(run: Run, trial: Trial, cache: Path | None, folder: Path, quiet:
 
 
 def train_own_again(run: Run, trial: Trial, folder: Path, place: Path) -> None:
-    """The same of training of the user's, whose code is executed from the run."""
+    """Likewise for a user's loop or program, from the run's copy of the code."""
     import torch
 
     from trainables.own import training
@@ -183,7 +183,7 @@ def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list
 
 
 def reasons(run: Run) -> list[str]:
-    """What is not as it was when the run was made: where to look first."""
+    """What has changed since the run was made (code, torch): the first places to look."""
     import torch
 
     found = {"code": identity.code_hash(), "torch": torch.__version__.partition("+")[0]}

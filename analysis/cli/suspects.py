@@ -12,7 +12,7 @@ def suspects(
     format: Form = "md",
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
-    """List validation images that all good networks take for the same other class: probably wrong labels."""
+    """List validation images that all good networks assign to the same wrong class: their labels may be wrong."""
     check_format(format)
     from analysis import lookup
     from analysis.diagnostics.suspects import find, weak
@@ -24,7 +24,7 @@ def suspects(
     found = ledger.read(lookup.run_folder(run, runs_dir))
     cache = images.at_hand(found, found.identity.image_size)
     if cache is None:
-        tell("note: the images are not where they were, so their names are not known here\n", sys.stderr)
+        tell("note: the run's images have moved, so their file names are unknown\n", sys.stderr)
     names = images.val_names(cache) if cache else []
     listed = find(found, stand(found))
     if warning := weak(listed):

@@ -10,7 +10,7 @@ def verify(
     run: Run,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
-    """Check a whole run folder: every line, checksum and decision; the first thing that is wrong is an error."""
+    """Check a run folder: every line, checksum and decision. The first fault is the error; the exit code is 5."""
     from analysis import lookup
     from analysis.verify.run_folder import remedy
     from analysis.verify.run_folder import verify as violations

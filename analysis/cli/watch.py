@@ -8,7 +8,7 @@ def watch(
     run: Run,
     runs_dir: RunsDir = Flags.runs_dir,
 ) -> None:
-    """Follow a search from another terminal until it is complete; printed once where stdout is no terminal."""
+    """Follow a search from another terminal until it is complete. If stdout is not a terminal, print its state once."""
     from rich.console import Console
 
     from analysis import lookup

@@ -47,7 +47,7 @@ def shared(runs: Sequence[Run]) -> Objective:
         are_ours = all(run.identity.has_images for run in runs)
         way_out = ", or rank all by one: --metric NAME" if are_ours else ""
         raise RunError(
-            f"nothing to compare: {' and '.join(names)}: they are ranked by unlike values. Name runs with the same "
+            f"nothing to compare: {' and '.join(names)}: they are ranked by different metrics. Name runs with the same "
             f"objective{way_out}."
         )
     return runs[0].identity.objective

@@ -39,7 +39,7 @@ def write_all(plots: Iterable[Plot]) -> None:
     missing = {plot.name: why for plot in plots if (why := failure(plot))}
     if missing:
         why = next(iter(missing.values()))
-        say(f"note: not drawn: {', '.join(missing)}: the first one because of {why}. The tables are whole.")
+        say(f"note: not drawn: {', '.join(missing)}: the first one failed with: {why}. The tables are complete.")
 
 
 def failure(plot: Plot) -> str | None:

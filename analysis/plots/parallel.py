@@ -120,7 +120,10 @@ def draw(picture: Lines) -> "Figure":
     for across, axis in enumerate(axes_shown):
         axes.axvline(across, color=style.GREY, linewidth=0.8, zorder=0)
         for place, text in axis["ticks"]:
-            axes.annotate(text, (across, place), (3, 2), textcoords="offset points", fontsize=7, zorder=9)
+            axes.annotate(
+                text, (across, place), (3, 2), textcoords="offset points", fontsize=7, zorder=9,
+                bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+            )  # fmt: skip
     axes.set_xticks(range(len(axes_shown)), [axis["name"] for axis in axes_shown], rotation=15)
     axes.set_xlim(-0.1, len(axes_shown) - 0.5)
     axes.set_yticks([])

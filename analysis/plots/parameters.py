@@ -1,5 +1,6 @@
 """A panel for each searched parameter, with the value of each trial."""
 
+import itertools
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_TICKS = 8  # names that fit under a panel
 TITLE = "{value} against each searched parameter"
 
 
@@ -65,8 +67,17 @@ def draw(picture: Panels) -> "Figure":
 
 
 def label(axes: "Axes", panel: Panel) -> None:
-    """A logarithmic axis, or the names of the levels."""
+    """A logarithmic axis, the names of the levels, or a tick at each value where there are few."""
     if panel["log"]:
         style.logarithmic(axes)
     if panel["levels"]:
         axes.set_xticks(range(len(panel["levels"])), panel["levels"], rotation=20)
+    elif not panel["log"] and (few := few_values([x for x, _, _ in panel["points"]])):
+        axes.set_xticks(few, [f"{value:g}" for value in few])
+
+
+def few_values(found: list[float]) -> list[float]:
+    """The different values if their ticks have room for their names, else none."""
+    values = sorted(set(found))
+    span = values[-1] - values[0] if values else 0.0
+    return values if span and all(b - a > span / MOST_TICKS for a, b in itertools.pairwise(values)) else []

@@ -35,7 +35,7 @@ class Winner:
 
     @property
     def config(self) -> Record:
-        """What it is, however long it was trained."""
+        """The configuration without its number of epochs."""
         return self.trial.configuration
 
     @property

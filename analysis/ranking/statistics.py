@@ -1,4 +1,4 @@
-"""How sure an accuracy or a difference of two is. Pure functions over arrays; scipy.special has the distributions.
+"""Intervals and p-values of accuracies and their differences. Pure functions over arrays with scipy.special's distributions.
 
 scipy.stats has most of these too, and the tests hold them equal, but importing it takes a second and its tests take no arrays.
 """

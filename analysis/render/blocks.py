@@ -1,4 +1,4 @@
-"""What a page is made of, before anybody decides how it is written: markdown.py and html.py render these values."""
+"""The blocks of a page as values; markdown.py and html.py render them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -103,14 +103,18 @@ def search(run: Run, settings: Mapping[str, Any]) -> str:
 
 
 def asked(run: Run) -> dict[str, Any]:
-    """The settings of a search, as its command line has them; a grid knows its own size."""
+    """The settings of a search that its command line has to name: those that are not the default of their flag.
+
+    A grid knows its own size.
+    """
     identity, totals = run.identity, run.totals
     images = {"dataset": dataset(run)} if identity.has_images else {}
     known = identity.flags() | images | {"epochs": totals.epochs}
     known |= {"name": run.name} if run.name != usual_name(identity.space, identity.dataset) else {}
     known |= {"num_samples": totals.trials} if identity.algorithm != "grid" else {}
     known |= {"seeds": totals.seeds} if totals.seeds > 1 and not identity.folds else {}
-    return {key: known[key] for key in dict.fromkeys((*FIRST, *known)) if key in known}
+    ordered = [key for key in dict.fromkeys((*FIRST, *known)) if key in known]
+    return {key: known[key] for key in ordered if known[key] != getattr(Flags, key, None)}
 
 
 def reproduce(run: Run, trial: Trial, where: str) -> str:

@@ -59,9 +59,7 @@ def write(run: Run, folder: Path | None = None) -> Path:
             durable.make_folder(folder)
         durable.write(path, content)
     except DeniedError as error:
-        raise DeniedError(
-            f"cannot write: {path}: it may not be written to. Name a folder of yours: --out DIR."
-        ) from error
+        raise DeniedError(f"cannot write: {path}: it is not writable. Name another folder: --out DIR.") from error
     return path
 
 
@@ -110,7 +108,7 @@ def embedded(value: Any) -> str:
 
 
 def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
-    """What the columns of the table are, and the plots that the page does not draw itself.
+    """The meaning of the table's columns, and the plots that the page's script does not draw.
 
     The page's table has all trials, one by one, and neither p nor places.
     """
@@ -246,7 +244,7 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
 
 
 def values(run: Run, rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]:
-    """What the plots draw: the curve of each trial by its index, and the parameters with their values."""
+    """Data for the page's plots: the curve of each trial by its index, and the parameters with their values."""
     values, objective = {trial.index: trial.values for trial in run.trials}, run.identity.objective
     curves = [
         {

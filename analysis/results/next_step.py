@@ -19,7 +19,7 @@ def of_run(run: Run) -> str:
     if not is_complete(run):
         return f"Let the search go on: {resume(run)}."
     if failed := [trial for trial in run.search_trials if trial.status == "failed"]:
-        return f"Mend what {failed[0].folder}/error.txt says, then: {retry(run)}."
+        return f"Fix the error in {failed[0].folder}/error.txt, then: {retry(run)}."
     if has_rates(run) and any(trial.status == "diverged" for trial in run.search_trials):
         return f"Search lower rates, such as --set {shlex.quote(lower_rates(run))} --name NEW."
     return "Search with more trials, or with --scheduler none --name NEW."
@@ -57,7 +57,7 @@ def without_epoch(run: Run, trial: Trial) -> str:
     if trial.status == "diverged":
         return "it diverged in its first epoch. Name another trial: RUN/ID."
     if trial.status == "failed":
-        return f"it failed in its first epoch. Mend what error.txt there says, then: {retry(run)}."
+        return f"it failed in its first epoch. Fix the error in its error.txt, then: {retry(run)}."
     return f"it has no epoch yet. Let the search go on: {resume(run)}."
 
 

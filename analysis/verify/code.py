@@ -1,6 +1,6 @@
 """Whether the user's code of a run is there, all that it ever was, and what was trained by which."""
 
-from analysis.verify.evidence import Evidence, Line
+from analysis.verify.evidence import Evidence, Line, fault
 from analysis.verify.trial import TrialFiles
 from search.records import is_until
 from trainables.errors import RunError
@@ -27,7 +27,8 @@ def check_code(evidence: Evidence, first: str, totals: list[Line], trials: dict[
                 )
         names += [str(now)] if now else []
     for name in dict.fromkeys(filter(None, names)):
+        folder = evidence.run / code.FOLDER / name
         try:
-            code.checked(evidence.run / code.FOLDER / name, name)
+            code.checked(folder, name)
         except RunError as error:
-            evidence.wrong(f"{code.FOLDER}/{name}", error.message.partition(": ")[2])
+            evidence.wrong(f"{code.FOLDER}/{name}", fault(error).partition(f"{folder}: ")[2])

@@ -74,7 +74,7 @@ def check_line(evidence: Evidence, line: Line, course: Course, trials: Trials) -
     course.begin(record["totals"])
     quotas = dict(course.stage.places)
     if record["totals"] != course.stage.line or record["epoch"] not in quotas:
-        evidence.wrong(line.where, f"epoch {record['epoch']} is no rung of this search")
+        evidence.wrong(line.where, f"epoch {record['epoch']} is not a rung of this search")
         return
     named = {index for key in LISTS for index in record.get(key, ())}
     if strange := named - set(course.trials):

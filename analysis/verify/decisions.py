@@ -62,7 +62,7 @@ def check_decisions(
     rungs = decisive(scheduler, epochs)
     for line in decisions:
         if line.record["epoch"] not in rungs:
-            evidence.wrong(line.where, f"epoch {line.record['epoch']} is no rung of this search")
+            evidence.wrong(line.where, f"epoch {line.record['epoch']} is not a rung of this search")
     at_rungs = [line for line in decisions if line.record["epoch"] in rungs]
     if waits(scheduler):
         Whole(scheduler, seed, at_rungs, counts, objective).replay(evidence)

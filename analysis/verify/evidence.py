@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from search.records import Shape
-from trainables.errors import RunError
+from trainables.errors import ExpectedError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
 
@@ -69,11 +69,11 @@ class Evidence:
         try:
             return durable.parse(data, where)
         except RunError as error:
-            self.wrong(where, str(error).removeprefix(f"damaged record: {where}: "))
+            self.wrong(where, fault(error).removeprefix(f"damaged record: {where}: "))
             return None
 
     def has_shape(self, where: str, record: Any, shape: Shape) -> bool:
-        """Whether a record has every key of the shape with a value of its type; says so if not."""
+        """Whether a record has every key of the shape with a value of its type; if not, each fault becomes a violation."""
         if not isinstance(record, dict):
             self.wrong(where, "not a JSON object")
             return False
@@ -81,6 +81,11 @@ class Evidence:
         for key in bad:
             self.wrong(where, f"{key} is {record[key]!r}" if key in record else f"{key} is missing")
         return not bad
+
+
+def fault(error: ExpectedError) -> str:
+    """What an error says, without its next step: `remedy` names the one for the whole folder."""
+    return error.message.rpartition(". ")[0] or error.message
 
 
 def fits(value: Any, types: tuple[type, ...]) -> bool:

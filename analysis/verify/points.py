@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import spaces
-from analysis.verify.evidence import Evidence, Line
+from analysis.verify.evidence import Evidence, Line, fault
 from analysis.verify.trial import TrialFiles
 from search.algorithms.base import Adaptive, Told
 from search.algorithms.table import ALGORITHMS, adaptive
@@ -44,7 +44,7 @@ def check_points(
     try:
         expected = plan.draw(space, identity.algorithm, len(firsts), identity.seed, warm)
     except SpaceError as error:
-        evidence.wrong("trials.jsonl:1", f"more points than there are: {error}")
+        evidence.wrong("trials.jsonl:1", f"more points than there are: {fault(error)}")
         return
     for line, point in zip(firsts, expected, strict=False):
         is_same = key_of(line.record["config"]) == key_of(point["config"])
@@ -141,7 +141,7 @@ def untrue(told: Any, lines: Sequence[Record], trials: Mapping[int, TrialFiles])
         return f"it is {told!r}"
     for end in told["ended"]:
         if not isinstance(end, list) or [type(part) for part in end] != [int, str, int]:
-            return f"{end!r} is no index, status and number of epochs"
+            return f"{end!r} is not an index, a status and a number of epochs"
         index, status, epochs = end
         trial = trials.get(index)
         if trial is None or status not in ENDED or not 0 <= epochs <= len(trial.rows):
@@ -149,7 +149,7 @@ def untrue(told: Any, lines: Sequence[Record], trials: Mapping[int, TrialFiles])
         if status != "stopped" and (epochs, status) not in trial.outcomes:
             return f"trial {index} is not {status} after {epochs} epochs"
     if not all(type(index) is int for index in told["running"]):
-        return "an index that runs is no number"
+        return "an index among the running trials is not a number"
     before = {line["index"] for line in lines[:-1]}
     if set(growth.trials_told(lines)) != before:
         return "not every earlier trial is in it, or another one"

@@ -171,14 +171,14 @@ def check_row(evidence: Evidence, line: Line, images: int, objective: Objective)
             evidence.wrong(line.where, f"{key} is {line.record[key]}, not from 0 to 1")
     hits = min(line.record["val_accuracy"], 1) * images  # more than 1 was told already, and may be no whole number
     if abs(hits - round(hits)) > 1e-6 * max(images, 1):
-        evidence.wrong(line.where, f"val_accuracy {line.record['val_accuracy']} is no share of {images} images")
+        evidence.wrong(line.where, f"val_accuracy {line.record['val_accuracy']} is not a fraction of {images} images")
 
 
 def check_own_row(evidence: Evidence, line: Line, images: int) -> None:
     """The metrics of an epoch of own training: numbers, whatever they are called."""
     for key, value in line.record.items():
         if type(value) not in (int, float):
-            evidence.wrong(line.where, f"{key} is {value!r}, no number")
+            evidence.wrong(line.where, f"{key} is {value!r}, not a number")
 
 
 def check_states(evidence: Evidence, trial: TrialFiles) -> None:

@@ -38,7 +38,7 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The comparison as md; as json a list of runs, best first, each with its curve; as csv a line per run and budget.
 
     Raises:
-        RunError: none of the runs has a finished trial, or they are ranked by unlike values.
+        RunError: none of the runs has a finished trial, or they are ranked by different metrics.
         UsageError: two of them have the same name.
     """
     check_names(runs)
@@ -67,9 +67,7 @@ def check_names(runs: Sequence[Run]) -> None:
     """Every line says by its name which run it is of."""
     names = [run.name for run in runs]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(
-            f"two runs are called {twice}, so nobody could tell them apart. Rename the folder of one of them."
-        )
+        raise UsageError(f"two runs have the name {twice}. Rename the folder of one of them.")
 
 
 def searched(run: Run) -> list[Trial]:

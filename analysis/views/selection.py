@@ -27,7 +27,7 @@ class Selection:
     filter: str | None = None  # a condition, see analysis.views.filters
     sort: str | None = None  # a column, with - before it for the largest first
     top: int | None = None  # rows
-    columns: str | None = None  # names with commas between; the id is always there
+    columns: str | None = None  # comma-separated columns to print; id is always printed
 
     def __post_init__(self) -> None:
         if self.top is not None and self.top < 1:

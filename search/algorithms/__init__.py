@@ -1,1 +1,1 @@
-"""Which configurations are tried: grid, random, quasi-random, TPE. Pure functions; no Ray."""
+"""Which configurations are tried: grid, random, quasi-random, TPE, Gaussian process. Pure functions; no Ray."""

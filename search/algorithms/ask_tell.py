@@ -1,4 +1,4 @@
-"""Points of a sampler of Optuna's, from what earlier trials came to: a pure function through its ask and tell.
+"""Points from an Optuna sampler, given the results of earlier trials: a pure function over ask and tell.
 
 Study and sampler are made anew for each point, so nothing has to be restored.
 """
@@ -101,7 +101,7 @@ def take(trial: "optuna.Trial", members: Mapping[str, Range]) -> Point:
 
 
 def name_of(members: Mapping[str, Range]) -> str:
-    """The name by which Optuna knows it: with the range, because in another case of a when() it is another parameter."""
+    """The parameter's name in the study. It contains the range: each case of a when() is a parameter of its own."""
     return ", ".join(f"{key}: {range_}" for key, range_ in members.items())
 
 

@@ -21,7 +21,7 @@ class Algorithm:
     """Chooses the points of a search; a file of this folder has one as ALGORITHM.
 
     Attributes:
-        libraries: whose version decides which points it draws; run.json names it.
+        libraries: packages whose versions decide which points are drawn; run.json records the versions.
     """
 
     libraries: ClassVar[tuple[str, ...]] = ()
@@ -52,7 +52,7 @@ class Planned(Algorithm, ABC):
 
 @dataclass(frozen=True)
 class Told:
-    """What one earlier trial had come to when a point was drawn."""
+    """The state of one earlier trial at the time when a point was drawn."""
 
     config: Mapping[str, Any]
     status: Status
@@ -60,11 +60,11 @@ class Told:
 
 
 class Adaptive(Algorithm, ABC):
-    """Its points depend on what the trials before them came to, and on nothing else than the arguments of `suggest`."""
+    """Its points depend on the results of earlier trials; `suggest` is a function of its arguments alone."""
 
     @abstractmethod
     def suggest(self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective) -> Point:
-        """Point `index` of a search, given what all trials before it had come to: a new one that may be trained.
+        """Point `index` of a search, given the state of all earlier trials: a new point that the space allows.
 
         Raises:
             SpaceError: the space has no other point.
@@ -87,7 +87,7 @@ def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -
 
 
 def redraws(space: Space, seed: int, index: int) -> Iterator[Point]:
-    """Point `index`, and what takes its place if it was drawn before."""
+    """Candidates for point `index`, in order: each is used if those before it were drawn already."""
     for attempt in range(ATTEMPTS):
         dice = random.Random(derive(seed, "point", index, attempt))
         yield space.at([dice.random() for _ in space.axes])

@@ -23,7 +23,7 @@ def check_grid(space: Space) -> None:
     if not space.is_listed:
         endless = ", ".join(key for key, value in space.searched.items() if value.listed() is None)
         why = f"{endless} has a range" if endless else f"there are {space.combinations} combinations"
-        raise SpaceError(f"a grid needs a few values of each parameter, but {why}. Use --algo random.")
+        raise SpaceError(f"a grid needs a list of values for each parameter, but {why}. Use --algo random.")
 
 
 ALGORITHM = Grid()

@@ -16,7 +16,7 @@ def load(name: str) -> Algorithm:
 
 
 def adaptive(name: str) -> Adaptive | None:
-    """The algorithm of that name if it chooses points by what earlier ones came to; none for another, or an unknown one."""
+    """The algorithm of that name if it is adaptive; None for any other name."""
     found = load(name) if name in ALGORITHMS else None
     return found if isinstance(found, Adaptive) else None
 

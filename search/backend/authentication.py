@@ -69,4 +69,6 @@ def make_private(path: Path, address: str) -> None:
             f"{MODE}=disabled does without."
         ) from error
     except OSError as error:
-        raise RayError(f"no token: {path}: {error.strerror}. It must be your own file, for you alone.") from error
+        raise RayError(
+            f"no token: {path}: {error.strerror}. It must be a file that you own and that only you can read."
+        ) from error

@@ -23,7 +23,7 @@ MOST_ON_CPU = 4  # where more trials in a thread bring nothing
 
 
 def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
-    """The settings with the number that pays, and what was measured in words; as they are if there is nothing to settle.
+    """Replace `auto` by the measured number of trials. Also returns the measurement as a sentence, or None without one.
 
     Raises:
         UsageError: it would have to be measured on another machine.
@@ -31,7 +31,9 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if settings.engine is None:
         return settings, None
     if not run.identity.has_images:
-        return replace(settings, engine=None), "--engine trains our networks only: each trial has a process of its own"
+        return replace(
+            settings, engine=None
+        ), "--engine has no effect: this space trains by itself, so each trial runs in its own process"
     if settings.engine != AUTO:
         return settings, None
     on_gpu = settings.gpus_per_trial != 0 and resources.local_gpus() > 0
@@ -53,7 +55,7 @@ def numbers(on_gpu: bool) -> list[int]:
 
 
 def measured(asked: Record, limit: float = LIMIT) -> dict[int, float]:
-    """Images per second of so many trials together, for each number that was measured in time and had the memory."""
+    """Images per second of all trials together, for each number of trials that was measured in time and fitted into memory."""
     process = subprocess.Popen(
         child.command("trainables.engine.measure"), env=child.environment(),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -26,7 +26,7 @@ GAIN = 1.1  # times as many images in a second must twice as many trials bring: 
 
 
 def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
-    """The settings with the measured fraction of a GPU, and what was measured in words; as they are if it is not asked for.
+    """Replace `auto` by the measured fraction of a GPU. Also returns the measurement as a sentence, or None without one.
 
     Raises:
         UsageError: it would have to be measured on another machine.
@@ -34,7 +34,9 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if settings.gpus_per_trial != AUTO:
         return settings, None
     if not run.identity.has_images:
-        return replace(settings, gpus_per_trial=None), "--gpus-per-trial auto measures our networks only: 1 is taken"
+        return replace(
+            settings, gpus_per_trial=None
+        ), "--gpus-per-trial auto cannot measure a space that trains by itself: each trial gets 1 GPU"
     left = [trial.config for trial in run.trials if not trial.ended]
     if left and settings.address and not resources.local_gpus():
         raise UsageError(
@@ -79,7 +81,7 @@ def said(found: Mapping[int, float]) -> str:
 
 
 def paces(asked: Record, numbers: Sequence[int]) -> dict[int, float]:
-    """Images per second of so many processes together that train at the same time; without those there is no memory for."""
+    """Images per second of all processes together, for each number of processes that fits into the GPU's memory."""
     with ExitStack() as stack:
         started = [stack.enter_context(Worker(asked)) for _ in range(max(numbers))]
         ready = [worker for worker in started if worker.answer() is not None]

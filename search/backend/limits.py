@@ -37,7 +37,7 @@ def check(trials: int | None) -> None:
 
 
 def check_files() -> None:
-    """Raise the limit of open files to what is asked for, if that may be."""
+    """Raise the soft limit of open files to MANY_FILES, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
     if soft < allowed:

@@ -65,7 +65,7 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
             raise Fault(fault.kind, f"node {name}: {fault.message}").error()
         if not answer_of(run, word, name).exists():
             raise StorageError(
-                f"node {name}: {asked.run}: it has a folder of that name, but another one. "
+                f"node {name}: {asked.run}: its folder of that name is a different one. "
                 "Put the run on storage that all nodes share: --runs-dir."
             )
 
@@ -110,7 +110,7 @@ def answers(asked: Asked, check: Callable[[], None]) -> list[tuple[str, Fault | 
             try:
                 found.append((name, ray.get(answer)))
             except Exception as error:
-                raise RayError(f"node {name}: {type(error).__name__}: it did not answer. Look at that node.") from error
+                raise RayError(f"node {name}: {type(error).__name__}: it did not answer. Check that node.") from error
     return found
 
 

@@ -53,10 +53,10 @@ def check_disk(run: Path) -> None:
 
 
 def local(settings: Settings) -> Resources:
-    """Resources of a trial on this machine; refuses at once what it cannot give to any.
+    """Resources of a trial on this machine.
 
     Raises:
-        UsageError: with what there is.
+        UsageError: the machine cannot hold one trial; the message says what it has.
     """
     return share(settings, [{"CPU": local_cpus(), "GPU": local_gpus()}])
 

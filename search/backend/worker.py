@@ -95,7 +95,7 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None], seat: "S
 
 
 def short_of(report: Callable[[Record], None], objective: Objective) -> Callable[[Record], None]:
-    """Report of a user's rows what is decided by: Ray has names of its own, which other metrics may have as well."""
+    """Reduce a user's row to the objective for Ray: other metrics may have names that Ray reserves."""
     return lambda row: report({key: row[key] for key in ("epoch", objective.column)})
 
 
@@ -154,7 +154,7 @@ def prepare(job: Job) -> None:
 
 
 def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
-    """What a trial is trained by."""
+    """Where the rows of a trial come from: a network, a user's loop or a user's program."""
     if job.own:
         from trainables.own import training as own
 

@@ -52,7 +52,7 @@ class Interrupts:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     def end_in(self, seconds: float | None) -> None:
-        """From now on the search may take that long, then it is stopped as by a signal; with None as long as it likes."""
+        """Stop the search after this many seconds, as a signal does; None removes the limit."""
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop_softly_by(self, marker: Path | None) -> None:

@@ -11,7 +11,7 @@ from search.turns import Turns
 from trainables.errors import LockedError, RayError
 
 FAILED: dict[Cause, str] = {
-    "died": "worker died: its process ended again and again at this epoch, alone as well, while other trials trained",
+    "died": "worker died: its process ended repeatedly at this epoch, even when it ran alone, while other trials trained",
     "memory": "out of memory: Ray ended its process because memory ran short, with nothing beside it",
     "gpu_memory": "out of memory: of the GPU, with no other trial on it",
     "silent": "no progress: its process trained no batch for too long, twice at this epoch, while other trials trained",
@@ -77,8 +77,8 @@ class Casualties:
         log = f"{self._run.folder}/ray/output.log"
         return Fault(
             RayError.kind,
-            f"engine lost again and again: {self._run.folder}: each time before its trials got on, so it is the machine. "
-            f"{log} may say why; run the same command again, without --engine for a process per trial.",
+            f"engine lost repeatedly: {self._run.folder}: each time before its trials trained on, so it is the machine. "
+            f"Read {log}; run the same command again, without --engine for a process per trial.",
         )
 
     def _cause(self, trial: int) -> Cause:
@@ -111,4 +111,4 @@ class Casualties:
         if cause == "unstarted":
             where = "each time before it began to train, so it is the machine"
         log = f"{self._run.folder}/ray/output.log"
-        return f"worker lost again and again: {trial.folder}: {where}. {log} may say why; run the same command again."
+        return f"worker lost repeatedly: {trial.folder}: {where}. Read {log}, then run the same command again."

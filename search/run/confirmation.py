@@ -62,7 +62,7 @@ def missing(run: Run) -> list[Record]:
 
 
 def chosen(run: Run) -> list[Record]:
-    """The configurations to confirm, each once: those that are, then the best, then the baseline; none if none finished."""
+    """The configurations to confirm, each once: first those already confirmed, then the best, then the baseline."""
     best = leaders(run.search_trials)[: run.totals.confirm]
     baseline = [trial for trial in run.search_trials if trial.source == "baseline"][:1] if best else []
     configs = {key_of(trial.config): trial.configuration for trial in (*run.fresh_trials, *best, *baseline)}

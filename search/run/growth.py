@@ -53,7 +53,7 @@ def next_line(run: ledger.Run, space: Space, history: Sequence[Totals], lines: S
 
 
 def news(trials: Sequence[ledger.Trial], lines: Sequence[Record]) -> Record:
-    """What a line says it was told: which trials ended since the lines before it, and which still run."""
+    """The state that the algorithm knew for a line: trials that ended since the line before, and trials that still ran."""
     known = trials_told(lines)
     ended = {trial.index: (trial.status, trial.stopped_at or len(trial.epochs)) for trial in trials if trial.ended}
     return {

@@ -45,7 +45,7 @@ OF_GIT = (  # where a shell or a hook says that another repository lies
 
 
 def describe(settings: Settings, data: Dataset | None, on_gpu: bool) -> Identity:
-    """What a run of these settings would be; without images where the user trains."""
+    """The identity of a run with these settings; without images for a user's loop or program."""
     space = settings.space
     return Identity(
         schema=SCHEMA,
@@ -148,7 +148,7 @@ def numbers() -> list[str]:
 
 
 def code_hash() -> str:
-    """A hash of what these modules do: of their syntax, without what is there for people to read."""
+    """A hash of the modules that compute numbers: of their syntax without docstrings, comments and messages."""
     folder = Path(trainables.__file__).parent
     found = {name: syntax((folder / f"{name}.py").read_text("utf-8")) for name in numbers()}
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
@@ -156,7 +156,7 @@ def code_hash() -> str:
 
 @functools.lru_cache(maxsize=256)  # a run is described more than once in a process, and a tree takes milliseconds
 def syntax(source: str) -> str:
-    """What the syntax tree of a module does, without what is there for people to read, alike in each version of Python."""
+    """The syntax tree of a module as JSON, without docstrings, comments and messages; the same in each version of Python."""
     return json.dumps(plain(ast.parse(source)))
 
 

@@ -69,7 +69,7 @@ class Trial:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What it is, however long it is trained."""
+        """The configuration without its number of epochs."""
         return {key: value for key, value in self.config.items() if key != "epochs"}
 
     @property
@@ -83,12 +83,12 @@ class Trial:
 
     @cached_property
     def best(self) -> Record | None:
-        """The row that the trial is judged by."""
+        """The row of the best epoch."""
         return self.objective.best_epoch(self.epochs)
 
     @property
     def value(self) -> float | None:
-        """What it is judged by, everywhere: that of its best epoch."""
+        """The value of the objective at the best epoch."""
         return None if self.best is None else float(self.best[self.objective.column])
 
     @property

@@ -26,12 +26,12 @@ def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings,
     same = [name for name, recorded in found.items() if is_same(recorded, asked, settings)]
     if len(same) == 1:
         return replace(settings, name=same[0]), (
-            f"{settings.runs_dir / same[0]} is of the same images under another path, so that run is the one that goes on; "
+            f"{settings.runs_dir / same[0]} has the same images under another path, so that run is continued; "
             "--name NEW starts another"
         )
     if found:
         others = ", ".join(str(settings.runs_dir / name) for name in found)
-        return settings, f"of the same images under another path there is {others}; --resume NAME goes on with it"
+        return settings, f"{others} has the same images under another path; --resume NAME continues it"
     return settings, ""
 
 

@@ -120,7 +120,7 @@ def unplanned(folder: Path, wanted: list[Record]) -> list[Record]:
 
 
 def content(line: Record) -> Record:
-    """What a line of the plan says, whichever its place and however its numbers and so its id were written."""
+    """A line of the plan for comparison: without index and id, with canonical numbers."""
     return {**line, "index": None, "id": None, "config": key_of(line["config"])}
 
 
@@ -163,7 +163,9 @@ def as_begun(folder: Path, asked: Identity, recorded: Identity, settings: Settin
     rule = continued(asked.scheduler, recorded.scheduler)
     if not is_known(rule):
         found = f"version {version_of(rule)!r} of {rule['name']}"
-        raise RunError(f"unknown rule: {folder}/run.json: {found}, which is not known here. Update this program.")
+        raise RunError(
+            f"unknown rule: {folder}/run.json: {found}, which this version does not have. Update this program."
+        )
     precision = recorded.precision if settings.precision == "auto" else asked.precision
     return replace(asked, scheduler=rule, precision=precision)
 
@@ -223,7 +225,7 @@ def possible(space: Space, knob: str) -> list[Any]:
 
 
 def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool = False) -> list[str]:
-    """What somebody should know about a search as it was asked for, whether it is started or only counted.
+    """Notes about the search that is asked for, whether it is started or only estimated.
 
     Args:
         rule: of early stopping, as run.json has it.

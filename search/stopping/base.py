@@ -1,4 +1,4 @@
-"""What a rule of early stopping is: when it decides, and how. Pure functions of run.json and values; larger ones are better."""
+"""The interface of an early-stopping rule: when it decides, and how. Pure functions of run.json and values; larger is better."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

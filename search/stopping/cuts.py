@@ -46,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a trial has come to: the value of each committed epoch, and whether it diverged or failed."""
+    """The course of a trial so far: the value of each committed epoch, and whether it diverged or failed."""
 
     values: Sequence[float]
     diverged: bool = False
@@ -79,7 +79,7 @@ def called(line: Record) -> Iterator[tuple[int, int]]:
 
 
 class Course:
-    """How far a search has come by the lines that were written; `take` adds one.
+    """The state of a search according to the lines of decisions.jsonl; `take` adds a line.
 
     Args:
         stages: in order.

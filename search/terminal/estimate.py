@@ -271,10 +271,8 @@ def sentences(found: Estimate, budget: float | None = None) -> list[str]:
         budget: seconds of --time-budget.
     """
     totals = found.totals
-    seeds = f" x {totals.seeds} {'folds' if found.has_folds else 'seeds'}" if totals.seeds > 1 else ""
-    trials = totals.trials * totals.seeds
     lines = [
-        f"trials: {plural(totals.trials, 'configuration')}{seeds} = {trials}, of {plural(totals.epochs, 'epoch')}",
+        f"trials: {trials_words(found)}, of {plural(totals.epochs, 'epoch')} each",
         f"epochs: {found.full} without early stopping{saved(found)}",
         *of_pictures(found),
         *([] if found.disk is None else [f"disk: at most about {size(found.disk)} for states and weights"]),
@@ -290,6 +288,15 @@ def sentences(found: Estimate, budget: float | None = None) -> list[str]:
     return lines
 
 
+def trials_words(found: Estimate) -> str:
+    """How many trials: 3, or 3 configurations x 2 seeds = 6."""
+    configurations, seeds = found.totals.trials, found.totals.seeds
+    if seeds == 1:
+        return str(configurations)
+    each = "folds" if found.has_folds else "seeds"
+    return f"{plural(configurations, 'configuration')} x {seeds} {each} = {configurations * seeds}"
+
+
 def of_pictures(found: Estimate) -> list[str]:
     """What the decoded images take."""
     sizes = [f"{count:,} of {side} x {side} pixels, {size(taken)}" for side, count, taken in found.pictures]
@@ -299,7 +306,7 @@ def of_pictures(found: Estimate) -> list[str]:
 def time_words(found: Estimate) -> str:
     """How long it will take, and how that is known."""
     if found.seconds is None or found.epoch_seconds is None:
-        return f"time: not known before an epoch was trained, which is the user's to do; {found.slots} at a time"
+        return f"time: unknown until your code has trained an epoch; {found.slots} at a time"
     about = (
         f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
         f"{found.epoch_seconds:.2g} s, {found.slots} at a time"
@@ -325,7 +332,7 @@ def of_cuts(found: Estimate, budget: float | None) -> list[str]:
         least = least_share(totals.trials, totals.epochs, found.rule.get("audit", 0.0))
         share = found.rule["share"]
         lines.append(
-            f"share: at most {percent(share)} of all epochs, {percent(least)} at the least{fitting(found, least, budget)}"
+            f"share: at most {percent(share)} of all epochs, at least {percent(least)}{fitting(found, least, budget)}"
         )
     return lines
 

@@ -229,7 +229,7 @@ def test_runs_by_loss_are_compared_by_loss(losing, tmp_path):
 
 def test_runs_of_unlike_objectives_are_ranked_apart_and_not_compared(losing, rates, run, tmp_path):
     other = dataclasses.replace(run(rates()), folder=tmp_path / "other")
-    with pytest.raises(RunError, match="ranked by unlike values"):
+    with pytest.raises(RunError, match="ranked by different metrics"):
         compare.show([losing, other], "md", Selection())
     text = printed.show([losing, other], "md")
     assert "ranked apart" in text

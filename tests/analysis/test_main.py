@@ -141,6 +141,19 @@ def test_verify_names_the_first_thing_that_is_wrong(tmp_path: Path, capsys: pyte
     assert "decisions.jsonl:" in err
 
 
+@pytest.mark.parametrize("name", ["decisions.jsonl", "trials.jsonl", "run.json"])
+def test_verify_names_one_next_step(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged record brings a step of its own, which was printed before that of the folder."""
+    run = tmp_path / "run"
+    shutil.copytree(EXAMPLE, run)
+    (run / name).write_text("{\n" + (run / name).read_text())
+    assert call("verify", str(run)) == 5
+    err = capsys.readouterr().err
+    assert f"{name}:1: " in err
+    assert err.count("Restore") == 1
+    assert err.endswith(" in all). Restore the folder from a copy.\n")
+
+
 def test_stale_says_whether_the_file_is_what_the_ledger_says(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A trial that ended since, an edit or a missing file: exit code 1, one line, and nothing is written."""
     asked = ("leaderboard", str(written), "--stale")

@@ -37,7 +37,7 @@ def test_a_worker_that_dies_again_and_again_with_no_other_trial_to_compare_ends_
     search.inject("exit", lr=1e-3)
     code, errors = search.done("--num-samples", 1)
     assert code == 8, (errors, search.log())
-    assert errors.startswith("error[ray]: worker lost again and again: ")
+    assert errors.startswith("error[ray]: worker lost repeatedly: ")
     assert errors.count("\n") == 1
     assert outcomes(search) == {0: ("running", "")}
     search.inject("nothing")

@@ -121,7 +121,7 @@ def test_the_command_that_fetches_images_answers_h_and_version_as_well():
     command = [sys.executable, "-m", "trainables.data"]
     said = [subprocess.run([*command, flag], cwd=ROOT, capture_output=True, text=True).stdout for flag in ASKING]
     assert said[0] == f"cifar-search {options.version()}\n"
-    assert "where archives lie or are downloaded to [data]" in " ".join(said[1].split())
+    assert "folder of data archives, also for downloads [data]" in " ".join(said[1].split())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -121,7 +121,7 @@ def test_an_edited_metric_is_another_search(searched, asked, toy):
 
 def test_runs_by_two_metrics_of_one_name_are_not_compared(searched, asked, toy, tmp_path):
     other = without_ray.search(tmp_path / "other", asked(METRIC.replace("1 +", "3 *")), toy)
-    with pytest.raises(RunError, match="unlike values"):
+    with pytest.raises(RunError, match="different metrics"):
         valued.shared([searched, other])
     assert valued.shared([searched, replace(searched, folder=tmp_path / "third")]) == searched.identity.objective
 

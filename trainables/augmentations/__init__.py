@@ -1,1 +1,1 @@
-"""What is done to the images of a batch while training. A file for each augmentation; models/README.md says how to add one."""
+"""Augmentations of training batches. A file for each; models/README.md says how to add one."""

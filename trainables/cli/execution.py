@@ -58,7 +58,7 @@ WANTED = {"int": "a whole number", "float": "a number"}  # by how typer calls wh
 
 
 def worded(error: typer.TyperException) -> str:
-    """A usage error without its full stop; of a value that cannot be read, the flag, what it takes and what came."""
+    """A usage error without its full stop; for a value of the wrong type: the flag, the expected type and the value."""
     reasons: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
     wanted = WANTED.get(reasons[0]["type"].partition("_")[0]) if reasons else None
     param = getattr(error, "param", None)
@@ -70,7 +70,7 @@ def worded(error: typer.TyperException) -> str:
 
 
 def meant(error: typer.TyperException) -> str:
-    """The option or command that was probably meant, as a question; nothing if none is like what was given."""
+    """The closest option or command as a question, "Did you mean ...?"; empty if none is close."""
     command = getattr(getattr(error, "ctx", None), "command", None)
     if hasattr(error, "option_name"):
         options = [name for param in getattr(command, "params", ()) for name in param.opts if name.startswith("--")]

@@ -18,15 +18,15 @@ from trainables.suggestions import unknown
 
 TEXTS = {  # what is not plain from the name
     "lr": "learning rate",
-    "adamw_lr": "learning rate of the weights that are no matrices",
-    "momentum": "of sgd and muon; the first beta of adamw",
+    "adamw_lr": "learning rate of parameters that are not matrices",
+    "momentum": "momentum of sgd and muon; first beta of adamw",
     "batch_size": "images per step",
     "epochs": "passes over the training images",
-    "ema": "epochs over which the weights are averaged that are validated; 0 for none",
-    "image_size": "pixels of an image's height and width",
-    "dropout": "probability",
+    "ema": "validate an average of the weights over about this many epochs; 0 for none",
+    "image_size": "height and width of every image in pixels",
+    "dropout": "dropout probability",
     "depth": "layers or blocks",
-    "width": "features or channels of the first one",
+    "width": "features or channels of the first layer",
 }
 NAMES = {"epochs": ("--epochs", "--num-epochs")}
 

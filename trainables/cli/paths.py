@@ -17,6 +17,6 @@ def expanded(text: str) -> str:
     found = os.path.expanduser(text)  # noqa: PTH111 (as text, for a Path forgets a last slash)
     if found.startswith("~"):
         raise UsageError(
-            f"no home folder: {text}: this machine knows none of that name. Write the whole path, or ./{text}."
+            f"no home folder: {text}: this machine has no user of that name. Write the whole path, or ./{text}."
         )
     return found

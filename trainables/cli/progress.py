@@ -1,4 +1,4 @@
-"""How far a long step is: a bar on a terminal, plain lines elsewhere. Always on stderr; stdout carries results."""
+"""Progress of a long step: a bar on a terminal, plain lines elsewhere. Always on stderr; stdout carries results."""
 
 import contextlib
 import sys

@@ -53,13 +53,13 @@ app = application(add_completion=False)
 @app.command(cls=Command, help="Fetch, verify and decode a data set, so that searches and trials find it ready.")
 def prepare_one(
     dataset: Annotated[str, typer.Argument(help=", ".join(FORMS))],
-    data_dir: Annotated[Path, option("where archives lie or are downloaded to")] = DATA_DIR,
+    data_dir: Annotated[Path, option("folder of data archives, also for downloads")] = DATA_DIR,
     skip_bad: Annotated[bool, option("leave out images that cannot be read", "--skip-bad")] = False,
     group_by: Annotated[
         str | None, option("keep images of one group on one side: a column, or a part of the file's name")
     ] = None,
-    resize: Annotated[str, option("of pictures that are not square: crop, squash or pad")] = CROP,
-    image_size: Annotated[int, option("pixels of the height and width that every image gets")] = IMAGE_SIZE,
+    resize: Annotated[str, option("for images that are not square: crop, squash or pad")] = CROP,
+    image_size: Annotated[int, option("height and width of every image in pixels")] = IMAGE_SIZE,
     near_duplicates: Annotated[
         bool, option("count images that look like one of another split", "--near-duplicates")
     ] = False,

@@ -1,4 +1,4 @@
-"""What is known of a published archive before it is trusted, and whether a file is that archive."""
+"""The published facts of an archive (size, hashes), and whether a file has them."""
 
 import hashlib
 from dataclasses import dataclass

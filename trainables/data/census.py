@@ -1,4 +1,4 @@
-"""What a data set holds: images of each class, pixels that stand in two splits, what was left out; and what that calls for.
+"""The census of a data set: images of each class, duplicates across splits, images left out; and warnings that follow.
 
 Counted when the images are decoded, kept in the cache and in run.json. Of what was decoded before that was so there is none.
 """
@@ -37,7 +37,7 @@ def of_classes(labels: np.ndarray, classes: int) -> list[int]:
 
 
 def remarks(census: Record, classes: Sequence[str]) -> list[str]:
-    """A line for each thing that makes what is measured on these images worth less, with what to do."""
+    """A warning for each weakness of these images as a measure of networks, with the next step."""
     if not census:
         return []
     counts = census["counts"]
@@ -56,7 +56,7 @@ def unlike_sizes(counts: Sequence[int], classes: Sequence[str]) -> str:
         return ""
     (least, small), (most, large) = min(there), max(there)
     return (
-        f"classes of unlike size: {classes[small]} has {least:,} training image{'s' if least > 1 else ''}, {classes[large]} has "
+        f"classes of unequal size: {classes[small]} has {least:,} training image{'s' if least > 1 else ''}, {classes[large]} has "
         f"{most:,}. Try --metric balanced_accuracy and class_weight=balanced."
     )
 
@@ -66,7 +66,7 @@ def mixed_groups(census: Record) -> list[str]:
     shared = census.get("groups", {}).get("shared", {})
     return [
         f"{number:,} group{' stands' if number == 1 else 's stand'} among the {FULL_NAMES[split]} images and in another split: "
-        "what is measured there was partly learned by heart. Keep the images of each group in one split."
+        "the score there partly measures memorised groups. Keep the images of each group in one split."
         for split, number in shared.items() if number
     ]  # fmt: skip
 
@@ -85,8 +85,8 @@ def without(split: str, counts: Sequence[int], classes: Sequence[str], remedy: s
         return ""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     which = f"{len(names):,} of {len(classes):,} classes have" if len(names) > 1 else "one class has"
-    them = "them" if len(names) > 1 else "it"
-    means = f"no network can learn {them}" if split == "train" else f"no accuracy says anything about {them}"
+    them, their = ("them", "their") if len(names) > 1 else ("it", "its")
+    means = f"no network can learn {them}" if split == "train" else f"{their} accuracy is not measured"
     return f"{which} no {FULL_NAMES[split]} images: {', '.join(names[:NAMED])}{more}; {means}. {remedy}"
 
 
@@ -95,10 +95,10 @@ def copied(line: Record, counts: Mapping[str, Sequence[int]]) -> str:
     split, also = (FULL_NAMES[line[key]] for key in ("split", "also"))
     number, of = line["images"], f"of {sum(counts[line['split']]):,} {split} images also"
     told = (
-        f"1 {of} stands among the {also} images, pixel by pixel: it says nothing of new ones. Remove it from one of the two."
+        f"1 {of} stands among the {also} images, pixel by pixel: it does not measure new images. Remove it from one of the two."
         if number == 1
-        else f"{number:,} {of} stand among the {also} images, pixel by pixel: they say nothing of new ones. Remove them from one "
-        "of the two."
+        else f"{number:,} {of} stand among the {also} images, pixel by pixel: they do not measure new images. "
+        "Remove them from one of the two."
     )
     unlike = line.get("relabelled", 0)  # not counted where images were decoded before it was
     return f"{told} {relabelled(unlike, number)}" if unlike else told
@@ -131,13 +131,13 @@ def reshaped(census: Record) -> str:
     number, of = census.get("oblong", 0), sum(map(sum, counts.values()))  # in folds val has those of train as well
     if number == 1:
         single = {
-            "crop": "its centre is taken, and what lies beside it is not seen (--resize squash or pad keeps it)",
+            "crop": "it is cropped to its centre (--resize squash or pad keeps all of it)",
             "squash": "it is squashed (--resize crop keeps its proportions)",
             "pad": "it is padded with black",
         }
         return f"1 of {of:,} images is not square: {single[census['resize']]}."
     done = {
-        "crop": "their centre is taken, and what lies beside it is not seen (--resize squash or pad keeps it)",
+        "crop": "they are cropped to their centre (--resize squash or pad keeps all of each)",
         "squash": "they are squashed (--resize crop keeps their proportions)",
         "pad": "they are padded with black",
     }

@@ -48,7 +48,7 @@ Seen = tuple[np.ndarray, bool]  # uint8 (S, S, 3), and whether the picture was O
 
 
 class BadImageError(DataError):
-    """A file that is no good image."""
+    """A file that cannot be read as an image."""
 
     def __init__(self, path: str, why: str) -> None:
         step = "Check the path." if not Path(path).exists() else "Replace or remove it."

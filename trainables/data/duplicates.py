@@ -1,4 +1,4 @@
-"""The same pixels in two splits: what is measured there was partly learned by heart, or learned under another name."""
+"""Images with the same pixels in two splits: they measure memory instead of new images, or have another label there."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -135,11 +135,11 @@ def prepare(
         StorageError: the cache cannot be written, or has too little room.
     """
     if skip_bad and dataset in NAMED:
-        say(f"note: --skip-bad is not read with --dataset {dataset}")
+        say(f"note: --skip-bad has no effect with --dataset {dataset}")
     if resize not in RESIZES:
         raise UsageError(unknown("--resize", resize, RESIZES))
     if resize != CROP and dataset in NAMED:
-        say(f"note: --resize is not read with --dataset {dataset}, whose images are square")
+        say(f"note: --resize has no effect with --dataset {dataset}, whose images are square")
     if group_by is not None and dataset in NAMED:
         raise DataError(f"no groups: {dataset}: its images have no names and no columns. Leave out --group-by.")
     options = Options(

@@ -1,4 +1,4 @@
-"""What a refusal of the disk means to a person: the errors of everything that reads and writes files."""
+"""Errors of reading and writing files, as messages with a next step."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ def unreadable(path: Path, error: OSError) -> StorageError:
 
 
 def storage_error(path: Path, error: OSError, size: int) -> StorageError:
-    """What an OSError of a write means to a person, and the step that fits it."""
+    """The StorageError for an OSError of a write, with the next step."""
     why = f"cannot write: {path}: {error.strerror}"
     if error.errno in DENIED:
         return DeniedError(f"{why}. {NEXT[error.errno]}")

@@ -1,1 +1,1 @@
-"""What this machine has and how it is used: cores, memory, GPUs, precision."""
+"""The hardware of this machine and its settings: cores, memory, GPUs, precision."""

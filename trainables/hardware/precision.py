@@ -1,4 +1,4 @@
-"""Which arithmetic a machine is good at, found without loading torch where that can be avoided."""
+"""bfloat16 or float32: what the hardware computes fast, found without loading torch where possible."""
 
 from pathlib import Path
 

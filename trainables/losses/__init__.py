@@ -1,1 +1,1 @@
-"""What training makes small. A file for each loss; models/README.md says how to add one."""
+"""Losses. A file for each; models/README.md says how to add one."""

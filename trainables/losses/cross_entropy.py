@@ -1,4 +1,4 @@
-"""Cross-entropy, with label smoothing, or weights of classes, if one likes."""
+"""Cross-entropy, optionally with label smoothing or class weights."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ def cross_entropy(
 
 
 def balanced(counts: Tensor) -> Tensor:
-    """What an image of each class counts, float32 (classes,)."""
+    """The weight of an image of each class, float32 (classes,)."""
     return (counts.sum() / (counts > 0).sum() / counts.clamp(min=1)).float()
 
 

@@ -1,1 +1,1 @@
-"""What moves the weights. A file for each optimizer; models/README.md says how to add one."""
+"""Optimizers. A file for each; models/README.md says how to add one."""

@@ -188,7 +188,7 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
         raise TypeError(f"no metrics: {metrics!r:.200}: {HOW}, where metrics is a dict of numbers")
     row = {name: plain(name, value) for name, value in metrics.items() if name != "epoch"}
     if wrong := [name for name in row if name in OF_RESULTS]:
-        raise ValueError(f"no metric can be called {wrong[0]}, which results have for something else")
+        raise ValueError(f"no metric can be called {wrong[0]}: results have a column of that name")
     if metrics.get("epoch", epoch) != epoch:
         raise ValueError(f"epoch {metrics['epoch']} where {epoch} comes next")
     if objective.column not in row:
@@ -197,7 +197,7 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
         raise Diverged(epoch)
     if not objective.are_sound([row[objective.column]]):
         raise ValueError(
-            f'{objective.column} is {row[objective.column]}, no fraction from 0 to 1, as form="percent" says'
+            f'{objective.column} is {row[objective.column]}, but form="percent" needs a fraction from 0 to 1'
         )
     return {"epoch": epoch} | {name: value for name, value in row.items() if math.isfinite(value)}
 

@@ -48,7 +48,7 @@ def rehearse(rows: Rows) -> list[str]:
         with limited():
             return list(first_epoch(rows))
     except TimeIsUp:
-        return [f"{WHAT} is not over after {LIMIT:g} s, so nobody knows yet what it gives"]
+        return [f"{WHAT} took longer than {LIMIT:g} s, so its result was not checked"]
     except Diverged as error:
         place = getattr(error, "of_users", "")
         raise SpaceError(

@@ -1,4 +1,4 @@
-"""What a trial is, as one value."""
+"""The definition of a trial as one value: configuration, images, seed, device, precision, objective."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -11,7 +11,7 @@ from trainables.objective import ACCURACY, Objective
 
 @dataclass(frozen=True)
 class Training:
-    """What a trial is: the same one gives the same rows, on the same kind of device and number of threads.
+    """A trial. Equal values give equal rows on the same kind of device with the same number of threads.
 
     Attributes:
         config: complete, see trainables.config.

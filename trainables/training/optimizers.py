@@ -13,7 +13,7 @@ from trainables.training.schedules import schedule
 
 
 class Optimizer(Protocol):
-    """What training needs of an optimizer; torch's have it."""
+    """The interface of an optimizer; torch's own have it."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]: ...

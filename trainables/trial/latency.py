@@ -1,4 +1,4 @@
-"""How long a trained network takes to classify one image: what somebody who deploys it asks, and a clock has to say."""
+"""Latency: seconds in which a trained network classifies one image."""
 
 import statistics
 import time

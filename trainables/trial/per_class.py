@@ -1,4 +1,4 @@
-"""What a network made of the images of each class: all of it for a few classes, a summary and a file for many."""
+"""Accuracy and confusions of each class: the whole table for a few classes, a summary and a file for many."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ def summary(answers: Answers) -> Iterator[str]:
     yield f"  the weakest of {len(known):,} classes{f' ({absent:,} more have no images)' if absent else ''}:"
     for value, place in known[:WEAKEST]:
         yield f"    {names[place]:<20} {number(value)}  of {answers.images[place]:,} images"
-    yield "  taken for another class most often:"
+    yield "  most frequent confusions:"
     for count, own, other in confusions(answers.matrix)[:CONFUSED]:
         yield f"    {names[own]:<20} for {names[other]:<20} {count:,} of {answers.images[own]:,}"
 

@@ -200,13 +200,13 @@ def check_loss(config: Mapping[str, Any], step: Step, model: nn.Module) -> None:
 
 
 def without_gradient(config: Mapping[str, Any], step: Step, model: nn.Module) -> Iterator[str]:
-    """Train on two batches; the weights that no gradient comes to."""
+    """Train on two batches; the weights that no gradient reaches."""
     for size in step.sizes[:BATCHES]:
         guarded(OPTIMIZER, config, "fails in a step", lambda n=size: step(n))  # type: ignore[misc]
     still = [name for name, weight in model.named_parameters() if weight.requires_grad and weight.grad is None]
     if still:
         more = f" and {len(still) - 1} more" if len(still) > 1 else ""
-        yield f"{MODEL.key} {config['model']}: no gradient comes to {still[0]}{more}; is it used?"
+        yield f"{MODEL.key} {config['model']}: no gradient reaches {still[0]}{more}; is it used?"
 
 
 def check_states(config: Mapping[str, Any], model: nn.Module, optimizer: Any) -> None:

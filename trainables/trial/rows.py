@@ -39,7 +39,7 @@ class Passed(Protocol):
 
 
 class Rows(Protocol):
-    """What trials are trained by, one epoch after another."""
+    """A source of the rows of a trial, one epoch after another."""
 
     @property
     def config(self) -> Mapping[str, Any]: ...

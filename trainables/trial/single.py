@@ -10,7 +10,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainables.config import LATER, NEUTRAL, Config, image_size, knows_its_end
 from trainables.data import census, loading
@@ -163,11 +163,12 @@ def follow(folder: Path, training: Training, quiet: bool, until: int | None = No
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} batches"),
+        MofNCompleteColumn(),
+        TextColumn("batches"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("training")
+        bar = progress.add_task("training", total=None)  # unknown until the first batch: ?, not rich's 100
 
         def show_batch(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)

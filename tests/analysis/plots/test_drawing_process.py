@@ -105,7 +105,7 @@ def test_a_library_that_does_not_load_costs_plots_and_no_more(tmp_path):
     (tmp_path / "matplotlibrc").write_bytes(b"text.color: caf\xe9\n")
     done = draw_elsewhere(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "\nnote: not drawn: progress: the first one because of UnicodeDecodeError" in f"\n{done.stderr}"
+    assert "\nnote: not drawn: progress: the first one failed with: UnicodeDecodeError" in f"\n{done.stderr}"
     assert "Traceback" not in done.stderr
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from analysis.frame.ranges import Range
-from analysis.plots import confusion, drawing_process, fonts, kinds, parallel, style
+from analysis.plots import confusion, drawing_process, fonts, kinds, parallel, parameters, style
 from analysis.plots.values import axis_of
 from analysis.ranking.standing import stand
 from analysis.report import html_page
@@ -288,3 +288,18 @@ def test_a_conditional_rate_has_a_logarithmic_axis_and_the_report_too(drawn: Cal
     assert html_page.values(
         dataclasses.replace(found, identity=dataclasses.replace(found.identity, space_params=known)), [], []
     )["log"] == ["width"]
+
+
+@pytest.mark.parametrize(
+    ("found", "ticked"),
+    [
+        ([256.0, 1024.0, 512.0, 256.0], [256.0, 512.0, 1024.0]),
+        ([0.0, 0.1, 0.5], [0.0, 0.1, 0.5]),
+        ([16.0, 32.0, 1024.0], []),  # their names would overlap
+        ([number / 20 for number in range(20)], []),
+        ([1.0, 1.0], []),
+        ([], []),
+    ],
+)
+def test_a_parameter_of_few_values_has_its_ticks_there(found: list[float], ticked: list[float]) -> None:
+    assert parameters.few_values(found) == ticked

@@ -46,6 +46,22 @@ def test_the_command_that_goes_on_is_understood(trial: Make, run: MakeRun, sched
     assert (given["cpus_per_trial"], given["name"]) == (2, None)
 
 
+@pytest.mark.parametrize(
+    ("key", "usual", "other"), [("seed", 0, 5), ("fraction", 1.0, 0.5), ("threads", 1, 2), ("grace_period", 1, 4)]
+)
+def test_a_setting_at_its_default_is_left_out(trial: Make, run: MakeRun, key: str, usual: float, other: float) -> None:
+    flag = "--cpus-per-trial" if key == "threads" else f"--{key.replace('_', '-')}"
+
+    def command(value: float) -> list[str]:
+        rule = {"name": "asha", "reduction_factor": 3, "grace_period": value if key == "grace_period" else 1}
+        facts = {} if key == "grace_period" else {key: value}
+        return shlex.split(commands.go_on(run([trial(0, (0.5,))], scheduler=rule, **facts)))
+
+    assert flag not in command(usual)
+    assert command(other)[command(other).index(flag) + 1] == str(other)
+    assert not {"--reduction-factor", "--audit"} & set(command(usual))
+
+
 def test_a_run_of_another_name_is_named(trial: Make, run: MakeRun) -> None:
     one = run([trial(0, (0.5,))], space="depth_sweep")
     assert "--name lr_sweep-digits" in commands.go_on(one)

@@ -101,7 +101,7 @@ def test_an_export_says_when_a_constant_answer_is_as_good(searched: Callable[...
     rows, said = in_card(found)
     assert ("always saying the most common class", "100 validation images", "58.00") in rows
     assert said[0] == "It is not shown to do better than always saying big."
-    assert said[1] == "One class has no test images: small; no accuracy says anything about it. Add some."
+    assert said[1] == "One class has no test images: small; its accuracy is not measured. Add some."
     assert said[2].startswith("1 of 5 test images also stands among the training images")
     good = searched([0, 1, 2] * 30, [0, 1, 2] * 30)
     assert in_card(good)[1] == []
@@ -172,7 +172,7 @@ def about(run: Run, **census: Any) -> Run:
 def test_what_makes_values_worth_less_is_called_for(rates: Callable[[], list[Trial]], run: MakeRun) -> None:
     copies = [{"split": "test", "also": "train", "images": 5}]
     found = [inline(checks.line(each)) for each in checks.images(about(run(rates()), duplicates=copies))]
-    assert found[0] == "⚠ One class has no test images: c; no accuracy says anything about it. Add some."
+    assert found[0] == "⚠ One class has no test images: c; its accuracy is not measured. Add some."
     assert found[1].startswith("⚠ 5 of 5 test images also stand among the training images, pixel by pixel: ")
 
 

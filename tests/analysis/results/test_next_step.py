@@ -71,7 +71,7 @@ def twin(folder: Path) -> Path:
     ("status", "said"),
     [
         ("diverged", "it diverged in its first epoch. Name another trial: RUN/ID."),
-        ("failed", "it failed in its first epoch. Mend what error.txt there says"),
+        ("failed", "it failed in its first epoch. Fix the error in its error.txt"),
         ("planned", "it has no epoch yet. Let the search go on: python run_search.py --resume "),
     ],
 )

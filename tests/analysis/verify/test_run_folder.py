@@ -189,6 +189,25 @@ def test_a_good_run_has_no_violation(run):
     assert run_folder.verify(run) == []
 
 
+@pytest.mark.parametrize(
+    "names", [["results.*", "plots"], ["ray", "local.json"], ["trials/*/state-*"], ["trials/*/best.*"]]
+)
+def test_what_the_docs_allow_to_delete_leaves_a_sound_run(run, winner, names):
+    """The table of docs/time-and-disk.md; of weights those of the winner stay."""
+    page = (Path(__file__).parents[3] / "docs/time-and-disk.md").read_text("utf-8")
+    for name in ("results.md", "plots/curves.svg", "ray/output.log", "local.json"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).touch()
+    for name in names:
+        assert f"`{name}" in page
+        found = list(run.glob(name))
+        assert found
+        for path in found:
+            if not path.name.startswith("best.") or path.parent != winner:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert run_folder.verify(run) == []
+
+
 def test_a_copy_of_only_the_documented_files_is_a_whole_run(run):
     """No lock, no scratch of Ray, no timing, nothing derived."""
     for name in ("results.json", "decisions.jsonl.bak", "run.lock", "ray"):
@@ -364,7 +383,7 @@ def test_a_folder_of_no_planned_trial_is_named(run):
         (3, {"train_loss": "low"}, "train_loss is 'low'"),
         (2, {"val_accuracy": 1.5}, "val_accuracy is 1.5, not from 0 to 1"),
         (2, {"train_accuracy": -0.5}, "train_accuracy is -0.5"),
-        (2, {"val_accuracy": 0.512345}, "no share of 40 images"),
+        (2, {"val_accuracy": 0.512345}, "is not a fraction of 40 images"),
         (2, {"seconds": 1.5}, "seconds does not belong"),
         (5, {"outcome": "won"}, "outcome is 'won'"),
     ],
@@ -449,7 +468,7 @@ def test_a_decision_between_two_rungs_is_named(run, winner):
     decisions, rows = durable.read_lines(run / "decisions.jsonl"), durable.read_lines(winner / "epochs.jsonl")
     extra = {"sequence": len(decisions) + 1, "trial": int(winner.name[:4]), "epoch": 2, "cutoff": None}
     add_line(run / "decisions.jsonl", extra | {"value": rows[1]["val_accuracy"], "decision": "continue"})
-    assert_violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "epoch 2 is no rung of this search")
+    assert_violations(run, rf"decisions.jsonl:{len(decisions) + 1}", "epoch 2 is not a rung of this search")
 
 
 def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed(run):
@@ -464,7 +483,7 @@ def test_decisions_under_a_scheduler_that_was_allowed_to_change_are_not_replayed
 
 def test_decisions_of_a_search_without_early_stopping_are_named(run):
     edit(run / "run.json", 1, scheduler={"name": "none"})
-    assert_violations(run, "decisions.jsonl:1", "epoch 1 is no rung of this search")
+    assert_violations(run, "decisions.jsonl:1", "epoch 1 is not a rung of this search")
 
 
 def allowed(run: Path, **changed) -> None:

@@ -169,7 +169,7 @@ def test_winners_on_the_same_seeds_are_compared_over_them(seeded: Run) -> None:
 
 def test_two_runs_of_one_name_are_told_apart_by_nothing(trial: Make, run: MakeRun) -> None:
     runs = two(trial, run)
-    with pytest.raises(UsageError, match="two runs are called first"):
+    with pytest.raises(UsageError, match="two runs have the name first"):
         compare.show([runs[0], named(runs[1], "first")], "md", ALL)
 
 

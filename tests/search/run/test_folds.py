@@ -150,7 +150,7 @@ def test_a_dry_run_counts_each_fold():
         totals=Totals(**facts), rule={"name": "none"}, trained=0, full=60, ideal=60, confirming=0, disk=None, pictures=[],
         kinds=1, unmeasured=None, epoch_seconds=1.0, slots=2, has_folds=True,
     )  # fmt: skip
-    assert estimate.sentences(found)[0] == "trials: 4 configurations x 5 folds = 20, of 3 epochs"
+    assert estimate.sentences(found)[0] == "trials: 4 configurations x 5 folds = 20, of 3 epochs each"
 
 
 def test_a_kept_trial_on_another_fold_is_another_trial(tmp_path, cache, small):

@@ -34,6 +34,7 @@ def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
     assert (found.full, found.ideal, found.confirming, found.trained, found.epochs) == (12, 12, 0, 0, 12)
     assert found.disk == pytest.approx(2 * 2 * 3 * BYTES + 3 * 3 * BYTES + 2 * BYTES), "SGD keeps one number a weight"
     assert found.kinds == 1
+    assert estimate.sentences(found)[0] == "trials: 3, of 4 epochs each"
     assert found.seconds == pytest.approx(found.epoch_seconds * 6)
     assert list(tmp_path.iterdir()) == []
 
@@ -44,7 +45,7 @@ def test_early_stopping_seeds_and_confirmation_are_part_of_it(guess):
         "seeds are judged together"
     )
     text = "\n".join(estimate.sentences(found))
-    assert "3 configurations x 3 seeds = 9, of 9 epochs" in text
+    assert "3 configurations x 3 seeds = 9, of 9 epochs each" in text
     assert "81 without early stopping; 33 (41 %) with sha" in text
     assert "confirmation: 36 epochs more" in text
 

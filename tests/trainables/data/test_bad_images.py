@@ -106,7 +106,7 @@ def test_a_folder_of_good_files_is_the_same_with_the_flag(make_tree, tmp_path, c
 
 def test_the_flag_is_not_read_without_a_folder_and_that_is_said(tmp_path, capsys):
     loading.prepare("digits", tmp_path / "data", skip_bad=True)
-    assert "note: --skip-bad is not read with --dataset digits\n" in capsys.readouterr().err
+    assert "note: --skip-bad has no effect with --dataset digits\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOMEM])

@@ -45,7 +45,7 @@ def test_a_class_without_images_to_validate_or_test_is_named(make_tree, tmp_path
     found = prepare(root, tmp_path)
     assert found.census["counts"] == {"train": [20, 20, 20], "val": [30, 30, 0], "test": [0, 0, 5]}
     said = capsys.readouterr().err
-    assert "note: one class has no validation images: owl; no accuracy says anything about it. Add some.\n" in said
+    assert "note: one class has no validation images: owl; its accuracy is not measured. Add some.\n" in said
     assert "note: 2 of 3 classes have no test images: cat, dog; " in said
 
 
@@ -98,7 +98,7 @@ def test_labels_of_every_class_are_counted():
 
 def test_classes_of_unlike_size_are_told_with_what_to_try():
     assert census.unlike_sizes([500, 50, 0], ["cat", "dog", "owl"]) == (
-        "classes of unlike size: dog has 50 training images, cat has 500. Try --metric balanced_accuracy and "
+        "classes of unequal size: dog has 50 training images, cat has 500. Try --metric balanced_accuracy and "
         "class_weight=balanced."
     )
     assert census.unlike_sizes([500, 51], ["cat", "dog"]) == census.unlike_sizes([0, 5], ["cat", "dog"]) == ""

@@ -114,7 +114,7 @@ def test_what_ends_the_process_is_said_and_what_it_leaves_behind_is_ended(tmp_pa
     path = own.write(tmp_path / "user", "loop")
     start = f"pid = subprocess.Popen(['sleep', '999']).pid; open({str(tmp_path / 'pid')!r}, 'w').write(str(pid))"
     path.write_text(own.LOOP.replace("at = at +", f"import os, subprocess; {start}; os.abort(); at ="))
-    with pytest.raises(SpaceError, match="the own code ended the process that tried it: signal 6"):
+    with pytest.raises(SpaceError, match="your code ended the process that tried it: signal 6"):
         of_search.rehearse_training(own.settings(path, runs_dir=tmp_path), "cpu")
     left = Path("/proc", (tmp_path / "pid").read_text(), "stat")
     until(lambda: not left.exists() or left.read_text().split()[2] == "Z")

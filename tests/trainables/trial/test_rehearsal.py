@@ -103,7 +103,7 @@ def test_a_metric_that_cannot_be_gone_by_is_one_line_with_the_users_file_and_lin
     ("model", "what"),
     [
         ("Good", []),
-        ("Spare", ["no gradient comes to spare.weight and 1 more; is it used?"]),
+        ("Spare", ["no gradient reaches spare.weight and 1 more; is it used?"]),
         ("Restless", ["the same training gave two losses"]),
     ],
 )
@@ -127,7 +127,7 @@ def test_each_own_part_of_a_space_is_tried_once():
 @pytest.mark.integration
 def test_a_child_process_tries_the_parts_of_a_space():
     assert of_search.rehearse(space("Good", "Spare"), 10, HERE) == [
-        f"model {FILE}:Spare: no gradient comes to spare.weight and 1 more; is it used?"
+        f"model {FILE}:Spare: no gradient reaches spare.weight and 1 more; is it used?"
     ]
     with pytest.raises(SpaceError, match=f"^{FILE}:{forward_of('WrongShape')}: model"):
         of_search.rehearse(space("Good", "WrongShape"), 10, HERE)

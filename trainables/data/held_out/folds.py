@@ -121,8 +121,8 @@ def check(labels: np.ndarray, of: np.ndarray, folds: int, classes: Sequence[str]
     lost = np.flatnonzero(((table.sum(0) - table) == 0).any(0))
     if len(lost):
         raise DataError(
-            f"--folds {folds}: all images of {classes[lost[0]]} are in one fold, so nothing could learn it while that is held "
-            "out. Add some, of another group where there are groups."
+            f"--folds {folds}: all images of {classes[lost[0]]} are in one fold, so no network can learn it while that fold "
+            "is held out. Add some, of another group where there are groups."
         )
     absent = [name for name, own in zip(classes, table.T, strict=True) if not own.all()]
     more = f" and {len(absent) - 1:,} more" if len(absent) > 1 else ""

@@ -31,7 +31,7 @@ class Source:
 class Options:
     """What a command line says about images, beside their name."""
 
-    data_dir: Path  # where archives lie or are downloaded to
+    data_dir: Path  # folder of data archives, also for downloads
     skip_bad: bool = False  # leave out the pictures that are no good ones
     group_by: str | None = (
         None  # a part of a file's name as a regular expression, or a column: one group stays on one side

@@ -132,6 +132,6 @@ def _targets(name: str, dataset: Any) -> list[Any]:
             return [int(each) for each in kept]
     if len(dataset) and not isinstance(dataset[0][1], int):
         raise DataError(
-            f"no labels: torchvision:{name}: its targets are no classes. Choose a data set for classification."
+            f"no labels: torchvision:{name}: its targets are not classes. Choose a data set for classification."
         )
     return [dataset[place][1] for place in range(len(dataset))]
