@@ -12,7 +12,6 @@ NEEDED = (
     "analysis.results.files",
     "analysis.results.printed",
     "trainables.training.loop",
-    "sklearn.metrics",
 )  # by the last writing too
 REST = 9  # times as long as writing took: a tenth of one core is what watching may cost
 

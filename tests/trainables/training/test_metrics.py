@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, top_k_accuracy_score
 
 from trainables.training.metrics import evaluate, top5_accuracy
 
@@ -56,3 +56,16 @@ def test_the_top_five_hold_the_label_or_not(answer):
     best = np.argsort(-logits, axis=1)[:, :5]
     expected = None if logits.shape[1] <= 5 else pytest.approx((best == labels[:, None]).any(axis=1).mean())
     assert top5_accuracy(logits, labels) == expected
+
+
+def test_all_that_scikit_learn_has_too_is_the_same_number():
+    """To the last bit, also where logits are equal."""
+    random = np.random.default_rng(0)
+    for classes in (*range(2, 12), 100):
+        logits = random.normal(size=(50, classes)).astype(np.float32).round()
+        labels, names = random.integers(classes, size=50), np.arange(classes)
+        found, predicted = evaluate(logits, labels), logits.argmax(1)
+        assert found["accuracy"] == accuracy_score(labels, predicted)
+        assert found["confusion_matrix"] == confusion_matrix(labels, predicted, labels=names).tolist()
+        if classes > 5:
+            assert found["top5_accuracy"] == top_k_accuracy_score(labels, logits, k=5, labels=names)
