@@ -12,6 +12,7 @@ benchmarks/tables/gpu.json. `--session` is a program of its own, in benchmarks/s
 """
 
 import argparse
+import contextlib
 import copy
 import datetime
 import io
@@ -127,6 +128,9 @@ def run_together(asked: argparse.Namespace, model: str, processes: int) -> tuple
         for worker in workers:
             worker.kill()
             worker.wait()  # its memory is free again before the next ones start
+            for pipe in filter(None, (worker.stdin, worker.stdout)):
+                with contextlib.suppress(BrokenPipeError):  # what it was not told any more
+                    pipe.close()
 
 
 def utilisation() -> str:

@@ -12,6 +12,7 @@ def test_a_process_that_dies_costs_its_row_and_no_other(monkeypatch):
     real = subprocess.Popen
     dies = [sys.executable, "-c", "print('ready', flush=True); input()"]
     monkeypatch.setattr(subprocess, "Popen", lambda command, **options: real(dies, **options))
+    monkeypatch.setattr(gpu, "utilisation", str)
     asked = SimpleNamespace(device="cpu", together=[2], seconds=0.0)
     assert list(gpu.measured("together", asked, "mlp", None)) == [
         ["mlp, together", "failed", "could not convert string to float: ''"]
