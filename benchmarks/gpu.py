@@ -12,6 +12,7 @@ benchmarks/tables/gpu.json. `--session` is a program of its own, in benchmarks/s
 """
 
 import argparse
+import contextlib
 import copy
 import datetime
 import io
@@ -36,7 +37,7 @@ from trainables.data import loading
 from trainables.data.loading import Dataset, Split
 from trainables.hardware.precision import resolve
 from trainables.training.definition import Training
-from trainables.training.loop import Diverged, Epoch, train
+from trainables.training.loop import Epoch, train
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "mlp": {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 1e-2, "dropout": 0.3, "augment": "flip"},
@@ -127,6 +128,9 @@ def run_together(asked: argparse.Namespace, model: str, processes: int) -> tuple
         for worker in workers:
             worker.kill()
             worker.wait()  # its memory is free again before the next ones start
+            for pipe in filter(None, (worker.stdin, worker.stdout)):
+                with contextlib.suppress(BrokenPipeError):  # what it was not told any more
+                    pipe.close()
 
 
 def utilisation() -> str:
@@ -270,7 +274,7 @@ def measured(part: str, asked: argparse.Namespace, model: str, images: Dataset) 
         yield from {"speed": speed, "together": together, "accuracy": accuracy, "resume": resume}[part](
             asked, model, images
         )
-    except (Diverged, RuntimeError) as error:  # too little memory is a RuntimeError of torch's
+    except Exception as error:  # too little memory, or a process that died and has no answer: the next part may work
         yield [f"{model}, {part}", "failed", (str(error).splitlines() or [type(error).__name__])[0]]
 
 

@@ -21,7 +21,10 @@ from benchmarks.session.journal import Journal, Measurement
 from benchmarks.session.setting import Setting
 from trainables.hardware.precision import resolve
 
-GRACE = 60.0  # seconds that a measurement may take beyond six times what it was thought to take
+GRACE = {
+    "cuda": 60.0,
+    "cpu": 1800.0,
+}  # seconds that a measurement may take beyond six times what it was thought to take
 LAST = 3.0  # seconds of the budget that are kept for the end
 
 
@@ -62,7 +65,7 @@ def supervised(asked: argparse.Namespace, arguments: list[str]) -> int | str:
             running = document["running"]
             if time.time() > document["began"] + document["budget"]:
                 return "a kill: the budget is used up"
-            if running and time.time() > running["since"] + 6 * running["seconds"] + GRACE:
+            if running and time.time() > running["since"] + 6 * running["seconds"] + GRACE[asked.device]:
                 return "a kill: it hung"
         return process.returncode
     finally:
