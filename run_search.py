@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from search.flags import Flags, check_least, spellings
+from search.flags import Flags, check_bounds, spellings
 from search.terminal import options
 from trainables.cli import signals
 from trainables.cli.execution import check_choice, end, execute, tell
@@ -70,7 +70,7 @@ def main(asked: Flags, given: Set[str]) -> int:
     Args:
         given: the flags that stand on the command line.
     """
-    check_least(asked)
+    check_bounds(asked)
     if asked.list_spaces:
         return print_spaces()
     if asked.show_space is not None:
@@ -183,6 +183,8 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
 
     space = settings.space
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
+    settings = replace(settings, dataset=dataset, dataset_short=loading.short_name(dataset), fallback=fallback)
+    is_known = (settings.runs_dir / settings.run_name / "run.json").exists()
     caches = loading.prepare_sizes(
         dataset,
         asked.data_dir,
@@ -193,6 +195,7 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
         in_folds=asked.folds,
         fresh_folds=(asked.confirm_seeds or asked.folds or 0) if asked.confirm else 0,
         progress=not asked.quiet,
+        tell=not is_known,  # what there is to say of the images stands in the results of that run
     )
     cache = next(iter(caches.values()))
     if limit := asked.max_params or space.max_params:
@@ -203,9 +206,6 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
         settings,
         space=space,
         precision=precision_of(space, asked.precision),
-        dataset=dataset,
-        dataset_short=loading.short_name(dataset),
-        fallback=fallback,
         cache=cache,
         caches=caches if len(caches) > 1 else {},
     )

@@ -49,6 +49,7 @@ class Flag:
     text: str
     unset: str = ""  # what None means, in words
     least: int | None = None  # the smallest value
+    most: int | None = None  # the largest value
     names: tuple[str, ...] = ()  # its spellings, if they do not follow from the field's name
     value: str | None = None  # the placeholder of its value in the help, if not its type
     complete: str | None = None  # the values that a shell offers: a function of search/terminal/completion.py
@@ -100,7 +101,7 @@ class Flags:
     )  # fmt: skip
     image_size: int | None = flag(
         None, IMAGES, IDENTITY, "height and width of every image in pixels; can also be searched",
-        unset="the space's, else 32", least=16,
+        unset="the space's, else 32", least=16, most=1024,
     )  # fmt: skip
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
 
@@ -226,16 +227,18 @@ def described(name: str) -> str:
     return f"{entry.text}; may grow later" if entry.kind is TOTAL else entry.text
 
 
-def check_least(asked: Any) -> None:
+def check_bounds(asked: Any) -> None:
     """Refuse a number that no search could use.
 
     Args:
         asked: has some of the flags as attributes.
 
     Raises:
-        UsageError: a value is below the least one of its flag.
+        UsageError: a value is below the least one of its flag, or above the most.
     """
     for name, entry in FLAGS.items():
         value = getattr(asked, name, None)
         if entry.least is not None and value is not None and value < entry.least:
             raise UsageError(f"{spellings(name)[0]} must be at least {entry.least}, but got {value}.")
+        if entry.most is not None and value is not None and value > entry.most:
+            raise UsageError(f"{spellings(name)[0]} must be at most {entry.most}, but got {value}.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search.algorithms.table import ALGORITHMS
-from search.flags import Flags, check_least
+from search.flags import Flags, check_bounds
 from spaces import MAX_GRID, Scheduler, Space
 from trainables.config import image_size, unknown
 from trainables.errors import UsageError
@@ -92,7 +92,7 @@ class Settings:
             raise UsageError(
                 "--audit needs early stopping: without it every trial runs to its end. Add --scheduler asha."
             )
-        check_least(self)
+        check_bounds(self)
         if self.folds and self.seeds:
             raise UsageError(
                 f"--folds {self.folds} and --seeds {self.seeds}: each fold has a seed of its own. Leave out --seeds; --confirm "

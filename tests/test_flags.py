@@ -342,6 +342,18 @@ def test_one_folder_spelt_otherwise_is_the_same_run(command, images, tmp_path, s
     assert (code, list(Path("runs").iterdir())) == (0, before), said
 
 
+def test_what_there_is_to_say_of_images_is_said_once(command, images):
+    """A search that goes on has it in its results."""
+
+    def told(said):
+        return [line for line in said.splitlines() if "validation images" in line or "held out" in line]
+
+    first, again = (command(*run_of_images(f"--dataset={images}")) for _ in range(2))
+    assert (first[0], again[0]) == (0, 0)
+    assert told(first[1])
+    assert not told(again[1])
+
+
 def test_a_folder_that_was_moved_or_copied_is_the_same_run_and_that_is_said(command, images, tmp_path):
     assert command(*run_of_images(f"--dataset={images}"))[0] == 0
     (before,) = Path("runs").iterdir()

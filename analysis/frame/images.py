@@ -28,7 +28,7 @@ def cache_of(run: Run, dataset: str, data_dir: Path, size: int, *, quiet: bool =
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else loading.resolve(dataset, data_dir)[0]
-    folder = loading.prepare(name, data_dir, progress=not quiet, image_size=size, **run.identity.reading)
+    folder = loading.prepare(name, data_dir, progress=not quiet, tell=False, image_size=size, **run.identity.reading)
     found, expected = loading.load(folder).fingerprint, run.identity.of_size(size)["fingerprint"]
     if found != expected:
         raise DataError(

@@ -330,9 +330,14 @@ def tidy_trial(trial: Trial, may_go_on: bool = False) -> None:
 
 
 def prune_weights(run: Run, keep: int) -> None:
-    """Keep the weights of the best `keep` trials of the search, of the winner, of the baseline and of the confirmation."""
+    """Keep the weights of the best `keep` trials of the search, of the winner, of the baseline and of the confirmation.
+
+    In folds the best trial may only have had the easiest images: there each of the best `keep` configurations keeps the
+    weights of its first fold.
+    """
     finished = [trial for trial in run.search_trials if trial.status == "finished"]
-    best = confirmation.winner(run)
-    for trial in sorted(finished, key=order.of_trial)[keep:]:
-        if trial.source != "baseline" and trial is not best:
+    ranked = confirmation.leaders(run.search_trials) if run.identity.folds else sorted(finished, key=order.of_trial)
+    kept = {trial.index for trial in (*ranked[:keep], confirmation.winner(run)) if trial}
+    for trial in finished:
+        if trial.source != "baseline" and trial.index not in kept:
             durable.remove_checked(trial.folder / "best.safetensors")

@@ -32,7 +32,7 @@ from trainables.files.durable import Record
 from trainables.parts import calling, named
 from trainables.parts.family import MODEL
 from trainables.trial import timing
-from trainables.written import plural
+from trainables.written import count, plural
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic
@@ -303,13 +303,18 @@ def of_pictures(found: Estimate) -> list[str]:
     return [f"images: {'; '.join(sizes)} on the disk and in the memory that all trials share"] if sizes else []
 
 
+def short(seconds: float) -> str:
+    """Two digits, or all of those before the point."""
+    return f"{seconds:.2g}" if seconds < 100 else count(round(seconds))
+
+
 def time_words(found: Estimate) -> str:
     """How long it will take, and how that is known."""
     if found.seconds is None or found.epoch_seconds is None:
         return f"time: unknown until your code has trained an epoch; {found.slots} at a time"
     about = (
         f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
-        f"{found.epoch_seconds:.2g} s, {found.slots} at a time"
+        f"{short(found.epoch_seconds)} s, {found.slots} at a time"
     )
     if not found.kinds:
         return f"{about}; that is the mean of the epochs that are trained"

@@ -13,11 +13,12 @@ from typer.main import get_command
 
 import run_search
 from search import flags, records
-from search.flags import FLAGS, Flags, Kind, check_least, described, spellings
+from search.flags import FLAGS, Flags, Kind, check_bounds, described, spellings
 from search.settings import Settings
 from search.terminal import reference
+from spaces import Space, choice
 from trainables.cli import execution, options
-from trainables.errors import UsageError
+from trainables.errors import ExpectedError, UsageError
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
@@ -95,9 +96,27 @@ def test_settings_have_the_defaults_of_the_flags():
 @pytest.mark.parametrize("name", [name for name, entry in FLAGS.items() if entry.least is not None])
 def test_a_number_below_the_least_is_refused(name):
     least = FLAGS[name].least
-    check_least(replace(Flags(), **{name: least}))
+    check_bounds(replace(Flags(), **{name: least}))
     with pytest.raises(UsageError, match=f"^{spellings(name)[0]} must be at least {least}, but got {least - 1}.$"):
-        check_least(replace(Flags(), **{name: least - 1}))
+        check_bounds(replace(Flags(), **{name: least - 1}))
+
+
+@pytest.mark.parametrize("name", [name for name, entry in FLAGS.items() if entry.most is not None])
+def test_a_number_above_the_most_is_refused_alike(name):
+    most = FLAGS[name].most
+    check_bounds(replace(Flags(), **{name: most}))
+    with pytest.raises(UsageError, match=f"^{spellings(name)[0]} must be at most {most}, but got {most + 1}.$"):
+        check_bounds(replace(Flags(), **{name: most + 1}))
+
+
+def test_the_sizes_of_the_flag_are_those_of_the_hyperparameter():
+    own = {"model": "mlp", "depth": 1, "width": 8, "lr": choice(0.1, 0.2), "optimizer": "adamw", "schedule": "constant"}
+    own |= {"augment": "none", "batch_size": 64}
+    for size in (FLAGS["image_size"].least, FLAGS["image_size"].most):
+        Space(params=own | {"image_size": size}, baseline={"lr": 0.1}, epochs=1)
+    for size in (FLAGS["image_size"].least - 1, FLAGS["image_size"].most + 1):
+        with pytest.raises(ExpectedError, match="image_size must be an integer from 16 to 1024"):
+            Space(params=own | {"image_size": size}, baseline={"lr": 0.1}, epochs=1)
 
 
 def test_a_total_that_may_grow_is_one_of_the_run_folder():

@@ -12,6 +12,7 @@ import json
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -167,7 +168,10 @@ def _pixels(array: np.ndarray) -> np.ndarray:
 
 def _decoded(opened: Callable[[], Image.Image], path: str, how: str, size: int) -> Seen:
     try:
-        with _without_limit_of_pillow(), opened() as image:
+        with _without_limit_of_pillow(), warnings.catch_warnings(), opened() as image:
+            warnings.simplefilter(
+                "ignore"
+            )  # what Pillow would do otherwise with a picture is no news for whoever searches
             is_oblong = image.width != image.height
             return np.asarray(_fitted(image, how, size)), is_oblong
     except MemoryError as error:

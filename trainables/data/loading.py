@@ -154,19 +154,23 @@ def prepare(
         wanted.fetch()
         folder = cache.build(wanted.name, wanted.key, data_dir, wanted.write, thorough=thorough)
     if tell:
-        _tell(folder, in_folds, fresh_folds)
+        meta = cache.read_meta(folder)
+        _tell_census(meta | {"census": of_folds(folder, in_folds)[0]} if in_folds else meta)
+    for note in _of_folds(folder, in_folds, fresh_folds) if in_folds else ():
+        if tell:
+            say(f"note: {note}")
     return folder
 
 
-def _tell(folder: Path, in_folds: int | None, fresh_folds: int = 0) -> None:
-    """Say what is odd in the images of a folder, in its folds if trials will be validated on those."""
-    meta = cache.read_meta(folder)
-    _tell_census(meta | {"census": of_folds(folder, in_folds)[0]} if in_folds else meta)
-    if in_folds:
-        partitions = 1 + -(-fresh_folds // in_folds)
-        found = [_check(folder, in_folds, partition, meta["classes"]) for partition in range(partitions)]
-        for note in found[0]:
-            say(f"note: {note}")
+def _of_folds(folder: Path, in_folds: int, fresh_folds: int) -> list[str]:
+    """Notes on the folds of a search, and a check of those and of fresh ones.
+
+    Raises:
+        DataError: they cannot be used.
+    """
+    classes = cache.read_meta(folder)["classes"]
+    found = [_check(folder, in_folds, partition, classes) for partition in range(1 + -(-fresh_folds // in_folds))]
+    return found[0]
 
 
 def _check(folder: Path, number: int, partition: int, classes: Sequence[str]) -> list[str]:
@@ -175,7 +179,9 @@ def _check(folder: Path, number: int, partition: int, classes: Sequence[str]) ->
     return folds.check(labels, of, number, classes)
 
 
-def prepare_sizes(dataset: str, data_dir: Path, sizes: Sequence[int], **how: Any) -> dict[int, Path]:
+def prepare_sizes(
+    dataset: str, data_dir: Path, sizes: Sequence[int], *, tell: bool = True, **how: Any
+) -> dict[int, Path]:
     """`prepare` for each size: the folder of the images of that size. They are the same images in the same order.
 
     Raises:
@@ -183,7 +189,7 @@ def prepare_sizes(dataset: str, data_dir: Path, sizes: Sequence[int], **how: Any
     """
     found: dict[int, Path] = {}
     for size in sizes:
-        found[size] = prepare(dataset, data_dir, image_size=size, tell=not found, **how)
+        found[size] = prepare(dataset, data_dir, image_size=size, tell=tell and not found, **how)
     labels = [cache.open_split(folder, "val")[1] for folder in found.values()]
     if not all(np.array_equal(labels[0], own) for own in labels):
         raise DataError(

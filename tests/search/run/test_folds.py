@@ -69,6 +69,20 @@ def test_the_weights_of_a_winner_are_those_of_its_first_fold(start):
     assert (found.index, found.fold) == (0, 1)
 
 
+def test_the_weights_that_are_kept_are_those_of_the_best_configurations(start):
+    """Not of single folds, whose images may have been easy: the second configuration has the best one and the worst mean."""
+    run = start()
+    for trial, value in zip(run.trials, (0.5, 0.5, 0.6, 0.1, 0.1, 0.9, 0.7, 0.5, 0.6), strict=True):
+        trial.folder.mkdir(parents=True)
+        durable.write_checked(trial.folder / "best.safetensors", b"weights")
+        durable.append(trial.folder / "epochs.jsonl", {"epoch": 1, "val_accuracy": value}, {"outcome": "finished"})
+    run = ledger.read(run.folder)
+    opening.prune_weights(run, keep=2)
+    kept = [trial.index for trial in run.trials if (trial.folder / "best.safetensors").exists()]
+    assert [trial.index for trial in run.trials if trial.source == "baseline"] == [0, 1, 2]
+    assert kept == [0, 1, 2, 6]
+
+
 @pytest.mark.parametrize(("folds", "told"), [(4, "folds: 3 is now 4"), (None, "folds: 3 is now null")])
 def test_another_number_of_folds_is_another_search(start, folds, told):
     start()

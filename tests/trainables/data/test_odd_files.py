@@ -66,6 +66,13 @@ def test_palette_with_a_transparent_colour_and_one_bit(tmp_path):
     assert set(np.unique(decode.decode(str(tmp_path / "b.tif")))) >= {0, 255}
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("transparency", [3, bytes(range(200))])
+def test_pillow_has_no_word_to_say_of_a_palette(tmp_path, transparency):
+    SMOOTH.quantize(200).save(tmp_path / "a.png", transparency=transparency)
+    assert far(tmp_path / "a.png") <= 8
+
+
 def test_transparent_pixels_keep_their_colours(tmp_path):
     SMOOTH.convert("RGBA").save(tmp_path / "a.png")
     image = SMOOTH.convert("RGBA")
