@@ -1,1 +1,1 @@
-"""What came out: ledger, frame, ranking, results.md. Never imports Ray."""
+"""Results of runs: ledger, frame, ranking, results.md. Never imports Ray."""

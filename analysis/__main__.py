@@ -1,4 +1,4 @@
-"""What came out of a search.
+"""Read the results of a search.
 
     python -m analysis leaderboard lr_sweep-digits
     python -m analysis leaderboard runs/lr_sweep-digits runs/depth_sweep-digits --format json

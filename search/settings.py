@@ -100,8 +100,8 @@ class Settings:
             )
         if not NAME.fullmatch(self.run_name):
             raise UsageError(
-                f"--name must be 1 to 64 letters, digits, '.', '_' or '-', no sign first, but got {self.run_name!r}"
-                f"{trouble(self.run_name)}."
+                f"--name must be 1 to 64 letters, digits, '.', '_' or '-' and begin with a letter or digit, "
+                f"but got {self.run_name!r}{trouble(self.run_name)}."
             )
         if (self.num_samples or 0) > MAX_GRID:
             raise UsageError(f"--num-samples must be at most {MAX_GRID}, but got {self.num_samples}.")

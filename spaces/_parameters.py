@@ -240,7 +240,7 @@ class Parameters:
 
 
 def check_own(key: str, value: Any) -> None:
-    """Refuse what cannot be a hyperparameter of a user's own loop or program.
+    """Refuse a name or value that cannot be a hyperparameter of a user's own loop or program.
 
     Raises:
         SpaceError: the name is none, or the value is no plain one.

@@ -40,3 +40,13 @@ def test_the_tour_is_a_recording_of_its_steps_without_a_path_of_the_machine():
     ] == []
     assert re.findall(r"(?<![\w./])/(?:tmp|home|root|work|opt|usr|var)\b", shown) == []
     assert "error[" not in shown
+
+
+def test_the_site_has_its_style():
+    """The first line of exclude_docs excludes all files, those of the theme too; mkdocs --strict says nothing of that."""
+    config = (ROOT / "docs" / "mkdocs.yml").read_text()
+    for folder in ("css", "js", "img"):
+        assert f"\n  !/{folder}/\n  !/{folder}/**\n" in config
+        assert not (ROOT / folder).exists(), "it would be shown as a page"
+    for style in re.findall(r"^  - (.*\.css)$", config, re.MULTILINE):
+        assert (ROOT / style).is_file()

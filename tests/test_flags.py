@@ -269,7 +269,7 @@ def test_where_a_folder_of_images_lies_has_to_be_said_if_nobody_knows(command, i
     Path("runs/t/local.json").write_text(lost)
     code, said = command("--resume=t")
     assert code == 2
-    assert said.startswith("error[usage]: --dataset is missing: t is of the images called images, ")
+    assert said.startswith("error[usage]: --dataset is missing: t was trained on the images called images, ")
     code, said = command("--resume=t", "--dataset=digits")
     assert (code, "fingerprint: " in said) == (5, True)
     assert command("--resume=t", f"--dataset={images}")[0] == 0

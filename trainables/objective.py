@@ -60,7 +60,7 @@ class Objective:
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether tests on single images are about it: a share of images that are right."""
+        """Whether it is the accuracy on images, the one objective to which tests over single images apply."""
         return self == ACCURACY
 
     @property
@@ -75,12 +75,12 @@ class Objective:
 
     @property
     def worst(self) -> float:
-        """What no value is worse than."""
+        """The worst possible value."""
         return self.bounds[0] if self.mode == "max" else self.bounds[1]
 
     @property
     def ideal(self) -> float:
-        """What no value is better than."""
+        """The best possible value."""
         return self.bounds[1] if self.mode == "max" else self.bounds[0]
 
     def signed(self, value: Any) -> Any:
@@ -104,7 +104,7 @@ class Objective:
         return max if self.mode == "max" else min
 
     def place(self, value: float | None) -> float:
-        """What values are sorted by, best first; those that are absent, or NaN, come last."""
+        """The sort key of a value, best first; absent values and NaN come last."""
         return math.inf if value is None or math.isnan(value) else -self.signed(value)
 
     def are_sound(self, values: list[Any]) -> bool:

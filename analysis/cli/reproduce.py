@@ -175,7 +175,7 @@ def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list
         )
     if verdict.word == DIFFERENT and not trial.objective.is_accuracy:
         lines.append(
-            f"no test tells a difference in {trial.objective.column} from noise: tests over images are of accuracy"
+            f"no test can tell a difference in {trial.objective.column} from noise: tests over images need accuracy"
         )
     if verdict.word != IDENTICAL:
         lines += reasons(run)

@@ -129,7 +129,7 @@ def cases(key: str, own: Searched | None, entries: Sequence[Entry]) -> Iterator[
 
 
 def is_best(values: np.ndarray) -> np.ndarray:
-    """Which values are among the best quarter, with all that equal the last one of it; larger is better."""
+    """Which values are in the best quarter, ties with its last value included; larger is better."""
     number = math.ceil(BEST * len(values))
     return values >= np.partition(values, -number)[-number]
 

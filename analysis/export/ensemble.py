@@ -86,7 +86,7 @@ def members(run: Run, size: int) -> list[Trial]:
             f"too few networks: {run.folder}: 1 trial finished. Search with more trials, or export that one."
         )
     if len(best) < size:
-        raise RunError(f"too few networks: {run.folder}: {len(best)} trials finished. Ask for at most as many.")
+        raise RunError(f"too few networks: {run.folder}: {len(best)} trials finished. Use --ensemble {len(best)}.")
     trials = [next(trial for trial in run.trials if trial.index == index) for index in best]
     kept = [trial for trial in trials if (trial.folder / KEPT).exists()]
     if len(kept) < size:

@@ -136,5 +136,5 @@ SETTINGS = {
 
 
 def architecture(trial: Trial) -> tuple[Any, ...]:
-    """What may decide about the size of a network."""
+    """The hyperparameters that can decide the size of a network."""
     return tuple(pair for pair in trial.config.items() if pair[0] not in SETTINGS)

@@ -113,7 +113,7 @@ def searched(run: Run) -> dict[str, Searched]:
 
 
 def parse_searched(text: str) -> Searched | None:
-    """What this text stands for; none if it cannot be read. A case that is one value has no range."""
+    """The range or the cases of a parameter in run.json; None if the text cannot be read. A case of one value has no range."""
     when = _WHEN.fullmatch(text)
     if not when:
         own = parse(text)

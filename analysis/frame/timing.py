@@ -1,4 +1,4 @@
-"""What clocks said: seconds and images per second of each trial. Read for report.html and the terminal, never for results.md."""
+"""Measured times: seconds and images per second of each trial. Read for report.html and the terminal, never for results.md."""
 
 import statistics
 from dataclasses import dataclass

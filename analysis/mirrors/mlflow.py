@@ -51,7 +51,7 @@ def open_experiment(client: MlflowClient, run: Run) -> str:
 
 
 def key_of(run: Run) -> str:
-    """What tells this search from another of the same name on the same server."""
+    """The key that tells this search from another of the same name on the same server."""
     return f"{run.name}-{durable.sha256((run.folder / 'run.json').read_bytes())[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""What is worth telling somebody who does not watch: the first failure, a new best, the end. As JSON, one object each."""
+"""Notifications: the first failure, each new best and the end, a JSON object for each."""
 
 import json
 import shlex

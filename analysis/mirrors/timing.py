@@ -1,4 +1,4 @@
-"""When things happened, for tools that want to know. A ledger knows no clock; timing.jsonl beside it does."""
+"""Times of runs and epochs, for tools that show them. The ledger has none; timing.jsonl beside it has."""
 
 from search.run.ledger import Run, Trial
 from trainables.files.durable import Record

@@ -1,1 +1,1 @@
-"""Who is best and how sure that is: order, seeds, tests, intervals, the standing, the test split."""
+"""The ranking and its uncertainty: order, seeds, tests, intervals, the standing, the test split."""

@@ -229,7 +229,7 @@ def place_of_best(trial: TrialFiles) -> float:
 
 
 def remedy(run: str, found: list[str]) -> str:
-    """What to do about violations; derived files can be written again, a ledger cannot.
+    """The next step for these violations: derived files can be written again, a ledger cannot.
 
     Args:
         run: as the user named it.

@@ -31,7 +31,7 @@ WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE}  # and the value, under the na
 
 @dataclass
 class TrialFiles:
-    """What the folder of one planned trial holds."""
+    """The contents of the folder of one planned trial."""
 
     id: str
     id_now: str  # of the same configuration in the schema of now, which states have that are written now

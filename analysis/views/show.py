@@ -63,7 +63,7 @@ def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
 
 
 def value(trial: Trial, row: Row) -> Words:
-    """What its best epoch reached."""
+    """The value of its best epoch."""
     best, objective = trial.best, trial.objective
     if not best or trial.status in LOST:
         return ""
@@ -109,7 +109,7 @@ def called(trial: Trial) -> Words:
 
 
 def outcome(trial: Trial) -> Words:
-    """What ended it, where that needs a sentence."""
+    """A sentence about a trial's end; empty for a finished or running trial."""
     found = trial.outcome or {}
     if trial.status == "failed":
         return "Failed: ", Foreign(found.get("error", "")), " in ", Foreign(found.get("where", "")), "; see error.txt."

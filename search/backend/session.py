@@ -240,7 +240,7 @@ def scratch_place() -> str:
 
 
 def available(settings: Settings) -> Resources:
-    """What the started Ray offers to a trial of this search."""
+    """The resources that the running Ray has for a trial of this search."""
     import ray
 
     return share(settings, [node["Resources"] for node in ray.nodes() if node["Alive"]])

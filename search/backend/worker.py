@@ -1,4 +1,4 @@
-"""What runs inside a Ray worker: one trial of the plan, in its folder of the run."""
+"""The code inside a Ray worker: it trains one trial of the plan, in its folder of the run."""
 
 import contextlib
 import functools

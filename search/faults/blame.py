@@ -29,7 +29,7 @@ class Budgets:
         self._deaths.pop(trial, None)
 
     def died(self, trial: int, cause: Cause) -> Verdict:
-        """What follows from the end of a worker: its trial goes on, has failed, or the machine is at fault."""
+        """The verdict on a worker's end: its trial continues, has failed, or the machine is at fault."""
         deaths, is_blameless = self._deaths.setdefault(trial, [0, 0]), cause in BLAMELESS
         deaths[is_blameless] += 1
         if deaths[is_blameless] < DEATHS[cause]:

@@ -1,4 +1,4 @@
-"""What becomes of a trial whose worker died: it goes on, has failed, or the search ends. No Ray."""
+"""The consequence of a worker's death: its trial continues or has failed, or the search ends. No Ray."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What makes a run this run: written once into run.json, compared whenever the run is continued."""
+"""The identity of a run: written once into run.json, compared whenever the run is continued."""
 
 import ast
 import functools

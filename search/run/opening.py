@@ -275,8 +275,8 @@ def of_schedule(rule: Record, totals: Totals, settings: Settings) -> list[str]:
         return []
     names = f"the {' and '.join(sized)} {'schedule is' if len(sized) == 1 else 'schedules are'}"
     return [
-        f"{names} sized for all {totals.epochs} epochs: early stopping sees values from the middle, and --epochs cannot "
-        "grow later, because every epoch would have had another rate"
+        f"{names} sized for all {totals.epochs} epochs: early stopping compares values from its middle, and --epochs cannot "
+        "grow later, because the learning rates depend on it"
     ]
 
 

@@ -17,7 +17,7 @@ CLOSEST = 3  # runs that are named where none has the name that was given
 
 
 def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None = None) -> Record:
-    """What --resume stands for: fields of Flags, without those that were given beside it.
+    """The flags that --resume stands for: fields of Flags, without those that were given beside it.
 
     Totals are not among them: what is not said stays as it was.
 
@@ -80,8 +80,8 @@ def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
     dataset = local.dataset(folder)
     if dataset is None:
         raise UsageError(
-            f"--dataset is missing: {folder.name} is of the images called {identity.dataset_title}, and where they lie is "
-            f"not known here. Add --dataset {identity.dataset_elsewhere}."
+            f"--dataset is missing: {folder.name} was trained on the images called {identity.dataset_title}, and this "
+            f"machine does not know their folder. Add --dataset {identity.dataset_elsewhere}."
         )
     return found | {"dataset": dataset}
 

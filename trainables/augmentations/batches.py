@@ -1,4 +1,4 @@
-"""What augmentations are made of: mixtures of images, pixels near a place, random numbers of each image's own.
+"""Building blocks of augmentations: mixtures of images, boxes of pixels, random numbers for each image.
 
 Images come in as uint8 (N, S, S, 3), the way they are stored; crop and flip move bytes and work on those. The others ask for
 `normalise` and work on what it makes, (N, 3, S, S), where zero is the mean colour.

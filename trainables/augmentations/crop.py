@@ -17,7 +17,7 @@ AREA, ASPECT = (
 
 
 def crop(images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """A window of its own of each image: up to SMALL pixels padded, of larger ones resized (random resized crop)."""
+    """A random window of each image: images up to SMALL pixels are padded, larger ones resized (random resized crop)."""
     return (padded if images.shape[1] <= SMALL else resized)(images, generator), labels
 
 

@@ -1,4 +1,4 @@
-"""What columns and arrays are called in data sets of many makers, and how labels become classes."""
+"""Usual names of columns and arrays in data sets, and labels as positions in the classes."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -193,7 +193,7 @@ def prepare_sizes(
     labels = [cache.open_split(folder, "val")[1] for folder in found.values()]
     if not all(np.array_equal(labels[0], own) for own in labels):
         raise DataError(
-            f"other images at another size: {dataset}: some can only be read at one. Replace or remove them."
+            f"other images at another size: {dataset}: some can be read at one size only. Replace or remove them."
         )
     return found
 

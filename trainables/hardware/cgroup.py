@@ -1,4 +1,4 @@
-"""What the control groups of this process say, that of a container or a job and those around it; nothing on other systems."""
+"""The control groups of this process: of its container or job, and those around it; none on other systems."""
 
 from collections.abc import Iterator
 from pathlib import Path

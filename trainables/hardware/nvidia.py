@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of the GPUs, by its library NVML: without loading torch, and without taking memory on any of them."""
+"""The GPUs according to NVIDIA's driver (its library NVML), without loading torch and without taking GPU memory."""
 
 import ctypes
 from typing import Any

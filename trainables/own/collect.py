@@ -149,7 +149,8 @@ def programs(folder: Path, words: Iterable[str]) -> dict[str, Path]:
             found[Path(word).as_posix()] = path
             if path.stat().st_size > LARGEST:
                 raise SpaceError(
-                    f"{path}: {path.stat().st_size >> 20} MB are too much to be copied into the run. Write its whole path."
+                    f"{path}: {path.stat().st_size >> 20} MB are too much to be copied into the run. "
+                    "Write its absolute path, and it stays there."
                 )
     for script in [path for path in found.values() if path.suffix == ".py"]:
         beside = with_later_ones({script.name: script}, [script.parent])

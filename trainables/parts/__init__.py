@@ -1,1 +1,1 @@
-"""What a trial is put together from: functions and classes, the built-in ones and a user's, told apart by nothing. No torch."""
+"""The parts of a trial: models, losses, optimizers, schedules and augmentations, built in or a user's own. No torch."""

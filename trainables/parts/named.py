@@ -34,7 +34,7 @@ def adapter(text: str) -> str | None:
 
 
 def check(family: Family, text: Any) -> None:
-    """Refuse what names no part. Nothing is imported, so a file may still turn out not to be there.
+    """Refuse a text that is not the name of a part. Nothing is imported, so a file may still be missing.
 
     Raises:
         SpaceError: with the names there are.

@@ -1,4 +1,4 @@
-"""What errors say about a device, by their words: torch has a class for few of them."""
+"""Kinds of device errors, recognised by their messages: torch has a class for few of them."""
 
 import torch
 

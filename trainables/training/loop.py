@@ -75,7 +75,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave: its row of the ledger, the best so far, and everything needed to go on from here."""
+    """The result of one epoch: its row of the ledger, the best epoch so far, and everything needed to continue."""
 
     metrics: Metrics
     best: Best

@@ -1,7 +1,11 @@
 """One trial by itself, from its folder to what is printed: pytest tests/trainables/trial/test_single.py"""
 
+import io
+import re
+
 import pytest
 import torch
+from rich.console import Console
 
 from trainables.config import LATER, complete
 from trainables.errors import RunError, UsageError
@@ -239,3 +243,12 @@ def test_of_many_classes_there_is_a_summary_and_a_file(make_tree, digits, tmp_pa
     out, err = capsys.readouterr()
     assert "note: --out DIR would keep the accuracy of each of 25 classes\n" in err
     assert "all of them" not in out
+
+
+def test_before_the_first_batch_the_bar_names_no_number_of_batches(tmp_path, monkeypatch):
+    """It said 0/100.0 batches: rich takes a task without a total for one of a hundred steps."""
+    screen = io.StringIO()
+    monkeypatch.setattr(single, "Console", lambda **_: Console(file=screen, force_terminal=True, width=100))
+    monkeypatch.setattr(checkpointing, "run", lambda *_, **__: iter(()))
+    single.follow(tmp_path, None, quiet=False)
+    assert "0/? batches" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())

@@ -1,4 +1,4 @@
-"""What every kind of data set gives: a Source. README.md says how a new kind is added."""
+"""The interface of a kind of data set: a Source. README.md says how a new kind is added."""
 
 import hashlib
 import importlib
@@ -29,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Options:
-    """What a command line says about images, beside their name."""
+    """The options of a command line about images, besides the data set's name."""
 
     data_dir: Path  # folder of data archives, also for downloads
     skip_bad: bool = False  # leave out the pictures that are no good ones
