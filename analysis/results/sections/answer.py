@@ -25,6 +25,7 @@ from analysis.render.blocks import (
 )
 from analysis.render.markdown import percent, settings, without_folders
 from analysis.results import majority, next_step
+from analysis.results.sections.early_stopping import rule_title
 from analysis.results.sections.leaderboard import identifier, worded
 from analysis.results.sections.test_metrics import network
 from search.run.confirmation import is_complete
@@ -37,6 +38,7 @@ from trainables.written import count, plural
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
 NAMED = 5  # tied trials that are named; of more the number is told
 SHOWN = 8  # trials that are named for each code
+SHARES = ("share", "audit")  # settings of a scheduler from 0 to 1
 
 
 def title(run: Run) -> Blocks:
@@ -370,8 +372,10 @@ def stopping(scheduler: Record) -> str:
     if scheduler["name"] == "none":
         return "never stopped early"
     settings = {key: value for key, value in scheduler.items() if key not in ("name", "version")}
-    known = [f"{key.replace('_', ' ')} {value}" for key, value in settings.items()]
-    return f"the weaker ones stopped early ({', '.join([scheduler['name'].upper(), *known])})"
+    known = [
+        f"{key.replace('_', ' ')} {f'{100 * value:g} %' if key in SHARES else value}" for key, value in settings.items()
+    ]
+    return f"the weaker ones stopped early ({', '.join([rule_title(scheduler), *known])})"
 
 
 def times_read(run: Run) -> str:

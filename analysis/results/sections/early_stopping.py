@@ -12,6 +12,7 @@ from search.stopping.rules import decisive, quota, waits
 from trainables.files.durable import Record
 from trainables.written import count, plural
 
+ACRONYMS = {"asha": "ASHA", "sha": "SHA"}  # successive halving
 NAMED = 5  # rungs that are named; of more the number is told
 
 
@@ -81,13 +82,18 @@ def thawed(run: Run) -> str:
     )
 
 
+def rule_title(scheduler: Record) -> str:
+    """The rule as its papers and users write it: acronyms in capitals."""
+    return ACRONYMS.get(scheduler["name"], str(scheduler["name"]))
+
+
 def saved(run: Run, scheduler: Record) -> str:
     """The epochs trained, of all that there could have been."""
     searched = run.search_trials
     trained = sum(len(trial.epochs) for trial in searched)
     full = run.totals.epochs * max(run.totals.trials * run.totals.seeds, len(searched))
     return (
-        f"With {scheduler['name'].upper()} the search has trained {count(trained)} of the {count(full)} "
+        f"With {rule_title(scheduler)} the search has trained {count(trained)} of the {count(full)} "
         f"epochs that all trials in full would take ({100 * trained / full:.1f} %)."
     )
 

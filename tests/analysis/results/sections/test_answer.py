@@ -211,6 +211,8 @@ def test_the_protocol_tells_early_stopping_and_fraction(rates: Rates, run: MakeR
     assert "stopped early (ASHA, grace period 1, reduction factor 3)" in text
     assert "(25 % of those there are)" in text
     assert "version" not in rendered(answer.protocol(run(rates(), scheduler={"name": "sha", "version": 2})))
+    ladder = rendered(answer.protocol(run(rates(), scheduler={"name": "ladder", "share": 0.35})))
+    assert "stopped early (ladder, share 35 %)" in ladder
 
 
 def test_readings_are_counted_by_weights(rates: Rates, run: MakeRun) -> None:
