@@ -24,7 +24,7 @@ from selenium import webdriver
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-EXAMPLE = ROOT / "docs" / "examples" / "mlp_random-cifar10-jpeg-87d3"
+EXAMPLE = ROOT / "docs" / "examples" / "mlp_random-cifar10-jpeg-bbbd"
 WIDTH, HEIGHT = 140, 30  # of the terminal, in characters
 WINDOW = "1440,2400"  # of the browser, in pixels
 SEARCH = ("--space", "mlp_random", "--dataset", "digits", "--num-samples", "9")

@@ -75,7 +75,7 @@ def test_the_configurations_of_finished_runs_keep_their_keys_and_ids():
     }
     complete = config.complete({**known, "weight_decay": 1e-4, "schedule": "constant", "augment": "none", "epochs": 20})
     assert list(complete) == [*config.DEFAULTS, "depth", "width"]
-    assert config.trial_id_of_schema_1(complete, 0) == "843a86"  # in docs/examples
+    assert config.trial_id_of_schema_1(complete, 0) == "843a86"
     assert config.trial_id(complete, 0) == "0bed24"
 
 
