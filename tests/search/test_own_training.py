@@ -40,7 +40,7 @@ def images(toy, one_thread):
 
 
 def cases():
-    """Every rule with every kind; of a network, and of a program with its hundreds of processes, all but one in the long tests."""
+    """Every rule with every kind; of a network, and of a program with its hundreds of processes, all but one are long tests."""
     for scheduler in ("none", "asha", "sha", "median", "epochs:2", "ladder"):
         yield "loop", scheduler
         yield pytest.param("model", scheduler, marks=() if scheduler == "ladder" else pytest.mark.slow)
