@@ -19,7 +19,7 @@ from trainables.data.loading import Dataset, Split
 from trainables.files import durable
 from trainables.training.definition import Training
 
-settings.register_profile("quick", deadline=None, max_examples=25)  # of each property; CI adds the other
+settings.register_profile("quick", deadline=None, max_examples=15)  # of each property; CI adds the other
 settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile("quick")
 
@@ -88,6 +88,12 @@ def toy() -> Dataset:
         name="toy", train=make_split(101, 1), val=make_split(40, 2), classes=CLASSES, mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25), fingerprint="0" * 64, sizes={"train": 101, "val": 40, "test": 40},
     )  # fmt: skip
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that write results and assert nothing of plots: an empty picture for each; drawing takes most of a second."""
+    monkeypatch.setattr("analysis.plots.drawing_process.draw", lambda name, values: b"<svg></svg>\n")
 
 
 @pytest.fixture

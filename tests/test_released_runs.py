@@ -95,6 +95,7 @@ def test_a_released_run_is_sound(path):
     assert is_complete(ledger.read(path)) == (not path.name.endswith("interrupted"))
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_a_released_run_gives_the_results_that_it_gave(path, copy):
     """Later versions may say more about a trial, judge ties better and doubt the best one more, but say nothing else."""

@@ -19,11 +19,15 @@ MORE = [(rule, EVERYTHING) for rule in ("median", "epochs:2", "sha", "ladder")]
 SHARED = {"num_samples": 6, "share": 0.7, "epochs": 6}  # six points in three rungs
 SEARCHES = [
     ("asha", {}),
-    ("sha", {}),
     ("ladder", SHARED),
-    *[pytest.param(*each, marks=pytest.mark.slow) for each in MORE],
+    *[pytest.param(*each, marks=pytest.mark.slow) for each in [("sha", {}), *MORE]],
 ]
-OWN = [("asha", {}), ("ladder", SHARED), *[pytest.param(*each, marks=pytest.mark.slow) for each in MORE]]
+QUICK = [("loop", "asha"), ("model", "ladder"), ("program", "ladder")]  # each kind once, and both ways to stop
+OWN = [
+    pytest.param(kind, *each, marks=() if (kind, each[0]) in QUICK and each not in MORE else pytest.mark.slow)
+    for kind in own.ALL
+    for each in [("asha", {}), ("ladder", SHARED), *MORE]
+]
 
 
 @pytest.mark.parametrize("cut", [1, 2])
@@ -109,8 +113,7 @@ def test_a_search_killed_at_random_moments_takes_the_same_decisions(victims, mem
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(("scheduler", "more"), OWN, ids=str)
-@pytest.mark.parametrize("kind", own.ALL)
+@pytest.mark.parametrize(("kind", "scheduler", "more"), OWN, ids=str)
 def test_own_training_killed_at_random_moments_ends_in_the_same_files(
     victims, memory, times, tally, kind, scheduler, more
 ):

@@ -31,7 +31,9 @@ from trainables.trial import checkpointing
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "median", "sha", "epochs:1"])
+@pytest.mark.parametrize(
+    "scheduler", ["asha", "epochs:1", *(pytest.param(one, marks=pytest.mark.slow) for one in ("median", "sha"))]
+)
 def test_each_rule_goes_by_the_loss_and_verify_agrees(tmp_path, settings, toy, one_thread, scheduler):
     run = without_ray.search(tmp_path / "t", settings(scheduler=scheduler, objective=LOSS), toy)
     assert run.identity.objective == LOSS
