@@ -54,7 +54,7 @@ def test_the_leaderboard_is_printed_with_a_note(run: Path, tmp_path: Path) -> No
 
 def test_the_report_goes_into_a_folder_that_one_names(run: Path, tmp_path: Path) -> None:
     refused = call(tmp_path, "-m", "analysis", "report", run)
-    assert (refused.returncode, refused.stderr.endswith("Name a folder of yours: --out DIR.\n")) == (6, True)
+    assert (refused.returncode, refused.stderr.endswith("Name another folder: --out DIR.\n")) == (6, True)
     done = call(tmp_path, "-m", "analysis", "report", run, "--out", "mine/too")
     assert (done.returncode, done.stdout, done.stderr) == (0, "mine/too/report.html\n", "")
     assert "<table" in (tmp_path / "mine/too/report.html").read_text()

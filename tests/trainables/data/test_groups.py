@@ -59,7 +59,7 @@ def test_a_group_in_two_splits_of_the_users_own_is_told(root, tmp_path, capsys):
     frames(root, "test", {"film00": "cat", "film01": "dog", "film99": "dog"})
     found = loading.load(prepare(root, tmp_path, "film[0-9]+"))
     assert found.census["groups"]["shared"] == {"val": 0, "test": 2}
-    assert "note: 2 groups stand among the test images and in another split: what is" in capsys.readouterr().err
+    assert "note: 2 groups stand among the test images and in another split: the score there" in capsys.readouterr().err
     assert any("2 groups stand" in line for line in census.remarks(found.census, found.classes))
 
 
