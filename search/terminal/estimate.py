@@ -305,7 +305,7 @@ def of_pictures(found: Estimate) -> list[str]:
 
 def short(seconds: float) -> str:
     """Two digits, or all of those before the point."""
-    return f"{seconds:.2g}" if seconds < 100 else count(round(seconds))
+    return f"{seconds:.2g}" if seconds < 10 else count(round(seconds))
 
 
 def time_words(found: Estimate) -> str:

@@ -29,6 +29,13 @@ def guess(tmp_path, toy, settings):
     )
 
 
+@pytest.mark.parametrize(
+    ("seconds", "written"), [(0.0123, "0.012"), (4.26, "4.3"), (99.6, "100"), (416.7, "417"), (7200, "7,200")]
+)
+def test_an_epoch_of_minutes_is_written_in_whole_seconds(seconds, written):
+    assert estimate.short(seconds) == written
+
+
 def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
     found = guess(keep_best=1)
     assert (found.full, found.ideal, found.confirming, found.trained, found.epochs) == (12, 12, 0, 0, 12)
