@@ -52,7 +52,7 @@ def test_the_refusal_of_a_name_says_what_is_wrong_with_it(name, told):
 
 @pytest.mark.parametrize(
     ("number", "how", "told"),
-    [(1, "crop", "1 of 9 images is not square: its centre"), (1, "pad", "1 of 9 images is not square: it is"),
+    [(1, "crop", "1 of 9 images is not square: it is cropped to its centre"), (1, "pad", "1 of 9 images is not square: it is"),
      (2, "crop", "2 of 9 images are not square: they are cropped to their centre")],
 )  # fmt: skip
 def test_one_image_is_and_two_are(number, how, told):
