@@ -56,6 +56,7 @@ ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/find
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_THRESHOLD_S": "60",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "PL_DISABLE_FORK": "1",  # as Tune would set it for a trial, see share_environment
     **memory.ENVIRONMENT,  # read by the C library of each worker
 }
 
@@ -125,13 +126,15 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
         Interrupted: SIGTERM came after Ray had put its own handler in the place of ours (macOS).
     """
     import ray
-    from ray._private import services, utils
+    from ray._private import node, services, utils
     from ray.job_config import JobConfig
 
     utils.get_entrypoint_name = lambda: "search"  # else the whole command line, in which a path may be no UTF-8
     # The server of the dashboard is started even without a dashboard, and asks the metadata service of three clouds for its
     # place, even with usage statistics off. Nothing here needs it.
     services.start_api_server = lambda *_, **__: (None, None)
+    # Nor these two, which take 2.5 seconds of a core: one looks for machines to be started, one sends logs to the console.
+    node.Node.start_monitor = node.Node.start_log_monitor = lambda _: None
     services.ConsolePopen = shielded(services.ConsolePopen)
     meanwhile = threading.Thread(target=importlib.import_module, args=("ray.tune",))
     meanwhile.start()
@@ -148,7 +151,19 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
         raise RayError(f"Ray does not start: {where}: {gist(error)}. Details: {log}.") from error
     finally:
         meanwhile.join()
+    if address is None:
+        share_environment()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+def share_environment() -> None:
+    """Workers of a Ray that was started here have the environment of this process, and trials none of their own.
+
+    Tune asks for one of its own, and then each worker is started by a process that loads Ray first, to set it.
+    """
+    from ray.tune.execution import class_cache
+
+    class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
 
 
 class OursFirst(list[str]):

@@ -81,6 +81,27 @@ def test_what_a_shell_sets_of_ray_itself_stays():
     assert environment == {**session.ENVIRONMENT, **of_ray}
 
 
+def test_what_tune_tells_a_trial_of_its_environment_it_has_from_the_search(monkeypatch):
+    """So a worker has no environment of its own; Ray takes one without variables for none."""
+    import ray
+    from ray.runtime_env import RuntimeEnv
+    from ray.tune.execution import class_cache
+
+    asked = []
+    monkeypatch.setattr(ray, "remote", lambda **options: asked.append(options["runtime_env"]) or (lambda kind: kind))
+    for name in ("DEFAULT_ENV_VARS", "ENV_VARS_TO_PROPAGATE"):
+        monkeypatch.setattr(class_cache, name, getattr(class_cache, name))  # put back in the end
+    monkeypatch.setattr(os, "environ", {})
+    session.prepare(os.environ, None)
+    class_cache._ActorClassCache().get(object)
+    session.share_environment()
+    class_cache._ActorClassCache().get(object)
+    before, after = asked
+    assert before["env_vars"], "else there is nothing to do any more"
+    assert before["env_vars"].items() <= os.environ.items()
+    assert not RuntimeEnv(**after)
+
+
 def test_a_user_without_a_home_has_that_of_a_container(monkeypatch):
     """Ray's modules do not load without one; and nothing of ours is written there."""
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
