@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from spaces._loading import checked
+from spaces._loading import checked, is_code_of_run
 from trainables.errors import SpaceError
 from trainables.objective import Objective
 from trainables.own import collect, metric
@@ -53,6 +53,8 @@ def of_space(where: str, path: Path) -> dict[str, Path]:
         return sys.modules[path.stem]
 
     space, _ = checked(where, path, import_it)
+    if not is_code_of_run(path.parent):
+        collect.check_declared(where, path.parent, space.files)
     return files | collect.programs(path.parent, [*space.files, *(space.command or ())])
 
 

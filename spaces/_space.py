@@ -79,6 +79,8 @@ class Space(Parameters):
         for name, count in (("samples", self.samples), ("max_params", self.max_params)):
             if (name, count) != ("max_params", None) and (type(count) is not int or count < 1):
                 raise SpaceError(f"{name} must be a positive integer, but got {count!r}.")
+        if not isinstance(self.files, (list, tuple)):
+            raise SpaceError(f'files must be a list, such as files=["corpus.txt"], but got {self.files!r}.')
         if self.is_own and (type(self.epochs) is not int or self.epochs < 1):
             raise SpaceError(f"epochs must be a positive integer, but got {self.epochs!r}.")
         if not self.is_own:

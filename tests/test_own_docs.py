@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import spaces
 from analysis.__main__ import app
@@ -81,3 +82,14 @@ def test_reading_a_run_executes_none_of_its_code(tmp_path, asked, monkeypatch, c
     assert not (tmp_path / "executed").exists()
     assert "its hash is" in "".join(capsys.readouterr())
     assert durable.read_lines(run.trials[0].folder / "epochs.jsonl")
+
+
+@pytest.mark.parametrize("asked", ["my_lm"], indirect=True)
+def test_export_of_a_loop_says_how_its_last_state_is_read(tmp_path, asked, monkeypatch, capsys):
+    own.search(tmp_path / "runs/my_lm", replace(asked, num_samples=1, scheduler="none", epochs=2))
+    monkeypatch.chdir(tmp_path)
+    assert execute(app, "python -m analysis", ["export", "my_lm", "out"]) == 2
+    said = re.search(r"torch\.load\('(.+)', weights_only=True\)\['own'\]", capsys.readouterr().err)
+    assert said
+    state = torch.load(said[1], weights_only=True)["own"]
+    assert (state["epoch"], set(state)) == (2, {"model", "optimizer", "epoch"})

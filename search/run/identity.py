@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def describe(settings: Settings, data: Dataset | None, on_gpu: bool) -> Identity
         entry=settings.space_name if settings.code and settings.code.has(settings.space_name) else "",
         own_code=settings.code.hash if settings.code else "",
         training=space.training,
-        data_files={Path(name).name: sha256_of(Path(name)) for name in space.files if Path(name).is_absolute()},
+        data_files=hashes([Path(name) for name in space.files if Path(name).is_absolute()]),
         **(of_no_images() if data is None else of_images(settings, data, on_gpu)),
     )
 
@@ -112,6 +113,19 @@ def of_no_images() -> Record:
     """The same where the user trains: nothing."""
     empty = dict.fromkeys(("dataset", "dataset_title", "fingerprint", "code"), "")
     return empty | {"fallback": None, "sizes": {}, "classes": [], "fraction": 1.0, "precision": "own"}
+
+
+def hashes(paths: Sequence[Path]) -> Record:
+    """sha256 of files by their names; the second file of one name is called NAME (2).
+
+    Raises:
+        SpaceError: one cannot be read.
+    """
+    found: Record = {}
+    for number, path in enumerate(paths):
+        earlier = sum(other.name == path.name for other in paths[:number])
+        found[f"{path.name} ({earlier + 1})" if earlier else path.name] = sha256_of(path)
+    return found
 
 
 def sha256_of(path: Path) -> str:

@@ -321,7 +321,8 @@ def tidy_trial(trial: Trial, may_go_on: bool = False) -> None:
     """
     if trial.ended:
         durable.sweep(trial.folder)
-    is_final = trial.status == "finished" and knows_its_end(trial.config.get("schedule"))
+    is_sized = knows_its_end(trial.config.get("schedule")) and not trial.objective.is_own  # theirs may mean anything
+    is_final = trial.status == "finished" and is_sized
     if is_final or trial.status in LOST or (trial.status == "stopped" and not may_go_on):
         durable.remove_states(trial.folder)
     elif trial.status == "finished":

@@ -1,5 +1,6 @@
 """Spaces in files of the user's: pytest tests/spaces/test_files.py"""
 
+import re
 import textwrap
 
 import pytest
@@ -76,3 +77,30 @@ def test_what_the_file_prints_is_no_result(write, capfd):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SpaceError, match=r"no such file of Python: .*mine\.py"):
         spaces.load(str(tmp_path / "mine.py"))
+
+
+def declaring(files):
+    return f"from spaces import Space, choice\n\nSPACE = Space(params={{'lr': choice(0.1, 0.2)}}, epochs=1, files={files})\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ("['corpsu.txt']", "mine.py: files: corpsu.txt is not in "),
+        ("['words']", "mine.py: files: words is a folder. Name its files."),
+        ("['../corpus.txt']", "mine.py: files: ../corpus.txt lies outside "),
+        ("'corpus.txt'", "files must be a list"),
+    ],
+)
+def test_a_file_that_would_not_travel_is_refused(write, tmp_path, files, what):
+    (tmp_path / "words").mkdir()
+    write("the cat", "corpus.txt")
+    with pytest.raises(SpaceError, match=re.escape(what)):
+        spaces.find(write(declaring(files)))
+
+
+def test_a_declared_file_travels(write):
+    write("the cat", "corpus.txt")
+    found = spaces.find(write(declaring("['corpus.txt']")))
+    assert found.code is not None
+    assert sorted(found.code.files) == ["corpus.txt", "mine.py"]

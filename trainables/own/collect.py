@@ -136,6 +136,28 @@ def candidates(name: str, roots: Iterable[Path]) -> Iterator[tuple[str, Path]]:
                     yield place, root / place
 
 
+def check_declared(where: str, folder: Path, names: Iterable[str]) -> None:
+    """Refuse files of a space that would be neither copied into the run nor hashed.
+
+    Args:
+        where: the file of the space, as the user named it.
+        folder: in which it lies.
+
+    Raises:
+        SpaceError: one is not there, lies elsewhere, or is a folder.
+    """
+    for name in names:
+        if Path(name).is_absolute():
+            continue  # it is hashed when the run is opened
+        if ".." in Path(name).parts:
+            raise SpaceError(f"{where}: files: {name} lies outside {folder}. Write its whole path.")
+        if not (folder / name).is_file():
+            why = (
+                "is a folder. Name its files." if (folder / name).is_dir() else f"is not in {folder}. Correct its name."
+            )
+            raise SpaceError(f"{where}: files: {name} {why}")
+
+
 def programs(folder: Path, words: Iterable[str]) -> dict[str, Path]:
     """The files below a folder that these words name, and what the Python ones among them import from beside them.
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from search.run import ledger, opening
+from search.run import identity, ledger, opening
 from spaces import Space, choice, when
+from tests import own
 from trainables.errors import RunError, SpaceError, UsageError
 from trainables.files import durable
 
@@ -262,6 +263,27 @@ def test_states_of_trials_that_will_not_go_on_are_removed(start, settings, tmp_p
     opening.tidy(ledger.read(tmp_path))
     left = [[path.name for path in durable.states(trial.folder)] for trial in run.trials]
     assert left == [kept, [], []]
+
+
+def test_a_schedule_of_an_own_loop_costs_it_no_state(tmp_path):
+    """Its name may mean anything there, and --epochs may grow."""
+    path = own.write(tmp_path / "mine", "loop")
+    path.write_text(own.LOOP.replace('"noise": choice', '"schedule": "cosine", "noise": choice'))
+    run = own.search(tmp_path / "run", own.settings(path, num_samples=1))
+    assert run.trials[0].config["schedule"] == "cosine"
+    assert [path.name for path in durable.states(run.trials[0].folder)] == ["state-000004.pt"]
+
+
+def test_each_of_two_declared_files_of_one_name_is_hashed(tmp_path):
+    paths = [tmp_path / folder / "rows.csv" for folder in ("train", "val")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(path.parent.name)
+    before = identity.hashes(paths)
+    assert list(before) == ["rows.csv", "rows.csv (2)"]
+    paths[0].write_text("other content")
+    after = identity.hashes(paths)
+    assert [before[name] == after[name] for name in before] == [False, True]
 
 
 def test_weights_of_the_best_and_of_the_baseline_are_kept(start, settings, tmp_path):
