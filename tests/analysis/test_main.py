@@ -134,7 +134,7 @@ def test_verify_names_the_first_thing_that_is_wrong(tmp_path: Path, capsys: pyte
     run = tmp_path / "run"
     shutil.copytree(EXAMPLE, run)
     decisions = (run / "decisions.jsonl").read_text()
-    (run / "decisions.jsonl").write_text(decisions.replace('"stop"', '"continue"', 1))
+    (run / "decisions.jsonl").write_text(decisions.replace('"stops": [4, ', '"stops": [', 1))
     assert call("verify", str(run)) == 5
     err = capsys.readouterr().err
     assert err.startswith("error[run]: not sound: ")

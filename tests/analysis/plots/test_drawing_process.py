@@ -15,12 +15,12 @@ from analysis.results import files, freshness
 from search.run import ledger
 
 ROOT = Path(__file__).parents[3]
-EXAMPLE = ROOT / "docs" / "examples" / "mlp_random-confirmed"
+EXAMPLE = ROOT / "docs" / "examples" / "mlp_random-full"
 
 
 @pytest.fixture
 def run(tmp_path):
-    """A run with every kind of plot, without any."""
+    """A run with six kinds of plots, without any."""
     shutil.copytree(EXAMPLE, tmp_path / EXAMPLE.name)
     shutil.rmtree(tmp_path / EXAMPLE.name / "plots")
     return ledger.read(tmp_path / EXAMPLE.name)
