@@ -88,7 +88,7 @@ def proportion_ci(hits, images):
 
 
 def lower_end_of_the_first(path, row, hits, images):
-    """That for all epochs of all trials at once (Bonferroni's). Where all finished, a lead may raise it for half of the chance."""
+    """That for all epochs of all trials at once (Bonferroni's); where all finished, a lead may raise it."""
     planned = [line for line in lines_of(path.parent / "trials.jsonl") if line["source"] != "confirm"]
     candidates = len(planned) * lines_of(path.parent / "totals.jsonl")[-1]["epochs"]
     stops = json.loads(path.read_text())["scheduler"]["name"] != "none"

@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis.render import commands
+from search.flags import Flags
 from search.records import Totals
 from search.run import resume
 from search.run.ledger import Run
@@ -47,7 +48,8 @@ def test_results_and_resume_name_the_same_flags(tmp_path):
     run = Run(tmp_path / "x-digits", identity, Totals(trials=4, epochs=9), [], [], [])
     known = rules.flags(rule)
     assert known.items() <= identity.flags().items()
-    assert identity.flags().items() <= commands.asked(run).items()
+    asked, flags = commands.asked(run), identity.flags()
+    assert {key: asked.get(key, getattr(Flags, key)) for key in flags} == flags  # what is at its default is left out
     assert commands.go_on(run).endswith(" --skip-bad --set lr=0.1 --set depth=2")
     assert commands.changed(run, "lr=0.3").endswith(" --skip-bad --set lr=0.1 --set depth=2 --set lr=0.3")
     assert known == {"scheduler": "epochs:3", "grace_period": 3, "reduction_factor": 3, "audit": 0.1}

@@ -146,9 +146,9 @@ def test_the_folds_of_a_confirmation_are_checked_before_anything_is_trained(digi
         return np.where((labels == 3) & (partition == 1), 0, np.arange(len(labels)) % number)
 
     monkeypatch.setattr(loading.folds, "assigned", lost)
-    loading._tell(digits, 2)
+    loading._of_folds(digits, 2, 0)
     with pytest.raises(DataError, match="all images of 3 are in one fold"):
-        loading._tell(digits, 2, 2)
+        loading._of_folds(digits, 2, 2)
 
 
 def test_an_export_is_scored_on_the_images_of_its_own_fold(digits):
