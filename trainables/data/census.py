@@ -46,7 +46,7 @@ def remarks(census: Record, classes: Sequence[str]) -> list[str]:
     copies = (copied(line, counts) for line in census["duplicates"])
     unread = f"{census['unread']}." if census.get("unread") else ""
     told = [few(sum(counts["val"])), *absent, untested, unread, unlike_sizes(counts["train"], classes)]
-    return [*filter(None, told), *copies, *mixed_groups(census)]
+    return [*filter(None, told), *copies, *mixed_groups(census), *lone_group(census)]
 
 
 def unlike_sizes(counts: Sequence[int], classes: Sequence[str]) -> str:
@@ -69,6 +69,16 @@ def mixed_groups(census: Record) -> list[str]:
         "the score there partly measures memorised groups. Keep the images of each group in one split."
         for split, number in shared.items() if number
     ]  # fmt: skip
+
+
+def lone_group(census: Record) -> list[str]:
+    """Of validation images that are one observation, so that nothing can be said of chance."""
+    if len(set(census.get("groups", {}).get("val", ()))) != 1:
+        return []
+    return [
+        "all validation images are of one group: no interval and no test can be computed. "
+        "Add groups, or validate on all with --folds."
+    ]
 
 
 def few(images: int) -> str:

@@ -327,7 +327,9 @@ def held_out(run: Run) -> str:
     census = run.identity.census
     if "validation" not in census:
         return ""
-    return f" (of {census['validation']}/)" if census["validation"] else " (a tenth of the training images)"
+    if census["validation"]:
+        return f" (of {census['validation']}/)"
+    return f" ({'whole groups' if census.get('groups') else 'a tenth'} of the training images)"
 
 
 def sized(run: Run) -> str:

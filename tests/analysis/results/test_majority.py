@@ -187,6 +187,8 @@ def test_both_stand_among_the_things_to_do_next(searched: Callable[..., Run]) ->
     ("census", "words"),
     [({"validation": "valid"}, "on 60 validation images (of valid/), the same for all"),
      ({"validation": None}, "on 60 validation images (a tenth of the training images), the same"),
+     ({"validation": None, "groups": {"val": [0] * 60}}, "on 60 validation images (whole groups of the training images), the"),
+     ({"validation": "val", "groups": {"val": [0] * 60}}, "on 60 validation images (of val/), the same"),
      ({}, "on 60 validation images, the same"),
      ({"skipped": 3}, "`0123456789ab`, without 3 images that cannot be read."),
      ({"skipped": 1}, "`0123456789ab`, without 1 image that cannot be read."),

@@ -102,3 +102,11 @@ def test_classes_of_unlike_size_are_told_with_what_to_try():
         "class_weight=balanced."
     )
     assert census.unlike_sizes([500, 51], ["cat", "dog"]) == census.unlike_sizes([0, 5], ["cat", "dog"]) == ""
+
+
+@pytest.mark.parametrize(("of", "lone"), [([0] * 60, True), ([0] * 30 + [1] * 30, False)])
+def test_validation_images_of_one_group_are_said_to_show_nothing(of, lone):
+    counts = {"train": [100, 100], "val": [30, 30], "test": [5, 5]}
+    census_of = {"counts": counts, "duplicates": [], "groups": {"by": "film", "train": 3, "shared": {}, "val": of}}
+    told = census.remarks(census_of, ["cat", "dog"])
+    assert [line.startswith("all validation images are of one group: no interval") for line in told] == [True] * lone

@@ -25,6 +25,7 @@ from trainables.data.sources import npz
 from trainables.data.sources.base import Options, Source
 from trainables.errors import DataError
 from trainables.files import durable
+from trainables.parts import whose
 
 EXPECTED = 'Return (images, labels), or {"train": (images, labels), "test": (images, labels)}.'
 BESIDE = ("classes", "groups")
@@ -65,11 +66,13 @@ def _called(path: Path, function: str) -> Any:
         return module[function]()
     except DataError:
         raise
-    except Exception as error:  # of the user's code
+    except (Exception, SystemExit) as error:  # of the user's code
+        if isinstance(error, SystemExit) and whose.is_asked_for(error):
+            raise
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else "?")
-        why = " ".join(str(error).split())
-        raise DataError(f"{function} failed: {path}:{line}: {type(error).__name__}: {why}. Correct it.") from error
+        line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else None)
+        where, why = f"{path}:{line}" if line else str(path), " ".join(str(error).split())
+        raise DataError(f"{function} failed: {where}: {type(error).__name__}: {why}. Correct it.") from error
 
 
 def _functions(module: Mapping[str, Any]) -> list[str]:
