@@ -1,5 +1,6 @@
 """The value that rows of a frame are ranked by. Each row knows its objective; rows without one are of accuracy."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,15 +8,21 @@ import pandas as pd
 
 from search.run.ledger import Run
 from trainables.errors import RunError
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import ACCURACY, LOSS, MACRO_F1, Objective
 
 AbstractRow = Mapping[Any, Any] | pd.Series
+LIMITS = {MACRO_F1: (0.0, 1.0), LOSS: (0.0, math.inf)}  # of images; of own training of these names nothing is known
 
 
 def objective_of(rows: pd.DataFrame) -> Objective:
     """The objective of a frame, whose rows are of one; of an empty one that of the runs it was loaded from."""
     known: Objective = rows.attrs.get("objective", ACCURACY)
     return own(rows.iloc[0]) if len(rows) else known
+
+
+def limits(objective: Objective) -> tuple[float, float]:
+    """Between which values lie, the smaller first: an interval that reaches further says nothing more."""
+    return LIMITS.get(objective, objective.bounds)
 
 
 def values(rows: pd.DataFrame) -> pd.Series:

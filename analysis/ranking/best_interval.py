@@ -130,7 +130,7 @@ def best_configuration(ranked: pd.DataFrame, values: Array, folds: int = 0) -> p
     if len(values) < 2 or ranked["low"].isna().iloc[0]:
         return ranked
     objective, candidates = valued.objective_of(ranked), int(is_candidate(ranked).sum())
-    bounds, wide = sorted(map(objective.signed, objective.bounds)), statistics.of_folds(values.shape[-1], folds)
+    bounds, wide = sorted(map(objective.signed, valued.limits(objective))), statistics.of_folds(values.shape[-1], folds)
     found = of_seeds(objective.signed(values), candidates, bounds, wide)
     low, high = sorted(map(objective.signed, found))
     return with_first(ranked, (low, high))

@@ -36,7 +36,7 @@ def configurations(trials: pd.DataFrame, seeds: int, folds: int = 0) -> pd.DataF
     mean = by_group.agg(order.mean).to_numpy(float)
     statuses = [of_configuration(list(group["status"]), seeds, bool(group["epochs"].any())) for group in groups]
     finished = np.array([each == "finished" for each in statuses], bool)
-    low, high = (np.clip(end, *objective.bounds) for end in interval(mean, deviation, number, finished, folds))
+    low, high = (np.clip(end, *valued.limits(objective)) for end in interval(mean, deviation, number, finished, folds))
     rows = firsts.assign(**{key: means[key].to_numpy() for key in metrics} | {objective.column: mean})
     rows = rows.assign(low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
     rows["stopped_seeds"] = [int((group["status"] == "stopped").sum()) for group in groups]
