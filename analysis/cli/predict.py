@@ -12,7 +12,10 @@ from trainables.errors import DataError
 
 def predict(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="an export", show_default=False)],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG or JPEG", show_default=False)],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="image files of any kind that a search reads", show_default=False),
+    ],
     format: Form = "md",
 ) -> None:
     """Print the likeliest classes of images with their probabilities, from an exported network."""
