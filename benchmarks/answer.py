@@ -3,8 +3,8 @@
     python -m benchmarks.answer --dataset folder:data/cifar10-jpeg --seeds 0,1,2
 
 The space is that of `convnet_asha` on a fifth of the images: as many points, two trials at a time on one thread each. Each side
-runs in a fresh process from an empty folder, one after the other, the next seed starting with the next side. Rows are kept by
-seed and side, so the table can be filled in several sittings.
+runs in a fresh process from an empty folder, one after the other, the next seed starting with the next side. Each side's row
+is kept when it has ended, so the table can be filled in several sittings.
 """
 
 import datetime
@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -114,20 +114,22 @@ def run(side: str, images: Images, seed: int, points: int, epochs: int) -> Found
     return Found(cost, **found)
 
 
-def rows(seed: int, found: Mapping[str, Found], when: str) -> list[list[str]]:
-    """A row for each side that ran, in the order of SIDES."""
-    table = []
-    for side in SIDES:
-        if side not in found:
-            continue
-        one, ratio = found[side], ""
-        if side != "ours" and "ours" in found:
-            ratio = f"{one.cost.wall / found['ours'].cost.wall:.2f} x"
-        table.append([
-            str(seed), side, f"{one.cost.wall / 60:.2f}", ratio, f"{one.cost.cpu / 60:.2f}", str(one.epochs),
-            f"{100 * one.val_accuracy:.2f}", f"{100 * one.test_accuracy:.2f}", when,
-        ])  # fmt: skip
-    return table
+def row(seed: int, side: str, found: Found, when: str) -> list[str]:
+    """What a side found and cost; `compared` adds how that is to ours."""
+    return [
+        str(seed), side, f"{found.cost.wall / 60:.2f}", "", f"{found.cost.cpu / 60:.2f}", str(found.epochs),
+        f"{100 * found.val_accuracy:.2f}", f"{100 * found.test_accuracy:.2f}", when,
+    ]  # fmt: skip
+
+
+def compared(table: Sequence[list[str]]) -> list[list[str]]:
+    """Rows by seed, in the order of SIDES, each with its minutes as a multiple of those of ours of the same seed."""
+    ours = {seed: float(minutes) for seed, side, minutes, *_ in table if side == "ours"}
+    filled = []
+    for seed, side, minutes, _, *rest in sorted(table, key=lambda one: (int(one[0]), SIDES.index(one[1]))):
+        ratio = f"{float(minutes) / ours[seed]:.2f} x" if seed in ours and side != "ours" else ""
+        filled.append([seed, side, minutes, ratio, *rest])
+    return filled
 
 
 def reached(table: Sequence[Sequence[str]]) -> str:
@@ -143,22 +145,23 @@ def reached(table: Sequence[Sequence[str]]) -> str:
     return f"{statistics.mean(shares):.2f} of its minutes, {statistics.mean(gains):+.2f} points, means of {count}."
 
 
-def measure(images: Images, seed: int, sides: Sequence[str], points: int, epochs: int) -> Table:
-    """The table as it was, with the rows of this seed in it; a side that fails is named and left out."""
-    found: dict[str, Found] = {}
-    for side in sides:
-        try:
-            found[side] = run(side, images, seed, points, epochs)
-        except RuntimeError as error:
-            print(f"{side} is left out: {error}", flush=True)
-        else:
-            print(f"seed {seed}, {side}: {found[side].cost.wall:.1f} s", flush=True)
-    old = record.load("answer")
+def measure(
+    images: Images, seed: int, side: str, points: int, epochs: int, before: Sequence[list[str]]
+) -> list[list[str]]:
+    """The rows with that of this seed and side in it; a side that fails is named, and they stay as they were."""
+    try:
+        found = run(side, images, seed, points, epochs)
+    except RuntimeError as error:
+        print(f"{side} is left out: {error}", flush=True)
+        return list(before)
+    print(f"seed {seed}, {side}: {found.cost.wall:.1f} s", flush=True)
     when = f"{datetime.date.today()}, {record.bfloat16()}"
-    table = record.joined(old.rows if old else [], rows(seed, found, when), key=2)
-    title = "Time to the answer, with early stopping"
-    command = f"python -m benchmarks.answer --dataset {images.dataset}"
-    return Table("answer", title, command, COLUMNS, table, AIM, reached(table), NOTES)
+    return compared(record.joined(before, [row(seed, side, found, when)], key=2))
+
+
+def as_table(rows: list[list[str]], dataset: str) -> Table:
+    title, command = "Time to the answer, with early stopping", f"python -m benchmarks.answer --dataset {dataset}"
+    return Table("answer", title, command, COLUMNS, rows, AIM, reached(rows), NOTES)
 
 
 def main(
@@ -179,10 +182,16 @@ def main(
 
     found, _ = loading.resolve(dataset, data_dir)
     loading.prepare(found, data_dir)
+    old = record.load("answer") if keep else None
+    rows = old.rows if old else []
     for number, seed in enumerate(map(int, seeds.split(","))):
         turn = number % len(chosen)
-        table = measure(Images(found, data_dir, fraction), seed, [*chosen[turn:], *chosen[:turn]], points, epochs)
-        record.keep(table) if keep else print(record.rendered(table))
+        for side in [*chosen[turn:], *chosen[:turn]]:
+            rows = measure(Images(found, data_dir, fraction), seed, side, points, epochs, rows)
+            if keep:
+                record.keep(as_table(rows, found))
+    if not keep:
+        print(record.rendered(as_table(rows, found)))
 
 
 if __name__ == "__main__":
