@@ -143,6 +143,8 @@ def settings_of(asked: Flags) -> "Settings":
 
     assert asked.space is not None, "main refuses a search without"
     texts = tuple(asked.set_ or ())
+    if spaces.is_path(asked.space) and Path(asked.space).is_file() and not asked.quiet:
+        tell(f"reading {asked.space} ...\n", sys.stderr)  # which may import torch
     given = spaces.find(asked.space, asked.metric)
     space = change_space(given.space, texts, asked.image_size)
     as_given = {field.name: getattr(asked, field.name) for field in fields(Settings) if hasattr(asked, field.name)}
@@ -300,12 +302,12 @@ def print_estimate(settings: "Settings", budget: float | None, quiet: bool) -> i
 
     path = settings.runs_dir / settings.run_name
     images = images_of(settings)
-    rehearse(settings, images, quiet)
-    slots = resources.local(settings).slots
     on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
-    if not quiet:
+    first_epoch = rehearse(settings, images, on_gpu, quiet)
+    slots = resources.local(settings).slots
+    if images is not None and not quiet:
         tell("measuring what training takes ...\n", sys.stderr)
-    found = estimate.estimate(path, settings, images, on_gpu, slots)
+    found = estimate.estimate(path, settings, images, on_gpu, slots, first_epoch)
     if settings.address:
         print(f"note: this estimate is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
     remark(found.rule, found.totals, settings)
@@ -383,7 +385,8 @@ def run(
 
     path = settings.runs_dir / settings.run_name
     images = images_of(settings)
-    rehearse(settings, images, quiet)
+    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    rehearse(settings, images, on_gpu, quiet)
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
     refuse_foreign(path, results)
@@ -391,7 +394,6 @@ def run(
     opening.refuse_link(path)
     durable.make_folder(path, 0o700)  # configurations and notes are the user's own business
     with lock.hold(path), ExitStack() as stack:
-        on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
         found = opening.open_run(path, settings, images, on_gpu)
         if images is not None:
             local.keep(path, settings.dataset, settings.data_dir)
@@ -423,30 +425,35 @@ def run(
     return int(any(trial.status == "failed" for trial in ended.trials))
 
 
-def rehearse(settings: "Settings", images: "Dataset | None", quiet: bool) -> None:
+def rehearse(settings: "Settings", images: "Dataset | None", on_gpu: bool, quiet: bool) -> float | None:
     """Try a user's own parts, loop or program before anything is started; what is probably not meant is said.
 
+    Returns the seconds of the first epoch, if one was trained to its end.
+
     Raises:
+        RunError: the run is of another search, for which nothing need be tried.
         SpaceError: one of them does not work, with its file and line.
     """
     from search import rehearsal
-    from search.backend import resources
+    from search.run import opening
     from trainables.hardware import precision
 
     def say(what: str) -> None:
         if not quiet:
             tell(f"trying {what} ...\n", sys.stderr)
 
-    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    opening.refuse_other(settings.runs_dir / settings.run_name, settings, images, on_gpu)
     if images is None:
-        for line in rehearsal.rehearse_training(settings, "cuda" if on_gpu else "cpu", say):
+        tried = rehearsal.rehearse_training(settings, "cuda" if on_gpu else "cpu", say)
+        for line in tried.notes:
             tell(f"note: {line}\n", sys.stderr)
-        return
+        return tried.seconds
     place = settings.code.origin if settings.code else Path.cwd()
     arithmetic = precision.resolve(settings.precision, on_gpu)
     tried = settings.space, len(images.classes), place, settings.objective.source, arithmetic
     for line in rehearsal.rehearse(*tried, say=say):
         tell(f"warning: {line}\n", sys.stderr)
+    return None
 
 
 def telling(notify: "Notify", grew: Callable[[], None]) -> "Notify":

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ from trainables.seeds import derive
 PATIENCE = 120.0  # seconds for two batches of each configuration, or for the first epoch of own training
 DRAWS = 1000  # points among which each part is looked for
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a first epoch: what is worth knowing, and how long it took with its preparation, if it was seen to its end."""
+
+    notes: list[str] = field(default_factory=list)
+    seconds: float | None = None
 
 
 def unsaid(what: str) -> None:
@@ -67,19 +76,19 @@ def rehearse(
     return list(answer["warnings"])
 
 
-def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> list[str]:
+def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> Tried:
     """Train the first epoch of the baseline by the user's loop or program, from a copy of its code as trials will have it.
 
-    Returns a line for each thing that is worth knowing. Nothing is tried for a cluster, whose nodes may have what this machine
-    lacks, nor where a trial of the run has trained with this code before.
+    Nothing is tried for a cluster, whose nodes may have what this machine lacks, nor where the run has this code: it was tried
+    before the run took it.
 
     Raises:
         SpaceError: the mistake, with the user's file and line.
     """
     space, code = settings.space, settings.code
     assert code is not None, "own training has code"
-    if settings.address or has_trained(settings.runs_dir / settings.run_name, code.hash):
-        return []
+    if settings.address or (settings.runs_dir / settings.run_name / FOLDER / code.hash).is_dir():
+        return Tried()
     say(f"the first epoch of {settings.space_name}'s baseline")
     with tempfile.TemporaryDirectory() as folder:
         code.keep(Path(folder))
@@ -94,15 +103,10 @@ def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> lis
             "folder": str(Path(folder) / "trial"),
         }
         try:
-            return list(answered("trainables.own.rehearsal", asked, Path(folder), "your code")["notes"])
+            found = answered("trainables.own.rehearsal", asked, Path(folder), "your code")
         except subprocess.TimeoutExpired:
-            return [f"your code was not tried: its first epoch took longer than {PATIENCE:.0f} s"]
-
-
-def has_trained(run: Path, code: str) -> bool:
-    """Whether a run has this code and a trial that was begun."""
-    ledgers = run.glob("trials/*/epochs.jsonl")
-    return (run / FOLDER / code).is_dir() and any(path.stat().st_size for path in ledgers)
+            return Tried([f"your code was not tried: its first epoch took longer than {PATIENCE:.0f} s"])
+    return Tried(found["notes"], found["seconds"])
 
 
 def answered(module: str, asked: Mapping[str, Any], place: Path, what: str) -> dict[str, Any]:

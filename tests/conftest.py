@@ -19,7 +19,7 @@ from trainables.data.loading import Dataset, Split
 from trainables.files import durable
 from trainables.training.definition import Training
 
-settings.register_profile("quick", deadline=None, max_examples=15)  # of each property; CI adds the other
+settings.register_profile("quick", deadline=None, max_examples=10)  # of each property; CI adds the other
 settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile("quick")
 

@@ -154,9 +154,10 @@ def test_another_number_of_folds_is_refused_and_a_name_stands_for_what_there_are
 def test_own_training_has_no_folds_and_that_is_one_line(command, tmp_path):
     space = own.write(tmp_path, "loop")
     code, said = command(f"--space={space}", "--folds=3", "--name=t")
-    assert (code, said.count("\n")) == (2, 1)
-    assert said.startswith("error[usage]: --folds: ")
-    assert "trains by itself and reads no images of this program. Leave it out." in said
+    reading, error = said.splitlines()
+    assert (code, reading) == (2, f"reading {space} ...")
+    assert error.startswith("error[usage]: --folds: ")
+    assert error.endswith("trains by itself and reads no images of this program. Leave it out.")
 
 
 def test_several_differences_have_a_line_each(command):

@@ -92,6 +92,7 @@ def test_a_data_set(copy: Path, python: Run) -> None:
     assert "'squares'" in python("-c", code)
 
 
+@pytest.mark.slow
 def test_a_model(copy: Path, python: Run) -> None:
     """Its flag, its training, its suite and its size, from one file."""
     follow("trainables/models/README.md", copy)

@@ -21,7 +21,9 @@ def plural(number: int, noun: str) -> str:
 
 
 def name(objective: Objective) -> str:
-    """accuracy, loss, or macro F1."""
+    """accuracy, loss, or macro F1; of own training as its code spells it."""
+    if objective.is_own:
+        return objective.column
     return objective.column.removeprefix("val_").replace("_", " ").replace("f1", "F1")
 
 
@@ -32,7 +34,8 @@ def several(objective: Objective) -> str:
 
 def title(objective: Objective) -> str:
     """validation accuracy."""
-    return f"validation {name(objective)}" if objective.column.startswith("val_") else name(objective)
+    is_ours = objective.column.startswith("val_") and not objective.is_own
+    return f"validation {name(objective)}" if is_ours else name(objective)
 
 
 def is_percent(objective: Objective) -> bool:
@@ -52,7 +55,7 @@ def axis(objective: Objective) -> str:
 def heading(objective: Objective, what: str = "val") -> str:
     """The heading of a column of a table: val %, or val loss; of own training its own name."""
     if objective.is_own:
-        return f"{'' if what == 'val' else what + ' '}{objective.column.replace('_', ' ')}{unit(objective)}"
+        return f"{'' if what == 'val' else what + ' '}{name(objective)}{unit(objective)}"
     named = "" if objective == ACCURACY else f" {name(objective)}"
     return f"{what}{named}{unit(objective)}"
 

@@ -13,7 +13,6 @@ from trainables.cli.execution import tell
 from trainables.cli.options import option
 from trainables.config import image_size
 from trainables.errors import UsageError
-from trainables.files import durable
 
 
 def export(
@@ -41,14 +40,14 @@ def export(
     from analysis import lookup
     from analysis.export import bundle, onnx_file
     from analysis.export.ensemble import members, score
-    from analysis.frame import images
+    from analysis.frame import images, own_code
 
     if onnx:
         onnx_file.check_installed()
     run, chosen = lookup.find_or_winner(trial, runs_dir)
     if not run.identity.has_images:
         raise UsageError(
-            f"nothing to export: {run.name}: its trials are trained by your own code. {kept(chosen.folder)}"
+            f"nothing to export: {run.name}: its trials are trained by your own code. {own_code.left(chosen)}"
         )
     if ensemble is not None:
         members(run, ensemble)  # before anything is written
@@ -68,13 +67,6 @@ def export(
     if ensemble is not None:
         tell(score(run, ensemble, lambda config: images.cache_of(run, dataset, data_dir, image_size(config)), format))
         bring_up_to_date(run.folder)
-
-
-def kept(folder: Path) -> str:
-    """What a trial of the user's own training left in its folder, and how to read it."""
-    if states := durable.states(folder):
-        return f"What its last get_state() returned is torch.load({str(states[0])!r}, weights_only=True)['own']."
-    return f"Its files, if it wrote any, are in {folder}."
 
 
 def bring_up_to_date(folder: Path) -> None:

@@ -1,9 +1,10 @@
-"""The user's code of a run, where its networks are built or trained again."""
+"""The user's code of a run, where its networks are built or trained again, and what its training left."""
 
 from pathlib import Path
 
 from search.run.ledger import Run, Trial
 from trainables.errors import RunError
+from trainables.files import durable
 from trainables.own import code
 
 
@@ -35,3 +36,22 @@ def only_one(run: Run, trial: Trial) -> None:
         raise RunError(
             f"trained by several versions of the code: {trial.folder}: {told}. Reproduce a trial that has one, see results.md."
         )
+
+
+def state(trial: Trial) -> tuple[str, str] | None:
+    """Which state a loop of the user's left in the trial's folder, and the Python that reads it; none if it left none."""
+    states = durable.states(trial.folder)
+    if not states:
+        return None
+    epoch = int(states[0].stem.removeprefix("state-"))
+    best = f" (the best is epoch {trial.best['epoch']})" if trial.best and trial.best["epoch"] != epoch else ""
+    return (
+        f"What get_state() returned after epoch {epoch}{best}",
+        f"torch.load({str(states[0])!r}, weights_only=True)['own']",
+    )
+
+
+def left(trial: Trial) -> str:
+    """What a trial of own training left in its folder, and how it is read."""
+    found = state(trial)
+    return f"{found[0]}: {found[1]}" if found else f"Its files, if it wrote any, are in {trial.folder}."

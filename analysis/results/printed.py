@@ -23,6 +23,7 @@ from analysis.results.sections.explanation import (
     stopped_words,
 )
 from analysis.results.sections.leaderboard import best_rows, is_confirmed, leaderboard, tally
+from search.run.confirmation import is_complete
 from search.run.ledger import Run
 from trainables import written
 from trainables.written import count
@@ -66,17 +67,21 @@ def constant_answer(run: Run, where: Standing) -> Blocks:
 def brief(run: Run, where: Standing) -> str:
     """What a terminal shows when a search has ended: the table that holds the answer, and what a constant answer would make.
 
-    Of a search in which no trial finished, what became of them and what to do.
+    Of a search that has ended and in which no trial finished, what became of them and what to do; how one goes on that has not
+    ended says who ended it.
     """
     if where.board.empty:
         return "No trial has been planned.\n"
+    is_over = is_complete(run)
+    if not is_over and not any(trial.epochs for trial in run.trials):
+        return "No trial has trained an epoch yet.\n"
     table = (
         (confirmation.board(where, f"{run.identity.repeat}s"),)
         if where.is_confirmed
         else best_table(where.board, [run], where.keys)
     )
     text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where)))
-    if where.best is not None:
+    if where.best is not None or not is_over:
         return text
     return f"{text}\n{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}\n"
 

@@ -3,12 +3,12 @@
 import shlex
 from statistics import fmean
 
-from analysis.frame import timing
+from analysis.frame import own_code, timing
 from analysis.frame.dataframe import Row, config_keys
 from analysis.lookup import label
 from analysis.ranking import standing
 from analysis.render import commands, terminal
-from analysis.render.blocks import Blocks, Commands, Foreign, Heading, Words, pairs, paragraphs
+from analysis.render.blocks import Blocks, Code, Commands, Foreign, Heading, Words, pairs, paragraphs
 from analysis.render.markdown import one_line, rendered, setting
 from analysis.results import page
 from analysis.results.rows import as_csv, as_json, records
@@ -70,7 +70,7 @@ def value(trial: Trial, row: Row) -> Words:
     reached = f"{written.value(objective, best[objective.column])} {written.title(objective)}"
     return (
         f"{reached} at epoch {best['epoch']}{bounds(trial, row)}; {len(trial.epochs)} of "
-        f"{trial.config['epochs']} epochs trained; {on_fold(trial)}seed {trial.seed}, from ", Foreign(trial.source), ".",
+        f"{trial.config['epochs']} epochs trained; {on_fold(trial)}seed {trial.seed}, source ", Foreign(trial.source), ".",
     )  # fmt: skip
 
 
@@ -135,10 +135,16 @@ def parts(run: Run, trial: Trial) -> Blocks:
         ),
         Heading("Configuration"),
         *pairs(("parameter", "value"), {key: setting(key, value) for key, value in trial.config.items()}),
-        *((folder, *there) if there else ()),
+        *((folder, *there, *state(run, trial)) if there else ()),
         Heading("Train it again"),
         Commands((reproduce(run, trial), *([commands.train_again(run, trial)] if run.identity.has_images else []))),
     )
+
+
+def state(run: Run, trial: Trial) -> Blocks:
+    """How the state that a user's loop left is read; nothing of our networks, which `export` writes."""
+    found = None if run.identity.has_images else own_code.state(trial)
+    return paragraphs((f"{found[0]}: ", Code(found[1]), ".")) if found else ()
 
 
 def files(trial: Trial) -> list[tuple[str, int]]:

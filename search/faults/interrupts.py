@@ -14,6 +14,9 @@ from trainables.cli import signals
 PATIENCE = 5.0  # seconds that running epochs have to end by themselves
 POLL = 0.1  # seconds between two looks at whether there is still something to wait for
 DEADLINE = 9.5  # seconds from the first signal to the end, whatever hangs; whoever sends SIGTERM mostly waits for ten
+HUNG_UP = (
+    60.0  # the same after SIGHUP: nobody looks at a clock there, and results.md is to be written on a busy machine, too
+)
 # A terminal that is closed sends one by its shell and one by itself; the others are sent by clocks.
 UNHURRIED = (signal.SIGALRM, signal.SIGHUP, signal.SIGXCPU)
 HEARD = b"\nstopping, which takes up to ten seconds; Ctrl-C again stops at once, and nothing is lost\n"
@@ -110,7 +113,7 @@ class Interrupts:
         self.number = number
         self._acknowledge()
         if number != signal.SIGALRM:  # nobody waits for the end of a budget with a SIGKILL in hand
-            after(DEADLINE, self._end)
+            after(HUNG_UP if number == signal.SIGHUP else DEADLINE, self._end)
         if self._marker is None:
             raise Interrupted(number)
         with contextlib.suppress(OSError):  # a disk that refuses: then Tune's loop ends without the workers' help

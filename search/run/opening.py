@@ -38,6 +38,16 @@ def refuse_link(folder: Path) -> None:
         raise RunError(f"not a run: {folder}: it is a link. Use --runs-dir DIR for runs that lie elsewhere.")
 
 
+def refuse_other(folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool) -> None:
+    """Find a run of another search before its code is tried.
+
+    Raises:
+        RunError: the run's identity differs.
+    """
+    if (folder / "run.json").exists():
+        check_identity(folder, identity.describe(settings, data, on_gpu), settings)
+
+
 def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool) -> Run:
     """Create the run, or make sure that it is the one that is asked for; then write down what is asked.
 

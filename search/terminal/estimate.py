@@ -64,9 +64,10 @@ class Estimate:
     pictures: list[tuple[int, int, float]]  # of each size in pixels how many there are, and their bytes
     kinds: int  # of training that were measured
     unmeasured: str | None  # why others could not be, in words
-    epoch_seconds: float | None  # mean over the configurations; none where own training has not run yet
+    epoch_seconds: float | None  # mean over the configurations; none of own training not seen to train one
     slots: int
     has_folds: bool = False
+    of_first: bool = False  # epoch_seconds is of the first epoch of the baseline alone
 
     @property
     def epochs(self) -> int:
@@ -82,8 +83,13 @@ class Estimate:
         return self.epoch_seconds * max(self.epochs / self.slots, longest)
 
 
-def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool, slots: int) -> Estimate:
+def estimate(
+    folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool, slots: int, first_epoch: float | None = None
+) -> Estimate:
     """Measure and count.
+
+    Args:
+        first_epoch: seconds of own training's, if it has just been tried.
 
     Raises:
         RunError, SpaceError, UsageError: what is asked cannot be, as when the search itself is started.
@@ -100,8 +106,9 @@ def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
     confirming = min(totals.confirm + 1, len(configs)) * totals.confirm_seeds
     finishing = ideal_course(rule, *course)[-1][0]
     kept = min(finishing, kept_best(totals) + totals.seeds)
+    so_far = seconds_so_far(before)
     seconds, kinds, unmeasured = (
-        (seconds_so_far(before), 0, None)
+        (first_epoch if so_far is None else so_far, 0, None)
         if data is None
         else mean_seconds(configs, data, settings, on_gpu, asked.precision)
     )
@@ -119,6 +126,7 @@ def estimate(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         epoch_seconds=seconds,
         slots=slots,
         has_folds=asked.folds > 0,
+        of_first=data is None and so_far is None,
     )
 
 
@@ -130,7 +138,7 @@ def pictures(settings: Settings, data: Dataset) -> list[tuple[int, int, float]]:
 
 
 def seconds_so_far(before: ledger.Run | None) -> float | None:
-    """Seconds of an epoch of own training, the mean of those that the run has; nobody trains one to find out."""
+    """Seconds of an epoch of own training, the mean of those that the run has."""
     trials = before.trials if before else []
     found = [line["seconds"] for trial in trials for line in timing.lines(trial.folder) if "seconds" in line]
     return fmean(found) if found else None
@@ -311,11 +319,13 @@ def short(seconds: float) -> str:
 def time_words(found: Estimate) -> str:
     """How long it will take, and how that is known."""
     if found.seconds is None or found.epoch_seconds is None:
-        return f"time: unknown until your code has trained an epoch; {found.slots} at a time"
+        return f"time: unknown until your code has trained an epoch to its end; {found.slots} at a time"
     about = (
         f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
         f"{short(found.epoch_seconds)} s, {found.slots} at a time"
     )
+    if found.of_first:
+        return f"{about}; that is the first epoch of the baseline, measured alone and with its preparation"
     if not found.kinds:
         return f"{about}; that is the mean of the epochs that are trained"
     return (

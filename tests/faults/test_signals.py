@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.results.files import is_stale
 from analysis.verify.run_folder import verify
 from benchmarks.processes import Tree
 from search.faults import interrupts
@@ -160,7 +161,8 @@ def test_a_terminal_that_is_closed_is_a_signal_to_end(tmp_path):
     wait_for_rows(tmp_path / "runs/t", process)
     os.close(leader)
     seconds, _ = end(process)
-    assert (process.returncode, seconds < SOON) == (129, True)
+    assert (process.returncode, seconds < interrupts.HUNG_UP) == (129, True)
+    assert not is_stale(ledger.read(tmp_path / "runs/t"))
     assert [problem for problem in verify(tmp_path / "runs/t") if "left behind" not in problem] == []
     assert list(tmp_path.glob("runs/t/trials/*/state-*.pt"))
     assert list((tmp_path / "scratch").glob("search-*")) == []

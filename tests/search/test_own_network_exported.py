@@ -30,6 +30,7 @@ class Viewing(nn.Module):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_it_is_as_right_elsewhere_as_was_recorded(tmp_path, monkeypatch, settings, toy):
     (tmp_path / "viewing_net.py").write_text(NET)

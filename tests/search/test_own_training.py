@@ -6,11 +6,14 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 
 import run_search
 from analysis.results.files import write_files
 from analysis.verify.run_folder import verify
+from analysis.views import show
 from search.run import ledger, opening
+from search.terminal import estimate
 from tests import own
 from trainables.cli.execution import execute
 from trainables.errors import RunError
@@ -136,6 +139,39 @@ def test_an_edited_file_is_another_search_and_the_difference_is_shown(tmp_path):
     assert "(4 - at)" in "".join(caught.value.details)
     path.write_text("# a comment\n" + own.LOOP)
     assert own.search(tmp_path / "run", own.settings(path)).identity.own_code
+
+
+def test_an_edited_file_is_refused_before_it_is_tried(tmp_path, monkeypatch):
+    path = own.write(tmp_path, "loop")
+    settings = own.settings(path, runs_dir=tmp_path)
+    own.search(tmp_path / settings.run_name, settings)
+    path.write_text(own.LOOP.replace("(3 - at)", "(4 - at)"))
+    monkeypatch.setattr("search.rehearsal.rehearse_training", lambda *_: pytest.fail("it was tried"))
+    with pytest.raises(RunError, match="not the same search"):
+        run_search.rehearse(own.settings(path, runs_dir=tmp_path), None, on_gpu=False, quiet=True)
+
+
+def test_a_first_epoch_that_was_tried_tells_the_time_of_a_search(tmp_path):
+    settings = own.settings(own.write(tmp_path, "loop"), num_samples=3)
+    found = estimate.estimate(tmp_path / "run", settings, None, on_gpu=False, slots=2, first_epoch=5.0)
+    assert found.seconds == 5.0 * 12 / 2
+    assert "the first epoch of the baseline" in estimate.time_words(found)
+    unseen = estimate.estimate(tmp_path / "run", settings, None, on_gpu=False, slots=2)
+    assert "unknown until" in estimate.time_words(unseen)
+    own.search(tmp_path / "run", settings)
+    begun = estimate.estimate(tmp_path / "run", settings, None, on_gpu=False, slots=2, first_epoch=5.0)
+    assert begun.epoch_seconds is not None
+    assert begun.epoch_seconds < 5.0, "what the run has counts"
+
+
+def test_how_a_state_is_read_and_of_which_epoch_it_is_is_shown(tmp_path):
+    run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, "loop"), num_samples=1))
+    (trial,) = run.trials
+    text = show.show(run, trial, "md")
+    told = re.search(r"after epoch 4(?P<best>[^:]*): `torch\.load\('(?P<path>.*)', weights_only=True\)\['own'\]`", text)
+    assert told, text
+    assert torch.load(told["path"], weights_only=True)["own"]["epoch"] == 4
+    assert told["best"] == ("" if trial.best["epoch"] == 4 else f" (the best is epoch {trial.best['epoch']})")
 
 
 def test_a_program_is_of_the_code_of_a_run_too(tmp_path):

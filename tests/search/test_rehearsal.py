@@ -41,6 +41,7 @@ def find(tmp_path, monkeypatch):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_parts_of_a_file_elsewhere_are_tried_from_there(find, tmp_path):
     found = find(SPACE.replace("CHANNELS", "channels"))

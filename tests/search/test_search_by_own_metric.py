@@ -145,6 +145,7 @@ def test_a_metric_that_fails_in_training_fails_the_trial_and_not_the_search(aske
     )
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_whole_search_by_it_on_digits(tmp_path):
     """From an empty folder: searched with Ray, refused when edited, continued without the file (and without Ray), reproduced."""

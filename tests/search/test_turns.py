@@ -72,7 +72,10 @@ def play(run, curves, dice, slots, deaths=0.0, broken=()):
 
 @pytest.mark.parametrize(
     ("scheduler", "audit"),
-    [("sha", 0.5), ("epochs:2", 0.5), *(pytest.param(one, 0.0, marks=pytest.mark.slow) for one in ("sha", "epochs:2"))],
+    [
+        ("sha", 0.5),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("epochs:2", 0.5), ("sha", 0.0), ("epochs:2", 0.0))),
+    ],
 )
 @hypothesis_settings(max_examples=10)
 @given(curves=curves, seed=st.integers(0, 1000), slots=st.integers(1, 4), broken=diverging)

@@ -3,8 +3,9 @@
     python -m trainables.own.rehearsal ANSWER
 
 It reads a JSON object: training, config, objective, seed, device, threads, code (a copy of the user's, as a run has it) and
-folder (of the trial). It writes one into the file ANSWER: `error`, the mistake with the user's file and line, or null; and
-`notes`. An epoch that is not over after LIMIT seconds is left, which is a note.
+folder (of the trial). It writes one into the file ANSWER: `error`, the mistake with the user's file and line, or null;
+`notes`; and `seconds` of that epoch, its preparation included, or null. An epoch that is not over after LIMIT seconds is left,
+which is a note.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -117,9 +119,12 @@ def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
             asked["training"], asked["config"], OwnObjective.read(asked["objective"], "SPACE"), asked["seed"], asked["device"],
             code=place, folder=Path(asked["folder"]), until=asked["config"]["epochs"],
         )  # fmt: skip
-        return {"error": None, "notes": rehearse(rows)}
+        started = time.monotonic()
+        notes = rehearse(rows)
+        seconds = time.monotonic() - started
     except SpaceError as error:
-        return {"error": error.message, "notes": []}
+        return {"error": error.message, "notes": [], "seconds": None}
+    return {"error": None, "notes": notes, "seconds": seconds if seconds < LIMIT else None}
 
 
 def main() -> None:

@@ -157,7 +157,7 @@ def ties(finished: pd.DataFrame) -> Words:
     over_seeds = OVER & set(finished["test"])
     what = "folds" if FOLDS in over_seeds else "seed"
     if finished["p_value"].isna().all():
-        return "Nothing tells it from the other finished ones, because one seed each is no test."
+        return "It is first by its value only: one seed each is no test."
     if not tied and over_seeds:
         return f"It is ahead of every other finished one by more than the noise of the {what}."
     if not tied:

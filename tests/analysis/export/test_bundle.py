@@ -95,6 +95,7 @@ def test_ten_lines_load_it_with_torch_and_safetensors_alone(call: Call, trained_
     )
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.usefixtures("tried")
 def test_it_is_scored_on_the_validation_images_before_it_is_called_a_success(

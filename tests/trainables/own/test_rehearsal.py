@@ -97,15 +97,17 @@ def test_an_epoch_that_takes_long_is_left_and_said(rows, kind, text, monkeypatch
 
 
 @pytest.mark.integration
-def test_a_child_process_tries_it_unless_it_has_trained_before(tmp_path):
+def test_a_child_process_tries_it_unless_the_run_has_this_code(tmp_path):
     path = own.write(tmp_path / "user", "loop")
     path.write_text(own.LOOP.replace("at = at +", "print('{'); at = att +"))
     broken = own.settings(path, runs_dir=tmp_path)
     with pytest.raises(SpaceError, match=rf"^own_loop\.py:{LINE - 1}: .*NameError"):
         of_search.rehearse_training(broken, "cpu")
-    assert of_search.rehearse_training(own.settings(path, runs_dir=tmp_path, address="auto"), "cpu") == []
+    assert (
+        of_search.rehearse_training(own.settings(path, runs_dir=tmp_path, address="auto"), "cpu") == of_search.Tried()
+    )
     own.search(tmp_path / broken.run_name, broken)
-    assert of_search.rehearse_training(broken, "cpu") == []
+    assert of_search.rehearse_training(broken, "cpu") == of_search.Tried()
 
 
 @pytest.mark.integration

@@ -57,6 +57,7 @@ def test_its_metric_is_an_objective(pages):
     assert measure(found.source, np.array([0, 1, 2, 0]), np.array([1, 1, 0, 0])) == 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_its_command_trains(pages):
     assert COMMAND in TEXT
