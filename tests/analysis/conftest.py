@@ -170,6 +170,16 @@ def seeded() -> Run:
 
 @pytest.fixture
 def confirmed() -> Run:
+    return confirmed_run()
+
+
+@pytest.fixture(scope="session")
+def make_confirmed() -> Callable[[], Run]:
+    """The same, for what is made once for many tests."""
+    return confirmed_run
+
+
+def confirmed_run() -> Run:
     """One seed in the search, whose best two and baseline were trained again on three fresh seeds; the second is best."""
     search = on_seeds(values={lr: each[-1:] for lr, each in VALUES.items()} | {2e-3: (0.97,)})
     fresh = on_seeds("confirm", 4, {2e-3: (0.90, 0.91, 0.905), 5e-4: (0.94, 0.95, 0.945), 1e-3: (0.9, 0.91, 0.9)}, 70)

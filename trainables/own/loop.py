@@ -166,7 +166,7 @@ class users:  # noqa: N801 (read as a block: with users(): ...)
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, (Diverged, UsersError)):
+        if isinstance(error, (Exception, GeneratorExit)) and not isinstance(error, (Diverged, UsersError)):
             raise UsersError(error) from error
 
 

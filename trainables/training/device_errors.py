@@ -16,11 +16,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
-def is_starved(error: Exception) -> bool:
+def is_starved(error: BaseException) -> bool:
     """Whether a library of a GPU says that it had no memory: on a shared one the others had it."""
     return any(words in str(error) for words in NO_MEMORY)
 
 
-def is_broken_device(error: Exception) -> bool:
+def is_broken_device(error: BaseException) -> bool:
     """After such an error every further call on the GPU may fail: a fault of the machine, not of the configuration."""
     return any(words in str(error) for words in BROKEN)

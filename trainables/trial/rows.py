@@ -85,7 +85,7 @@ class Rows(Protocol):
 class UsersError(Exception):
     """What the user's code raised, whatever it was: no fault of the machine, though it may be an OSError."""
 
-    def __init__(self, cause: Exception) -> None:
+    def __init__(self, cause: Exception | GeneratorExit) -> None:
         super().__init__(str(cause))
         self.cause = cause
 

@@ -233,9 +233,17 @@ class Page:
         return rows, curves, self.all("#chosen")[0].text
 
 
+@pytest.fixture(scope="module")
+def report(written_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a complete run of three rates, for tests that only open it."""
+    folder = tmp_path_factory.mktemp("report") / "lr_sweep-digits"
+    shutil.copytree(written_once / "lr_sweep-digits", folder)
+    return html_page.write(ledger.read(folder))
+
+
 @pytest.fixture
-def page(browser: Any, written: Path) -> Page:
-    return Page(browser, html_page.write(ledger.read(written)))
+def page(browser: Any, report: Path) -> Page:
+    return Page(browser, report)
 
 
 def test_it_opens_without_errors_and_loads_nothing(page: Page) -> None:
@@ -356,9 +364,9 @@ def wide_run(confirmed: Run, save: WriteRun, folder: Path) -> Path:
     return html_page.write(ledger.read(run))
 
 
-@pytest.fixture
-def wide(confirmed: Run, save: WriteRun, tmp_path: Path) -> Path:
-    return wide_run(confirmed, save, tmp_path / "run")
+@pytest.fixture(scope="module")
+def wide(make_confirmed: Callable[[], Run], save: WriteRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wide_run(make_confirmed(), save, tmp_path_factory.mktemp("wide") / "run")
 
 
 SCALES = """

@@ -36,8 +36,9 @@ def prepare(root, tmp_path, by):
 
 
 @pytest.mark.parametrize("by", ["film[0-9]+", "(film[0-9]+)_frame"])
-def test_frames_of_a_film_are_trained_on_or_validated_on(root, tmp_path, by):
+def test_frames_of_a_film_are_trained_on_or_validated_on(root, tmp_path, by, capsys):
     folder = prepare(root, tmp_path, by)
+    assert "20 training images, by whole groups, are held out instead" in capsys.readouterr().err
     found, names = loading.load(folder), cache.val_names(folder)
     films = {name.split("/")[-1].split("_")[0] for name in names}
     assert len(films) == 2  # one of each class: a tenth

@@ -130,6 +130,7 @@ def yielding(*values):
         ),
         (yielding({"loss": 1.0, "epoch": 2}), "ValueError: epoch 2 where 1 comes next"),
         (raising(SystemExit(3)), "SystemExit: 3"),
+        (raising(GeneratorExit()), "GeneratorExit"),
         (yielding({"loss": 10**400}), "ValueError: metric loss is a whole number that is too large"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -30,7 +30,7 @@ def source(dataset: str, options: Options) -> Source:
     )
     key = cache.key(f"{kind}, {options.resize}, by {options.group_by}", found.key)
     count = sum(len(own.labels) for own in splits.values())
-    return Source(base_name(root), key, write, notes=_notes(root, found, held), images=count)
+    return Source(base_name(root), key, write, notes=_notes(root, found, held, options), images=count)
 
 
 def _labelled(found: folder_tree.Tree, options: Options) -> Splits:
@@ -43,7 +43,7 @@ def _labelled(found: folder_tree.Tree, options: Options) -> Splits:
     return splits
 
 
-def _notes(root: Path, found: folder_tree.Tree, held: int) -> tuple[str, ...]:
+def _notes(root: Path, found: folder_tree.Tree, held: int, options: Options) -> tuple[str, ...]:
     """How the folders were understood where that is no matter of course, and what is not read."""
     notes = [f"the images of {root} are read from {found.root}"] if found.root != root else []
     notes += [
@@ -58,7 +58,8 @@ def _notes(root: Path, found: folder_tree.Tree, held: int) -> tuple[str, ...]:
         many = f"{found.deeper:,} images in deeper folders count for the class folders above them"
         notes.append(one if found.deeper == 1 else many)
     if "val" not in found.folders:
+        how = "by whole groups" if options.group_by else "a tenth"
         notes.append(
-            f"no val/ (valid/, validation/) in {found.root}: {held:,} training images, a tenth, are held out instead"
+            f"no val/ (valid/, validation/) in {found.root}: {held:,} training images, {how}, are held out instead"
         )
     return (*notes, *filter(None, [folder_tree.unread_words(found)]))
