@@ -153,7 +153,7 @@ class Host:
         return made
 
     def _say(self, text: str) -> None:
-        """Write why this process ends to stderr and the search's log, because Ray's own log is removed with its folder."""
+        """Write why this process ends to stderr and the search's log: Ray's own log is removed with its folder."""
         sys.stderr.write(text)
         with contextlib.suppress(OSError), (self._job.run / "ray" / "output.log").open("a") as log:
             log.write(text)

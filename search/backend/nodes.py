@@ -115,7 +115,7 @@ def answers(asked: Asked, check: Callable[[], None]) -> list[tuple[str, Fault | 
 
 
 def ready(asked: Asked, name: str) -> Fault | None:
-    """Check the run folder and prepare missing images; return a fault if this node cannot take part. Runs on the node."""
+    """On a node: check the run folder and prepare missing images; return a fault if the node cannot take part."""
     try:
         see(asked, name)
         for images in asked.images:

@@ -29,7 +29,7 @@ class Resources:
 
 
 def local_cpus() -> int:
-    """CPU cores that this process may use; in a job of SLURM or a container, these may be fewer than the machine has."""
+    """CPU cores that this process may use; in a SLURM job or a container these may be fewer than the machine has."""
     return cores.usable()
 
 
