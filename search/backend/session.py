@@ -220,7 +220,7 @@ def remove(folder: Path) -> None:
 
 
 def fresh_scratch(run: Path) -> Path:
-    """Make an empty ray/ folder in the run, and a private temporary folder whose path is short enough for Ray's sockets.
+    """Make an empty ray/ folder in the run, and a private temporary folder with a path that Ray's sockets can have.
 
     The file ray/scratch notes the path of the temporary folder, so that the next search removes what a killed search left.
     The file also notes the path of the run, because in a copy of a run the note names the folder of a search that may be alive.

@@ -1,4 +1,4 @@
-"""Our classes that Ray Tune calls: one hands out the plan, one stops trials, one watches. Imports Ray; import it late."""
+"""Classes that Ray Tune calls: one hands out the plan, one stops trials, one watches. Imports Ray; import it late."""
 
 import contextlib
 from collections.abc import Callable

@@ -170,7 +170,7 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
 
 
 def seated(training: "Training | Rows", seat: "Seating | None", folder: Path) -> "Training | Rows":
-    """Let an engine of this process train a network, if there is a seat. A user's own training is returned unchanged."""
+    """Let an engine of this process train a network, if there is a seat; a user's own training stays unchanged."""
     if seat is None:
         return training
     from trainables.training.definition import Training

@@ -65,7 +65,7 @@ class Pulse:
     epoch_began: float
 
     def is_silent(self, now: float, limit: float) -> bool:
-        """Whether the worker has given no sign for longer than `limit`, and for longer than it had trained in this epoch.
+        """Whether the worker gave no sign for longer than `limit`, and for longer than it had trained in this epoch.
 
         The second condition leaves time for the validation, which gives no sign.
         """

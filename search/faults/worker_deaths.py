@@ -88,7 +88,7 @@ class Casualties:
         return "died" if self.watchdog.began(trial) else "unstarted"
 
     def busy(self, trial: int) -> Fault | None:
-        """Handle a worker that found its trial's folder locked by another process; return a fault if it ends the search."""
+        """Handle a trial whose folder is locked by another process; return a fault if that ends the search."""
         return self._follow(trial, "busy", LockedError.kind)
 
     def _follow(self, trial: int, cause: Cause, kind: str) -> Fault | None:

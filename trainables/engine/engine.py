@@ -25,7 +25,7 @@ class Work:
     Attributes:
         heard: called with each epoch before the next one begins; returns whether to go on, or None if `answer` tells later.
         answer: called until it returns whether to go on; other trials train meanwhile.
-        on_batch: called after each piece with how many of the epoch's batches were given to the device, and with all batches.
+        on_batch: called after each piece with two numbers: the epoch's batches given to the device so far, and all its batches.
         ended: called at the end of the trial, with the error that ended it or with None.
         again: makes the work that continues the trial after memory ran out beside other trials; epochs may be told again.
         noted: called once with the reason why the trial is called and not replayed, after the epoch that showed the reason.

@@ -28,7 +28,7 @@ def epochs(
     be waited for.
 
     Args:
-        on_batch: called after each piece with how many of the epoch's batches were given to the device, and with all batches.
+        on_batch: called after each piece with two numbers: the epoch's batches given to the device so far, and all its batches.
 
     Raises:
         Diverged: see `train`.

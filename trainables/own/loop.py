@@ -97,7 +97,7 @@ class OwnRows:
         """Do nothing: the user's code itself saves what it wants to keep."""
 
     def differs(self, folder: Path, committed: Record, again: Record) -> None:
-        """Write down that the run is not exact, with both rows of the epoch; the committed row stands."""
+        """Note durably that the run is not exact, with both rows of the epoch; the committed row stands."""
         not_exact(folder, committed, again)
 
 
