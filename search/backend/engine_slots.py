@@ -23,7 +23,7 @@ MOST_ON_CPU = 4  # where more trials in a thread bring nothing
 
 
 def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
-    """Replace `auto` by the measured number of trials. Also returns the measurement as a sentence, or None without one.
+    """Replace `auto` by the measured number of trials. Also return a sentence about this for the user, or None.
 
     Raises:
         UsageError: the measurement would have to run on another machine.

@@ -25,9 +25,9 @@ from search.faults.worker_deaths import Casualties
 from search.turns import Turn
 from trainables.files.durable import Record
 
-LISTENING = 0.001  # of a core: for a trial of Tune that only hands on rows, and for an engine without a GPU
-CALLS = 4  # to an engine at once for each of its trials: to train, for a row, to leave, and one to spare
-WATCHING = 2  # calls to an engine by the search: until it is ready, and as long as it lives
+LISTENING = 0.001  # share of a core for a trial of Tune that only passes rows on, and for an engine without a GPU
+CALLS = 4  # calls to an engine at once for each of its trials: to train, for a row, to leave, and one to spare
+WATCHING = 2  # calls to an engine by the search: until the engine is ready, and as long as it lives
 
 
 class Engines:

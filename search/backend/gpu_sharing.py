@@ -22,11 +22,11 @@ from trainables.models.cost import flops
 MOST = 8  # trials on one GPU
 SECONDS = 4.0  # of training that are counted
 PATIENCE = 300.0  # seconds for a GPU to start or to train; one that hangs must not keep the search
-GAIN = 1.1  # times as many images in a second must twice as many trials bring: each of them also takes memory
+GAIN = 1.1  # twice as many trials must bring this many times the images per second, because each also takes memory
 
 
 def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
-    """Replace `auto` by the measured fraction of a GPU. Also returns the measurement as a sentence, or None without one.
+    """Replace `auto` by the measured fraction of a GPU. Also return a sentence about this for the user, or None.
 
     Raises:
         UsageError: the measurement would have to run on another machine.
@@ -45,7 +45,7 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if not left or not resources.local_gpus():
         return replace(settings, gpus_per_trial=None), "no GPU on this machine to share" if left else None
     classes = len(run.identity.classes)
-    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # that takes the most memory
+    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # takes the most memory
     planned = run.totals.trials * run.totals.seeds - len(run.trials) + len(left)  # TPE plans them one by one
     found = paces(task(config, settings, run, "cuda"), counts(settings, max(planned, len(left))))
     return replace(settings, gpus_per_trial=1 / best(found)), said(found)

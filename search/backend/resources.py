@@ -48,7 +48,7 @@ def check_disk(run: Path) -> None:
     """Check that SPARE bytes can be written to the disk.
 
     Raises:
-        StorageError: they cannot be written; nothing was started yet.
+        StorageError: the bytes cannot be written; nothing was started yet.
     """
     probe = run / ".probe"
     durable.write(probe, bytes(SPARE))

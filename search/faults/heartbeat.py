@@ -111,7 +111,7 @@ class Watchdog:
             (self._folder / str(trial)).unlink()
 
     def began(self, trial: int) -> bool:
-        """Whether a worker that ended without a word had begun to train this trial."""
+        """Whether the worker of this trial had begun to train before it died."""
         return (self._folder / str(trial)).exists()
 
     def look(self) -> None:

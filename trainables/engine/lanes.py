@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import torch
 from torch import Generator
 
-STREAMS = 32  # that torch has for a GPU; the next one it hands out is the first again
+STREAMS = 32  # streams that torch has for a GPU; after the last one torch hands out the first again
 
 Call = Callable[[], None]
 
 CAPTURING = threading.Lock()  # held while a graph is captured; other threads that use the device hold it too
-# Held while the global random states are a trial's (OwnRandom); other threads that draw, or keep and put back, hold it too.
+# Held while the global random states are a trial's (OwnRandom). Threads that draw, or save and restore the states, hold it too.
 DRAWING = threading.Lock()
 
 
@@ -44,7 +44,7 @@ class Lane(Protocol):
         """How often so far an allocation on the device failed and was tried again."""
 
     def release(self) -> None:
-        """Give memory that nothing uses back to the device."""
+        """Give unused memory back to the device."""
 
 
 class HostLane:
@@ -111,7 +111,7 @@ class StreamLane:
 
     def _abandon(self, graph: torch.cuda.CUDAGraph, generators: Sequence[Generator]) -> None:
         """End a capture that an error cut short, so that the device and the generators can be used again."""
-        self._failed.append(graph)  # torch may go on asking it where memory belongs
+        self._failed.append(graph)  # torch may go on asking this graph where memory belongs
         with contextlib.suppress(RuntimeError):
             graph.capture_end()
             return
@@ -153,7 +153,7 @@ def captured_nothing(generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
     number, graph = torch.zeros(1, device="cuda"), registered(generators)
     torch.cuda.current_stream().synchronize()
     graph.capture_begin(capture_error_mode="thread_local")
-    number + 1  # one that is empty would be warned of
+    number + 1  # torch would warn of an empty graph
     graph.capture_end()
     return graph
 

@@ -23,8 +23,8 @@ from trainables.training.definition import Training
 from trainables.training.device_errors import is_out_of_memory, is_starved
 from trainables.training.loop import copy_weights
 
-HEADROOM = 0.1  # of the memory of a GPU, which is left free: libraries that are refused memory take other algorithms
-SPREAD = 1.5  # times the memory of the trials that were measured may others take
+HEADROOM = 0.1  # share of a GPU's memory that stays free: a library that is refused memory takes another algorithm
+SPREAD = 1.5  # other trials may take this many times the memory of the measured ones
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ class Running:
     pieces: Pieces = field(init=False)
     turns: Iterator[Beat] = field(init=False)
     done: int = 0
-    best: dict[str, Tensor] = field(default_factory=dict)  # weights, if it is to hold a copy of them
+    best: dict[str, Tensor] = field(default_factory=dict)  # a copy of the weights, if the trial is to hold one
 
     def __post_init__(self) -> None:
         self.pieces = Pieces(self.course, self.lane)

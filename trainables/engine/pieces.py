@@ -34,7 +34,7 @@ class Pieces:
         self.course, self.lane, self._is_alone = course, lane, is_alone
         self.eager = OWN if lane.captures and course.step.own else None
         self._replays: dict[tuple[Any, ...], Call] = {}
-        self._called: set[tuple[Any, ...]] = set()  # rare ones that came once
+        self._called: set[tuple[Any, ...]] = set()  # pieces that were called and not captured
         self._apart = Apart(derive(course.training.seed, "eager"))
 
     @property

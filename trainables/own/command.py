@@ -39,7 +39,7 @@ from trainables.trial.rows import OnBatch, State, UsersError
 
 FILES = "files"  # in a trial's folder: where its program stands
 PATIENCE = 10.0  # seconds for a program to end, after its last line and after SIGTERM
-LAST_LINES = 20  # of what it said, which become the failure
+LAST_LINES = 20  # lines of the program's standard error that the message of a failure shows
 LONGEST = 1 << 20  # characters of a line
 LIBC, SET_DEATH_SIGNAL = ctypes.CDLL(None), 1  # PR_SET_PDEATHSIG of Linux
 
@@ -193,7 +193,7 @@ def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code
 def lines(process: subprocess.Popen[str]) -> Iterator[str]:
     """Yield the printed lines that begin like a JSON object; other lines are for people."""
     assert process.stdout is not None
-    is_begun = True  # what follows belongs to the line before where that was longer than LONGEST
+    is_begun = True  # False while a line that is longer than LONGEST goes on
     while line := process.stdout.readline(LONGEST):
         if is_begun and line.lstrip().startswith("{"):
             yield line

@@ -40,7 +40,7 @@ def objective(text: str, folder: Path | None = None) -> Objective:
 
 
 def digest(part: Any) -> str:
-    """A hash of what a function or class does, without what it calls; empty where its source is not known."""
+    """A hash of the code of a function or class, without the code that it calls; empty if its source is not known."""
     try:
         source = textwrap.dedent(inspect.getsource(part))
     except (OSError, TypeError):
