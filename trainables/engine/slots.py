@@ -10,7 +10,7 @@ from trainables.engine.pieces import Beat, Pieces, until
 from trainables.training.average import MOST
 from trainables.training.loop import Course, Epoch
 
-AHEAD = 16  # pieces that a lane is given before the first of them is done; meanwhile other lanes get their turns
+AHEAD = 16  # pieces that a lane is given before the first of them is done; this work lasts while another trial starts
 
 
 def chunks(sizes: list[int]) -> list[tuple[int, ...]]:
