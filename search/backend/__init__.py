@@ -1,1 +1,1 @@
-"""The only place with Ray: it places trials, calls them and stops them, and remembers nothing for us."""
+"""The only package that uses Ray: Ray places trials, calls them and stops them, and keeps no state for us."""

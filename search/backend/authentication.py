@@ -1,11 +1,11 @@
-"""Whoever reaches a Ray port may run code as this user, unless Ray asks for a token. So it always does.
+"""Makes Ray ask for a token: without one, anybody who reaches a Ray port can run code as this user.
 
-Read by Ray from the environment when it is first imported, so call `protect` before that:
+Ray reads these settings from the environment when it is first imported, so call `protect` before that import:
 
-    a Ray for one search alone    protect(None, scratch)       only on loopback; a token of its own, gone with the scratch
-    the Ray cluster at address    protect(address, scratch)    the cluster's token, which must be here
+    a Ray for one search alone    protect(None, scratch)       only on loopback; a new token, removed with the scratch
+    the Ray cluster at address    protect(address, scratch)    the cluster's token, which must be on this machine
 
-Whoever sets RAY_AUTH_MODE has decided otherwise, and that holds.
+If the user has set RAY_AUTH_MODE, that setting holds and no token is prepared.
 """
 
 import os
@@ -25,11 +25,11 @@ def protect(address: str | None, scratch: Path, environment: MutableMapping[str,
     """Prepare the environment of Ray and of its workers.
 
     Args:
-        address: of a cluster; none for a Ray that is started for this search alone.
-        scratch: a private folder that ends with the search.
+        address: the address of a cluster; None for a Ray that is started for this search alone.
+        scratch: a private folder that is removed when the search ends.
 
     Raises:
-        RayError: the token of the cluster is not here.
+        RayError: the cluster's token is missing on this machine, or other users can read it and that cannot be changed.
     """
     if address is None:
         environment.setdefault(CLUSTERS, "0")
@@ -44,7 +44,7 @@ def protect(address: str | None, scratch: Path, environment: MutableMapping[str,
 
 
 def write_token(path: Path) -> Path:
-    """A new token in a file that only its owner can read."""
+    """Write a new token into a file that only its owner can read; return the file's path."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32))
@@ -58,7 +58,7 @@ def token_file(environment: MutableMapping[str, str]) -> Path:
 
 
 def make_private(path: Path, address: str) -> None:
-    """Take the token away from other users: `ray get-auth-token --generate` leaves it readable for all."""
+    """Make a token file readable for its owner only: `ray get-auth-token --generate` leaves it readable for all."""
     try:
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)

@@ -1,6 +1,6 @@
-"""How many trials an engine should train at once: `--engine auto` lets 1, 2, 4, ... of them train and looks.
+"""Measures how many trials an engine should train at once: `--engine auto` trains 1, 2, 4, ... trials for a moment.
 
-Of the trials that are left, the one with the most arithmetic in a batch is taken, in a process that does not know of Ray.
+A process without Ray trains copies of one trial: the trial with the most FLOPs in a batch among those that have not ended.
 """
 
 import json
@@ -23,10 +23,10 @@ MOST_ON_CPU = 4  # where more trials in a thread bring nothing
 
 
 def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
-    """Replace `auto` by the measured number of trials. Also returns the measurement as a sentence, or None without one.
+    """Replace `auto` by the measured number of trials. Also return a sentence about this for the user, or None.
 
     Raises:
-        UsageError: it would have to be measured on another machine.
+        UsageError: the measurement would have to run on another machine.
     """
     if settings.engine is None:
         return settings, None
@@ -49,13 +49,13 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
 
 
 def numbers(on_gpu: bool) -> list[int]:
-    """1, 2, 4, ...: how many trials may be in an engine."""
+    """The numbers of trials to measure: 1, 2, 4, ..., up to the most that an engine may train at once."""
     most = MOST_IN_ENGINE if on_gpu else MOST_ON_CPU
     return [1 << power for power in range(most.bit_length())]
 
 
 def measured(asked: Record, limit: float = LIMIT) -> dict[int, float]:
-    """Images per second of all trials together, for each number of trials that was measured in time and fitted into memory."""
+    """Images per second of all trials together, for each number that fits into memory and was measured in time."""
     process = subprocess.Popen(
         child.command("trainables.engine.measure"), env=child.environment(),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -72,6 +72,6 @@ def measured(asked: Record, limit: float = LIMIT) -> dict[int, float]:
 
 
 def said(found: dict[int, float]) -> str:
-    """What was measured, in words."""
+    """The measurement as a sentence."""
     each = ", ".join(f"{count}: {rate:,.0f} images/s" for count, rate in sorted(found.items()))
     return f"trials in one engine: {each or f'none was ready in {LIMIT:g} s'}; --engine {best(found)}"

@@ -1,8 +1,8 @@
-"""Engines under Ray: an actor per GPU that trains several trials, and the light trials of Tune that hand on their rows.
+"""Engines under Ray: one actor per GPU trains several trials, and light trials of Tune pass their rows on.
 
-An actor is one life of an engine and has its own id. Ray starts none again: the search hears of a death, counts it once, whatever
-the number of trials in the engine, and starts another actor at its place. Imports Ray; import it late. What runs in a trial of
-Tune imports no torch.
+An actor is one life of an engine and has its own id. Ray never restarts an actor. When an actor dies, the search counts one
+death, whatever the number of trials in the engine, and starts another actor at the same place. This module imports Ray, so
+import it late. The code that runs in a trial of Tune imports no torch.
 """
 
 import contextlib
@@ -25,17 +25,17 @@ from search.faults.worker_deaths import Casualties
 from search.turns import Turn
 from trainables.files.durable import Record
 
-LISTENING = 0.001  # of a core: for a trial of Tune that only hands on rows, and for an engine without a GPU
-CALLS = 4  # to an engine at once for each of its trials: to train, for a row, to leave, and one to spare
-WATCHING = 2  # calls to an engine by the search: until it is ready, and as long as it lives
+LISTENING = 0.001  # share of a core for a trial of Tune that only passes rows on, and for an engine without a GPU
+CALLS = 4  # calls to an engine at once for each of its trials: to train, for a row, to leave, and one to spare
+WATCHING = 2  # calls to an engine by the search: until the engine is ready, and as long as it lives
 
 
 class Engines:
     """The engines of one attempt.
 
     Args:
-        start: an actor for a place, which is an engine with this id.
-        casualties: counts what a death means for the trials.
+        start: starts and returns an actor at a place; the actor is the engine with the given id.
+        casualties: decides what the death of an engine means for its trials.
     """
 
     def __init__(self, places: Places, start: Callable[[Place, str], Any], casualties: Casualties) -> None:
@@ -52,7 +52,7 @@ class Engines:
         self._watched |= {host.ready.remote(): place.id, host.live.remote(): place.id}
 
     def look(self) -> Fault | None:
-        """Hear which engines are ready and which have died; a fault if that ends the search."""
+        """Note which engines are ready and which have died; return a fault if one ends the search."""
         calls = list(self._watched)
         ended = ray.wait(calls, num_returns=len(calls), timeout=0)[0] if calls else []
         faults = [self._heard(call, self._watched.pop(call, "")) for call in ended]
@@ -70,7 +70,10 @@ class Engines:
         return None
 
     def died(self, engine: str) -> Fault | None:
-        """An engine has died: one event, told by whoever heard of it first; a fault if it ends the search."""
+        """Count the death of an engine once, however often it is reported; return a fault if it ends the search.
+
+        Another engine is started at the same place, unless that place is given up.
+        """
         place = self.places.find(engine)
         if place is None:
             return None  # known already
@@ -90,7 +93,10 @@ class Engines:
         return fault
 
     def unheard(self, trial: int) -> Fault | None:
-        """Who hands on the rows of a trial has died, which says nothing of the trial; a fault if that ends the search."""
+        """Handle the death of the process that passes on a trial's rows; return a fault if it ends the search.
+
+        Such a death is not held against the trial.
+        """
         fault = self.look()
         place = next((place for place in self.places.all if trial in place.trials), None)
         if place is None:
@@ -99,13 +105,13 @@ class Engines:
         return fault or self._casualties.unheard(trial)
 
     def end(self) -> None:
-        """End all, whose trials have saved what they could."""
+        """Kill all engines; their trials have saved what they could."""
         for host in self._hosts.values():
             ray.kill(host)
 
 
 def started(job: Job, resources: Resources, rungs: Collection[int], casualties: Casualties) -> Engines:
-    """An engine on each GPU or, without any, on each node that has the cores of a trial."""
+    """Start an engine on each GPU; without GPUs, on each node that has the cores for one trial."""
     lanes = -(-resources.slots // resources.engines)
 
     def start(place: Place, engine: str) -> Any:
@@ -117,7 +123,7 @@ def started(job: Job, resources: Resources, rungs: Collection[int], casualties: 
 
 
 def nodes_of(resources: Resources) -> list[str | None]:
-    """Of each engine; which GPU is whose is for Ray to say."""
+    """The node of each engine; None for an engine with a GPU, because Ray chooses the GPU."""
     if resources.gpus:
         return [None] * resources.engines
     return [
@@ -126,7 +132,7 @@ def nodes_of(resources: Resources) -> list[str | None]:
 
 
 def wanted(resources: Resources, place: Place) -> Record:
-    """What Ray is to give to an engine: a whole GPU and no cores; without GPUs its node, or another if that is lost."""
+    """Ray's options for an engine: a whole GPU and no cores; without GPUs its node, or another if its node is lost."""
     if resources.gpus:
         return {"num_cpus": 0, "num_gpus": resources.gpus}
     there = NodeAffinitySchedulingStrategy(place.node, soft=True)
@@ -134,12 +140,12 @@ def wanted(resources: Resources, place: Place) -> Record:
 
 
 def follow(engine: str, turn: Turn, report: Callable[[Record], None]) -> None:
-    """Have a trial trained by an engine for one turn, and report its rows. This runs in a trial of Tune.
+    """Have an engine train a trial for one turn, and report the rows. This runs in a trial of Tune.
 
-    That the engine has died is reported as {"engine": its id}: nothing is wrong with who reports it.
+    The death of the engine is reported as {"engine": its id} and not raised, because Tune's trial itself has not failed.
 
     Raises:
-        RayTaskError: training ended by an error that is not one of the trial's own.
+        RayTaskError: training ended by an error that is not the trial's own.
     """
     try:
         for row in rows(engine, turn):
@@ -149,7 +155,7 @@ def follow(engine: str, turn: Turn, report: Callable[[Record], None]) -> None:
 
 
 def rows(engine: str, turn: Turn) -> Iterator[Record]:
-    """Those of one turn in an engine.
+    """Yield the rows of one turn of a trial in an engine.
 
     Raises:
         RayActorError: the engine has died.

@@ -1,7 +1,7 @@
-"""How many trials should share a GPU: `--gpus-per-trial auto` lets 1, 2, 4, ... of them train on it and looks.
+"""Measures how many trials should share a GPU: `--gpus-per-trial auto` trains 1, 2, 4, ... trials on one GPU.
 
-Of the trials that are left, the one with the most arithmetic in a batch is taken, in processes of their own as a trial has one.
-They do not know of Ray.
+Copies of one trial train, each in its own process without Ray. It is the trial with the most FLOPs in a batch among those that
+have not ended.
 """
 
 import json
@@ -22,14 +22,14 @@ from trainables.models.cost import flops
 MOST = 8  # trials on one GPU
 SECONDS = 4.0  # of training that are counted
 PATIENCE = 300.0  # seconds for a GPU to start or to train; one that hangs must not keep the search
-GAIN = 1.1  # times as many images in a second must twice as many trials bring: each of them also takes memory
+GAIN = 1.1  # twice as many trials must bring this many times the images per second, because each also takes memory
 
 
 def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
-    """Replace `auto` by the measured fraction of a GPU. Also returns the measurement as a sentence, or None without one.
+    """Replace `auto` by the measured fraction of a GPU. Also return a sentence about this for the user, or None.
 
     Raises:
-        UsageError: it would have to be measured on another machine.
+        UsageError: the measurement would have to run on another machine.
     """
     if settings.gpus_per_trial != AUTO:
         return settings, None
@@ -45,27 +45,27 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if not left or not resources.local_gpus():
         return replace(settings, gpus_per_trial=None), "no GPU on this machine to share" if left else None
     classes = len(run.identity.classes)
-    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # that takes the most memory
+    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # takes the most memory
     planned = run.totals.trials * run.totals.seeds - len(run.trials) + len(left)  # TPE plans them one by one
     found = paces(task(config, settings, run, "cuda"), counts(settings, max(planned, len(left))))
     return replace(settings, gpus_per_trial=1 / best(found)), said(found)
 
 
 def counts(settings: Settings, trials: int) -> list[int]:
-    """1, 2, 4, ...: how many trials may share a GPU, by their number and their CPUs."""
+    """The numbers of trials to measure on one GPU: 1, 2, 4, ..., as far as there are trials, CPU cores and slots."""
     cpus = resources.local_cpus() // resources.local_gpus() // settings.cpus_per_trial
     most = min(MOST, trials, max(1, cpus), settings.max_concurrent or MOST)
     return [1 << power for power in range(most.bit_length())]
 
 
 def task(config: Record, settings: Settings, run: Run, device: str) -> Record:
-    """What trainables/trial/throughput.py is to train."""
+    """The trial that the measuring process is to train, as trainables/trial/throughput.py reads it."""
     known = {key: getattr(run.identity, key) for key in ("fraction", "precision", "threads")}
     return {"config": config, "cache": str(settings.cache_of(config).resolve()), "device": device, **known}
 
 
 def best(found: Mapping[int, float]) -> int:
-    """The number of trials after which twice as many gain too little; 1 if nothing could be measured."""
+    """The number of trials beyond which the next number is less than GAIN times as fast; 1 if nothing was measured."""
     chosen = 1
     for count in sorted(found)[1:]:
         if found[count] < GAIN * found[chosen]:
@@ -75,7 +75,7 @@ def best(found: Mapping[int, float]) -> int:
 
 
 def said(found: Mapping[int, float]) -> str:
-    """What was measured, in words."""
+    """The measurement as a sentence."""
     measured = ", ".join(f"{count}: {rate:,.0f} images/s" for count, rate in sorted(found.items()))
     return f"trials on one GPU: {measured or 'none could train'}; --gpus-per-trial {1 / best(found):g}"
 
@@ -97,7 +97,7 @@ def paces(asked: Record, numbers: Sequence[int]) -> dict[int, float]:
 
 
 def together(workers: Sequence["Worker"]) -> list[str | None]:
-    """What each says after it has trained for a while beside the others."""
+    """Let the workers train beside each other for SECONDS seconds; return the answer of each."""
     for worker in workers:
         worker.tell(str(SECONDS))
     return [worker.answer() for worker in workers]
@@ -126,13 +126,13 @@ class Worker:
                 pipe.close()
 
     def tell(self, line: str) -> None:
-        """A line to it, which may have died."""
+        """Send a line to the process; do nothing if the process has died."""
         with suppress(BrokenPipeError):
             self._words.write(line + "\n")
             self._words.flush()
 
     def answer(self) -> str | None:
-        """A line from it; none if it died, or said nothing for too long."""
+        """Read a line from the process; None if the process died, or said nothing for PATIENCE seconds."""
         if not select.select([self._answers], [], [], PATIENCE)[0]:
             return None
         return self._answers.readline().removesuffix("\n") or None

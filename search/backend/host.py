@@ -1,4 +1,4 @@
-"""What runs in the process of an engine: several trials of the plan, each committed by a thread of its own. No Ray."""
+"""The process of an engine: it trains several trials of the plan, and a thread for each commits its rows. No Ray."""
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ CONNECTIONS = "32"  # queues of a GPU, or more than eight streams would wait for
 
 
 class LeftError(BaseException):
-    """Nobody listens to the rows of this turn any more. Like SystemExit it is no error of the trial."""
+    """Nobody reads the rows of this turn any more. LeftError is no error of the trial, just as SystemExit is none."""
 
 
 class Gate:
-    """Rows of one turn on their way from the thread that commits to Tune.
+    """Passes the rows of one turn from the thread that commits them to Tune.
 
     Args:
-        rungs: epochs after which the trial waits until its row has been decided about.
+        rungs: epochs after which the trial waits until the search has decided about its row.
     """
 
     def __init__(self, rungs: Collection[int]) -> None:
@@ -38,10 +38,10 @@ class Gate:
         self.over = threading.Event()
 
     def report(self, row: Record) -> None:
-        """Hand a row on, by the thread that commits.
+        """Pass a row on, and after a rung wait for the decision. The thread that commits calls this.
 
         Raises:
-            LeftError: the trial is to end.
+            LeftError: the turn is to end.
         """
         self._rows.put(row)
         self._told += 1
@@ -52,14 +52,14 @@ class Gate:
                 raise LeftError
 
     def next(self) -> Record | None:
-        """The next row, by Tune's trial, which has reported the one before; None after the last."""
+        """The next row; None after the last. Tune's trial calls this after it has reported the row before."""
         with self._asked:
             self._taken += 1
             self._asked.notify_all()
         return self._rows.get()
 
     def leave(self) -> None:
-        """The turn is to end."""
+        """End the turn: from now on `report` raises LeftError."""
         with self._asked:
             self._is_left = True
             self._asked.notify_all()
@@ -70,10 +70,10 @@ class Gate:
 
 
 class Host:
-    """An engine and the trials in it. Its methods are called by several threads; the engine has one of its own.
+    """An engine and the trials in it. Several threads call the methods; the engine runs in a thread of its own.
 
     Args:
-        lanes: trials at once.
+        lanes: number of trials at once.
         rungs: epochs after which a trial waits for a decision.
     """
 
@@ -87,16 +87,20 @@ class Host:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def ready(self) -> Record:
-        """Returns when trials can be trained, or with a fault of the machine that says why they cannot."""
+        """Wait until the engine can train trials; return {}, or the fault of the machine that prevents training."""
         self._is_ready.wait()
         return self._fault
 
     def live(self) -> None:
-        """Never returns: who asks hears of the end of this process."""
+        """Never return: the call fails when this process ends, which tells the caller that the engine has died."""
         threading.Event().wait()
 
     def open(self, trial: int) -> int:
-        """The number of a new gate for a trial, whose earlier turn is over then, also if whoever listened to it has died."""
+        """Make a new gate for a trial and return its number; end an earlier turn of the trial first.
+
+        The earlier turn may go on because the process that read its rows has died. This call waits for the end of the earlier
+        turn for at most PATIENCE seconds.
+        """
         if before := self._last.get(trial):
             before.leave()
             before.over.wait(PATIENCE)
@@ -106,7 +110,7 @@ class Host:
             return len(self._gates) - 1
 
     def train(self, gate: int, turn: Turn) -> None:
-        """Train a trial for one turn; its rows go through the gate."""
+        """Train a trial for one turn, and pass its rows through the gate of this number."""
         from trainables.trial.seat import Seat
 
         def seat(noted: Callable[[str], None]) -> Seat:
@@ -126,7 +130,7 @@ class Host:
         self._gates[gate].leave()
 
     def _serve(self) -> None:
-        """Train until the process ends, or end it: what a broken device leaves behind is of no use to the next trial."""
+        """Train trials until the process ends. An unexpected error ends the process, as the device may be broken."""
         try:
             self._engine().serve(lambda: False)
         except ExpectedError as error:
@@ -137,7 +141,7 @@ class Host:
             os._exit(1)
 
     def _engine(self) -> Any:
-        """The engine, with all that its trials share: modules, images and lanes."""
+        """Make the engine, and load what its trials share: modules, images and lanes."""
         if self._job.device != "cpu":
             os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", CONNECTIONS)  # read when the GPU is first used
         prepare(self._job)
@@ -149,7 +153,7 @@ class Host:
         return made
 
     def _say(self, text: str) -> None:
-        """Why this process ends, into the log of the search: that of Ray is removed with its folder."""
+        """Write why this process ends to stderr and the search's log: Ray's own log is removed with its folder."""
         sys.stderr.write(text)
         with contextlib.suppress(OSError), (self._job.run / "ray" / "output.log").open("a") as log:
             log.write(text)

@@ -1,6 +1,7 @@
-"""Limits under which Ray does not start, named before it is: it would abort, or name a log that is empty.
+"""Checks the system's limits before Ray starts: where a limit is too low, Ray aborts or names an empty log.
 
-The numbers are what a search of two trials at once was seen to need; see docs/findings.md. A soft limit is raised where it may.
+The numbers are what a search with two trials at once was seen to need; see docs/findings.md. A soft limit is raised where the
+hard limit allows.
 """
 
 import os
@@ -20,10 +21,10 @@ GIB = 1 << 30
 
 
 def check(trials: int | None) -> None:
-    """Make sure that this process may have what a search needs, raising soft limits.
+    """Check that the limits of this process are high enough for a search; raise soft limits that are too low.
 
     Args:
-        trials: at once on this machine; none if they run on a cluster.
+        trials: number of trials at once on this machine; None if they run on a cluster.
 
     Raises:
         StorageError: too few open files.
@@ -50,14 +51,18 @@ def check_files() -> None:
 
 
 def of_memory() -> Iterator[tuple[int, int, str, str]]:
-    """Limit, bytes that are needed, what it limits, and the command of a shell that sets it."""
+    """Yield for each limit of memory: its constant, the bytes needed, what it limits, and the shell command for it."""
     yield resource.RLIMIT_AS, store() + ADDRESSES, "addresses (virtual memory)", "ulimit -v"
     yield resource.RLIMIT_DATA, PRIVATE, "memory of its own", "ulimit -d"
     yield resource.RLIMIT_FSIZE, store(), "the size of a file", "ulimit -f"
 
 
 def check_memory(which: int, need: int, name: str, command: str) -> None:
-    """A finite limit that is too low is raised as far as it may be."""
+    """Raise a soft limit that is lower than `need` to `need` bytes.
+
+    Raises:
+        RayError: the hard limit is lower than `need`.
+    """
     soft, hard = resource.getrlimit(which)
     if soft == resource.RLIM_INFINITY or soft >= need:
         return
@@ -71,7 +76,7 @@ def check_memory(which: int, need: int, name: str, command: str) -> None:
 
 
 def store() -> int:
-    """Bytes of shared memory that Ray will map: a share of what the machine has."""
+    """Bytes of shared memory that Ray will map: a share of the machine's memory; 0 without /dev/shm."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         shared = os.statvfs("/dev/shm")
@@ -81,10 +86,10 @@ def store() -> int:
 
 
 def check_threads(need: int) -> None:
-    """Threads count as processes, for the limit of a user as for that of a container.
+    """Check that `need` more threads may be started; threads count as processes for users and for containers.
 
     Raises:
-        RayError: too few are left.
+        RayError: a limit leaves fewer threads.
     """
     for room, where, raised in rooms():
         if room < need:
@@ -95,7 +100,10 @@ def check_threads(need: int) -> None:
 
 
 def rooms() -> Iterator[tuple[int, str, str]]:
-    """How many more threads may be started, by which limit, and what raises it."""
+    """Yield for each limit: how many more threads may be started, whose limit it is, and the option that raises it.
+
+    The user's soft limit is raised to the hard limit first.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
     if soft != resource.RLIM_INFINITY and os.getuid() != 0:  # which does not hold for root
         resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
@@ -113,7 +121,7 @@ def threads_of(user: int) -> int:
 
 
 def status(path: Path) -> tuple[int, int]:
-    """The user of a process and its number of threads; nobody's and none of one that has ended."""
+    """The user id of a process and its number of threads; (-1, 0) if the process has ended."""
     try:
         facts = dict(line.split(":", 1) for line in path.read_text(errors="replace").splitlines() if ":" in line)
         return int(facts["Uid"].split()[0]), int(facts["Threads"])

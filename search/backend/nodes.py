@@ -1,4 +1,4 @@
-"""The nodes of a cluster before the first trial: each must see the run folder, and gets the images once."""
+"""Prepares the nodes of a cluster before the first trial: each must see the run folder, and gets the images once."""
 
 import uuid
 from collections.abc import Callable
@@ -20,7 +20,7 @@ PACKAGES = ("search", "trainables", "spaces")  # what a worker imports
 
 @dataclass(frozen=True)
 class Wanted:
-    """The images that a node is asked for, all paths absolute."""
+    """The images that a node must have; all paths are absolute."""
 
     cache: Path
     dataset: str
@@ -34,7 +34,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a node is asked for."""
+    """What the search asks of a node: to use the run folder, and to have the images."""
 
     run: Path  # absolute
     word: str  # what the search has written in its run folder
@@ -42,20 +42,20 @@ class Asked:
 
 
 def environment() -> dict[str, Any]:
-    """Ray's runtime environment for workers on other nodes: our packages, as they are here, and how memory is kept."""
+    """Ray's runtime environment for workers on other nodes: our packages as they are here, and memory settings."""
     here = Path(__file__).parents[2]
     return {"py_modules": [str(here / package) for package in PACKAGES], "env_vars": memory.ENVIRONMENT}
 
 
 def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None:
-    """Try the run folder from every node, and prepare the images where they are missing; all nodes at once.
+    """Check that every node can use the run folder, and prepare missing images; all nodes work at once.
 
     Args:
         check: raises if the search was asked to stop.
 
     Raises:
-        StorageError, DataError: of the first node that cannot take part, named.
-        RayError: a node was lost meanwhile.
+        StorageError, DataError: a node cannot take part; the message names the first such node.
+        RayError: a node did not answer.
     """
     word = uuid.uuid4().hex
     (run / "ray" / "word").write_text(word)
@@ -71,7 +71,7 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
 
 
 def wanted(settings: Settings) -> tuple[Wanted, ...]:
-    """The images of this search, as they lie here."""
+    """The images of this search, with the caches in which they lie on this machine."""
     caches = settings.caches.values() or (settings.cache,)
     return tuple(
         Wanted(
@@ -90,7 +90,7 @@ def wanted(settings: Settings) -> tuple[Wanted, ...]:
 
 
 def answers(asked: Asked, check: Callable[[], None]) -> list[tuple[str, Fault | None]]:
-    """What each node says: its name and the reason why it cannot take part, if there is one."""
+    """Ask every node; return the name of each, with the fault that keeps it from taking part, or None."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -115,7 +115,7 @@ def answers(asked: Asked, check: Callable[[], None]) -> list[tuple[str, Fault | 
 
 
 def ready(asked: Asked, name: str) -> Fault | None:
-    """On a node: whether it can take part; prepares the images if they are not there."""
+    """On a node: check the run folder and prepare missing images; return a fault if the node cannot take part."""
     try:
         see(asked, name)
         for images in asked.images:
@@ -126,7 +126,11 @@ def ready(asked: Asked, name: str) -> Fault | None:
 
 
 def see(asked: Asked, name: str) -> None:
-    """Read the search's word in the run folder and answer it there."""
+    """Check that the run folder has the word that the search wrote, and leave an answer file there.
+
+    Raises:
+        StorageError: the folder is another one, or cannot be used.
+    """
     try:
         if (asked.run / "ray" / "word").read_text() == asked.word:
             answer_of(asked.run, asked.word, name).touch()
@@ -145,7 +149,11 @@ def answer_of(run: Path, word: str, name: str) -> Path:
 
 
 def prepare(images: Wanted) -> None:
-    """Have the images in the same place as the node of the search has them, and the same ones."""
+    """Prepare missing images, and check that they are the search's images, in the same folder as on its first node.
+
+    Raises:
+        DataError: the images lie in another folder, or are other images.
+    """
     there = images.cache if (images.cache / "meta.json").exists() else None
     there = (
         there

@@ -1,4 +1,4 @@
-"""What a trial gets, and how many run at once."""
+"""The resources that a trial gets, and how many trials run at once."""
 
 import math
 import os
@@ -19,7 +19,7 @@ class Resources:
     """CPUs and GPUs of one trial, or of one engine, and the number of trials at once.
 
     Attributes:
-        engines: processes that train several trials each; none where each trial has a process of its own.
+        engines: number of processes that train several trials each; 0 where each trial has a process of its own.
     """
 
     cpus: int
@@ -29,12 +29,15 @@ class Resources:
 
 
 def local_cpus() -> int:
-    """Cores that this process may use: of a job of SLURM, say, or in a container, fewer than there are."""
+    """CPU cores that this process may use; in a SLURM job or a container these may be fewer than the machine has."""
     return cores.usable()
 
 
 def local_gpus() -> int:
-    """NVIDIA GPUs of this machine that may be used: as its driver counts them, for /proc shows a container those of others."""
+    """Number of NVIDIA GPUs that this process may use, as the driver and CUDA_VISIBLE_DEVICES tell.
+
+    The driver is asked because /proc shows a container the GPUs of others, too.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     present = nvidia.count()
     named = [name for name in (visible or "").split(",") if name.strip() not in ("", "-1", "NoDevFiles")]  # of SLURM
@@ -42,10 +45,10 @@ def local_gpus() -> int:
 
 
 def check_disk(run: Path) -> None:
-    """Make sure that the disk can be written to.
+    """Check that SPARE bytes can be written to the disk.
 
     Raises:
-        StorageError: before anything was started.
+        StorageError: the bytes cannot be written; nothing was started yet.
     """
     probe = run / ".probe"
     durable.write(probe, bytes(SPARE))
@@ -86,14 +89,14 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
 
 
 def engines_on(settings: Settings, nodes: Sequence[dict[str, float]], gpus: float) -> int:
-    """Engines that nodes hold: one for each GPU, whatever the cores, or one for each node that has the cores of a trial."""
+    """Number of engines on nodes: one per GPU, whatever the cores; without GPUs, one per node with a trial's cores."""
     if gpus:
         return sum(int(node.get("GPU", 0)) for node in nodes)
     return sum(fit(node, settings.cpus_per_trial, 0) > 0 for node in nodes)
 
 
 def fit(node: dict[str, float], cpus: int, gpus: float) -> int:
-    """Trials that one node holds at once; a trial has one GPU or a fraction of one."""
+    """Number of trials that one node holds at once; a trial has no GPU, one GPU or a fraction of one."""
     by_cpu = int(node.get("CPU", 0) // cpus)
     if gpus == 0:
         return by_cpu

@@ -1,7 +1,7 @@
-"""The one place where Ray runs: it places trials, calls them and stops them. It remembers nothing for us.
+"""The one place where Ray runs: Ray places trials, calls them and stops them, and keeps no state for us.
 
-Ray gets indices into our plan and never a configuration; rows, decisions and states are in the run folder before Ray hears
-of them. An attempt that dies is therefore followed by a fresh one, never by a restore.
+Ray gets indices into our plan and never a configuration. Rows, decisions and states are in the run folder before Ray gets
+them. So an attempt that dies is followed by a fresh attempt, never by a restore.
 """
 
 import contextlib
@@ -68,10 +68,12 @@ ELSEWHERE = ("RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_RUNTIME_ENV_HOOK", "RAY_REDIS_A
 
 @contextlib.contextmanager
 def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Iterator[None]:
-    """Ray for one search, its output in a file of the run, its scratch in a private folder that is removed.
+    """Start Ray for one search, and end Ray after the block.
+
+    Ray's output goes into a file of the run. Ray's temporary files go into a private folder that is removed.
 
     Raises:
-        RayError: it does not start.
+        RayError: Ray does not start.
         Interrupted: a signal came meanwhile.
     """
     prepare(os.environ, address)
@@ -93,7 +95,10 @@ def ray_started(run: Path, address: str | None, interrupts: Interrupts) -> Itera
 
 
 def prepare(environment: MutableMapping[str, str], address: str | None) -> None:
-    """Set what Ray is to know. What a shell sets of Ray itself stays; not what it sets of Tune, which is ours alone."""
+    """Set the environment variables that Ray reads. Those that a shell sets for Ray stay; those for Tune are removed.
+
+    Without a cluster, variables that are set for a job of a cluster are removed, too.
+    """
     for name in list(environment):
         if name.startswith(OF_TUNE) or (address is None and name in ELSEWHERE):
             del environment[name]
@@ -104,10 +109,10 @@ def prepare(environment: MutableMapping[str, str], address: str | None) -> None:
 
 
 def check_reachable(address: str | None) -> None:
-    """Knock at a cluster's host and port: Ray itself would knock for minutes.
+    """Try to connect to a cluster's host and port for KNOCK seconds; Ray itself would try for minutes.
 
     Raises:
-        RayError: nobody is there.
+        RayError: the connection fails.
     """
     host, _, port = (address or "").rpartition(":")
     if not host or "/" in host or not port.isdigit():
@@ -122,7 +127,7 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
     """Start Ray, importing Ray Tune meanwhile.
 
     Raises:
-        RayError: it does not start.
+        RayError: Ray does not start.
         Interrupted: SIGTERM came after Ray had put its own handler in the place of ours (macOS).
     """
     import ray
@@ -157,9 +162,10 @@ def start(scratch: Path, address: str | None, log: Path) -> None:
 
 
 def share_environment() -> None:
-    """Workers of a Ray that was started here have the environment of this process, and trials none of their own.
+    """Let workers of a Ray that was started here inherit this process's environment, without one for each trial.
 
-    Tune asks for one of its own, and then each worker is started by a process that loads Ray first, to set it.
+    Tune asks for a runtime environment for each trial. Then a process that loads Ray first would start each worker, only to
+    set this environment.
     """
     from ray.tune.execution import class_cache
 
@@ -167,26 +173,32 @@ def share_environment() -> None:
 
 
 class OursFirst(list[str]):
-    """Where workers look for modules, the last one first. Ray adds where the user stands, who may have a `search/` there."""
+    """The folders where workers look for modules; the last one is searched first, and ours stays last.
+
+    Ray adds the user's current folder, which may have a `search/` of its own.
+    """
 
     def extend(self, paths: Iterable[str]) -> None:
         self[:0] = paths
 
 
 def here(scratch: Path) -> dict[str, Any]:
-    """What Ray is to use of this machine. It would count the GPU of a Mac as well, cores of others, and of half a core none."""
+    """Arguments of `ray.init`: the GPUs, CPU cores and temporary folder that Ray is to use on this machine.
+
+    Ray's own counts would include the GPU of a Mac and the cores of others, and would take half a core for none.
+    """
     inside = str(scratch / "ray")  # Ray opens its folder to all
     return {"num_gpus": local_gpus(), "num_cpus": local_cpus(), "_temp_dir": inside}
 
 
 def gist(error: Exception) -> str:
-    """The line that matters of what Ray says: the first, or the last if there is a traceback in it."""
+    """The line of Ray's error that matters: the first line, or the last line if the text has a traceback."""
     lines = [line.strip(" *.") for line in str(error).splitlines() if line.strip(" *.")] or [type(error).__name__]
     return lines[-1 if "Traceback" in str(error) else 0][:300]
 
 
 def shut_down() -> None:
-    """End Ray. The run is on disk by now, so whatever goes wrong here goes into the log and changes no exit code."""
+    """End Ray. An error here goes into the log and changes no exit code, because the run is on disk by now."""
     import ray
 
     gc.disable()  # a reference of Ray's that another thread collects while Ray ends makes its native code end the process
@@ -199,7 +211,7 @@ def shut_down() -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder into which Ray's last processes may write while they end; the next search removes what is left."""
+    """Remove a folder into which Ray's last processes may still write; the next search removes what is left."""
     for _ in range(LAST_WRITES):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -208,10 +220,10 @@ def remove(folder: Path) -> None:
 
 
 def fresh_scratch(run: Path) -> Path:
-    """An empty ray/ folder in the run, and a private temporary folder with a path short enough for Ray's sockets.
+    """Make an empty ray/ folder in the run, and a private temporary folder with a path that Ray's sockets can have.
 
-    Its name is kept in ray/, so that what a killed search left behind is removed by the next one; and that of the run, because
-    the note in a copy of a run names the folder of a search that may be alive.
+    The file ray/scratch notes the path of the temporary folder, so that the next search removes what a killed search left.
+    The file also notes the path of the run, because in a copy of a run the note names the folder of a search that may be alive.
     """
     note = run / "ray" / "scratch"
     if left := noted_scratch(run):
@@ -227,7 +239,7 @@ def fresh_scratch(run: Path) -> Path:
 
 
 def noted_scratch(run: Path) -> Path | None:
-    """The temporary folder that the note in ray/ names, if it is of this very run."""
+    """The temporary folder that the note in ray/ names; None unless the note was written for this very run."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: no two lines
         left, owner = os.fsdecode((run / "ray" / "scratch").read_bytes()).split("\n")
         if Path(left).name.startswith("search-") and owner == str(run.resolve()):
@@ -236,7 +248,7 @@ def noted_scratch(run: Path) -> Path | None:
 
 
 def storage(run: Path) -> str:
-    """Where Tune keeps its files: ray/ in the run. Ray reads paths as UTF-8; any other gets a name in the temporary folder."""
+    """The folder for Tune's files: ray/ in the run, or a link to it if its path is no UTF-8, which Ray needs."""
     folder, scratch = run / "ray", noted_scratch(run)
     try:
         str(folder).encode()
@@ -249,7 +261,7 @@ def storage(run: Path) -> str:
 
 
 def scratch_place() -> str:
-    """The folder for temporary files, or /tmp where its path is too long: on a Mac always, in jobs of some clusters too."""
+    """The folder for temporary files, or /tmp where its path is too long, as on a Mac and in jobs of some clusters."""
     usual = tempfile.gettempdir()
     return "/tmp" if len(os.fsencode(usual)) > SHORT and os.access("/tmp", os.W_OK) else usual
 
@@ -264,7 +276,7 @@ def available(settings: Settings) -> Resources:
 def attempt(
     run: Run, job: Job, resources: Resources, decisions: Decisions, notify: Notify, casualties: Casualties
 ) -> Fault | None:
-    """Train the trials of the run that have not ended through Ray.
+    """Let Ray train the trials of the run that have not ended.
 
     Returns:
         The fault of the machine, or the bug, because of which the attempt ended early.
@@ -320,7 +332,7 @@ def attempt(
 
 
 def log_exception() -> None:
-    """The traceback of the exception that is being handled, into Ray's log."""
+    """Write the traceback of the exception that is being handled to stderr, which goes into Ray's log."""
     with contextlib.suppress(OSError):
         traceback.print_exc()
 
@@ -339,7 +351,7 @@ def end_process(process: int) -> None:
 
 
 def kill_through_ray(process: int, host: str) -> None:
-    """The same on another machine, without waiting for it."""
+    """SIGKILL a process on another machine of the cluster, without waiting for the result."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

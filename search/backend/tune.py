@@ -1,4 +1,4 @@
-"""The parts of ours that Ray Tune calls: one hands out the plan, one stops trials, one watches. Imports Ray; import it late."""
+"""Classes that Ray Tune calls: one hands out the plan, one stops trials, one watches. Imports Ray; import it late."""
 
 import contextlib
 from collections.abc import Callable
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class PlanSearcher(Searcher):
-    """Suggests the trials whose turn it is, whatever the algorithm that made the plan.
+    """Suggests to Tune the trials whose turn it is, whatever algorithm made the plan.
 
     Args:
-        places: of engines, if trials are trained by such.
-        look: hears which of them have died; a trial is suggested again only after that was counted.
+        places: the places of the engines; None where each trial has its own process.
+        look: notes which engines have died, so that a death is counted before a trial is suggested again.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class PlanSearcher(Searcher):
         return True
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """What came out stands in the ledger; here only the turn ends."""
+        """End the trial's turn. The result is in the ledger already."""
         trial = self._trials.pop(trial_id)
         self._turns.end(trial)
         if self._places:
             self._places.free(trial)
 
     def save(self, checkpoint_path: str) -> None:
-        """Ray's snapshot of us is never used."""
+        """Do nothing: Ray's snapshot of this searcher is never used."""
 
     def restore(self, checkpoint_path: str) -> None:
         """There is nothing to restore: see save."""
@@ -78,13 +78,13 @@ class PlanSearcher(Searcher):
 
 
 class PlanScheduler(FIFOScheduler):
-    """Stops a trial when our decision says so, and ends the search at a fault of the machine.
+    """Stops trials by our decisions, and ends the search at a fault of the machine.
 
-    When the search is to end, trials are not stopped from here: a worker sees the stop marker, saves its state and returns,
-    whereas Ray ends a stopped trial's process without waiting for it.
+    When the search is to end, this scheduler does not stop the trials. Instead each worker sees the stop marker, saves its
+    state and returns. Ray would end the process of a stopped trial without waiting for its state.
 
     Args:
-        engines: that train the trials; none where each trial has a process.
+        engines: the engines that train the trials; None where each trial has its own process.
     """
 
     def __init__(
@@ -113,14 +113,14 @@ class PlanScheduler(FIFOScheduler):
         return self.fault is not None or self._stop_marker.exists()
 
     def _end_by(self, fault: Fault | None) -> None:
-        """Ask all workers to stop because of a fault, if it is one; the first is the one that counts."""
+        """If there is a fault, ask all workers to stop. Only the first fault counts."""
         if fault:
             self.fault = self.fault or fault
             with contextlib.suppress(OSError):  # then those that go on are stopped through Ray when they report
                 self._stop_marker.touch()
 
     def look(self) -> None:
-        """Hear which engines are ready, and which have died. While the search stops anyway, none is started again."""
+        """Note which engines are ready and which have died. While the search stops, do nothing and start no engine."""
         if self._engines and not self.stopping:
             self._end_by(self._engines.look())
 
@@ -148,7 +148,10 @@ class PlanScheduler(FIFOScheduler):
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def _to_the_end(self) -> str:
-        """The answer to a trial while the search ends: it sees the stop marker, unless the disk refused that as well."""
+        """The answer to a trial while the search ends: continue, as its worker sees the stop marker.
+
+        If the disk refused the stop marker, the answer is to stop.
+        """
         return str(TrialScheduler.CONTINUE if self._stop_marker.exists() else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
@@ -160,7 +163,7 @@ class PlanScheduler(FIFOScheduler):
         self._end_by(self._streak.add(ended))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A worker died. While the search stops anyway, nobody is to blame for that."""
+        """Handle the death of a worker. While the search stops, ignore the death: nobody is to blame for it."""
         index = trial.config["trial"]
         if self.stopping:
             return
@@ -175,7 +178,7 @@ class PlanScheduler(FIFOScheduler):
 
 
 class Watch(Callback):
-    """Looks after the workers, and engines, between two events of Tune."""
+    """Checks the workers and the engines after each step of Tune's loop."""
 
     def __init__(self, watchdog: Watchdog, look: Callable[[], None] = lambda: None) -> None:
         self._watchdog, self._look = watchdog, look

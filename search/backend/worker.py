@@ -1,4 +1,4 @@
-"""The code inside a Ray worker: it trains one trial of the plan, in its folder of the run."""
+"""The code inside a Ray worker: it trains one trial of the plan, in the trial's folder of the run."""
 
 import contextlib
 import functools
@@ -57,12 +57,12 @@ class Job:
 
     @property
     def stop_marker(self) -> Path:
-        """Exists once the search was asked to stop; trials then save their state at the end of their epoch."""
+        """A file that exists once the search was asked to stop; trials then save their state after their epoch."""
         return self.run / "ray" / "stop"
 
     @property
     def pulses(self) -> Path:
-        """A file for each trial that is being trained, see search/faults/heartbeat.py."""
+        """The folder with a file for each trial that is being trained, see search/faults/heartbeat.py."""
         return self.run / "ray" / "pulses"
 
 
@@ -70,11 +70,11 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None], seat: "S
     """Train a trial of the plan for one turn, reporting each epoch after it is committed.
 
     The last committed row is reported first: if the search died before it decided about that row, it decides now.
-    A fault of the machine is reported as {"fault": kind, "message": text}, so that it is not taken for one of the trial.
+    A fault of the machine is reported as {"fault": kind, "message": text}, so that it is not taken for a fault of the trial.
 
     Args:
-        seat: makes the trial's place in an engine of this process, given what is to be told why the trial is called and not
-            replayed; none for a process of its own.
+        seat: makes the trial's seat in an engine of this process; its argument is a function that is told why the trial is
+            called and not replayed. None where the trial has its own process.
     """
     if job.stop_marker.exists():
         return  # there is no sense in starting now
@@ -95,7 +95,7 @@ def train_trial(job: Job, turn: Turn, report: Callable[[Record], None], seat: "S
 
 
 def short_of(report: Callable[[Record], None], objective: Objective) -> Callable[[Record], None]:
-    """Reduce a user's row to the objective for Ray: other metrics may have names that Ray reserves."""
+    """Make `report` pass only epoch and objective of a user's row to Ray: other metrics may have names of Ray's."""
     return lambda row: report({key: row[key] for key in ("epoch", objective.column)})
 
 
@@ -106,7 +106,7 @@ def continue_trial(
     report: Callable[[Record], None],
     seat: "Seating | None",
 ) -> None:
-    """Train a trial, showing signs of life."""
+    """Train a trial up to epoch `until`, and give signs of life meanwhile."""
     prepare(job)
     import torch
 
@@ -135,7 +135,7 @@ def prepare(job: Job) -> None:
     """Make this process, and this thread, ready to train.
 
     Raises:
-        RayError: there is no GPU that was granted.
+        RayError: Ray granted a GPU, but torch sees none.
         RunError: the user's code is not what the run names.
     """
     if job.device == "cpu":
@@ -154,7 +154,7 @@ def prepare(job: Job) -> None:
 
 
 def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
-    """Where the rows of a trial come from: a network, a user's loop or a user's program."""
+    """The source of a trial's rows: a network, a user's loop or a user's program."""
     if job.own:
         from trainables.own import training as own
 
@@ -170,7 +170,7 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
 
 
 def seated(training: "Training | Rows", seat: "Seating | None", folder: Path) -> "Training | Rows":
-    """The same, by an engine of this process if there is one. The user's own training needs none."""
+    """Let an engine of this process train a network, if there is a seat; a user's own training stays unchanged."""
     if seat is None:
         return training
     from trainables.training.definition import Training
@@ -178,7 +178,7 @@ def seated(training: "Training | Rows", seat: "Seating | None", folder: Path) ->
     from trainables.trial.seat import SeatedRows
 
     def note(why: str) -> None:
-        """That the steps are called one by one, which takes longer and changes no number."""
+        """Note that the steps are called one by one and not replayed: that takes longer and changes no number."""
         timing.note(folder, {"called": why})
         print(f"{folder.name}: not replayed as graphs: {why}", flush=True)
 
@@ -187,7 +187,10 @@ def seated(training: "Training | Rows", seat: "Seating | None", folder: Path) ->
 
 @contextlib.contextmanager
 def steady(beat: Callable[[int, int], None], is_steady: bool) -> Iterator[None]:
-    """Signs of life in between: nobody knows how long an epoch of the user's takes, but a frozen process gives none."""
+    """Give a sign of life every EVERY seconds in this block, if `is_steady`.
+
+    Nobody knows how long an epoch of a user's own training takes. But a frozen process gives no sign of life.
+    """
     over = threading.Event()
 
     def beat_on() -> None:
@@ -205,9 +208,9 @@ def steady(beat: Callable[[int, int], None], is_steady: bool) -> Iterator[None]:
 
 @functools.cache
 def spare_the_loaded() -> None:
-    """Once in a worker: what is loaded before its first trial stays, so no collection of garbage looks through it again.
+    """Exclude the objects that are loaded before a worker's first trial from garbage collection; only once in a worker.
 
-    torch and Ray are 400,000 objects, and a look at them after each trial took 0.2 s.
+    torch and Ray are 400,000 objects, and a collection that looked at them after each trial took 0.2 s.
     """
     gc.freeze()
 
@@ -222,14 +225,14 @@ def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_m
 
 
 def images_of(job: Job, trial: ledger.Trial) -> Dataset:
-    """What a trial trains and is validated on: the data set in its size, or a fold of it."""
+    """The images for training and validation of a trial: the data set in the trial's image size, or one fold of it."""
     cache = job.caches.get(image_size(trial.config), job.cache)
     return fold_of(cache, job.fraction, Fold(trial.fold, job.folds)) if job.folds else images(cache, job.fraction)
 
 
 @functools.lru_cache(maxsize=1)
 def fold_of(cache: Path, fraction: float, fold: Fold) -> Dataset:
-    """The data set in one fold; that is in memory, so there is one at a time."""
+    """The data set split by one fold. A fold is held in memory, so only the last one is kept."""
     from trainables.data import loading
 
     return loading.load(cache, fraction=fraction, fold=fold)

@@ -1,4 +1,4 @@
-"""Ray's errors about a worker, brought into a form that costs Tune one trial and not the search. Imports Ray; import it late."""
+"""Converts Ray's errors about a worker, so that they end one trial and not the search. Imports Ray; import it late."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,14 +12,17 @@ from trainables.errors import GpuMemoryError
 
 
 class LastError:
-    """What Ray says of the worker whose end Tune is handling right now."""
+    """Ray's error about the worker whose end Tune is handling right now."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
 
     @property
     def short(self) -> Cause | None:
-        """The memory that it was short of: the machine's, when Ray's memory monitor killed it, or that of a shared GPU."""
+        """Which memory the worker ran short of; None if neither.
+
+        "memory": the machine's memory, so Ray's memory monitor killed the worker. "gpu_memory": the memory of a shared GPU.
+        """
         if isinstance(self.error, OutOfMemoryError):
             return "memory"
         return "gpu_memory" if isinstance(getattr(self.error, "cause", None), GpuMemoryError) else None
@@ -27,8 +30,9 @@ class LastError:
 
 @contextlib.contextmanager
 def contained() -> Iterator[LastError]:
-    """Tune gives up the whole search at any error of a worker that it does not expect, a kill by Ray's memory monitor among
-    them. Inside this block such an error is an actor's death like others; yields what the error really was.
+    """Turn errors of a worker that Tune does not expect into the death of an actor; yield the real error.
+
+    At an error that Tune does not expect, such as a kill by Ray's memory monitor, Tune gives up the whole search.
     """
     last, original = LastError(), RayActorManager._actor_task_failed
 

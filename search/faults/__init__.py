@@ -1,1 +1,1 @@
-"""What may go wrong with machine and workers, who is blamed, and how a search is asked to end. No Ray."""
+"""Faults of machines and workers, what the faults are blamed on, and how a search is asked to end. No Ray."""

@@ -1,7 +1,8 @@
-"""Whose fault it is that a worker died: counted for each trial, apart from the errors of configurations. No Ray.
+"""Decides whether a trial or the machine is at fault when a worker dies. No Ray.
 
-Nobody can see from outside whether a machine or a configuration ended a process, so a trial is blamed on evidence only:
-its worker died again and again at the same epoch, the last times with nothing beside it, while other trials trained.
+Deaths are counted for each trial, apart from errors that a configuration raises. Nobody can see from outside whether a machine
+or a configuration ended a process. So a trial is blamed on evidence only: its worker died again and again at the same epoch,
+the last times with no other trial beside it, while other trials have trained. `_is_proven` has the exceptions.
 """
 
 from typing import Literal
@@ -15,7 +16,7 @@ BLAMELESS = ("unstarted", "busy")  # nothing of the configuration had a hand in 
 
 
 class Budgets:
-    """The deaths of workers in one search, since the command was given."""
+    """Counts the deaths of workers in one search since its command was started."""
 
     def __init__(self) -> None:
         self.aside: set[int] = set()  # trials that run alone from now on, after all others
@@ -24,7 +25,7 @@ class Budgets:
         self._trained: set[int] = set()  # trials that committed an epoch
 
     def progressed(self, trial: int) -> None:
-        """An epoch was committed: what happened before is forgiven."""
+        """Note that a trial committed an epoch, and forget its earlier deaths."""
         self._trained.add(trial)
         self._deaths.pop(trial, None)
 
@@ -43,7 +44,11 @@ class Budgets:
         return "again"
 
     def _is_proven(self, trial: int, cause: Cause) -> bool:
-        """Memory that runs out with nothing beside the trial is proof enough; else others must have shown a sound machine."""
+        """Whether the trial is certainly at fault.
+
+        Memory that runs out while the trial runs alone is proof enough. For other causes another trial must have committed an
+        epoch, and the trial must have run alone unless it was killed for silence.
+        """
         if cause in ("memory", "gpu_memory"):
             return trial in self.aside
         return bool(self._trained - {trial}) and (trial in self.aside or cause == "silent")

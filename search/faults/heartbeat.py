@@ -1,7 +1,7 @@
-"""Signs of life: a worker touches a file as it trains, and the search kills one that has stopped to do so. No Ray.
+"""Signs of life: a worker touches a file while it trains, and the search kills a worker that no longer does. No Ray.
 
-Ray has no such check: a hung or frozen worker would hold its slot for ever. Files, because they work wherever the run
-folder does; and only whether a time stamp changed counts, so that clocks of different machines need not agree.
+Ray has no such check, so a hung or frozen worker would hold its slot for ever. Files are used because they work wherever the
+run folder works. The search only looks whether a time stamp has changed, so the clocks of different machines need not agree.
 """
 
 import contextlib
@@ -24,9 +24,10 @@ START_ON_CLUSTER = 600.0  # the same where a node may have to be started first
 
 @contextlib.contextmanager
 def beating(path: Path) -> Iterator[Callable[[int, int], None]]:
-    """Show that this process trains: yields what is to be called after each batch. A disk that refuses is no matter here.
+    """Show that this process trains: yield a function to call after each batch. Errors of the disk are ignored.
 
-    The file goes when the training ends, but not when an error ends it: then it says that training had begun.
+    The file is removed when the training ends, but not when an error ends the training. A file that stays says that the
+    training had begun.
     """
     last = time.monotonic()
 
@@ -56,7 +57,7 @@ def beating(path: Path) -> Iterator[Callable[[int, int], None]]:
 
 @dataclass
 class Pulse:
-    """What is known of one worker; times are of the searching process's clock."""
+    """What is known of the worker of one trial; times are by the clock of the search's process."""
 
     process: str  # id and host: several trials may be of one
     stamp: int  # of its file, when it was last looked at
@@ -64,7 +65,10 @@ class Pulse:
     epoch_began: float
 
     def is_silent(self, now: float, limit: float) -> bool:
-        """For longer than the limit, and than it had trained of this epoch: validation gives no sign."""
+        """Whether the worker gave no sign for longer than `limit`, and for longer than it had trained in this epoch.
+
+        The second condition leaves time for the validation, which gives no sign.
+        """
         return now - self.changed > max(limit, self.changed - self.epoch_began)
 
 
@@ -72,9 +76,9 @@ class Watchdog:
     """Watches the workers of one attempt.
 
     Args:
-        folder: where the workers' files are.
-        limit: seconds without a sign of life of a worker.
-        start: seconds without any worker.
+        folder: the folder of the workers' files.
+        limit: seconds without a sign of life after which a worker is killed.
+        start: seconds without any worker after which Ray counts as hung.
         kill: ends a process, given its id and host.
     """
 
@@ -93,13 +97,13 @@ class Watchdog:
         self.killed: set[int] = set()  # trials whose worker was killed, until somebody takes them out
 
     def epoch_ended(self, trial: int) -> None:
-        """A trial has reported."""
+        """Note that a trial has reported an epoch."""
         self._alive = self._clock()
         if trial in self._pulses:
             self._pulses[trial].epoch_began = self._pulses[trial].changed = self._alive
 
     def turn_ended(self, trial: int) -> None:
-        """No worker trains this trial any more."""
+        """Note that no worker trains this trial any more, and remove its file."""
         self._alive = self._clock()
         if pulse := self._pulses.pop(trial, None):
             self._ended[pulse.process] = self._alive
@@ -107,14 +111,14 @@ class Watchdog:
             (self._folder / str(trial)).unlink()
 
     def began(self, trial: int) -> bool:
-        """Whether a worker that ended without a word had begun to train this trial."""
+        """Whether the worker of this trial had begun to train before it died."""
         return (self._folder / str(trial)).exists()
 
     def look(self) -> None:
-        """Kill who has been silent for too long.
+        """Kill the workers that have been silent for too long.
 
         Raises:
-            RayError: nothing has been running for too long.
+            RayError: no worker has been running for too long.
         """
         now = self._clock()
         if now - self._looked < EVERY:
@@ -153,9 +157,10 @@ class Watchdog:
                 self._kill(int(process), host)
 
     def _are_silent(self, process: str, now: float) -> bool:
-        """Whether all trials of a process are: an engine is not killed for one of them.
+        """Whether all trials of a process are silent; an engine is not killed for one silent trial.
 
-        One that waited for the others to end, for want of memory, gives its first sign only then.
+        A trial that ran short of memory waits until the other trials have ended, and gives its first sign only then. So a
+        process also has time after each turn that ends in it.
         """
         if now - self._ended.get(process, -math.inf) <= self._limit:
             return False

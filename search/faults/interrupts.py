@@ -1,4 +1,7 @@
-"""Ctrl-C, a signal that asks to end, and the end of a time budget stop in order; a second one at once. All can be continued."""
+"""Stops a search in order at Ctrl-C, at a signal such as SIGTERM, and at the end of a time budget.
+
+A second Ctrl-C or SIGTERM stops the search at once. The search can be continued in each case.
+"""
 
 import contextlib
 import os
@@ -24,7 +27,7 @@ BUDGET_EXIT = 75  # "try again later" among the exit codes of sysexits.h
 
 
 class Interrupted(BaseException):
-    """The search was asked to stop; not an Exception, so that nothing on the way takes it for an error."""
+    """The search was asked to stop. Not an Exception, so that `except Exception` does not catch Interrupted."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
@@ -36,7 +39,7 @@ class Interrupts:
     """Listens for SIGINT, SIGTERM, SIGHUP, SIGXCPU and the alarm of a time budget while a search runs.
 
     Args:
-        farewell: what to say to the user when the process ends in the middle of something: all is durable then, too.
+        farewell: the text for the user when the process ends at once; committed results are durable then, too.
     """
 
     def __init__(self, farewell: str) -> None:
@@ -47,7 +50,7 @@ class Interrupts:
         self._impatience: threading.Timer | None = None
 
     def listen(self) -> None:
-        """Install the handlers; again after Ray has installed its own."""
+        """Install the signal handlers. Call this again after Ray has installed its own handlers."""
         for number in (signal.SIGINT, signal.SIGALRM):
             signal.signal(number, self._handle)
         signals.heed(self._handle)
@@ -59,9 +62,9 @@ class Interrupts:
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop_softly_by(self, marker: Path | None) -> None:
-        """From now on a signal creates `marker` and lets running epochs end; with None it raises Interrupted.
+        """From now on a signal creates `marker` and lets running epochs end; with None a signal raises Interrupted.
 
-        Between the two calls stderr may belong to somebody else.
+        Between the call with a marker and the call with None, stderr may be redirected.
         """
         self._marker = marker
         if marker:
@@ -74,9 +77,10 @@ class Interrupts:
 
     @contextlib.contextmanager
     def wait_for_sigterm(self) -> Iterator[None]:
-        """Meanwhile a thread waits for SIGTERM, which is blocked: libraries cannot put handlers of their own in between.
+        """Block SIGTERM in this block, and let a thread wait for SIGTERM instead, so that no library can handle it.
 
-        Threads that are started meanwhile block it for ever, and so would processes: see `shielded`.
+        Threads that are started in this block keep SIGTERM blocked for ever. Processes would, too: see `shielded`. On macOS
+        nothing is blocked.
         """
         if not hasattr(signal, "sigtimedwait"):  # macOS
             yield
@@ -121,13 +125,13 @@ class Interrupts:
         self._impatience = after(PATIENCE, os.kill, os.getpid(), signal.SIGUSR1)  # ends Tune's loop
 
     def _acknowledge(self) -> None:
-        """Tell whoever pressed Ctrl-C that it was heard."""
+        """Tell the user that Ctrl-C was noticed."""
         if self.number == signal.SIGINT:
             with contextlib.suppress(OSError):
                 os.write(self._stderr, HEARD)
 
     def _end(self) -> None:
-        """End now; a run is whole at any moment."""
+        """End the process now; the run on disk is whole at any moment."""
         try:
             os.write(self._stderr, self._farewell)
         finally:
@@ -135,10 +139,10 @@ class Interrupts:
 
 
 def shielded(popen: Callable[..., Any]) -> Callable[..., Any]:
-    """The same way to start a process, out of reach of what a terminal or `timeout` sends to our whole process group.
+    """Wrap `popen` so that new processes do not get signals that a terminal or `timeout` sends to our process group.
 
-    SIGTERM is let through there only. Let through here, it could call a handler in the middle of the fork, where Python
-    drops what a handler raises and leaves locks taken: that of logging, for one.
+    SIGTERM is unblocked in the new process only. If SIGTERM were unblocked in this process, its handler could run in the
+    middle of the fork. There Python drops what a handler raises, and leaves locks held, such as the lock of logging.
     """
 
     def start(*arguments: Any, preexec_fn: Callable[[], None] | None = None, **named: Any) -> Any:
@@ -154,7 +158,7 @@ def shielded(popen: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def after(seconds: float, action: Callable[..., None], *arguments: int) -> threading.Timer:
-    """Call action then, unless the process has ended."""
+    """Call `action` after so many seconds, unless the process has ended; return the timer."""
     timer = threading.Timer(seconds, action, arguments)
     timer.daemon = True
     timer.start()

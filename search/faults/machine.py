@@ -32,7 +32,10 @@ class Fault:
 
 
 def fault_behind(error: BaseException, run: Path) -> Fault | None:
-    """The fault of the machine that led to an exception; none if none is known. Ray wraps what our parts raise."""
+    """The fault of the machine that led to an exception; None if no such fault is known.
+
+    The causes of the exception are searched, because Ray wraps what our code raises.
+    """
     for cause in chain(error):
         if isinstance(cause, ExpectedError):
             return Fault(cause.kind, str(cause))
@@ -43,17 +46,17 @@ def fault_behind(error: BaseException, run: Path) -> Fault | None:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, what it was raised from or while handling, and so on."""
+    """Yield an exception, then the exception that it was raised from or while handling, and so on."""
     while error:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def blame(trial: Trial, error: str) -> None:
-    """Commit that a configuration failed in a way that left no traceback, its process being dead.
+    """Commit that a configuration failed when its process died and left no traceback.
 
     Raises:
-        LockedError: a process still trains it.
+        LockedError: a process still trains the trial.
         StorageError: the disk refused.
     """
     durable.make_folder(trial.folder)
@@ -68,7 +71,7 @@ class FailureStreak:
     """Watches whether a search begins with failures that are all the same.
 
     Args:
-        has_trained: it began before, and epochs were trained.
+        has_trained: the search was started before, and has trained epochs.
     """
 
     def __init__(self, has_trained: bool = False) -> None:
@@ -76,7 +79,7 @@ class FailureStreak:
         self._over = has_trained
 
     def add(self, trial: Trial) -> Fault | None:
-        """Take in a trial that has ended; a fault if it looks like a bug."""
+        """Count a trial that has ended; return a fault if the first STREAK trials failed alike, as by a bug."""
         self._over = self._over or trial.status != "failed" or bool(trial.epochs)
         if self._over or trial.outcome is None:
             return None

@@ -19,7 +19,7 @@ FAILED: dict[Cause, str] = {
 
 
 class Casualties:
-    """Keeps account of the workers of one attempt."""
+    """Keeps account of the progress and the deaths of the workers of one attempt."""
 
     def __init__(self, run: ledger.Run, turns: Turns, watchdog: Watchdog, budgets: Budgets) -> None:
         self.turns = turns
@@ -29,17 +29,17 @@ class Casualties:
         self._reported = {trial.index: len(trial.epochs) for trial in run.trials}
 
     def reported(self, trial: int, epoch: int) -> None:
-        """A committed epoch was reported, perhaps once more."""
+        """Note that a committed epoch was reported; the same epoch may be reported again."""
         self.watchdog.epoch_ended(trial)
         if epoch > self._reported.get(trial, 0):  # a trial may have been planned since
             self._reported[trial] = epoch
             self._budgets.progressed(trial)
 
     def died(self, trial: int, short: Cause | None) -> Fault | None:
-        """A worker ended by itself, or was ended; a fault if that ends the search.
+        """Handle the death of a trial's worker, by a kill or by itself; return a fault if the death ends the search.
 
         Args:
-            short: the memory that it is known to have been short of, if it is.
+            short: the memory that the worker ran short of; None if it is not known to have run short.
 
         Raises:
             LockedError, StorageError: the failure of the configuration could not be committed.
@@ -49,12 +49,13 @@ class Casualties:
         return self._follow(trial, cause, RayError.kind)
 
     def engine_died(self, trials: Sequence[int]) -> tuple[int, Fault | None]:
-        """An engine ended, or was ended, with these trials in it: one event, a death for each that had begun.
+        """Handle the death of an engine with these trials: count a death for each trial that had begun.
 
-        Where several had begun, nobody knows whose it was: none is blamed before it was tried alone. The others go on.
+        If several trials had begun, nobody knows which of them ended the engine. So no trial is blamed before it was tried
+        alone. A trial that had not begun gets its turn again.
 
         Returns:
-            How many had begun, and a fault if that ends the search.
+            The number of trials that had begun, and a fault if the death ends the search.
 
         Raises:
             LockedError, StorageError: see `died`.
@@ -69,11 +70,11 @@ class Casualties:
         return len(begun), next(filter(None, faults), None)
 
     def unheard(self, trial: int) -> Fault | None:
-        """Who handed on the rows of an engine's trial has died; a fault if that ends the search."""
+        """Handle the death of the process that passed on a trial's rows; return a fault if it ends the search."""
         return self._follow(trial, "unstarted", RayError.kind)
 
     def lost_engines(self) -> Fault:
-        """Engines died again and again wherever they were started."""
+        """The fault of engines that died again and again at every place where they were started."""
         log = f"{self._run.folder}/ray/output.log"
         return Fault(
             RayError.kind,
@@ -87,7 +88,7 @@ class Casualties:
         return "died" if self.watchdog.began(trial) else "unstarted"
 
     def busy(self, trial: int) -> Fault | None:
-        """A worker found its trial's folder held by another; a fault if that ends the search."""
+        """Handle a trial whose folder is locked by another process; return a fault if that ends the search."""
         return self._follow(trial, "busy", LockedError.kind)
 
     def _follow(self, trial: int, cause: Cause, kind: str) -> Fault | None:

@@ -1,1 +1,1 @@
-"""Many ordinary trials in one process, taking turns on one device: each in a slot, on a GPU each on a stream of its own."""
+"""The engine: many ordinary trials take turns on one device in one process; on a GPU each trial has its own stream."""

@@ -1,4 +1,4 @@
-"""Trials that take turns: as many as there are lanes, each a real trial with the rows of `train`."""
+"""The engine: as many trials as there are lanes take turns. Each is a real trial and gives the rows of `train`."""
 
 import time
 import traceback
@@ -20,15 +20,15 @@ IDLE = 1e-3  # seconds, when there is nothing to do
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A trial, and who wants to know of it.
+    """A trial for the engine, and the functions that the engine calls about this trial.
 
     Attributes:
-        heard: told of each epoch before the next one begins; whether to go on, or None if `answer` knows later.
-        answer: asked until it says whether to go on; others train meanwhile.
-        on_batch: told now and then how many of the epoch's batches were given to the device.
-        ended: told at the end, with the error if that was one.
-        again: the same trial from where it can go on, when memory ran out beside others; rows since then are told again.
-        noted: told once why the trial is not replayed but called, after the epoch in which that was found.
+        heard: called with each epoch before the next one begins; returns whether to go on, or None if `answer` tells later.
+        answer: called until it returns whether to go on; other trials train meanwhile.
+        on_batch: called after each piece with two numbers: the epoch's batches given to the device so far, and all its batches.
+        ended: called at the end of the trial, with the error that ended it or with None.
+        again: makes the work that continues the trial after memory ran out beside other trials; epochs may be told again.
+        noted: called once with the reason why the trial is called and not replayed, after the epoch that showed the reason.
         state, known: see `train`.
     """
 
@@ -45,7 +45,7 @@ class Work:
 
 @dataclass
 class Slot:
-    """A lane, and what is on it now."""
+    """A lane, and the trial that it trains now."""
 
     lane: Lane
     work: Work | None = None
@@ -56,7 +56,7 @@ class Slot:
         self.work, self.turns, self.is_alone = work, turns(work, self.lane, is_alone), is_alone
 
     def turn(self) -> Beat | None:
-        """A bit of its work; None when it has ended."""
+        """Do the next piece of the trial's work; None when the trial has ended."""
         assert self.turns, "there is something on the lane"
         with self.lane.within():
             return next(self.turns, None)
@@ -66,10 +66,11 @@ class Slot:
 
 
 class Engine:
-    """Trains what `take` hands out, a trial on each lane.
+    """Trains the trials that `take` hands out, one on each lane.
 
-    Where memory runs out, the trial is laid aside, half as many train from then on, and when nothing else is left it is tried
-    alone, with all memory that the others had; only then it is its error.
+    When memory runs out, the trial that asked for it is laid aside, and from then on half as many trials train at once. When
+    no other trial is left, the trial is tried alone with all the memory. If memory runs out again, the trial ends by that
+    error.
     """
 
     def __init__(self, lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
@@ -81,7 +82,7 @@ class Engine:
         return sum(slot.turns is not None for slot in self.slots)
 
     def run(self) -> None:
-        """Until there is nothing more and all have ended.
+        """Train until `take` has no more trials and all trials have ended.
 
         Raises:
             RuntimeError: the device does not work any more.
@@ -90,7 +91,7 @@ class Engine:
             pass
 
     def serve(self, is_over: Callable[[], bool]) -> None:
-        """Until that is so, also while there is nothing to train.
+        """Train until `is_over` returns True, and wait while there is no trial to train.
 
         Raises:
             RuntimeError: the device does not work any more.
@@ -101,7 +102,7 @@ class Engine:
                 time.sleep(IDLE)
 
     def round(self) -> bool:
-        """A turn for each lane; whether there may be more trials."""
+        """Give each lane a turn; return whether `take` may have more trials."""
         is_more, was_given = self._fill(), False
         for slot in self.slots:
             if slot.turns:
@@ -111,7 +112,7 @@ class Engine:
         return is_more
 
     def _fill(self) -> bool:
-        """Put trials on the lanes that are free; whether there may be more of them."""
+        """Put trials on the free lanes; return whether `take` may have more trials."""
         if any(slot.is_alone for slot in self.slots):
             return True
         for slot in self.slots:
@@ -125,13 +126,13 @@ class Engine:
         return True
 
     def _try_alone(self, slot: Slot, work: Work) -> None:
-        """Begin a trial that was laid aside, after every lane has given its memory back."""
+        """Begin a trial that was laid aside, after every lane has given its unused memory back."""
         for each in self.slots:
             each.lane.release()
         slot.begin(work, is_alone=True)
 
     def _turn(self, slot: Slot) -> bool:
-        """A turn for one lane; whether the device was given work, or a lane came free."""
+        """Give one lane a turn; return whether the device was given work, or the lane came free."""
         try:
             beat = slot.turn()
         except Exception as error:
@@ -142,7 +143,7 @@ class Engine:
         return beat is not False
 
     def _failed(self, slot: Slot, error: Exception) -> None:
-        """End a trial by its error, or lay it aside."""
+        """End a trial by its error, or lay the trial aside. An error of a broken device is raised again."""
         work, was_alone, running = slot.work, slot.is_alone, self.running
         assert work
         slot.clear()
@@ -160,19 +161,19 @@ class Engine:
 
 
 def let_go(error: BaseException | None) -> None:
-    """Drop what the frames of an error hold, which is the memory of its trial; the lines of its traceback stay."""
+    """Drop the local variables in an error's frames, which hold the memory of its trial; the traceback's lines stay."""
     while error:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
 
 def run(lanes: Sequence[Lane], take: Callable[[], Work | None]) -> None:
-    """Train what `take` hands out until it has no more and all have ended. An error of a trial ends that trial alone."""
+    """Train the trials that `take` hands out until all have ended. An error of a trial ends that trial alone."""
     Engine(lanes, take).run()
 
 
 def turns(work: Work, lane: Lane, is_alone: bool = False) -> Iterator[Beat]:
-    """One trial, from its start to its end: its epochs, each told before the next one begins."""
+    """Train one trial from its start to its end, piece by piece; tell each epoch before the next one begins."""
     with DRAWING:
         course = Course(work.training, work.state, work.known, keeps_weights=True)
     pieces, is_noted = Pieces(course, lane, is_alone), False

@@ -1,4 +1,4 @@
-"""Where the work of a slot runs: on a CPU in the thread that asks, on a GPU on one stream, which is the slot's for good."""
+"""Lanes, on which trials run: on a CPU the calling thread; on a GPU one stream, which the lane keeps for good."""
 
 import contextlib
 import gc
@@ -10,41 +10,48 @@ from typing import Any, Protocol
 import torch
 from torch import Generator
 
-STREAMS = 32  # that torch has for a GPU; the next one it hands out is the first again
+STREAMS = 32  # streams that torch has for a GPU; after the last one torch hands out the first again
 
 Call = Callable[[], None]
 
 CAPTURING = threading.Lock()  # held while a graph is captured; other threads that use the device hold it too
-# Held while the global random states are a trial's (OwnRandom); other threads that draw, or keep and put back, hold it too.
+# Held while the global random states are a trial's (OwnRandom). Threads that draw, or save and restore the states, hold it too.
 DRAWING = threading.Lock()
 
 
 class Lane(Protocol):
-    """Attributes: captures: whether work can be captured here, and then be replayed."""
+    """A place where the work of one trial at a time runs.
+
+    Attributes:
+        captures: whether work on this lane can be captured and then replayed.
+    """
 
     captures: bool
 
     def within(self) -> AbstractContextManager[Any]:
-        """What is given to the device inside goes here, in the order in which it is given."""
+        """Run the work that is given to the device in this block on this lane, in the order in which it is given."""
 
     def capture(self, body: Call, generators: Sequence[Generator]) -> Call:
-        """What does the body's work again, without Python; the body runs once for its Python alone, no number changes."""
+        """Capture the body's work, and return a call that does this work again.
+
+        On a GPU the capture runs the body's Python once and changes no number, and the returned call needs no Python.
+        """
 
     def mark(self) -> Callable[[], bool]:
-        """What tells whether all that was given so far is done."""
+        """Return a function that tells whether all work given to this lane so far is done."""
 
     def retries(self) -> int:
-        """How often memory of the device was short so far, and was found after all."""
+        """How often so far an allocation on the device failed and was tried again."""
 
     def release(self) -> None:
-        """Give memory that nothing uses back to the device."""
+        """Give unused memory back to the device."""
 
 
 class HostLane:
-    """A CPU: a call is done when it comes back.
+    """A lane on the CPU: a call is done when it returns.
 
     Args:
-        captures: whether to go the way of a GPU all the same; what is captured is then called when it is replayed.
+        captures: whether pieces are captured, compared and replayed as on a GPU; a replay then calls the body again.
     """
 
     def __init__(self, captures: bool = False) -> None:
@@ -63,13 +70,14 @@ class HostLane:
         return 0
 
     def release(self) -> None:
-        """An allocator of the host's does that by itself."""
+        """Do nothing: the CPU's allocator gives memory back by itself."""
 
 
 class StreamLane:
-    """A stream of a GPU for as long as the process lives, and a pool of memory for what is captured on it.
+    """A stream of a GPU for as long as the process lives, and a memory pool for the graphs captured on this stream.
 
-    All graphs of a lane share the pool: they are replayed one after another, and no number goes from one to the next in it.
+    All graphs of a lane share the pool. This is safe, because graphs are replayed one after another, and no number passes
+    from one graph to the next through the pool.
     """
 
     captures = True
@@ -96,14 +104,14 @@ class StreamLane:
         return graph.replay
 
     def _pool(self) -> Any:
-        """That of all graphs captured here since it was last given back."""
+        """The memory pool of all graphs captured here since `release` last gave the pool back."""
         if self._anchor is None:
             self._anchor = captured_nothing(())
         return self._anchor.pool()
 
     def _abandon(self, graph: torch.cuda.CUDAGraph, generators: Sequence[Generator]) -> None:
         """End a capture that an error cut short, so that the device and the generators can be used again."""
-        self._failed.append(graph)  # torch may go on asking it where memory belongs
+        self._failed.append(graph)  # torch may go on asking this graph where memory belongs
         with contextlib.suppress(RuntimeError):
             graph.capture_end()
             return
@@ -124,13 +132,16 @@ class StreamLane:
         return found
 
     def release(self) -> None:
-        """The pool too, which is as large as the largest trial here made it; no graph of it may be left."""
+        """Give unused memory back, and the pool too; no graph in the pool may be left.
+
+        The pool is as large as the largest trial on this lane made it.
+        """
         self._anchor = None
         torch.cuda.empty_cache()
 
 
 def registered(generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
-    """A graph to be captured, with the generators that it draws from."""
+    """A new graph that is not captured yet, with the generators that the captured work will draw from."""
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
@@ -138,18 +149,18 @@ def registered(generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
 
 
 def captured_nothing(generators: Sequence[Generator]) -> torch.cuda.CUDAGraph:
-    """A graph with a pool of its own that is never replayed, captured on the current stream."""
+    """Capture a graph that is never replayed, with its own memory pool, on the current stream."""
     number, graph = torch.zeros(1, device="cuda"), registered(generators)
     torch.cuda.current_stream().synchronize()
     graph.capture_begin(capture_error_mode="thread_local")
-    number + 1  # one that is empty would be warned of
+    number + 1  # torch would warn of an empty graph
     graph.capture_end()
     return graph
 
 
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
-    """No garbage is collected: in a capture that could give graphs and memory back."""
+    """Collect no garbage in this block: during a capture a collection could give graphs and memory back."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -160,10 +171,10 @@ def without_collection() -> Iterator[None]:
 
 
 def lanes(device: str, count: int) -> list[Lane]:
-    """So many lanes of a device, no two of which are one stream.
+    """Make `count` lanes on a device; on a GPU no two lanes share a stream.
 
     Raises:
-        ValueError: a GPU has fewer.
+        ValueError: the GPU has too few streams, or other parts of the process use some of them.
     """
     if device == "cpu":
         return [HostLane() for _ in range(count)]

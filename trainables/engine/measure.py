@@ -1,8 +1,8 @@
 """How fast 1, 2, 4, ... trials of one configuration train in one process: `python -m trainables.engine.measure`.
 
 `--engine auto` starts it. It reads a JSON line: config, cache, fraction, precision, device and threads of a trial, the numbers to
-try, ascending, and the seconds to train for each. It prints a line for each number: that, and the images that were trained in a
-second. It ends before a number that there is no memory for, and writes nothing anywhere.
+try, ascending, and the seconds to train for each. It prints a line for each number: the number of trials, and the images that
+they train per second together. It ends before the first number of trials that does not fit into memory. It writes no file.
 """
 
 import json
@@ -23,8 +23,8 @@ from trainables.training.definition import Training
 from trainables.training.device_errors import is_out_of_memory, is_starved
 from trainables.training.loop import copy_weights
 
-HEADROOM = 0.1  # of the memory of a GPU, which is left free: libraries that are refused memory take other algorithms
-SPREAD = 1.5  # times the memory of the trials that were measured may others take
+HEADROOM = 0.1  # share of a GPU's memory that stays free: a library that is refused memory takes another algorithm
+SPREAD = 1.5  # other trials may take this many times the memory of the measured ones
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
 def rates(
     training: Training, made: Sequence[Lane], numbers: Sequence[int], seconds: float
 ) -> Iterator[tuple[int, float]]:
-    """Each number of trials, and the images per second of all together, as long as there is memory for so many."""
+    """Yield each number of trials with the images per second of all trials together, as long as memory suffices."""
     running: list[Running] = []
     before = free(training.device)
     try:
@@ -58,7 +58,10 @@ def rates(
 
 
 def begun(training: Training, lane: Lane) -> Running:
-    """A trial that has all that one has in a search: its validation, as a graph too, and a copy of its best weights."""
+    """Begin a trial and evaluate it twice, so that it takes the memory of a trial in a search.
+
+    The second evaluation is captured where the lane captures. A copy of the weights stands for the best weights.
+    """
     found = pace.begun(training, lane)
     with lane.within():
         for _ in range(2):
@@ -69,12 +72,15 @@ def begun(training: Training, lane: Lane) -> Running:
 
 
 def needed(there: int, number: int, taken: int) -> float:
-    """Bytes that must be free before as many more are begun: trials of a search differ, and some headroom stays."""
+    """Bytes that must be free before `there` trials, which have taken `taken` bytes, become `number` trials.
+
+    Trials of a search may need more than the measured one, so the estimate is raised by SPREAD, and HEADROOM stays free.
+    """
     return SPREAD * taken * (number - there) / there + HEADROOM * total()
 
 
 def free(device: str) -> int:
-    """Bytes of the GPU that nobody has taken; of a host none are counted."""
+    """Free bytes of GPU memory; 0 on a CPU, where memory is not counted."""
     if device == "cpu":
         return 0
     torch.cuda.empty_cache()
@@ -82,7 +88,7 @@ def free(device: str) -> int:
 
 
 def total() -> int:
-    """Bytes of the GPU, if one is used."""
+    """Bytes of GPU memory, free or not; 0 if no GPU is used."""
     return torch.cuda.mem_get_info()[1] if torch.cuda.is_initialized() else 0
 
 

@@ -1,4 +1,4 @@
-"""How fast trials train on their lanes: steps alone, after each piece was called, captured and compared."""
+"""Measures how fast trials train on their lanes: only training steps, after their pieces were captured and compared."""
 
 import time
 from collections import deque
@@ -32,7 +32,7 @@ class Running:
     pieces: Pieces = field(init=False)
     turns: Iterator[Beat] = field(init=False)
     done: int = 0
-    best: dict[str, Tensor] = field(default_factory=dict)  # weights, if it is to hold a copy of them
+    best: dict[str, Tensor] = field(default_factory=dict)  # a copy of the weights, if the trial is to hold one
 
     def __post_init__(self) -> None:
         self.pieces = Pieces(self.course, self.lane)
@@ -40,23 +40,23 @@ class Running:
 
     @property
     def is_warm(self) -> bool:
-        """Whether its pieces were captured, or are called for good."""
+        """Whether the trial has done WARM pieces, and has captured graphs or will never capture any."""
         return self.done >= WARM and bool(self.pieces.captured or self.pieces.eager or not self.lane.captures)
 
     @property
     def images(self) -> int:
-        """Of one piece."""
+        """Number of images in one piece of the training."""
         return sum(chunks(self.course.step.sizes)[0])
 
 
 def begun(training: Training, lane: Lane) -> Running:
-    """A trial on a lane."""
+    """Begin a trial on a lane."""
     with lane.within():
         return Running(Course(training, keeps_weights=True), lane)
 
 
 def endless(course: Course, lane: Lane, pieces: Pieces) -> Iterator[Beat]:
-    """Epoch after epoch of full groups of steps."""
+    """Train the first epoch again and again without end; only its full groups of steps."""
     groups = chunks(course.step.sizes)
     given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
     while True:
@@ -69,17 +69,17 @@ def endless(course: Course, lane: Lane, pieces: Pieces) -> Iterator[Beat]:
 
 
 def warm_up(running: Sequence[Running]) -> None:
-    """Until every piece was captured.
+    """Train until every trial is warm, see `Running.is_warm`.
 
     Raises:
-        TimeoutError: it takes too long.
+        TimeoutError: a trial is not warm after PATIENCE seconds.
     """
     turn(running, lambda: all(each.is_warm for each in running))
     synchronise()
 
 
 def rate(running: Sequence[Running], seconds: float) -> float:
-    """Images per second of all together, after they have warmed up.
+    """Train warm trials for some seconds; return the images per second of all trials together.
 
     Raises:
         TimeoutError: the device hangs.
@@ -92,10 +92,10 @@ def rate(running: Sequence[Running], seconds: float) -> float:
 
 
 def turn(running: Sequence[Running], is_over: Callable[[], bool]) -> None:
-    """Let them take turns until it is over.
+    """Let the trials take turns until `is_over` returns True.
 
     Raises:
-        TimeoutError: it is never over.
+        TimeoutError: `is_over` has not returned True after PATIENCE seconds.
     """
     latest = time.perf_counter() + PATIENCE
     while not is_over():

@@ -1,4 +1,4 @@
-"""The work of a trial in pieces that come again and again: called the first time, captured, held to that call, and replayed."""
+"""The repeated pieces of a trial's work: each is called, captured as a graph, compared with its call, then replayed."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -22,18 +22,19 @@ class Pieces:
     """The pieces of one trial on one lane.
 
     Args:
-        is_alone: nothing else has memory of the device, so that which is short is all there is.
+        is_alone: no other trial has memory of the device, so an allocation that was tried again is no error.
 
     Attributes:
-        eager: why nothing is replayed; None while every graph had the numbers of the call, and where nothing is captured.
-        captured: how many graphs there are.
+        eager: why pieces are called and not replayed; None while every graph gave the numbers of its call, and on a lane that
+            captures nothing.
+        captured: how many graphs can be replayed.
     """
 
     def __init__(self, course: Course, lane: Lane, is_alone: bool = False) -> None:
         self.course, self.lane, self._is_alone = course, lane, is_alone
         self.eager = OWN if lane.captures and course.step.own else None
         self._replays: dict[tuple[Any, ...], Call] = {}
-        self._called: set[tuple[Any, ...]] = set()  # rare ones that came once
+        self._called: set[tuple[Any, ...]] = set()  # pieces that were called and not captured
         self._apart = Apart(derive(course.training.seed, "eager"))
 
     @property
@@ -41,7 +42,11 @@ class Pieces:
         return len(self._replays)
 
     def train(self, sizes: tuple[int, ...], follows: bool, is_rare: bool = False) -> Iterator[Beat]:
-        """Steps with batches of these sizes, after which the average follows. A rare piece comes once in an epoch."""
+        """Do steps with batches of these sizes; then the weight average moves if `follows`.
+
+        Args:
+            is_rare: the piece comes once in an epoch.
+        """
         course = self.course
         average = course.average if follows else None
 
@@ -59,7 +64,7 @@ class Pieces:
         return self._run(("train", sizes, follows), body, changing, is_rare)
 
     def evaluate(self) -> Iterator[Beat]:
-        """What the epoch gave, left on the device."""
+        """Validate the network, and leave the results of the epoch on the device."""
         course = self.course
         results = [course.report, course.predicted]
         return self._run(("evaluate",), course.evaluate, lambda: named(result=results), is_rare=True)
@@ -67,9 +72,10 @@ class Pieces:
     def _run(
         self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]], is_rare: bool
     ) -> Iterator[Beat]:
-        """A rare piece is captured when it comes again: most trials of a search are stopped before.
+        """Replay the graph of a piece, capture the piece, or only call it.
 
-        What draws from global random states, as a user's own parts may, is called.
+        A rare piece is captured when it comes again, because most trials of a search are stopped before that. The pieces of a
+        trial with a user's own parts are always called, because such parts may draw from global random states.
         """
         if key in self._replays and not self.eager:
             self._replays[key]()
@@ -83,7 +89,7 @@ class Pieces:
             yield True
 
     def _call(self, body: Call) -> None:
-        """A call that may draw from global random states leaves those of others as they were."""
+        """Call the body. If it may draw from global random states, restore these states afterwards."""
         if self.course.step.own:
             with DRAWING:
                 body()
@@ -95,11 +101,11 @@ class Pieces:
 
     @contextlib.contextmanager
     def _with_enough_memory(self) -> Iterator[None]:
-        """What is called inside, for the first time or for good, has the memory that it asks for.
+        """Check that the work in this block gets all the memory that it asks for at the first try.
 
         Raises:
-            torch.OutOfMemoryError: it has not, or only once memory had been given back: libraries that are refused memory take
-                another algorithm, and say nothing.
+            torch.OutOfMemoryError: memory ran out, or, beside other trials, an allocation was tried again: a library that is
+                refused memory takes another algorithm and does not say so.
         """
         retries = self.lane.retries()
         yield
@@ -107,7 +113,7 @@ class Pieces:
             raise torch.OutOfMemoryError("memory was short for a moment, beside other trials")
 
     def _first(self, key: tuple[Any, ...], body: Call, changing: Callable[[], dict[str, Tensor]]) -> Iterator[Beat]:
-        """Call it, capture it, replay it from the same start and compare; what the call left is what stays."""
+        """Call a piece, capture it, replay it from the same start, and compare; the numbers of the call stay."""
         drawn = [self.course.step.images, self.course.step.dropout]
         before = Moment(changing(), drawn)
         with self._with_enough_memory():
@@ -137,13 +143,13 @@ class Pieces:
 
 
 def until(is_done: Callable[[], bool]) -> Iterator[Beat]:
-    """Wait, and let others work meanwhile."""
+    """Wait until `is_done` returns True, and let other trials work meanwhile."""
     while not is_done():
         yield False
 
 
 class Moment:
-    """Numbers as they are now, and the states of generators."""
+    """A copy of tensors and of the states of random generators, as they are now."""
 
     def __init__(self, changing: Mapping[str, Tensor], generators: list[Generator]) -> None:
         self._names = {kind: list(some) for kind, some in by_kind(changing).items()}
@@ -153,13 +159,16 @@ class Moment:
         self._generators = [(each, each.get_state()) for each in generators]
 
     def drew_since(self, before: "Moment") -> list[Generator]:
-        """The generators whose state is another than it was."""
+        """The generators whose state has changed since `before`."""
         pairs = zip(self._generators, before._generators, strict=True)
         return [generator for (generator, now), (_, then) in pairs if not torch.equal(now, then)]
 
     @torch.no_grad()
     def restore(self, changing: Mapping[str, Tensor]) -> None:
-        """Make them so again; what did not exist then, as a state of an optimizer, becomes zero."""
+        """Set tensors and generators back to this moment; a tensor that did not exist then becomes zero.
+
+        The state of an optimizer, for example, does not exist before its first step.
+        """
         known: set[str] = set()
         for kind, block in self._blocks.items():
             places = [flat(changing[name]) for name in self._names[kind]]
@@ -172,23 +181,23 @@ class Moment:
             generator.set_state(state)
 
     def unlike(self, other: "Moment") -> Tensor:
-        """bool (), on the device: whether a number differs. NaN is like NaN, and zero like zero of the other sign."""
+        """Whether a number differs: bool (), on the device. NaN counts as equal to NaN, and 0 as equal to -0."""
         return torch.stack([unlike(block, other._blocks[kind]).any() for kind, block in self._blocks.items()]).any()
 
 
 def unlike(one: Tensor, two: Tensor) -> Tensor:
-    """Where two blocks differ."""
+    """Where two tensors of one shape differ: bool of that shape. NaN counts as equal to NaN."""
     differs = one != two
     return differs & ~(one.isnan() & two.isnan()) if one.is_floating_point() else differs
 
 
 def named(**groups: list[Tensor]) -> dict[str, Tensor]:
-    """Each tensor under the name of its group and its place there."""
+    """Each tensor under the name of its group and its place in the group."""
     return {f"{group} {place}": each for group, some in groups.items() for place, each in enumerate(some)}
 
 
 def by_kind(changing: Mapping[str, Tensor]) -> dict[torch.dtype, dict[str, Tensor]]:
-    """The same by the type of number."""
+    """Group named tensors by their data type."""
     found: dict[torch.dtype, dict[str, Tensor]] = {}
     for name, each in changing.items():
         found.setdefault(each.dtype, {})[name] = each
@@ -199,7 +208,7 @@ def flat(tensor: Tensor) -> Tensor:
     """The numbers of a dense tensor in the order in which they lie in memory, without a copy.
 
     Raises:
-        RuntimeError: it has gaps, or numbers that lie on each other.
+        RuntimeError: the tensor has gaps, or elements that share memory.
     """
     expected = 1
     for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
@@ -210,7 +219,7 @@ def flat(tensor: Tensor) -> Tensor:
 
 
 class Apart:
-    """torch's global random states, kept for one trial that draws from them: the others and the process never see its draws."""
+    """Global random states of torch for one trial alone: its draws change no random number of others or the process."""
 
     def __init__(self, seed: int) -> None:
         self._seed: int | None = seed
@@ -232,7 +241,7 @@ class Apart:
 
 
 def global_states() -> tuple[Tensor, Tensor | None]:
-    """Of the CPU and the current GPU."""
+    """torch's random states of the CPU and of the current GPU; None in place of the latter if no GPU is used."""
     return torch.get_rng_state(), torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
 
 

@@ -1,4 +1,4 @@
-"""A trial in a slot: its epochs as work that is handed to a lane bit by bit, so that others can have their turn in between."""
+"""A trial in a slot: it gives its work to a lane piece by piece, so that other trials can take turns in between."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,11 +10,11 @@ from trainables.engine.pieces import Beat, Pieces, until
 from trainables.training.average import MOST
 from trainables.training.loop import Course, Epoch
 
-AHEAD = 16  # pieces that a lane is given before the first of them is done: so long others may take to start
+AHEAD = 16  # pieces that a lane is given before the first of them is done; this work lasts while another trial starts
 
 
 def chunks(sizes: list[int]) -> list[tuple[int, ...]]:
-    """The batches of an epoch in the groups after which an average follows: see `Average.after`."""
+    """The batch sizes of an epoch in groups; after each group the weight average moves, see `Average.after`."""
     every = min(MOST, len(sizes))
     return [tuple(sizes[first : first + every]) for first in range(0, len(sizes), every)]
 
@@ -22,10 +22,13 @@ def chunks(sizes: list[int]) -> list[tuple[int, ...]]:
 def epochs(
     course: Course, lane: Lane, pieces: Pieces, on_batch: Callable[[int, int], None] | None = None
 ) -> Iterator[Beat | Epoch]:
-    """The epochs that are left of a trial; between them, whether the lane was given work or has to be waited for.
+    """Train the epochs that a trial has left, and yield each of them.
+
+    Between two epochs a Beat is yielded after each piece of work: True if the lane was given work, False if the lane has to
+    be waited for.
 
     Args:
-        on_batch: told how many of the epoch's batches were given to the device, after each piece.
+        on_batch: called after each piece with two numbers: the epoch's batches given to the device so far, and all its batches.
 
     Raises:
         Diverged: see `train`.
@@ -48,7 +51,7 @@ def epochs(
 def paced(
     course: Course, lane: Lane, pieces: Pieces, epoch: int, on_batch: Callable[[int, int], None] | None
 ) -> Iterator[Beat]:
-    """The training of an epoch, never more than AHEAD pieces in front of the device."""
+    """Train one epoch; at most AHEAD pieces that the device was given are not done yet."""
     given: deque[Callable[[], bool]] = deque(maxlen=AHEAD)
     done, batches = 0, len(course.step.sizes)
     groups = chunks(course.step.sizes)

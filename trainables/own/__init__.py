@@ -1,1 +1,1 @@
-"""Training that is not ours: a user's code as it travels with a run, their loop, their program."""
+"""Training by a user's own code: the copy of the code in a run, the user's loop, and the user's program."""

@@ -1,9 +1,9 @@
-"""A user's code as it travels with a run: the files, the hash of what they do, and where they are imported from.
+"""A user's code as it is copied into a run: the files, the hash of what they do, and the import of their modules.
 
     runs/NAME/code/HASH/        the files of a run, as they were when it was started
 
-A hash covers the syntax of Python files, without docstrings, comments and `SPACE`, which has a digest of its own; of any other
-file it covers the bytes.
+The hash covers the syntax of Python files without docstrings, comments, annotations and `SPACE`, which has its own digest.
+For other files the hash covers the bytes.
 """
 
 import ast
@@ -43,7 +43,7 @@ class File:
 
     @classmethod
     def read(cls, path: Path) -> "File":
-        """Raises SpaceError if it cannot be read."""
+        """Read a file. Raises SpaceError if the file cannot be read."""
         try:
             return cls(path, path.read_bytes(), os.access(path, os.X_OK))
         except OSError as error:
@@ -51,7 +51,7 @@ class File:
 
     @property
     def facts(self) -> Any:
-        """What its hash is of."""
+        """The facts that the hash covers: the syntax of a Python file, or a hash of the bytes of another file."""
         if self.path.suffix == ".py":
             try:
                 return doing(ast.parse(self.data))
@@ -62,13 +62,13 @@ class File:
 
 @dataclass(frozen=True)
 class Code:
-    """All files of a user that a run needs, by their paths below its folder of code."""
+    """All files of a user that a run needs, by their paths below the run's code folder."""
 
     files: Mapping[str, File]
 
     @classmethod
     def read(cls, folder: Path) -> "Code":
-        """The code of a run."""
+        """Read the code of a run from its folder."""
         names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
         return cls({name.as_posix(): File.read(folder / name) for name in names if "__pycache__" not in name.parts})
 
@@ -80,20 +80,20 @@ class Code:
 
     @property
     def origin(self) -> Path:
-        """The folder below which the files lie now, where the user has them."""
+        """The folder from which the files were read; their names are relative to this folder."""
         name, file = next((name, file) for name, file in sorted(self.files.items()) if name.endswith(".py"))
         return file.path.resolve().parents[name.count("/")]
 
     def has(self, module: str) -> bool:
-        """Whether a module is among its files."""
+        """Whether MODULE.py is among the files."""
         return f"{module}.py" in self.files
 
     def folder(self, run: Path) -> Path:
-        """Where it lies in a run."""
+        """The folder of this code in a run."""
         return run / FOLDER / self.hash
 
     def keep(self, run: Path) -> None:
-        """Copy it into a run, unless it is there. Afterwards all of it is durable, or nothing.
+        """Copy the code into a run, unless the run has it already. Either all files become durable, or none.
 
         Raises:
             StorageError: the disk refused.
@@ -115,7 +115,7 @@ class Code:
         durable.sync_folder(folder.parent)
 
     def differences(self, before: "Code") -> Iterator[str]:
-        """What was changed since, as the lines of a diff; files that do the same are left out."""
+        """Yield the lines of a diff from the code `before` to this code; files that do the same are left out."""
         for name in sorted({*self.files, *before.files}):
             was, now = before.files.get(name), self.files.get(name)
             if was and now and was.facts == now.facts:
@@ -125,7 +125,7 @@ class Code:
 
 
 def changes(run: Path, recorded: str, now: Code | None) -> list[str]:
-    """The lines of a diff between the code of a run and what is there now; the first ones, if there are many."""
+    """The diff between the code of a run and the user's code now: at most LONGEST_DIFF lines, and how many more."""
     folder = run / FOLDER / recorded
     if not recorded or not folder.is_dir() or now is None:
         return []
@@ -137,7 +137,7 @@ def changes(run: Path, recorded: str, now: Code | None) -> list[str]:
 def doing(node: Any) -> Any:
     """A part of a syntax tree as lists of texts, without docstrings, annotations, empty fields and `SPACE`.
 
-    The same in each version of Python, as far as the syntax is.
+    The result is the same in each version of Python, as far as the syntax tree is.
     """
     if isinstance(node, list):
         return [doing(each) for each in node if not is_space(each)]
@@ -156,7 +156,7 @@ def is_space(node: Any) -> bool:
 
 
 class Held(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: ignore[misc]  # typeshed's bases differ
-    """Imports modules from the files that were read, so that what is hashed and copied is what runs."""
+    """Imports modules from the files in memory, so that the code that runs is the code that is hashed and copied."""
 
     def __init__(self, code: Code, folder: Path | None) -> None:
         self._code, self.folder = code, folder
@@ -191,7 +191,7 @@ class Held(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: i
 
 
 def hold(code: Code, folder: Path | None = None) -> None:
-    """From now on these modules are imported from these files, whatever was imported before under their names."""
+    """Import the modules of `code` from its files from now on, also those that were imported before."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Held)]
     for name in {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in code.files}:
         sys.modules.pop(name, None)
@@ -199,14 +199,14 @@ def hold(code: Code, folder: Path | None = None) -> None:
 
 
 def use(folder: Path, recorded: str) -> None:
-    """Import a user's modules from the code of a run, and not from where the user stands.
+    """Import a user's modules from the code of a run, and not from the current folder.
 
     Args:
         folder: `runs/NAME/code/HASH`.
         recorded: the hash that the run names.
 
     Raises:
-        RunError: the code is not there, or not what the run names.
+        RunError: the code is missing, or its hash is not `recorded`.
     """
     if not any(isinstance(finder, Held) and finder.folder == folder for finder in sys.meta_path):
         hold(checked(folder, recorded), folder)
@@ -215,10 +215,10 @@ def use(folder: Path, recorded: str) -> None:
 
 
 def checked(folder: Path, recorded: str) -> Code:
-    """The code of a run, if it is what the run names.
+    """Read the code of a run, and check that its hash is the recorded one.
 
     Raises:
-        RunError: it is not.
+        RunError: the code is missing, or its hash is not `recorded`.
     """
     code = Code.read(folder) if folder.is_dir() else Code({})
     if code.hash != recorded:
@@ -231,7 +231,7 @@ def named(text: str) -> Any:
     """The object that "module:name" names.
 
     Raises:
-        SpaceError: there is none.
+        SpaceError: the module cannot be imported, or has no such name.
     """
     module, _, name = text.partition(":")
     try:

@@ -1,6 +1,6 @@
-"""Which files are a user's code: the modules that were imported, those that they import later, and programs.
+"""Finds the files of a user's code: modules that were imported, modules that these import later, and programs.
 
-Not the standard library's, not installed packages', not ours.
+Files of the standard library, of installed packages and of this program are left out.
 """
 
 import ast
@@ -28,10 +28,10 @@ LARGEST = 64 << 20  # bytes of a file that is copied into the run
 
 
 def import_entry(path: Path) -> dict[str, Path]:
-    """Import a file as a module, its folder being importable, and return the user's modules by their paths in the code.
+    """Import a file as a module, with its folder on sys.path; return the user's modules by their paths in the code.
 
     Raises:
-        SpaceError: a name that is taken, or a compiled module.
+        SpaceError: the file's name is taken or has a dot, or a module cannot be copied into the run.
     """
     check_name(path)
     before = set(sys.modules)
@@ -41,10 +41,10 @@ def import_entry(path: Path) -> dict[str, Path]:
 
 
 def loaded_since(before: Collection[str], folder: Path) -> dict[str, Path]:
-    """The user's modules that were imported since only these were, and those that they import later from a folder.
+    """The user's modules that were imported since `before`, and those that they import later from a folder.
 
     Raises:
-        SpaceError: a compiled module.
+        SpaceError: a module cannot be copied into the run.
     """
     loaded = {name: sys.modules[name] for name in set(sys.modules) - set(before)}
     files = {name: Path(file) for name, module in loaded.items() if (file := getattr(module, "__file__", None))}
@@ -53,10 +53,10 @@ def loaded_since(before: Collection[str], folder: Path) -> dict[str, Path]:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a file under whose name something else is imported.
+    """Refuse a file if an import of its name would find another module, or none.
 
     Raises:
-        SpaceError: with a name that would do.
+        SpaceError: the name is taken or has a dot; the message suggests another name.
     """
     stem = path.stem
     taken = stem in sys.stdlib_module_names or stem in OURS or is_installed(path)
@@ -66,13 +66,13 @@ def check_name(path: Path) -> None:
 
 
 def is_installed(path: Path) -> bool:
-    """Whether the name of a file is that of an installed package, which would be another module in another process."""
+    """Whether an installed package has the file's name: another process would import the package instead."""
     spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
     return spec is not None and spec.origin is not None and Path(spec.origin).resolve() != path.resolve()
 
 
 def is_users(file: Path) -> bool:
-    """Whether a file is neither of the standard library, nor installed, nor ours."""
+    """Whether a file belongs to the user, not to the standard library, an installed package or this program."""
     if not file.is_absolute() or not file.is_file():
         return False  # a module that a library made up, such as torch.classes
     file = file.resolve()
@@ -82,10 +82,10 @@ def is_users(file: Path) -> bool:
 
 
 def placed(module: str, file: Path) -> str:
-    """Where a module lies in the code of a run.
+    """The path of a module below a run's code folder.
 
     Raises:
-        SpaceError: it cannot travel.
+        SpaceError: the module cannot be copied: it is compiled, or has the name of a package of this program.
     """
     if file.suffix != ".py":
         raise SpaceError(f"{file}: {module} is compiled, so it cannot be copied into the run. Install it as a package.")
@@ -96,7 +96,7 @@ def placed(module: str, file: Path) -> str:
 
 
 def with_later_ones(found: dict[str, Path], roots: Collection[Path]) -> dict[str, Path]:
-    """The same with those that are imported only when a function runs, as far as they lie in these folders."""
+    """Add the modules in `roots` that the found modules import, also those imported only when a function runs."""
     todo = list(found.items())
     while todo:
         place, file = todo.pop()
@@ -109,7 +109,7 @@ def with_later_ones(found: dict[str, Path], roots: Collection[Path]) -> dict[str
 
 
 def imported(place: str, file: Path) -> Iterator[str]:
-    """All that a module names in its imports, in functions too."""
+    """Yield every name in the import statements of a module, also of those inside functions."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -126,7 +126,7 @@ def imported(place: str, file: Path) -> Iterator[str]:
 
 
 def candidates(name: str, roots: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """The files that an import of this name reads, packages around it included, if they lie in these folders."""
+    """Yield the user's files in `roots` that an import of this name reads, also those of the packages around it."""
     parts = [part for part in name.split(".") if part]
     for root in roots:
         for end in range(1, len(parts) + 1):
@@ -141,10 +141,10 @@ def check_declared(where: str, folder: Path, names: Iterable[str]) -> None:
 
     Args:
         where: the file of the space, as the user named it.
-        folder: in which it lies.
+        folder: the folder of the space.
 
     Raises:
-        SpaceError: one is not there, lies elsewhere, or is a folder.
+        SpaceError: a file is missing, lies outside the folder, or is itself a folder.
     """
     for name in names:
         if Path(name).is_absolute():
@@ -159,10 +159,10 @@ def check_declared(where: str, folder: Path, names: Iterable[str]) -> None:
 
 
 def programs(folder: Path, words: Iterable[str]) -> dict[str, Path]:
-    """The files below a folder that these words name, and what the Python ones among them import from beside them.
+    """The files below a folder that these words name, and the modules beside a Python file that this file imports.
 
     Raises:
-        SpaceError: one is too large to be copied.
+        SpaceError: a file is too large to be copied.
     """
     found: dict[str, Path] = {}
     for word in words:

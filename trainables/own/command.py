@@ -1,17 +1,19 @@
-"""A program of the user's as the rows of a trial: each line of JSON that it prints is an epoch.
+"""A user's program as the source of a trial's rows: each JSON line that the program prints is one epoch.
 
-No shell. The program learns from its environment what it is to do, and finds its own files where it left them:
+The program is started without a shell. Environment variables tell the program what to do, and its files stay where it left
+them:
 
-    TRIAL_FOLDER        a folder of the trial's own, in which it stands
+    TRIAL_FOLDER        a folder of the trial's own, the current folder of the program
     TRIAL_ID            names configuration and seed
     TRIAL_SEED          a whole number from 0 to 2**31 - 1
-    TRIAL_EPOCHS        that a whole trial has
-    TRIAL_LAST_EPOCH    the last one that is committed, 0 if there is none
-    TRIAL_UNTIL_EPOCH   the last one to train now
+    TRIAL_EPOCHS        the number of epochs of a whole trial
+    TRIAL_LAST_EPOCH    the last epoch that is committed, 0 if there is none
+    TRIAL_UNTIL_EPOCH   the last epoch to train now
     TRIAL_CONFIG        the hyperparameters as JSON
 
-A line that names its `epoch` goes on from any epoch at or before the one after the last that is committed; lines that do not
-are counted from 1 at each start, because a program that knows nothing of this begins again.
+A line may name its `epoch`. The first line after a start may name any epoch from 1 to TRIAL_LAST_EPOCH + 1, and the next lines
+go on from there. Lines that name no epoch are counted from 1 at each start, because a program that does not read these
+variables begins again.
 """
 
 import contextlib
@@ -37,16 +39,16 @@ from trainables.trial.rows import OnBatch, State, UsersError
 
 FILES = "files"  # in a trial's folder: where its program stands
 PATIENCE = 10.0  # seconds for a program to end, after its last line and after SIGTERM
-LAST_LINES = 20  # of what it said, which become the failure
+LAST_LINES = 20  # lines of the program's standard error that the message of a failure shows
 LONGEST = 1 << 20  # characters of a line
 LIBC, SET_DEATH_SIGNAL = ctypes.CDLL(None), 1  # PR_SET_PDEATHSIG of Linux
 
 
 class ProgramError(Exception):
-    """The program ended otherwise than a trial should, or said what is no metrics.
+    """The program did not start, ended before its last epoch, or printed a line that is no valid row of metrics.
 
     Attributes:
-        where: its name.
+        where: the name of the user's file or of the program.
     """
 
     def __init__(self, message: str, where: str) -> None:
@@ -55,17 +57,17 @@ class ProgramError(Exception):
 
 
 class AheadError(Exception):
-    """The program goes on from a later epoch than the last that is committed."""
+    """The program's first row is of a later epoch than the one after the last committed epoch."""
 
 
 @dataclass(frozen=True)
 class CommandRows(OwnRows):
-    """A program and its arguments.
+    """The rows of a trial that a user's program trains.
 
     Attributes:
-        command: with the values of hyperparameters where {name} stands.
+        command: the program and its arguments; {name} stands for the value of a hyperparameter.
         code: the folder of the user's code in the run.
-        folder: of the trial.
+        folder: the folder of the trial.
         until: the last epoch to train now.
     """
 
@@ -75,10 +77,10 @@ class CommandRows(OwnRows):
     until: int = 0
 
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[OwnEpoch]:
-        """See Rows. The program is ended by SIGTERM, then by SIGKILL, when nobody wants its next row.
+        """See Rows. When nobody wants the next row, the program is ended by SIGTERM, then by SIGKILL.
 
-        A program may have been ahead of what was committed when it was killed. If that is all it can go on from, its folder is
-        emptied and it begins again.
+        A program that was killed may have saved a later epoch than the last committed one. If the program then goes on from
+        its later epoch, its folder is emptied and the program begins again.
         """
         until = self.until or self.config["epochs"]
         if len(known) >= until:
@@ -90,10 +92,10 @@ class CommandRows(OwnRows):
             yield from self._run(len(known), until, on_batch)
 
     def _run(self, committed: int, until: int, on_batch: OnBatch | None) -> Iterator[OwnEpoch]:
-        """The rows of one start of the program.
+        """Start the program once and yield its rows.
 
         Raises:
-            AheadError: its first row is of a later epoch than the one that comes next, and it had files to go on from.
+            AheadError: see the class; the program had files to go on from.
         """
         has_files, last = any((self.folder / FILES).glob("*")), 0
         with tempfile.TemporaryFile() as errors, self._started(errors, committed, until) as process:
@@ -113,7 +115,7 @@ class CommandRows(OwnRows):
             raise UsersError(ProgramError(f"{how}: {said}{told(errors)}", self._name))
 
     def _row(self, line: str, last: int, committed: int, errors: IO[bytes], has_files: bool) -> Record:
-        """The row of a line; the first may be of any epoch that is committed or comes next.
+        """The row of a printed line; the first line may be of any committed epoch or of the next one.
 
         Raises:
             AheadError: see _run.
@@ -131,7 +133,7 @@ class CommandRows(OwnRows):
 
     @contextlib.contextmanager
     def _started(self, errors: IO[bytes], committed: int, until: int) -> Iterator[subprocess.Popen[str]]:
-        """The program, in a process group of its own; what is left of it is ended with the block."""
+        """Start the program in its own process group; end the processes of the group when the block ends."""
         place = self.folder / FILES
         durable.make_folder(place)
         words = filled(self.command, self.config, self.users_seed, self.code)
@@ -158,7 +160,7 @@ class CommandRows(OwnRows):
 
     @property
     def _name(self) -> str:
-        """The user's file that is run, or else the program."""
+        """The name of the user's file that the command runs, or else the name of the program."""
         own = [word for word in self.command if (self.code / word).is_file() and not Path(word).is_absolute()]
         return Path([*own, self.command[0]][0]).name
 
@@ -178,7 +180,10 @@ class CommandRows(OwnRows):
 
 
 def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code: Path) -> list[str]:
-    """The words with the values of a trial; those that name a file of the user's code name it where it lies in the run."""
+    """Fill a trial's values into the words of a command; a file of the user's code becomes its path in the run.
+
+    `python` becomes this interpreter where no program of that name is found.
+    """
     words = [word.format(**config, seed=seed) for word in command]
     found = [str(code / word) if not Path(word).is_absolute() and (code / word).is_file() else word for word in words]
     is_python = re.fullmatch(r"python3?", found[0])
@@ -186,9 +191,9 @@ def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code
 
 
 def lines(process: subprocess.Popen[str]) -> Iterator[str]:
-    """What the program prints that looks like JSON; other lines are for people."""
+    """Yield the printed lines that begin like a JSON object; other lines are for people."""
     assert process.stdout is not None
-    is_begun = True  # what follows belongs to the line before where that was longer than LONGEST
+    is_begun = True  # False while a line that is longer than LONGEST goes on
     while line := process.stdout.readline(LONGEST):
         if is_begun and line.lstrip().startswith("{"):
             yield line
@@ -196,14 +201,15 @@ def lines(process: subprocess.Popen[str]) -> Iterator[str]:
 
 
 def die_with_parent() -> None:
-    """In the new process: be killed when the worker that started it is gone, or two would train one trial."""
+    """Have this new process killed when its worker is gone; otherwise two processes could train one trial."""
     LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def guarded(process: subprocess.Popen[str]) -> subprocess.Popen[bytes]:
-    """A shell that waits until this process is gone, however it ends, and then kills all that the program has started.
+    """Start a shell that waits until this process is gone, then kills the program and the processes that it started.
 
-    A program is often a script that starts another one, which would train on beside the one that continues the trial.
+    A program is often a script that starts a second program. Without the shell, this second program would train on beside the
+    program that continues the trial.
     """
     words = ["sh", "-c", 'read -r _; kill -s KILL -- "-$1"', "sh", str(process.pid)]
     nowhere = subprocess.DEVNULL
@@ -211,7 +217,7 @@ def guarded(process: subprocess.Popen[str]) -> subprocess.Popen[bytes]:
 
 
 def dismiss(guard: subprocess.Popen[bytes]) -> None:
-    """Nothing is left to be guarded."""
+    """End the guard of a program that has ended."""
     guard.kill()
     guard.wait()
     if guard.stdin:
@@ -219,7 +225,10 @@ def dismiss(guard: subprocess.Popen[bytes]) -> None:
 
 
 def end_in_order(process: subprocess.Popen[str]) -> None:
-    """Let a program that has trained all it was to train save what it wants and end. One that goes on is ended."""
+    """After its last row, give a program PATIENCE seconds to save files and end by itself; then end the program.
+
+    A program that prints another row is ended earlier.
+    """
 
     def read_on() -> None:  # or a full pipe would hold it
         if any(True for _ in lines(process)):
@@ -234,7 +243,7 @@ def end_in_order(process: subprocess.Popen[str]) -> None:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """SIGTERM to the program and all that it started, and SIGKILL after a while."""
+    """Send SIGTERM to the program's process group, wait for at most PATIENCE seconds, then send SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
@@ -246,7 +255,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def told(errors: IO[bytes]) -> str:
-    """The last lines on its standard error, below a message."""
+    """The last lines of the program's standard error, each with a line break before it, to follow a message."""
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - LONGEST))
     found = errors.read().decode(errors="replace").splitlines()[-LAST_LINES:]
     return "".join(f"\n{line}" for line in found)

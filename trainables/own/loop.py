@@ -1,9 +1,9 @@
-"""A user's own training loop as the rows of a trial.
+"""A user's own training loop as the source of a trial's rows.
 
     def train(config, *, seed, device, state=None):    # yields (metrics, get_state) or metrics after each epoch
 
-`config` has the hyperparameters and `epochs`. `get_state()` is called before the next step and returns what
-`torch.load(weights_only=True)` reads back; a loop without one begins again after a kill.
+`config` has the hyperparameters and `epochs`. `get_state()` is called before the loop goes on. It returns a state that
+`torch.load(weights_only=True)` can read back. A loop without `get_state` begins again after a kill.
 """
 
 import contextlib
@@ -34,16 +34,16 @@ STATES = "Return tensors, numbers, texts, lists and dicts of them"
 
 @dataclass(frozen=True)
 class OwnEpoch:
-    """An epoch of a user's loop."""
+    """An epoch of a user's loop or program."""
 
     metrics: Record
     get_state: Callable[[], Any] | None
 
     def state(self) -> dict[str, Any] | None:
-        """The user's state with the number of its epoch, as it will be read back; none if the loop has none.
+        """The user's state with the number of its epoch; None if the epoch has no `get_state`.
 
         Raises:
-            UsersError: it could not be read back.
+            UsersError: `get_state` failed, or the state could not be saved and read back.
         """
         if self.get_state is None:
             return None
@@ -65,7 +65,7 @@ class OwnEpoch:
 
 @dataclass(frozen=True)
 class OwnRows:
-    """Training of the user's, whatever runs it."""
+    """The rows of a user's own training; a subclass runs a loop or a program."""
 
     config: Mapping[str, Any]
     objective: Objective
@@ -80,7 +80,7 @@ class OwnRows:
 
     @property
     def users_seed(self) -> int:
-        """The seed as the user's code gets it: from 0 to 2**31 - 1, because some libraries take no larger one."""
+        """The seed that the user's code gets: 0 to 2**31 - 1, because some libraries take no larger seed."""
         return self.seed % SEEDS
 
     @property
@@ -88,22 +88,22 @@ class OwnRows:
         return (self.id,)
 
     def begun(self, folder: Path) -> None:
-        """There is nothing to note."""
+        """Do nothing: there is nothing to note."""
 
     def trained(self, folder: Path, last: Passed, seconds: float) -> None:
-        """There is nothing to measure."""
+        """Do nothing: there is nothing to measure."""
 
     def keep(self, folder: Path, last: Passed | None, state: State | None) -> None:
-        """What the user keeps is their own business."""
+        """Do nothing: the user's code itself saves what it wants to keep."""
 
     def differs(self, folder: Path, committed: Record, again: Record) -> None:
-        """From now on the run is not exact, durably."""
+        """Note durably that the run is not exact, with both rows of the epoch; the committed row stands."""
         not_exact(folder, committed, again)
 
 
 @dataclass(frozen=True)
 class LoopRows(OwnRows):
-    """A user's function.
+    """The rows of a trial that a user's function trains.
 
     Attributes:
         function: "module:name" in the code of the run.
@@ -112,7 +112,7 @@ class LoopRows(OwnRows):
     function: str = ""
 
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[OwnEpoch]:
-        """See Rows. Global generators of random numbers are seeded first, so that no trial depends on the one before it."""
+        """See Rows. Global random generators are seeded first, so that no trial depends on an earlier one."""
         train = code.named(self.function)
         seed_all(self.users_seed)
         number, last = (state["epoch"] if state else 0), self.config["epochs"]
@@ -140,7 +140,7 @@ class LoopRows(OwnRows):
 
 @contextlib.contextmanager
 def at_its_yield(yielded: Any, train: Callable[..., Any]) -> Iterator[None]:
-    """An error in this block came from where a generator stands, or one that has ended began."""
+    """Give an error in this block the line where the user's generator stands, or else its function's first line."""
     frame = getattr(yielded, "gi_frame", None)
     try:
         yield
@@ -155,12 +155,12 @@ def line_of(compiled: CodeType | None) -> str:
 
 
 def located(error: Exception, where: str) -> None:
-    """Have an error say where in the user's file it came from, although no line of theirs raised it."""
+    """Attach to an error the place in the user's file that caused it, because no line of that file raised the error."""
     error.of_users = where  # type: ignore[attr-defined]
 
 
 class users:  # noqa: N801 (read as a block: with users(): ...)
-    """What the user's code raises in this block is a UsersError."""
+    """Turn an exception that the user's code raises in this block into a UsersError, except Diverged."""
 
     def __enter__(self) -> None:
         pass
@@ -171,7 +171,7 @@ class users:  # noqa: N801 (read as a block: with users(): ...)
 
 
 def seed_all(seed: int) -> None:
-    """Seed the generators that a user's code may draw from without saying so."""
+    """Seed the global random generators of Python, numpy and torch, which a user's code may draw from."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -182,7 +182,7 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
 
     Raises:
         Diverged: the objective is no finite number.
-        TypeError, ValueError: what was given are no metrics.
+        TypeError, ValueError: `metrics` is no dict of valid metrics, or names another epoch.
     """
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
         raise TypeError(f"no metrics: {metrics!r:.200}: {HOW}, where metrics is a dict of numbers")
@@ -203,7 +203,11 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
 
 
 def plain(name: str, value: Any) -> float | int:
-    """A number of Python's, numpy's or torch's as one of Python's."""
+    """Convert a number of Python, numpy or torch into an int or a float of Python.
+
+    Raises:
+        TypeError, ValueError: `value` is no number, or is too large for a float.
+    """
     value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) != 0 else value
     if type(value) is bool:
         return int(value)

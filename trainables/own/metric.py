@@ -1,4 +1,4 @@
-"""A metric of the user's own as the objective of a search. Nothing is measured here, so no torch."""
+"""A user's own metric as the objective of a search. This module measures nothing, so it needs no torch."""
 
 import ast
 import hashlib
@@ -16,19 +16,19 @@ from trainables.parts.family import METRIC
 
 
 def is_own(text: str) -> bool:
-    """Whether a name is that of a metric of the user's, and none of ours."""
+    """Whether a name is the name of a user's own metric, not of a built-in one."""
     return ":" in text
 
 
 def objective(text: str, folder: Path | None = None) -> Objective:
-    """The objective that goes by a metric: larger is better, unless it has an attribute `mode` that is "min".
+    """The objective of a user's metric: larger is better, unless the metric has an attribute `mode` that is "min".
 
     Args:
         text: FILE.py:NAME, or MODULE:NAME of an installed package.
-        folder: to which the file is relative; none where its module can be imported already.
+        folder: the folder to which the file is relative; None where the module can be imported already.
 
     Raises:
-        SpaceError: there is none, its column is one of ours, or its `mode` is neither "max" nor "min".
+        SpaceError: there is no such metric, its column is a built-in one, or its `mode` is neither "max" nor "min".
     """
     part, column = named.load(METRIC, text, folder), f"val_{text.rpartition(':')[2]}"
     if column in {each.column for each in METRICS.values()}:
@@ -40,7 +40,7 @@ def objective(text: str, folder: Path | None = None) -> Objective:
 
 
 def digest(part: Any) -> str:
-    """A hash of what a function or class does, without what it calls; empty where its source is not known."""
+    """A hash of the code of a function or class, without the code that it calls; empty if its source is not known."""
     try:
         source = textwrap.dedent(inspect.getsource(part))
     except (OSError, TypeError):

@@ -1,4 +1,4 @@
-"""Names that neither a hyperparameter nor a metric of own training may have."""
+"""Names that neither a hyperparameter nor a metric may have in a user's own training."""
 
 OF_RESULTS = (  # columns of results that are about something else
     "run", "dataset", "fingerprint", "index", "id", "status", "source", "seed", "epoch", "epochs", "epochs_allowed", "best_epoch",

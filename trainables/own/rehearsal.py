@@ -1,11 +1,11 @@
-"""A user's loop or program tried before a search begins: the first epoch of the baseline, in a process of its own.
+"""Tries a user's loop or program before a search begins: a separate process trains the baseline's first epoch.
 
     python -m trainables.own.rehearsal ANSWER
 
-It reads a JSON object: training, config, objective, seed, device, threads, code (a copy of the user's, as a run has it) and
-folder (of the trial). It writes one into the file ANSWER: `error`, the mistake with the user's file and line, or null;
-`notes`; and `seconds` of that epoch, its preparation included, or null. An epoch that is not over after LIMIT seconds is left,
-which is a note.
+The process reads a JSON object: training, config, objective, seed, device, threads, code (the folder of a copy of the user's
+code, as a run has one) and folder (of the trial). It writes a JSON object into the file ANSWER: `error`, the mistake with the
+user's file and line, or null; `notes`, a list of texts; and `seconds`, the time of the epoch with its preparation, or null. An
+epoch that is not over after LIMIT seconds is stopped, and a note says so.
 """
 
 import contextlib
@@ -37,14 +37,14 @@ LINE = re.compile(r'File "(.+)", line (\d+)')  # of a traceback of Python's
 
 
 class TimeIsUp(BaseException):
-    """The first epoch takes longer than LIMIT; not an Exception, so that a user's code does not take it for one."""
+    """The first epoch takes longer than LIMIT. Not an Exception, so that `except Exception` does not catch TimeIsUp."""
 
 
 def rehearse(rows: Rows) -> list[str]:
-    """Train the first epoch, as far as there is time; a line for each thing that is worth knowing.
+    """Train the first epoch for at most LIMIT seconds; return the notes, one line each.
 
     Raises:
-        SpaceError: it gave no metrics, with the user's file and line.
+        SpaceError: the epoch failed or gave no valid metrics; the message has the user's file and line, if known.
     """
     try:
         with limited():
@@ -65,7 +65,10 @@ def rehearse(rows: Rows) -> list[str]:
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """Raises TimeIsUp in this block after a while; again, because Python drops what is raised in the middle of a fork."""
+    """Raise TimeIsUp in this block after LIMIT seconds, and again after every AGAIN seconds.
+
+    It is raised again, because Python drops an exception that is raised in the middle of a fork.
+    """
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise TimeIsUp
@@ -79,7 +82,7 @@ def limited() -> Iterator[None]:
 
 
 def first_epoch(rows: Rows) -> Iterator[str]:
-    """What there is to say of the first epoch."""
+    """Train the first epoch, and yield the notes about it."""
     with contextlib.closing(rows.epochs(None, {}, None)) as epochs:
         epoch = next(epochs)
         if epoch.state() is None and isinstance(rows, LoopRows):
@@ -100,13 +103,13 @@ def told(error: BaseException) -> str:
 
 
 def place_in(lines: Sequence[str]) -> str | None:
-    """FILE:LINE of the innermost line of a user's in a traceback of Python's."""
+    """FILE:LINE of the innermost line of the user's code in a Python traceback; None if there is no such line."""
     found = [match for line in lines if (match := LINE.search(line)) and whose.is_users(match[1])]
     return f"{Path(found[-1][1]).name}:{found[-1][2]}" if found else None
 
 
 def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What there is to say of a loop or a program."""
+    """Try a loop or a program; return the answer that the module's docstring describes."""
     import torch
 
     torch.set_num_threads(asked["threads"])

@@ -1,4 +1,4 @@
-"""Own training as a run names it, made into the rows of a trial."""
+"""Makes the rows of a trial from a user's own training, as run.json describes the training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ def rows(
     record: Record, config: Mapping[str, Any], objective: Objective, seed: int, device: str, *, code: Path, folder: Path,
     until: int,
 ) -> Rows:  # fmt: skip
-    """What a trial is trained by.
+    """The source of a trial's rows: a user's loop or a user's program.
 
     Args:
         record: {"train": "module:function"} or {"command": [...]}, as run.json has it.
         code: the folder of the user's code.
-        folder: of the trial.
+        folder: the folder of the trial.
         until: the last epoch to train now.
     """
     if "train" in record:
