@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     Seating = Callable[[Callable[[str], None]], Seat]
 
-LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
