@@ -25,7 +25,7 @@ from trainables.written import count
 
 
 class Page(NamedTuple):
-    """The sections of a run above the leaderboard, the leaderboard, and those below. report.html has its own `board`."""
+    """The sections of a run above the leaderboard, the leaderboard, and those below. report.html has another board."""
 
     above: Blocks
     board: Blocks

@@ -97,7 +97,7 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
 
 
 def edge_of(key: str, own: Searched, row: Row) -> str:
-    """ "lower" or "upper" if a configuration's value lies at that end of the range that holds for it, else empty."""
+    """lower or upper, if a configuration has its value at that end of the range that holds for it, else empty."""
     range_ = own.of(row)
     return edge(range_, row[key]) if range_ and row.get(key) is not None else ""
 
