@@ -1,4 +1,7 @@
-"""How every plot looks: readable on white and on black, same bytes for the same values. matplotlib loads when one is drawn."""
+"""The look of every plot: readable on white and on black, and the same bytes for the same values.
+
+matplotlib is loaded when a plot is drawn.
+"""
 
 import importlib
 import io
@@ -24,7 +27,7 @@ STYLE |= {"text.color": GREY, "axes.labelcolor": GREY, "axes.edgecolor": GREY, "
 
 
 def load() -> None:
-    """Import what draws, which takes a second."""
+    """Import the modules that draw, which takes a second."""
     for name in ("figure", "ticker", "backends.backend_svg"):
         importlib.import_module(f"matplotlib.{name}")
 
@@ -43,14 +46,14 @@ def drawn(name: str, draw: "Callable[[Any], Figure]", picture: Any) -> bytes:
 
 
 def sheet(width: float, height: float) -> "Figure":
-    """An empty figure of so many inches."""
+    """An empty figure of this width and height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def frame(axes: "Axes", across: str, up: str) -> None:
-    """Grid and names."""
+    """Draw the grid and name both axes."""
     axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(across)
@@ -58,7 +61,7 @@ def frame(axes: "Axes", across: str, up: str) -> None:
 
 
 def logarithmic(axes: "Axes") -> None:
-    """Decades, written without formulas."""
+    """Make the horizontal axis logarithmic, with numbers that are written without formulas."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
@@ -68,14 +71,14 @@ def logarithmic(axes: "Axes") -> None:
 
 
 def counted(axis: "Axis") -> None:
-    """Numbers of things: 1,197."""
+    """Label an axis with counts of things, such as 1,197."""
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: count(round(value))))
 
 
 def whole(axis: "Axis", **asked: int) -> None:
-    """Ticks at whole numbers only."""
+    """Put ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True, **asked))
