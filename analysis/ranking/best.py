@@ -89,8 +89,8 @@ def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
 def on_images(first: Winner, other: Winner) -> tuple[float, str] | None:
     """Compare two trained networks on the same validation images; None if the needed predictions are not kept.
 
-    Accuracies are compared image by image. Images or groups of images are drawn again if the images come in groups, or if
-    the objective is another metric of classes.
+    Accuracies are compared image by image, or by their counts alone if predictions are not kept. Images or groups of
+    images are drawn again if the images come in groups, or if the objective is another metric of classes.
     """
     one, two = first.trial, other.trial
     assert one.best and two.best, "winners have epochs"
