@@ -1,9 +1,9 @@
 """The 95 % interval of a value that was picked as the best of many. Such a choice favours good luck.
 
-Upwards this interval reaches as far as an ordinary interval. The true value of the picked candidate is at most the true value of the truly
-best candidate, and the estimate of the truly best candidate is at most the largest estimate. So the upper bound of one fixed
-candidate also bounds the picked candidate. Downwards the interval reaches further than an ordinary one. Over images there
-are two lower bounds, each with half of the error, and the nearer bound counts:
+Upwards this interval reaches as far as an ordinary interval. The true value of the picked candidate is at most the true value
+of the truly best candidate, and the estimate of the truly best candidate is at most the largest estimate. So the upper bound of
+one fixed candidate also bounds the picked candidate. Downwards the interval reaches further than an ordinary one. Over images
+there are two lower bounds, each with half of the error, and the nearer bound counts:
 
 - a bound for all candidates at once (Bonferroni's, valid for any dependence between the candidates);
 - a bound given that the picked candidate is ahead (the distribution of an estimate that had to exceed the next one: Andrews,
