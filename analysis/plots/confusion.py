@@ -18,14 +18,14 @@ MOST_CLASSES, LONGEST = 20, 20  # characters of a class
 
 
 class Matrix(TypedDict):
-    """For each true class the shares of the predicted classes in per cent; None for a true class without images."""
+    """For each true class the shares of the predicted ones in per cent, None where it has no images."""
 
     classes: list[str]
     shares: list[list[float | None]]
 
 
 def picture(run: Run, where: Standing) -> Matrix | None:
-    """The confusion matrix of the winner; None if it was not tested, or if there is no room for so many classes."""
+    """Of a winner that was tested, where there is room for its classes."""
     best = where.best
     metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
     if metrics is None or not 1 < len(run.identity.classes) <= MOST_CLASSES:
@@ -35,13 +35,13 @@ def picture(run: Run, where: Standing) -> Matrix | None:
 
 
 def row_shares(counts: list[int]) -> list[float | None]:
-    """The shares of the predicted classes for the images of one class, in per cent; None if there are no images."""
+    """What the images of a class were taken for, in percent; nothing of a class without images."""
     total = sum(counts)
     return (100 * np.array(counts, float) / total).round(1).tolist() if total else [None] * len(counts)
 
 
 def draw(picture: Matrix) -> "Figure":
-    """Draw shares as shades of blue on white, with their numbers, which can be read without any colour."""
+    """Shares as shades of blue from white, with the numbers, which are read without any colour."""
     classes, shares = picture["classes"], np.array(picture["shares"], float)  # None is NaN
     side = 1.6 + 0.42 * len(classes)
     figure = style.sheet(side + 0.8, side)
@@ -61,21 +61,18 @@ def draw(picture: Matrix) -> "Figure":
 
 
 def shade(shares: np.ndarray) -> np.ndarray:
-    """The colours (..., 3) of shares from 0 to 100: red, green and blue from 0 to 1.
-
-    The colours are opaque, so that no page shines through.
-    """
+    """Red, green and blue (..., 3) from 0 to 1 of shares from 0 to 100: opaque, so that no page shines through."""
     blue = np.array([0x00, 0x72, 0xB2]) / 255
     return 1 - (1 - blue) * np.clip(shares, 0, 100)[..., None] / 100
 
 
 def ink_on(paper: np.ndarray) -> str:
-    """Black or white, whichever has the larger contrast with this colour: at least 4.58."""
+    """Black or white, whichever is read better on this colour: the contrast is 4.58 at the least."""
     return "black" if contrast(paper, np.zeros(3)) >= contrast(paper, np.ones(3)) else "white"
 
 
 def contrast(one: np.ndarray, other: np.ndarray) -> float:
-    """The contrast of two colours (3,) from 0 to 1, as WCAG 2 defines it: from 1 to 21."""
+    """Of two colours (3,) from 0 to 1, as WCAG 2 defines it: from 1 to 21."""
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 

@@ -1,4 +1,4 @@
-"""The value of each trial by epoch: the best trials by name, and a sample of the other trials."""
+"""The value of each trial by epoch: the best by name, a sample of the rest."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -64,7 +64,7 @@ def curve(trial: Trial, row: Row, text: str = "") -> Curve:
 
 
 def label(row: Row, keys: list[str]) -> str:
-    """The name of a trial in the legend, such as 1 · 7f3a9c · 99.67 % · lr 5.0e-4."""
+    """1 · 7f3a9c · 99.67 % · lr 5.0e-4."""
     known = ", ".join(f"{key} {setting(key, row[key])}" for key in keys if row[key] is not None)
     value = written.value(valued.own(row), valued.value(row))
     whole = one_line(f"{row['rank']} · {row['id']} · {value} · {known}")
@@ -72,7 +72,7 @@ def label(row: Row, keys: list[str]) -> str:
 
 
 def draw(picture: Curves) -> "Figure":
-    """Draw the best trials in colour and all others in grey. Of the others, those that did not finish are fainter."""
+    """The best trials in colour, all others in grey, fainter if they were stopped."""
     lines = len(picture["top"]) + bool(picture["others"])
     figure = style.sheet(8, 3.8 + 0.19 * lines)
     axes = figure.add_subplot()
@@ -89,7 +89,7 @@ def draw(picture: Curves) -> "Figure":
 
 
 def draw_curve(axes: "Axes", curve: Curve, colour: str, dashes: Any, is_less_better: bool) -> None:
-    """Draw one of the best trials, with a dot at its best epoch."""
+    """One of the best, with a dot at its best epoch."""
     points = np.array(curve["points"])
     axes.plot(*points.T, color=colour, linestyle=dashes, linewidth=1.6, label=curve["label"], zorder=3)
     best = points[:, 1].argmin() if is_less_better else points[:, 1].argmax()
@@ -97,7 +97,7 @@ def draw_curve(axes: "Axes", curve: Curve, colour: str, dashes: Any, is_less_bet
 
 
 def draw_others(axes: "Axes", others: list[Curve], number: int) -> None:
-    """Draw the trials that are not among the best, all in one collection, with a dot where one was stopped."""
+    """The trials that are not among the best, all in one collection; a dot where one was stopped."""
     from matplotlib.collections import LineCollection
 
     if not others:
@@ -112,10 +112,9 @@ def draw_others(axes: "Axes", others: list[Curve], number: int) -> None:
 
 
 def limits(curves: Curves) -> tuple[float, float]:
-    """The limits of the axis of values. They show the part of the best curves where the differences are.
+    """From the level of the best curves after a quarter of the way to their best, where the differences are.
 
-    The limits leave out the first quarter of each best curve. If trials were stopped early, the limits cover the whole of these
-    curves, because early stopping decides at their beginning.
+    The whole of these curves where trials were stopped early: that is decided at their beginning.
     """
     whole = any(curve["status"] == "stopped" for curve in (*curves["top"], *curves["others"]))
     top = [np.array(curve["points"])[:, 1] for curve in curves["top"]]

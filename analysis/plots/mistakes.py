@@ -1,4 +1,4 @@
-"""Validation images that the winner gets wrong, at their real size, each with its class and its predicted class."""
+"""Validation images that the winner gets wrong, at their real size, each with its class and the one that it is taken for."""
 
 import base64
 import io
@@ -32,7 +32,7 @@ class Sheet(TypedDict):
 
 
 def picture(run: Run, where: Standing) -> Sheet | None:
-    """The mistakes of the winner; None if it makes none, or if their pictures cannot be had."""
+    """Of a winner with mistakes whose pictures can be had."""
     shown = mistake_images.of_winner(run, where)
     if shown is None:
         return None
@@ -47,13 +47,13 @@ def picture(run: Run, where: Standing) -> Sheet | None:
 
 
 def lines(label: str, said: str, name: str) -> list[str]:
-    """The lines of text below an image. A path that is too long is shown by its end."""
+    """What stands below an image; of a path that is too long the end."""
     told = [cut(one_line(label)), cut(f"taken for {one_line(said)}")]
     return [*told, cut(one_line(name)[::-1])[::-1]] if name else told
 
 
 def cut(text: str) -> str:
-    """As much of a text as a line holds. A character of Chinese, Japanese or Korean is two wide."""
+    """As much of a text as a line holds; characters of Chinese, Japanese and Korean are two wide."""
     room = LONGEST
     for place, character in enumerate(text):
         room -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -63,7 +63,7 @@ def cut(text: str) -> str:
 
 
 def draw(picture: Sheet) -> "Figure":
-    """Draw the images in rows, as many in a row as a page is wide. A pixel of an image is a pixel of the page."""
+    """Cells in rows, so many that the sheet is as wide as a page; a pixel of an image is a pixel of the page."""
     from PIL import Image
 
     images = [Image.open(io.BytesIO(base64.b64decode(each["png"]))) for each in picture["examples"]]

@@ -31,7 +31,7 @@ Tick = tuple[float, str]  # its place and its text
 
 
 class Line(TypedDict):
-    """One trial: its kind (best, good or other), its status, and its place on each axis."""
+    """One trial: best, good or other; its status; its place on each axis."""
 
     kind: str
     status: str
@@ -44,7 +44,7 @@ class Label(TypedDict):
 
 
 class Lines(TypedDict):
-    """The axes with places from 0 to 1, the lines across them, best first, and the number of trials in all."""
+    """Axes from 0 to 1, the lines across them, best first, and of how many trials."""
 
     axes: list[Label]
     lines: list[Line]
@@ -60,7 +60,7 @@ class LaidOut(NamedTuple):
 
 
 def picture(run: Run, where: Standing) -> Lines | None:
-    """An axis for each searched parameter and for the value; None for too few axes or trials."""
+    """An axis for each searched parameter and the value."""
     rows = values.with_values(where)
     keys = values.varied(rows, where.keys)
     if len(keys) < FEWEST_AXES or len(rows) < FEWEST_LINES:
@@ -81,7 +81,7 @@ def picture(run: Run, where: Standing) -> Lines | None:
 
 
 def laid_out(key: str | Objective, own: Range | None, found: list[Any]) -> LaidOut:
-    """Lay values out on an axis from 0 to 1, with ticks. An absent value lies below the axis."""
+    """Where each value lies on an axis from 0 to 1 over all of them, and its ticks; what is absent lies below it."""
     present = [value for value in found if value is not None]
     scale = values.scale_of(own, present)
     numbers = [float(scale.place(value)) for value in present]
@@ -96,24 +96,21 @@ def laid_out(key: str | Objective, own: Range | None, found: list[Any]) -> LaidO
 
 
 def stretched(numbers: list[float], is_log: bool) -> list[float]:
-    """Stretch numbers to places from 0 to 1, rounded to what can be seen; all in the middle if they are equal."""
+    """From 0 to 1, rounded to what can be seen; equal numbers in the middle."""
     own = np.log(numbers) if is_log and min(numbers, default=0) > 0 else np.array(numbers)
     width = float(np.ptp(own)) if len(own) else 0.0
     return [round(float(place), 4) for place in (own - own.min()) / width] if width > 0 else [0.5] * len(own)
 
 
 def tick(key: str | Objective, value: Any) -> str:
-    """The text of a tick, as in the tables but without Markdown."""
+    """As in the tables, without Markdown."""
     if isinstance(key, Objective):
         return written.number(key, value)
     return setting(key, value) if type(value) in (int, float) else one_line(value)[:LONGEST]
 
 
 def draw(picture: Lines) -> "Figure":
-    """Draw the best trial thick and orange, the rest of the best quarter blue and dashed, and all others grey.
-
-    Lines of stopped trials are fainter.
-    """
+    """Number 1 thick and orange, the rest of the best quarter blue and dashed, all others grey; stopped ones fainter."""
     axes_shown, lines = picture["axes"], picture["lines"]
     figure = style.sheet(max(6.0, 1.35 * len(axes_shown)), 3.8)
     axes = figure.add_subplot()
@@ -136,7 +133,7 @@ def draw(picture: Lines) -> "Figure":
 
 
 def name_kinds(figure: "Figure", lines: list[Line], trials: int) -> None:
-    """Add a legend that names the kinds of lines that there are."""
+    """Names of the kinds of lines that there are."""
     from matplotlib.lines import Line2D
 
     kinds = {line["kind"] for line in lines}

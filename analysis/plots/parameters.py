@@ -21,7 +21,7 @@ TITLE = "{value} against each searched parameter"
 
 
 class Panel(TypedDict):
-    """One parameter: its name, its scale or its levels, and (place, value, status) of each trial."""
+    """One parameter: how it is laid out, and (place, value, status) of each trial."""
 
     name: str
     log: bool
@@ -48,7 +48,7 @@ def picture(run: Run, where: Standing) -> Panels | None:
 
 
 def draw(picture: Panels) -> "Figure":
-    """Draw a panel for each parameter. Trials stopped early are hollow and grey."""
+    """Trials stopped early are hollow and grey."""
     panels = picture["panels"]
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -67,7 +67,7 @@ def draw(picture: Panels) -> "Figure":
 
 
 def label(axes: "Axes", panel: Panel) -> None:
-    """Label the axis of a parameter: logarithmic, with the names of levels, or with a tick at each of few values."""
+    """A logarithmic axis, the names of the levels, or a tick at each value where there are few."""
     if panel["log"]:
         style.logarithmic(axes)
     if panel["levels"]:
@@ -77,7 +77,7 @@ def label(axes: "Axes", panel: Panel) -> None:
 
 
 def few_values(found: list[float]) -> list[float]:
-    """The different values if there is room for a tick label at each; else none."""
+    """The different values if their ticks have room for their names, else none."""
     values = sorted(set(found))
     span = values[-1] - values[0] if values else 0.0
     return values if span and all(b - a > span / MOST_TICKS for a, b in itertools.pairwise(values)) else []

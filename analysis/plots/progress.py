@@ -18,7 +18,7 @@ TITLE = "Best {value} so far against epochs spent"
 
 
 class Steps(TypedDict):
-    """(epochs spent, best value) at each improvement and at the end, and the number of trials."""
+    """(epochs spent, best value) at each improvement and at the end; of how many trials."""
 
     points: list[tuple[int, float]]
     trials: int
@@ -26,7 +26,7 @@ class Steps(TypedDict):
 
 
 def picture(run: Run, _: Standing) -> Steps | None:
-    """The best value of finished trials after how many epochs, in plan order; None if it improved less than twice."""
+    """After how many epochs, in plan order, the best value of a finished trial was what."""
     spent, points, objective = 0, [], run.identity.objective
     best = objective.signed(-math.inf)
     for trial in sorted(run.trials, key=lambda trial: trial.index):
@@ -43,7 +43,7 @@ def picture(run: Run, _: Standing) -> Steps | None:
 
 
 def draw(picture: Steps) -> "Figure":
-    """Draw steps that go up, or down where less is better."""
+    """Steps up, or down where less is better."""
     figure = style.sheet(7, 3.2)
     axes = figure.add_subplot()
     axes.step(*np.array(picture["points"]).T, where="post", color=style.BLUE, linewidth=1.6)

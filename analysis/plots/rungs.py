@@ -1,4 +1,4 @@
-"""How many trials reached each rung of early stopping, and how many were stopped there."""
+"""How many trials reached each rung of early stopping, and were stopped there."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -22,10 +22,7 @@ NUMBER: dict[str, Any] = {
 
 
 class Passages(TypedDict):
-    """For each rung: (epoch, stopped, went on, went on for the audit alone).
-
-    Also how many trials finished, and after how many epochs.
-    """
+    """(epoch, stopped, went on, went on for the audit alone) of each rung; how many finished, after how many epochs."""
 
     rungs: list[tuple[int, int, int, int]]
     finished: int
@@ -33,7 +30,7 @@ class Passages(TypedDict):
 
 
 def picture(run: Run, _: Standing) -> Passages | None:
-    """How many trials were stopped and went on at each rung; None without rungs."""
+    """What became of the trials at each rung."""
     found = [
         (rung.epoch, rung.stopped, rung.went_on - rung.audited, rung.audited) for rung in rung_agreement.passages(run)
     ]
@@ -42,10 +39,7 @@ def picture(run: Run, _: Standing) -> Passages | None:
 
 
 def draw(picture: Passages) -> "Figure":
-    """Draw a bar for each rung and for the end: the trials that went on, went on only for the audit, and were stopped.
-
-    Each part of a bar shows its number where there is room.
-    """
+    """A bar for each rung and the end: who went on, only for the audit, and who was stopped; numbers where there is room."""
     found = np.array([*picture["rungs"], (picture["epochs"], 0, picture["finished"], 0)])
     figure = style.sheet(max(4.5, min(9.0, 1.5 + 0.7 * len(found))), 3.2)
     axes = figure.add_subplot()

@@ -18,7 +18,7 @@ TITLE = "{value} against the number of parameters"
 
 
 class Sizes(TypedDict):
-    """(parameters, value) of the configurations off the Pareto front, and of those on it, the smallest first."""
+    """(parameters, value) of configurations beside the Pareto front and of those on it, the smallest first."""
 
     others: list[tuple[int, float]]
     front: list[tuple[int, float]]
@@ -26,7 +26,7 @@ class Sizes(TypedDict):
 
 
 def picture(run: Run, where: Standing) -> Sizes | None:
-    """Parameters and value of each finished configuration; None if sizes do not vary, or fewer than three finished."""
+    """Where sizes vary: parameters and value of each finished configuration."""
     sizes = network_cost.parameters(where.board)
     finished = where.board[(where.board["status"] == "finished") & where.board["index"].isin(sizes)]
     if not sizes or len(finished) < 3:
@@ -41,7 +41,7 @@ def picture(run: Run, where: Standing) -> Sizes | None:
 
 
 def draw(picture: Sizes) -> "Figure":
-    """Draw the Pareto front in colour and the other configurations in grey."""
+    """The front in colour, the others grey."""
     figure = style.sheet(7, 3.6)
     axes = figure.add_subplot()
     axes.plot(*np.reshape(picture["others"], (-1, 2)).T, "o", color=style.GREY, alpha=0.6, markersize=4)

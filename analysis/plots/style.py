@@ -1,7 +1,4 @@
-"""The look of every plot: readable on white and on black, and the same bytes for the same values.
-
-matplotlib is loaded when a plot is drawn.
-"""
+"""How every plot looks: readable on white and on black, same bytes for the same values. matplotlib loads when one is drawn."""
 
 import importlib
 import io
@@ -27,7 +24,7 @@ STYLE |= {"text.color": GREY, "axes.labelcolor": GREY, "axes.edgecolor": GREY, "
 
 
 def load() -> None:
-    """Import the modules that draw, which takes a second."""
+    """Import what draws, which takes a second."""
     for name in ("figure", "ticker", "backends.backend_svg"):
         importlib.import_module(f"matplotlib.{name}")
 
@@ -46,14 +43,14 @@ def drawn(name: str, draw: "Callable[[Any], Figure]", picture: Any) -> bytes:
 
 
 def sheet(width: float, height: float) -> "Figure":
-    """An empty figure of this width and height in inches."""
+    """An empty figure of so many inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def frame(axes: "Axes", across: str, up: str) -> None:
-    """Draw the grid and name both axes."""
+    """Grid and names."""
     axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(across)
@@ -61,7 +58,7 @@ def frame(axes: "Axes", across: str, up: str) -> None:
 
 
 def logarithmic(axes: "Axes") -> None:
-    """Make the horizontal axis logarithmic, with numbers that are written without formulas."""
+    """Decades, written without formulas."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
@@ -71,14 +68,14 @@ def logarithmic(axes: "Axes") -> None:
 
 
 def counted(axis: "Axis") -> None:
-    """Label an axis with counts of things, such as 1,197."""
+    """Numbers of things: 1,197."""
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: count(round(value))))
 
 
 def whole(axis: "Axis", **asked: int) -> None:
-    """Put ticks at whole numbers only."""
+    """Ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True, **asked))
