@@ -1,6 +1,6 @@
 """A run folder as values: its trials as a pandas frame, predictions, ranges, timing, images.
 
-`read` is what notebooks use. pandas is imported when it is called: other modules of this package need none.
+Notebooks use `read`. pandas is imported when `read` is called: other modules of this package need no pandas.
 """
 
 from pathlib import Path

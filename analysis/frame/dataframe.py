@@ -65,13 +65,13 @@ def load(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def origin(runs: Sequence[Run]) -> Columns:
-    """Where each trial comes from, given its run."""
+    """The columns of ORIGIN for each trial, given its run."""
     titles = [(run.name, run.identity.subject, run.identity.comparable) for run in runs]
     return {name: [title[place] for title in titles] for place, name in enumerate(ORIGIN)}
 
 
 def facts(trials: Sequence[Trial]) -> Columns:
-    """What each trial is and how far it came."""
+    """The identity of each trial and how far its training came."""
     keys = ("index", "id", "status", "source", "seed", *(("fold",) if any(trial.fold for trial in trials) else ()))
     plain = {key: [getattr(trial, key) for trial in trials] for key in keys}
     return plain | {
@@ -84,13 +84,13 @@ def facts(trials: Sequence[Trial]) -> Columns:
 
 
 def costs(runs: Sequence[Run]) -> Columns:
-    """What the network of each trial costs."""
+    """Parameters and flops of the network of each trial."""
     found = [pair for run in runs for pair in costs_of(run)]
     return {name: [pair[place] for pair in found] for place, name in enumerate(COSTS)}
 
 
 def metric_columns(frame: pd.DataFrame, objective: Objective) -> list[str]:
-    """The metrics of a frame, without what a ranking adds to it."""
+    """The columns of a frame that are metrics, without the columns that a ranking adds."""
     columns = list(frame.columns)
     first = min(columns.index(name) for name in (METRICS[0], objective.column) if name in columns)
     end = columns.index("low") if "low" in columns else len(columns)

@@ -1,4 +1,4 @@
-"""The images that a run was made with, found again and held to its fingerprint."""
+"""Find the images that a run was made with, and check them against the fingerprint of the run."""
 
 import sys
 from pathlib import Path
@@ -20,11 +20,11 @@ def cache_of(run: Run, dataset: str, data_dir: Path, size: int, *, quiet: bool =
     """The folder of decoded images of a size, prepared if need be.
 
     Args:
-        dataset: as on the command line of a search; `auto` for the one that the run names.
+        dataset: as on the command line of a search; `auto` for the data set that the run names.
         size: pixels of their height and width.
 
     Raises:
-        UsageError: where the images lie is not known here.
+        UsageError: it is not known here where the images lie.
         DataError: the images cannot be had, or are others than those of the run.
     """
     name = recorded(run) if dataset == "auto" else loading.resolve(dataset, data_dir)[0]
@@ -51,7 +51,10 @@ def validated_on(run: Run, trial: Trial, folder: Path) -> loading.Split:
 
 
 def at_hand(run: Run, size: int) -> Path | None:
-    """The folder of decoded images of a size, if it lies where this machine had it; nothing is said, fetched or decoded."""
+    """The folder of decoded images of a size, if this machine still has it where it was; else None.
+
+    Nothing is printed, fetched or decoded.
+    """
     data_dir = local.known(run.folder).get("data_dir")
     if data_dir is None:
         return None
@@ -66,11 +69,13 @@ def at_hand(run: Run, size: int) -> Path | None:
 
 
 def recorded(run: Run) -> str:
-    """The data set that the run names; one with a place of its own where it was when the run was last trained on this machine.
+    """The data set that the run names.
+
+    A data set with a place of its own is named by the place where it was when the run was last trained on this machine.
 
     Raises:
-        UsageError: where it lies is not known here.
-        DataError: it is not there any more.
+        UsageError: it is not known here where the data set lies.
+        DataError: the data set is not there any more.
     """
     name = commands.dataset(run)
     if run.identity.dataset in NAMED:

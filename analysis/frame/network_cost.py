@@ -1,4 +1,4 @@
-"""What a network costs, parameters and floating point operations per image, and which ones nothing beats at both ends."""
+"""The cost of a network: parameters, floating point operations per image, and the Pareto front of size and value."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,18 +20,18 @@ UNKNOWN = (None, None)
 
 
 def parameters(board: pd.DataFrame) -> dict[int, int]:
-    """The number of parameters of each row's network, by its place in the plan, where it is known; empty if all are the same."""
+    """The known numbers of parameters of the rows' networks, by place in the plan; empty if all are the same."""
     return by_index(board, "parameters") if board["parameters"].nunique() > 1 else {}
 
 
 def by_index(board: pd.DataFrame, what: str) -> dict[int, int]:
-    """Parameters or flops of each row where they are known, by its place in the plan."""
+    """The known parameters or flops of the rows, by place in the plan."""
     known = board[board[what].notna()]
     return dict(zip(known["index"].tolist(), known[what].tolist(), strict=True))
 
 
 def cells(board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str]]:
-    """The cells of the rows that are shown, by place in the plan; empty if all networks have the same size."""
+    """The cells about costs of the shown rows, by place in the plan; empty if all networks have the same size."""
     sizes = parameters(board)
     if not sizes:
         return {}
@@ -41,22 +41,23 @@ def cells(board: pd.DataFrame, shown: pd.DataFrame) -> Mapping[int, Sequence[str
 
 
 def of_row(index: int, sizes: Mapping[int, int], operations: Mapping[int, int], front: set[int]) -> Sequence[str]:
-    """The two cells of a row; a dash where nobody knows."""
+    """The two cells of a row; a dash where a cost is not known."""
     size = count(sizes[index]) + (f" {MARK}" if index in front else "") if index in sizes else NOTHING
     return size, operation_count(operations[index]) if index in operations else NOTHING
 
 
 def are_proportional(sizes: Mapping[int, int], operations: Mapping[int, int]) -> bool:
-    """Whether one says nearly all about the other: as in networks without convolutions, two operations for each parameter.
+    """Whether the operations are nearly proportional to the parameters, so that one says all about the other.
 
-    So it is where no operations are known, which leaves nothing to say.
+    Networks without convolutions have two operations for each parameter. True also if no operations are known, because then there
+    is nothing to say about them.
     """
     ratios = [operations[index] / sizes[index] for index in sizes if index in operations]
     return not ratios or max(ratios) < 1.05 * min(ratios)
 
 
 def words(board: pd.DataFrame, costs: Mapping[int, Sequence[str]]) -> str:
-    """What the columns are; where there are none, what every network costs."""
+    """Explain the columns of costs. Without these columns, name the cost that all networks share."""
     if not costs:
         return of_all(board)
     has_flops = len(next(iter(costs.values()))) > 1
@@ -77,7 +78,11 @@ def of_all(board: pd.DataFrame) -> str:
 
 
 def pareto(board: pd.DataFrame, sizes: Mapping[int, int]) -> set[int]:
-    """The finished rows of known size to which none is both at most as large and at least as good (and one of them strictly)."""
+    """The finished rows of known size on the Pareto front of size and value, by their place in the plan.
+
+    No finished row is both at most as large as a row on the front and better, or both smaller and at least as good. Of rows with
+    the same size and value only the first in the plan is on the front.
+    """
     finished = board[(board["status"] == "finished") & board["index"].isin(sizes)]
     values = valued.objective_of(finished).signed(valued.values(finished))
     order = sorted(zip(finished["index"], values, strict=True), key=lambda row: (sizes[row[0]], -row[1], row[0]))
@@ -98,7 +103,7 @@ def front(board: pd.DataFrame, trials: pd.DataFrame) -> set[int]:
 
 
 def operation_count(number: int) -> str:
-    """1.57 G."""
+    """A number of operations with its unit, such as 1.57G."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:.2f}{unit}"
@@ -106,9 +111,10 @@ def operation_count(number: int) -> str:
 
 
 def of_trials(trials: Sequence[Trial], classes: int) -> list[tuple[int | None, int | None]]:
-    """Parameters and flops of the networks of trials, computed once per architecture; those of own networks as they were noted.
+    """Parameters and flops of the networks of trials, computed once per architecture.
 
-    None where nothing is known: an own network that has not finished an epoch, or whose note a power cut took.
+    For own networks these are the numbers that the training noted. None where nothing is known: for an own network that has not
+    finished an epoch, or whose note was lost in a power cut.
     """
     architectures = [architecture(trial) for trial in trials]
     examples = dict(zip(architectures, (trial.config for trial in trials), strict=True))

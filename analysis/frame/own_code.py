@@ -1,4 +1,4 @@
-"""The user's code of a run, where its networks are built or trained again, and what its training left."""
+"""The user's own code of a run, for building or training its networks again, and the files that own training left."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from trainables.own import code
 
 
 def use(run: Run, trial: Trial) -> Path | None:
-    """Import the user's modules from the run as they were in a trial's best epoch, and not from where the user stands.
+    """Import the user's modules from the run as they were at a trial's best epoch, and not from where the user is.
 
-    Returns the folder of the code; nothing for a space of ours.
+    Returns the folder of the code; None if the run uses no code of the user's.
 
     Raises:
         RunError: the code is not there, or not what the run names.
@@ -26,10 +26,10 @@ def use(run: Run, trial: Trial) -> Path | None:
 
 
 def only_one(run: Run, trial: Trial) -> None:
-    """Refuse a trial in the middle of which the user's code was changed: nothing could train its epochs again.
+    """Refuse a trial during which the user's code was changed: no single code could train all its epochs again.
 
     Raises:
-        RunError: it is one.
+        RunError: the user's code was changed during the trial.
     """
     if len(found := run.codes(trial)) > 1:
         told = ", then ".join(name if first == 1 else f"{name} from epoch {first} on" for first, name in found)
@@ -39,7 +39,7 @@ def only_one(run: Run, trial: Trial) -> None:
 
 
 def state(trial: Trial) -> tuple[str, str] | None:
-    """Which state a loop of the user's left in the trial's folder, and the Python that reads it; none if it left none."""
+    """What a user's own loop saved in the trial's folder, and the Python that reads it; None if nothing was saved."""
     states = durable.states(trial.folder)
     if not states:
         return None
@@ -52,6 +52,6 @@ def state(trial: Trial) -> tuple[str, str] | None:
 
 
 def left(trial: Trial) -> str:
-    """What a trial of own training left in its folder, and how it is read."""
+    """What a trial of own training left in its folder, and how to read it."""
     found = state(trial)
     return f"{found[0]}: {found[1]}" if found else f"Its files, if it wrote any, are in {trial.folder}."

@@ -1,4 +1,4 @@
-"""val.npz of a trial: what its best network made of each validation image."""
+"""Read val.npz of a trial: the predictions of its best network for each validation image."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,9 +9,9 @@ Array = np.ndarray
 
 
 class Predictions(NamedTuple):
-    """Which images were right, the class each was taken for, after which epoch, and their labels; arrays (images,).
+    """Whether each image is right, its predicted class, the epoch of the network, and the labels; arrays (images,).
 
-    Trials of old have kept no labels.
+    Old trials have kept no labels.
     """
 
     correct: Array
@@ -21,10 +21,10 @@ class Predictions(NamedTuple):
 
 
 def read(folder: Path) -> Predictions:
-    """Those in the folder of a trial.
+    """Read the predictions in the folder of a trial.
 
     Raises:
-        ValueError: they are not there, or cannot be read.
+        ValueError: the predictions are missing, or cannot be read.
     """
     try:
         with (folder / "val.npz").open("rb") as file, np.load(file) as arrays:  # or a damaged one would stay open

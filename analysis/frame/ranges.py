@@ -1,6 +1,6 @@
-"""The ranges of a space as run.json has them, loguniform(1e-05, 0.01): read back, so that results can speak of them.
+"""Read the ranges of a space from their text in run.json, such as loguniform(1e-05, 0.01), for use in results.
 
-A `when` has a range of its own for each case: it is never one list of all the values that were tried.
+A `when` has a range of its own for each case. It is never read as one list of all the values that were tried.
 """
 
 import bisect
@@ -25,7 +25,7 @@ MOST_LEVELS = 8  # numbers that have room one by one; of more, only the order co
 
 @dataclass(frozen=True)
 class Range:
-    """What a parameter could be: an interval, or a few values in `values` (text as in run.json)."""
+    """The values that a parameter could have: an interval, or a few values in `values` (text as in run.json)."""
 
     low: float = 0.0
     high: float = 0.0
@@ -35,7 +35,7 @@ class Range:
 
     @property
     def is_wide(self) -> bool:
-        """Whether it has more numbers than have room one by one."""
+        """Whether the range has too many numbers to show each one."""
         if self.values:
             return len(self.numbers) > MOST_LEVELS
         return not (self.whole and self.high - self.low < MOST_LEVELS)
@@ -43,7 +43,7 @@ class Range:
     def position(self, value: Any) -> float:
         """Where a number lies, from 0 to 1: in an interval on its scale, among the numbers of a choice by their order.
 
-        One outside, of a range that was changed since, lies at that end.
+        A number outside of the range lies at the nearer end. Such numbers occur if the range was changed since.
         """
         if self.values:
             return min(1.0, bisect.bisect_left(self.numbers, float(value)) / max(1, len(self.numbers) - 1))
@@ -60,16 +60,16 @@ class Range:
         return self.low + position * (self.high - self.low)
 
     def below(self, value: float) -> str:
-        """The part of an interval below a value, as --set wants it; nothing if there is none."""
+        """The part of an interval below a value, as --set wants it; empty if there is none."""
         return f"{name(self)}({text(self.low, self.whole)}, {text(value, self.whole)})" if value > self.low else ""
 
     def above(self, value: float) -> str:
-        """The part of an interval above a value, as --set wants it; nothing if there is none."""
+        """The part of an interval above a value, as --set wants it; empty if there is none."""
         return f"{name(self)}({text(value, self.whole)}, {text(self.high, self.whole)})" if value < self.high else ""
 
     @cached_property
     def numbers(self) -> list[float]:
-        """The values of a choice as numbers in order; empty if they are none."""
+        """The values of a choice as sorted numbers; empty if some value is not a number."""
         try:
             return sorted(float(value) for value in self.values)
         except ValueError:
@@ -78,22 +78,22 @@ class Range:
 
 @dataclass(frozen=True)
 class Searched:
-    """What a parameter could be: one range, or one for each of some values of the parameter that decides.
+    """The values that a parameter could have: one range, or one for each of some values of a deciding parameter.
 
     Attributes:
-        cases: the range for each value of the decider, as text; {"": range} where none decides.
-        decider: the name of the parameter that decides; empty if none does.
+        cases: the range for each value of the deciding parameter, as text; {"": range} if no parameter decides.
+        decider: the name of the deciding parameter; empty if no parameter decides.
     """
 
     cases: Mapping[str, Range]
     decider: str = ""
 
     def case(self, config: Mapping[Any, Any]) -> str:
-        """The case that holds in a configuration; it need not have a range."""
+        """The case that holds in a configuration. This case need not have a range."""
         return str(config.get(self.decider)) if self.decider else ""
 
     def of(self, config: Mapping[Any, Any]) -> Range | None:
-        """The range from which a configuration has its value; none where the parameter is fixed or absent."""
+        """The range that a configuration has its value from; None where the parameter is fixed or absent."""
         return self.cases.get(self.case(config))
 
     @property
@@ -107,7 +107,7 @@ class Searched:
 
 
 def searched(run: Run) -> dict[str, Searched]:
-    """What each searched parameter could be, of those that can be read."""
+    """The ranges of each searched parameter, without parameters whose text cannot be read."""
     found = {key: parse_searched(str(text)) for key, text in run.identity.space_params.items()}
     return {key: each for key, each in found.items() if each}
 
@@ -124,7 +124,7 @@ def parse_searched(text: str) -> Searched | None:
 
 
 def tried(values: Sequence[Any]) -> Searched:
-    """What stands for a range that cannot be read: an interval over many numbers, else a choice of what was tried."""
+    """A substitute for a range that cannot be read: an interval over many numbers, else a choice of all values."""
     numbers = {float(value) for value in values if type(value) in (int, float)}
     if len(numbers) <= MOST_LEVELS or not all(type(value) in (int, float) for value in values):
         return Searched({"": Range(values=tuple(dict.fromkeys(map(str, values))))})
@@ -133,7 +133,7 @@ def tried(values: Sequence[Any]) -> Searched:
 
 
 def parse(text: str) -> Range | None:
-    """The range that this text stands for; none if it is of another kind."""
+    """The range that a text stands for; None if the text is of another kind."""
     interval, choice = _INTERVAL.fullmatch(text), _CHOICE.fullmatch(text)
     if choice:
         return Range(values=tuple(choice[1].split(", ")))
@@ -150,7 +150,7 @@ def parse(text: str) -> Range | None:
 
 
 def edge(own: Range, value: Any) -> str:
-    """lower or upper, if a value lies at an end of its range, else nothing. Of two values each is at an end: nothing."""
+    """lower or upper, if a value lies at that end of its range, else empty. A choice of two values has no ends."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     numbers = own.numbers
@@ -163,7 +163,7 @@ def edge(own: Range, value: Any) -> str:
 
 
 def wider(key: str, own: Range, side: str) -> str:
-    """The range that goes on beyond this end, as --set wants it; nothing where no value beyond is allowed."""
+    """A range that goes on beyond one end, as --set wants it; empty if no value beyond that end is allowed."""
     new = goes_on(key, own, side)
     if new == own:
         return ""
@@ -171,7 +171,7 @@ def wider(key: str, own: Range, side: str) -> str:
 
 
 def goes_on(key: str, own: Range, side: str) -> Range:
-    """The range that goes on beyond this end; the same where no value beyond is allowed."""
+    """A range that goes on beyond one end; the unchanged range if no value beyond that end is allowed."""
     whole = own.whole or bool(own.values and all(number.is_integer() for number in own.numbers))
     new = text(beyond(own, side), whole)
     try:
@@ -189,7 +189,11 @@ def bounds(own: Range) -> str:
 
 
 def beyond(own: Range, side: str) -> float:
-    """A value beyond an end: a decade on a logarithmic scale, half the range on a linear one, one step of a choice."""
+    """A value beyond one end of a range.
+
+    For an interval on a logarithmic scale, the value is a decade further (a factor of 2 for whole numbers). For an interval on a
+    linear scale it is half the range further, and for a choice one step.
+    """
     numbers = own.numbers or [own.low, own.high]
     low, high = numbers[0], numbers[-1]
     if own.values and low > 0 and high / low >= 4:  # the steps of a choice that spans this much are factors
@@ -202,7 +206,7 @@ def beyond(own: Range, side: str) -> float:
 
 
 def name(own: Range) -> str:
-    """loguniform."""
+    """The name of an interval in a space, such as loguniform."""
     return f"{'log' if own.log else ''}{'integers' if own.whole else 'uniform'}"
 
 

@@ -1,4 +1,4 @@
-"""A run as if it had been judged by another metric: no training is needed, for predictions are kept."""
+"""Rank a run by another metric without any training, from the predictions that were kept."""
 
 from dataclasses import replace
 
@@ -12,10 +12,10 @@ from trainables.training.class_metrics import MEASURES
 
 
 def by(run: Run, objective: Objective) -> tuple[Run, str]:
-    """The run with this objective, and a line that says what its values are.
+    """The run with this objective, and a line that explains its values.
 
-    Each trial has one value: that of its best epoch by the objective of the search, whose weights it kept. Trials whose
-    predictions are needed and not kept, as those of stopped ones, are left out and counted.
+    Each trial has one value: that of its best epoch by the objective of the search, whose weights the trial kept. A trial without
+    the predictions that the metric needs, such as a stopped trial, is left out and counted.
     """
     found = [(trial, value_of(run, trial, objective)) for trial in run.trials]
     kept = [as_judged(trial, value, objective) for trial, value in found if value is not None or trial.best is None]
@@ -28,7 +28,7 @@ def by(run: Run, objective: Objective) -> tuple[Run, str]:
 
 
 def as_judged(trial: Trial, value: float | None, objective: Objective) -> Trial:
-    """The trial with this value at its best epoch, and none that is better elsewhere."""
+    """The trial with this value at its best epoch, and with the worst possible value at all other epochs."""
     rows = [
         row | {objective.column: value if trial.best and row["epoch"] == trial.best["epoch"] else objective.worst}
         for row in trial.epochs
@@ -37,7 +37,7 @@ def as_judged(trial: Trial, value: float | None, objective: Objective) -> Trial:
 
 
 def value_of(run: Run, trial: Trial, objective: Objective) -> float | None:
-    """The metric of a trial's best epoch; none if it has none, or what it follows from is not kept."""
+    """The metric at a trial's best epoch; None if there is no best epoch, or the needed predictions are not kept."""
     if trial.best is None:
         return None
     if objective.column in trial.best:

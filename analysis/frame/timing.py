@@ -1,4 +1,4 @@
-"""Measured times: seconds and images per second of each trial. Read for report.html and the terminal, never for results.md."""
+"""Measured times: seconds and images per second of each trial. For report.html and the terminal, not results.md."""
 
 import statistics
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from trainables.written import count
 
 @dataclass(frozen=True)
 class Clock:
-    """The time of one trial; epochs that were trained twice count twice."""
+    """The time of one trial. An epoch that was trained twice counts twice."""
 
     seconds: float
     images_per_second: float | None  # of the median epoch; none of own training
@@ -21,7 +21,10 @@ class Clock:
 
 
 def clock(trial: Trial) -> Clock | None:
-    """The time of a trial; none if nothing readable is there: these lines are never synced, so a power cut may spoil them."""
+    """The time of a trial; None if no readable time is there.
+
+    The lines of timing.jsonl are never synced to the disk, so a power cut may spoil them.
+    """
     try:
         every = read_lines(trial.folder / "timing.jsonl")
     except ExpectedError:
@@ -40,25 +43,25 @@ def is_epoch(line: Record) -> bool:
 
 
 def clocks(run: Run) -> dict[int, Clock]:
-    """By index in the plan; trials without a time are left out."""
+    """The time of each trial by its index in the plan; trials without a time are left out."""
     found = {trial.index: clock(trial) for trial in run.trials}
     return {index: time for index, time in found.items() if time}
 
 
 def milliseconds(seconds: float | None) -> str:
-    """0.412, with three digits; nothing where it was not measured."""
+    """A time in milliseconds with three digits, such as 0.412; a dash if the time was not measured."""
     return NOTHING if seconds is None else f"{1000 * seconds:.3g}"
 
 
 def sentence(time: Clock) -> str:
-    """One trial in words."""
+    """The time of one trial in words."""
     latency = "" if time.latency is None else f"; classifies one image in {milliseconds(time.latency)} ms"
     speed = "" if time.images_per_second is None else f", {count(round(time.images_per_second))} images/s"
     return f"{words(time.seconds)} of training{speed}{latency}, on {time.device}"
 
 
 def words(seconds: float) -> str:
-    """1h 04m, 3m 20s or 5.2s."""
+    """A duration as text, such as 1h 04m, 3m 20s or 5.2s."""
     if seconds < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)

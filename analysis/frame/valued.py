@@ -1,4 +1,4 @@
-"""The value that rows of a frame are ranked by. Each row knows its objective; rows without one are of accuracy."""
+"""The value that rows of a frame are ranked by. Each row knows its objective; a row without one has accuracy."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ LIMITS = {MACRO_F1: (0.0, 1.0), LOSS: (0.0, math.inf)}  # of images; of own trai
 
 
 def objective_of(rows: pd.DataFrame) -> Objective:
-    """The objective of a frame, whose rows are of one; of an empty one that of the runs it was loaded from."""
+    """The objective that all rows of a frame share. An empty frame has the objective of the runs it was loaded from."""
     known: Objective = rows.attrs.get("objective", ACCURACY)
     return own(rows.iloc[0]) if len(rows) else known
 
 
 def limits(objective: Objective) -> tuple[float, float]:
-    """Between which values lie, the smaller first: an interval that reaches further says nothing more."""
+    """The smallest and the largest possible value. An interval that reaches beyond these says nothing more."""
     return LIMITS.get(objective, objective.bounds)
 
 
@@ -43,10 +43,10 @@ def value(row: AbstractRow) -> float:
 
 
 def shared(runs: Sequence[Run]) -> Objective:
-    """The objective of several runs.
+    """The objective that several runs share.
 
     Raises:
-        RunError: they have not the same one.
+        RunError: the runs have different objectives.
     """
     other = next((run for run in runs if run.identity.objective != runs[0].identity.objective), runs[0])
     if other is not runs[0]:

@@ -1,6 +1,6 @@
-"""The plots of a run, each drawn unless it is there already; those of a large run by a process of its own, meanwhile.
+"""Draw the plots of a run that are not there already. A process of its own draws those of a large run meanwhile.
 
-Loading matplotlib and drawing take three seconds: with thousands of trials the rest of the results takes as long, and there is
+Loading matplotlib and drawing take three seconds. With thousands of trials the rest of the results takes as long, and there is
 a second core.
 """
 
@@ -27,7 +27,7 @@ LONGEST = 300  # characters of a reason that are shown
 
 
 class Plot(NamedTuple):
-    """What is drawn where: one of analysis/plots/kinds.py, and its values as JSON has them."""
+    """One plot: the path of its file, its name in analysis/plots/kinds.py, and its values as JSON has them."""
 
     path: Path
     name: str
@@ -35,7 +35,7 @@ class Plot(NamedTuple):
 
 
 def write_all(plots: Iterable[Plot]) -> None:
-    """Draw each plot that is not there already; those that cannot be drawn are missing, which is said in one line."""
+    """Draw each plot that is not there already. One note names all plots that could not be drawn."""
     missing = {plot.name: why for plot in plots if (why := failure(plot))}
     if missing:
         why = next(iter(missing.values()))
@@ -43,9 +43,10 @@ def write_all(plots: Iterable[Plot]) -> None:
 
 
 def failure(plot: Plot) -> str | None:
-    """Why a plot could not be written, if so: then none is there, because an old one shows other values.
+    """Draw a plot, and return why this failed; None if it succeeded.
 
-    Whatever a drawing library raises, in whatever surroundings, the results are worth more than their pictures.
+    After a failure there is no plot, because an old plot would show other values. Every exception of the drawing library is
+    caught, because the results are worth more than their plots.
     """
     try:
         write_plot(plot)
@@ -73,7 +74,7 @@ def write_plot(plot: Plot) -> None:
 
 
 def draw(name: str, values: Any) -> bytes:
-    """The plot as SVG. What matplotlib warns of is no news to whoever searches: what matters is a note of ours."""
+    """The plot as SVG. Warnings of matplotlib are not shown, because they do not matter to whoever searches."""
     with own_backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return style.drawn(name, KINDS[name].draw, values)
@@ -81,7 +82,7 @@ def draw(name: str, values: Any) -> bytes:
 
 @contextlib.contextmanager
 def own_backend() -> Iterator[None]:
-    """Load matplotlib without the backend that a notebook hands on to every command: no window or cell is drawn on."""
+    """Hide the backend that a notebook names in MPLBACKEND from matplotlib: no window or cell is drawn on."""
     asked = os.environ.pop("MPLBACKEND", None)
     try:
         yield
@@ -91,14 +92,14 @@ def own_backend() -> Iterator[None]:
 
 
 def stamp_of(plot: Plot) -> bytes:
-    """Ends a plot: what it was drawn from, with which fonts beside the usual one, and by which sources."""
+    """The comment that ends a plot: a hash of its values, of its fonts beside the usual one, and of its sources."""
     sources = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in ("style", plot.name))
     own = json.dumps([plot.values, fonts.found_for(plot.values)[0]]).encode()
     return f"<!-- drawn from {durable.sha256(sources + own)} -->\n".encode()
 
 
 def is_drawn(path: Path, stamp: bytes) -> bool:
-    """Whether the plot is there and current: importing matplotlib and drawing take a second."""
+    """Whether the plot is there and ends with this stamp. If so, it need not be drawn again, which takes a second."""
     return path.is_file() and path.read_bytes().endswith(stamp)
 
 
@@ -107,13 +108,13 @@ Ask = Callable[[Iterable[Plot]], tuple[list[Plot], Wait]]  # each is drawn as so
 
 
 def ask_nobody(plots: Iterable[Plot]) -> tuple[list[Plot], Wait]:
-    """No other process draws: whoever asked does."""
+    """Ask no other process: whoever asked draws the plots."""
     return list(plots), lambda: None
 
 
 @contextlib.contextmanager
 def for_one_of_many(runs: Sequence[Path]) -> Iterator[Ask]:
-    """A process beside this one if it is for one run of many trials."""
+    """Yield a function that asks for plots: it asks another process if this is one run of many trials, else nobody."""
     if len(runs) == 1 and number_of_trials(runs[0]) >= MANY:
         with another_process() as ask:
             yield ask
@@ -122,7 +123,7 @@ def for_one_of_many(runs: Sequence[Path]) -> Iterator[Ask]:
 
 
 def number_of_trials(run: Path) -> int:
-    """Planned ones, without reading them; 0 if there is no plan."""
+    """The number of planned trials, without reading them as JSON; 0 if there is no plan."""
     try:
         return (run / "trials.jsonl").read_bytes().count(b"\n")
     except OSError:
@@ -131,7 +132,10 @@ def number_of_trials(run: Path) -> int:
 
 @contextlib.contextmanager
 def another_process() -> Iterator[Ask]:
-    """A process that loads matplotlib at once; yields what has it draw. If it dies, plots are missing when it was waited for."""
+    """Start a process that loads matplotlib at once, and yield a function that sends plots for it to draw.
+
+    If the process dies, its plots are missing after the wait for the process.
+    """
     with subprocess.Popen(
         child.command("analysis.plots.drawing_process"), env=child.environment(),
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -151,26 +155,26 @@ def another_process() -> Iterator[Ask]:
 
 
 def send(stream: IO[bytes], plot: Plot) -> None:
-    """A plot as one line of JSON; nothing to a process that has died."""
+    """Send a plot as one line of JSON. Nothing is sent to a process that has died."""
     with contextlib.suppress(BrokenPipeError):
         stream.write(json.dumps((str(plot.path), plot.name, plot.values)).encode() + b"\n")
         stream.flush()
 
 
 def received(line: str) -> Plot:
-    """The plot that was sent."""
+    """The plot that a line from `send` holds."""
     path, name, values = json.loads(line)
     return Plot(Path(path), name, values)
 
 
 def load() -> None:
-    """Import what draws."""
+    """Import the modules that draw."""
     with own_backend():
         style.load()
 
 
 def main() -> None:
-    """What the other process does: one thread draws while this one reads, so that nobody waits for room in the pipe."""
+    """Run the other process: one thread draws while this one reads, so that nobody waits for room in the pipe."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(load)
         for line in sys.stdin:

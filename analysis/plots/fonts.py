@@ -1,4 +1,4 @@
-"""Fonts for names of any script: DejaVu Sans, which matplotlib brings along, and beside it what this machine has for the rest."""
+"""Fonts for names of any script: DejaVu Sans, which matplotlib brings along, and fonts of this machine for the rest."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ def families(values: Any) -> list[str]:
 
 
 def tell_missing(values: Any) -> None:
-    """A note about the characters of plots that no font on this machine has, if there are any."""
+    """Print a note about the characters of plots that no font on this machine has, if there are any."""
     missing = sorted(found_for(values)[1])
     if not missing:
         return
@@ -34,7 +34,10 @@ def tell_missing(values: Any) -> None:
 
 
 def found_for(values: Any) -> Found:
-    """What the texts among the values need beside DejaVu Sans, and what cannot be had. Quick for ordinary texts."""
+    """The font families that the texts need beside DejaVu Sans, and the characters that no font has.
+
+    This is quick for ordinary texts.
+    """
     characters = frozenset(filter(is_unusual, "".join(texts(values))))
     return look_for(characters) if characters else ((), frozenset())
 
@@ -51,13 +54,13 @@ def texts(values: Any) -> Iterable[str]:
 
 
 def is_unusual(character: str) -> bool:
-    """Whether DejaVu Sans may lack it."""
+    """Whether DejaVu Sans may lack this character."""
     return ord(character) >= ORDINARY and ord(character) not in PUNCTUATION
 
 
 @functools.cache
 def look_for(characters: frozenset[str]) -> Found:
-    """Families that have these characters, those with the most of them first; and the characters that none has."""
+    """Families that have these characters, those with the most of them first; and the characters that no family has."""
     from matplotlib import font_manager
 
     left = characters - having(font_manager.findfont(OWN), characters)
@@ -70,7 +73,7 @@ def look_for(characters: frozenset[str]) -> Found:
 
 
 def among_known(left: frozenset[str]) -> Found:
-    """The same from the fonts that matplotlib knows."""
+    """The result of `look_for` from the fonts that matplotlib knows already."""
     known, chosen = candidates(left), []
     while left and known:
         best = max(known, key=lambda name: (len(known[name] & left), *preference(name)))
@@ -82,7 +85,7 @@ def among_known(left: frozenset[str]) -> Found:
 
 
 def add_new_fonts() -> None:
-    """Those that were installed since matplotlib listed what there is; it does not look again by itself."""
+    """Add the fonts that were installed since matplotlib listed all fonts; matplotlib does not look again by itself."""
     from matplotlib import font_manager
 
     known = {font.fname for font in font_manager.fontManager.ttflist}
@@ -104,7 +107,7 @@ def candidates(characters: frozenset[str]) -> dict[str, frozenset[str]]:
 
 @functools.cache
 def having(path: str, characters: frozenset[str]) -> frozenset[str]:
-    """Which of the characters the font in a file has; none if it cannot be read."""
+    """Which of the characters the font in a file has; none if the file cannot be read."""
     from matplotlib.ft2font import FT2Font
 
     try:
@@ -115,5 +118,5 @@ def having(path: str, characters: frozenset[str]) -> frozenset[str]:
 
 
 def preference(name: str) -> tuple[bool, bool, str]:
-    """Of families that have the same: no serifs, no fixed width; and of the forms of Chinese characters one."""
+    """A sort key for families with the same characters: no serifs, no fixed width, one form of Chinese characters."""
     return "Serif" not in name and "Mono" not in name, name.endswith(" SC"), name

@@ -1,6 +1,7 @@
-"""Which plots there are, each a module of its name: its title, its values (plain JSON) and its drawing.
+"""All kinds of plots. Each is a module of its name with a title, values (plain JSON) and a drawing.
 
-Only those are made that say something about a run: a parameter that varied, a network size that varied, a winner that was tested.
+A plot is made only if it says something about a run: for example, about a parameter that varied, a network size that varied, or
+a winner that was tested.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,12 +20,15 @@ Pictures = dict[str, Mapping[str, Any]]
 
 
 class Kind(Protocol):
-    """What the module of a plot has."""
+    """What the module of each plot has."""
 
     TITLE: str  # {value} stands for what the run is ranked by
 
     def picture(self, run: Run, where: Standing, /) -> Mapping[str, Any] | None:
-        """The values, known without matplotlib, so that an unchanged plot is not drawn again; none if they say nothing."""
+        """The values of the plot; None if they say nothing.
+
+        The values need no matplotlib, so an unchanged plot is recognised and not drawn again.
+        """
 
     def draw(self, picture: Any, /) -> "Figure":
         """The drawing of these values."""
@@ -38,7 +42,7 @@ BESIDE_BOARD = ("parameters", "parallel", "progress", "size")  # others have a p
 
 
 def title_of(name: str, objective: Objective) -> str:
-    """The title of a plot, with what the run is ranked by."""
+    """The title of a plot, which names what the run is ranked by."""
     title = KINDS[name].TITLE.format(value=written.title(objective))
     return title[0].upper() + title[1:]
 
@@ -49,7 +53,7 @@ def pictures(run: Run, where: Standing) -> Pictures:
 
 
 def each_picture(run: Run, where: Standing) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The same, one after the other: one is drawn while the next is found."""
+    """The names and values of the plots one after the other, so that one is drawn while the next is computed."""
     for name, kind in KINDS.items():
         if found := kind.picture(run, where):
             yield name, found

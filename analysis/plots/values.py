@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Axis(TypedDict):
-    """What is plotted upwards: its name, whether it is in per cent, and whether less is better."""
+    """The vertical axis: its name, whether its values are in per cent, and whether less is better."""
 
     name: str
     is_percent: bool
@@ -55,24 +55,24 @@ def scale_of(own: Range | None, values: list[Any]) -> Scale:
 
 
 def whole_ranges(run: Run) -> dict[str, Range]:
-    """What each searched parameter could be, over all cases of a conditional one."""
+    """The range of each searched parameter, over all cases of a parameter that depends on another."""
     return {key: own.whole for key, own in searched(run).items()}
 
 
 def with_values(where: Standing) -> list[Row]:
-    """The finished and stopped rows, best first."""
+    """The finished and stopped rows that have a value, best first."""
     board = where.board
     known = board["status"].isin(["finished", "stopped"]) & valued.values(board).notna()
     return rows_of(board[known])
 
 
 def varied(rows: list[Row], keys: list[str]) -> list[str]:
-    """The first parameters with more than one value."""
+    """The first MOST_PARAMETERS parameters with more than one value."""
     return [key for key in keys if any(repr(row[key]) != repr(rows[0][key]) for row in rows)][:MOST_PARAMETERS]
 
 
 def spread(rows: Sequence[T], most: int) -> Sequence[T]:
-    """At most so many of the rows, evenly chosen, the first and the last among them."""
+    """At most `most` of the rows, evenly chosen, with the first and the last among them."""
     if len(rows) <= most:
         return rows
     return [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(int)]

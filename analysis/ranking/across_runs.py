@@ -1,7 +1,7 @@
-"""One ranking over several runs: only configurations with one objective on the same images are ranked together.
+"""Rank several runs together. Only configurations with the same objective on the same images share a ranking.
 
-A row is what a row of one run's results.md is: a configuration, with the mean over its seeds where it has several, and what
-fresh seeds made of it where they confirmed it.
+A row stands for one configuration, as in results.md of one run. It holds the mean over the seeds of the configuration if there
+are several, and the value on fresh seeds if the configuration was confirmed.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from trainables.objective import Objective
 
 
 def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
-    """The configurations of the searches, best first with their intervals and ties, one frame for each data set and objective.
+    """Rank the configurations of the runs, best first: one frame for each data set and objective.
 
-    Columns: those of `Standing.board`, `seeds_asked`, and `confirmed`, `confirmed_low` and `confirmed_high` (NaN where no
-    fresh seed was used).
+    Columns: those of `Standing.board`, `run_place` (the position of the run in `runs` of its frame), `seeds_asked`, and
+    `confirmed`, `confirmed_low` and `confirmed_high` (NaN for a configuration that did not finish on fresh seeds).
     """
     groups: dict[tuple[str, Objective], list[Run]] = {}
     for run in runs:
@@ -29,7 +29,7 @@ def rank(runs: Sequence[Run]) -> list[pd.DataFrame]:
 
 
 def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
-    """The configurations of runs with one objective on the same images."""
+    """Rank the configurations of runs that have the same objective and the same images."""
     standings = [stand(run) for run in runs]
     boards = [board(run, where, place) for place, (run, where) in enumerate(zip(runs, standings, strict=True))]
     rows = pd.concat([each for each in boards if len(each)] or boards[:1], ignore_index=True)
@@ -45,7 +45,7 @@ def rank_alike(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
-    """The configurations of one run with what fresh seeds made of them; `place` says which run it is."""
+    """The configurations of one run with their values on fresh seeds. `place` is the position of the run."""
     seeds = run.totals.seeds
     rows = where.board.assign(run_place=place, seeds_asked=seeds, seed=where.board["seed"] if seeds == 1 else None)
     known = where.confirmed[where.confirmed["status"] == "finished"].set_index("group")
@@ -54,7 +54,7 @@ def board(run: Run, where: Standing, place: int) -> pd.DataFrame:
 
 
 def compare_seeds(ranked: pd.DataFrame, standings: Sequence[Standing], folds: int) -> pd.DataFrame:
-    """By paired t-tests if all finished rows were trained on the very same seeds; otherwise nothing is tested."""
+    """Compare configurations by paired t-tests if all finished rows have the same seeds. Otherwise make no test."""
     finished = ranked[ranked["status"] == "finished"]
     trained = [
         by_seed(standings[place], group) for place, group in zip(finished["run_place"], finished["group"], strict=True)

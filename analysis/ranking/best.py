@@ -1,4 +1,4 @@
-"""The best configuration of a run as others are held against it: its value, the seeds that this rests on, and tests."""
+"""The best configuration of a run, for comparisons between runs: its value, the seeds of this value, and tests."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,13 @@ class Winner:
     """The best configuration of a run.
 
     Attributes:
-        run: where it was found.
-        trial: of the search, whose weights stand for it.
-        value: of the objective: of its fresh seeds if it was confirmed, else the mean over the search's.
-        low, high: the 95 % interval; none where it is not known.
-        seeds: each seed that the value rests on, with its own value.
-        is_confirmed: whether these are fresh ones.
+        run: the run in which the configuration was found.
+        trial: the trial whose weights stand for the configuration.
+        value: of the objective: the mean over the fresh seeds if the configuration was confirmed, else over the seeds of the
+            search.
+        low, high: the ends of the 95 % interval of `value`; None where the interval is not known.
+        seeds: the value on each seed that `value` is the mean of.
+        is_confirmed: whether `seeds` are fresh seeds.
     """
 
     run: Run
@@ -40,12 +41,15 @@ class Winner:
 
     @property
     def key(self) -> str:
-        """Two winners with the same one are one configuration, also if a knob that does nothing stands in one of them only."""
+        """A text that is equal for two winners with the same configuration.
+
+        Hyperparameters that do nothing have no part in this text.
+        """
         return key_of(self.trial.config)
 
 
 def winner(run: Run) -> Winner | None:
-    """The best configuration, if one has finished."""
+    """The best configuration of a run; None if no configuration has finished."""
     where = stand(run)
     best = where.best
     if best is None:
@@ -58,17 +62,17 @@ def winner(run: Run) -> Winner | None:
 
 
 def seeds_of(where: Standing, group: str) -> dict[int, float]:
-    """The value on each seed that the value of a configuration rests on."""
+    """The value of a configuration on each seed: on fresh seeds if these choose the winner, else on the search's."""
     rows = where.fresh if where.is_confirmed else where.trials
     own = rows[rows["group"] == group]
     return dict(zip(own["seed"], valued.values(own), strict=True))
 
 
 def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
-    """The p-value of a difference and how it was found; none where they share no two seeds.
+    """The p-value of the difference between two winners, and the name of its test; None if no test can be made.
 
-    Networks of one seed each are compared image by image; by drawing images or groups again where these come in groups, or
-    where another metric of classes ranks them.
+    Two unconfirmed winners of one seed each are compared on the validation images, see `on_images`. Any other two winners are
+    compared by a paired t-test over the seeds. They need the same seeds, at least two, and the same number of folds.
     """
     if not first.is_confirmed and not other.is_confirmed and len(first.seeds) == len(other.seeds) == 1:
         return on_images(first, other)
@@ -83,7 +87,11 @@ def chance(first: Winner, other: Winner) -> tuple[float, str] | None:
 
 
 def on_images(first: Winner, other: Winner) -> tuple[float, str] | None:
-    """Two trained networks on the same validation images; none where nothing is kept that tells them apart."""
+    """Compare two trained networks on the same validation images; None if the needed predictions are not kept.
+
+    Accuracies are compared image by image, or by their counts alone if predictions are not kept. Images or groups of
+    images are drawn again if the images come in groups, or if the objective is another metric of classes.
+    """
     one, two = first.trial, other.trial
     assert one.best and two.best, "winners have epochs"
     identity, sides = first.run.identity, ((one.folder, one.best), (two.folder, two.best))

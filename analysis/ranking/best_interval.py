@@ -1,19 +1,22 @@
-"""The 95 % interval of a value that was picked for being the best of many: such a choice favours good luck.
+"""The 95 % interval of a value that was picked as the best of many. Such a choice favours good luck.
 
-Upwards it reaches as far as any other. The truth of the picked one is at most that of the truly best candidate, whose estimate
-is at most the largest, so that the upper bound of one fixed candidate bounds the picked one, too. Downwards it reaches further.
-Over images the nearer of two bounds counts, each with half of the error:
+Upwards this interval reaches as far as an ordinary interval. The true value of the picked candidate is at most the true value
+of the truly best candidate, and the estimate of the truly best candidate is at most the largest estimate. So the upper bound of
+one fixed candidate also bounds the picked candidate. Downwards the interval reaches further than an ordinary one. Over images
+there are two lower bounds, each with half of the error, and the nearer bound counts:
 
-- of all candidates at once (Bonferroni's, valid however they depend on each other);
-- given that the picked one is ahead (the distribution of an estimate that had to pass the next one: Andrews, Kitagawa and
-  McCloskey 2024, "Inference on Winners", Quarterly Journal of Economics). It is short where the lead is clear.
+- a bound for all candidates at once (Bonferroni's, valid for any dependence between the candidates);
+- a bound given that the picked candidate is ahead (the distribution of an estimate that had to exceed the next one: Andrews,
+  Kitagawa and McCloskey 2024, "Inference on Winners", Quarterly Journal of Economics). This bound is near where the lead is
+  clear.
 
-That each bound may be broken by half as many searches is why the better one may be taken. Zrnic and Fithian 2024, "A Flexible
-Defense Against the Winner's Curse" (arXiv 2411.18569), solve the same problem with one radius that shrinks as the others fall
-behind; the epochs of a trial are candidates here, of which only the counts are kept, and for those their radius gains little.
+Each bound may fail in half as many searches as the lower end may, so the nearer bound may be taken. Zrnic and Fithian 2024, "A
+Flexible Defense Against the Winner's Curse" (arXiv 2411.18569), solve the same problem with one radius that shrinks as the other
+candidates fall behind. Here the epochs of a trial are candidates too. Only the counts of these epochs are kept, and for such
+candidates their radius gains little.
 
-What is assumed: the candidates do not depend on the values (as those of TPE do), and no two networks that see the same images
-are right on different ones by preference (their covariance is not negative).
+The interval assumes that the candidates do not depend on the values (the candidates of TPE do). It also assumes that no two
+networks that see the same images are right on different images by preference (their covariance is not negative).
 """
 
 from collections.abc import Sequence
@@ -37,14 +40,14 @@ ADAPTIVE = {
 
 
 def of_images(hits: int, images: int, candidates: int, own: int, lead: float | None) -> tuple[float, float]:
-    """The interval of the accuracy of the best of many trained networks.
+    """The 95 % interval of the accuracy of a network that was picked as the best of many trained networks.
 
     Args:
-        hits: images of so many `images` that the best gets right.
-        candidates: networks that could have been picked, each epoch of each trial one.
-        own: those of them that are epochs of the best's own trial.
-        lead: how many more images it gets right than any candidate of another trial; none if something other than the
-            final values had a part in the choice, as early stopping has, or if there is no other trial.
+        hits: number of the `images` validation images that the best network gets right.
+        candidates: number of networks that could have been picked; each epoch of each trial is one.
+        own: number of those candidates that are epochs of the best network's own trial.
+        lead: how many more images the best network gets right than any candidate of another trial. None if something other than
+            the final values had a part in the choice, such as early stopping, or if there is no other trial.
     """
     factor = at_once(candidates)
     if lead is not None:
@@ -58,15 +61,17 @@ def of_images(hits: int, images: int, candidates: int, own: int, lead: float | N
 
 
 def at_once(candidates: int, chance: float = BELOW) -> float:
-    """How many standard errors up any of so many normal values may lie at most, but for this chance."""
+    """How many standard errors above its mean any of `candidates` normal values lies at most.
+
+    This bound fails with at most the probability `chance` (Bonferroni).
+    """
     return float(-ndtri(chance / candidates))
 
 
 def given_lead(lead: float, chance: float) -> float:
-    """How many standard errors a value that is ahead by `lead` of them may lie above its mean, but for this chance.
+    """How many standard errors above its mean a value lies at most, given that the value leads by `lead` of them.
 
-    A normal value that is looked at only where it exceeds x - lead, x being what it is: the u for which the chance to exceed u,
-    given that u - lead is exceeded, is `chance`.
+    This bound fails with probability `chance`. For a standard normal Z it is the u with P(Z > u | Z > u - lead) = `chance`.
     """
     low, high = 0.0, FAR
     while high - low > 1e-9:
@@ -79,16 +84,16 @@ def given_lead(lead: float, chance: float) -> float:
 def of_seeds(
     values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0), wide: float = 1.0
 ) -> tuple[float, float]:
-    """The interval of the mean, over all seeds there could be, of the best of several configurations. Larger is better.
+    """The 95 % interval of the mean of the best of several configurations over all possible seeds. Larger is better.
 
-    What a seed does to all configurations alike had no part in the choice. What it does to each one apart had, so that part
-    reaches as far as for all candidates at once. The two are independent, and their radii add up as the sides of a right angle
-    (Graybill and Wang 1980, "Confidence Intervals on Nonnegative Linear Combinations of Variances").
+    A seed moves all configurations alike, and each configuration apart. The common part had no influence on the choice. The
+    separate part had, so its lower radius covers all candidates at once. The two parts are independent, and their radii add up as
+    the sides of a right angle (Graybill and Wang 1980, "Confidence Intervals on Nonnegative Linear Combinations of Variances").
 
     Args:
         values: (configurations, seeds), the best configuration first; at least two of each, not all rows the same.
-        candidates: configurations that could have been picked, at least those.
-        bounds: between which values lie.
+        candidates: number of configurations that could have been picked, at least those of `values`.
+        bounds: the smallest and the largest possible value.
         wide: how much larger standard errors are than those of independent values, see `statistics.of_folds`.
     """
     configurations, seeds = values.shape
@@ -105,11 +110,11 @@ def of_seeds(
 
 
 def best_network(ranked: pd.DataFrame, images: int, *, stops: bool) -> pd.DataFrame:
-    """ranked, one trained network a row, with the interval of the first row as of the best of all; of accuracy alone.
+    """Give the first row the interval of a network that was picked as the best of all. Only accuracy has this interval.
 
     Args:
-        ranked: with `low` and `high` already.
-        stops: whether trials could be stopped early, so that not the final values alone decided.
+        ranked: one trained network a row, with `low` and `high` already.
+        stops: whether trials could be stopped early, so that the final values alone did not decide.
     """
     finished = ranked[ranked["status"] == "finished"]
     if finished.empty or not valued.objective_of(ranked).is_accuracy:
@@ -121,11 +126,12 @@ def best_network(ranked: pd.DataFrame, images: int, *, stops: bool) -> pd.DataFr
 
 
 def best_configuration(ranked: pd.DataFrame, values: Array, folds: int = 0) -> pd.DataFrame:
-    """ranked, one configuration on several seeds or folds a row, with the interval of the first row as of the best of all.
+    """Give the first row the interval of a configuration that was picked as the best of all, over seeds or folds.
 
     Args:
-        ranked: with `low` and `high` already; a first row without them has none to correct.
-        values: of the finished rows, which come first, on each seed: (finished, seeds).
+        ranked: one configuration a row, with `low` and `high` already. A first row without an interval stays without.
+        values: (finished, seeds): the value of each finished row on each seed. The finished rows come first.
+        folds: number of folds of each partition, if each seed has a fold of its own; else 0.
     """
     if len(values) < 2 or ranked["low"].isna().iloc[0]:
         return ranked
@@ -137,7 +143,7 @@ def best_configuration(ranked: pd.DataFrame, values: Array, folds: int = 0) -> p
 
 
 def with_first(ranked: pd.DataFrame, bounds: tuple[float, float]) -> pd.DataFrame:
-    """ranked with another interval in its first row."""
+    """Replace the interval of the first row of ranked by `bounds`."""
     first = np.arange(len(ranked)) == 0
     return ranked.assign(
         **{key: ranked[key].mask(first, end) for key, end in zip(("low", "high"), bounds, strict=True)}
@@ -145,15 +151,15 @@ def with_first(ranked: pd.DataFrame, bounds: tuple[float, float]) -> pd.DataFram
 
 
 def networks(ranked: pd.DataFrame) -> int:
-    """How many trained networks could have been picked: each epoch of each trial is one, trained or spared."""
+    """How many trained networks could have been picked: each allowed epoch of each trial is one, trained or not."""
     return int(ranked["epochs_allowed"][is_candidate(ranked)].sum())
 
 
 def is_candidate(ranked: pd.DataFrame) -> pd.Series:
-    """Which rows could have been the best: all that have a value, also those that were stopped early for it."""
+    """Which rows could have been the best: all with a value, also stopped ones, but none that diverged or failed."""
     return valued.values(ranked).notna() & ~ranked["status"].isin(LOST)
 
 
 def depends_on_values(ranked: pd.DataFrame) -> bool:
-    """Whether values seen before decided what was tried, so that the candidates are not what this interval takes them for."""
+    """Whether earlier values decided which candidates were tried. The interval assumes that they did not."""
     return bool(set(ranked["source"]) & ADAPTIVE)

@@ -1,9 +1,9 @@
-"""Which rows differ by more than luck: every pair of finished ones is compared, and all comparisons are adjusted for all.
+"""Test which rows differ by more than luck. Every pair of finished rows is compared, with an adjustment for all pairs.
 
-A comparison with the best alone would be wrong: the best was picked because it is best, so of many equal ones the last is
-soon "worse". Holm's adjustment over all pairs bounds the chance of any false "worse" in a whole search by LEVEL, whichever
-rows are looked at afterwards. The cost stays that of a few rows: the first EXACT and the baseline are compared image by
-image, and of any other pair the two counts alone bound the p-value from above.
+A comparison with the best row alone would be wrong. The best row was picked because it is best, so the last of many equal rows
+soon looks "worse". Holm's adjustment over all pairs bounds the chance of any false "worse" in a whole search by LEVEL, whichever
+rows a reader looks at afterwards. The cost stays that of a few rows. Only the first EXACT rows and the baseline are compared
+image by image. For any other pair, the two counts of right images give an upper bound of the p-value.
 """
 
 from collections.abc import Sequence
@@ -26,19 +26,21 @@ EXACT = 100  # rows that are compared image by image; all that a table shows are
 
 
 def compare(ranked: pd.DataFrame, images: int, groups: Sequence[int] = ()) -> pd.DataFrame:
-    """ranked, one trained network a row, with an interval for each value and comparisons on the same images.
+    """Add to ranked, one trained network a row, an interval for each value and comparisons on the same images.
 
-    Of accuracies both count the images that are right. Of another metric of classes, and where images come in groups, which
-    these counts take for independent ones, they follow from drawing images or groups again. Of a loss there are none.
+    Intervals and comparisons of accuracies come from the number of images that are right. This takes images as independent. If
+    images come in groups, or the objective is another metric of classes, images or groups are drawn again instead. Any other
+    objective, such as a loss, has no intervals and no comparisons.
 
     Args:
         groups: the group of each validation image, if there are any.
 
-    Columns: `low` and `high` of the 95 % interval (over images), `p_value` of the comparison with the first row (adjusted
-    over all pairs), `test` (empty where nothing is compared), `tied` (the best itself, and every finished row that is not
-    shown to be worse), `first_place` and `last_place` (where a row may stand among the finished ones; empty where that is
-    not known), and `discordant`: how many images only one of row and best gets right (empty where that is not known). Where
-    images or groups are drawn again, `apart` is how far the draws move the difference from the best (standard deviation).
+    Columns: `low` and `high` of the 95 % interval (over images), `p_value` of the comparison with the first row (adjusted over
+    all pairs), `test` (how a row was compared; empty where nothing is compared), `tied` (the best row itself, and every finished
+    row that is not shown to be worse), `first_place` and `last_place` (the best and the worst place that a row may have among the
+    finished rows; empty where they are not known), and `discordant` (the number of images that only one of the row and the best
+    row gets right; empty where it is not known). Where images or groups are drawn again, `apart` is the standard deviation over
+    the draws of the difference from the best row.
     """
     objective = valued.objective_of(ranked)
     if objective.column in MEASURES and (len(groups) or not objective.is_accuracy):
@@ -65,7 +67,7 @@ def compare(ranked: pd.DataFrame, images: int, groups: Sequence[int] = ()) -> pd
 
 
 def compare_draws(ranked: pd.DataFrame, images: int, units: resampling.Units) -> pd.DataFrame:
-    """ranked, one trained network a row, compared on the same draws of images or of groups of them."""
+    """Compare ranked, one trained network a row, on the same draws of images or of groups of images."""
     objective, finished = valued.objective_of(ranked), ranked[ranked["status"] == "finished"]
     near = (np.arange(len(finished)) < resampling.MOST) | (finished["source"] == "baseline").to_numpy()
     rows = finished[near]
@@ -88,11 +90,12 @@ def compare_draws(ranked: pd.DataFrame, images: int, units: resampling.Units) ->
 
 
 def allow_for_seeds(ranked: pd.DataFrame, images: int, moved: tuple[float, float]) -> pd.DataFrame:
-    """ranked, compared by `compare` as trained networks, now as the configurations that they are of.
+    """Replace comparisons of trained networks by comparisons of their configurations, which allow for another seed.
 
     Args:
-        moved: by how much a seed moves one configuration and not the others, as a variance, and its degrees of freedom. Those
-            that were not trained on other seeds are taken to move as those that were.
+        ranked: one trained network a row, as `compare` returns it.
+        moved: the variance by which a seed moves one configuration and not the others, and its degrees of freedom. Configurations
+            that were not trained on other seeds are assumed to have the same variance.
     """
     finished = ranked[ranked["status"] == "finished"]
     counts, exact = (valued.values(finished) * images).round().to_numpy().astype(int), compared_exactly(finished)
@@ -109,15 +112,17 @@ def allow_for_seeds(ranked: pd.DataFrame, images: int, moved: tuple[float, float
 
 
 def compare_seeds(ranked: pd.DataFrame, values: Array, folds: int = 0) -> pd.DataFrame:
-    """ranked, one configuration a row, compared by paired t-tests over the seeds or folds that all of them share.
+    """Compare ranked, one configuration a row, by paired t-tests over the seeds or folds that all rows share.
 
     Args:
         ranked: with the columns `low` and `high` already.
-        values: of the finished rows, which come first, at each seed: (finished, seeds). One seed is no test.
-        folds: of each partition, if the seeds have one each: then the tests are corrected, see `statistics.of_folds`.
+        values: (finished, seeds): the value of each finished row on each seed. The finished rows come first. One seed allows no
+            test.
+        folds: number of folds of each partition, if each seed has a fold of its own; else 0. With folds the tests are corrected,
+            see `statistics.of_folds`.
 
-    Columns: those of `compare` but `discordant`, and `error`: how far the seeds move the mean of one row and not those of the
-    others (standard deviation, the same in all rows; empty where one row has finished).
+    Columns: those of `compare` without `discordant`, and `error`: the standard deviation by which seeds move the mean of one row
+    and not those of the others. It is the same in all rows, and empty unless two rows have finished on at least two seeds.
     """
     if values.shape[-1] < 2:
         return leave(ranked.assign(error=np.nan))
@@ -131,12 +136,15 @@ def compare_seeds(ranked: pd.DataFrame, values: Array, folds: int = 0) -> pd.Dat
 
 
 def of_other_images(ranked: pd.DataFrame) -> pd.DataFrame:
-    """ranked, one trained network a row, each on its own fold: without intervals and tests, which their configurations have."""
+    """Leave ranked, one trained network a row, without intervals and tests, because each has its own fold.
+
+    The configurations of these networks have intervals and tests.
+    """
     return leave(ranked.assign(low=np.nan, high=np.nan, discordant=np.nan))
 
 
 def leave(ranked: pd.DataFrame) -> pd.DataFrame:
-    """ranked without any comparison: rows on different seeds, or on one fresh seed each, have none that is sound."""
+    """Leave ranked without comparisons: rows on different seeds, or on one fresh seed each, allow no sound test."""
     finished = ranked["status"] == "finished"
     return ranked.assign(
         p_value=np.nan, test=None, tied=finished & (ranked["rank"] == 1), first_place=np.nan, last_place=np.nan
@@ -144,17 +152,18 @@ def leave(ranked: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared_exactly(finished: pd.DataFrame) -> Array:
-    """The places of the rows whose pairs are all compared, in order."""
+    """The positions, in order, of the finished rows whose pairs are all compared: the first EXACT and the baseline."""
     wanted = (np.arange(len(finished)) < EXACT) | (finished["source"] == "baseline").to_numpy()
     return np.flatnonzero(wanted)
 
 
 class Bounds:
-    """What the counts alone tell about pairs that are not compared image by image.
+    """What the counts of right images alone tell about pairs that are not compared image by image.
 
     Args:
-        counts: images that each finished row gets right.
-        exact: the rows that are compared image by image.
+        counts: number of images that each finished row gets right.
+        exact: the positions of the rows that are compared image by image.
+        images: number of validation images.
     """
 
     def __init__(self, counts: Array, exact: Array, images: int) -> None:
@@ -165,19 +174,19 @@ class Bounds:
         self.images = images
 
     def number(self) -> int:
-        """Pairs that differ clearly, without those of two exact rows."""
+        """The number of pairs that differ clearly, without the pairs of two exact rows."""
         return int(self.below(self.all, self.all).sum() - self.below(self.inside, self.inside).sum())
 
     def below(self, values: Array, rows: Array) -> Array:
-        """For each value how many of these rows (sorted) are clearly worse."""
+        """For each value, how many of `rows` (sorted counts) are clearly worse."""
         return np.searchsorted(rows, self.reach(values), side="right")
 
     def above(self, values: Array, rows: Array) -> Array:
-        """For each value how many of these rows (sorted) are clearly better."""
+        """For each value, how many of `rows` (sorted counts) are clearly better."""
         return len(rows) - np.searchsorted(self.reach(rows), values, side="left")
 
     def reach(self, values: Array) -> Array:
-        """For each count the largest one that is clearly worse, by bisection; -1 if none is."""
+        """For each count, the largest count that is clearly worse, found by bisection; -1 if no count is."""
         low, high = np.full(len(values), -1), np.array(values)
         while (high - low > 1).any():
             middle = (low + high) // 2
@@ -189,13 +198,14 @@ class Bounds:
 def call(
     ranked: pd.DataFrame, exact: Array, raw: Array, rest: Array, tests: Array, bounds: Bounds | None = None
 ) -> pd.DataFrame:
-    """ranked with p_value, test, tied and places.
+    """Add the columns p_value, test, tied, first_place and last_place to the ranked rows.
 
     Args:
-        exact: places of the rows that are compared pair by pair.
-        raw: p-values of these pairs, (exact, exact).
-        rest: p-value of each finished row against the first, or a bound of it.
-        tests: how each finished row was compared with the first.
+        exact: the positions of the rows that are compared pair by pair.
+        raw: the p-values of these pairs before the adjustment, (exact, exact).
+        rest: the p-value of each finished row against the first row, or an upper bound of this p-value.
+        tests: how each finished row was compared with the first row.
+        bounds: what the counts tell about all other pairs, if they tell anything.
     """
     finished, pairs = len(rest), len(rest) * (len(rest) - 1) // 2
     p_values, kinds = np.full(len(ranked), np.nan), np.full(len(ranked), None, dtype=object)
@@ -213,7 +223,7 @@ def call(
 
 
 def adjust(raw: Array, pairs: int, clear: int) -> Array:
-    """The p-value of each pair of exact rows, adjusted for all pairs that there are."""
+    """The p-value of each pair of exact rows, adjusted for all `pairs`; `clear` other pairs differ clearly."""
     upper = np.triu_indices(len(raw), 1)
     adjusted = np.ones_like(raw)
     adjusted[upper] = statistics.holm(raw[upper], pairs - len(upper[0]), clear)
@@ -223,8 +233,8 @@ def adjust(raw: Array, pairs: int, clear: int) -> Array:
 def spread_of_places(values: Array, adjusted: Array, finished: int, bounds: Bounds | None) -> Array:
     """The first and the last place that each exact row may have, (2, rows). Larger values are better.
 
-    All of these statements hold at once with 95 % confidence, because no false one is among the differences in 95 % of all
-    searches. Source of the idea: Mogstad, Romano, Shaikh & Wilhelm, "Inference for Ranks" (Review of Economic Studies 2024).
+    All ranges of places hold at once with 95 % confidence, because in 95 % of all searches none of the differences is false.
+    Source of the idea: Mogstad, Romano, Shaikh & Wilhelm, "Inference for Ranks" (Review of Economic Studies 2024).
     """
     beats = (adjusted <= LEVEL) & (values[:, None] > values[None, :])
     better, worse = beats.sum(axis=0), beats.sum(axis=1)
@@ -235,7 +245,10 @@ def spread_of_places(values: Array, adjusted: Array, finished: int, bounds: Boun
 
 
 def discordant(rows: pd.DataFrame, counts: Array, images: int) -> tuple[Array, Array]:
-    """How many images row i gets right and row j does not, int (rows, rows); and which rows have predictions."""
+    """How many images row i gets right and row j does not, int (rows, rows).
+
+    Also which rows have predictions, bool (rows,). The numbers hold only for pairs of rows that have predictions.
+    """
     correct = [
         read_correct(folder, epoch, hits, images)
         for folder, epoch, hits in zip(rows["folder"], rows["best_epoch"], counts.tolist(), strict=True)
@@ -249,9 +262,10 @@ def discordant(rows: pd.DataFrame, counts: Array, images: int) -> tuple[Array, A
 
 
 def read_correct(folder: Path, epoch: int, hits: int, images: int) -> Array | None:
-    """Which validation images a trial got right at its best epoch, bool (images,); none if that is not there to read.
+    """Which validation images a trial got right at its best epoch, bool (images,); None if this cannot be read.
 
-    A file that does not agree with the ledger counts as missing: results.md says how many rows are compared without.
+    Predictions that do not agree with the ledger count as missing. results.md says how many rows are compared without
+    predictions.
     """
     try:
         found = predictions.read(folder)

@@ -1,4 +1,4 @@
-"""Whether the validation images can tell two trainings apart."""
+"""Test whether two trainings differ on the validation images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ Training = tuple[Path, Record]  # a trial's folder and the ledger's row of its b
 
 
 def p_value(first: Training, second: Training, images: int) -> tuple[float, bool]:
-    """Two-sided p-value of the difference in accuracy, and whether it is a paired one.
+    """Two-sided p-value of the difference in accuracy, and whether the test is paired.
 
-    Both are measured on the same `images` validation images: McNemar's exact test where both keep their predictions,
-    else the z-test of two proportions, which sees less.
+    Both trainings are measured on the same `images` validation images. If both keep their predictions, the test is McNemar's
+    exact test. Otherwise it is the z-test of two proportions, which has less power.
     """
     hits = [round(row[ACCURACY.column] * images) for _, row in (first, second)]
     right = [
@@ -33,9 +33,9 @@ def p_value(first: Training, second: Training, images: int) -> tuple[float, bool
 def drawn_again(
     first: Training, second: Training, images: int, objective: Objective, groups: Sequence[int] = ()
 ) -> float | None:
-    """Two-sided p-value of the difference in any metric of classes, from the same draws of images or of whole groups.
+    """Two-sided p-value of the difference in any metric of classes, by drawing the same images or whole groups again.
 
-    None of another objective, or where the predictions of one are not kept.
+    None for another objective, or if the predictions of either training are not kept.
     """
     if objective.column not in MEASURES:
         return None

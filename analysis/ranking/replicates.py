@@ -1,4 +1,4 @@
-"""Trials of one configuration on several seeds as one row: its mean, and how much the seed moves it."""
+"""Combine the trials of one configuration on several seeds into one row: the mean, and how much the seed moves it."""
 
 from typing import Any
 
@@ -17,14 +17,17 @@ def configurations(trials: pd.DataFrame, seeds: int, folds: int = 0) -> pd.DataF
 
     Args:
         trials: one row per trial, in any order; those with the same `group` are of one configuration.
-        seeds: on how many each configuration is to be trained.
-        folds: of each partition, if each seed has a fold of its own.
+        seeds: the number of seeds that each configuration is to be trained on.
+        folds: number of folds of each partition, if each seed has a fold of its own; else 0.
 
-    Columns: those of the first trial of each configuration (in plan order), and of `comparison.compare_seeds`; `low` and
-    `high` are those of `interval`, in the first row those of `chosen.of_seeds`, `deviation` is the standard deviation from
-    seed to seed, `seeds` is how many have a value, `stopped_seeds` on how many of the `seeds_planned` it was stopped early. A
-    configuration has finished when it has on every seed; one that was stopped on any is stopped, and its mean may be of seeds
-    of different lengths.
+    Columns: those of the first trial of each configuration (in plan order), and those of `comparison.compare_seeds`. `low` and
+    `high` come from `interval`, in the first row from `best_interval.of_seeds`. `deviation` is the standard deviation from seed
+    to seed. `seeds` is the number of seeds that have a value. `stopped_seeds` is the number of seeds, of the `seeds_planned`, on
+    which the configuration was stopped early.
+
+    A configuration has finished when it has finished on every seed. Once all its seeds have ended, it has the worst of their
+    statuses (from the worst: failed, diverged, stopped, finished). The mean of a stopped configuration may be over trainings of
+    different lengths.
     """
     plan, objective = trials.sort_values("index"), valued.objective_of(trials)
     groups = [group for _, group in plan.groupby("group", sort=False)]
@@ -54,7 +57,11 @@ def configurations(trials: pd.DataFrame, seeds: int, folds: int = 0) -> pd.DataF
 def interval(
     mean: np.ndarray, deviation: np.ndarray, number: np.ndarray, finished: np.ndarray, folds: int = 0
 ) -> tuple[Any, Any]:
-    """Student's interval over seeds; NaN where seeds were not trained alike, or came out the same by chance."""
+    """Student's 95 % interval of the mean over seeds.
+
+    NaN where a configuration did not finish on every seed, so that seeds were not trained alike. NaN also where all seeds gave
+    the same value by chance.
+    """
     wide = np.array([statistics.of_folds(each, folds) for each in number.tolist()])
     low, high = statistics.t_interval(mean, deviation * wide, number)
     known = finished & (deviation > 0)
@@ -62,9 +69,10 @@ def interval(
 
 
 def in_their_order(trials: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
-    """The trials in the order of their configurations, best first, then in plan order.
+    """Sort the trials by the rank of their configuration, best first, then in plan order.
 
-    Each has the rank of its configuration, and is tied with the best if that is; value and interval stay its own.
+    Each trial gets the rank of its configuration, and is tied with the best if its configuration is. Its value and interval stay
+    its own.
     """
     known = board.set_index("group").loc[trials["group"]]
     own = trials.assign(rank=known["rank"].to_numpy(), tied=known["tied"].to_numpy())

@@ -1,8 +1,8 @@
-"""Intervals and paired tests of any metric of classes, by drawing the validation images, or whole groups of them, again.
+"""Intervals and paired tests of any metric of classes, from draws of the validation images or of whole groups of them.
 
-The draws are the same for every network, with a fixed seed, so two networks are compared on the same images in each. A
-difference is held against its spread over the draws (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 6)
-by Student's distribution, whose degrees of freedom are those of the units that were drawn.
+The draws have a fixed seed and are the same for every network, so two networks are compared on the same images in each draw. A
+difference is divided by its spread over the draws (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 6). The
+ratio is compared with Student's distribution, whose degrees of freedom are the number of drawn units minus one.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Units:
-    """What is drawn again: groups of images, or each image by itself.
+    """The units that are drawn again: groups of images, or single images.
 
     Attributes:
         of: int64 (images,), the unit of each image, from 0.
@@ -45,20 +45,20 @@ class Units:
 
 
 def each(images: int) -> Units:
-    """Every image a unit of its own."""
+    """Make every image a unit of its own."""
     return Units(np.arange(images))
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a network made of the validation images, int64 (images,), and their labels."""
+    """The predictions of a network for the validation images, and their labels; both int64 (images,)."""
 
     predicted: Array
     labels: Array
 
 
 def answers(folder: Path, epoch: int, value: float, objective: Objective, images: int) -> Answers | None:
-    """Those kept of a trial's best epoch; none if they are not there, or do not agree with the ledger."""
+    """The predictions of a trial's best epoch; None if they are missing, or do not agree with the ledger."""
     try:
         found = predictions.read(folder)
     except ValueError:
@@ -94,7 +94,7 @@ def one_hot(classes_of: Array, where: Array, classes: int) -> Array:
 
 
 def interval(drawn: Array) -> tuple[float, float]:
-    """95 % of the draws lie in it; NaN where all are the same."""
+    """The 2.5 % and the 97.5 % quantile of the draws; NaN if all draws are the same."""
     if np.ptp(drawn) == 0:
         return np.nan, np.nan
     low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
@@ -102,7 +102,13 @@ def interval(drawn: Array) -> tuple[float, float]:
 
 
 def p_values(drawn: Array, true: Array, units: int) -> Array:
-    """Two-sided p-value of each pair of networks, (rows, rows): drawn (rows, DRAWS), true values (rows,)."""
+    """Two-sided p-value of each pair of networks, (rows, rows).
+
+    Args:
+        drawn: the metric of each network on each draw, (rows, DRAWS).
+        true: the metric of each network on all images, (rows,).
+        units: number of units that were drawn.
+    """
     spread = np.atleast_2d(np.cov(drawn))
     own = np.diag(spread)
     variance = np.maximum(own[:, None] + own[None, :] - 2 * spread, 0) * units / max(1, units - 1)

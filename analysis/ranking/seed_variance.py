@@ -1,4 +1,7 @@
-"""How far a seed moves one configuration and not the others. A few seeds say little of one, so all of them are looked at."""
+"""How far a seed moves one configuration and not the others, estimated from all configurations together.
+
+A few seeds tell little about a single configuration.
+"""
 
 import numpy as np
 from scipy.special import digamma, polygamma
@@ -7,11 +10,11 @@ from analysis.ranking.statistics import Array
 
 
 def apart(values: Array) -> tuple[Array, float]:
-    """The variance of one value of each configuration from seed to seed, without what the seed does to all alike.
+    """The variance of each configuration from seed to seed, without the effect of a seed that all configurations share.
 
-    Each is drawn towards what all have in common, as far as they agree with each other, which gives it more degrees of
-    freedom (Smyth 2004, "Linear Models and Empirical Bayes Methods", Statistical Applications in Genetics and Molecular
-    Biology 3: the moderated t).
+    The variance of each configuration is drawn towards a common variance. The better the variances agree with each other, the
+    stronger is this pull, and the more degrees of freedom each variance gains (Smyth 2004, "Linear Models and Empirical Bayes
+    Methods", Statistical Applications in Genetics and Molecular Biology 3: the moderated t).
 
     Args:
         values: (configurations, seeds), at least two of each.
@@ -33,15 +36,19 @@ def apart(values: Array) -> tuple[Array, float]:
 
 
 def average(values: Array) -> tuple[float, float]:
-    """One variance for all configurations, also those that are not among them, and its degrees of freedom, rather too few."""
+    """One variance for all configurations, also for those that are not in `values`, and its degrees of freedom.
+
+    The number of degrees of freedom is rather too small than too large.
+    """
     variances, freedom = apart(values)
     return float(variances.mean()), freedom
 
 
 def prior(variances: Array, freedom: int) -> tuple[float, float]:
-    """What variances that were each estimated with `freedom` degrees have in common, and how many degrees that is worth.
+    """The common value of variances that were each estimated with `freedom` degrees, and its own degrees of freedom.
 
-    From mean and variance of their logarithms; infinitely many where they differ no more than chance has them differ.
+    Both follow from the mean and the variance of the logarithms of the variances. The degrees of freedom are infinite if the
+    variances differ no more than by chance.
     """
     logs = np.log(variances) - digamma(freedom / 2) + np.log(freedom / 2)
     excess = logs.var(ddof=1) - polygamma(1, freedom / 2)
@@ -52,7 +59,10 @@ def prior(variances: Array, freedom: int) -> tuple[float, float]:
 
 
 def inverse_trigamma(value: float) -> float:
-    """The x whose trigamma function is `value` > 0, by Newton's method on its reciprocal, which is convex and so never fails."""
+    """The x whose trigamma function is `value` > 0, by Newton's method.
+
+    Newton's method works on the reciprocal of the trigamma function. The reciprocal is convex, so the method never fails.
+    """
     x = 0.5 + 1 / value
     for _ in range(100):
         own = polygamma(1, x)

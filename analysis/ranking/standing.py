@@ -1,6 +1,7 @@
-"""Where the configurations of a run stand: the search's own ranking, and what fresh seeds made of its best.
+"""Rank the configurations of a run: by the values of the search, and the best of them by fresh seeds.
 
-Trials of source "confirm" were trained after the search to look at its best again; they have no part in its ranking.
+Trials of source "confirm" were trained after the search to measure its best configurations again. These trials have no part in
+the ranking of the search.
 """
 
 from dataclasses import dataclass
@@ -22,12 +23,12 @@ class Standing:
 
     Attributes:
         trials: one row per trial of the search, best first.
-        board: one row per configuration; the same as `trials` where each has one seed.
-        fresh: one row per trial that confirms, in plan order, without a rank.
+        board: one row per configuration; the same frame as `trials` if each configuration has one seed.
+        fresh: one row per trial on a fresh seed, in plan order, without a rank.
         confirmed: one row per configuration that was trained on fresh seeds, best first, with its value in the search in
-            `search_value`; empty as long as any of these trials has not ended.
-        keys: the hyperparameters worth a column.
-        winner: the place in the plan of the trial whose weights stand for the best configuration.
+            `search_value`. Empty until all trials on fresh seeds have ended.
+        keys: the hyperparameters that a table shows: those that were searched or that differ between trials.
+        winner: the place in the plan of the trial whose weights stand for the best configuration; None if there is none.
     """
 
     trials: pd.DataFrame
@@ -39,7 +40,7 @@ class Standing:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether fresh seeds choose: one configuration at least finished on all of them."""
+        """Whether fresh seeds choose the winner: at least one configuration finished on all its fresh seeds."""
         return "finished" in set(self.confirmed["status"])
 
     @cached_property
@@ -49,13 +50,13 @@ class Standing:
 
     @cached_property
     def best(self) -> pd.Series | None:
-        """The row of the winner."""
+        """The row of the trial `winner`; None if there is none."""
         own = [rows[rows["index"] == self.winner] for rows in (self.trials, self.fresh)]
         return next((rows.iloc[0] for rows in own if len(rows)), None)
 
 
 def stand(run: Run) -> Standing:
-    """Rank a run."""
+    """Rank the trials and configurations of a run."""
     everything = dataframe.load([run])
     everything.insert(0, "group", [key_of(trial.config) for trial in dataframe.planned(run)])
     is_fresh = everything["source"] == confirmation.SOURCE
@@ -80,9 +81,10 @@ def stand(run: Run) -> Standing:
 
 
 def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float, float] | None:
-    """How far a seed moves the accuracy of one configuration and not the others: a variance and its degrees of freedom.
+    """The variance by which a seed moves the accuracy of one configuration alone, and its degrees of freedom.
 
-    None if that is not known, or if the objective is another one: it is for tests over images.
+    A part that moves all configurations alike does not count. None if fewer than two configurations finished on at least two
+    fresh seeds. None also for any objective but accuracy, because only tests over images use this variance.
     """
     if not valued.objective_of(fresh).is_accuracy:
         return None
@@ -100,7 +102,11 @@ def stops_early(run: Run) -> bool:
 
 
 def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
-    """What the fresh seeds say, as rows of the board with its id, folder and `search_value`."""
+    """One row per configuration that was trained on fresh seeds, with the id and folder of its row on the board.
+
+    `search_value` is the value of the configuration in the search; NaN if the configuration did not finish there. There are no
+    rows until all trials on fresh seeds have ended.
+    """
     over = all(trial.ended for trial in run.fresh_trials)
     rows = replicates.configurations(fresh.assign(tied=False), max(1, run.totals.confirm_seeds), run.identity.folds)
     rows = rows.iloc[: None if over else 0]
@@ -112,12 +118,15 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
 
 
 def confirmed_values(run: Run, trial: Trial) -> list[float]:
-    """The values of its configuration on fresh seeds."""
+    """The values of a trial's configuration on fresh seeds."""
     return [other.value for other in confirmations(run, trial) if other.value is not None]
 
 
 def confirmations(run: Run, trial: Trial) -> list[Trial]:
-    """The trials of its configuration on fresh seeds; none until all have ended, or if it did not finish on each of them."""
+    """The trials of the same configuration on fresh seeds.
+
+    Empty until all trials on fresh seeds have ended. Empty also if the configuration did not finish on each of its fresh seeds.
+    """
     fresh = run.fresh_trials
     own = [other for other in fresh if other.config == trial.config]
     if not all(other.ended for other in fresh) or any(other.status != "finished" for other in own):

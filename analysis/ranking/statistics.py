@@ -1,6 +1,8 @@
-"""Intervals and p-values of accuracies and their differences. Pure functions over arrays with scipy.special's distributions.
+"""Intervals and p-values of accuracies and their differences.
 
-scipy.stats has most of these too, and the tests hold them equal, but importing it takes a second and its tests take no arrays.
+All functions are pure, and most work on arrays with the distributions of scipy.special.
+scipy.stats has most of these functions too, and the tests of this project check that both agree. But importing scipy.stats takes
+a second, and its statistical tests take no arrays.
 """
 
 import numpy as np
@@ -15,7 +17,7 @@ def wilson(successes: Array, images: int, z: float = float(ndtri(1 - LEVEL / 2))
     """The Wilson interval of a proportion: sound near 0 and 1, where the best accuracies are.
 
     Args:
-        z: how many standard errors it reaches to each side; those of a 95 % interval if nothing else is said.
+        z: how many standard errors the interval reaches to each side; by default those of a 95 % interval.
     """
     share = np.asarray(successes, float) / images
     centre = share + z**2 / (2 * images)
@@ -25,7 +27,7 @@ def wilson(successes: Array, images: int, z: float = float(ndtri(1 - LEVEL / 2))
 
 
 def t_interval(mean: Array, deviation: Array, number: Array) -> tuple[Array, Array]:
-    """Student's interval of the mean of `number` values with this standard deviation; for fewer than two it is NaN."""
+    """Student's 95 % interval of the mean of `number` values with this deviation; NaN for fewer than two."""
     number = np.asarray(number, float)
     with np.errstate(invalid="ignore", divide="ignore"):
         half = t_factor(number) * np.asarray(deviation, float) / np.sqrt(number)
@@ -33,34 +35,38 @@ def t_interval(mean: Array, deviation: Array, number: Array) -> tuple[Array, Arr
 
 
 def t_factor(number: Array | int) -> Array:
-    """How many standard errors Student's interval of the mean of `number` values reaches to each side."""
+    """How many standard errors Student's 95 % interval of the mean of `number` values reaches to each side."""
     return stdtrit(np.asarray(number, float) - 1, 1 - LEVEL / 2)
 
 
 def mcnemar(wins: Array, losses: Array) -> Array:
-    """Exact two-sided p-value of McNemar's test: are the images that only one of two gets right shared out evenly?"""
+    """Exact two-sided p-value of McNemar's test on the images that only one of two networks gets right.
+
+    Under the null hypothesis, each network is the right one on half of these images.
+    """
     fewer, discordant = np.minimum(wins, losses), np.asarray(wins) + losses
     return np.minimum(1.0, 2 * bdtr(np.asarray(fewer, float), np.asarray(discordant, int), 0.5))
 
 
 def largest_mcnemar(better: Array, worse: Array, images: int) -> Array:
-    """The largest p-value that `mcnemar` could give for these two counts, whichever images they are of."""
+    """The largest p-value that `mcnemar` can give for two counts of right images, whichever images these are."""
     losses = most_discordant(better, worse, images)
     return mcnemar(better - worse + losses, losses)
 
 
 def most_discordant(better: Array, worse: Array, images: int) -> Array:
-    """How many images the worse of two may get right and the better one not: at most all that the better one gets wrong."""
+    """How many images at most the worse of two networks gets right and the better one wrong."""
     return np.minimum(worse, images - np.asarray(better))
 
 
 def on_other_seeds(wins: Array, losses: Array, images: int, variance: float, freedom: float) -> Array:
-    """Two-sided p-value of the difference between two configurations that were trained on one seed each, the same one.
+    """Two-sided p-value of the difference between two configurations that were both trained on the same single seed.
 
     Args:
-        wins, losses: images that only the one, and only the other, gets right.
-        variance: of the value of a configuration from seed to seed, without what a seed does to all; the same for both.
-        freedom: degrees of freedom that it was estimated with.
+        wins, losses: number of images that only the first gets right, and that only the second gets right.
+        variance: of the value of a configuration from seed to seed, without the effect of a seed on all configurations. It is the
+            same for both configurations.
+        freedom: the degrees of freedom of `variance`.
     """
     wins, losses = np.asarray(wins, float), np.asarray(losses, float)
     error = np.sqrt((wins + losses) / images**2 + 2 * variance)
@@ -77,11 +83,11 @@ def two_proportions(first: Array, second: Array, images: int) -> Array:
 
 
 def of_folds(number: int, folds: int) -> float:
-    """By how much the standard error of the mean of `number` values, each of another fold, exceeds that of independent ones.
+    """The factor by which folds enlarge the standard error of the mean of `number` values, one value from each fold.
 
-    Trainings on folds share most of their images, so their values vary less than those on new images would: Nadeau and Bengio
+    Trainings on folds share most of their images, so their values vary less than values on new images would: Nadeau and Bengio
     2003, "Inference for the Generalization Error" (Machine Learning 52), add the ratio of held out to training images, here
-    1 / (folds - 1), to 1 / number. 1 without folds.
+    1 / (folds - 1), to 1 / number. The factor is 1 without folds.
     """
     return (1 + number / (folds - 1)) ** 0.5 if folds else 1.0
 
@@ -90,8 +96,8 @@ def paired_t(differences: Array, least: float = 0.0, wide: float = 1.0) -> Array
     """Two-sided p-values of the paired t-test, one for each row of differences, of shape (..., seeds).
 
     Args:
-        least: standard deviation to take where all differences are the same number, which show none of their own; with 0
-            such a row is not judged (1).
+        least: the standard deviation to use for a row whose differences are all the same number, and so show no spread. With 0
+            such a row is not tested, and its p-value is 1.
         wide: how much larger the standard error is than that of independent values, see `of_folds`.
     """
     number = differences.shape[-1]
@@ -104,14 +110,14 @@ def paired_t(differences: Array, least: float = 0.0, wide: float = 1.0) -> Array
 
 
 def grouped_t(values: Array, groups: Array) -> float:
-    """Two-sided p-value of the mean of some values that are independent between groups, and not within them.
+    """Two-sided p-value of a mean, for values that are independent between groups but not within a group.
 
-    The sum over each group counts as one observation (the variance of a ratio estimate, as for cluster samples: Cochran 1977,
-    "Sampling Techniques", chapter 9). 1 with fewer than two groups.
+    The null hypothesis is a mean of 0. The sum over each group counts as one observation (the variance of a ratio estimate, as
+    for cluster samples: Cochran 1977, "Sampling Techniques", chapter 9). The p-value is 1 with fewer than two groups.
 
     Args:
         values: (N,).
-        groups: int64 (N,), the group of each, from 0.
+        groups: int64 (N,), the group of each value, from 0.
     """
     number = int(groups.max(initial=-1)) + 1
     sums, sizes = np.bincount(groups, values, number), np.bincount(groups, minlength=number)
@@ -123,19 +129,19 @@ def grouped_t(values: Array, groups: Array) -> float:
 
 
 def step(values: Array) -> float:
-    """The smallest difference between any two of these values that differ, which is one image or more; 0 if none does."""
+    """The smallest difference between two unequal values, which is one image or more; 0 if all are the same."""
     gaps = np.diff(np.unique(np.asarray(values, float).round(9)))
     return float(gaps.min()) if len(gaps) else 0.0
 
 
 def holm(p_values: Array, others: int = 0, clear: int = 0) -> Array:
-    """Holm's adjustment: with many comparisons one small p-value is no surprise.
+    """Holm's adjustment of p-values for many comparisons, among which a small p-value is no surprise.
 
     Args:
         p_values: of the comparisons that can matter.
-        others: how many more are made, and belong to the same family.
-        clear: those of the others that are known to be at most LEVEL / (number of all), so that Holm rejects them at once.
-            The rest of the others is taken to show nothing, which only makes the result more careful.
+        others: number of further comparisons of the same family.
+        clear: how many of the others have a p-value of at most LEVEL / (number of all comparisons), so that Holm rejects them at
+            once. The rest of the others counts as showing nothing, which only makes the result more careful.
     """
     p_values = np.asarray(p_values, float)
     order, total = np.argsort(p_values, kind="stable"), len(p_values) + others
@@ -148,9 +154,9 @@ def holm(p_values: Array, others: int = 0, clear: int = 0) -> Array:
 
 
 def expected_best(number: int) -> float:
-    """By how many standard deviations the best of so many equal ones is expected to lie above their mean.
+    """The expected maximum of `number` independent standard normal values.
 
-    The expected maximum of so many independent standard normal values.
+    The best of `number` equally good candidates is expected to lie this many standard deviations above their mean.
     """
     x = np.linspace(-12, 12, 4801)
     density = number * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) * ndtr(x) ** (number - 1)

@@ -1,4 +1,4 @@
-"""The test split: opened for the winner after it was chosen, every reading on record before it happens."""
+"""Score the winner on the test split, after the winner was chosen. Each reading is recorded before it happens."""
 
 import sys
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ WITHOUT_WEIGHTS = (
 
 
 def reads(run: Run) -> int:
-    """How many different weights were scored on the test split; the same ones again show nothing new."""
+    """The number of different weights that were scored on the test split. The same weights count once."""
     return len({record["weights"] for record in run.tests})
 
 
@@ -44,11 +44,13 @@ def evaluation(run: Run, index: int, best_epoch: int) -> Record | None:
 
 
 def test_winner(run: Run, cache: Path, caches: Mapping[int, Path] = MappingProxyType({})) -> None:
-    """Score the winner of a complete run on the test split, if there is one, once: the same weights are never evaluated again.
+    """Score the winner of a complete run on the test split, once: the same weights are never evaluated again.
+
+    Nothing happens if there is no winner, no test split, or no kept weights. A note says that the weights were not kept.
 
     Args:
         cache: folder of the decoded data set that the run was trained on.
-        caches: the same for each size of images, where several were trained on.
+        caches: such a folder for each size of images, where images of several sizes were trained on.
 
     Raises:
         RunError: the winner's weights are missing or damaged, or the cache holds other images.
@@ -71,10 +73,10 @@ def test_winner(run: Run, cache: Path, caches: Mapping[int, Path] = MappingProxy
 
 
 def read_weights(trial: Trial) -> tuple[bytes, str]:
-    """The weights of the best epoch, and their hash.
+    """The weights of a trial's best epoch, and their hash.
 
     Raises:
-        RunError: they are missing or damaged, or of another epoch than the ledger's best.
+        RunError: the weights are missing or damaged, or of another epoch than the ledger's best.
     """
     path = trial.folder / "best.safetensors"
     data, epoch = durable.read_checked(path), durable.read_json(path.with_suffix(".json")).get("epoch")
@@ -109,9 +111,10 @@ def evaluate(run: Run, trial: Trial, weights: bytes, cache: Path) -> dict[str, A
 
 
 def of_own_metric(objective: Objective, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """What a metric of the user's says of logits (N, classes), if the search went by one; an error of it in words.
+    """The value of the user's own metric on logits (N, classes), or the error of the metric in words.
 
-    The test split was read, so what it gave is recorded, whatever becomes of one number.
+    Empty if the search was not ranked by such a metric. The test split has been read by now. So all other metrics are recorded,
+    even if this one fails.
     """
     from trainables.training import own_metrics
 
@@ -124,7 +127,10 @@ def of_own_metric(objective: Objective, logits: np.ndarray, labels: np.ndarray) 
 
 
 def device_of(trial: Trial) -> str:
-    """Where the trial ran, so that a search on processors leaves GPUs alone; a processor where its GPU is not there."""
+    """The device to evaluate on: a GPU if the trial last ran on one and one is available, else the CPU.
+
+    So the evaluation of a search on CPUs leaves GPUs alone.
+    """
     from trainables.trial.single import choose_device
 
     return choose_device("auto" if timing.devices(trial.folder)[-1:] == ["cuda"] else "cpu")

@@ -1,4 +1,4 @@
-"""The copy of results.md where its user wants it: links prefixed, a foreign file never replaced. Quick to import."""
+"""Copy results.md to where the user wants it, with prefixed links, but never over a foreign file. Quick to import."""
 
 import os
 import re
@@ -16,13 +16,13 @@ _OWN_LINK = re.compile(r"\]\((?=trials/|plots/|results\.)")  # no foreign text h
 
 
 def copy_results(run_folder: Path, target: Path) -> None:
-    """Copy results.md to target, its links prefixed by the way from there to the run folder.
+    """Copy results.md to target. The links of the copy start with the relative path from its folder to the run folder.
 
-    A symbolic link is replaced, never followed.
+    A symbolic link at target is replaced, never followed.
 
     Raises:
         RunError: there is no results.md to copy.
-        StorageError: target is not a file of ours, or the disk refused; it stays as it was.
+        StorageError: target is not a file of ours, or the disk refused; target stays as it was.
     """
     refuse_foreign(run_folder, target)
     source = run_folder / "results.md"
@@ -40,7 +40,7 @@ def refuse_foreign(run_folder: Path, target: Path) -> None:
     """Make sure that target is absent, a link to a file or folder, or a file that starts with our marker.
 
     Raises:
-        StorageError: it is something else.
+        StorageError: target is something else.
     """
     kind = no_file(target)
     if kind is None and (target.is_symlink() or not target.exists() or is_ours(target)):
@@ -51,10 +51,10 @@ def refuse_foreign(run_folder: Path, target: Path) -> None:
 
 
 def refuse_denied(target: Path) -> None:
-    """Find out before anything is trained whether the copy can be written.
+    """Check before any training whether the copy can be written.
 
     Raises:
-        DeniedError: its folder, or the one that it would be made in, may not be written to.
+        DeniedError: the folder of the copy, or the nearest folder above that exists, may not be written to.
     """
     place = next(folder for folder in target.absolute().parents if folder.exists())
     if not os.access(place, os.W_OK | os.X_OK):
@@ -70,12 +70,12 @@ def is_ours(path: Path) -> bool:
 
 
 def way(run_folder: Path, start: Path) -> str:
-    """The quoted relative path from a folder to the run; empty if that is the run."""
+    """The quoted relative path from the folder `start` to the run folder; empty if both are the same folder."""
     relative = os.path.relpath(run_folder.resolve(), start.resolve())
     return "" if relative == "." else quote(os.fsencode(relative)) + "/"
 
 
 def with_links(text: str, prefix: str) -> str:
-    """text with its own links prefixed; the user's notes at its end stay word for word."""
+    """Prefix the links in our part of a text. The user's notes at the end of the text stay word for word."""
     ours, heading, notes = text.partition(f"\n## {NOTES}\n")
     return _OWN_LINK.sub(f"]({prefix}", ours) + heading + notes

@@ -26,11 +26,11 @@ def write_results(run_folder: Path) -> None:
 
 
 def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) -> Standing:
-    """Write the derived files of a run; results.md last, because it links to the others. Returns what they rest on.
+    """Write the derived files of a run; results.md last, because it links to the others. Returns the standing.
 
     Args:
-        where: what they rest on, if it is known already.
-        ask: has another process draw the plots meanwhile; what is missing in the end is drawn here.
+        where: the standing of the run, if it is known already.
+        ask: has another process draw the plots meanwhile; plots that are missing in the end are drawn here.
 
     Raises:
         StorageError: the disk refused; old files stay as they were.
@@ -50,7 +50,7 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
 
 
 def plots_of(run: Run, where: Standing) -> Iterator[Plot]:
-    """What is to be drawn, one after the other."""
+    """The plots that are to be drawn, one after the other."""
     for name, picture in each_picture(run, where):
         yield Plot(run.folder / "plots" / f"{name}.svg", name, picture)
 

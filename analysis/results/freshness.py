@@ -1,7 +1,7 @@
-"""Whether the results of a run are still those of its ledger, found without computing them again. Quick to import: no pandas.
+"""Check whether the results of a run still follow from its ledger, without computing them again.
 
-results.stamp holds a hash of all that the results follow from, of the files themselves and of the program, and what was
-printed. It may be deleted like every other derived file.
+The file results.stamp holds what was printed, and a hash of the program, of the result files, and of all that the results follow
+from. The file may be deleted like every other derived file. This module is quick to import: it does not load pandas.
 """
 
 import hashlib
@@ -21,7 +21,9 @@ PLOT = re.compile(rb"\]\((plots/[a-z_]+\.svg)\)")  # as results.md links to one
 
 
 def put(run: Path, shown: str) -> None:
-    """Remember that the results are up to date, and what was printed; not where a plot is missing, so that it is tried again.
+    """Record that the results of a run are up to date, and what was printed.
+
+    Nothing is recorded if a plot is missing, so that the plot is tried again.
 
     Raises:
         StorageError: the disk refused.
@@ -31,7 +33,7 @@ def put(run: Path, shown: str) -> None:
 
 
 def shown(run: Path) -> str | None:
-    """What was printed when the results were last complete, if nothing that they follow from has changed since."""
+    """The text that was printed when the results were last complete; None if what they follow from has changed."""
     try:
         record = durable.read_json(run / FILE)
     except ExpectedError:
@@ -41,7 +43,7 @@ def shown(run: Path) -> str | None:
 
 
 def digest(run: Path) -> str:
-    """A hash of the name of a run, its ledgers and results, and the sources that made them."""
+    """A hash of the name of a run, its ledgers and results, and the sources of the program."""
     found = hashlib.sha256(
         f"{run.resolve().name} {[sources(name) for name in ('search', 'trainables', 'analysis')]}".encode()
     )

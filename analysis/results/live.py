@@ -1,4 +1,4 @@
-"""The results while a search runs: written again when a trial has ended, in a thread, and never so often that it would matter."""
+"""Rewrite the results in a thread after trials have ended, while the search runs, and rarely enough to cost little."""
 
 import importlib
 import threading
@@ -19,12 +19,12 @@ REST = 9  # times as long as writing took: a tenth of one core is what watching 
 class Live:
     """Rewrites the results of a run each time it is told that a trial has ended.
 
-    Several endings during one writing, or the rest after it, are one. The last state is left to whoever calls `close`: it is
-    written with the test of the winner, after the search.
+    Several trials may end during one writing, or during the rest after it; they cause one further writing. The last state of the
+    run is not written here. The caller of `close` writes it after the search, together with the test of the winner.
 
     Args:
         run: the run folder.
-        copy: where the copy of results.md goes.
+        copy: the path of the copy of results.md.
     """
 
     def __init__(self, run: Path, copy: Path) -> None:
@@ -33,13 +33,19 @@ class Live:
         self._thread = threading.Thread(target=self._work, name="results")
 
     def trial_ended(self) -> None:
-        """Starts the thread when the first trial ends: loading what it needs takes seconds that nobody has to wait for."""
+        """Note that a trial has ended. The first call starts the thread.
+
+        The thread loads modules for seconds, and nobody has to wait for that.
+        """
         self._news.set()
         if not self._thread.ident:
             self._thread.start()
 
     def close(self) -> None:
-        """Wait until nothing is being loaded or written; two threads in the middle of one import see half a module."""
+        """Wait until the thread neither loads nor writes anything.
+
+        Two threads in the middle of one import would see half a module.
+        """
         self._over.set()
         self._news.set()
         if self._thread.ident:

@@ -1,4 +1,4 @@
-"""What always saying the most common class would reach, beside what the best network did."""
+"""Compare the best network with a constant answer: always the most common class."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from trainables.written import plural
 
 
 class Majority(NamedTuple):
-    """The most common class of the validation images, and how the best network compares with always saying it."""
+    """The most common class of the validation images, and how a network compares with always answering this class."""
 
     name: str
     share: float
@@ -32,17 +32,24 @@ class Majority(NamedTuple):
 
     @property
     def matters(self) -> bool:
-        """Whether an accuracy of this run should not stand without it."""
+        """Whether an accuracy of this run should be shown only together with the share of the most common class."""
         return self.is_lopsided or not self.is_beaten
 
 
 def majority(run: Run, where: Standing) -> Majority | None:
-    """Of the best; none without one, of runs that did not record how many images each class has, or with another objective."""
+    """Compare the best network of a run with always answering the most common class; None where `beside` gives None."""
     return beside(run, where, where.best)
 
 
 def beside(run: Run, where: Standing, best: pd.Series | None) -> Majority | None:
-    """Of any network of a run, a row of `where.trials`, as if it had been chosen for being the best."""
+    """Compare any network of a run with always answering the most common class, as if it had been chosen as the best.
+
+    None without a network, for an objective other than accuracy, and for a run that did not record how many images each class
+    has.
+
+    Args:
+        best: the row of the network in `where.trials`.
+    """
     counts = run.identity.census.get("counts", {}).get("val")
     if best is None or not counts or not run.identity.objective.is_accuracy:
         return None
@@ -53,7 +60,11 @@ def beside(run: Run, where: Standing, best: pd.Series | None) -> Majority | None
 
 
 def beaten_by_chance(run: Run, where: Standing, best: pd.Series, place: int, counts: Sequence[int]) -> float:
-    """p-value of the best against always saying one class: image by image, or by groups; 1 where that is no worse."""
+    """p-value of a network against always answering one class, by images or by groups; 1 if it is no better.
+
+    With folds, all networks of the configuration are compared together, each on the images of its fold. The p-value is also 1 if
+    predictions that are needed are lost.
+    """
     groups = run.identity.groups
     if not run.identity.folds and not groups:
         return compared(best, place, counts[place], sum(counts))
@@ -70,7 +81,7 @@ def beaten_by_chance(run: Run, where: Standing, best: pd.Series, place: int, cou
 
 
 def answers(rows: pd.DataFrame, images: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Which images a network got right, and their labels; of folds one after the other. None if any are lost."""
+    """Which images the networks of some rows got right, and the labels, row after row; None if any are lost."""
     try:
         kept = [predictions.read(folder) for folder in rows["folder"]]
     except ValueError:
@@ -86,15 +97,16 @@ def answers(rows: pd.DataFrame, images: int) -> tuple[np.ndarray, np.ndarray] | 
 
 
 def compared(best: pd.Series, place: int, there: int, images: int) -> float:
-    """p-value of McNemar's exact test between the best network and always saying one class; 1 where that is no worse.
+    """p-value of McNemar's exact test of a network against always answering one class; 1 if the network is no better.
 
-    Both are right about the images of the class that the network knows, the constant answer alone about the others of it.
-    Without the network's predictions it is the largest p-value that the two counts allow.
+    Among the images of this class, both are right where the network is right, and the constant answer alone is right about the
+    rest. Without the network's predictions, the p-value is the largest that the two counts allow.
 
     Args:
         best: index, folder, best epoch and value of the network.
         place: the index of the class.
-        there: how many validation images are of it.
+        there: how many validation images are of this class.
+        images: how many validation images there are.
     """
     right = round(valued.value(best) * images)
     if right <= there:
@@ -117,7 +129,7 @@ def known_of_class(best: pd.Series, place: int, right: int, images: int) -> int 
 
 
 def sentence(run: Run, where: Standing) -> str:
-    """For the answer, where the accuracy should not stand alone."""
+    """What always answering the most common class reaches; empty where the value of the winner may stand alone."""
     if not run.identity.objective.is_accuracy:
         return by_metric(run, where)
     found = majority(run, where)
@@ -131,7 +143,7 @@ def sentence(run: Run, where: Standing) -> str:
 
 
 def by_metric(run: Run, where: Standing) -> str:
-    """The same for another metric of classes, where these are lopsided."""
+    """What always answering the most common class reaches by another metric; empty unless classes are lopsided."""
     counts, objective = np.array(run.identity.census.get("counts", {}).get("val", [])), run.identity.objective
     if (
         where.best is None
@@ -148,7 +160,10 @@ def by_metric(run: Run, where: Standing) -> str:
 
 
 def check(run: Run, where: Standing) -> tuple[bool, str] | None:
-    """Whether the best network is shown to be above that, in one line; nothing where that is beyond question."""
+    """Whether the best network is shown to beat always answering the most common class, in one line.
+
+    None if the network clearly does and the class sizes are not lopsided, and None where `majority` gives None.
+    """
     found = majority(run, where)
     if found is None or not found.matters:
         return None
@@ -166,5 +181,5 @@ def check(run: Run, where: Standing) -> tuple[bool, str] | None:
 
 
 def alone(found: Majority) -> str:
-    """Where there is no other class."""
+    """The sentence for validation images that are all of one class."""
     return f"All validation images are of one class, {cut(found.name)}: no accuracy on them says anything."

@@ -1,4 +1,4 @@
-"""What to do about a run or a trial that has not come to what was asked of it: a next step that fits its state."""
+"""The next step for a run or a trial that has not reached what was asked of it, by its state."""
 
 import shlex
 from collections import Counter
@@ -26,7 +26,7 @@ def of_run(run: Run) -> str:
 
 
 def came_to(run: Run) -> str:
-    """What became of the trials of a run in which none finished: all 3 diverged; 2 diverged, 1 failed."""
+    """What became of the trials of a run in which none finished, such as: all 3 trials diverged."""
     if not is_complete(run):
         return "no trial has finished yet"
     counts = Counter(trial.status for trial in run.search_trials)
@@ -40,13 +40,13 @@ def came_to(run: Run) -> str:
 
 
 def has_rates(run: Run) -> bool:
-    """Whether every trial of the search has a learning rate; own training may call it otherwise, or have none."""
+    """Whether every trial of the search has a learning rate `lr`. Own training may use another name, or have none."""
     rates = [trial.config.get("lr") for trial in run.search_trials]
     return all(isinstance(rate, int | float) and rate > 0 for rate in rates)
 
 
 def lower_rates(run: Run) -> str:
-    """Learning rates below all that were tried, as --set wants them."""
+    """Learning rates below all that were tried, in the syntax of --set."""
     lowest = min(trial.config["lr"] for trial in run.search_trials)
     low, high = text(lowest / FAR, False), text(lowest / NEAR, False)
     return f"lr={low},{high}" if run.identity.algorithm == "grid" else f"lr=loguniform({low}, {high})"
@@ -62,7 +62,7 @@ def without_epoch(run: Run, trial: Trial) -> str:
 
 
 def without_weights(run: Run, trial: Trial) -> str:
-    """Why the weights of a trial with epochs are not there, and the next step."""
+    """Why the weights of a trial with epochs are missing, and the next step."""
     if trial.status == "finished":
         return "only those of the best finished trials are kept. Use --retrain, or search with a larger --keep-best."
     if trial.ended:

@@ -25,7 +25,7 @@ from trainables.written import count
 
 
 class Page(NamedTuple):
-    """All that there is to say about a run; report.html has another table in place of the leaderboard."""
+    """The sections of a run above the leaderboard, the leaderboard, and those below. report.html has another board."""
 
     above: Blocks
     board: Blocks
@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 
 def rank(run: Run) -> pd.DataFrame:
-    """The trials of a search, best first, with their intervals and ties; without those that confirm."""
+    """The trials of a search, best first, with their intervals and ties, without the trials on fresh seeds."""
     return stand(run).trials
 
 
@@ -41,8 +41,8 @@ def render(run: Run, standing: Standing | None = None, plots: Collection[str] | 
     """The text of results.md, with links relative to the run folder.
 
     Args:
-        standing: of this run, if it is known already.
-        plots: the names of its pictures, likewise.
+        standing: the standing of this run, if it is known already.
+        plots: the names of the plots of this run, if they are known already.
     """
     where = standing or stand(run)
     found = page(run, where, pictures(run, where) if plots is None else plots)
@@ -77,7 +77,7 @@ def page(run: Run, where: Standing, plots: Collection[str]) -> Page:
 
 
 def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str] = ()) -> Blocks:
-    """The leaderboard with its explanation, and the curves; hyperparameters in this order if there is no room for all."""
+    """The leaderboard, its explanation and its plots. Hyperparameters early in `order` get room in the table first."""
     if where.trials.empty:
         return (Heading("Leaderboard (no trials)"),)
     rows = best_rows(where.board)
@@ -93,14 +93,14 @@ def board(run: Run, where: Standing, plots: Collection[str], order: Sequence[str
 
 
 def meaning(run: Run, where: Standing) -> Meaning:
-    """What the numbers of the leaderboard are."""
+    """Explain the numbers of the leaderboard."""
     images, seeds = run.identity.val_images, run.totals.seeds
     costs = network_cost.words(where.board, network_cost.cells(where.board, best_rows(where.board)))
     return explanation(where.board, images, seeds, costs, where.is_confirmed, where.moved, run.identity.folds)
 
 
 def files(run: Run, where: Standing, more: str = "") -> Paragraph:
-    """Where all trials stand with all that is known of them."""
+    """Name the files that have all trials with all their metrics."""
     number = len(where.trials) + len(run.fresh_trials)
     every = f"All {count(number)} trials" if number > 1 else "The trial"
     links = [Link(name, name) for name in ("results.csv", "results.json")]
@@ -113,12 +113,12 @@ def beside_board(run: Run, plots: Collection[str]) -> Blocks:
 
 
 def shown(run: Run, name: str, plots: Collection[str]) -> Blocks:
-    """A plot, if it is there."""
+    """The block of a plot; empty if there is no plot of this name."""
     return (Plot(name, title_of(name, run.identity.objective)),) if name in plots else ()
 
 
 def heading(run: Run, where: Standing) -> str:
-    """How many of what."""
+    """How many trials or configurations the leaderboard has, by status."""
     if run.totals.seeds == 1:
         return tally(where.board)
     return f"{tally(where.board, 'configuration')}, on {run.totals.seeds} {run.identity.repeat}s each"

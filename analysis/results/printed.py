@@ -1,4 +1,4 @@
-"""The ranking of one or several runs as a terminal shows it: a table and what it means; or its rows for programs."""
+"""The ranking of one or several runs for a terminal (a table and its explanation) or for programs (rows)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,10 +30,10 @@ from trainables.written import count
 
 
 def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
-    """The ranking of all trials of one run, or of all configurations of several, as md, csv or json.
+    """The ranking of all trials of one run, or of all configurations of several runs, as md, csv or json.
 
     Args:
-        where: of a single run, if it is known already.
+        where: the standing of a single run, if it is known already.
     """
     if len(runs) == 1:
         return show_one(runs[0], form, where or stand(runs[0]))
@@ -44,7 +44,10 @@ def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
 
 
 def show_one(run: Run, form: str, where: Standing) -> str:
-    """The configurations of one run as a table, below the answer of its fresh seeds if it has them; or all its trials."""
+    """One run as a table of its configurations (md), below the answer of its fresh seeds if there are any.
+
+    As csv or json: all its trials.
+    """
     if form != "md":
         return as_csv(all_records(where)) if form == "csv" else as_json(all_records(where))
     if where.board.empty:
@@ -55,20 +58,20 @@ def show_one(run: Run, form: str, where: Standing) -> str:
 
 
 def text_of(blocks: Blocks) -> str:
-    """As a terminal shows it."""
+    """The text of blocks as a terminal shows it, without links."""
     return rendered(without_links(blocks)) + "\n"
 
 
 def constant_answer(run: Run, where: Standing) -> Blocks:
-    """What always saying the most common class makes, where that matters."""
+    """What always answering the most common class reaches, where that matters."""
     return paragraphs(majority.sentence(run, where))
 
 
 def brief(run: Run, where: Standing) -> str:
-    """What a terminal shows when a search has ended: the table that holds the answer, and what a constant answer would make.
+    """What a terminal shows after a search: the table with the answer, and what a constant answer would reach.
 
-    Of a search that has ended and in which no trial finished, what became of them and what to do; how one goes on that has not
-    ended says who ended it.
+    If the search is complete and no trial finished, the text also says what became of the trials and what to do. If the search is
+    not complete, the code that ended the search says how to continue.
     """
     if where.board.empty:
         return "No trial has been planned.\n"
@@ -87,14 +90,14 @@ def brief(run: Run, where: Standing) -> str:
 
 
 def fresh_answer(run: Run, where: Standing) -> Blocks:
-    """The answer that fresh seeds give and the table it rests on; nothing of a run without a confirmation."""
+    """The answer that fresh seeds give, and the table of this answer; empty for a run without a confirmation."""
     if not run.fresh_trials:
         return ()
     return Paragraph(plain(answer.sentence(run, where))), *confirmation.section(run, where)
 
 
 def all_rows(runs: Sequence[Run]) -> list[Row]:
-    """Every configuration of several runs once, best first; runs that cannot be compared come after, ranked by themselves."""
+    """Every configuration of several runs once, best first. Runs that cannot be compared have rankings of their own."""
     keys = ["run", "dataset", *dataframe.varied(dataframe.load(runs), runs)]
     return [row for ranked in across_runs.rank(runs) for row in records(ranked, keys)]
 
@@ -122,12 +125,17 @@ def apart(runs: Sequence[Run]) -> str:
 
 
 def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], where: Standing | None = None) -> Blocks:
-    """How many there are, the table, and what it means. The runs are of the same images; `where` is of a single one."""
+    """The number of rows, the table and its explanation.
+
+    Args:
+        runs: runs with the same images and objective.
+        where: the standing of a single run.
+    """
     return tallied(rows, runs), *best_table(rows, runs, keys), *items(meaning(rows, runs, where))
 
 
 def tallied(rows: pd.DataFrame, runs: Sequence[Run]) -> Paragraph:
-    """How many of what there are, and are shown."""
+    """How many rows there are of each status, and how many of them are shown."""
     number = len(best_rows(rows))
     cut = f" The best {count(number)} are shown." if number < len(rows) else ""
     noun = "configuration" if any(run.totals.seeds > 1 for run in runs) else "trial"
@@ -135,17 +143,20 @@ def tallied(rows: pd.DataFrame, runs: Sequence[Run]) -> Paragraph:
 
 
 def best_table(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str]) -> Blocks:
-    """The table of the best."""
+    """The table of the best rows."""
     return leaderboard(best_rows(rows), keys, costs=costs_of(rows, runs))
 
 
 def costs_of(rows: pd.DataFrame, runs: Sequence[Run]) -> Mapping[int, Sequence[str]]:
-    """The cells of what a network costs; none for several runs, whose places in their plans are not unlike."""
+    """The table cells for the cost of each network; empty for several runs.
+
+    Trials of several runs have equal places in their plans, so these places do not tell the trials apart.
+    """
     return network_cost.cells(rows, best_rows(rows)) if len(runs) == 1 else {}
 
 
 def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> list[Words]:
-    """What the numbers of a table are."""
+    """Explain the numbers of a table."""
     words = network_cost.words(rows, costs_of(rows, runs)) if len(runs) == 1 else ""
     seeds = sorted({run.totals.seeds for run in runs})
     is_tested = rows["p_value"].notna().any() or (rows["status"] == "finished").sum() < 2
@@ -168,7 +179,7 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
 
 
 def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int], images: int = 0, folds: int = 0) -> list[Words]:
-    """What the numbers are where not all rows were trained on the same seeds."""
+    """Explain the numbers of a table whose rows were not all trained on the same seeds."""
     objective = valued.objective_of(rows)
     if folds:
         return [

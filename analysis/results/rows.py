@@ -30,19 +30,19 @@ def records(ranked: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
 
 
 def all_records(where: Standing) -> list[Row]:
-    """Every trial once: those of the search, best first, then those that confirm, which have no rank."""
+    """Every trial once: the trials of the search, best first, then the trials on fresh seeds, which have no rank."""
     return records(where.trials, where.keys) + records(where.fresh, where.keys)
 
 
 def as_json(rows: list[Row]) -> str:
-    """A list with one object per line, so that a change of one trial is a change of one line."""
+    """The rows as a JSON list with one object per line, so that a change of one trial is a change of one line."""
     encode = json.JSONEncoder(allow_nan=False).encode  # one for all rows
     lines = ",\n".join("  " + encode(row) for row in rows)
     return f"[\n{lines}\n]\n" if rows else "[]\n"
 
 
 def as_csv(rows: list[Row]) -> str:
-    """The same rows; an absent value is an empty field."""
+    """The rows as CSV; an absent value is an empty field."""
     names, text = keys_of(rows), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)

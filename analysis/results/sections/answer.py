@@ -42,7 +42,7 @@ SHARES = ("share", "audit")  # settings of a scheduler from 0 to 1
 
 
 def title(run: Run) -> Blocks:
-    """The space and the data set; the fallback is never out of sight."""
+    """The heading with the space and the data set, and a note if the data set only stands in for CIFAR-10."""
     if not run.identity.has_images:
         return (Heading(Foreign(run.identity.space), 1),)
     what = Foreign(run.identity.space), " on ", Foreign(run.identity.dataset_title)
@@ -53,7 +53,7 @@ def title(run: Run) -> Blocks:
 
 
 def banner(run: Run) -> Blocks:
-    """What is missing, while something is."""
+    """How many trials are missing, and the command that continues; empty if the run is complete."""
     if is_complete(run):
         return ()
     ended = sum(trial.ended for trial in run.trials)
@@ -63,7 +63,7 @@ def banner(run: Run) -> Blocks:
 
 
 def answer(run: Run, where: Standing) -> Blocks:
-    """The winner and how sure it is, then the commands."""
+    """The winner and how certain it is, then the commands."""
     told, rebuild = Paragraph(sentence(run, where)), commands.rebuild(run)
     if where.best is None:
         return told, Commands((rebuild,))
@@ -82,7 +82,7 @@ def answer(run: Run, where: Standing) -> Blocks:
 
 
 def sentence(run: Run, where: Standing) -> Words:
-    """The winner, how sure it is, and what it is held against."""
+    """The winner, how certain it is, and how it compares with the other rows, the baseline and the test split."""
     if where.best is None:
         return Bold(f"There is no best configuration: {next_step.came_to(run)}.")
     ranked = where.confirmed if where.is_confirmed else where.board
@@ -98,7 +98,7 @@ def sentence(run: Run, where: Standing) -> Words:
 
 
 def lead(run: Run, best: Row, keys: list[str], finished: int) -> Words:
-    """The winner: what it is, its value and the interval around it."""
+    """The winner of the search: its settings, its value and the interval of the value."""
     images, seeds = run.identity.val_images, run.totals.seeds
     on = f"{count(images)} images, " if images else ""
     over = f"{on}1 seed" if seeds == 1 else f"mean of {seeds} {run.identity.repeat}s"
@@ -108,13 +108,13 @@ def lead(run: Run, best: Row, keys: list[str], finished: int) -> Words:
 
 
 def confirmed_lead(best: Row, keys: list[str], repeat: str) -> Words:
-    """The winner by its fresh seeds, and what the search had said."""
+    """The winner on fresh seeds: its value there, and its value in the search."""
     over = f" ({around(best)}mean of {plural(best['seeds'], f'fresh {repeat}')}, confirmed).{promised(best)}"
     return reached("Best: ", best, keys), over
 
 
 def around(best: Row) -> str:
-    """The interval around its value, if it has one."""
+    """The 95 % interval of the value of a row; empty if there is none."""
     objective = valued.own(best)
     if pd.isna(best["low"]):
         return ""
@@ -122,14 +122,14 @@ def around(best: Row) -> str:
 
 
 def reached(what: str, best: Row, keys: list[str]) -> Bold:
-    """The winner and its value."""
+    """The id, the settings and the value of the winner."""
     objective = valued.own(best)
     value = f"{written.value(objective, valued.value(best))} {written.title(objective)}"
     return Bold((what, named(best, keys), f": {value}"))
 
 
 def promised(best: Row) -> str:
-    """What the search had said; nothing of one that it had stopped early."""
+    """The value of the winner in the search; empty if there is none, as for a configuration that was stopped early."""
     if pd.isna(best["search_value"]):
         return ""
     objective, said = valued.own(best), best["search_value"]
@@ -138,19 +138,19 @@ def promised(best: Row) -> str:
 
 
 def lost(where: Standing, repeat: str) -> str:
-    """That the confirmation came to nothing, if it did."""
+    """A note that no configuration that was to be confirmed finished on every fresh seed; else empty."""
     came_to_nothing = len(where.confirmed) and not where.is_confirmed
     return f"No configuration that was to be confirmed finished on every fresh {repeat}." if came_to_nothing else ""
 
 
 def named(best: Row, keys: list[str]) -> Words:
-    """Id and settings."""
+    """The id and the settings of a row."""
     what = settings({key: best[key] for key in keys if best[key] is not None})
     return (identifier(best), " with ", what) if what else identifier(best)
 
 
 def ties(finished: pd.DataFrame) -> Words:
-    """Who cannot be told apart from the winner: over seeds a configuration, over images a trained network."""
+    """Which rows cannot be told apart from the winner: configurations over seeds, trained networks over images."""
     tied = rows_of(finished[finished["tied"]].iloc[1:])
     if len(finished) == 1:
         return ""
@@ -173,7 +173,7 @@ def ties(finished: pd.DataFrame) -> Words:
 
 
 def against_baseline(ranked: pd.DataFrame) -> str:
-    """Whether searching was worth it."""
+    """The gain of the winner over the baseline, or that the baseline has not finished."""
     baselines = ranked[ranked["source"] == "baseline"]
     if baselines.empty:
         return ""
@@ -186,7 +186,10 @@ def against_baseline(ranked: pd.DataFrame) -> str:
 
 
 def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
-    """What became of the others where the baseline is first: that none was shown to be better does not say that none is."""
+    """What became of the other configurations if the baseline is the winner; else empty.
+
+    The text says that no other configuration was shown to be better. This does not say that none is better.
+    """
     if first["source"] != "baseline":
         return ""
     if len(where.board) == 1:
@@ -199,7 +202,7 @@ def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
 
 
 def on_test(run: Run, where: Standing) -> Words:
-    """The accuracy of the one network that was tested; the value beside it may be a mean over others."""
+    """The test accuracy of the one network that was tested; the value beside it may be a mean over networks."""
     best = where.best
     metrics = None if best is None else evaluation(run, int(best["index"]), int(best["best_epoch"]))
     if metrics is None:
@@ -210,7 +213,7 @@ def on_test(run: Run, where: Standing) -> Words:
 
 
 def protocol(run: Run) -> Blocks:
-    """How the numbers came about, in one sentence."""
+    """How the values were measured, in one sentence."""
     if not run.identity.has_images:
         return own_protocol(run)
     identity, sizes = run.identity, run.identity.sizes
@@ -228,7 +231,7 @@ def protocol(run: Run) -> Blocks:
 
 
 def fold_protocol(run: Run) -> Blocks:
-    """The same with folds."""
+    """The protocol of a run with folds."""
     identity, folds = run.identity, run.identity.folds
     fraction = "" if identity.fraction == 1 else f" ({100 * identity.fraction:g} % of those there are)"
     whole = "whole groups of " if identity.census.get("groups") else ""
@@ -243,7 +246,7 @@ def fold_protocol(run: Run) -> Blocks:
 
 
 def own_protocol(run: Run) -> Blocks:
-    """The same of training of the user's, and whether its rows repeat."""
+    """The protocol of a run with the user's own training, and whether its rows came out the same when trained again."""
     identity, objective = run.identity, run.identity.objective
     what = "program" if "command" in (identity.training or {}) else "own loop"
     told = (
@@ -256,7 +259,7 @@ def own_protocol(run: Run) -> Blocks:
 
 
 def codes(run: Run) -> Blocks:
-    """Which trials ran with which of the user's code, where it was changed on the way."""
+    """Which trials ran with which version of the user's code; empty if the code was not changed."""
     trials: dict[tuple[tuple[int, str], ...], list[str]] = {}
     for trial in run.trials:
         if trial.epochs:
@@ -273,13 +276,13 @@ def codes(run: Run) -> Blocks:
 
 
 def listed(ids: list[str]) -> str:
-    """The first of them by name, and how many more there are."""
+    """The number of ids, the first SHOWN of them, and how many more there are."""
     more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
     return f"{len(ids)}: {', '.join(ids[:SHOWN])}{more}"
 
 
 def not_exact(run: Run) -> Blocks:
-    """That epochs came out differently when they were trained again, if any did."""
+    """A note that epochs came out differently when they were trained again; empty if none did."""
     trials = [trial for trial in run.trials if trial.repeated]
     if not trials:
         return ()
@@ -299,7 +302,7 @@ def not_exact(run: Run) -> Blocks:
 
 
 def tested(run: Run) -> str:
-    """What became of the test images."""
+    """How often the test images were read, or that there are none."""
     images = run.identity.sizes["test"]
     if not images:
         return "there are no test images, so there is no test score"
@@ -307,13 +310,13 @@ def tested(run: Run) -> str:
 
 
 def value(run: Run) -> str:
-    """What a configuration is ranked by."""
+    """The name of the value that configurations are ranked by."""
     name = written.name(run.identity.objective)
     return f"the {name}" if run.totals.seeds == 1 else f"the mean over its {run.identity.repeat}s of the {name}"
 
 
 def averaging(run: Run) -> str:
-    """Which weights were validated, where these are averages in all trials."""
+    """A note that averaged weights (ema) were validated; empty unless all trials average them."""
     horizon = run.identity.constants.get("ema", 0)
     return (
         f", with weights averaged over about {horizon:g} {'epoch' if horizon == 1 else 'epochs'} (ema),"
@@ -333,7 +336,7 @@ def held_out(run: Run) -> str:
 
 
 def sized(run: Run) -> str:
-    """The size of the images, where it is another than usual, or searched."""
+    """The size of the images, if it is not the default or was searched."""
     identity = run.identity
     if identity.sized:
         *others, last = identity.sized
@@ -343,7 +346,7 @@ def sized(run: Run) -> str:
 
 
 def reshaped(run: Run) -> str:
-    """What became of pictures that are not square, where there are any."""
+    """How pictures that are not square were made square; empty if there were none."""
     number = run.identity.census.get("oblong", 0)
     if not number:
         return ""
@@ -360,7 +363,7 @@ def left_out(run: Run) -> str:
 
 
 def confirming(run: Run) -> str:
-    """Who chooses the winner, where it is not the search alone."""
+    """How fresh seeds choose the winner; empty if the search alone chooses."""
     top, seeds = run.totals.confirm, run.totals.confirm_seeds
     if not top or not seeds:
         return ""

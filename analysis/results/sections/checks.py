@@ -1,4 +1,4 @@
-"""What a result calls for: each check says in one line what was found, and the command that follows from it."""
+"""Checks of a result: each check says in one line what it found, and gives the command to run next."""
 
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ IN_THE_SPACE = "{} that range in the space: --set has no when(...)."
 
 
 class Finding(NamedTuple):
-    """One line: whether all is well, what was found, and the command to run if it is not."""
+    """One line: whether all is well, what was found, and the command to run if all is not well."""
 
     is_well: bool
     text: str
@@ -43,7 +43,7 @@ class Finding(NamedTuple):
 
 
 def section(run: Run, where: Standing, importance: Mattered | None) -> Blocks:
-    """All checks that can be made, those that call for something first."""
+    """The findings of all checks that can be made, with those that call for something first."""
     best = where.best
     of_best = [] if best is None else [
         *constant(run, where), *edges(run, where, best), *lengths(run, where), *overfitting(run, where),
@@ -62,19 +62,22 @@ def line(found: Finding) -> Words:
 
 
 def images(run: Run) -> list[Finding]:
-    """What makes values on these images worth less: too few, absent classes, copies across the splits."""
+    """What makes values on these images less reliable: too few images, absent classes, copies in several splits."""
     remarks = census.remarks(run.identity.census, run.identity.classes)
     return [Finding(False, sentence(remark)) for remark in remarks]
 
 
 def constant(run: Run, where: Standing) -> list[Finding]:
-    """Whether the best is shown to do better than always saying the most common class."""
+    """Whether the best network is shown to be better than always answering the most common class."""
     found = majority.check(run, where)
     return [Finding(*found)] if found else []
 
 
 def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
-    """Parameters whose best value is at an end of its range, while none tied with it is inside."""
+    """Which parameters have their best value at an end of their range, and which inside.
+
+    A value at an end calls for a wider range only if all rows tied with the best have their values at the same end.
+    """
     found: list[Finding] = []
     inside, (chosen,) = [], rows_of(best.to_frame().T)
     ranked = where.confirmed if where.is_confirmed else where.board
@@ -94,13 +97,16 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
 
 
 def edge_of(key: str, own: Searched, row: Row) -> str:
-    """lower or upper, if a configuration has its value from an end of the range that holds for it, else nothing."""
+    """lower or upper, if a configuration has its value at that end of the range that holds for it, else empty."""
     range_ = own.of(row)
     return edge(range_, row[key]) if range_ and row.get(key) is not None else ""
 
 
 def at_edge(run: Run, own: Searched, key: str, row: Row, side: str, proposed: str) -> Finding:
-    """What to do about a best value at an end of its range; nothing without a proposal, as a row tied with it lies elsewhere."""
+    """What to do about a best value at an end of its range.
+
+    Without a proposal there is nothing to do, because a row tied with the best has its value elsewhere.
+    """
     text = f"{key}: the best value, {setting(key, row[key])}, is at the {side} edge of what was searched"
     text = f"{text} with {own.decider} {own.case(row)}." if own.decider else f"{text}."
     if not proposed:
@@ -114,7 +120,7 @@ def at_edge(run: Run, own: Searched, key: str, row: Row, side: str, proposed: st
 
 
 def has_inside(own: Range) -> bool:
-    """Whether some value of a range lies at no end of it; a name, or one of two numbers, cannot."""
+    """Whether some value of a range lies at neither end. A choice of names, or of two numbers, has no such value."""
     return not own.values or len(own.numbers) > 2
 
 
@@ -143,10 +149,10 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
 
 
 def between_epochs(values: list[float]) -> float | None:
-    """How far chance moves the value of one network from epoch to epoch, as a standard deviation; none of too few epochs.
+    """The standard deviation by which chance moves the value of one network between epochs; None for too few epochs.
 
-    From the second differences of the later half, in which a steady rise cancels out (von Neumann 1941, "Distribution of the
-    Ratio of the Mean Square Successive Difference to the Variance", with one difference more).
+    It comes from the second differences of the later half of the epochs, in which a steady rise cancels out (von Neumann 1941,
+    "Distribution of the Ratio of the Mean Square Successive Difference to the Variance", with one difference more).
     """
     later = np.array(values[-max(5, len(values) // 2) :])
     if len(later) < 5:
@@ -155,7 +161,10 @@ def between_epochs(values: list[float]) -> float | None:
 
 
 def independent_images(run: Run) -> int | None:
-    """Of which the value of a trial is a share; none where it is no such share."""
+    """The number of images that a trial's accuracy is a share of.
+
+    None for another objective than accuracy, and for images in groups, which are not independent.
+    """
     identity = run.identity
     if not identity.objective.is_accuracy or identity.groups:
         return None
@@ -163,10 +172,12 @@ def independent_images(run: Run) -> int | None:
 
 
 def is_chance(gain: float, moves: float | None, images: int | None) -> bool:
-    """Whether a gain between two epochs is within what chance does: by their own ups and downs, or as too few images.
+    """Whether chance explains a gain between two epochs: by usual ups and downs, or because of too few images.
 
     Args:
-        images: of which the gain is a share; none where it is no share of images.
+        gain: how much better the later value is.
+        moves: the standard deviation of moves between epochs by chance, if it is known.
+        images: the number of images that the gain is a share of; None if the gain is no share of images.
     """
     if moves is not None and gain <= TWO_SIDED * moves:
         return True
@@ -174,7 +185,7 @@ def is_chance(gain: float, moves: float | None, images: int | None) -> bool:
 
 
 def few(gain: float, images: int | None) -> str:
-    """How many images a gain is, where these are too few to be more than chance."""
+    """How many images a gain is, if these are too few to be more than chance; else empty."""
     if images is None:
         return ""
     won = round(gain * images)
@@ -200,7 +211,7 @@ def overfitting(run: Run, where: Standing) -> list[Finding]:
 
 
 def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
-    """The share of diverged trials, and the part of one range where they are."""
+    """The share of diverged trials, and the part of one parameter's range that holds most of them."""
     number, every = int((trials["status"] == "diverged").sum()), int((trials["epochs"] > 0).sum())
     if not number:
         return [Finding(True, "No trial diverged.")] if every else []
@@ -226,14 +237,14 @@ def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:
 
 
 def slower_than_all(run: Run) -> str:
-    """Searches rates below all that were tried; nothing where there is none."""
+    """The command that searches learning rates below all that were tried; empty if there are no learning rates."""
     if not next_step.has_rates(run):
         return ""
     return commands.changed(run, next_step.lower_rates(run))
 
 
 def spread(run: Run, where: Standing) -> list[Finding]:
-    """Whether the best can be told from the others; by their fresh seeds where they have been confirmed."""
+    """Whether the best row can be told apart from the other rows, by fresh seeds if these choose the winner."""
     if where.is_confirmed:
         return confirmed_spread(run, where.confirmed, run.identity.repeat)
     finished = where.board[where.board["status"] == "finished"]
@@ -262,14 +273,14 @@ def spread(run: Run, where: Standing) -> list[Finding]:
 
 
 def unsure(run: Run, text: str, advice: str, rows: int) -> list[Finding]:
-    """What calls for fresh seeds; without the advice where they are on their way."""
+    """A finding that calls for fresh seeds. It has no advice if trials on fresh seeds are already planned."""
     if run.fresh_trials:
         return [Finding(False, text)]
     return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals.trials, TOP)))]
 
 
 def confirmed_spread(run: Run, confirmed: pd.DataFrame, repeat: str) -> list[Finding]:
-    """The same of what fresh seeds say, where there are enough of them for a test."""
+    """Whether fresh seeds tell the best configuration apart from the others; empty if there are too few for a test."""
     finished = confirmed[confirmed["status"] == "finished"]
     if len(finished) < 2 or finished["p_value"].isna().all():
         return []
@@ -291,13 +302,13 @@ def span(rows: pd.DataFrame) -> str:
 
 
 def last(finished: pd.DataFrame, tied: int) -> str:
-    """How far behind the last of the rows is that tie with the best."""
+    """How far behind the best row the last of the rows is that are tied with it."""
     who = "That one" if tied == 1 else "The last of them"
     return f"{who} lies {span(finished[finished['tied']])} behind."
 
 
 def of_pairs(finished: pd.DataFrame) -> str:
-    """Why a difference that would do for one pair may not do."""
+    """Why a difference that is large enough for a single pair may be too small among many pairs."""
     pairs = len(finished) * (len(finished) - 1) // 2
     if pairs == 1:
         return ""
@@ -305,21 +316,21 @@ def of_pairs(finished: pd.DataFrame) -> str:
 
 
 def every(others: int) -> str:
-    """All others, however many."""
+    """All the other rows, in words."""
     return f"each of the {count(others)} others" if others > 1 else "the other"
 
 
 def some(number: int, others: int) -> str:
-    """So many of the others."""
+    """A number of the other rows, in words."""
     if number == others:
         return f"the {count(others)} others" if others > 1 else "the other"
     return f"{count(number)} of the {count(others)} others"
 
 
 def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Finding]:
-    """Parameters that showed no more effect than shuffled values, if any did.
+    """Parameters that showed no more effect than shuffled values, if any other parameter did.
 
-    Not those between: with one that is above chance by itself, but not once all are counted, nothing is to be done yet.
+    Some parameters are above chance by themselves, but not after the adjustment for all parameters. They are not named.
     """
     if importance is None or importance.configurations < ENOUGH:
         return []
@@ -342,7 +353,7 @@ def knobs(run: Run, best: pd.Series, importance: Mattered | None) -> list[Findin
 
 
 def stopping(run: Run) -> list[Finding]:
-    """Whether the order at the first rung was that of the end."""
+    """Whether the order at the rungs agrees with the final order, at the rung where both agree least."""
     known = [
         (rung.agreement, rung)
         for rung in rung_agreement.rungs(run)
@@ -369,7 +380,10 @@ def stopping(run: Run) -> list[Finding]:
 
 
 def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:
-    """What the order of trials says that the rungs chose themselves: of the rest nothing, and a weak one may be their doing."""
+    """Judge the order of the trials that the rungs themselves let go on.
+
+    This order tells nothing about the other trials. A weak agreement may come from the choice by the rungs.
+    """
     rest = f"Nothing is known of {plural(unseen, 'trial')} that it stopped."
     if is_alike:
         return Finding(True, f"Early stopping agrees with the final order of the trials that went on: {facts}. {rest}")

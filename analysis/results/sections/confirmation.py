@@ -1,4 +1,4 @@
-"""What is left of the best when fresh seeds train them again: their value, beside what the search had said."""
+"""The best configurations, trained again on fresh seeds: their value there, beside their value in the search."""
 
 from collections.abc import Sequence
 
@@ -45,7 +45,7 @@ from trainables.written import plural
 
 
 def section(run: Run, where: Standing) -> Blocks:
-    """The confirmed configurations, or how far that is."""
+    """The table of the confirmed configurations, or how many trials on fresh seeds have ended; empty without any."""
     trials, heading = run.fresh_trials, Heading(f"Confirmed on fresh {run.identity.repeat}s")
     if not trials:
         return ()
@@ -57,7 +57,7 @@ def section(run: Run, where: Standing) -> Blocks:
 
 
 def board(where: Standing, repeats: str = "seeds") -> Table:
-    """One row per confirmed configuration, best first; without the last hyperparameters if they make it too wide."""
+    """One row per confirmed configuration, best first; without the last hyperparameters if the table gets too wide."""
     rows, keys = rows_of(where.confirmed), list(where.keys)
     while len(keys) > FEWEST and width(columns(where.confirmed, keys, repeats), rows) > WIDEST:
         keys.pop()
@@ -65,7 +65,7 @@ def board(where: Standing, repeats: str = "seeds") -> Table:
 
 
 def columns(ranked: pd.DataFrame, keys: Sequence[str], repeats: str = "seeds") -> list[Column]:
-    """What stands in each row."""
+    """The columns of the table."""
     best, is_shared = best_value(ranked), int(ranked["tied"].sum()) > 1
     objective = valued.objective_of(ranked)
     return [
@@ -85,12 +85,12 @@ def columns(ranked: pd.DataFrame, keys: Sequence[str], repeats: str = "seeds") -
 
 
 def searched(row: Row) -> str:
-    """What the search had said."""
+    """The value of a configuration in the search."""
     return NOTHING if pd.isna(row["search_value"]) else written.number(valued.own(row), row["search_value"])
 
 
 def drop(row: Row) -> str:
-    """By how much that was better than what fresh seeds gave."""
+    """By how much the value in the search was better than the value on fresh seeds."""
     value, objective = valued.value(row), valued.own(row)
     if pd.isna(value) or pd.isna(row["search_value"]) or row["status"] != "finished":
         return NOTHING
@@ -98,7 +98,7 @@ def drop(row: Row) -> str:
 
 
 def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
-    """What the numbers are."""
+    """Explain the columns of the table."""
     seeds, objective, folds = run.totals.confirm_seeds, run.identity.objective, run.identity.folds
     what = run.identity.repeat
     minus = "the search's value minus the confirmed one"
@@ -124,7 +124,7 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
 
 
 def interval_words(seeds: int, confirmed: pd.DataFrame, objective: Objective, folds: int = 0) -> str:
-    """What the interval covers and what not; nothing where one seed gives none."""
+    """What the interval covers and what it does not; empty for one seed, which gives no interval."""
     if seeds < 2:
         return ""
     if folds:

@@ -1,4 +1,4 @@
-"""Early stopping: what happened at each rung, what it saved, and whether it stopped the right ones."""
+"""Early stopping: what happened at each rung, what early stopping saved, and whether it stopped the right trials."""
 
 from itertools import compress
 
@@ -17,7 +17,7 @@ NAMED = 5  # rungs that are named; of more the number is told
 
 
 def early_stopping(run: Run) -> Blocks:
-    """Rungs with the trials that reached them, and the epochs trained of those without early stopping."""
+    """How many of all possible epochs were trained, a table of the rungs, and how their order agrees with the end."""
     scheduler = run.identity.scheduler
     if scheduler["name"] == "none":
         return ()
@@ -29,7 +29,10 @@ def early_stopping(run: Run) -> Blocks:
 
 
 def rule_of_cuts(run: Run) -> str:
-    """Who went on where, for a rule that decides about whole rungs by the best value so far."""
+    """How many configurations went on at which epochs, for a rule that decides about whole rungs.
+
+    Such a rule goes by the best value so far. Empty for other rules.
+    """
     rungs = run.totals.rungs
     if not rungs:
         return ""
@@ -54,12 +57,12 @@ def rule_of_cuts(run: Run) -> str:
 
 
 def listed(words: list[str]) -> str:
-    """a, b and c."""
+    """Join words, such as a, b and c."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def unfilled_cuts(run: Run) -> str:
-    """The rungs where all went on, because no more got there than may."""
+    """The rungs where all configurations went on, because no more arrived there than may go on."""
     told = []
     for line in run.cuts:
         if "goes_on" in line and not line["stops"] and not line.get("audit"):
@@ -72,7 +75,7 @@ def unfilled_cuts(run: Run) -> str:
 
 
 def thawed(run: Run) -> str:
-    """Who was called back, because none of those that went on could finish."""
+    """Which trials were called back, because all trials that had gone on diverged or failed."""
     calls = [line for line in run.cuts if "thaw" in line]
     ids = {trial.index: trial.id for trial in run.trials}
     return " ".join(
@@ -88,7 +91,7 @@ def rule_title(scheduler: Record) -> str:
 
 
 def saved(run: Run, scheduler: Record) -> str:
-    """The epochs trained, of all that there could have been."""
+    """The number of epochs trained, and the number of epochs of all trials in full."""
     searched = run.search_trials
     trained = sum(len(trial.epochs) for trial in searched)
     full = run.totals.epochs * max(run.totals.trials * run.totals.seeds, len(searched))
@@ -99,7 +102,7 @@ def saved(run: Run, scheduler: Record) -> str:
 
 
 def rung_table(found: list[rung_agreement.Rung]) -> Blocks:
-    """Epoch, and how many trials reached it, were stopped there and went on; and how its order held."""
+    """A row per rung: its epoch, how many trials reached it, stopped, went on, and how its order matches the last."""
     header = ["rung (epoch)", "reached", "stopped", "went on", "for the audit", "rank ρ with final", "n"]
     rows = [
         [
@@ -114,7 +117,7 @@ def rung_table(found: list[rung_agreement.Rung]) -> Blocks:
 
 
 def unfilled(run: Run, found: list[rung_agreement.Rung]) -> str:
-    """Where a whole rung stopped nothing because so many trials had diverged or failed before the rung."""
+    """The rungs where no trial was stopped, because so many trials had diverged or failed before."""
     rule, planned, spared = run.identity.scheduler, len(run.search_trials), set(rung_agreement.spared_at(run).values())
     if not waits(rule) or version_of(rule) == 1 or not run.is_planned:
         return ""
@@ -133,7 +136,7 @@ def unfilled(run: Run, found: list[rung_agreement.Rung]) -> str:
 
 
 def words(run: Run, found: list[rung_agreement.Rung]) -> Words:
-    """What the correlation is worth."""
+    """Explain the rank correlation, and what it is worth."""
     if all(rung.agreement is None for rung in found):
         return ""
     agreement = "rank ρ: how the order at the rung agrees with the final one (1: the same, 0: unrelated). "
@@ -144,7 +147,7 @@ def words(run: Run, found: list[rung_agreement.Rung]) -> Words:
 
 
 def left_out(run: Run) -> str:
-    """The stopped trials for which no audited one stands."""
+    """How many stopped trials have no audited trial that stands for them."""
     unseen = rung_agreement.unseen(run)
     if not unseen:
         return ""
@@ -157,7 +160,7 @@ def left_out(run: Run) -> str:
 
 
 def audit_result(run: Run) -> str:
-    """Where the trials ended that would have been stopped."""
+    """The final rank of the best trial that would have been stopped without the audit."""
     kept = [trial for trial in rung_agreement.audited(run) if trial.status == "finished" and trial.best]
     if not kept:
         return ""

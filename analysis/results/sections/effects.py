@@ -1,6 +1,6 @@
-"""What mattered: the importance of each searched parameter beside that of chance, and the values over its levels and thirds.
+"""What mattered: the importance of each searched parameter and its importance by chance, and values by level and third.
 
-All of it compares configurations at one epoch. A parameter that depends on another has levels and thirds for each case.
+All tables compare configurations at one epoch. A parameter that depends on another has levels and thirds for each case.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ MOST = 8  # levels of a choice that are shown
 
 
 class Case(NamedTuple):
-    """One range of a parameter and the configurations that have their value from it; `name` tells it from its other cases."""
+    """One range of a parameter, and the configurations whose value comes from this range. `name` names the case."""
 
     key: str
     name: str
@@ -43,7 +43,7 @@ class Case(NamedTuple):
 
 
 def section(run: Run, where: Standing, importance: Mattered | None) -> Blocks:
-    """Tables with the parameter that mattered most first; nothing for a search of fewer than three values."""
+    """The tables, with the parameter that mattered most first; empty for fewer than three values."""
     found = compare(run.search_trials)
     keys = [key for key in order(run, importance) if is_varied(key, found.valued)]
     if len(found.valued) < 3 or not keys or where.best is None:
@@ -60,7 +60,7 @@ def section(run: Run, where: Standing, importance: Mattered | None) -> Blocks:
 
 
 def levels(best: pd.Series, cases: dict[str, list[Case]], importance: Mattered | None, epoch: int) -> Table:
-    """The importance and the best value of each parameter, and what its levels came to if any has some."""
+    """A table: the importance of each parameter, its value in the best trial, and the results at its levels."""
     header: tuple[Words, ...] = ("parameter", *(("importance", "by chance", "p") if importance else ()), "best")
     rows = [(key, *shares(importance, key), setting(key, best[key])) for key in cases]
     align = "l" + "r" * (len(header) - 1)
@@ -81,7 +81,7 @@ def is_varied(key: str, entries: Sequence[Entry]) -> bool:
 
 
 def cases_of(run: Run, key: str, entries: Sequence[Entry]) -> Iterator[Case]:
-    """The cases of a parameter that some configuration has; one case, without a name, where nothing decides about it."""
+    """The cases of a parameter that occur in some configuration; one case without a name if nothing decides on it."""
     present = [entry for entry in entries if entry.config.get(key) is not None]
     known = searched(run).get(key) or tried([entry.config[key] for entry in present])
     for name, range_ in known.cases.items():
@@ -90,7 +90,7 @@ def cases_of(run: Run, key: str, entries: Sequence[Entry]) -> Iterator[Case]:
 
 
 def shares(importance: Mattered | None, key: str) -> list[Words]:
-    """The share of a parameter, in bold if it is more than chance, its mean by chance, and the p-value."""
+    """The share of a parameter (in bold if it is above chance), its mean share by chance, and its p-value."""
     if importance is None:
         return []
     own = importance.parameters.get(key)
@@ -101,7 +101,7 @@ def shares(importance: Mattered | None, key: str) -> list[Words]:
 
 
 def at_levels(cases: Sequence[Case]) -> Words:
-    """The best result at each value of a parameter, in their order, the best of all in bold."""
+    """The best result at each level of a parameter, in the order of the levels, with the best result of all in bold."""
     best: dict[tuple[str, Any, str], float] = {}
     objective = cases[0].objective
     for case in cases:
@@ -125,12 +125,12 @@ def label(text: str, case: str) -> str:
 
 
 def sortable(value: Any) -> tuple[int, float, str]:
-    """Numbers before names."""
+    """A sort key that puts numbers before names."""
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value))
 
 
 def slices(cases: Sequence[Case], epoch: int) -> Blocks:
-    """The best and the median value in each third of the intervals, the best of a row in bold."""
+    """A table of the best and the median value in each third of each interval, with the best of each row in bold."""
     if not cases:
         return ()
     cells = tuple((label(case.key, case.name), edges(case), *thirds(case)) for case in cases)
@@ -148,7 +148,7 @@ def edges(case: Case) -> str:
 
 
 def thirds(case: Case) -> list[Words]:
-    """A cell for each third; a value outside of the range belongs to the next third."""
+    """One cell for each third of a range. A value outside of the range counts in the nearest third."""
     third = np.array([min(2, max(0, int(case.range.position(value) * 3))) for value in case.values])
     values, objective = np.array([entry.value for entry in case.entries]), case.objective
     parts = [values[third == place] for place in range(3)]
@@ -162,13 +162,13 @@ def thirds(case: Case) -> list[Words]:
 
 
 def bold(value: float, others: Sequence[float], objective: Objective) -> Words:
-    """In bold if none is better; what is not there is NaN."""
+    """A number, in bold if no other is better; NaN among the others stands for a missing number."""
     text = written.number(objective, value)
     return text if any(objective.is_better(other, value) for other in others) else Bold(text)
 
 
 def compared_words(found: Compared) -> str:
-    """Which trials have no part in the tables."""
+    """Which trials are left out of the tables."""
     diverged = len(found.entries) - len(found.valued)
     parts = [
         f"{plural(found.shorter, 'trial')} that did not reach epoch {found.epoch}" if found.shorter else "",
@@ -179,7 +179,7 @@ def compared_words(found: Compared) -> str:
 
 
 def words(run: Run, found: Compared, importance: Mattered | None) -> str:
-    """What importance is."""
+    """Explain importance."""
     if importance is None:
         return ""
     seeds = run.totals.seeds

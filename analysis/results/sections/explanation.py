@@ -51,7 +51,7 @@ def explanation(
     moved: tuple[float, float] | None = None,
     folds: int = 0,
 ) -> Notes:
-    """What interval, rank, ties and costs (in these words) mean."""
+    """Explain values, intervals, p-values, places, ties and costs. `costs` holds the words about costs."""
     finished, objective = ranked[ranked["status"] == "finished"], valued.objective_of(ranked)
     is_tested = objective.is_accuracy or bool(finished["p_value"].notna().any())
     notes: Notes = {
@@ -69,7 +69,7 @@ def explanation(
 
 
 def p_words(finished: pd.DataFrame) -> Words:
-    """What p and the tie mark are: of configurations where seeds were compared, of trained networks where images were."""
+    """Explain p and the mark of a tie, for tests of configurations or else for tests of trained networks."""
     pairs = len(finished) * (len(finished) - 1) // 2
     what = "configurations" if of_configurations(finished) else "trained networks"
     return (
@@ -80,7 +80,7 @@ def p_words(finished: pd.DataFrame) -> Words:
 
 
 def adjusted(pairs: int) -> str:
-    """What was done about so many tests at once; of a single one there is nothing to do."""
+    """How p-values are adjusted for the number of tests; empty for a single test."""
     if pairs == 1:
         return ""
     return (
@@ -89,12 +89,12 @@ def adjusted(pairs: int) -> str:
 
 
 def of_configurations(ranked: pd.DataFrame) -> bool:
-    """Whether the tests are of configurations, because they know what another seed does, and not of trained networks."""
+    """Whether the tests compare configurations, because they allow for another seed, and not trained networks."""
     return bool(comparison.OF_CONFIGURATIONS & set(ranked["test"]))
 
 
 def place_words(ranked: pd.DataFrame) -> str:
-    """What the range of places is."""
+    """Explain the range of places."""
     if of_configurations(ranked):
         return (
             "place: the places that this configuration may truly have among the finished ones. In 95 % of searches all these "
@@ -108,7 +108,7 @@ def place_words(ranked: pd.DataFrame) -> str:
 
 
 def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: Objective, images: int) -> Words:
-    """What is not known of values of one seed, and what is where fresh ones showed how far a seed moves a row."""
+    """What values of one seed do not show, and what fresh seeds showed about how far a seed moves a configuration."""
     head = Bold(f"{'One' if is_confirmed else 'Unconfirmed: one'} seed each.")
     end = "The best of many values is partly luck: expect less from it on another seed or on new images."
     above = " What fresh seeds made of the best stands above." if is_confirmed else ""
@@ -134,7 +134,7 @@ def one_seed(is_confirmed: bool, moved: tuple[float, float] | None, objective: O
 
 
 def stopped_words(seeds: int, ranked: pd.DataFrame, folds: int = 0) -> str:
-    """Where rows stand that were stopped early."""
+    """Where rows rank that were stopped early, and what their values mean."""
     objective = valued.objective_of(ranked)
     if seeds == 1:
         return (
@@ -155,13 +155,20 @@ def stopped_words(seeds: int, ranked: pd.DataFrame, folds: int = 0) -> str:
 
 
 def judges_each_seed(ranked: pd.DataFrame) -> bool:
-    """Whether early stopping went by each seed, as in older runs: then some seeds of a configuration stopped, and others not."""
+    """Whether early stopping judged each seed by itself, as in older runs.
+
+    In such a run, some seeds of a configuration may be stopped and others not.
+    """
     stopped = ranked[ranked["status"] == "stopped"]
     return bool((stopped["stopped_seeds"] < stopped["seeds_planned"]).any())
 
 
 def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None = None) -> str:
-    """What value and interval are of one trained network; `ranked` if its first row knows that it was picked."""
+    """Explain the value and the interval of one trained network.
+
+    Args:
+        ranked: the rows, if the interval of the first row allows for its choice, or if images were drawn again.
+    """
     if not images:
         return (
             f"{written.heading(objective)}: {written.name(objective)} at the best epoch; {written.better(objective)} is better. "
@@ -180,14 +187,14 @@ def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None =
 
 
 def is_resampled(ranked: pd.DataFrame) -> bool:
-    """Whether intervals are of images, or groups of them, that were drawn again."""
+    """Whether the intervals come from drawing images, or groups of images, again."""
     return bool({comparison.RESAMPLED, comparison.LOST} & set(ranked["test"])) or bool(
         not valued.objective_of(ranked).is_accuracy and ranked["low"].notna().any() and "deviation" not in ranked
     )
 
 
 def drawn_again(images: int, objective: Objective) -> str:
-    """The same where they are."""
+    """Explain value and interval of one trained network where images, or groups of images, were drawn again."""
     return (
         f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch. "
         f"{BEST_EPOCH} 95 % interval: of one trained network, by drawing the images, or whole groups of them, again. It covers "
@@ -196,7 +203,7 @@ def drawn_again(images: int, objective: Objective) -> str:
 
 
 def untested(images: int, objective: Objective) -> str:
-    """The same for another objective than accuracy."""
+    """Explain the value of one trained network where there are no intervals and tests."""
     return (
         f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch; "
         f"{written.better(objective)} is better. {BEST_EPOCH} {left_out(objective)} {behind(objective)}"
@@ -213,13 +220,13 @@ def left_out(objective: Objective) -> str:
 
 
 def behind(objective: Objective) -> str:
-    """What the column of differences is."""
+    """Explain the column of differences."""
     what = "percentage points behind the best" if written.is_percent(objective) else "the value minus that of the best"
     return f"{written.differences(objective)}: {what}."
 
 
 def picked_network(ranked: pd.DataFrame) -> str:
-    """What the interval of the first row covers besides."""
+    """Say that the interval of the first row allows for the choice of the best network."""
     number = best_interval.networks(ranked)
     if best_value(ranked) is None or number < 2:
         return ""
@@ -231,19 +238,19 @@ def picked_network(ranked: pd.DataFrame) -> str:
 
 
 def spared(ranked: pd.DataFrame) -> str:
-    """That epochs which were not trained count as well, where there are any."""
+    """A note that epochs which early stopping spared count as candidates; empty if no trial was stopped."""
     return ", also those that early stopping spared" if (ranked["status"] == "stopped").any() else ""
 
 
 def adaptive(ranked: pd.DataFrame) -> str:
-    """Why the interval of the first row may promise too much; nothing where it does not."""
+    """Why the interval of the first row may be too short; empty if no point was proposed because of earlier values."""
     if not best_interval.depends_on_values(ranked):
         return ""
     return " Some points were proposed because of earlier values. The interval does not allow for that, so it may be too short."
 
 
 def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0) -> str:
-    """What value and interval are of a configuration on several seeds or folds."""
+    """Explain the value and the interval of a configuration on several seeds or folds."""
     objective = valued.objective_of(ranked)
     if folds:
         return (
@@ -263,12 +270,12 @@ def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0) ->
 
 
 def direction(objective: Objective) -> str:
-    """Which values are better, where that is not the accuracy's way."""
+    """Which values are better; empty for accuracy."""
     return "" if objective.is_accuracy else f"; {written.better(objective)} is better"
 
 
 def picked_configuration(ranked: pd.DataFrame, folds: int = 0) -> str:
-    """What the interval of the first row covers besides."""
+    """Say that the interval of the first row allows for the choice of this row, or that there is no interval."""
     if best_value(ranked) is None or int((ranked["status"] == "finished").sum()) < 2:
         return ""
     if ranked["low"].isna().iloc[0]:
@@ -281,12 +288,12 @@ def picked_configuration(ranked: pd.DataFrame, folds: int = 0) -> str:
 
 
 def several(folds: int) -> str:
-    """What a mean is over."""
+    """Name what a mean is taken over: folds or seeds."""
     return "folds" if folds else "seeds"
 
 
 def few_seeds(seeds: int, folds: int = 0) -> str:
-    """Why an interval over two or three seeds or folds is as wide as it is; nothing where there are more."""
+    """Why an interval over two or three seeds or folds is as wide as it is; empty for any other number."""
     if not 2 <= seeds <= FEW_SEEDS:
         return ""
     factor, many = t_factor(seeds), t_factor(FEW_SEEDS + 2)
@@ -297,7 +304,7 @@ def few_seeds(seeds: int, folds: int = 0) -> str:
 
 
 def luck(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> str:
-    """How much better than it is the best of so many equal ones would look."""
+    """How much better than its true value the best of equally good rows would look by luck alone."""
     error = standard_error(finished, images)
     if len(finished) < 2 or not error > 0:
         return ""
@@ -313,11 +320,13 @@ def luck(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> str
 
 
 def standard_error(finished: pd.DataFrame, images: int) -> float:
-    """How far chance moves one value and not the others, as a standard deviation; NaN where nothing tells.
+    """The standard deviation by which chance moves one value and not the others; NaN if it is not known.
 
-    What moves all values alike changes no order. Over seeds that is what a seed does to all configurations. Over images it is
-    what both networks get right or wrong: the rest are those that only one of a row and the best gets right, among the rows
-    tied with it. Where images or groups are drawn again, it is how far the draws move the difference of such rows, or of any.
+    What moves all values alike changes no order, so it does not count. Over seeds, this shared part is the effect of a seed on
+    all configurations. Over images, it is the images that two networks both get right or both get wrong. There the result comes
+    from the images that only one of a row and the best row gets right, for the rows tied with the best. If these numbers are not
+    known, it comes from the accuracy of the first row and the number of images. Where images or groups are drawn again, it comes
+    from how far the draws move the difference between such a row and the best row, or any row if none is tied with the best.
     """
     if finished.empty:
         return float("nan")
@@ -337,7 +346,7 @@ def standard_error(finished: pd.DataFrame, images: int) -> float:
 
 
 def method(ranked: pd.DataFrame) -> str:
-    """Which tests compared the rows with the best."""
+    """The tests that compared the rows with the best row, in words."""
     used = ranked["test"].value_counts()
     kinds = [kind for kind in METHODS if kind in used]
     if len(kinds) == 1:

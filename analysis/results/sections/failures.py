@@ -13,7 +13,7 @@ EXAMPLES = 3  # ids named for each cause
 
 
 def failures(run: Run, ranked: pd.DataFrame) -> Blocks:
-    """Failed trials by error and place with their number and examples; diverged ones in a sentence."""
+    """A table of failed trials by error and place in the code, with examples, and a sentence about diverged trials."""
     found = (*failed(run, ranked), *paragraphs(diverged(ranked)))
     return (Heading("Failures"), *found) if found else ()
 

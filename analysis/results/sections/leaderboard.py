@@ -23,7 +23,7 @@ WORDS = {"stopped": "stopped early", "planned": "not started", "running": "not e
 
 
 def best_rows(ranked: pd.DataFrame, top: int = TOP) -> pd.DataFrame:
-    """The first rows, and the baseline wherever it is."""
+    """The first `top` rows, and the baseline wherever it ranks."""
     return ranked[(ranked["rank"] <= top) | (ranked["source"] == "baseline")]
 
 
@@ -34,12 +34,12 @@ def leaderboard(
     costs: Mapping[int, Sequence[str]] | None = None,
     order: Sequence[str] = (),
 ) -> Blocks:
-    """A table of the rows of ranked, and a line below it that names the hyperparameters it has no room for.
+    """A table of the rows of ranked, and a line below the table that names the hyperparameters without room in it.
 
     Args:
         keys: the hyperparameters (or other columns) worth a column.
         costs: the cells of analysis.frame.network_cost, by the place of a trial in the plan; none if all cost the same.
-        order: the keys that have room first, if this is not their own order.
+        order: the keys in the order in which they get room; the order of `keys` if this is empty.
     """
     rows = rows_of(ranked)
     kept = with_room(ranked, keys, costs or {}, order)
@@ -50,7 +50,7 @@ def leaderboard(
 
 
 def table(shown: Sequence[Column], rows: Sequence[Row]) -> Table:
-    """A line for each row."""
+    """A table with one line for each row."""
     header, align = tuple(name for name, _, _ in shown), "".join(side for _, side, _ in shown)
     return Table(header, tuple(tuple(cell(row) for _, _, cell in shown) for row in rows), align)
 
@@ -58,7 +58,7 @@ def table(shown: Sequence[Column], rows: Sequence[Row]) -> Table:
 def with_room(
     ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Sequence[str]], order: Sequence[str]
 ) -> list[str]:
-    """The keys without the last ones of the order that make the table too wide; the first few stay at any rate."""
+    """The keys that fit into the table; the last keys of `order` are dropped first, but never the first FEWEST."""
     rows, kept = rows_of(ranked), list(keys)
     last = [*order, *(key for key in keys if key not in order)]
     for key in reversed(last[FEWEST:]):
@@ -68,13 +68,13 @@ def with_room(
 
 
 def width(shown: Sequence[Column], rows: Sequence[Row]) -> int:
-    """Characters of a line as it is read."""
+    """The number of characters in a line of the table, as it is read."""
     texts = [[name, *(cell(row) for row in rows)] for name, _, cell in shown]
     return 1 + sum(3 + max(len(plain(words)) for words in column) for column in texts)
 
 
 def span(key: str, values: Sequence[Any]) -> str:
-    """The name of a hyperparameter and from where to where its values go, or how many there are."""
+    """The name of a hyperparameter and the range of its values; how many values if not all are numbers."""
     present = [value for value in values if value is not None]
     if present and all(type(value) in (int, float) for value in present):
         low, high = setting(key, min(present)), setting(key, max(present))
@@ -83,7 +83,7 @@ def span(key: str, values: Sequence[Any]) -> str:
 
 
 def columns(ranked: pd.DataFrame, keys: Sequence[str], costs: Mapping[int, Sequence[str]]) -> list[Column]:
-    """Only columns that say something about these rows."""
+    """The columns of the table, without those that say nothing about these rows."""
     best, objective = best_value(ranked), valued.objective_of(ranked)
     is_shared = int(ranked["tied"].sum()) > 1
     has_intervals = objective.is_accuracy or ranked["low"].notna().any()
@@ -114,12 +114,12 @@ def says_seeds(ranked: pd.DataFrame) -> bool:
 
 
 def is_confirmed(ranked: pd.DataFrame) -> bool:
-    """Whether rows of several runs were confirmed; one run has a table of its own for that."""
+    """Whether some rows of several runs were confirmed. A single run has a table of its own for confirmed rows."""
     return "confirmed" in ranked and bool(ranked["confirmed"].notna().any())
 
 
 def confirmed(row: Row) -> str:
-    """What fresh seeds gave, with its interval if there is one."""
+    """The value of a row on fresh seeds, with its interval if there is one."""
     if pd.isna(row["confirmed"]):
         return NOTHING
     objective, bounds = valued.own(row), (row["confirmed_low"], row["confirmed_high"])
@@ -140,14 +140,14 @@ def cost_of(costs: Mapping[int, Sequence[str]], number: int) -> Callable[[Row], 
 
 
 def best_value(ranked: pd.DataFrame) -> float | None:
-    """What the others are held against."""
+    """The value of the first row, which others are compared with; None if the first row has not finished."""
     if ranked.empty or ranked["status"].iloc[0] != "finished":
         return None
     return float(valued.values(ranked).iloc[0])
 
 
 def shares_places(ranked: pd.DataFrame) -> bool:
-    """Whether the places of some rows are not sure."""
+    """Whether some row may have more than one place."""
     return bool((ranked["first_place"] < ranked["last_place"]).any())
 
 
@@ -157,7 +157,7 @@ def has_sources(ranked: pd.DataFrame) -> bool:
 
 
 def possible_places(row: Row) -> str:
-    """2 to 5."""
+    """The range of possible places as text, such as 2 to 5."""
     if pd.isna(row["first_place"]):
         return NOTHING
     first, last = count(int(row["first_place"])), count(int(row["last_place"]))
@@ -165,20 +165,20 @@ def possible_places(row: Row) -> str:
 
 
 def used(row: Row) -> str:
-    """Epochs trained of those allowed, and the best one where it is not the last."""
+    """The epochs trained and the epochs allowed, and the best epoch if it is not the last."""
     is_last: bool = pd.isna(row["best_epoch"]) or row["best_epoch"] == row["epochs"]
     return f"{row['epochs']}/{row['epochs_allowed']}" + ("" if is_last else f", best {row['best_epoch']}")
 
 
 def place(row: Row, is_shared: bool) -> str:
-    """The rank; that of the best for every row tied with it."""
+    """The rank of a row; 1 for the best row and the rows tied with it, written 1= if there are several."""
     if not has_value(row):
         return NOTHING
     return ("1=" if is_shared else "1") if row["tied"] else str(row["rank"])
 
 
 def value(row: Row, best: float | None) -> Words:
-    """The value, that of the best in bold."""
+    """The value of a row, in bold for the best row."""
     if not has_value(row):
         return NOTHING
     shown = written.number(valued.own(row), valued.value(row))
@@ -186,13 +186,13 @@ def value(row: Row, best: float | None) -> Words:
 
 
 def around(row: Row) -> str:
-    """The interval."""
+    """The 95 % interval of the value of a row."""
     is_known = has_value(row) and not pd.isna(row["low"])
     return written.interval(valued.own(row), row["low"], row["high"]) if is_known else NOTHING
 
 
 def distance(row: Row, best: float | None) -> str:
-    """How far behind the best."""
+    """The value of a row minus the best value, with its sign."""
     if best is None or not has_value(row) or is_best(row, best):
         return NOTHING
     return written.difference(valued.own(row), valued.value(row) - best)
@@ -203,7 +203,7 @@ def is_best(row: Row, best: float | None) -> bool:
 
 
 def chance(p_value: float) -> str:
-    """A p-value; below a thousandth nobody needs to know how far."""
+    """A p-value with three decimals, or <0.001."""
     if pd.isna(p_value):
         return NOTHING
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
@@ -219,12 +219,12 @@ def identifier(row: Row) -> Link:
 
 
 def named(row: Row) -> Words:
-    """The same in a table, where the baseline is marked."""
+    """The linked id of a trial; the baseline is marked."""
     return (identifier(row), " (baseline)") if row["source"] == "baseline" else identifier(row)
 
 
 def ended(row: Row) -> str:
-    """The status; of a configuration of which only some seeds were stopped early, how many."""
+    """The status of a row. For a configuration stopped early on some seeds only, also the number of these seeds."""
     stopped, seeds = row.get("stopped_seeds"), row.get("seeds_planned")
     some = row["status"] == "stopped" and stopped is not None and not pd.isna(stopped) and stopped < seeds
     return worded(row["status"]) + (f" on {int(stopped)} of {int(seeds)} seeds" if some else "")
@@ -236,7 +236,7 @@ def worded(status: str) -> str:
 
 
 def tally(ranked: pd.DataFrame, noun: str = "trial") -> str:
-    """16 trials: 5 finished, 10 stopped early, 1 diverged."""
+    """The number of rows in all and by status, such as 16 trials: 5 finished, 10 stopped early, 1 diverged."""
     counts = ranked["status"].value_counts(sort=False)  # in order of appearance: best first
     parts = ", ".join(f"{count(int(number))} {worded(str(name))}" for name, number in counts.items())
     return f"{plural(len(ranked), noun)}: {parts}" if parts else f"no {noun}s"

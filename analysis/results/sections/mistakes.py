@@ -1,4 +1,4 @@
-"""Examples of what the winner gets wrong."""
+"""Examples of the validation images that the winner gets wrong."""
 
 from collections.abc import Collection
 
@@ -13,7 +13,7 @@ from trainables.written import count, plural
 
 
 def section(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
-    """A sentence and the plot; nothing without the plot."""
+    """A sentence and the plot; empty if there is no plot."""
     found = mistakes.find(run, where) if "mistakes" in plots else None
     if found is None:
         return ()

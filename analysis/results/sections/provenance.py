@@ -24,7 +24,7 @@ def fixed_parameters(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Table:
 
 
 def allowed(run: Run) -> list[str]:
-    """What --allow-changes let pass, in all continuations."""
+    """The changes that --allow-changes let pass, in all continuations of the run."""
     return [change for line in read_lines(run.folder / "totals.jsonl") for change in line["allowed"]]
 
 

@@ -1,4 +1,4 @@
-"""The winner on the test split, which has no part in choosing it."""
+"""The scores of the winner on the test split, which has no part in the choice of the winner."""
 
 from typing import Any
 
@@ -52,7 +52,10 @@ def winner_on_test(run: Run, where: Standing) -> Blocks:
 
 
 def network(run: Run, where: Standing) -> Words:
-    """Which of its networks stands for the winner, whose value may be a mean over several: that one is kept and tested."""
+    """The network that was tested for the winner, and its value on validation.
+
+    The value of the winner may be a mean over several networks. Only one of them is kept and tested.
+    """
     best = where.best
     assert best is not None, "there is a winner"
     which = join(", ", ["one network", choice(run, where, best["source"] == SOURCE)])
@@ -62,7 +65,7 @@ def network(run: Run, where: Standing) -> Words:
 
 
 def choice(run: Run, where: Standing, is_fresh: bool) -> str:
-    """How the network was chosen among those of the winner; nothing where there is one."""
+    """How the tested network was chosen among those of the winner; empty if there is only one."""
     if run.identity.folds:
         return f"that of its first {'fresh ' if is_fresh else ''}fold"
     if is_fresh:
@@ -75,12 +78,12 @@ def choice(run: Run, where: Standing, is_fresh: bool) -> str:
 
 
 def has_groups(run: Run) -> bool:
-    """Whether test images come in groups, so that they are no independent ones."""
+    """Whether the test images come in groups, so that they are not independent."""
     return bool(run.identity.census.get("groups", {}).get("test"))
 
 
 def overall(metrics: dict[str, Any], objective: Objective, in_groups: bool = False) -> Table:
-    """The numbers over all classes."""
+    """A table of the metrics over all classes."""
     images = metrics["count"]
     low, high = statistics.wilson(np.array([round(metrics["accuracy"] * images)]), images)
     known = "no interval, as the images come in groups" if in_groups else f"95 % interval {interval(low[0], high[0])} %"
@@ -105,7 +108,7 @@ def images_of(metrics: dict[str, Any]) -> list[int]:
 
 
 def macro_f1(metrics: dict[str, Any], counts: list[int]) -> str:
-    """As recorded; where a class has no images, over the others, which early runs did not record."""
+    """The recorded macro F1. If a class has no images: that over the other classes, which early runs did not record."""
     absent = counts.count(0)
     if not absent:
         return f"{metrics['macro_f1']:.4f}"
@@ -117,7 +120,7 @@ def macro_f1(metrics: dict[str, Any], counts: list[int]) -> str:
 
 
 def by_class(metrics: dict[str, Any], classes: list[str]) -> Block:
-    """The accuracy of each class; one that no image has shows nothing."""
+    """A table of the accuracy of each class; a class without images has no accuracy."""
     images = images_of(metrics)
     rows = [
         (Foreign(name), count(number), percent(accuracy) if number else NOTHING)
