@@ -37,7 +37,12 @@ RUN, CONTINUING, WATCHING, INSTEAD = "Run folder", "Continuing", "Watching", "In
 
 CONFIRM_SEEDS, KEEP_BEST, EPOCH_TIMEOUT = 3, 5, 600  # where neither the command line nor the run says otherwise
 SHARE = 0.35  # of all epochs, for a ladder; docs/which-method.md says why
-OF_A_RULE = ("grace_period", "reduction_factor", "audit", "share")  # settings of an early-stopping rule; each rule has its own
+OF_A_RULE = (
+    "grace_period",
+    "reduction_factor",
+    "audit",
+    "share",
+)  # settings of an early-stopping rule; each rule has its own
 
 
 @dataclass(frozen=True)

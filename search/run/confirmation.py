@@ -93,7 +93,7 @@ def confirmed(fresh: Sequence[T], totals: Totals) -> list[T]:
 
 
 def winner(run: Run) -> Trial | None:
-    """The trial whose weights stand for the best configuration: its best trial of the search; with folds, its first.
+    """The trial whose weights stand for the best configuration: its best trial of the search; with folds, its first one.
 
     Values of different folds are of different images, so the best fold may only have had the easiest images. The trial must
     have finished. If no trial of the search has finished for a configuration that fresh seeds chose, such as a baseline that
