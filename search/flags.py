@@ -37,12 +37,7 @@ RUN, CONTINUING, WATCHING, INSTEAD = "Run folder", "Continuing", "Watching", "In
 
 CONFIRM_SEEDS, KEEP_BEST, EPOCH_TIMEOUT = 3, 5, 600  # where neither the command line nor the run says otherwise
 SHARE = 0.35  # of all epochs, for a ladder; docs/which-method.md says why
-OF_A_RULE = (
-    "grace_period",
-    "reduction_factor",
-    "audit",
-    "share",
-)  # settings of an early-stopping rule; each rule has its own
+OF_A_RULE = ("grace_period", "reduction_factor", "audit", "share")  # settings of a rule; each rule has its own
 
 
 @dataclass(frozen=True)
@@ -233,7 +228,7 @@ def described(name: str) -> str:
 
 
 def check_bounds(asked: Any) -> None:
-    """Refuse a number that no search could use.
+    """Refuse a number outside the bounds of its flag.
 
     Args:
         asked: has some of the flags as attributes.

@@ -174,7 +174,7 @@ class Identity(Recorded):
 
     @property
     def val_images(self) -> int:
-        """Images that a network is validated on; none without images."""
+        """The number of images that a network is validated on; 0 without images."""
         return int(self.sizes.get("val", 0))
 
     @property

@@ -145,7 +145,7 @@ class Settings:
 
 
 def trouble(name: str) -> str:
-    """Why this is not a valid name; empty for an empty name."""
+    """Why this name of a run is not valid; empty for an empty name."""
     if found := next((character for character in name if not re.fullmatch("[A-Za-z0-9._-]", character)), ""):
         return f": {'a space' if found == ' ' else repr(found)} is none of these"
     if len(name) > LONGEST_NAME:

@@ -95,7 +95,7 @@ class Turns:
             self._start_wave()
 
     def _look_again(self) -> None:
-        """Decide the complete rungs; collect the turns that must train or, without any, the turns that are certain to be needed."""
+        """Decide the complete rungs; collect the turns that must train or, without any, those certain to be needed."""
         self._is_stale = False
         self._run = cuts.decide(self._read(self._run.folder), self._read)
         self._ready = [turn for turn in must_train(self._run) if self._is_new(turn)]

@@ -35,7 +35,7 @@ def of_range(key: str, value: Any) -> list[str]:
 
 
 def is_over_decades(key: str, value: Interval) -> bool:
-    """Whether a range spans DECADES or more; a range from 0 does, if the parameter is one of RATES."""
+    """Whether a range spans several decades; a range from 0 or below does only for a parameter of RATES."""
     return key in RATES if value.low <= 0 else value.high / value.low >= 10**DECADES
 
 

@@ -219,7 +219,7 @@ class Parameters:
 
     @property
     def _all_ranges(self) -> list[Range]:
-        """Every range, those of the cases of a when() too."""
+        """Every range, the ranges in the cases of a when() included."""
         cases = [case for value in self.searched.values() if isinstance(value, When) for _, case in value.cases]
         return [*self.free.values(), *(case for case in cases if isinstance(case, (Choice, Interval)))]
 

@@ -27,7 +27,7 @@ class Range(Protocol):
     def __contains__(self, value: object) -> bool: ...
 
     def bounds(self) -> tuple[Any, ...]:
-        """Values that must be valid for all values to be: the ends of an interval, or every choice."""
+        """The values that decide whether all values are valid: the ends of an interval, or every choice."""
         ...
 
     def listed(self) -> tuple[Any, ...] | None:
@@ -224,7 +224,7 @@ def choice(*values: Any) -> Choice:
 
 
 def linked(**columns: Sequence[Any]) -> dict[str, Linked]:
-    """Parameters that change together: values at the same place belong together. Write it with ** into the parameters.
+    """Parameters that change together: values at the same place belong together. Write **linked(...) in the parameters.
 
     Raises:
         SpaceError: fewer than two parameters, lists of different lengths, or a combination that comes twice.

@@ -103,7 +103,7 @@ def take(trial: "optuna.Trial", members: Mapping[str, Range]) -> Point:
 
 
 def name_of(members: Mapping[str, Range]) -> str:
-    """The parameter's name in the study. It contains the range: each case of a when() is a parameter of its own."""
+    """The parameter's name in the study; it contains the range, because each case of a when() is a parameter of its own."""
     return ", ".join(f"{key}: {range_}" for key, range_ in members.items())
 
 

@@ -27,7 +27,7 @@ class Quasi(Planned):
 
 
 def halton(seed: int, index: int, dimensions: int) -> list[float]:
-    """Point `index`, from 0, in [0, 1) of each dimension: a function of its arguments alone."""
+    """Point `index` of the sequence, counted from 0: a number in [0, 1) for each dimension, by the arguments alone."""
     bases = itertools.islice(primes(), dimensions)
     return [position(seed, index, dimension, base) for dimension, base in enumerate(bases)]
 

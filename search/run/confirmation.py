@@ -1,4 +1,4 @@
-"""Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
+"""Confirmation: the best configurations and the baseline, trained in full again on seeds without a part in the choice."""
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter

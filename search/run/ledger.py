@@ -181,10 +181,10 @@ def read(folder: Path) -> Run:
 
 
 def read_decisions(path: Path) -> list[Record]:
-    """decisions.jsonl: lines about one trial, and lines about a whole rung.
+    """The lines of decisions.jsonl: each is about one trial or about a whole rung.
 
     Raises:
-        RunError: a line is neither.
+        RunError: a line lacks what one of these has, or holds something else there.
     """
     lines = read_lines(path)
     for number, line in enumerate(lines, 1):

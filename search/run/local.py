@@ -35,7 +35,7 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
 
 
 def known(run: Path) -> Record:
-    """What is remembered: `data_dir`, and `dataset` for images of the user's own; nothing if it is lost or damaged."""
+    """What is remembered: `data_dir`, and `dataset` for images of the user's own; empty if local.json is lost or damaged."""
     try:
         record = durable.read_json(run / FILE)
     except ExpectedError:

@@ -119,7 +119,7 @@ class Course:
             self.made.setdefault(line["epoch"], set()).update(*(line.get(key, ()) for key in LISTS))
 
     def begin(self, line: int) -> None:
-        """Go to the stage of this line of totals.jsonl, if it is a later one."""
+        """Go to the stage that this line of totals.jsonl began, if that stage is later than the present one."""
         while self.stage.line < line and self.number + 1 < len(self.stages):
             self._begin(self.number + 1)
 
@@ -203,7 +203,11 @@ class Course:
         return survivors(values, max(0, quota - coming), self.objective)
 
     def _may_come(self, curves: Curves, entry: int) -> bool:
-        """Whether a configuration may still come to a rung; one with a failed trial may, because that trial may be tried again."""
+        """Whether a configuration may still come to a rung where it is not yet.
+
+        A failed trial may be tried again, so its configuration may still come. A configuration with a diverged, audited or
+        thawed trial may not.
+        """
         trials, last = self.members[entry], max(self.made, default=0)
         if any(curves[trial].diverged or trial in self.spared for trial in trials):
             return False

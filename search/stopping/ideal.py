@@ -1,4 +1,4 @@
-"""What a search with early stopping costs if each rung keeps its share."""
+"""What a search with early stopping costs if each rung lets exactly its share of the trials go on."""
 
 import math
 

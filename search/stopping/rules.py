@@ -49,7 +49,7 @@ def places(scheduler: Record, planned: int, epochs: int) -> list[tuple[int, int]
 
 
 def decisive(scheduler: Record, epochs: int) -> Sequence[int]:
-    """The epochs, ascending, after which this scheduler of run.json decides; the last one is never among them."""
+    """The epochs, ascending, after which this scheduler of run.json decides; the last epoch is never among them."""
     return of(scheduler).rungs(scheduler, epochs)
 
 
@@ -129,5 +129,5 @@ def survivors(values: Mapping[int, float], count: int, objective: Objective) -> 
 
 
 def least(values: Mapping[int, float], going_on: Collection[int], objective: Objective) -> float | None:
-    """The cutoff of a whole rung: the worst value of those that go on; none if none does."""
+    """The cutoff of a whole rung: the worst value of the trials that go on; None if no trial goes on."""
     return max((values[trial] for trial in going_on), key=objective.place, default=None)

@@ -35,9 +35,7 @@ from trainables.trial import timing
 from trainables.written import count, plural
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
-ALL_PROBES = (
-    30.0  # seconds for more kinds; kinds left then are scaled from the nearest measured kind by their arithmetic
-)
+ALL_PROBES = 30.0  # seconds for more kinds; kinds left then are scaled from the nearest by their arithmetic
 BATCHES = 4  # of each kind; the first batch warms up
 START = "10 to 20 s"  # until Ray and the first worker have started
 PATIENCE = 15.0  # seconds after which a slow probe has seen enough
