@@ -224,7 +224,7 @@ class Identity(Recorded):
     def flags(self) -> Record:
         """The flags of class identity that lead to this identity; for early stopping, only the flags that the rule reads.
 
-        Left out are --warm-start, because the run holds the points, and the path of a folder of images.
+        They leave out --warm-start, because the run holds the warm points, and the path of a folder of images.
         """
         from search.stopping import rules  # numpy loads here, and a shell that completes names has no need of it
 
@@ -270,7 +270,7 @@ def shown(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals(Recorded):
-    """A line of totals.jsonl: how much is asked of the search; the numbers may grow, never shrink.
+    """A line of totals.jsonl: how much is asked of the search; totals may grow and never shrink.
 
     Attributes:
         trials: configurations of the search.

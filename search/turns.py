@@ -132,8 +132,8 @@ class Turns:
 def must_train(run: ledger.Run) -> list[Turn]:
     """The turns of search trials that lines about rungs let train further; without any, the turns of the confirmation.
 
-    They are in plan order. After them come search trials that have all their epochs but have not ended: such a trial was killed
-    between its last row and its outcome.
+    These turns are in plan order. Turns of search trials that have all their epochs but have not ended follow them: such a
+    trial was killed between its last row and its outcome.
     """
     found, last = cuts.now(run), run.totals.epochs
     turns = [Turn(*place) for place in found.open(cuts.curves(run))] if found else []

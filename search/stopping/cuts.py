@@ -1,9 +1,9 @@
 """Cuts: how a rule that waits decides about whole rungs, as a pure function of values. No files.
 
 A configuration goes on from a rung if it is among the best. Configurations are ranked by the best value so far, the mean over
-their seeds; of equal ones, the first planned is better. A cut is one line of decisions.jsonl. A thaw is one line, too: when all
-configurations that went on have diverged, the best one left behind runs to the end. What may train next follows from the lines
-and the committed values alone, so neither the order of arrival nor a kill changes which configurations go on.
+their seeds; among equal ones, the first planned comes first. A cut is one line of decisions.jsonl. A thaw is one line, too:
+when all configurations that went on have diverged, the best one left behind runs to the end. What may train next follows from
+the lines and the committed values alone, so neither the order of arrival nor a kill changes which configurations go on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

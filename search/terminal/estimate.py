@@ -138,7 +138,7 @@ def pictures(settings: Settings, data: Dataset) -> list[tuple[int, int, float]]:
 
 
 def seconds_so_far(before: ledger.Run | None) -> float | None:
-    """The mean seconds of the epochs that a run of own training has; None if it has none."""
+    """The mean seconds of the epochs that a run of own training has; None without any epoch."""
     trials = before.trials if before else []
     found = [line["seconds"] for trial in trials for line in timing.lines(trial.folder) if "seconds" in line]
     return fmean(found) if found else None
@@ -234,7 +234,7 @@ def spread(count: int, most: int) -> list[float]:
 
 
 def scaled(work: int, measured: Sequence[tuple[int, float]]) -> float:
-    """Seconds for `work` operations at the speed of the nearest kind that was measured; 0 stands for an unknown amount."""
+    """Seconds for `work` units of arithmetic at the speed of the nearest kind that was measured; 0 stands for an unknown amount."""
     near, seconds = min(measured, key=lambda pair: abs(pair[0] - work))
     return seconds * work / near if work and near else seconds
 
