@@ -234,7 +234,7 @@ def spread(count: int, most: int) -> list[float]:
 
 
 def scaled(work: int, measured: Sequence[tuple[int, float]]) -> float:
-    """Seconds for `work` units of arithmetic at the speed of the nearest kind that was measured; 0 stands for an unknown amount."""
+    """Seconds for this much arithmetic at the speed of the nearest kind that was measured; 0 stands for an unknown amount."""
     near, seconds = min(measured, key=lambda pair: abs(pair[0] - work))
     return seconds * work / near if work and near else seconds
 
