@@ -1,4 +1,4 @@
-"""Train a run to its end: one attempt after another until every trial has ended, or the machine gives up."""
+"""Train a run to its end: one attempt after another until every trial has ended or an error stops the search."""
 
 import functools
 import shutil
@@ -32,13 +32,13 @@ FRUITLESS = 3  # attempts in a row without a new row before the machine is to bl
 
 
 def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Notify) -> None:
-    """Train every trial of the run that has not ended, and then those that confirm; return at once if there is none.
+    """Train every trial that has not ended, then the trials of the confirmation; return at once if no trial is left.
 
     Raises:
         Interrupted: a signal came; running trials have saved what they could.
         StorageError, DataError, RunError, LockedError: a fault of the machine, met here or by a worker.
-        RayError: Ray does not start or fails again and again.
-        RunError: it would go on on another kind of device.
+        RayError: Ray does not start, or FRUITLESS attempts in a row made no progress.
+        RunError: the search would go on on another kind of device.
     """
     run = confirmation.extend(ledger.read(folder))
     tidy(run)
@@ -68,10 +68,11 @@ def train(folder: Path, settings: Settings, interrupts: Interrupts, notify: Noti
 
 
 def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> None:
-    """Refuse to continue a search on another kind of device, CPU or GPU, because their numbers differ.
+    """Refuse to continue a search on another kind of device, because CPU and GPU compute different numbers.
 
     Raises:
-        RunError: no trial has run on what there is now, and some have run elsewhere.
+        RunError: trials have run, the last device of each is of another kind than the present device, and changes are not
+            allowed.
     """
     device = device_of(resources)
     before = ""
@@ -90,7 +91,7 @@ def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> 
 
 
 def device_of(resources: Resources) -> str:
-    """What torch calls the device of a trial with these resources."""
+    """The name that torch has for the device of a trial with these resources: cuda or cpu."""
     return "cuda" if resources.gpus else "cpu"
 
 
@@ -109,7 +110,11 @@ def progressed(before: ledger.Run, after: ledger.Run) -> bool:
 def attempt_once(
     run: ledger.Run, settings: Settings, resources: Resources, notify: Notify, budgets: Budgets
 ) -> Fault | None:
-    """One attempt. What Ray throws is kept in its log and answered by the next attempt, unless a fault is behind it."""
+    """Run one attempt; return the fault that ended it, or None.
+
+    An exception goes into Ray's log. If a fault of the machine is behind the exception, that fault is returned. Without a fault
+    the caller makes the next attempt.
+    """
     job = make_job(run, settings, resources)
     shutil.rmtree(job.pulses, ignore_errors=True)  # of workers that the attempt before did not see end
     start = max(START_ON_CLUSTER if settings.address else START_HERE, settings.epoch_timeout or 0)
@@ -124,7 +129,7 @@ def attempt_once(
 
 
 def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
-    """Paths are made absolute, because a worker need not start in the same folder."""
+    """The job for the workers, with absolute paths, because a worker may start in another folder."""
     return Job(
         run=run.folder.resolve(),
         cache=settings.cache.resolve(),

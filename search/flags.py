@@ -1,8 +1,8 @@
-"""The flags of run_search.py: one entry each, from which its options, its help, the defaults and the tables in docs/ follow.
+"""The flags of run_search.py, one entry each; options, help, defaults and the tables in docs/ are made from the entries.
 
     python -m search.terminal.reference     writes those tables anew
 
-No typer here, nor anything else that is slow to import: a search reads its defaults from here, too.
+This module imports neither typer nor anything else that is slow: every search reads its defaults here, too.
 """
 # ruff: noqa: RUF009 (each default below is a dataclasses.field)
 
@@ -20,7 +20,7 @@ from trainables.objective import METRICS
 
 
 class Kind(Enum):
-    """How an existing run takes another value of a flag."""
+    """What happens when an existing run is continued with another value of a flag."""
 
     IDENTITY = "is another search: refused"
     TOTAL = "may grow, never shrinks"
@@ -37,7 +37,7 @@ RUN, CONTINUING, WATCHING, INSTEAD = "Run folder", "Continuing", "Watching", "In
 
 CONFIRM_SEEDS, KEEP_BEST, EPOCH_TIMEOUT = 3, 5, 600  # where neither the command line nor the run says otherwise
 SHARE = 0.35  # of all epochs, for a ladder; docs/which-method.md says why
-OF_A_RULE = ("grace_period", "reduction_factor", "audit", "share")  # of early stopping; another way to stop has its own
+OF_A_RULE = ("grace_period", "reduction_factor", "audit", "share")  # settings of a rule; each rule has its own
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def described(name: str) -> str:
 
 
 def check_bounds(asked: Any) -> None:
-    """Refuse a number that no search could use.
+    """Refuse a number outside the bounds of its flag.
 
     Args:
         asked: has some of the flags as attributes.

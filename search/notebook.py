@@ -1,7 +1,7 @@
-"""A search from Python: the command of run_search.py in a process of its own, its lines shown where print shows them.
+"""A search from Python: runs the command run_search.py in a process of its own and prints the lines of that process.
 
-A process of its own, because a search installs signal handlers, sends stdout and stderr to Ray's log, and may end its process:
-none of that may happen to a notebook.
+The search has a process of its own because it installs signal handlers, sends stdout and stderr to Ray's log, and may end its
+process. None of this may happen to the process of a notebook.
 """
 
 import importlib
@@ -30,7 +30,7 @@ ESTIMATED = re.compile(r"(trials|epochs|trained already|confirmation|disk|time):
 
 
 class SearchFailedError(ExpectedError):
-    """The search ended with an error; `exit_code` is that of the command, and the message its line."""
+    """The search ended with an error; the message is the error that the command printed, `exit_code` its exit code."""
 
     kind = "search"
 
@@ -91,7 +91,7 @@ class SearchedRun:
     """A run after a search; each property reads the run folder.
 
     Attributes:
-        folder: relative to where the search was called, if runs_dir is.
+        folder: the run folder; relative to the folder in which the search was called, if runs_dir is relative.
     """
 
     folder: Path
@@ -162,11 +162,11 @@ def run_search(
         space: a file of spaces/ without .py, the path of another, or the Space of a file; none with resume="NAME".
         dry_run: say what the search would cost, and train nothing.
         flags: those of the command line with underscores (num_samples=8); True for one without a value, a list for one
-            that may be repeated. False and None leave it out.
+            that may be repeated. False and None leave the flag out.
 
     Raises:
         SpaceError: a Space that lies in no file, so that no other process can import it.
-        SearchFailedError: whatever makes the command end with another exit code than 0, 1 and 75.
+        SearchFailedError: the command ended with another exit code than 0, 1 and 75, or printed no line about results.
         KeyboardInterrupt: the search was stopped cleanly; the same call continues it.
     """
     place = str(file_of(space)) if isinstance(space, Space) else space
@@ -182,10 +182,10 @@ def run_search(
 
 
 def file_of(space: Space) -> Path:
-    """The file of the module that calls this space SPACE.
+    """The file of a loaded module whose SPACE is this space.
 
     Raises:
-        SpaceError: there is none.
+        SpaceError: no such file exists.
     """
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
@@ -198,7 +198,7 @@ def file_of(space: Space) -> Path:
 
 
 def call(words: list[str]) -> tuple[int, list[str]]:
-    """Run the command with these arguments, printing what it says: its exit code and its lines."""
+    """Run the command with these arguments and print its output; return its exit code and its lines."""
     lines: list[str] = []
     with subprocess.Popen(
         [sys.executable, str(COMMAND), *words],
@@ -216,14 +216,14 @@ def call(words: list[str]) -> tuple[int, list[str]]:
 
 
 def folder_of(name: str, flags: Mapping[str, Any]) -> Path:
-    """The run of this name under the flag runs_dir, or what resume names by its path."""
+    """The folder of a run: `name` under the flag runs_dir or, if only that exists, the path that the flag resume gives."""
     under = Path(expanded(str(flags.get("runs_dir") or Flags.runs_dir))) / name
     resumed = Path(expanded(str(flags.get("resume") or "")))
     return resumed if not under.exists() and resumed.name and resumed.exists() else under
 
 
 def message(lines: list[str]) -> str:
-    """The error with the details below it, or else the last line."""
+    """The last error among the lines, with all lines below it; without an error, the last line."""
     starts = [number for number, line in enumerate(lines) if line.startswith("error[")]
     return "".join(lines[starts[-1] if starts else -1 :]).strip()
 

@@ -1,6 +1,6 @@
-"""What run.json and totals.jsonl say, as frozen values: what makes a run this run, and how much is asked of it.
+"""run.json and totals.jsonl as frozen values: the identity of a run, and the totals that are asked of the run.
 
-They know how they are read, written and compared. Loads neither pandas nor torch.
+The values know how they are read, written and compared. This module loads neither pandas nor torch.
 """
 
 import itertools
@@ -45,22 +45,22 @@ EXPLAINING = (
 
 
 class Recorded:
-    """A value that is written as a plain record: fields in order, without those at their defaults unless `ALWAYS` has them."""
+    """A value that is written as a plain record: its fields in order, without fields at their default that `ALWAYS` lacks."""
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def shape(cls, record: Record | None = None) -> Shape:
-        """What the parts may hold that are always written, and those of this record."""
+        """The types that each field may hold: of the fields that are always written, and of the fields in `record`."""
         told = [each for each in fields(cls) if default(each) is MISSING or each.name in {*cls.ALWAYS, *(record or {})}]  # type: ignore[arg-type]
         return {each.name: in_json(each.type) for each in told}
 
     @classmethod
     def read(cls, record: Record, where: str) -> Self:
-        """The value of a record; keys that are not known are left out, those without which nothing can be read are named.
+        """The value of a record; keys that are no field are left out.
 
         Raises:
-            RunError: the record lacks something.
+            RunError: the record lacks a field that has no default; the message names `where` and the missing fields.
         """
         known = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]
         given = {key: value for key, value in record.items() if key in known}
@@ -70,13 +70,13 @@ class Recorded:
         return cls(**given)
 
     def record(self) -> Record:
-        """As it is written."""
+        """The record as which this value is written."""
         told = [each for each in fields(self) if each.name in self.ALWAYS or getattr(self, each.name) != default(each)]  # type: ignore[arg-type]
         return {each.name: getattr(self, each.name) for each in told}
 
 
 def default(of: Any) -> Any:
-    """The default of a field; MISSING, which equals no value, where it has none."""
+    """The default of a field; for a field without a default MISSING, which equals no value."""
     return of.default_factory() if of.default_factory is not MISSING else of.default
 
 
@@ -89,28 +89,29 @@ def in_json(hint: Any) -> tuple[type, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity(Recorded):
-    """run.json, and what was allowed to change since. No path of a machine is in it, so that a copied run is a whole run.
+    """run.json with the changes that were allowed since; it holds no path of a machine, so that a copied run is whole.
 
     Attributes:
         space_params: each searched parameter with its range, as text.
-        dataset: the name of the images in the name of a run; `dataset_title` is that for people.
+        dataset: the name of the images as it stands in the name of a run; `dataset_title` is their name for people.
         fallback: why `auto` took the digits and not CIFAR-10; None otherwise.
-        fingerprint: hash of the decoded images; of several sizes that of the smallest.
-        image_size: pixels of the height and width of an image; of several sizes the smallest.
-        sized: fingerprint, mean and std of the images of each size, where several are searched.
-        sizes: images of train, val and test; with folds train are those of the first one, and val all, held out in turn.
-        folds: that each configuration is validated on in turn; 0 for one validation split.
-        fold_hash: says which image is in which fold.
-        normalisation: mean and std per channel, 0 to 1; not in runs from before it was recorded.
+        fingerprint: hash of the decoded images; with several sizes, of the images of the smallest size.
+        image_size: height and width of an image in pixels; with several sizes, the smallest.
+        sized: fingerprint, mean and std of the images of each size, if several sizes are searched.
+        sizes: number of images in train, val and test; with folds, train is that of the first fold, and val counts all images
+            that are held out in turn.
+        folds: number of folds that each configuration is validated on in turn; 0 for one validation split.
+        fold_hash: hash that says which image is in which fold.
+        normalisation: mean and std per channel, 0 to 1; None in runs from before it was recorded.
         scheduler: the early-stopping rule with the settings that it reads.
         objective: what trials are judged by; the accuracy in runs from before it was recorded.
-        threads: of torch in a trial; they decide the last bits of every number.
-        code: hash of what computes numbers.
+        threads: number of torch threads in a trial; it decides the last bits of every number.
+        code: hash of the modules that compute the numbers of a trial.
         git: commit of the sources, for the record only.
         census: what the data set holds; empty in runs from before it was counted.
         set, max_params, constraint: how the space was changed or limited.
-        own_code: hash of the user's code, which lies in code/HASH; `entry` is the module of the space there. Empty for a space of
-            ours.
+        own_code: hash of the user's code, which lies in code/HASH; empty without such code. `entry` is the module of the space
+            there; empty for a space of ours.
         training: own training as a space names it; none where networks are trained on images.
         data_files: sha256 of the files that a space declares and that are not copied, by their names.
         warm_start: {"run": name, "points": [...]}.
@@ -173,7 +174,7 @@ class Identity(Recorded):
 
     @property
     def val_images(self) -> int:
-        """Images that a network is validated on; none without images."""
+        """The number of images that a network is validated on; 0 without images."""
         return int(self.sizes.get("val", 0))
 
     @property
@@ -209,7 +210,7 @@ class Identity(Recorded):
 
     @property
     def groups(self) -> list[int]:
-        """The group of each validation image, of folds one after the other; nothing where each is one of its own."""
+        """The group of each validation image, fold after fold; empty where every image is a group of its own."""
         found: list[int] = self.census.get("groups", {}).get("val", [])
         return found
 
@@ -221,9 +222,9 @@ class Identity(Recorded):
         return str(self.census.get("dataset", f"{FOLDER}{ELSEWHERE}{self.dataset_title}"))
 
     def flags(self) -> Record:
-        """The flags of class identity that lead to this identity; of early stopping only those that its rule reads.
+        """The flags of class identity that lead to this identity; for early stopping, only the flags that the rule reads.
 
-        Those of a warm start are not among them, because its points are in the run, nor is the path of a folder of images.
+        They leave out --warm-start, because the run holds the warm points, and the path of a folder of images.
         """
         from search.stopping import rules  # numpy loads here, and a shell that completes names has no need of it
 
@@ -246,7 +247,7 @@ class Identity(Recorded):
         }
 
     def differences(self, asked: "Identity") -> Record:
-        """The parts that would make it another search, as they are asked for now."""
+        """The parts in which `asked` would be another search than this identity, with their values in `asked`."""
         unlike = [key for key in COMPARED if canonical(getattr(self, key)) != canonical(getattr(asked, key))]
         if "folds" in unlike and "fold_hash" in unlike:
             unlike.remove("fold_hash")  # follows from it
@@ -255,7 +256,7 @@ class Identity(Recorded):
         return {key: asked.told(key) for key in unlike}
 
     def told(self, key: str) -> Any:
-        """A part as run.json has it; for a part at its default, which run.json leaves out, the default, or None if empty."""
+        """A part as run.json has it; a part that run.json leaves out has its default, or None if the default is empty."""
         return self.record().get(key, getattr(self, key) or None)
 
     def sentence(self, key: str, value: Any) -> str:
@@ -269,18 +270,19 @@ def shown(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals(Recorded):
-    """A line of totals.jsonl: what is asked for now. All may grow.
+    """A line of totals.jsonl: how much is asked of the search; totals may grow and never shrink.
 
     Attributes:
         trials: configurations of the search.
         epochs: of each trial, at most.
-        seeds: of each configuration; with folds their number, for each fold has a seed of its own.
+        seeds: seeds of each configuration; with folds the number of folds, because each fold has a seed of its own.
         confirm: best configurations that are trained again, on `confirm_seeds` fresh seeds each.
         keep_best: trials whose weights are kept; 0 for as many as the program keeps.
-        rungs: the epoch of each rung that is cut, and how many configurations go on from it; none where none is cut.
-        allowed: changes of the identity that were allowed, in words; `identity` has the values from then on.
-        until: where the user's code was changed, what was trained until then: {"own_code": its hash, "epochs": {index: epochs}},
-            without trials that had none.
+        rungs: the epoch of each rung that is cut, with the number of configurations that go on from this rung; None if no rung
+            is cut.
+        allowed: changes of the identity that were allowed, in words; `identity` has the values that hold from this line on.
+        until: if the user's code was changed, the hash of the code before and the epochs trained until then: {"own_code": hash,
+            "epochs": {index: epochs}}, without trials that had no epoch.
     """
 
     ALWAYS: ClassVar[frozenset[str]] = frozenset({"seeds", "confirm", "confirm_seeds", "keep_best", "allowed"})
@@ -298,7 +300,7 @@ class Totals(Recorded):
 
 
 def is_until(value: Any) -> bool:
-    """Whether `until` of a line of totals.jsonl says what it may say."""
+    """Whether `until` of a line of totals.jsonl is valid: empty, or the hash of a code with positive numbers of epochs."""
     if value == {}:
         return True
     is_known = isinstance(value, dict) and value.keys() == {"own_code", "epochs"} and isinstance(value["epochs"], dict)

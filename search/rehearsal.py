@@ -1,4 +1,4 @@
-"""A user's parts, loop or program tried in a child process before Ray starts: a mistake is one line within seconds."""
+"""Try a user's parts, loop or program in a child process before Ray starts: a mistake becomes one line within seconds."""
 
 import contextlib
 import json
@@ -29,7 +29,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of a first epoch: what is worth knowing, and how long it took with its preparation, if it was seen to its end."""
+    """The result of a first epoch that was tried before the search.
+
+    Attributes:
+        notes: lines that the user should know.
+        seconds: of the epoch and its preparation; None if the epoch was not seen to its end.
+    """
 
     notes: list[str] = field(default_factory=list)
     seconds: float | None = None
@@ -42,13 +47,13 @@ def unsaid(what: str) -> None:
 def rehearse(
     space: Space, classes: int, folder: Path | None, metric: str = "", precision: str = "fp32", say: Say = unsaid
 ) -> list[str]:
-    """Train each own part of a space for two batches; a line for each thing that is probably not meant.
+    """Train each of the user's own parts in a space for two batches; return a line for each thing that is probably not meant.
 
     Args:
         folder: of the user's code.
-        metric: the user's own, by its name; empty for one of ours.
+        metric: the name of the user's own metric; empty for a metric of ours.
         precision: "bf16" or "fp32", that of the search.
-        say: what is tried, before it is, because a child that imports torch may take a while.
+        say: called with what is tried, before the try, because a child that imports torch may take a while.
 
     Raises:
         SpaceError: the first mistake, with the user's file and line.
@@ -77,10 +82,10 @@ def rehearse(
 
 
 def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> Tried:
-    """Train the first epoch of the baseline by the user's loop or program, from a copy of its code as trials will have it.
+    """Train the first epoch of the baseline with the user's loop or program, from a copy of the code as trials will have it.
 
-    Nothing is tried for a cluster, whose nodes may have what this machine lacks, nor where the run has this code: it was tried
-    before the run took it.
+    Nothing is tried for a cluster, because its nodes may have what this machine lacks. Nothing is tried if the run holds this
+    code already, because the code was tried before the run took it.
 
     Raises:
         SpaceError: the mistake, with the user's file and line.
@@ -113,12 +118,12 @@ def answered(module: str, asked: Mapping[str, Any], place: Path, what: str) -> d
     """Run a module in a child process and return its answer; the whole process group is ended afterwards.
 
     Args:
-        place: a folder for its answer, and for what the user's code prints.
+        place: a folder for the module's answer, and for what the user's code prints.
         what: the thing that is tried, for the error.
 
     Raises:
-        SpaceError: the mistake that it found, or that its process ended before it could answer.
-        subprocess.TimeoutExpired: it takes too long.
+        SpaceError: the module found a mistake, or its process ended without an answer.
+        subprocess.TimeoutExpired: the module takes longer than PATIENCE.
     """
     path = place / "answer.json"
     with (place / "said.txt").open("w") as said:  # no pipe, which a process that the code leaves behind would hold open
@@ -164,7 +169,7 @@ def own_parts(config: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def candidates(space: Space) -> Iterator[Config]:
-    """The baseline, and points from all over the space."""
+    """The configuration of the baseline and, if the space has own parts, of DRAWS random points from the whole space."""
     yield space.config(space.baseline)
     if not space.own_parts:
         return

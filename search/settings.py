@@ -27,7 +27,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a run: also its fold
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One search, checked. What a flag means, and its default, stand in search/flags.py.
+    """The checked settings of one search; search/flags.py has the meaning and the default of each flag.
 
     Raises:
         UsageError: a value that no search could use.
@@ -47,12 +47,12 @@ class Settings:
     reduction_factor: int = Flags.reduction_factor
     share: float | None = None  # of all epochs, for a ladder; none for the usual one
     num_samples: int | None = Flags.num_samples  # trials; none for what the run or else the space says
-    epochs: int | None = Flags.epochs  # per trial; likewise
+    epochs: int | None = Flags.epochs  # per trial; none for what the run or else the space says
     seeds: int | None = Flags.seeds  # of each configuration; none for what the run says, else 1
     folds: int | None = Flags.folds  # that each configuration is validated on in turn; none for one validation split
     confirm: int | None = Flags.confirm  # best configurations to train again; none for what the run says, else 0
     confirm_seeds: int | None = Flags.confirm_seeds
-    keep_best: int | None = Flags.keep_best  # trials whose weights are kept; likewise
+    keep_best: int | None = Flags.keep_best  # trials whose weights are kept; none for what the run says
     seed: int = Flags.seed
     fraction: float = Flags.fraction
     precision: str = Flags.precision
@@ -120,19 +120,19 @@ class Settings:
             raise UsageError(f"--seed must be from 0 to {MAX_SEED - 1}, but got {self.seed}.")
 
     def cache_of(self, config: Mapping[str, Any]) -> Path:
-        """The decoded images of a configuration."""
+        """The path of the decoded images of a configuration."""
         return self.caches.get(image_size(config), self.cache)
 
     @property
     def repeats(self) -> str:
-        """How a configuration is trained more than once, as it is asked for; empty if it is not."""
+        """The flag that asks for several trainings of each configuration, such as "--seeds 3"; empty if no flag does."""
         if self.folds:
             return f"--folds {self.folds}"
         return f"--seeds {self.seeds}" if (self.seeds or 1) > 1 else ""
 
     @property
     def threads(self) -> int:
-        """Threads of torch in a trial: its CPUs. They decide the last bits of every number, so they are identity."""
+        """The number of torch threads in a trial: its CPUs. It decides the last bits of every number, so it is identity."""
         return self.cpus_per_trial
 
     @property
@@ -145,7 +145,7 @@ class Settings:
 
 
 def trouble(name: str) -> str:
-    """Why this is not a valid name; empty for an empty name."""
+    """Why this name of a run is not valid; empty for an empty name."""
     if found := next((character for character in name if not re.fullmatch("[A-Za-z0-9._-]", character)), ""):
         return f": {'a space' if found == ' ' else repr(found)} is none of these"
     if len(name) > LONGEST_NAME:
@@ -170,10 +170,10 @@ def check_scheduler(text: str) -> None:
 
 
 def share(text: str | float | None) -> float | None:
-    """What --share says, such as 35% or 0.35.
+    """The fraction that --share gives, 0.35 for both 35% and 0.35; None if --share is not given.
 
     Raises:
-        UsageError: no number.
+        UsageError: the text is no number.
     """
     if text is None:
         return None
@@ -185,7 +185,7 @@ def share(text: str | float | None) -> float | None:
 
 
 def gpus(text: str | None) -> float | Literal["auto"] | None:
-    """What --gpus-per-trial says.
+    """The number that --gpus-per-trial gives, or "auto"; None if --gpus-per-trial is not given.
 
     Raises:
         UsageError: neither a number nor auto.
@@ -201,7 +201,7 @@ def gpus(text: str | None) -> float | Literal["auto"] | None:
 
 
 def lanes(text: str | None) -> int | Literal["auto"] | None:
-    """What --engine says.
+    """The whole number that --engine gives, or "auto"; None if --engine is not given.
 
     Raises:
         UsageError: neither a whole number nor auto.
@@ -220,7 +220,7 @@ def duration(text: str) -> float:
     """Seconds of a duration such as 2h, 90m, 45s or 1h30m.
 
     Raises:
-        UsageError: it is none, or not above zero.
+        UsageError: the text is no duration, or the duration is not above zero or longer than LONGEST.
     """
     found = DURATION.fullmatch(text.strip())
     hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)

@@ -1,9 +1,9 @@
-"""Whose turn it is: which trial trains next, and up to which epoch. No Ray.
+"""Turns: which trial trains next, and up to which epoch. This module does not use Ray.
 
-Without early stopping, and with a rule that decides on arrival, every trial has one turn, to its end. With one that decides
-about whole rungs a turn ends at the next rung, where a trial waits until all others are there; then the rung is decided, and
-those that go on have another turn. Where rungs are cut, a slot that would wait trains what is certain to go on. Trials that
-confirm wait for nobody: they have one turn each once no other can start.
+Without early stopping, and with a rule that decides on arrival, every trial has one turn, to its end. With a rule that decides
+about whole rungs, a turn ends at the next rung, where the trial waits until all others are there. Then the rung is decided, and
+the trials that go on have another turn. Where rungs are cut, a slot that would wait trains a trial that is certain to go on.
+Trials of the confirmation wait for nobody: each has one turn, once no trial of the search can start.
 """
 
 from collections.abc import Callable, Sequence, Set
@@ -27,17 +27,17 @@ class Turn:
 
 
 def no_more() -> None:
-    """Plans nothing: the whole plan is there."""
+    """Plan no further trial: the whole plan is there."""
 
 
 class Turns:
-    """Hands out turns, and learns when they end. A turn that ended short of its epoch is given again only if asked for.
+    """Hands out turns and learns when they end; a turn that ended short of its epoch is given again only on request.
 
     Args:
-        run: as it is when the first turn is taken.
-        read: reads the run again when a wave has ended.
-        grow: plans one more trial and returns its index, or none if all are planned. It is asked when no turn is ready.
-        aside: trials that run alone, when nothing else can run any more; may grow meanwhile.
+        run: the run when the first turn is taken.
+        read: reads the run again.
+        grow: plans one more trial and returns its index, or None if all are planned; called when no turn is ready.
+        aside: trials that run alone, when no other trial can run any more; the set may grow during the search.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Turns:
         self._running: dict[int, Turn] = {}
         self._again: set[int] = set()
         self._cuts = run.totals.rungs is not None
-        self._spent: set[Turn] = set()  # were given: what ended short of its epoch is given again only if asked for
+        self._spent: set[Turn] = set()  # given turns: one that ended short of its epoch is given again only on request
         self._is_stale = self._cuts  # something ended since the run was read
         self._given = [] if self._cuts else next_wave(run, read)
         self._ready = list(self._given)
@@ -60,7 +60,7 @@ class Turns:
             self._look_again()
 
     def take(self) -> Turn | None:
-        """The next turn; none while it depends on those that are running, or if there is none any more."""
+        """The next turn; None while the next turn depends on running trials, and when no turn is left."""
         if self._aside & self._running.keys():
             return None
         if not self._is_planned and self._together() is None:
@@ -80,11 +80,11 @@ class Turns:
         return next((turn for turn in self._ready if turn.trial not in self._aside), None)
 
     def again(self, trial: int) -> None:
-        """When the running turn of this trial ends, it is the next to be given."""
+        """Give the running turn of this trial again, as the next turn, when it ends."""
         self._again.add(trial)
 
     def end(self, trial: int) -> None:
-        """The turn of this trial is over."""
+        """Take in that the running turn of this trial has ended."""
         turn = self._running.pop(trial)
         self._is_stale = True
         if trial in self._again:
@@ -95,7 +95,7 @@ class Turns:
             self._start_wave()
 
     def _look_again(self) -> None:
-        """Decide the rungs that are complete by now; if nothing must be trained, take what is certain to be."""
+        """Decide the complete rungs; collect the turns that must train or, without any, those certain to be needed."""
         self._is_stale = False
         self._run = cuts.decide(self._read(self._run.folder), self._read)
         self._ready = [turn for turn in must_train(self._run) if self._is_new(turn)]
@@ -111,11 +111,11 @@ class Turns:
             return
         self._run = self._read(self._run.folder)
         wave = next_wave(self._run, self._read)
-        self._ready = [] if wave == self._given else list(wave)  # the same again: they did not get there
+        self._ready = [] if wave == self._given else list(wave)  # the same turns again: their trials did not get there
         self._given = wave
 
     def _plan_more(self) -> None:
-        """Give a new trial the turn to its end, or to the first rung."""
+        """Plan one more trial and add its turn, up to the first rung or to the trial's end."""
         trial = self._grow()
         if trial is not None:
             self._ready.append(Turn(trial, min([*rungs(self._run), self._run.totals.epochs])))
@@ -130,9 +130,10 @@ class Turns:
 
 
 def must_train(run: ledger.Run) -> list[Turn]:
-    """The turns of those that were called and have not got there, in plan order; if there is none, those that confirm.
+    """The turns of search trials that lines about rungs let train further; without any, the turns of the confirmation.
 
-    A trial that was killed between its last row and its outcome is there, but has to end.
+    These turns are in plan order. Turns of search trials that have all their epochs but have not ended follow them: such a
+    trial was killed between its last row and its outcome.
     """
     found, last = cuts.now(run), run.totals.epochs
     turns = [Turn(*place) for place in found.open(cuts.curves(run))] if found else []
@@ -141,7 +142,7 @@ def must_train(run: ledger.Run) -> list[Turn]:
 
 
 def may_train_ahead(run: ledger.Run) -> list[Turn]:
-    """The turns that are certain to be needed, the shortest trials first."""
+    """The turns that are certain to be needed whatever the next cuts decide; the trials with the fewest epochs come first."""
     found, known = cuts.now(run), cuts.curves(run)
     ahead = found.ahead(known) if found else ()
     return sorted((Turn(*place) for place in ahead), key=lambda turn: len(known[turn.trial].values))

@@ -1,4 +1,4 @@
-"""What to search: one declarative file per space in this folder, where its name is its file name, or any file elsewhere."""
+"""The spaces of a search: one declarative file each in this folder, named as its file, or any file elsewhere."""
 
 import importlib
 import pkgutil
@@ -39,12 +39,12 @@ FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The spaces of this folder; files that start with an underscore are none."""
+    """The names of the spaces of this folder; a file that starts with an underscore is no space."""
     return sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]) if not module.name.startswith("_"))
 
 
 def __getattr__(name: str) -> Any:
-    """Raises SpaceError for a word of another tool, such as suggest_float, with what it is called here."""
+    """Raises SpaceError for a word of another tool, such as suggest_float; the message has this program's word."""
     if answer := _words.answer(name):
         raise SpaceError(answer)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -54,19 +54,19 @@ def load(name: str) -> Space:
     """The space of that name, or of that file.
 
     Raises:
-        SpaceError: there is none, or its file is wrong, named with its line.
+        SpaceError: there is no such space, or its file is wrong; the message names the file and mostly its line.
     """
     return find(name).space
 
 
 def find(name: str, metric: str = "") -> Found:
-    """The space of that name, or of that file, with what it was found as.
+    """The space of that name, or of that file, with its name, its docstring, and the user's code and objective.
 
     Args:
-        metric: by which it is searched; the code of one of the user's own travels with the space.
+        metric: the metric of the search; if it is the user's own, its code travels with the space.
 
     Raises:
-        SpaceError: there is none, or its file is wrong, named with its line.
+        SpaceError: there is no such space, or its file is wrong; the message names the file and mostly its line.
     """
     if name not in names():
         if is_path(name):
@@ -80,17 +80,17 @@ def find(name: str, metric: str = "") -> Found:
 
 
 def is_path(name: str) -> bool:
-    """Whether a space is named by its file; one of this folder is named without it."""
+    """Whether `name` is the path of a space's file; a space of this folder goes by its name alone."""
     return Path(name).parent.resolve() != FOLDER and ("/" in name or name.endswith(".py")) and not is_bare(name)
 
 
 def is_bare(name: str) -> bool:
-    """lr_sweep.py where there is no such file, but a space of that name."""
+    """Whether `name` is that of a space with an ending, such as lr_sweep.py, and no such file exists."""
     return Path(name).stem in names() and not Path(name).exists()
 
 
 def stranger(name: str) -> str:
-    """The sentence for a space that does not exist; of a path to one that does, its name."""
+    """The error line for an unknown space; if the last part of a path is the name of a space, the line says this name."""
     stem = Path(name).stem
     if stem != name and stem in names():
         return f"unknown space {name!r}: a space is named without folder and ending. Write --space {stem}."

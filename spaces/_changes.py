@@ -1,4 +1,4 @@
-"""A space changed for one run: what --set says, read without running it."""
+"""A space changed for one run by --set; the texts of --set are read without running any code of theirs."""
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +22,11 @@ LARGEST = 2**63  # whole numbers beyond are no hyperparameter, and overflow wher
 
 
 def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
-    """The space with these changes, and a line for each value of the baseline that had to be found.
+    """The space with these changes, and a line for each link that they cut and each new value of the baseline.
 
     Args:
-        texts: KEY=VALUE each: a number, a name, values with commas between them, a range as in a space's file, or
-            "default" for what trainables.config says.
+        texts: KEY=VALUE each: a number, a name, values with commas between them, a range as in a space's file, or "default" for
+            what trainables.config says.
 
     Raises:
         SpaceError: a text that cannot be read, an unknown key or value, or a space that no search could use.
@@ -52,7 +52,10 @@ def changed(space: Space, texts: Sequence[str]) -> tuple[Space, list[str]]:
 
 
 def names_known(space: Space, texts: Sequence[str]) -> list[str]:
-    """What may be set: the knobs of the project's parts, of the space's and of those set here; of own training its own."""
+    """The hyperparameters that --set may name: those of the project's parts, of the space's own parts, and of parts set here.
+
+    For own training they are the parameters of the space.
+    """
     if space.is_own:
         return list(space.params)
     parts = (text.partition("=") for text in texts)
@@ -61,7 +64,7 @@ def names_known(space: Space, texts: Sequence[str]) -> list[str]:
 
 
 def moved(old: Mapping[str, Any], given: Parameters) -> Point:
-    """A baseline: the old values where they are inside, else the middle of the range."""
+    """A baseline for new ranges: each old value that lies inside its range, else the middle of the range."""
     free = kept_or_middle(given.free, old)
     point = kept_or_middle(given.ranges(free), {**old, **free})
     return {key: point[key] for key in given.ranges(free)}
@@ -76,7 +79,7 @@ def kept_or_middle(ranges: Mapping[str, Range], old: Mapping[str, Any]) -> Point
 
 
 def unlinked(space: Space, params: Mapping[str, Any]) -> list[str]:
-    """What changed together with something that is now set by itself."""
+    """A line for each parameter that no longer changes together with a parameter, because that one is now set by itself."""
     found = []
     for members in by_axis(space.ranges(space.baseline)):
         gone = [key for key, value in members.items() if params.get(key) is not value]
@@ -86,7 +89,7 @@ def unlinked(space: Space, params: Mapping[str, Any]) -> list[str]:
 
 
 def notes(space: Space, old: Mapping[str, Any], baseline: Point) -> list[str]:
-    """What the baseline has now that the space's file did not say."""
+    """A line for each value of the baseline that the space's file did not give."""
     found = []
     for key, value in baseline.items():
         if key not in space.baseline or space.baseline[key] != value:
@@ -96,10 +99,10 @@ def notes(space: Space, old: Mapping[str, Any], baseline: Point) -> list[str]:
 
 
 def parse(text: str, known: Sequence[str] = KEYS) -> tuple[str, Any]:
-    """KEY=VALUE as a hyperparameter, which is one of those that are known, and its range or value.
+    """The hyperparameter of KEY=VALUE, which must be a known one or a kind of part, and its range or value.
 
     Raises:
-        SpaceError: it cannot be read, or the key is unknown.
+        SpaceError: the text cannot be read, or the key is unknown.
     """
     key, equals, value = text.partition("=")
     key = key.strip().replace("-", "_")
@@ -131,7 +134,7 @@ HOW = "Write a number, a name, values with commas between them, or a range such 
 
 
 def read(node: ast.expr) -> Any:
-    """A value or range; nothing is evaluated but these calls with literal arguments."""
+    """A value or range of a syntax tree; only the calls in CALLS are evaluated, with literal arguments."""
     if isinstance(node, ast.Tuple | ast.List):
         return choice(*map(literal, node.elts))
     if not isinstance(node, ast.Call):

@@ -1,6 +1,6 @@
 """The process that imports a user's files first: python -m spaces._child ANSWER WHERE PATH FOLDER METRIC.
 
-PATH is that of a space, METRIC the name of a metric below FOLDER; either may be empty.
+PATH is the path of a space, METRIC the name of a metric below FOLDER; either may be empty.
 """
 
 import json
@@ -31,7 +31,7 @@ def answer(where: str, path: str, folder: str, text: str) -> dict[str, object]:
 
 
 def of_metric(text: str, folder: Path) -> tuple[Objective, dict[str, Path]]:
-    """The objective that goes by a metric, and the files that it needs."""
+    """The objective of a metric, and the user's files that the metric needs."""
     prefix = text.partition(":")[0]
     if prefix.endswith(".py") and "/" not in prefix:
         collect.check_name(folder / prefix)
@@ -45,7 +45,7 @@ def of_metric(text: str, folder: Path) -> tuple[Objective, dict[str, Path]]:
 
 
 def of_space(where: str, path: Path) -> dict[str, Path]:
-    """The files that a space needs."""
+    """The user's files that a space needs."""
     files: dict[str, Path] = {}
 
     def import_it() -> ModuleType:

@@ -35,12 +35,12 @@ def of_range(key: str, value: Any) -> list[str]:
 
 
 def is_over_decades(key: str, value: Interval) -> bool:
-    """From zero it is over all decades, which matters to what acts by its order of magnitude."""
+    """Whether a range spans several decades; a range from 0 or below does only for a parameter of RATES."""
     return key in RATES if value.low <= 0 else value.high / value.low >= 10**DECADES
 
 
 def unread(space: Space, key: str) -> list[str]:
-    """Warn of a when() whose decider never has the value of a case."""
+    """Warn of a choice with one value, and of a case of a when() whose value the decider never has."""
     value = space.searched[key]
     if isinstance(value, Choice) and len(value.values) == 1:
         return [f"{key}: {value} is one value. Write {key}={value.values[0]} as a constant."]
@@ -53,7 +53,7 @@ def unread(space: Space, key: str) -> list[str]:
 
 
 def of_constraint(space: Space) -> list[str]:
-    """A constraint that rejects most points hides a range that is too wide."""
+    """Warn of limits that reject more than half of the points: a range is too wide then."""
     if not space.is_limited:
         return []
     dice = random.Random(derive("lint"))

@@ -1,7 +1,7 @@
 """A space read from its file: any file of the user's, whose code travels with the run.
 
-A child process imports the file first, so that what it breaks, prints or loads stays there; it answers with the user's files
-that were imported. Then they are imported here, from what was read.
+A child process imports the file first, so that whatever the file breaks, prints or loads stays in that process. The child
+answers with the user's files that were imported. Then this process reads these files and imports the space from what was read.
 """
 
 import ast
@@ -37,7 +37,14 @@ STDERR = 2  # where the child's words go: stdout is for results
 
 @dataclass(frozen=True)
 class Found:
-    """A space, its name, and the docstring of its file; the user's code, if there is any; the objective of a metric of theirs."""
+    """A space that was found by its name or its file.
+
+    Attributes:
+        name: of the space.
+        text: the docstring of its file.
+        code: the user's code that the space and the metric need; None if there is none.
+        objective: the objective of the user's own metric; None without such a metric.
+    """
 
     space: Space
     name: str
@@ -47,10 +54,10 @@ class Found:
 
 
 def find_file(path: Path, metric: str = "") -> Found:
-    """The space of a user's file, and a metric that lies beside it or below.
+    """The space of a user's file, and a metric from a file in the same folder or below.
 
     Raises:
-        SpaceError: there is no such file, or it is wrong, named with its line.
+        SpaceError: there is no such file, or the file is wrong; the message names the file and mostly its line.
     """
     where, path = str(path), Path(os.path.abspath(path))  # noqa: PTH100 (a link stays one)
     if not path.is_file() or path.suffix != ".py":
@@ -71,7 +78,7 @@ def find_file(path: Path, metric: str = "") -> Found:
 
 
 def with_metric(found: Found, metric: str) -> Found:
-    """A space of ours, searched by a metric; with its code, if that is the user's own.
+    """A space of ours with the objective and the code of the user's own metric; unchanged for a metric of ours.
 
     Raises:
         SpaceError: there is no such metric, or its file is wrong.
@@ -86,10 +93,10 @@ def with_metric(found: Found, metric: str) -> Found:
 
 
 def beside(folder: Path, metric: str) -> str:
-    """The name of a metric as it is seen from the folder of a space. A file may be named from where the user stands, too.
+    """The name of a metric as seen from the folder of a space; its file may also be named from the working directory.
 
     Raises:
-        SpaceError: it lies elsewhere.
+        SpaceError: the metric's file does not lie in the folder of the space.
     """
     file, _, name = metric.rpartition(":")
     path = Path(os.path.abspath(file))  # noqa: PTH100 (a link stays one)
@@ -121,12 +128,12 @@ def imported_in_child(folder: Path, where: str, space: str, metric: str) -> tupl
     """The user's code that a space and a metric need, and the objective of the metric.
 
     Args:
-        folder: in which their files lie; if that is the code of a run, all of it is taken.
-        where: what is named where the process comes to no end.
-        space, metric: each may be empty.
+        folder: the folder in which the files of both lie; if it is the code of a run, all of the code is taken.
+        where: the name of the file in error lines.
+        space, metric: the path of the space and the name of the metric; each may be empty.
 
     Raises:
-        SpaceError: what the child process says is wrong, or that it did not get to an end.
+        SpaceError: the child process found a mistake, or ended without an answer.
     """
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "answer.json"
@@ -149,7 +156,7 @@ def checked(where: str, path: Path, import_it: Callable[[], ModuleType]) -> tupl
     """The space that a module defines, and the module's docstring.
 
     Raises:
-        SpaceError: its file is wrong, named with its line.
+        SpaceError: the file is wrong; the message names the file and mostly its line.
     """
     try:
         module = import_it()
@@ -171,7 +178,7 @@ def checked(where: str, path: Path, import_it: Callable[[], ModuleType]) -> tupl
 
 
 def worded(error: BaseException) -> str:
-    """An error of Python in a space's file; for a misspelt argument of Space with the closest one."""
+    """An error of Python in a space's file, in words; for a misspelt argument of Space, with the closest argument."""
     argument = re.search(r"Space.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if argument:
         return unknown("argument of Space", argument[1], [field.name for field in dataclasses.fields(Space)])
@@ -179,7 +186,7 @@ def worded(error: BaseException) -> str:
 
 
 def line_of(error: BaseException, path: Path) -> int:
-    """The line of a space's file that an error is about: that of the parameter it names, else where it was raised."""
+    """The line of a space's file that an error is about: of the parameter in the error, else where the error was raised."""
     if isinstance(error, ParameterError):
         nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
         keys = [node.lineno for node in nodes if isinstance(node, ast.Constant) and node.value == error.key]

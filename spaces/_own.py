@@ -17,7 +17,7 @@ def check(train: Any, command: Any, params: Mapping[str, Any]) -> None:
     """Refuse training that another process could not run.
 
     Raises:
-        SpaceError: with what would do.
+        SpaceError: the training cannot be run; the message says what to write.
     """
     if train is not None and command is not None:
         raise SpaceError("train and command are two ways to train. Remove one.")
@@ -28,7 +28,7 @@ def check(train: Any, command: Any, params: Mapping[str, Any]) -> None:
 
 
 def check_function(train: Any) -> None:
-    """A top-level function of a module, called as ours calls it."""
+    """Refuse a `train` that is no top-level function of a module, or cannot be called as this program calls it."""
     name = getattr(train, "__qualname__", "")
     if not inspect.isfunction(train) or "<" in name or "." in name:
         kind = "a lambda or an inner function" if "<" in name else f"{type(train).__name__}"
@@ -42,12 +42,12 @@ def check_function(train: Any) -> None:
 
 
 def text_of(train: Any) -> str:
-    """module:function."""
+    """The text module:function by which run.json names a function."""
     return f"{train.__module__}:{train.__qualname__}"
 
 
 def check_command(command: Any, params: Mapping[str, Any]) -> None:
-    """Words, in which {name} stands for the value of a hyperparameter."""
+    """Refuse a `command` that is no list of texts, or in which a {name} is no hyperparameter, epochs or seed."""
     if not isinstance(command, (list, tuple)) or not command or not all(isinstance(word, str) for word in command):
         example = 'command=["python", "train.py", "--lr", "{lr}"]'
         raise SpaceError(f"command must be a list of texts, such as {example}, but got {command!r}.")
@@ -61,7 +61,7 @@ def placeholders(word: str) -> list[str]:
     """The names in braces of a word.
 
     Raises:
-        SpaceError: braces that name nothing.
+        SpaceError: the braces do not match, or hold no name.
     """
     try:
         found = [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]

@@ -1,4 +1,4 @@
-"""What the parameters of a space may be together: which apply, how they are drawn, how they are listed."""
+"""The parameters of a space together: which of them apply, how they are drawn, how they are listed."""
 
 import itertools
 import math
@@ -34,8 +34,8 @@ class Parameters:
     """Hyperparameters, each with a range, if it is searched, or a value, if it is fixed.
 
     Args:
-        train: a loop of the user's, who then names the hyperparameters.
-        command: a program of the user's, likewise.
+        train: a training loop of the user, whose space then names its own hyperparameters.
+        command: a training program of the user, whose space then names its own hyperparameters.
 
     Raises:
         SpaceError: a name, value or range that no search could use.
@@ -47,11 +47,11 @@ class Parameters:
 
     @property
     def is_own(self) -> bool:
-        """Whether the user trains, and so names the hyperparameters."""
+        """Whether a loop or program of the user trains, and so the user names the hyperparameters."""
         return self.train is not None or self.command is not None
 
     def usual(self, key: str) -> Any:
-        """The value of a hyperparameter that is not named."""
+        """The value of a hyperparameter that the space does not name; None for own training."""
         return None if self.is_own else usual(key)
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class Parameters:
             raise ParameterError(key, str(error)) from None
 
     def _check_decider(self, when: When) -> None:
-        """Another parameter decides that has a name for each of its values, and is always there."""
+        """Refuse a when() whose decider is unknown, is itself a when(), or cannot have the value of a case."""
         deciders = tuple(self.params) if self.is_own else tuple(CHOICES)
         if when.decider not in deciders:
             raise SpaceError(unknown("parameter that decides", when.decider, deciders))
@@ -127,13 +127,13 @@ class Parameters:
         return {key: value for key, value in found.items() if isinstance(value, (Choice, Interval))}
 
     def _case(self, value: Any, chosen: Mapping[str, Any]) -> Any:
-        """What holds of a parameter: its range, or the case of a when(); none if that one says nothing."""
+        """The range or value that applies to a parameter; for a when() that of the matching case, or None if no case matches."""
         if not isinstance(value, When):
             return value
         return dict(value.cases).get({**self.constants, **chosen}.get(value.decider, self.usual(value.decider)))
 
     def decides_all(self, when: When) -> bool:
-        """Whether a when() says something for each value that the parameter which decides may have."""
+        """Whether a when() has a case for each value that its decider may have."""
         decider = self.params.get(when.decider, self.usual(when.decider))
         values = decider.bounds() if isinstance(decider, RANGES) else (decider,)
         return set(values) <= set(dict(when.cases))
@@ -142,7 +142,7 @@ class Parameters:
         """The whole configuration of a point, with the default number of epochs.
 
         Raises:
-            SpaceError: it names what its model does not read.
+            SpaceError: the point names a hyperparameter that its model does not read.
         """
         cases = {key: self._case(value, point) for key, value in self.searched.items() if isinstance(value, When)}
         fixed = {key: case for key, case in cases.items() if case is not None and not isinstance(case, RANGES)}
@@ -152,7 +152,9 @@ class Parameters:
         return {key: config[key] for key in self.params if key in config} | {"epochs": DEFAULTS["epochs"]}
 
     def check_combinations(self) -> None:
-        """Whatever is chosen where values have names, each value of each other parameter is one that its part takes.
+        """Refuse a space in which a part does not take a value that another parameter may have together with this part.
+
+        Every combination of parameters whose values have names is tried. For own training nothing is checked.
 
         Raises:
             SpaceError: with the names and what is wrong with them.
@@ -175,10 +177,10 @@ class Parameters:
 
     @property
     def image_sizes(self) -> list[int]:
-        """The sizes that the images of its configurations may have, ascending; the images are decoded once for each.
+        """The sizes that the images of the space's configurations may have, ascending; images are decoded once for each size.
 
         Raises:
-            SpaceError: they cannot be listed.
+            SpaceError: the sizes cannot be listed, or there are more than MOST_SIZES.
         """
         given = self.params.get(SIZE, self.usual(SIZE))
         listed = given.listed() if isinstance(given, RANGES) else (given,)
@@ -192,7 +194,7 @@ class Parameters:
 
     @property
     def axes(self) -> list[str]:
-        """What is drawn: one number each; linked parameters share theirs."""
+        """The axes along which points are drawn, one number each; linked parameters share one axis."""
         return list(dict.fromkeys(axis(key, value) for key, value in self.searched.items()))
 
     def at(self, positions: Sequence[float]) -> Point:
@@ -207,17 +209,17 @@ class Parameters:
 
     @property
     def is_grid(self) -> bool:
-        """Whether every searched parameter has a few values, so that all combinations are tried unless told otherwise."""
+        """Whether every range is a choice of a few values, so that all combinations are tried unless told otherwise."""
         return all(isinstance(value, Choice) for value in self._all_ranges)
 
     @property
     def is_listed(self) -> bool:
-        """Whether all combinations can be listed: whole numbers and steps too."""
+        """Whether all combinations can be listed; ranges of whole numbers or with steps can be listed, too."""
         return 0 < self.combinations <= MAX_GRID
 
     @property
     def _all_ranges(self) -> list[Range]:
-        """Every range, those of the cases of a when() too."""
+        """Every range, the ranges in the cases of a when() included."""
         cases = [case for value in self.searched.values() if isinstance(value, When) for _, case in value.cases]
         return [*self.free.values(), *(case for case in cases if isinstance(case, (Choice, Interval)))]
 
@@ -232,7 +234,7 @@ class Parameters:
         return math.prod(sizes)
 
     def combined(self) -> Iterator[Point]:
-        """Every combination, the last parameter changing fastest; what a when() decides changes faster than the others."""
+        """Every combination, the last parameter changing fastest; parameters with a when() change faster than the others."""
         for free in merged(options(self.free)):
             applying = self.ranges(free)
             for rest in merged(options({key: value for key, value in applying.items() if key not in free})):
@@ -243,7 +245,7 @@ def check_own(key: str, value: Any) -> None:
     """Refuse a name or value that cannot be a hyperparameter of a user's own loop or program.
 
     Raises:
-        SpaceError: the name is none, or the value is no plain one.
+        SpaceError: the name is no valid one, or the value is no plain value.
     """
     if not key.isidentifier() or key in OF_RESULTS:
         raise SpaceError(f"{key!r} cannot be the name of a hyperparameter. Write another, such as {key.strip()}_.")
@@ -259,12 +261,12 @@ def possible(range_: Range) -> Sequence[Any]:
 
 
 def axis(key: str, value: Any) -> str:
-    """What is drawn for a parameter: itself, or its group."""
+    """The axis of a parameter: its own name, or the name of its group if it is linked."""
     return value.group if isinstance(value, Linked) else key
 
 
 def by_axis(ranges: Mapping[str, Range]) -> list[dict[str, Range]]:
-    """The parameters, those that are linked together."""
+    """The parameters by their axes: linked parameters are in one dictionary, every other parameter in one of its own."""
     found: dict[str, dict[str, Range]] = {}
     for key, value in ranges.items():
         found.setdefault(axis(key, value), {})[key] = value
@@ -279,17 +281,17 @@ def fits(members: Mapping[str, Range], point: Mapping[str, Any]) -> bool:
 
 
 def rows(members: Mapping[str, Range]) -> list[Point]:
-    """The values of a parameter, or of parameters that are linked, one point each."""
+    """The values of one parameter, or of linked parameters, as one point for each value or combination."""
     listed = (value.listed() or () for value in members.values())
     return [dict(zip(members, values, strict=True)) for values in zip(*listed, strict=True)]
 
 
 def options(ranges: Mapping[str, Range]) -> list[list[Point]]:
-    """For each thing that is drawn, what it may be."""
+    """For each axis, the values that its parameters may have."""
     return [rows(members) for members in by_axis(ranges)]
 
 
 def merged(choices: Sequence[Sequence[Point]]) -> Iterator[Point]:
-    """Every combination, the last one changing fastest."""
+    """Every combination of one point from each list, the last list changing fastest."""
     for parts in itertools.product(*choices):
         yield {key: value for part in parts for key, value in part.items()}

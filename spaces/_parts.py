@@ -1,4 +1,4 @@
-"""Parts in a space: objects become the names that a plan writes down, and their knobs are known like the built-in ones."""
+"""Parts in a space: objects become the names that a plan writes down, and the knobs of a user's parts become known."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from trainables.parts.family import FAMILIES, Family
 
 
 def as_names(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with the name of each part in the place of an object, and one spelling for each name.
+    """The parameters, in which each part that is an object is replaced by its name, and each name has one spelling.
 
     Raises:
         SpaceError: an object that has no name.
@@ -32,13 +32,13 @@ def renamed(family: Family, value: Any) -> Any:
 
 
 def with_whole_names(when: When, params: Mapping[str, Any]) -> When:
-    """A when() whose cases may name a part as its function or class is called: FlowerNet for my_nets.py:FlowerNet."""
+    """A when() with whole names of parts; its cases may use the function's or class's: FlowerNet for my_nets.py:FlowerNet."""
     short = {text.rpartition(":")[2]: text for text in parts_of(params, when.decider) if not named.is_built_in(text)}
     return replace(when, cases=tuple((short.get(name, name), case) for name, case in when.cases))
 
 
 def parts_of(params: Mapping[str, Any], key: str) -> list[str]:
-    """The names of the parts of one kind that parameters have, without those by default."""
+    """The names of the parts of one kind that the parameters give; a part that is used by default is not among them."""
     value = params.get(key) if key in FAMILIES else None
     values = value.bounds() if isinstance(value, Choice | When) else (value,)
     return [each for each in values if isinstance(each, str)]

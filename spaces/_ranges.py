@@ -1,4 +1,4 @@
-"""What a hyperparameter may be: a few values, an interval, values that change together, or what another one decides.
+"""The ranges of a hyperparameter: a few values, an interval, values that change together, or cases of another parameter.
 
 Plain frozen dataclasses; nothing here knows Ray or Optuna.
 
@@ -27,7 +27,7 @@ class Range(Protocol):
     def __contains__(self, value: object) -> bool: ...
 
     def bounds(self) -> tuple[Any, ...]:
-        """Values that must be valid for all values to be: the ends of an interval, or every choice."""
+        """The values that decide whether all values are valid: the ends of an interval, or every choice."""
         ...
 
     def listed(self) -> tuple[Any, ...] | None:
@@ -65,7 +65,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Linked(Choice):
-    """One of a few values, at the same place of the list as the other parameters of its group. A value may come again."""
+    """One of a few values, from the same place of its list as the other parameters of its group; a value may come twice."""
 
     group: str
 
@@ -129,11 +129,11 @@ class Interval:
         return self.rounded(self._between(self.low, self.high, u))
 
     def rounded(self, value: float) -> float:
-        """Four digits are enough to search, and fit a table; never beyond the ends."""
+        """The value with four digits, which are enough to search and fit a table; never beyond the ends."""
         return min(self.high, max(self.low, float(f"{value:.4g}")))
 
     def nth(self, steps: int) -> float | int:
-        """low and so many steps, with ten digits, so that 3 x 0.1 is 0.3."""
+        """The number that is `steps` steps above low, with ten digits, so that 3 x 0.1 is 0.3."""
         value = self.low + steps * (self.step or 1)
         return value if self.whole else max(self.low, min(self.high, float(f"{value:.10g}")))
 
@@ -171,9 +171,10 @@ def exact(number: float) -> str:
 
 @dataclass(frozen=True)
 class When:
-    """A range or value for each of some values of another parameter; with any other value of that one, nothing is said.
+    """A range or value for each of some values of another parameter, the decider.
 
-    What is not said has the default of trainables.config, or stays away if the model does not read it.
+    If the decider has any other value, the parameter has the default of trainables.config, or is left out if the model does not
+    read it.
     """
 
     decider: str
@@ -201,7 +202,7 @@ class When:
 
 
 def canonical_range(value: Any) -> Any:
-    """The same range or value, with one spelling for each number."""
+    """The range or value with one spelling for each number."""
     if isinstance(value, When):
         return replace(value, cases=tuple((name, canonical_range(case)) for name, case in value.cases))
     if isinstance(value, Choice):
@@ -213,7 +214,7 @@ def choice(*values: Any) -> Choice:
     """One of the values.
 
     Raises:
-        SpaceError: none, a value that comes twice, or a list in the place of its values.
+        SpaceError: no value, a value that comes twice, or a list in the place of the values.
     """
     if len(values) == 1 and isinstance(values[0], list | tuple | set):
         raise SpaceError(f"choice({values[0]!r}) has a list in it. Write {_words.listed(values[0])}.")
@@ -223,7 +224,7 @@ def choice(*values: Any) -> Choice:
 
 
 def linked(**columns: Sequence[Any]) -> dict[str, Linked]:
-    """Parameters that change together: values at the same place belong together. Write it with ** into the parameters.
+    """Parameters that change together: values at the same place belong together. Write **linked(...) in the parameters.
 
     Raises:
         SpaceError: fewer than two parameters, lists of different lengths, or a combination that comes twice.
@@ -236,7 +237,7 @@ def linked(**columns: Sequence[Any]) -> dict[str, Linked]:
 
 
 def when(decider: str, /, **cases: Any) -> When:
-    """What a parameter may be depends on another one: when("model", mlp=choice(256, 512), convnet=choice(16, 32))."""
+    """A range that depends on another parameter: when("model", mlp=choice(256, 512), convnet=choice(16, 32))."""
     return When(decider, tuple(cases.items()))
 
 
@@ -258,7 +259,7 @@ def integers(low: int, high: int, step: int | None = None) -> Interval:
 def logintegers(low: int, high: int) -> Interval:
     """A whole number from low to high, both included; each has the logarithmic scale from half below to half above it.
 
-    Among large numbers each doubling is about equally likely. The smallest ones get more: of (1, 16), 1 has 31 %, 2 and 3 have
-    24 %, 4 to 7 22 %, 8 to 15 21 %, and 16 has 2 %.
+    Among large numbers each doubling is about equally likely. The smallest numbers are more likely: in logintegers(1, 16), 1
+    has 31 %, 2 and 3 have 24 %, 4 to 7 have 22 %, 8 to 15 have 21 %, and 16 has 2 %.
     """
     return Interval(low, high, log=True, whole=True)

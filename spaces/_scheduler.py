@@ -1,4 +1,4 @@
-"""How early stopping is written, on the command line and in a space."""
+"""How a rule of early stopping is written, on the command line and in a space."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _FORMS = {  # how a rule is written, K for a number of epochs, and what the help
 
 @dataclass(frozen=True)
 class Scheduler:
-    """A rule of early stopping; only one that is written with :K has a budget."""
+    """A rule of early stopping; only a rule that is written with :K has a budget."""
 
     FORMS: ClassVar = tuple(_FORMS)
     NAMES: ClassVar = tuple(form.partition(":")[0] for form in _FORMS)
@@ -26,10 +26,10 @@ class Scheduler:
 
     @classmethod
     def parse(cls, text: str) -> "Scheduler":
-        """What one of FORMS says, with a number for K.
+        """The rule that a text names: one of FORMS, with a number of epochs for K.
 
         Raises:
-            ValueError: it is none of them.
+            ValueError: the text is none of FORMS.
         """
         name, colon, budget = text.partition(":")
         if f"{name}:K" in cls.FORMS and re.fullmatch("[1-9][0-9]{0,6}", budget):

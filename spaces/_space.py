@@ -28,22 +28,22 @@ class Space(Parameters):
     """What a search varies.
 
     Args:
-        params: hyperparameter to a range, if it is searched, or to a value, if it is fixed. What is not named has the
-            default of trainables.config.
-        baseline: a value for every searched parameter that applies to it; always tried first and always shown.
-            Left out, it is the middle of every range, and that is said.
+        params: hyperparameter to a range, if it is searched, or to a value, if it is fixed. A hyperparameter that is not named
+            has the default of trainables.config.
+        baseline: a value for every searched parameter that applies to it; always tried first and always shown. If it is left
+            out, it is the middle of every range, and a warning says so.
         epochs: how long a trial is trained unless --epochs says otherwise.
         scheduler: early stopping unless --scheduler says otherwise, written as there.
         samples: number of trials of a random search unless --num-samples says otherwise.
         constraint: a function of a whole configuration; a point for which it returns False is not trained.
-        max_params: weights a network may have; larger ones are not trained.
-        classes: with which max_params counts.
-        train, command: how a trial is trained, if not as one of ours: a top-level function, or a program and its arguments.
+        max_params: weights a network may have; larger networks are not trained.
+        classes: number of classes that a network has when its weights are counted for max_params.
+        train, command: own training in place of this program's: a top-level function, or a program and its arguments.
         metric, mode, form: what the user's own training is judged by: a name among its metrics, "min" or "max", and "decimals",
             or "percent" for a fraction from 0 to 1.
-        bfloat16: whether its networks may be trained in it; False where one cannot.
-        files: that the user's code reads. A path relative to the space's file is copied into the run, any other stays where
-            it is; both are hashed.
+        bfloat16: whether the networks of the space may be trained in bfloat16; False if a network cannot.
+        files: files that the user's code reads. A path relative to the space's file is copied into the run, any other file
+            stays where it is; both are hashed.
 
     Raises:
         SpaceError: a name, value or range that no search could use.
@@ -90,7 +90,7 @@ class Space(Parameters):
             raise SpaceError(f"the baseline is refused: {reason}. Change the baseline or the limit.")
 
     def _check_own(self) -> None:
-        """What own training needs, and what belongs to it alone."""
+        """Check the arguments of own training, and refuse `metric` in a space that has no own training."""
         if self.is_own:
             own.check(self.train, self.command, self.params)
             if self.max_params is not None:
@@ -112,12 +112,12 @@ class Space(Parameters):
 
     @property
     def objective(self) -> Objective:
-        """What its trials are judged by."""
+        """The objective that the trials of the space are judged by."""
         return OwnObjective(self.metric, self.mode, self.form) if self.metric is not None else ACCURACY
 
     @property
     def training(self) -> Record | None:
-        """Own training as run.json names it: {"train": "module:function"} or {"command": [...]}; none of ours."""
+        """Own training as run.json names it: {"train": "module:function"} or {"command": [...]}; None without own training."""
         if self.train is not None:
             return {"train": own.text_of(self.train)}
         return {"command": list(self.command)} if self.command is not None else None
@@ -165,7 +165,7 @@ class Space(Parameters):
 
     @cached_property
     def grid(self) -> list[Point]:
-        """Every different combination that may be trained; none if they cannot be listed."""
+        """Every different combination that may be trained; empty if the combinations cannot be listed."""
         points: dict[str, Point] = {}
         for point in self.combined() if self.is_listed else ():
             config = self.config(point)
@@ -184,17 +184,20 @@ class Space(Parameters):
         return hashed([facts, exact, baseline, *self._limits()])
 
     def digest_of_schema_1(self) -> str:
-        """The same as it was in runs of schema 1, where 1 and 1.0 were two values."""
+        """The digest as it was in runs of schema 1, where 1 and 1.0 were two values."""
         facts = [(key, str(value) if key in self.searched else value) for key, value in self._told().items()]
         exact = [(key, value.bounds()) for key, value in self.searched.items()]
         return hashed([facts, exact, sorted(self.baseline.items()), *self._limits()])
 
     def _told(self) -> dict[str, Any]:
-        """Its parameters without younger knobs that it switches off: a space from before they existed has the same hash."""
+        """The parameters without younger knobs that the space switches off: a space from before these knobs has the same hash."""
         return {key: value for key, value in self.params.items() if not (key in LATER and value == NEUTRAL[key])}
 
     def _limits(self) -> list[Any]:
-        """What the hash of a space holds only where it is used, so that a space without limits keeps its hash."""
+        """The facts that the hash holds only if the space has them: constraint, max_params and own training.
+
+        A space without them therefore keeps its hash.
+        """
         limit = [] if self.max_params is None else [["max_params", self.max_params, self.classes]]
         training = [] if self.training is None else [self.training, self.objective.record()]
         return [*([] if self.constraint is None else [self.constraint_text()]), *limit, *training]

@@ -53,7 +53,7 @@ def listed(values: Any) -> str:
 
 
 def of_sweep(facts: Mapping[str, Any]) -> str:
-    """What a parameter of W&B sweeps is called here."""
+    """This program's word for a parameter of W&B sweeps."""
     if isinstance(facts.get("values"), list):
         return listed(facts["values"])
     if {"min", "max"} <= facts.keys():
@@ -62,7 +62,7 @@ def of_sweep(facts: Mapping[str, Any]) -> str:
 
 
 def of_library(value: Any) -> str:
-    """What a range of Ray Tune or Optuna is called here."""
+    """This program's word for a range of Ray Tune or Optuna."""
     if values := getattr(value, "categories", None) or getattr(value, "choices", None):
         return listed(values)
     low, high = (

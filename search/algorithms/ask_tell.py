@@ -19,19 +19,21 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
-ATTEMPTS = 50  # points asked for in a row before it is drawn at random: they were all known or not allowed
+ATTEMPTS = 50  # points asked for in a row; if all are known or not allowed, the point is drawn at random
 
 
 class Sampled(Adaptive):
-    """Finished trials count with their best epoch, those stopped early as pruned with their curve, diverged and failed ones as
-    failed. The first ten that count are waited for with random points (Optuna's default).
+    """An algorithm that takes its points from an Optuna sampler.
+
+    The sampler is told a finished trial with its best value, a trial that was stopped early as pruned with its curve, and a
+    diverged or failed trial as failed. Until ten trials count, points are random (Optuna's default).
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("optuna",)
 
     @abstractmethod
     def sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
-        """A fresh one.
+        """A fresh sampler.
 
         Args:
             seed: from 0, below 2 ** 32.
@@ -61,7 +63,7 @@ class Sampled(Adaptive):
 def points(
     space: Space, sampler: "optuna.samplers.BaseSampler", told: Sequence[Told], objective: Objective
 ) -> Iterator[Point]:
-    """The points a fresh sampler proposes one after the other, each forgotten if another one is wanted."""
+    """The points that a fresh sampler proposes, one after another; a point counts as failed once another one is wanted."""
     import optuna
 
     direction = "maximize" if objective.mode == "max" else "minimize"
@@ -74,7 +76,7 @@ def points(
 
 
 def define(space: Space, trial: "optuna.Trial") -> Point:
-    """A point, parameter by parameter, those that others decide last."""
+    """A point, asked for parameter by parameter; parameters that depend on others come last."""
     free = taken(trial, space.free)
     applying = space.ranges(free)
     rest = taken(trial, {key: range_ for key, range_ in applying.items() if key not in free})
@@ -89,7 +91,7 @@ def taken(trial: "optuna.Trial", ranges: Mapping[str, Range]) -> Point:
 
 
 def take(trial: "optuna.Trial", members: Mapping[str, Range]) -> Point:
-    """Ask for one parameter, or for the place in the lists of those that are linked."""
+    """Ask for the value of one parameter, or for the place in the lists of linked parameters."""
     name, (key, range_) = name_of(members), next(iter(members.items()))
     if isinstance(range_, Choice):
         return rows(members)[trial.suggest_categorical(name, places(members))]
@@ -101,7 +103,7 @@ def take(trial: "optuna.Trial", members: Mapping[str, Range]) -> Point:
 
 
 def name_of(members: Mapping[str, Range]) -> str:
-    """The parameter's name in the study. It contains the range: each case of a when() is a parameter of its own."""
+    """The parameter's name in the study; it contains the range, because each case of a when() is a parameter of its own."""
     return ", ".join(f"{key}: {range_}" for key, range_ in members.items())
 
 
@@ -125,7 +127,7 @@ def frozen(space: Space, told: Told, objective: Objective) -> "optuna.trial.Froz
 
 
 def placed(members: Mapping[str, Range], config: Mapping[str, Any]) -> tuple["BaseDistribution", int | float]:
-    """What `take` would have asked for, and the answer that gives the values of this configuration."""
+    """The distribution that `take` would have asked for, and the answer that gives the values of this configuration."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     key, range_ = next(iter(members.items()))

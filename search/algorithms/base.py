@@ -1,4 +1,4 @@
-"""What a search algorithm is, and what several share: a point that is new, and the dice of a point. Pure functions; no Ray."""
+"""The interface of a search algorithm, and what several share: new points and random draws. Pure functions; no Ray."""
 
 import random
 from abc import ABC, abstractmethod
@@ -27,26 +27,26 @@ class Algorithm:
     libraries: ClassVar[tuple[str, ...]] = ()
 
     def size(self, space: Space, asked: int | None) -> int:
-        """The number of points: what is asked for, or the space's own number, at most as many as there are.
+        """The number of points: what is asked for, or else the space's own number, at most the grid if it can be listed.
 
         Raises:
-            SpaceError: it cannot draw from this space.
+            SpaceError: the algorithm cannot draw from this space.
         """
         return asked or (min(space.samples, len(space.grid)) if space.is_listed else space.samples)
 
 
 class Planned(Algorithm, ABC):
-    """Its points are known before the first trial starts. Point i depends on the space, the seed and i alone."""
+    """An algorithm whose points are known before the first trial starts: point i depends on space, seed and i alone."""
 
     @abstractmethod
     def points(self, space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
-        """New points one after the other, each of them asked of is_new.
+        """New points, one after another; `is_new` has accepted each of them.
 
         Args:
-            first: index in the search of the first of them.
+            first: index in the search of the first point.
 
         Raises:
-            SpaceError: it cannot draw from this space, or there is no other point.
+            SpaceError: the algorithm cannot draw from this space, or there is no other point.
         """
 
 
@@ -60,7 +60,7 @@ class Told:
 
 
 class Adaptive(Algorithm, ABC):
-    """Its points depend on the results of earlier trials; `suggest` is a function of its arguments alone."""
+    """An algorithm whose points depend on earlier trials' results; `suggest` is a function of its arguments alone."""
 
     @abstractmethod
     def suggest(self, space: Space, seed: int, index: int, told: Sequence[Told], objective: Objective) -> Point:
@@ -72,10 +72,10 @@ class Adaptive(Algorithm, ABC):
 
 
 def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -> Point:
-    """The first of these points that is new, else any that is left in a space that can be listed.
+    """The first of `tries` that is new, or else a new point of the grid, if the space can be listed.
 
     Raises:
-        SpaceError: there is none.
+        SpaceError: no point is new.
     """
     point = next(filter(is_new, tries), None) or next(filter(is_new, space.grid), None)
     if point is None:
@@ -87,7 +87,7 @@ def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -
 
 
 def redraws(space: Space, seed: int, index: int) -> Iterator[Point]:
-    """Candidates for point `index`, in order: each is used if those before it were drawn already."""
+    """Random candidates for point `index`, in order; a candidate is used if no candidate before it is new."""
     for attempt in range(ATTEMPTS):
         dice = random.Random(derive(seed, "point", index, attempt))
         yield space.at([dice.random() for _ in space.axes])

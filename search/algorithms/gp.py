@@ -1,7 +1,7 @@
-"""gp: where to look next, from a Gaussian process over the finished trials and the logarithm of the expected improvement.
+"""gp: the next point by a Gaussian process over finished trials and the logarithm of the expected improvement.
 
-Optuna's GPSampler: trials that still run are taken into account, and values may be noisy. It looks at parameters that apply to
-every point; those that depend on others are drawn at random.
+Optuna's GPSampler takes running trials into account, and values may be noisy. The sampler looks at parameters that apply to
+every point; parameters that depend on others are drawn at random.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Gp(Sampled):
-    """Unlike Optuna's own, one that was stopped early counts as finished, with its best value so far."""
+    """Optuna's GPSampler, except that a trial that was stopped early counts as finished, with its best value so far."""
 
     libraries = ("optuna", "scipy", "torch", "numpy")
 
@@ -38,7 +38,7 @@ class Gp(Sampled):
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """The number of torch's threads decides the last bits of a sum, and so which point is drawn."""
+    """Let torch use one thread: the number of threads decides the last bits of a sum, and so which point is drawn."""
     import torch
 
     before = torch.get_num_threads()

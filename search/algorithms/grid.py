@@ -9,7 +9,7 @@ from trainables.errors import SpaceError
 
 class Grid(Planned):
     def size(self, space: Space, asked: int | None) -> int:
-        """What is asked for, at most all; all by default."""
+        """The number of points: what is asked for, at most the whole grid; by default the whole grid."""
         check_grid(space)
         return min(asked or len(space.grid), len(space.grid))
 

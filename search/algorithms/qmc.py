@@ -17,7 +17,7 @@ SMALLEST = 2.0**-40  # digits that are worth less than this change no value
 
 
 class Quasi(Planned):
-    """The points of one sequence, in order, without those that are not new."""
+    """The new points of one Halton sequence, in order."""
 
     def points(self, space: Space, seed: int, first: int, is_new: IsNew) -> Iterator[Point]:
         places = itertools.count()
@@ -27,13 +27,16 @@ class Quasi(Planned):
 
 
 def halton(seed: int, index: int, dimensions: int) -> list[float]:
-    """Point `index`, from 0, in [0, 1) of each dimension: a function of its arguments alone."""
+    """Point `index` of the sequence, counted from 0: a number in [0, 1) for each dimension, by the arguments alone."""
     bases = itertools.islice(primes(), dimensions)
     return [position(seed, index, dimension, base) for dimension, base in enumerate(bases)]
 
 
 def position(seed: int, index: int, dimension: int, base: int) -> float:
-    """The digits of index, permuted, in reverse order behind the point; those above its last one are permuted too."""
+    """The coordinate of point `index` in one dimension: the permuted digits of `index`, reversed, behind the radix point.
+
+    The zeros above the last digit of `index` are permuted, too.
+    """
     u, worth = 0.0, 1.0 / base
     for place in itertools.count():
         if worth < SMALLEST:

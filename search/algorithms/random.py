@@ -1,4 +1,4 @@
-"""Random points, each by its own dice."""
+"""Random points; each point has a random generator of its own."""
 
 import itertools
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The search algorithms by their names in --algo; the file of each is called as it is."""
+"""The search algorithms by their names in --algo; the file of each algorithm has the same name."""
 
 import functools
 import importlib
@@ -10,7 +10,7 @@ ALGORITHMS = ("grid", "random", "qmc", "tpe", "gp")
 
 @functools.cache
 def load(name: str) -> Algorithm:
-    """The algorithm of one of these names: ALGORITHM of its file."""
+    """The algorithm of one of these names: the object ALGORITHM of its file."""
     found: Algorithm = importlib.import_module(f"search.algorithms.{name}").ALGORITHM
     return found
 

@@ -1,8 +1,8 @@
-"""tpe: where to look next, from a density of good and one of bad points.
+"""tpe: the next point by two densities, one of good points and one of bad points.
 
-Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NeurIPS 2011); Optuna's TPESampler, multivariate, in
-groups of parameters that apply together, with trials that still run taken for bad ones (constant liar), so that parallel
-slots do not all look at the same place.
+Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NeurIPS 2011). Optuna's TPESampler is multivariate, in
+groups of parameters that apply together. Trials that still run count as bad ones (constant liar), so that parallel slots do not
+all look at the same place.
 """
 
 from typing import TYPE_CHECKING

@@ -1,1 +1,1 @@
-"""A run folder: what makes it that run, how it is read, begun, continued, grown and confirmed. No Ray."""
+"""A run folder: its identity, and how the folder is read, begun, continued, grown and confirmed. No Ray."""

@@ -1,4 +1,4 @@
-"""Confirmation: the best configurations and the baseline, trained again in full on seeds that had no part in choosing them."""
+"""Confirmation: the best configurations and the baseline, trained in full again on seeds without a part in the choice."""
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -17,20 +17,23 @@ SOURCE = ledger.CONFIRMATION
 
 
 def seed_of(seed: int, replicate: int) -> int:
-    """The trial seed of confirmation r = 0, 1, ...; the same for every configuration, so that they can be compared in pairs."""
+    """The trial seed of replicate r = 0, 1, ... of the confirmation; all configurations share it, for comparison in pairs."""
     return derive(seed, SOURCE, replicate)
 
 
 def fold_of(folds: int, replicate: int) -> int:
-    """The fold of confirmation r, see trainables/data/held_out/folds.py: of partitions that the search did not see."""
+    """The fold of replicate r of the confirmation: of partitions that the search did not see.
+
+    See trainables/data/held_out/folds.py.
+    """
     return folds + replicate + 1
 
 
 def extend(run: Run) -> Run:
-    """Plan what the confirmation lacks, if the search has ended, and read the run again.
+    """Plan the missing trials of the confirmation, if the search has ended, and read the run again.
 
     Raises:
-        StorageError: it could not be written down.
+        StorageError: the plan could not be written.
     """
     lines = missing(run)
     if not lines:
@@ -42,7 +45,8 @@ def extend(run: Run) -> Run:
 def missing(run: Run) -> list[Record]:
     """The lines of the plan that the confirmation lacks; none before every trial of the search has ended.
 
-    A configuration that is confirmed stays so when the search grows and others pass it: all have the same seeds.
+    A configuration that is confirmed stays in the confirmation when the search grows and other configurations become better:
+    all have the same seeds.
     """
     if not (run.totals.confirm and run.search_ended):
         return []
@@ -70,25 +74,30 @@ def chosen(run: Run) -> list[Record]:
 
 
 def deciding(run: Run) -> list[Trial]:
-    """The trials that the choice of the winner rests on: those of the best configuration, if one has finished.
+    """The trials of the best configuration, on which the choice of the winner rests; none if no configuration has finished.
 
-    They are those on fresh seeds, once all of these have ended and a configuration has finished on each, else the search's own.
+    Once all trials on fresh seeds have ended and a configuration has finished on each fresh seed, these are its trials on fresh
+    seeds. Otherwise they are trials of the search.
     """
     return confirmed(run.fresh_trials, run.totals) or order.finished(run.search_trials, run.totals.seeds)
 
 
 def confirmed(fresh: Sequence[T], totals: Totals) -> list[T]:
-    """Of the trials on fresh seeds those of the best configuration; none before all of them have ended."""
+    """The best configuration's trials on fresh seeds; none before all trials on fresh seeds have ended.
+
+    None, too, if no configuration has finished on all fresh seeds.
+    """
     if not all(trial.status in ENDED for trial in fresh):
         return []
     return order.finished(fresh, max(1, totals.confirm_seeds))
 
 
 def winner(run: Run) -> Trial | None:
-    """The trial whose weights stand for the best configuration: its best of the search, or that of its first fold.
+    """The trial whose weights stand for the best configuration: its best trial of the search; with folds, its first one.
 
-    The value of another fold is of other images, so the best of them may only have had the easiest.
-    One that fresh seeds chose may not have finished there, as a baseline that was stopped early: then the best of those.
+    Values of different folds are of different images, so the best fold may only have had the easiest images. The trial must
+    have finished. If no trial of the search has finished for a configuration that fresh seeds chose, such as a baseline that
+    was stopped early, the winner is one of its trials on fresh seeds. None if no configuration has finished.
     """
     best = deciding(run)
     groups = [[trial for trial in run.search_trials if best and key_of(trial.config) == key_of(best[0].config)], best]
@@ -98,10 +107,10 @@ def winner(run: Run) -> Trial | None:
 
 
 def leaders(trials: Iterable[Trial]) -> list[Trial]:
-    """One finished trial of each configuration that has one, best first.
+    """One finished trial of each configuration that has a finished trial; the best configuration comes first.
 
-    Those that finished on all of their seeds come before those of which early stopping left only some: one lucky seed that
-    survived says little.
+    A configuration that finished on all of its seeds comes before a configuration that early stopping left on some seeds only:
+    one lucky seed that survived says little.
     """
     finished = ([trial for trial in group if trial.status == "finished"] for group in order.configurations(trials))
     return [trials[0] for trials in finished if trials]

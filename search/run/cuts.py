@@ -1,4 +1,4 @@
-"""The cuts of a run: a rung that is complete is decided in one durable line, and what may train follows from the lines."""
+"""The cuts of a run: one durable line decides a complete rung, and the lines decide which trials may train."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from trainables.files import durable
 
 
 def stages(history: Sequence[Totals]) -> list[Stage]:
-    """What was asked for, each time that it changed what is cut; none if nothing is cut now."""
+    """A stage for each line of totals.jsonl that changed what is cut; none if nothing is cut now."""
     found: list[Stage] = []
     for line, totals in enumerate(history, 1):
         if totals.rungs is None:
@@ -28,7 +28,7 @@ def stages(history: Sequence[Totals]) -> list[Stage]:
 
 
 def course(run: Run) -> Course | None:
-    """How far a run has come by its lines; none if nothing is cut there."""
+    """The course of a run according to its lines about whole rungs; None if the run cuts no rung."""
     asked, identity = stages(run.history), run.identity
     if not asked:
         return None
@@ -40,7 +40,10 @@ def course(run: Run) -> Course | None:
 
 
 def now(run: Run) -> Course | None:
-    """The same in the stage that the search has come to: one may end without a line, when all of it diverged before a rung."""
+    """The course of a run, moved on to its present stage; None if the run cuts no rung.
+
+    The lines alone may end in an earlier stage: a stage has no line if all of its trials diverged before a rung.
+    """
     found = course(run)
     if found:
         found.next(curves(run))
@@ -48,7 +51,7 @@ def now(run: Run) -> Course | None:
 
 
 def entries(history: Sequence[Totals], trials: Sequence[int]) -> dict[int, int]:
-    """Each trial of the search, in the order of the plan, with the first one of its configuration."""
+    """Each search trial, by its index and in plan order, with the index of the first trial of its configuration."""
     first: dict[int, int] = {}
     return {
         trial: first.setdefault(point, trial) for trial, (point, _) in zip(trials, plan.order(history), strict=False)
@@ -56,7 +59,7 @@ def entries(history: Sequence[Totals], trials: Sequence[int]) -> dict[int, int]:
 
 
 def curves(run: Run) -> Curves:
-    """What each trial of the search has come to."""
+    """The course of each search trial by its index: its values so far, and whether it diverged or failed."""
     return {trial.index: curve(trial) for trial in run.search_trials}
 
 
@@ -66,10 +69,10 @@ def curve(trial: Trial) -> Curve:
 
 
 def decide(run: Run, read: Callable[[Path], Run]) -> Run:
-    """Write every line that can be written by now, and read the run again.
+    """Write every line about whole rungs that is due, and read the run again.
 
     Raises:
-        StorageError: a line could not be written; it was not acted on.
+        StorageError: a line could not be written; the line took no effect.
     """
     found, known = course(run), curves(run)
     before = sequence = max((line.get("sequence", 0) for line in (*run.decisions, *run.cuts)), default=0)
@@ -85,7 +88,7 @@ def decide(run: Run, read: Callable[[Path], Run]) -> Run:
 
 
 def drop_states(run: Run) -> None:
-    """Remove the resume states of trials that were left behind, but for those that would be thawed next."""
+    """Remove the resume states of trials that were left behind, except of those that would be thawed next."""
     spared = kept(run)
     for trial in run.search_trials:
         if trial.status == "stopped" and trial.index not in spared:
@@ -93,7 +96,7 @@ def drop_states(run: Run) -> None:
 
 
 def kept(run: Run) -> set[int]:
-    """The trials that were left behind and would be the next to train, if all others diverged; none once one has finished."""
+    """The trials that were left behind and would train next if all others diverged; none once a configuration has finished."""
     found, known = course(run), curves(run)
     best = None if found is None or found.has_finished(known) else found.best_left_behind(known)
     return set(found.members[best[0]]) if found and best else set()

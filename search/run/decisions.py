@@ -1,4 +1,4 @@
-"""Early-stopping decisions: durable before they are acted on, replayed and never taken again."""
+"""Early-stopping decisions: each is durable before it takes effect, and is replayed and never made again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ class Decisions:
 
     Args:
         path: decisions.jsonl.
-        scheduler: of run.json; a rule decides here, when a trial arrives, or about whole rungs in `halve`.
+        scheduler: of run.json. A rule that decides when a trial arrives decides here; `halve` decides about whole rungs.
         epochs: of a whole trial.
         past: what decisions.jsonl holds.
         seed: of the run; it draws which trials are audited.
@@ -41,7 +41,7 @@ class Decisions:
             self._count(record)
 
     def stops(self, trial: int, epoch: int, value: float) -> bool:
-        """Whether a trial stops after this epoch. Where nothing is decided it never does.
+        """Whether a trial stops after this epoch; never after an epoch without a decision, and never if the trial is exempt.
 
         Raises:
             StorageError: the decision could not be written down, so it is not taken.
@@ -85,7 +85,7 @@ def halve(
 ) -> None:
     """Decide a whole rung at once, in one durable write; trials that were decided there before keep their decision.
 
-    Trials that are audited since an earlier rung go on, and the others are judged as if they were not there.
+    Trials that were audited at an earlier rung go on, and the other trials are judged without them.
 
     Args:
         past: every decision so far.

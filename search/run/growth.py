@@ -1,7 +1,8 @@
-"""A plan that grows while the search runs: an adaptive algorithm draws a point when a slot is free, from what is known.
+"""A plan that grows while the search runs: an adaptive algorithm draws a point from earlier results when a slot is free.
 
-What it was told stands in its line of trials.jsonl, so that anybody can draw it again: trials that ended since the line
-before, as [index, status, epochs], and the indices of those that had not. A status counts until a later line says another.
+The line of the point in trials.jsonl holds what the algorithm was told, so that anybody can draw the point again: the trials
+that ended since the line before, as [index, status, epochs], and the indices of the trials that had not ended. A trial keeps a
+status until a later line gives another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,11 @@ Ended = dict[int, tuple[str, int]]  # index of a trial to its status and its num
 
 
 def extend(folder: Path, space: Space) -> int | None:
-    """Append the next trial to the plan of a search, and return its index; none if all are planned.
+    """Append the next trial to the plan of a search, and return its index; None if all trials are planned.
 
     Raises:
         SpaceError: the space has no other point.
-        StorageError: it could not be written down.
+        StorageError: the trial could not be written down.
     """
     run = ledger.read(folder)
     if run.is_planned:
@@ -53,7 +54,7 @@ def next_line(run: ledger.Run, space: Space, history: Sequence[Totals], lines: S
 
 
 def news(trials: Sequence[ledger.Trial], lines: Sequence[Record]) -> Record:
-    """The state that the algorithm knew for a line: trials that ended since the line before, and trials that still ran."""
+    """What the algorithm is told for the next line: trials whose end no line before reports, and trials that still run."""
     known = trials_told(lines)
     ended = {trial.index: (trial.status, trial.stopped_at or len(trial.epochs)) for trial in trials if trial.ended}
     return {
@@ -63,7 +64,7 @@ def news(trials: Sequence[ledger.Trial], lines: Sequence[Record]) -> Record:
 
 
 def trials_told(lines: Sequence[Record]) -> Ended:
-    """What the last of these lines of the plan was told, all in all; of a trial that runs its epochs do not count."""
+    """All that the algorithm knew at the last of these lines of the plan; a trial that ran then has 0 epochs."""
     known: Ended = {}
     for line in lines:
         told = line.get("told", {"ended": []})
@@ -73,9 +74,10 @@ def trials_told(lines: Sequence[Record]) -> Ended:
 
 
 def to_tell(told: Ended, trials: Mapping[int, tuple[Config, Sequence[float]]]) -> list[Told]:
-    """The same for the sampler, in plan order.
+    """The trials that were told, as the sampler takes them, in plan order.
 
     Args:
+        told: index to status and number of epochs.
         trials: index to the configuration and the value of each committed epoch.
     """
     found = []

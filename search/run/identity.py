@@ -24,7 +24,7 @@ from trainables.files.durable import Record
 from trainables.hardware import precision
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("search", "trainables")  # what a commit must hold to be that of a run
+SOURCES = ("search", "trainables")  # folders whose files a commit must hold to be the commit of a run
 NUMBERS = (  # modules of trainables/ that compute the numbers of a trial; images have a fingerprint of their own
     "data/split", "hardware/precision", "models/layers/dropout", "models/layers/kernels", "models/layers/normpool",
     "models/networks", "objective", "parts/calling", "seeds", "training/augmentations", "training/average",
@@ -37,7 +37,7 @@ PARTS = (
     "optimizers",
     "schedules",
     "losses",
-)  # folders of whose files do, too, but for COSTS
+)  # folders whose files compute numbers, too, except COSTS
 COSTS = "models/cost"
 READ = ("annotation", "returns", "type_comment", "type_params")  # fields of a syntax tree that nothing is computed with
 OF_GIT = (  # where a shell or a hook says that another repository lies
@@ -46,7 +46,7 @@ OF_GIT = (  # where a shell or a hook says that another repository lies
 
 
 def describe(settings: Settings, data: Dataset | None, on_gpu: bool) -> Identity:
-    """The identity of a run with these settings; without images for a user's loop or program."""
+    """The identity of a run with these settings; `data` is None for a user's loop or program."""
     space = settings.space
     return Identity(
         schema=SCHEMA,
@@ -76,7 +76,7 @@ def describe(settings: Settings, data: Dataset | None, on_gpu: bool) -> Identity
 
 
 def of_images(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
-    """What images and networks add to an identity."""
+    """The parts of an identity that describe images and networks."""
     return {
         "dataset": settings.dataset_short,
         "dataset_title": data.name,
@@ -96,12 +96,12 @@ def of_images(settings: Settings, data: Dataset, on_gpu: bool) -> Record:
 
 
 def of_size(data: Dataset) -> Record:
-    """What images of one size are."""
+    """Fingerprint, mean and std of the images of one size."""
     return {"fingerprint": data.fingerprint, "mean": list(data.mean), "std": list(data.std)}
 
 
 def in_folds(settings: Settings, data: Dataset) -> Record:
-    """What folds change of these facts: every image is a validation image once."""
+    """The parts of an identity that folds add or change: every image is a validation image once; empty without folds."""
     if not settings.folds:
         return {}
     census, digest = loading.of_folds(settings.cache, settings.folds)
@@ -110,7 +110,7 @@ def in_folds(settings: Settings, data: Dataset) -> Record:
 
 
 def of_no_images() -> Record:
-    """The same where the user trains: nothing."""
+    """The parts of an identity that describe images and networks, for a user's loop or program: they are empty."""
     empty = dict.fromkeys(("dataset", "dataset_title", "fingerprint", "code"), "")
     return empty | {"fallback": None, "sizes": {}, "classes": [], "fraction": 1.0, "precision": "own"}
 
@@ -119,7 +119,7 @@ def hashes(paths: Sequence[Path]) -> Record:
     """sha256 of files by their names; the second file of one name is called NAME (2).
 
     Raises:
-        SpaceError: one cannot be read.
+        SpaceError: a file cannot be read.
     """
     found: Record = {}
     for number, path in enumerate(paths):
@@ -129,10 +129,10 @@ def hashes(paths: Sequence[Path]) -> Record:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file that a space declares.
+    """The sha256 of a file that a space declares, in hexadecimal digits.
 
     Raises:
-        SpaceError: it cannot be read.
+        SpaceError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -148,12 +148,12 @@ def scheduler(settings: Settings) -> Record:
 
 
 def libraries(settings: Settings) -> tuple[str, ...]:
-    """Those whose version is recorded."""
+    """The names of the libraries whose versions are recorded."""
     return ("ray", "torch", "numpy", "numba", *load(settings.algorithm).libraries)
 
 
 def numbers() -> list[str]:
-    """The modules of trainables/ that compute the numbers of a trial, those of parts too."""
+    """The modules of trainables/ that compute the numbers of a trial, the modules of parts included."""
     folder = Path(trainables.__file__).parent
     parts = (
         path.relative_to(folder).with_suffix("").as_posix() for name in PARTS for path in (folder / name).glob("*.py")
@@ -177,7 +177,7 @@ def syntax(source: str) -> str:
 def plain(node: Any) -> Any:
     """A part of a syntax tree as lists of texts, without docstrings, annotations, empty fields and messages.
 
-    A message is a text with a space in it, or a part of a formatted text: no name of a knob, layer or file has one.
+    A message is a text with a space in it, or a part of a formatted text: no name of a knob, layer or file has a space in it.
     """
     if isinstance(node, list):
         return [plain(each) for each in node if not is_docstring(each)]
@@ -190,7 +190,7 @@ def plain(node: Any) -> Any:
 
 
 def is_docstring(node: Any) -> bool:
-    """A text that stands by itself."""
+    """Whether a node of a syntax tree is a text that stands by itself as a statement."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
@@ -204,9 +204,9 @@ def sources(*packages: str) -> str:
 
 
 def git_revision() -> str | None:
-    """The commit of the project's sources, if they are all in it, and whether they were changed since; for the record only.
+    """The commit that holds all of the project's sources, and whether they were changed since; for the record only.
 
-    Sources that were unpacked inside somebody's repository are not of its commit.
+    None if git fails or the commit lacks a source, as when the sources were unpacked inside somebody's repository.
     """
     committed = git("ls-tree", "-r", "-z", "--name-only", "HEAD", "--", *SOURCES)
     ours = {path.relative_to(ROOT).as_posix() for package in SOURCES for path in (ROOT / package).rglob("*.py")}
@@ -218,7 +218,7 @@ def git_revision() -> str | None:
 
 
 def git(*words: str) -> str | None:
-    """What git says about the repository that the sources lie in, not about one that a hook or shell names; none if it fails."""
+    """What git prints about the repository of the sources, whatever repository a hook or shell names; None if git fails."""
     environment = {key: value for key, value in os.environ.items() if key not in OF_GIT}
     try:
         found = subprocess.run(

@@ -64,7 +64,7 @@ class Trial:
 
     @property
     def was_lengthened(self) -> bool:
-        """It finished when fewer epochs were asked for."""
+        """Whether the trial finished when fewer epochs were asked for than now."""
         return self.outcome == {"outcome": "finished"} and len(self.epochs) < self.config["epochs"]
 
     @property
@@ -74,7 +74,7 @@ class Trial:
 
     @property
     def confirms(self) -> bool:
-        """Whether it trains a chosen configuration again: it has no part in choosing."""
+        """Whether the trial belongs to the confirmation: it trains a chosen configuration again and has no part in choosing."""
         return self.source == CONFIRMATION
 
     @property
@@ -103,7 +103,7 @@ class Run:
 
     Attributes:
         totals: what is asked for now, the last of `history`.
-        decisions: one for each trial and rung; a cut of a whole rung is taken apart here.
+        decisions: one for each trial and rung; the line of a whole rung is split into one decision for each trial.
         cuts: the lines about whole rungs as they are written.
     """
 
@@ -122,7 +122,7 @@ class Run:
         return self.folder.resolve().name if name in ("", "..") else name
 
     def codes(self, trial: Trial) -> list[tuple[int, str]]:
-        """The hashes of the user's code that trained a trial, each with its first epoch; of one without epochs what will."""
+        """The hashes of the user's code that trained a trial, each with its first epoch; without epochs, the present code."""
         reached = [(line.until["epochs"].get(str(trial.index), 0), line.until["own_code"]) for line in self.changes]
         reached.append((max(1, len(trial.epochs)), self.identity.own_code))
         found: list[tuple[int, str]] = []
@@ -135,7 +135,7 @@ class Run:
 
     @property
     def changes(self) -> list[Totals]:
-        """What was asked for when the user's code had been changed."""
+        """The lines of totals.jsonl that record a change of the user's code."""
         return [line for line in self.history if line.until]
 
     @property
@@ -145,12 +145,12 @@ class Run:
 
     @property
     def fresh_trials(self) -> list[Trial]:
-        """Those of the confirmation, on fresh seeds."""
+        """The trials of the confirmation, which train on fresh seeds."""
         return [trial for trial in self.trials if trial.confirms]
 
     @property
     def is_planned(self) -> bool:
-        """Whether every trial of the search is planned; with TPE the plan grows while the search runs."""
+        """Whether every trial of the search is planned; with an adaptive algorithm the plan grows while the search runs."""
         return len(self.search_trials) >= self.totals.trials * self.totals.seeds
 
     @property
@@ -181,10 +181,10 @@ def read(folder: Path) -> Run:
 
 
 def read_decisions(path: Path) -> list[Record]:
-    """decisions.jsonl: lines about one trial, and lines about a whole rung.
+    """The lines of decisions.jsonl: each is about one trial or about a whole rung.
 
     Raises:
-        RunError: a line is neither.
+        RunError: a line lacks what one of these has, or holds something else there.
     """
     lines = read_lines(path)
     for number, line in enumerate(lines, 1):
@@ -201,7 +201,7 @@ def are_indices(found: Any) -> bool:
 
 
 def left_behind(trials: list[Trial], lines: Sequence[Record]) -> list[Trial]:
-    """The trials, those stopped that were left behind at a cut and have not ended otherwise."""
+    """The trials; each trial that a cut left behind and that has not ended otherwise is marked as stopped."""
     stopped, reach = cuts.left_behind(lines)
     return [
         replace(trial, stopped_at=len(trial.epochs))
@@ -212,12 +212,12 @@ def left_behind(trials: list[Trial], lines: Sequence[Record]) -> list[Trial]:
 
 
 def is_open(trial: Trial) -> bool:
-    """Whether nothing says how it ended but a decision."""
+    """Whether a trial has no outcome, or finished when fewer epochs were asked for."""
     return trial.outcome is None or trial.was_lengthened
 
 
 def taken_apart(line: Record, trials: Sequence[Trial]) -> Iterator[Record]:
-    """The decisions of a line of decisions.jsonl, one for each trial; a thaw decides nothing at its rung anew."""
+    """The decisions of a line of decisions.jsonl, one for each trial; a thaw makes no new decision at its rung."""
     if "trial" in line:
         yield line
         return
@@ -235,7 +235,7 @@ def taken_apart(line: Record, trials: Sequence[Trial]) -> Iterator[Record]:
 
 
 def read_identity(folder: Path) -> Identity:
-    """run.json of a known format, and what was allowed to change since.
+    """The identity in run.json, which must be of a known format, with the changes that were allowed since.
 
     Raises:
         RunError: the folder is no run, was written by a newer version, or run.json is damaged.
@@ -251,10 +251,10 @@ def read_identity(folder: Path) -> Identity:
 
 
 def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Record]:
-    """The records of a ledger, each with at least these keys; `unsaid` holds values for those that may be missing.
+    """The records of a ledger, each with at least the keys of `shape`; `unsaid` has the values of keys that may be missing.
 
     Raises:
-        RunError: one lacks a key, or holds something else there.
+        RunError: a record lacks a key, or holds a value of another type there.
     """
     records = [{**(unsaid or {}), **record} for record in read_lines(path)]
     for number, record in enumerate(records, 1):
@@ -263,14 +263,14 @@ def checked(path: Path, shape: Shape, unsaid: Record | None = None) -> list[Reco
 
 
 def check(record: Record, shape: Shape, path: Path, number: int) -> None:
-    """Raises RunError if a record lacks a key, or holds something else there."""
+    """Raises RunError if a record lacks a key of `shape`, holds another type there, or has an id that is not alphanumeric."""
     for key, types in shape.items():
         if not isinstance(record.get(key), types) or (key == "id" and not record[key].isalnum()):
             raise damaged(path, number, f"{key} is {record.get(key)!r}")
 
 
 def read_totals(folder: Path) -> list[Totals]:
-    """Every line of totals.jsonl, with what older ones left unsaid."""
+    """Every line of totals.jsonl; a total that an older line lacks has its default."""
     path = folder / "totals.jsonl"
     records = checked(path, Totals.shape(), UNSAID)
     for number, record in enumerate(records, 1):
@@ -284,7 +284,7 @@ def damaged(path: Path, number: int, what: str) -> RunError:
 
 
 def effective_identity(folder: Path) -> Record:
-    """run.json, and what was allowed to change since."""
+    """The record in run.json with the changes that were allowed since."""
     identity, path = read_json(folder / "run.json"), folder / "totals.jsonl"
     for number, line in enumerate(read_lines(path), 1):
         changed = line.get("identity", {})
@@ -295,7 +295,7 @@ def effective_identity(folder: Path) -> Record:
 
 
 def reread(run: Run, index: int) -> Trial:
-    """One trial as its folder and the decisions are now."""
+    """One trial, read again from its folder and the decisions."""
     path = run.folder / "decisions.jsonl"
     decision = read_last_with(path, "trial", index)  # after a stop nothing is decided
     stopped_at = decision["epoch"] if decision and decision["decision"] == "stop" else None
@@ -319,7 +319,7 @@ def planned(run: Path, index: int) -> Record:
 def read_trial(
     run: Path, record: Record, epochs_asked: int, objective: Objective, stopped_at: int | None = None
 ) -> Trial:
-    """One line of the plan together with its trial folder."""
+    """The trial of one line of the plan, with what its trial folder holds."""
     folder = run.joinpath("trials", f"{record['index']:04d}-{record['id']}")
     epochs, outcome = read_epochs(folder / "epochs.jsonl", objective)
     config = {**record["config"], "epochs": epochs_asked}
@@ -360,7 +360,7 @@ def read_epochs(path: Path, objective: Objective) -> tuple[list[Record], Record 
 
 
 def are_rows(records: list[Record], objective: Objective) -> bool:
-    """Whether all of them are sound rows, in order."""
+    """Whether all records are sound rows, whose epochs count 1, 2, 3, ...; no record is an outcome."""
     try:
         epochs, values = (list(map(itemgetter(key), records)) for key in ("epoch", objective.column))
     except KeyError:

@@ -1,6 +1,6 @@
-"""local.json: what only this machine knows of a run, which is where its images lie. Private: in no report, mirror or export.
+"""local.json: where the images of a run lie on this machine. The file is private: in no report, mirror or export.
 
-It may be deleted: then a folder of images has to be named again.
+The file may be deleted: then the user has to name a folder of images again.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
     """Remember where the images of a run are.
 
     Args:
-        dataset: resolved: of images with a place of their own that is kept.
-        data_dir: where archives lie and the cache lies beside.
+        dataset: the resolved name of the images; it is kept only for images with a place of their own.
+        data_dir: the folder where archives lie; the cache lies beside them.
 
     Raises:
         StorageError: the disk refused.
@@ -35,7 +35,7 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
 
 
 def known(run: Path) -> Record:
-    """What is remembered: `data_dir`, and `dataset` for images of the user's own; nothing if it is lost or damaged."""
+    """What is remembered: `data_dir`, and `dataset` for images of the user's own; empty if local.json is lost or damaged."""
     try:
         record = durable.read_json(run / FILE)
     except ExpectedError:
@@ -47,7 +47,7 @@ def dataset(run: Path) -> str | None:
     """The images that a run was last trained on here, with their place; none if that is not known.
 
     Raises:
-        DataError: they are not there any more.
+        DataError: the images are not there any more.
     """
     name = known(run).get("dataset", "")
     if name in names.NAMED:  # they have no place, so it was not written here

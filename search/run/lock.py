@@ -1,4 +1,4 @@
-"""One process per run, and per trial: locks that the kernel lets go of when their holder ends, however it ends."""
+"""Locks for one process per run, and per trial: the kernel releases a lock when its holder ends, however it ends."""
 
 import contextlib
 import fcntl
@@ -13,15 +13,15 @@ from trainables.errors import LockedError, StorageError
 from trainables.files import durable
 from trainables.files.lock import lock
 
-LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than it
+LOCK_PATIENCE = 20.0  # seconds; the worker of a search that was just killed lives a little longer than the search
 
 
 @contextlib.contextmanager
 def hold(run: Path) -> Iterator[None]:
-    """Hold the run folder. The text in run.lock tells people who does; it decides nothing.
+    """Lock the run folder for this process; the text in run.lock names the holder for people and decides nothing.
 
     Raises:
-        LockedError: another process holds it.
+        LockedError: another process holds the run folder.
         StorageError: the folder cannot be written to.
     """
     try:
@@ -48,7 +48,7 @@ def hold(run: Path) -> Iterator[None]:
 
 
 def held(run: Path) -> bool | None:
-    """Whether a process works on the run right now; none where the file system has no locks to tell."""
+    """Whether a process works on the run right now; None if that cannot be told, as on a file system without locks."""
     try:
         with (run / "run.lock").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -66,10 +66,10 @@ def told(run: Path, error: OSError) -> StorageError:
 
 
 def when_free(work: Callable[[], None]) -> None:
-    """Work in a trial's folder, after waiting for whoever still holds it.
+    """Call `work`, which needs a trial's folder, again and again until no other process holds the folder.
 
     Raises:
-        LockedError: it is held for too long.
+        LockedError: another process holds the folder for longer than LOCK_PATIENCE.
     """
     give_up = time.monotonic() + LOCK_PATIENCE
     while True:

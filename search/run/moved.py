@@ -13,10 +13,11 @@ from trainables.errors import ExpectedError
 
 
 def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings, str]:
-    """The settings with the name of the run that was started on these images under another path, and a line about it.
+    """The settings with the name of the run that has the same images under another path, and a line about that run.
 
-    Only runs that were named after their images are looked at, and only if this search would be a new one. One that differs
-    in nothing else is the same search. Of others the line alone says that they are there.
+    The function looks only at runs that were named after their images, and only if this search would be a new run. If exactly
+    one of these runs differs in nothing else, the settings get its name. Otherwise the settings stay as they are, and the line
+    names the runs with these images; it is empty if there is none.
     """
     folder = settings.runs_dir / settings.run_name
     if settings.name or not has_place(settings.dataset) or (folder / "run.json").exists():
@@ -48,6 +49,6 @@ def on_the_same_images(settings: Settings, asked: Identity) -> Iterator[tuple[st
 
 
 def is_same(recorded: Identity, asked: Identity, settings: Settings) -> bool:
-    """Whether a run would be continued by these settings as they are."""
+    """Whether these settings would continue the recorded run as they are."""
     precision = recorded.precision if settings.precision == "auto" else asked.precision  # decided when it was started
     return not recorded.differences(replace(asked, precision=precision)) and recorded.warm_start is None

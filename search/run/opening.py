@@ -29,7 +29,7 @@ from trainables.written import plural
 
 
 def refuse_link(folder: Path) -> None:
-    """A run lies where its name says; whoever made a link of it could have the search write anywhere.
+    """Refuse a run folder that is a link: whoever made the link could make the search write anywhere.
 
     Raises:
         RunError: the folder is a symbolic link.
@@ -39,7 +39,7 @@ def refuse_link(folder: Path) -> None:
 
 
 def refuse_other(folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool) -> None:
-    """Find a run of another search before its code is tried.
+    """Refuse to continue the run of another search, before the user's code is tried.
 
     Raises:
         RunError: the run's identity differs.
@@ -49,9 +49,9 @@ def refuse_other(folder: Path, settings: Settings, data: Dataset | None, on_gpu:
 
 
 def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool) -> Run:
-    """Create the run, or make sure that it is the one that is asked for; then write down what is asked.
+    """Create the run, or check that the existing run is the one that is asked for; then write down what is asked.
 
-    Everything that can be wrong with what is asked is found before anything is written.
+    Every mistake in what is asked is found before anything is written.
 
     Raises:
         RunError: the run's identity differs, or a total would shrink.
@@ -78,14 +78,14 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
 
 
 def until_now(folder: Path) -> Record:
-    """What was trained by the user's code that a run has had until now."""
+    """The hash of the user's code that the run has had until now, and the number of epochs that each trial has."""
     run = read(folder)
     epochs = {str(trial.index): len(trial.epochs) for trial in run.trials if trial.epochs}
     return {"own_code": run.identity.own_code, "epochs": epochs}
 
 
 def rungs(folder: Path, asked: Identity, totals: Totals, history: Sequence[Totals]) -> list[list[int]] | None:
-    """What is cut: as it was recorded while the same is asked for by the same rule, else counted anew."""
+    """The rungs to cut: as recorded if the rule, trials and epochs are unchanged, else counted anew; None if none is cut."""
     rule = asked.scheduler
     if (folder / "run.json").exists():
         recorded = read_identity(folder).scheduler
@@ -117,10 +117,10 @@ def searched_lines(folder: Path) -> list[Record]:
 
 
 def unplanned(folder: Path, wanted: list[Record]) -> list[Record]:
-    """Of the trials that a search wants, those that are not planned yet; a confirmation may stand among the others.
+    """The wanted trials of a search that are not planned yet; trials of a confirmation may stand between those planned.
 
     Raises:
-        RunError: what is planned is something else.
+        RunError: the planned trials of the search are not the first of the wanted trials.
     """
     planned = durable.read_lines(folder / "trials.jsonl")
     there = searched_lines(folder)
@@ -135,10 +135,12 @@ def content(line: Record) -> Record:
 
 
 def check_identity(folder: Path, asked: Identity, settings: Settings) -> Record:
-    """What totals.jsonl has to say about allowed changes: in words, and the parts that hold from now on.
+    """The allowed changes of the identity for totals.jsonl: in words, and as the parts that hold from now on.
+
+    Empty if nothing changed.
 
     Raises:
-        RunError: there are changes that were not allowed, or that cannot be.
+        RunError: a change was not allowed, or no change of that part can be allowed.
     """
     recorded = read_identity(folder)
     asked = as_begun(folder, asked, recorded, settings)
@@ -165,10 +167,12 @@ def check_identity(folder: Path, asked: Identity, settings: Settings) -> Record:
 
 
 def as_begun(folder: Path, asked: Identity, recorded: Identity, settings: Settings) -> Identity:
-    """What is asked, with what was decided once, when the run was started: the precision, and the version of the rule.
+    """The identity asked for, with the precision and the version of the rule that the run was started with.
+
+    The precision is the recorded one only if --precision is auto.
 
     Raises:
-        RunError: the rule is of a version that is not known.
+        RunError: the version of the rule is not known.
     """
     rule = continued(asked.scheduler, recorded.scheduler)
     if not is_known(rule):
@@ -181,7 +185,7 @@ def as_begun(folder: Path, asked: Identity, recorded: Identity, settings: Settin
 
 
 def ask(folder: Path, settings: Settings, before: Totals | None) -> Totals:
-    """What is asked now: what the settings say, else what was asked before, else what the space says.
+    """The totals that are asked for now: from the settings, else from what was asked before, else from the space.
 
     Raises:
         RunError: less is asked than before, or a longer training that the schedule does not allow.
@@ -207,7 +211,11 @@ def ask(folder: Path, settings: Settings, before: Totals | None) -> Totals:
 
 
 def check_growth(folder: Path, settings: Settings, before: Totals, totals: Totals) -> None:
-    """Totals only grow, and the length only where no schedule depends on it."""
+    """Refuse a total that shrinks, and more epochs if a schedule of the space is sized for the number of epochs.
+
+    Raises:
+        RunError: one of these is asked for.
+    """
     for key, name in GROWING.items():
         was, now = getattr(before, key), getattr(totals, key)
         if now < was:
@@ -228,7 +236,7 @@ def sized_schedules(space: Space) -> list[str]:
 
 
 def possible(space: Space, knob: str) -> list[Any]:
-    """The values that a knob with names for values may have in a space."""
+    """The values that a knob may have in a space; only for a knob whose values are names."""
     given = space.params.get(knob, usual(knob))
     values = list((given,) if isinstance(given, str) else given.bounds())
     return values + [usual(knob)] * (isinstance(given, When) and not space.decides_all(given))
@@ -239,7 +247,7 @@ def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool =
 
     Args:
         rule: of early stopping, as run.json has it.
-        is_over: every trial has ended, so what would happen to the next one is no news.
+        is_over: every trial has ended, so notes about trials to come are left out.
     """
     found = (
         []
@@ -259,7 +267,7 @@ def remarks(rule: Record, totals: Totals, settings: Settings, *, is_over: bool =
 
 
 def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
-    """What the early stopping that was asked for cannot do."""
+    """Notes about what early stopping cannot do in this search."""
     epochs, found = totals.epochs, []
     if adaptive(settings.algorithm) and waits(rule) and decisive(rule, epochs):
         found.append(
@@ -279,7 +287,7 @@ def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
 
 
 def of_schedule(rule: Record, totals: Totals, settings: Settings) -> list[str]:
-    """That values at rungs are of an unfinished schedule, if they are."""
+    """A note that early stopping compares values from the middle of a schedule; none if it does not."""
     sized = sized_schedules(settings.space)
     if rule["name"] == "none" or not sized:
         return []
@@ -291,7 +299,7 @@ def of_schedule(rule: Record, totals: Totals, settings: Settings) -> list[str]:
 
 
 def of_numba(settings: Settings) -> list[str]:
-    """That a variable of the shell keeps the convnet from its fast layers, if it does."""
+    """A note that NUMBA_DISABLE_JIT keeps the convnet from its fast layers; none if it does not."""
     is_off = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
     if settings.space.is_own or not is_off or "convnet" not in possible(settings.space, "model"):
         return []
@@ -301,7 +309,7 @@ def of_numba(settings: Settings) -> list[str]:
 
 
 def retry_failed(run: Run) -> Run:
-    """Open the failed trials again; what they had committed must come out the same."""
+    """Open the failed trials again; an epoch that was committed must come out the same when it is trained again."""
     for trial in run.trials:
         if trial.status == "failed":
             durable.append(trial.folder / "epochs.jsonl", {"outcome": "retried"})
@@ -310,7 +318,7 @@ def retry_failed(run: Run) -> Run:
 
 
 def kept(totals: Totals) -> int:
-    """Trials whose weights are kept."""
+    """The number of trials whose weights are kept."""
     return int(totals.keep_best or KEEP_BEST)
 
 
@@ -324,10 +332,10 @@ def tidy(run: Run) -> None:
 
 
 def tidy_trial(trial: Trial, may_go_on: bool = False) -> None:
-    """Drop leftovers, and the resume states that a trial does not need; a finished one keeps the last if it can be lengthened.
+    """Remove leftovers and the resume states that a trial does not need; one that can be lengthened keeps its last state.
 
     Args:
-        may_go_on: it was left behind, and may be called again.
+        may_go_on: the trial was left behind, and a later line may let it train on.
     """
     if trial.ended:
         durable.sweep(trial.folder)
@@ -343,8 +351,8 @@ def tidy_trial(trial: Trial, may_go_on: bool = False) -> None:
 def prune_weights(run: Run, keep: int) -> None:
     """Keep the weights of the best `keep` trials of the search, of the winner, of the baseline and of the confirmation.
 
-    In folds the best trial may only have had the easiest images: there each of the best `keep` configurations keeps the
-    weights of its first fold.
+    With folds, the best trial may only have had the easiest images. Instead of the best trials, each of the best `keep`
+    configurations then keeps the weights of its first finished fold.
     """
     finished = [trial for trial in run.search_trials if trial.status == "finished"]
     ranked = confirmation.leaders(run.search_trials) if run.identity.folds else sorted(finished, key=order.of_trial)

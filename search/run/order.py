@@ -1,7 +1,7 @@
-"""Who is best: the one order of trials, and of configurations on several seeds. Loads neither pandas nor torch.
+"""The one order, best first, of trials and of configurations on several seeds. Loads neither pandas nor torch.
 
-Finished ones come first, because a stopped one was never given its whole training. Within a stage the value of the best epoch
-decides, then the place in the plan; what has no value comes last in its stage.
+Finished trials come first, because a stopped trial was never given its whole training. Within a stage the value of the best
+epoch decides, then the place in the plan. A trial without a value comes last in its stage.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ Key = tuple[int, float, int]
 
 
 class Ranked(Protocol):
-    """What is known of a trial that has a place: one of the ledger, or one that is shown while it runs."""
+    """What the order needs of a trial, be it a trial of the ledger or a trial as a display shows it."""
 
     @property
     def index(self) -> int: ...
@@ -41,7 +41,7 @@ T = TypeVar("T", bound=Ranked)
 
 
 def key(status: str, value: float | None, index: int, objective: Objective) -> Key:
-    """What is sorted by, best first.
+    """The key by which trials and configurations are sorted; the best one has the smallest key.
 
     Args:
         value: of the best epoch, or the mean of several; none or NaN if there is none.
@@ -55,7 +55,12 @@ def of_trial(trial: Ranked) -> Key:
 
 
 def of_configuration(trials: Sequence[Ranked], seeds: int = 1) -> Key:
-    """The same for the trials of one configuration, of which `seeds` are asked for."""
+    """The key by which a configuration is sorted.
+
+    Args:
+        trials: all trials of the configuration, at least one.
+        seeds: the number of seeds that are asked for.
+    """
     came_to = status.of_configuration([trial.status for trial in trials], seeds, any(trial.epochs for trial in trials))
     value, first = mean(trial.value for trial in trials), min(trial.index for trial in trials)
     return key(came_to, value, first, trials[0].objective)
@@ -70,19 +75,19 @@ def configurations(trials: Iterable[T], seeds: int = 1) -> list[list[T]]:
 
 
 def leading(trials: Sequence[T], seeds: int) -> list[T]:
-    """Those of the first configuration; on one seed, where a configuration is one trial, the first trial."""
+    """The trials of the best configuration; on one seed, where a configuration is one trial, the best trial."""
     if seeds == 1:
         return [min(trials, key=of_trial)] if trials else []
     return next(iter(configurations(trials, seeds)), [])
 
 
 def finished(trials: Sequence[T], seeds: int) -> list[T]:
-    """Those of the first configuration, if it has finished."""
+    """The trials of the best configuration if it has finished, else none."""
     best = leading(trials, seeds)
     return best if best and of_configuration(best, seeds)[0] == STAGES["finished"] else []
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Of the values that are there; exactly rounded, so that it depends on no order."""
+    """The mean of the values that are neither None nor NaN; exactly rounded, so that their order does not matter."""
     known = [value for value in values if value is not None and not isnan(value)]
     return fmean(known) if known else None

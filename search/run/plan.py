@@ -1,7 +1,8 @@
 """Which configurations are tried, in which order. Point i depends on the space, the seed and i alone.
 
-So a larger number of trials only appends, and a search that was interrupted draws the same points again. Points of an
-adaptive algorithm depend on what earlier ones came to as well; those are drawn while the search runs (search/run/growth.py).
+A larger number of trials therefore only appends, and a search that was interrupted draws the same points again. The points of
+an adaptive algorithm depend on the results of earlier trials as well, so they are drawn while the search runs
+(search/run/growth.py).
 """
 
 import itertools
@@ -21,7 +22,7 @@ def default_algorithm(space: Space) -> str:
 
 
 def size(space: Space, algorithm: str, asked: int | None) -> int:
-    """The number of trials: what is asked for, at most the grid; all of a grid or the space's own number by default.
+    """The number of points: what is asked for, or the default of the algorithm; see `Algorithm.size` and `Grid.size`.
 
     Raises:
         SpaceError: a grid over an interval.
@@ -32,7 +33,7 @@ def size(space: Space, algorithm: str, asked: int | None) -> int:
 def draw(space: Space, algorithm: str, count: int, seed: int, warm: Sequence[Point] = ()) -> list[Record]:
     """The first `count` points as lines of trials.jsonl, on the run's own seed: baseline, then warm, then drawn ones.
 
-    Of an adaptive algorithm only those that can be known beforehand.
+    For an adaptive algorithm, only the baseline and the warm points, which are known beforehand.
 
     Args:
         warm: points of an earlier run, tried right after the baseline.
@@ -59,8 +60,8 @@ def on_first_fold(line: Record, folds: int) -> Record:
 def order(history: Sequence[Totals]) -> list[tuple[int, int]]:
     """Point and replicate of each trial of a search, in the order in which they are planned.
 
-    Each line of totals.jsonl adds, point by point, what it asks for and the lines before it did not. So a search that grows
-    only appends, and which of --num-samples and --seeds grew first changes the order of the trials and nothing else.
+    Each line of totals.jsonl adds, point by point, the trials that it asks for and no line before asked for. A search that
+    grows therefore only appends. Whether --num-samples or --seeds grew first changes the order of the trials and nothing else.
     """
     asked = (itertools.product(range(line.trials), range(line.seeds)) for line in history)
     return list(dict.fromkeys(itertools.chain.from_iterable(asked)))
@@ -74,21 +75,21 @@ def replicate_seed(seed: int, replicate: int) -> int:
 def replicates(points: Sequence[Record], history: Sequence[Totals], seed: int) -> list[Record]:
     """The lines of trials.jsonl for these points, each on as many seeds as were asked for.
 
-    They end before the first point that is not among these: it has not been drawn yet.
+    The lines end before the first planned point that is not among `points`: that point has not been drawn yet.
     """
     known = itertools.takewhile(lambda place: place[0] < len(points), order(history))
     return [replica(points[point], index, seed, replicate) for index, (point, replicate) in enumerate(known)]
 
 
 def first_lines(lines: Sequence[Record], history: Sequence[Totals]) -> list[Record]:
-    """Of the lines of a search, the first one of each point."""
+    """The first line of each point among the lines of a search."""
     return [line for line, (_, replicate) in zip(lines, order(history), strict=False) if not replicate]
 
 
 def replica(line: Record, index: int, seed: int, replicate: int) -> Record:
-    """A point's line on the seed of another replicate, and its fold if there are folds.
+    """The line of a point for one replicate: on the seed of the replicate and, if there are folds, its fold.
 
-    What an algorithm was told stands at the first one only.
+    Only the line of the first replicate holds what an algorithm was told.
     """
     trial_seed = replicate_seed(seed, replicate)
     found = {**line, "index": index, "id": trial_id(line["config"], trial_seed), "seed": trial_seed}
@@ -100,7 +101,7 @@ def replica(line: Record, index: int, seed: int, replicate: int) -> Record:
 
 
 def distinct(space: Space, algorithm: str, seed: int, warm: Sequence[Point]) -> Iterator[tuple[Point, str]]:
-    """Points that may be trained and their source, no configuration twice."""
+    """Points that may be trained, each with its source; no configuration comes twice."""
     seen: set[str] = set()
 
     def is_new(point: Point) -> bool:

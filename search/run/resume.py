@@ -17,19 +17,19 @@ CLOSEST = 3  # runs that are named where none has the name that was given
 
 
 def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None = None) -> Record:
-    """The flags that --resume stands for: fields of Flags, without those that were given beside it.
+    """The flags that --resume stands for, as fields of Flags, without the flags that were given beside --resume.
 
-    Totals are not among them: what is not said stays as it was.
+    Totals are left out: a total that is not given stays as it was.
 
     Args:
         name: of a run in runs_dir, or the path of one.
-        given: the flags beside it.
-        scheduler: the value of that one; the settings of another rule are not taken over.
+        given: the names of the flags beside --resume.
+        scheduler: the value of --scheduler; if it is another rule than the run's, the settings of the run's rule are left out.
 
     Raises:
-        RunError: there is no such run; the message has those that could be meant.
-        UsageError: where a folder of images lies is not known and no --dataset is given, or --name contradicts.
-        DataError: it is known, and they are not there any more.
+        RunError: there is no such run; the message names the runs that could be meant.
+        UsageError: this machine does not know where a folder of images lies and no --dataset is given, or --name is given.
+        DataError: the folder of images is known, but not there any more.
     """
     folder = find(runs_dir, name)
     if "name" in given:
@@ -46,15 +46,15 @@ def recorded(runs_dir: Path, name: str, given: Set[str], scheduler: str | None =
 
 
 def is_of_file(objective: Objective) -> bool:
-    """Whether it goes by a metric whose file lies in the run."""
+    """Whether an objective goes by a metric from a Python file, which lies in the run."""
     return objective.source.partition(":")[0].endswith(".py")
 
 
 def find(runs_dir: Path, name: str) -> Path:
-    """The folder of a run: a name under runs_dir or, as a shell completes it, a path.
+    """The folder of a run, given by a name under runs_dir or, as a shell completes it, by a path.
 
     Raises:
-        RunError: there is no such run; the message has those that could be meant.
+        RunError: there is no such run; the message names the runs that could be meant.
     """
     for folder in (runs_dir / name, Path(name)):
         if name and (folder / "run.json").exists():
@@ -67,11 +67,11 @@ def find(runs_dir: Path, name: str) -> Path:
 
 
 def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
-    """Where archives, cache and images lie, as far as this machine knows and nothing else was given.
+    """The flags data_dir and dataset as far as this machine remembers them; no dataset if --dataset was given.
 
     Raises:
-        UsageError: it does not know where the folder lies.
-        DataError: the folder is gone.
+        UsageError: this machine does not know where the folder of images lies.
+        DataError: the folder of images is gone.
     """
     data_dir = local.known(folder).get("data_dir")
     found: Record = {"data_dir": Path(data_dir)} if data_dir and Path(data_dir).is_dir() else {}
@@ -87,19 +87,19 @@ def places(folder: Path, identity: Identity, given: Set[str]) -> Record:
 
 
 def closest(name: str, known: Sequence[str]) -> str:
-    """The runs that could be meant, finished ones too; nothing if none is like it."""
+    """The sentence that names the runs that could be meant, finished ones too; empty if no name is like this one."""
     alike = config.closest(name, known, CLOSEST, cutoff=0.6)
     found = [each for each in known if each in alike or (name and each.casefold().startswith(name.casefold()))]
     return f"Closest: {', '.join(found[:CLOSEST])}. " if found else ""
 
 
 def names(runs_dir: Path) -> list[str]:
-    """The runs in a folder of runs."""
+    """The names of the runs in a folder of runs."""
     return sorted(path.parent.name for path in runs_dir.glob("*/run.json"))
 
 
 def unfinished(runs_dir: Path) -> list[str]:
-    """The runs that have something left to do, and those that cannot be read."""
+    """The names of the runs that have something left to do, and of those that cannot be read."""
     found = []
     for name in names(runs_dir):
         try:

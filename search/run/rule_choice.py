@@ -1,7 +1,7 @@
-"""Which rule of early stopping a search has: the one that was asked for, or else the space's, if that can hold.
+"""The choice of a search's early-stopping rule: the rule asked for, or else the space's rule, if that can hold.
 
-What was asked for and cannot hold is refused, with what to take instead. What was not asked for gives way, in one line. A run
-that exists keeps its rule.
+A rule that was asked for and cannot hold is refused, with advice what to take instead. A rule of the space that cannot hold
+gives way to another, and one line says so. An existing run keeps its rule.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ LADDER = "ladder"
 
 
 def settle(folder: Path, settings: Settings) -> tuple[Settings, list[str]]:
-    """The settings with the rule that the search has, and a line for what gave way.
+    """The settings with the rule that the search has, and a line if the space's rule gave way.
 
     Args:
-        folder: of the run, whether it is there or not.
+        folder: of the run, which may not exist yet.
 
     Raises:
-        UsageError: what was asked for cannot hold.
+        UsageError: the rule that was asked for cannot hold.
         RunError: the run cannot be read.
     """
     if (folder / "run.json").exists():
@@ -47,7 +47,7 @@ def settle(folder: Path, settings: Settings) -> tuple[Settings, list[str]]:
 
 
 def as_recorded(settings: Settings, recorded: Record) -> Settings:
-    """The settings with the rule of the run, where they do not say another of its own settings."""
+    """The settings with the rule of the run; a setting of that rule is the run's unless the settings say another value."""
     known = rules.flags(recorded)
     if known["scheduler"] == settings.scheduler:
         return settings
@@ -59,7 +59,7 @@ def as_recorded(settings: Settings, recorded: Record) -> Settings:
 
 
 def as_it_was(settings: Settings, scheduler: str) -> list[str]:
-    """A line if the run has another rule than its space: why it gave way then, or that it was asked for then."""
+    """A line if the run's rule is not its space's: why the space's rule gave way, or that --scheduler asked for the other."""
     if settings.scheduler == scheduler:
         return []
     reason = conflict(settings, settings.scheduler)
@@ -70,7 +70,7 @@ def as_it_was(settings: Settings, scheduler: str) -> list[str]:
 
 
 def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
-    """A rule that judges trials on arrival goes on with the seeds that the run has, as it was begun.
+    """Refuse several seeds for a run that has one seed and a rule that judges trials on arrival.
 
     Raises:
         UsageError: a run on one seed is to have more.
@@ -83,7 +83,7 @@ def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
 
 
 def conflict(settings: Settings, scheduler: str) -> str:
-    """Why this rule cannot hold; empty if it can."""
+    """Why this rule cannot hold in this search; empty if it can."""
     rule = rules.rule(scheduler)
     if rule["name"] == "none":
         return ""
@@ -99,10 +99,10 @@ def conflict(settings: Settings, scheduler: str) -> str:
 
 
 def give_way(settings: Settings, reason: str) -> tuple[Settings, list[str]]:
-    """The settings with a rule that holds, if none was asked for.
+    """The settings with a rule that holds in place of the space's, and a line that says so.
 
     Raises:
-        UsageError: one was.
+        UsageError: the rule that cannot hold was asked for.
     """
     instead = next(name for name in ("asha", LADDER, "none") if not conflict(settings, name))
     if settings.scheduler_asked:
@@ -118,10 +118,10 @@ def give_way(settings: Settings, reason: str) -> tuple[Settings, list[str]]:
 
 
 def check_share(settings: Settings) -> None:
-    """Refuse a share that is less than the least.
+    """Refuse a --share that is less than the least possible share.
 
     Raises:
-        UsageError: it was asked for, and so many points and epochs take more.
+        UsageError: --share was given, and so many points and epochs take more.
     """
     points = plan.size(settings.space, settings.algorithm, settings.num_samples)
     epochs = settings.epochs or settings.space.epochs
@@ -134,7 +134,7 @@ def check_share(settings: Settings) -> None:
 
 
 def too_small(rule: Record, points: int, epochs: int) -> str:
-    """Why the share of a ladder cannot hold; empty if it can, or for another rule."""
+    """Why the share of a ladder is too small; empty if it is not, or for another rule."""
     if rule["name"] != LADDER or not rules.decisive(rule, epochs):
         return ""
     least = least_share(points, epochs, rule.get("audit", 0.0))
@@ -147,5 +147,5 @@ def too_small(rule: Record, points: int, epochs: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in whole per cent, rounded up, so that it is not too small when it is asked for."""
+    """A share in whole per cent, rounded up, so that --share with this number is not too small."""
     return f"{-(-round(share * 100, 6) // 1):.0f}%"

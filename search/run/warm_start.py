@@ -1,4 +1,4 @@
-"""The best points of an earlier run, to be tried right after the baseline: also of other images or of a changed space."""
+"""The best points of an earlier run, tried right after the baseline; its images or its space may be others."""
 
 from collections.abc import Collection
 from operator import attrgetter
@@ -16,15 +16,15 @@ BEST = 5  # points that are taken over
 
 
 def start(folder: Path, settings: Settings, name: str | None) -> tuple[Record | None, list[str]]:
-    """What a run starts from, and a line for each point that could not be taken over.
+    """The warm start of a run, and a line for each point that could not be taken over.
 
-    A run that is there already holds its points, so the earlier run is not read again and may be gone.
+    An existing run holds its points already, so the earlier run is not read again and may be gone.
 
     Args:
         name: of the earlier run under the same folder of runs, or its path; none if --warm-start was not given.
 
     Raises:
-        RunError: there is no such run, or this run was started otherwise.
+        RunError: there is no such run, or the existing run was started otherwise.
     """
     if (folder / "run.json").exists():
         return recorded(folder, name), []
@@ -43,7 +43,11 @@ def start(folder: Path, settings: Settings, name: str | None) -> tuple[Record | 
 
 
 def recorded(folder: Path, name: str | None) -> Record | None:
-    """What an existing run was started from."""
+    """The warm start of an existing run; None if the run has none.
+
+    Raises:
+        RunError: `name` is another run than the one that this run was started from.
+    """
     warm: Record | None = ledger.read_identity(folder).warm_start
     started = warm["run"] if warm else None
     if name is not None and Path(name).resolve().name != started:
@@ -55,7 +59,8 @@ def recorded(folder: Path, name: str | None) -> Record | None:
 def best(run: ledger.Run) -> list[ledger.Trial]:
     """The first trial of each configuration that was measured, best first.
 
-    Those that fresh seeds confirmed come first, in the order of these; then the others in the order of the search.
+    Configurations that fresh seeds confirmed come first, in the order of their values there. The other configurations follow in
+    the order of the search.
     """
     fresh = run.fresh_trials
     over = all(trial.ended for trial in fresh)
@@ -71,7 +76,7 @@ def best(run: ledger.Run) -> list[ledger.Trial]:
 
 
 def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]]:
-    """The best few points of a run that lie inside the space, and a line for each better one that does not."""
+    """The best points of a run that lie inside the space, at most BEST, and a line for each better point that does not."""
     points: list[Point] = []
     notes = []
     for trial in best(earlier):
@@ -90,7 +95,11 @@ def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]
 
 
 def translated(space: Space, config: Config, was_searched: Collection[str]) -> Point:
-    """A configuration in the words of this space: what it lacks, or had fixed to a value outside, is the baseline's."""
+    """A configuration of an earlier run as a point of this space.
+
+    A parameter that the configuration lacks has the baseline's value. So has a parameter whose value lies outside its range, if
+    the earlier run had fixed it.
+    """
     point = {**space.baseline, **{key: config[key] for key in space.searched if key in config}}
     for members in by_axis(space.ranges(point)):
         if not fits(members, point) and not any(key in was_searched for key in members):

@@ -1,4 +1,4 @@
-"""What a rule that decides on arrival has seen so far."""
+"""The values that an early-stopping rule sees if it decides about each trial on its arrival at a rung."""
 
 from bisect import insort
 from collections import defaultdict
@@ -10,10 +10,11 @@ from trainables.objective import Objective
 
 
 class Rungs:
-    """What was seen so far at each decisive epoch; only of a rule that decides on arrival.
+    """The values seen so far at each decisive epoch; only of a rule that decides on arrival.
 
-    The values of an audited trial count up to the epoch where it would have been stopped, and never after it, so that the
-    others are judged as if it had stopped. Values come and go as the ledger has them; inside larger ones are better.
+    The values of an audited trial count up to the epoch where it would have been stopped, and never after that epoch, so that
+    other trials are judged as if the audited trial had stopped. Arguments and results are values as the ledger has them; inside
+    the class larger values are better.
     """
 
     def __init__(self, scheduler: Record, epochs: int, objective: Objective) -> None:

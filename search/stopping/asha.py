@@ -1,7 +1,7 @@
-"""asha: a trial goes on from a rung unless it is worse than the best 1/reduction_factor of those that were there before it.
+"""asha: a trial stops at a rung if it is worse than the best 1/reduction_factor of the trials that were there before it.
 
 Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020), in the variant that only stops (Ray's
-AsyncHyperBandScheduler). A test holds both to the same decisions.
+AsyncHyperBandScheduler). A test checks that both make the same decisions.
 """
 
 import math
@@ -21,9 +21,10 @@ class Asha(Arriving):
 
 
 def cutoff(ordered: Sequence[float], reduction_factor: int) -> float | None:
-    """The value a trial must reach at a rung where these were seen, ascending; none for the first to arrive.
+    """The value that a trial must reach at a rung, from the values seen there, ascending; None if none was seen.
 
-    It is numpy's percentile to the last bit, read off its two neighbours, so that the ten thousandth costs what the first does.
+    The cutoff is numpy's percentile to the last bit. It is read off two neighbouring values, so its cost does not grow with the
+    number of values.
     """
     if not ordered:
         return None

@@ -1,9 +1,9 @@
 """Cuts: how a rule that waits decides about whole rungs, as a pure function of values. No files.
 
-A configuration goes on from a rung if it is among the best by its best value so far, the mean over its seeds; of equal ones the
-first planned. A cut is one line of decisions.jsonl, and so is a thaw: when all that went on have diverged, the best one left
-behind runs to the end. What may train next follows from the lines and the committed values alone, so neither the order of
-arrival nor a kill changes who goes on.
+A configuration goes on from a rung if it is among the best. Configurations are ranked by the best value so far, the mean over
+their seeds; among equal ones, the first planned comes first. A cut is one line of decisions.jsonl. A thaw is one line, too:
+when all configurations that went on have diverged, the best one left behind runs to the end. What may train next follows from
+the lines and the committed values alone, so neither the order of arrival nor a kill changes which configurations go on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +20,11 @@ LISTS = ("goes_on", "stops", "audit", "thaw")  # what a line says of trials, by 
 
 @dataclass(frozen=True)
 class Stage:
-    """What was asked for at a time: every rung is cut again when more is asked for.
+    """The totals that a search has for a time; when more is asked for, a new stage begins and every rung is cut again.
 
     Attributes:
-        line: of totals.jsonl, counted from 1.
-        trials: that were planned by then.
+        line: the line of totals.jsonl that began the stage, counted from 1.
+        trials: number of trials of the search that were planned by then.
         epochs: of a whole trial.
         places: the epoch of each rung, and how many configurations go on from it.
     """
@@ -36,11 +36,11 @@ class Stage:
 
     @property
     def start(self) -> int:
-        """How far every trial is trained."""
+        """The epoch up to which every trial is trained: the first rung, or the end if there is no rung."""
         return self.places[0][0] if self.places else self.epochs
 
     def after(self, rung: int) -> int:
-        """How far those are trained that go on from a rung."""
+        """The epoch up to which trials are trained that go on from a rung: the next rung, or the end."""
         return next((epoch for epoch, _ in self.places if epoch > rung), self.epochs)
 
 
@@ -61,7 +61,7 @@ Curves = Mapping[int, Curve]  # by the index of the trial
 
 
 def left_behind(lines: Sequence[Record]) -> tuple[dict[int, int], dict[int, int]]:
-    """The trials that were left behind at a cut and not called since, each with its rung; and how far each was let go."""
+    """The trials that a cut left behind and no later line called, each with its rung; and how far each called trial may train."""
     stopped: dict[int, int] = {}
     reach: dict[int, int] = {}
     for line in lines:
@@ -73,7 +73,7 @@ def left_behind(lines: Sequence[Record]) -> tuple[dict[int, int], dict[int, int]
 
 
 def called(line: Record) -> Iterator[tuple[int, int]]:
-    """The trials that go on by a line, and up to which epoch."""
+    """The trials that a line lets go on, each with the epoch up to which it may train."""
     yield from ((trial, line["until"]) for trial in line.get("goes_on", ()))
     yield from ((trial, line["whole"]) for key in ("audit", "thaw") for trial in line.get(key, ()))
 
@@ -83,7 +83,7 @@ class Course:
 
     Args:
         stages: in order.
-        entries: each trial of the search, in the order of the plan, with the first one of its configuration.
+        entries: index of each search trial, in plan order, to the index of the first trial of its configuration.
         scheduler: of run.json.
         seed: of the run; it draws which configurations are audited.
     """
@@ -108,7 +108,7 @@ class Course:
             self.reach[trial] = max(self.reach.get(trial, 0), self.stage.start)
 
     def take(self, line: Record) -> None:
-        """Take in a line; a later stage begins with its first one."""
+        """Take in a line; the first line of a later stage begins that stage."""
         self.begin(line["totals"])
         for trial, until in called(line):
             self.reach[trial] = max(self.reach.get(trial, 0), until)
@@ -119,12 +119,12 @@ class Course:
             self.made.setdefault(line["epoch"], set()).update(*(line.get(key, ()) for key in LISTS))
 
     def begin(self, line: int) -> None:
-        """Go to the stage of this line of totals.jsonl, if it is a later one."""
+        """Go to the stage that this line of totals.jsonl began, if that stage is later than the present one."""
         while self.stage.line < line and self.number + 1 < len(self.stages):
             self._begin(self.number + 1)
 
     def next(self, curves: Curves) -> Record | None:
-        """The next line without its sequence; none while it depends on trials that train, or if there is none."""
+        """The next line, without its sequence; None while the next line depends on trials that train, or if no line is due."""
         while not (line := self._next_cut(curves)) and not any(self.open(curves)):
             if line := self.thaw(curves):
                 return line
@@ -143,10 +143,10 @@ class Course:
         return None
 
     def open(self, curves: Curves, spared: bool = True) -> Iterator[tuple[int, int]]:
-        """The trials that must train and have not ended, and up to which epoch.
+        """The trials that must train and have not ended, each with the epoch up to which it trains.
 
         Args:
-            spared: whether those are among them that are not judged any more.
+            spared: whether trials that are not judged any more, audited or thawed, are included.
         """
         for trial in self.trials:
             until = min(self.reach[trial], self.stage.epochs)
@@ -159,9 +159,9 @@ class Course:
         return curves[trial].over and len(curves[trial].values) < self.reach[trial]
 
     def ahead(self, curves: Curves) -> Iterator[tuple[int, int]]:
-        """The trials that are certain to train on, whatever the others come to, and up to which epoch.
+        """The trials that are certain to train on, whatever other trials reach, each with the epoch up to which it trains.
 
-        They would go on from the rung where they wait; or more was asked for, and they are new.
+        Such a trial will go on from the rung where it waits; or it is new, because more was asked for.
         """
         for trial, until in self.limits(curves).items():
             done = len(curves[trial].values)
@@ -169,7 +169,7 @@ class Course:
                 yield trial, until
 
     def limits(self, curves: Curves) -> dict[int, int]:
-        """The epoch up to which each trial may train by now: where it was let go to, or is certain to be."""
+        """The epoch up to which each trial may train by now: up to there a line lets it train, or is certain to let it train."""
         sure = {rung: self._sure(curves, rung, quota) for rung, quota in self.stage.places}
         found = {
             trial: max(self.reach[trial], self._certain(trial, len(curves[trial].values), sure))
@@ -180,11 +180,11 @@ class Course:
         return found
 
     def _certain(self, trial: int, done: int, sure: Mapping[int, set[int]]) -> int:
-        """How far it is certain that a trial is trained.
+        """The epoch up to which a trial is certain to be trained.
 
         Args:
-            done: its epochs.
-            sure: of each rung, the configurations that will go on from it.
+            done: number of epochs that the trial has.
+            sure: each rung with the configurations that are certain to go on from it.
         """
         for rung, going in sure.items():
             if rung >= self.reach[trial] and (done < rung or self.entries[trial] not in going):
@@ -192,9 +192,9 @@ class Course:
         return self.stage.epochs
 
     def _sure(self, curves: Curves, rung: int, quota: int) -> set[int]:
-        """The configurations that go on from a rung that is not cut yet, though others are still to come.
+        """The configurations that are certain to go on from a rung that is not cut yet, though others are still to come.
 
-        Those that are better, and all that may come, leave a place for each of them.
+        Such a configuration has a place even if all configurations that may come are better.
         """
         if rung in self.made:
             return set()
@@ -203,7 +203,11 @@ class Course:
         return survivors(values, max(0, quota - coming), self.objective)
 
     def _may_come(self, curves: Curves, entry: int) -> bool:
-        """Whether a configuration may still get to a rung where it is not yet. One that failed may be tried again."""
+        """Whether a configuration may still come to a rung where it is not yet.
+
+        A failed trial may be tried again, so its configuration may still come. A configuration with a diverged, audited or
+        thawed trial may not.
+        """
         trials, last = self.members[entry], max(self.made, default=0)
         if any(curves[trial].diverged or trial in self.spared for trial in trials):
             return False
@@ -211,10 +215,10 @@ class Course:
         return is_open or any(curves[trial].failed for trial in trials)
 
     def _values(self, curves: Curves, rung: int, seen: Mapping[int, int]) -> dict[int, float]:
-        """What each configuration of which all seeds are at a rung is ranked by there.
+        """The value by which each configuration is ranked at a rung, for configurations of which all seeds are there.
 
         Args:
-            seen: of each trial, how many of its epochs count.
+            seen: trial to the number of its epochs that count.
         """
         return {
             entry: fmean(self.objective.best(curves[trial].values[:rung]) for trial in trials)
@@ -227,13 +231,13 @@ class Course:
         return rung <= min(len(curves[trial].values), seen, self.spared.get(trial, rung))
 
     def _judged(self, curves: Curves, rung: int) -> set[int]:
-        """The trials that a cut names."""
+        """The trials that a cut of this rung names."""
         return {trial for trial in self.trials if self._is_there(curves, trial, rung, self.reach[trial])}
 
     def cut(self, curves: Curves, rung: int, quota: int) -> Record:
-        """The line of a cut without its sequence: who goes on, who is left behind, and who of these is audited.
+        """The line of a cut, without its sequence: the trials that go on, stop, or are audited.
 
-        A configuration of which a seed diverged or failed is left behind with all its others.
+        If one seed of a configuration diverged or failed before the rung, its other seeds are left behind.
         """
         values = self._values(curves, rung, self.reach)
         going = survivors(values, quota, self.objective)
@@ -251,7 +255,10 @@ class Course:
         return {"totals": self.stage.line, "epoch": rung, "whole": self.stage.epochs, **more}
 
     def thaw(self, curves: Curves) -> Record | None:
-        """The line without its sequence that calls the best one left behind, if nothing that was called can finish."""
+        """The line, without its sequence, that lets the best configuration left behind train to the end.
+
+        None if a configuration has finished, or if none was left behind.
+        """
         found = None if self.has_finished(curves) else self.best_left_behind(curves)
         return found and self._line(found[1], thaw=self.members[found[0]])
 
@@ -265,7 +272,7 @@ class Course:
         )
 
     def best_left_behind(self, curves: Curves) -> tuple[int, int] | None:
-        """The configuration that would be thawed next, and its rung: the latest rung, then the value there."""
+        """The configuration that would be thawed next, and its rung: from the latest rung, the one with the best value there."""
         found = []
         for rung, judged in self.made.items():
             for entry, value in self._values(curves, rung, self.reach).items():

@@ -1,4 +1,4 @@
-"""epochs:K: all train for K epochs, and the best 1/reduction_factor go on to the end."""
+"""epochs:K: all configurations train for K epochs, and the best 1/reduction_factor go on to the end."""
 
 from collections.abc import Sequence
 

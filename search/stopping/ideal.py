@@ -1,4 +1,4 @@
-"""What a search with early stopping costs if each rung keeps its share."""
+"""What a search with early stopping costs if each rung lets exactly its share of the trials go on."""
 
 import math
 
@@ -7,13 +7,13 @@ from trainables.files.durable import Record
 
 
 def ideal_course(scheduler: Record, planned: int, epochs: int, seeds: int = 1) -> list[tuple[int, int]]:
-    """How many trials train for how many more epochs, leg by leg, if all places of each rung are filled.
+    """How many trials train for how many more epochs, for each leg between rungs, if all places of each rung are filled.
 
-    An audited share runs on. Of median no numbers are known beforehand: all trials run to their end there.
+    The audited share of the trials runs on. The numbers of median are not known beforehand, so all trials count to their end.
 
     Args:
         planned: configurations.
-        seeds: of each.
+        seeds: of each configuration.
     """
     legs, before = [], 0
     together = seeds if cuts(scheduler) else 1
@@ -27,7 +27,7 @@ def ideal_course(scheduler: Record, planned: int, epochs: int, seeds: int = 1) -
 
 
 def rungs_and_places(scheduler: Record, entries: int, epochs: int) -> list[tuple[int, int]]:
-    """The epoch of each rung, and how many of so many entries go on there."""
+    """The epoch of each rung, and how many of `entries` trials or configurations go on there."""
     if cuts(scheduler):
         return places(scheduler, entries, epochs)
     found, left = [], entries
@@ -38,5 +38,5 @@ def rungs_and_places(scheduler: Record, entries: int, epochs: int) -> list[tuple
 
 
 def ideal_epochs(scheduler: Record, planned: int, epochs: int, seeds: int = 1) -> int:
-    """Epochs that the trials of so many configurations train together on the ideal course."""
+    """Epochs that all trials of the planned configurations train together on the ideal course."""
     return sum(count * length for count, length in ideal_course(scheduler, planned, epochs, seeds))

@@ -1,6 +1,7 @@
-"""ladder: all wait at a rung, few are left behind early and many late, for a share of all epochs that is known beforehand.
+"""ladder: trials wait at each rung, few stop early and many late, for a share of all epochs that is known beforehand.
 
-The first rung is after about 2/27 of the epochs, and each later one is twice as far. What was measured: docs/which-method.md.
+The first rung is after about 2/27 of the epochs, and each later rung is at twice the epoch of the rung before. Measurements:
+docs/which-method.md.
 """
 
 import functools
@@ -31,7 +32,7 @@ class Ladder(Waiting):
 
 
 def rungs(epochs: int) -> list[int]:
-    """The epochs of the rungs for trials of so many epochs, ascending."""
+    """The epochs of the rungs, ascending, for trials that have `epochs` epochs."""
     found, rung = [], max(1, round(2 * epochs / 27))
     while epochs >= SHORTEST and rung < epochs:
         found.append(rung)
@@ -41,7 +42,7 @@ def rungs(epochs: int) -> list[int]:
 
 @functools.cache
 def places(planned: int, epochs: int, share: float, audit: float = 0.0) -> tuple[tuple[int, int], ...]:
-    """The epoch of each rung and how many go on, for at most this share of all epochs, or the least that is possible.
+    """The epoch of each rung and how many go on, for at most `share` of all epochs or, if that is too little, the least share.
 
     Args:
         planned: configurations.
@@ -61,10 +62,10 @@ def places(planned: int, epochs: int, share: float, audit: float = 0.0) -> tuple
 
 
 def descent(planned: int, epochs: int, steepness: int) -> tuple[tuple[int, int], ...]:
-    """Rungs and places: planned x (3 / (2 e / r + 2)) ** steepness at rung e, r being the first.
+    """Rungs and places: planned x (3 / (2 e / r + 2)) ** steepness go on at rung e, where r is the first rung.
 
     Args:
-        steepness: in thousandths, from 0, where nobody is left behind.
+        steepness: in thousandths; at 0 nobody is left behind.
     """
     found, left = [], planned
     steps = rungs(epochs)
@@ -77,7 +78,7 @@ def descent(planned: int, epochs: int, steepness: int) -> tuple[tuple[int, int],
 
 
 def least_share(planned: int, epochs: int, audit: float = 0.0) -> float:
-    """The smallest share of all epochs with which so many configurations can be searched, above 0 and at most 1."""
+    """The smallest share of all epochs with which `planned` configurations can be searched, above 0 and at most 1."""
     return epochs_spent(descent(planned, epochs, STEEPEST), planned, epochs, audit) / (planned * epochs)
 
 

@@ -2,7 +2,7 @@
 
 Source: Golovin et al., "Google Vizier: A Service for Black-Box Optimization" (KDD 2017), section 3.2.1, as in Ray's
 MedianStoppingRule: the median is of the running averages of the others that were at that epoch before it. Values before
-grace_period do not count. A test holds both to the same decisions.
+grace_period do not count. A test checks that both make the same decisions.
 """
 
 from collections.abc import Sequence

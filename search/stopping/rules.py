@@ -1,7 +1,7 @@
-"""A scheduler of run.json: how it is made from the flags, read back and followed. The rules themselves are a file each.
+"""The scheduler of run.json: how it is made from the flags, read back and followed. Each rule is a file of its own.
 
-A rule that changes gets another version, which stands beside its name in run.json: a run keeps the version that it was started
-with, and `verify` goes by it.
+A rule that changes gets another version, which stands beside its name in run.json. A run keeps the version that it was started
+with, and `verify` goes by that version.
 """
 
 import functools
@@ -19,24 +19,24 @@ from trainables.seeds import derive
 
 @functools.cache
 def named(name: str) -> Rule:
-    """The rule of one of Scheduler.NAMES: RULE of the file that is called as it is."""
+    """The rule of one of Scheduler.NAMES: the object RULE of the file with that name."""
     found: Rule = importlib.import_module(f"search.stopping.{name}").RULE
     return found
 
 
 def of(scheduler: Record) -> Rule:
-    """The rule of a scheduler of run.json; one that a later program has written stops nothing here."""
+    """The rule of a scheduler of run.json; a rule that only a later program knows stops nothing here."""
     name = scheduler["name"]
     return named(name if name in Scheduler.NAMES else "none")
 
 
 def waits(scheduler: Record) -> bool:
-    """Whether trials wait for each other at its rungs."""
+    """Whether trials wait for each other at the rungs of this scheduler."""
     return isinstance(of(scheduler), Waiting)
 
 
 def cuts(scheduler: Record) -> bool:
-    """Whether it decides by cuts (search/stopping/cuts.py): the places of each rung stand in totals.jsonl then."""
+    """Whether this scheduler decides by cuts (search/stopping/cuts.py); if so, totals.jsonl has the places of each rung."""
     found = of(scheduler)
     return isinstance(found, Waiting) and version_of(scheduler) >= found.cuts_since
 
@@ -49,7 +49,7 @@ def places(scheduler: Record, planned: int, epochs: int) -> list[tuple[int, int]
 
 
 def decisive(scheduler: Record, epochs: int) -> Sequence[int]:
-    """The epochs, ascending, after which this scheduler of run.json decides; the last one is never among them."""
+    """The epochs, ascending, after which this scheduler of run.json decides; the last epoch is never among them."""
     return of(scheduler).rungs(scheduler, epochs)
 
 
@@ -60,10 +60,10 @@ def rule(
     audit: float = Flags.audit,
     share: float = SHARE,
 ) -> Record:
-    """A scheduler as run.json has it. A setting that it does not read has the value that describes it.
+    """A scheduler as run.json has it; a setting that the rule does not read has the value that describes the rule.
 
     Args:
-        name: as spaces.Scheduler is written.
+        name: as spaces.Scheduler.parse reads it.
     """
     scheduler = Scheduler.parse(name)
     found = named(scheduler.name)
@@ -79,10 +79,10 @@ def is_known(scheduler: Record) -> bool:
 
 
 def continued(asked: Record, recorded: Any) -> Record:
-    """The rule that is asked for, in the version that the run was started with if it is the same rule.
+    """The rule that is asked for; if the run was started with the same rule, in the version that the run has.
 
     Args:
-        recorded: what run.json says, whatever that is.
+        recorded: the scheduler in run.json, unchecked, so it may be anything.
     """
     if not isinstance(recorded, dict) or recorded.get("name") != asked["name"]:
         return asked
@@ -104,13 +104,13 @@ def label(scheduler: Record) -> str:
 
 
 def flags(scheduler: Record) -> Record:
-    """The flags that lead to a scheduler of run.json, by their names in Settings; its version is in none."""
+    """The flags that lead to a scheduler of run.json, by their names in Settings; no flag has the version."""
     read = {key: scheduler[key] for key in OF_A_RULE if key in scheduler}
     return {"scheduler": label(scheduler), **read}
 
 
 def is_audited(scheduler: Record, seed: int, trial: int) -> bool:
-    """Whether this trial runs to the end even where the rule stops it: a share of all trials, drawn at random."""
+    """Whether this trial runs to the end even if the rule stops it; audited trials are a share of all, drawn at random."""
     share: float = scheduler.get("audit", 0.0)
     return derive(seed, "audit", trial) < share * 2**63
 
@@ -129,5 +129,5 @@ def survivors(values: Mapping[int, float], count: int, objective: Objective) -> 
 
 
 def least(values: Mapping[int, float], going_on: Collection[int], objective: Objective) -> float | None:
-    """The cutoff of a whole rung: the worst value of those that go on; none if none does."""
+    """The cutoff of a whole rung: the worst value of the trials that go on; None if no trial goes on."""
     return max((values[trial] for trial in going_on), key=objective.place, default=None)

@@ -1,4 +1,4 @@
-"""sha, successive halving: the best 1/reduction_factor go on from each rung, once all are there.
+"""sha, successive halving: the best 1/reduction_factor go on from each rung, once all trials are there.
 
 Source: Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization" (AISTATS 2016).
 """

@@ -1,18 +1,18 @@
-"""What a shell may complete: names of spaces, runs and data sets. The shell asks for them at every Tab."""
+"""What a shell may complete: names of spaces, runs and data sets. The shell asks for these names at every Tab."""
 
 from pathlib import Path
 from typing import Any
 
 
 def spaces(incomplete: str) -> list[str]:
-    """The names of our spaces and, once something is typed, the Python files and folders that begin so."""
+    """The names of our spaces and, once something is typed, the Python files and folders whose path begins with it."""
     from spaces import names
 
     return names() + (files(incomplete) if incomplete else [])
 
 
 def files(incomplete: str) -> list[str]:
-    """Python files and folders whose path begins so, as it is typed."""
+    """The Python files and folders whose path begins with `incomplete`, written in the way that the user types them."""
     folder, slash, start = incomplete.rpartition("/")
     try:
         found = sorted(Path(folder + slash or ".").iterdir())
@@ -30,10 +30,10 @@ def datasets() -> list[str]:
 
 
 def runs(ctx: Any, incomplete: str) -> list[str]:
-    """The runs in --runs-dir, finished ones too, because they may grow; of a path that has been begun, those in its folder.
+    """The runs in --runs-dir or, once a path is begun, in its folder; finished runs too, because they may grow.
 
     Args:
-        ctx: the typer.Context of the line so far; typer knows it by its name.
+        ctx: the typer.Context of the line so far; typer passes it because the parameter is called ctx.
     """
     from search.flags import Flags
     from search.run import resume

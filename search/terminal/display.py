@@ -1,4 +1,4 @@
-"""A search on the terminal: a live table where there is one, plain lines elsewhere. Always on stderr."""
+"""A search on the terminal: a live table if stderr is a terminal, plain lines elsewhere. All output goes to stderr."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ def open_console(quiet: bool) -> Iterator[Console]:
 
 @contextlib.contextmanager
 def shown(progress: Progress, console: Console) -> Iterator[Notify]:
-    """Show the progress while the block runs; yields what is to be called with each row and ending."""
+    """Show the progress while the block runs; yields the function to call with each new row and each end of a trial."""
     if not console.is_terminal:
         yield plain_lines(progress, console)
         return
@@ -47,7 +47,7 @@ def shown(progress: Progress, console: Console) -> Iterator[Notify]:
 
 
 def plain_lines(progress: Progress, console: Console) -> Notify:
-    """One line for each trial that ends, and now and then a summary."""
+    """A function that prints a line for each trial that ends, and a summary at most once in EVERY seconds."""
     last = time.monotonic()
 
     def notify(index: int, row: Record | None) -> None:
@@ -75,7 +75,7 @@ def summary(progress: Progress, idle: str = "starting") -> str:
     """The whole search in one line.
 
     Args:
-        idle: what it does while no epoch has been seen.
+        idle: the word for what the search does while no epoch has been seen.
     """
     done = sum(trial.epochs for trial in progress.trials.values())
     count = f"{progress.ended()}/{plural(progress.total(), 'trial')}"
@@ -83,7 +83,7 @@ def summary(progress: Progress, idle: str = "starting") -> str:
 
 
 def best(leaders: Sequence[TrialProgress]) -> str:
-    """The best configuration so far with its value, and what that is a mean of: best 86.21 %, mean of 3 seeds (lr=0.01)."""
+    """The best configuration so far, its value, and what the value is a mean of: best 86.21 %, mean of 3 seeds (lr=0.01)."""
     if not leaders:
         return "no epoch yet"
     first, seeds = leaders[0], len(leaders)
@@ -116,12 +116,12 @@ def short(value: object) -> str:
 
 
 def value(objective: Objective, value: float | None) -> str:
-    """What trials came to so far."""
+    """A value of the objective as text; a dash if there is none."""
     return "–" if value is None else written.value(objective, value)
 
 
 def pace(progress: Progress, idle: str) -> list[str]:
-    """The speed and the time left, as far as they are known; of a search that is over, that it is."""
+    """The speed and the time left, as far as they are known; only the word "ended" for a search that is over."""
     if progress.is_over():
         return ["ended"]
     if not progress.trained:
@@ -134,6 +134,6 @@ def pace(progress: Progress, idle: str) -> list[str]:
 
 
 def clock(seconds: float) -> str:
-    """3m 05s, or 2h 07m."""
+    """Seconds as text, such as 3m 05s or 2h 07m."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}h {minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m {rest:02d}s"

@@ -1,6 +1,6 @@
-"""What a search will cost, before it is paid: trials, epochs, disk, and time measured on a few batches. Nothing is trained.
+"""Estimates what a search will cost: trials, epochs, disk, and time measured on a few batches. No trial is trained.
 
-The estimate is kept beside the run and not in it, so that the search can say in the end how good it was.
+The estimate is kept beside the run folder and not in it, so that the search can say in the end how good the estimate was.
 """
 
 import math
@@ -35,9 +35,9 @@ from trainables.trial import timing
 from trainables.written import count, plural
 
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
-ALL_PROBES = 30.0  # seconds for the rest; those that are then left are scaled from the nearest by their arithmetic
-BATCHES = 4  # of each; the first one warms up
-START = "10 to 20 s"  # of Ray and of the first worker
+ALL_PROBES = 30.0  # seconds for more kinds; kinds left then are scaled from the nearest by their arithmetic
+BATCHES = 4  # of each kind; the first batch warms up
+START = "10 to 20 s"  # until Ray and the first worker have started
 PATIENCE = 15.0  # seconds after which a slow probe has seen enough
 KIND = (
     "model",
@@ -52,7 +52,7 @@ KIND = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left to do of a search, and what it takes."""
+    """The part of a search that is left to do, and what it takes."""
 
     totals: Totals
     rule: Record  # of early stopping
@@ -61,9 +61,9 @@ class Estimate:
     ideal: int  # epochs on the ideal course
     confirming: int  # epochs of the confirmation
     disk: float | None  # bytes; none of own training, which saves what it likes
-    pictures: list[tuple[int, int, float]]  # of each size in pixels how many there are, and their bytes
-    kinds: int  # of training that were measured
-    unmeasured: str | None  # why others could not be, in words
+    pictures: list[tuple[int, int, float]]  # size in pixels, number of images of this size, their bytes
+    kinds: int  # kinds of training that were measured
+    unmeasured: str | None  # why other kinds could not be measured, in words
     epoch_seconds: float | None  # mean over the configurations; none of own training not seen to train one
     slots: int
     has_folds: bool = False
@@ -71,12 +71,12 @@ class Estimate:
 
     @property
     def epochs(self) -> int:
-        """What is left to train on the ideal course."""
+        """The epochs that are left to train on the ideal course."""
         return max(0, self.ideal + self.confirming - self.trained)
 
     @property
     def seconds(self) -> float | None:
-        """At least as long as the longest trial takes."""
+        """The seconds that are left, at least those of the longest trial; None if the seconds of an epoch are not known."""
         if self.epoch_seconds is None:
             return None
         longest = min(self.epochs, self.totals.epochs)
@@ -86,13 +86,13 @@ class Estimate:
 def estimate(
     folder: Path, settings: Settings, data: Dataset | None, on_gpu: bool, slots: int, first_epoch: float | None = None
 ) -> Estimate:
-    """Measure and count.
+    """Estimate a search: measure the seconds of an epoch, and count epochs and bytes.
 
     Args:
-        first_epoch: seconds of own training's, if it has just been tried.
+        first_epoch: seconds of the first epoch of own training, if it has just been tried.
 
     Raises:
-        RunError, SpaceError, UsageError: what is asked cannot be, as when the search itself is started.
+        RunError, SpaceError, UsageError: the search itself would refuse what is asked.
     """
     asked = identity.describe(settings, data, on_gpu)
     before = None
@@ -131,21 +131,21 @@ def estimate(
 
 
 def pictures(settings: Settings, data: Dataset) -> list[tuple[int, int, float]]:
-    """Of each size in pixels how many images there are, and their bytes on the disk."""
+    """The sizes of the images in pixels, each with the number of images and their bytes on the disk."""
     counts = data.census.get("counts", {"train": [data.sizes["train"]]})  # of all training images, not of a fraction
     count = sum(data.sizes.values()) - data.sizes["train"] + sum(counts["train"])
     return [(size, count, 3.0 * size * size * count) for size in settings.caches or (data.size,)]
 
 
 def seconds_so_far(before: ledger.Run | None) -> float | None:
-    """Seconds of an epoch of own training, the mean of those that the run has."""
+    """The mean seconds of the epochs that a run of own training has; None without any epoch."""
     trials = before.trials if before else []
     found = [line["seconds"] for trial in trials for line in timing.lines(trial.folder) if "seconds" in line]
     return fmean(found) if found else None
 
 
 def configurations(settings: Settings, totals: Totals) -> list[Record]:
-    """The configurations of the plan; random ones stand for those that will depend on what came out."""
+    """The configurations of the plan; random ones stand for points that an adaptive algorithm will draw from results."""
     algorithm = "random" if adaptive(settings.algorithm) else settings.algorithm
     lines = plan.draw(settings.space, algorithm, totals.trials, settings.seed, settings.warm_points)
     return [{**line["config"], "epochs": totals.epochs} for line in lines]
@@ -176,10 +176,11 @@ def copies(config: Record) -> int:
 def mean_seconds(
     configs: Sequence[Record], data: Dataset, settings: Settings, on_gpu: bool, precision: str
 ) -> tuple[float, int, str | None]:
-    """Seconds of an epoch, averaged over the configurations, how many kinds of training were measured for it, and which failed.
+    """The mean seconds of an epoch over the configurations, how many kinds of training were measured, and which kinds failed.
 
     Raises:
-        TrialsError: all of them.
+        TrialsError: every kind that was tried failed.
+        RayError: the GPU does not work.
     """
     from trainables.models.cost import flops
     from trainables.training.device_errors import is_broken_device
@@ -214,26 +215,26 @@ def mean_seconds(
 
 
 def kind(config: Record) -> tuple[Any, ...]:
-    """What decides the time of an epoch; of a network that is not ours all that it reads may."""
+    """The values that decide the time of an epoch; for a network that is not ours, all knobs that the network reads."""
     own = {} if named.is_built_in(config["model"]) else calling.knobs(MODEL, config)
     return (*(config.get(key) for key in KIND), *own.items())
 
 
 def in_order(by_cost: Sequence[Record]) -> list[Record]:
-    """Some from the cheapest to the dearest first, then the others."""
+    """The configurations: first at most PROBES, evenly spread from the cheapest to the dearest, then the others."""
     first = [round(place) for place in spread(len(by_cost), PROBES)]
     return [by_cost[place] for place in [*first, *sorted(set(range(len(by_cost))) - set(first))]]
 
 
 def spread(count: int, most: int) -> list[float]:
-    """At most so many places from 0 to count - 1, evenly spaced."""
+    """At most `most` places from 0 to count - 1, evenly spaced."""
     if count <= most:
         return list(range(count))
     return [step * (count - 1) / (most - 1) for step in range(most)]
 
 
 def scaled(work: int, measured: Sequence[tuple[int, float]]) -> float:
-    """Seconds for this much arithmetic at the speed of the nearest that was measured; 0 stands for an unknown amount."""
+    """Seconds for this much arithmetic at the speed of the nearest kind that was measured; 0 stands for an unknown amount."""
     near, seconds = min(measured, key=lambda pair: abs(pair[0] - work))
     return seconds * work / near if work and near else seconds
 
@@ -306,18 +307,18 @@ def trials_words(found: Estimate) -> str:
 
 
 def of_pictures(found: Estimate) -> list[str]:
-    """What the decoded images take."""
+    """The line about the disk and memory that the decoded images take; none without images."""
     sizes = [f"{count:,} of {side} x {side} pixels, {size(taken)}" for side, count, taken in found.pictures]
     return [f"images: {'; '.join(sizes)} on the disk and in the memory that all trials share"] if sizes else []
 
 
 def short(seconds: float) -> str:
-    """Two digits, or all of those before the point."""
+    """Seconds with two digits, or as a whole number from 10 on."""
     return f"{seconds:.2g}" if seconds < 10 else count(round(seconds))
 
 
 def time_words(found: Estimate) -> str:
-    """How long it will take, and how that is known."""
+    """The line that says how long the search will take, and how that is known."""
     if found.seconds is None or found.epoch_seconds is None:
         return f"time: unknown until your code has trained an epoch to its end; {found.slots} at a time"
     about = (
@@ -334,7 +335,7 @@ def time_words(found: Estimate) -> str:
 
 
 def of_cuts(found: Estimate, budget: float | None) -> list[str]:
-    """What a rule that cuts whole rungs does: who goes on where, and what that means for a search that is cut short."""
+    """The lines about a rule that cuts whole rungs: how many go on from where, and which share of all epochs the rule takes."""
     totals = found.totals
     if not cuts(found.rule) or not (rungs := places(found.rule, totals.trials, totals.epochs)):
         return []
@@ -353,7 +354,7 @@ def of_cuts(found: Estimate, budget: float | None) -> list[str]:
 
 
 def fitting(found: Estimate, least: float, budget: float | None) -> str:
-    """The share of all epochs that fits into the time budget; nothing without one."""
+    """The words about the share of all epochs that fits into the time budget; without a budget, a hint at --time-budget."""
     if budget is None or found.epoch_seconds is None:
         return "; with --time-budget this line says which share fits a time"
     whole = found.epoch_seconds * found.full / found.slots  # no idle slot
@@ -364,7 +365,7 @@ def fitting(found: Estimate, least: float, budget: float | None) -> str:
 
 
 def saved(found: Estimate) -> str:
-    """What early stopping makes of it, as far as that is known."""
+    """The words about the epochs that remain with early stopping, as far as that number is known."""
     if found.rule["name"] == "none":
         return ""
     if cuts(found.rule):
@@ -398,12 +399,15 @@ def keep(folder: Path, found: Estimate) -> None:
 
 
 def what(totals: Totals, rule: Record, trained: int) -> Record:
-    """What an estimate is of: what is asked for, how trials are stopped, and how many epochs are there already."""
+    """What an estimate is about: the totals, the early-stopping rule, and the number of epochs that are trained already."""
     return {"totals": {key: getattr(totals, key) for key in GROWING}, "scheduler": rule, "trained": trained}
 
 
 def verdict(folder: Path, progress: Progress, trained_before: int) -> str | None:
-    """How good the estimate of --dry-run was, if it was of what this command did."""
+    """The line that compares the estimate of --dry-run with this search; None if the estimate was about something else.
+
+    None, too, if no estimate was kept or no epoch was trained.
+    """
     if not progress.trained or not note_of(folder).exists():
         return None
     kept = durable.read_json(note_of(folder))

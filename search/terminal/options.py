@@ -15,16 +15,16 @@ Search = Callable[[Flags, Set[str]], int]
 
 
 class Searching(Command):
-    """The command of a search: also --help and --version are something else than one."""
+    """The command of a search; --help and --version stand in the group of flags that ask for something else than a search."""
 
     ungrouped = INSTEAD
 
 
 def command(search: Search) -> Callable[..., int]:
-    """What typer makes a command of: a function with a parameter for each flag.
+    """The function from which typer makes the command: it has a parameter for each flag.
 
     Args:
-        search: gets what is asked for, and the names of the flags that stand on the command line; returns an exit code.
+        search: called with the flags and the names of the flags that stand on the command line; returns an exit code.
     """
 
     def called(ctx: typer.Context, *, version: Version = False, **values: Any) -> int:

@@ -15,7 +15,7 @@ SAMPLES = 5  # points that are shown
 
 
 def listing() -> str:
-    """Name, number of points and one sentence of every space, a line each; of a broken file, what is wrong with it."""
+    """A line for each space: its name, number of points and one sentence; for a broken file, what is wrong with the file."""
     return "".join(f"{name:<16} {summary(name)}\n" for name in spaces.names())
 
 
@@ -42,7 +42,7 @@ def show(name: str, text: str, space: Space, algorithm: str, seed: int) -> str:
         text: the docstring of the space's file.
 
     Raises:
-        SpaceError: the algorithm cannot draw from it.
+        SpaceError: the algorithm cannot draw from the space.
     """
     searched = [(key, range_, space.baseline.get(key, "")) for key, range_ in space.searched.items()]
     fixed = [(key, value) for key, value in space.constants.items()]

@@ -1,4 +1,4 @@
-"""How far a search is: numbers for a display, fed by the ledger and by what the scheduler sees."""
+"""How far a search is: numbers for a display, from the ledger and from the rows and ends that the scheduler reports."""
 
 import time
 from dataclasses import dataclass
@@ -20,20 +20,23 @@ class TrialProgress:
     searched: Record  # the searched parameters; empty text for one that does not apply
     objective: Objective
     epochs: int = 0
-    value: float | None = None  # that of its best epoch
+    value: float | None = None  # the value of its best epoch
     status: Status = "planned"
     confirms: bool = False  # it has no part in choosing
-    fold: int = 0  # that it is validated on; 0 where there are none
+    fold: int = 0  # the fold that it is validated on; 0 without folds
     is_heard: bool = False  # a row came of it since the display began
 
     @property
     def word(self) -> str:
-        """Its status as it is shown: one that has begun runs when its first row comes."""
+        """The trial's status as it is shown: a trial that has begun is waiting until its first row comes to this display."""
         return "waiting" if self.status == "running" and not self.is_heard else self.status
 
 
 class Progress:
-    """A search seen from the driver. Told about rows and endings, it counts; it reads a run again only when its plan grew."""
+    """The progress of a search as the driver sees it, counted from the rows and ends of its trials.
+
+    The run is read again only when its plan grew and, where whole rungs are cut, when a trial ended.
+    """
 
     def __init__(self, run: ledger.Run) -> None:
         self.run = run
@@ -67,13 +70,13 @@ class Progress:
         return trial
 
     def _take_in_cuts(self) -> None:
-        """Where whole rungs are cut, trials are left behind while others train."""
+        """Read which trials were left behind, if whole rungs are cut: a cut leaves trials behind while others train."""
         if self.run.totals.rungs is not None:
             behind = [trial for trial in ledger.read(self.run.folder).trials if trial.status == "stopped"]
             self.trials |= {trial.index: self._summary(trial) for trial in behind}
 
     def _extend(self) -> None:
-        """The plan grew: a confirmation was added to it."""
+        """Read the run again and add its new trials, because the plan grew."""
         self.run = ledger.read(self.run.folder)
         for trial in self.run.trials[len(self.trials) :]:
             self.trials[trial.index] = self._summary(trial)
@@ -82,12 +85,12 @@ class Progress:
         return sum(trial.status in ENDED for trial in self.trials.values())
 
     def is_over(self) -> bool:
-        """Whether nothing is left to train; a search of which nothing finished has nothing to confirm."""
+        """Whether nothing is left to train; a search without a finished trial has nothing to confirm."""
         has_finished = any(trial.status == "finished" for trial in self.trials.values())
         return self.ended() >= self.asked() and not (has_finished and self._to_confirm())
 
     def leaders(self) -> list[TrialProgress]:
-        """The trials of the best configuration so far: of the confirmation once it is decided, else as the leaderboard has it."""
+        """The trials of the best configuration so far: of the confirmation once that is decided, else of the search."""
         trials, seeds = self.trials.values(), self.run.totals.seeds
         decided = confirmation.confirmed([trial for trial in trials if trial.confirms], self.run.totals)
         counts = LOST if seeds > 1 else ()  # a lost seed counts among those of its configuration
@@ -102,12 +105,12 @@ class Progress:
         return self.trained * self.images / max(time.monotonic() - self.started, 1e-9)
 
     def asked(self) -> int:
-        """The number of trials: those that are planned, and those that TPE will plan."""
+        """The number of trials: those that are planned, and those that an adaptive algorithm will plan."""
         confirming = self._confirming()
         return max(len(self.trials) - confirming, self._searched() * self.run.totals.seeds) + confirming
 
     def total(self) -> int:
-        """The same with those that a confirmation may have."""
+        """The number of trials, those included that a confirmation may add."""
         return self.asked() + (0 if self.is_over() else self._to_confirm())
 
     def _searched(self) -> int:
@@ -127,7 +130,7 @@ class Progress:
         return found
 
     def seconds_left(self) -> float | None:
-        """At the rate since the first epoch, if no further trial is stopped early; none before the second."""
+        """Seconds left at the rate since the first epoch, if no further trial is stopped early; None before the second epoch."""
         if self.first_row_at is None or self.trained < 2:
             return None
         open_trials = [trial for trial in self.trials.values() if trial.status in OPEN]

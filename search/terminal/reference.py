@@ -33,7 +33,7 @@ def members(group: str) -> list[str]:
 
 
 def row(name: str) -> tuple[str, ...]:
-    """One flag."""
+    """The row of one flag in the table of its group."""
     entry = FLAGS[name]
     default = shown(getattr(Flags, name)) or entry.unset
     return ", ".join(f"`{each}`" for each in spellings(name)), default, described(name), entry.kind.name.lower()
