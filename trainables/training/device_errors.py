@@ -22,5 +22,5 @@ def is_starved(error: BaseException) -> bool:
 
 
 def is_broken_device(error: BaseException) -> bool:
-    """Whether every further call on the GPU may fail. Such an error counts as a fault of the machine, not of the configuration."""
+    """Whether every further call on the GPU may fail; the error is then a fault of the machine, not of the configuration."""
     return any(words in str(error) for words in BROKEN)

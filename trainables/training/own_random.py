@@ -1,8 +1,8 @@
 """Give a trial its own global random states of torch, numpy and Python, for parts that draw from these.
 
 A user's network with `nn.Dropout` draws from torch's global random state. While such a part runs, the global states are
-replaced by the trial's own; afterwards the former states are put back. So trials with such parts can repeat bit for bit too, and
-trials that take turns in one process do not change each other's random numbers.
+replaced by the trial's own; afterwards the former states are put back. So trials with such parts can repeat bit for bit too.
+Trials that take turns in one process do not change each other's random numbers.
 """
 
 import random
