@@ -26,7 +26,7 @@ def source(dataset: str, options: Options) -> Source:
         return assemble.write(str(root), splits, found.classes, folder, options, facts)
 
     kind = (
-        f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # upright: images are turned by EXIF, which older caches lack
+        f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # upright: turned by EXIF, unlike in old caches
     )
     key = cache.key(f"{kind}, {options.resize}, by {options.group_by}", found.key)
     count = sum(len(own.labels) for own in splits.values())
