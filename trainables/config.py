@@ -24,9 +24,7 @@ IMAGE_SIZE = 32  # pixels of an image's height and width, unless a configuration
 
 TRAINER: Signature = {  # the knobs that the epoch loop reads; a part with such a parameter gets the same value
     "batch_size": Knob("batch_size", int, 128, between(2, 1 << 20)),
-    "ema": Knob(
-        "ema", float, 0.0, between(0.0, 1e12)
-    ),  # epochs over which the kept weights are averaged; 0 for none
+    "ema": Knob("ema", float, 0.0, between(0.0, 1e12)),  # epochs over which the kept weights are averaged; 0 for none
     "epochs": Knob("epochs", int, 30, between(1, 1 << 20)),
     "image_size": Knob("image_size", int, IMAGE_SIZE, between(16, 1024)),  # pixels of height and width
 }

@@ -18,6 +18,6 @@ def erased(images: Tensor, generator: Generator) -> Tensor:
     """Set a square around a random place of each normalised image to zero. The square may reach beyond the edge."""
     size = images.shape[-1]
     rows, columns = (spans(random(images, generator) * size, SHARE * size, size) for _ in range(2))
-    nothing = images.new_zeros(())  # on the device: a Python number would be copied to it, which a captured graph may not do
+    nothing = images.new_zeros(())  # on the device: to copy a Python number there is forbidden in a captured graph
     holes = (rows[:, :, None] & columns[:, None, :])[:, None]
     return torch.where(holes, nothing, images)  # unlike masked_fill, keeps the layout

@@ -1,6 +1,6 @@
 """The census of a data set: images of each class, duplicates across splits, images left out; and warnings from it.
 
-The census is counted when the images are decoded, and kept in the cache and in run.json. Very old caches have no census.
+The census is counted when the images are decoded, and kept in the cache and in run.json. Runs of early versions have none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -139,7 +139,7 @@ def reshaped(census: Record) -> str:
     counts = {
         split: own for split, own in census.get("counts", {}).items() if split != "train" or not census.get("folds")
     }
-    number, of = census.get("oblong", 0), sum(map(sum, counts.values()))  # with folds, val counts the training images too
+    number, of = census.get("oblong", 0), sum(map(sum, counts.values()))  # in folds val counts those of train too
     if number == 1:
         single = {
             "crop": "it is cropped to its centre (--resize squash or pad keeps all of it)",

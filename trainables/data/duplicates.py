@@ -90,7 +90,7 @@ def near(images: Mapping[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
 
 
 def looks(images: np.ndarray) -> np.ndarray:
-    """The difference hash of each image, uint64 (N,): one bit for each of 8 x 8 cells, set if the next cell is brighter.
+    """The difference hash of an image, uint64 (N,): one bit for each of 8 x 8 cells, set if the cell on its right is brighter.
 
     Args:
         images: uint8 (N, S, S, 3).

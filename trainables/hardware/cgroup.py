@@ -22,8 +22,8 @@ def read(controller: str, name: str, mount: Path = MOUNT, own: Path = OWN) -> It
 def folders(controller: str, mount: Path, own: Path) -> Iterator[Path]:
     """The possible folders of the process's groups and of all their parents; some may not exist.
 
-    The mount itself is among them: in a container the names in /proc/self/cgroup are those of the host, and the mount is the
-    container's own group.
+    The mount itself is among them. In a container the names in /proc/self/cgroup may not exist, and the mount is the container's
+    own group.
     """
     try:
         lines = own.read_text("utf-8", "surrogateescape").splitlines()

@@ -17,7 +17,7 @@ def mlp(
     dropout: Annotated[float, between(0, 0.9999)] = 0.0,
     image_size: int = 32,
 ) -> nn.Module:
-    """A multilayer perceptron: `depth` hidden layers; the first has `width` features, each further one half of them, at least 8."""
+    """A multilayer perceptron with `depth` hidden layers: `width` features, then half as many in each layer, at least 8."""
     layers: list[nn.Module] = [FlattenPixels()]
     features = 3 * image_size * image_size
     for layer in range(depth):

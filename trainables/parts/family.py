@@ -21,7 +21,8 @@ class Family:
         default: the part of a configuration that names none.
         given: names of parameters for which the trainer gives a value if a part has them.
         first: number of arguments that the trainer gives by position, whatever their names are.
-        is_made: whether a class is first instantiated with its knobs alone; the object is then called with the trainer's arguments.
+        is_made: whether a class is first instantiated with its knobs alone; its object is then called with the trainer's
+            arguments.
     """
 
     key: str

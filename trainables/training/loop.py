@@ -1,4 +1,4 @@
-"""The epoch loop: a pure function of configuration, data and seed, written as a generator. No Ray, no files, no global state.
+"""The epoch loop: a generator that is a pure function of configuration, data and seed. No Ray, files or global state.
 
 At the start of each epoch all random generators are seeded from a hash of (seed, epoch). One generator of the trial draws the
 order of the images and their augmentation, another one draws dropout (trainables/training/step.py). So an epoch needs no

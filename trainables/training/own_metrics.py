@@ -1,4 +1,4 @@
-"""The value of a user's own metric: a function of labels and predicted classes, or a class whose objects are such functions."""
+"""The value of a user's own metric: a function of labels and predicted classes, or a class of such functions."""
 
 import inspect
 import math

@@ -1,4 +1,4 @@
-"""Training and validation images in folds: each fold in turn is held out, so every image is a validation image exactly once.
+"""Divide training and validation images into folds. Each fold in turn is held out, so each image is validated on once.
 
 The fold of an image depends on the labels, the groups and constants alone, so it is the same in every process and run. A
 partition is one way to divide the images into folds. A search uses the first partition, a confirmation the partitions after it.

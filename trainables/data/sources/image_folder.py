@@ -25,9 +25,7 @@ def source(dataset: str, options: Options) -> Source:
         facts = {"validation": found.folders.get("val")}
         return assemble.write(str(root), splits, found.classes, folder, options, facts)
 
-    kind = (
-        f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # upright: turned by EXIF, unlike in old caches
-    )
+    kind = f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # upright: turned by EXIF, not so at first
     key = cache.key(f"{kind}, {options.resize}, by {options.group_by}", found.key)
     count = sum(len(own.labels) for own in splits.values())
     return Source(base_name(root), key, write, notes=_notes(root, found, held, options), images=count)

@@ -1,7 +1,7 @@
 """Dropout with fast random numbers on a CPU: sixteen bits for each value, four values from one 64-bit word.
 
-torch's own dropout takes four times as long, more than the network takes for its activations. It also cannot draw from a
-trial's own generator.
+torch's own dropout takes four times as long for its random numbers, which is more than a network takes for its activations. It
+also cannot draw from a trial's own generator.
 """
 
 import math

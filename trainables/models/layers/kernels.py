@@ -96,10 +96,10 @@ def moments(images, first):
 
 @njit(nogil=True)
 def pool(images, mean, scale, bias, leak, pooled, chosen, place):
-    """Normalise, take the largest of each 2 x 2 pixels, and apply LeakyReLU. Arrays are (N, H / 2, W / 2, C).
+    """Normalise the images, take the largest of each 2 x 2 values, and apply LeakyReLU.
 
-    `pooled` gets the results, `chosen` the values of the largest pixels before normalisation, and `place` their places: 0 to 3,
-    plus NEGATIVE if the normalised value is not above zero.
+    The last three arguments are the outputs, (N, H / 2, W / 2, C): `pooled` gets the results, `chosen` the largest values before
+    normalisation, and `place` their places: 0 to 3, plus NEGATIVE if the normalised value is not above zero.
     """
     count, height, width, channels = pooled.shape
     for n in range(count):
