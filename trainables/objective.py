@@ -91,7 +91,7 @@ class Objective:
         return bool(self.signed(value) > self.signed(other))
 
     def best(self, values: Iterable[float]) -> float:
-        """The best of one or several values."""
+        """The best of one or more values by the mode."""
         return self._pick(values)
 
     def best_epoch(self, rows: Iterable[Record]) -> Record | None:

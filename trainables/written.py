@@ -66,7 +66,7 @@ def differences(objective: Objective, what: str = "Δ") -> str:
 
 
 def plotted(objective: Objective, value: float) -> float:
-    """A value as a number on an axis."""
+    """A value as a number on an axis, in per cent for fractions."""
     return 100 * value if is_percent(objective) else value
 
 

@@ -1,4 +1,4 @@
-"""Crop, flip, and a box of another image (Yun et al. 2019, alpha = 1)."""
+"""CutMix: crop, flip, and paste a box of another image (Yun et al. 2019, alpha = 1)."""
 
 import torch
 from torch import Generator, Tensor

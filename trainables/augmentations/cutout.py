@@ -1,4 +1,4 @@
-"""Crop, flip, and a square of the mean colour (DeVries & Taylor 2017)."""
+"""Cutout: crop, flip, and fill a square with the mean colour (DeVries & Taylor 2017)."""
 
 import torch
 from torch import Generator, Tensor

@@ -1,4 +1,4 @@
-"""Crop, flip, and a blend of two images (Zhang et al. 2018, alpha = 1: a uniform weight)."""
+"""mixup: crop, flip, and blend two images (Zhang et al. 2018, alpha = 1: a uniform weight)."""
 
 from torch import Generator, Tensor
 

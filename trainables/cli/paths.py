@@ -1,4 +1,4 @@
-"""Paths as people type them."""
+"""Paths as users type them on a command line."""
 
 import os
 from pathlib import Path

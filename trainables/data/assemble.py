@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainables.cli.progress import Advance
     from trainables.data import decode
 
-ENOUGH = 15  # least number of training images of which a tenth, at least two, can be held out
+ENOUGH = 15  # least number of training images of which a tenth, rounded, is two
 LEAST = 2  # least number of validation images; with one image, accuracy could only be 0 or 1
 LISTED = 5  # bad files that are named; of the others the number is told
 

@@ -289,7 +289,9 @@ def _moments(images: np.ndarray) -> tuple[list[float], list[float]]:
     total = len(images) * images.shape[1] ** 2
     pairs = zip(*(part.reshape(-1, 3).sum(0).tolist() for part in (sums, squares)), strict=True)
     moments = [(part / total / 255, (total * square - part**2) ** 0.5 / total / 255) for part, square in pairs]
-    return [mean for mean, _ in moments], [std or 1.0 for _, std in moments]  # nothing is divided by a flat colour's 0
+    return [mean for mean, _ in moments], [
+        std or 1.0 for _, std in moments
+    ]  # 1 for a constant colour, against division by 0
 
 
 def _opened(file: Path) -> np.ndarray:

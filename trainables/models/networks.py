@@ -1,4 +1,4 @@
-"""The network of a configuration."""
+"""Build the network of a configuration."""
 
 from collections.abc import Mapping
 from typing import Any

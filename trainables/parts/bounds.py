@@ -44,7 +44,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Among:
-    """One of a few texts."""
+    """The limit of a hyperparameter that is one of a few texts."""
 
     texts: tuple[str, ...]
 
@@ -63,15 +63,15 @@ Limit = Bounds | Among
 
 
 def between(low: float, high: float, step: int | None = None) -> Bounds:
-    """From low to high, both included; with a step, one of low, low + step, ..., high."""
+    """The limit of values from low to high, both included; with a step, of low, low + step, ..., high."""
     return Bounds(low, high, step)
 
 
 def above(low: float, high: float = math.inf) -> Bounds:
-    """More than low, and at most high."""
+    """The limit of values above low and up to high, high included."""
     return Bounds(low, high, is_open=True)
 
 
 def among(*texts: str) -> Among:
-    """One of these texts."""
+    """The limit of values that are one of these texts."""
     return Among(texts)

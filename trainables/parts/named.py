@@ -57,7 +57,7 @@ def own_instead(text: Any) -> str:
 
 
 def canonical(text: Any) -> Any:
-    """One spelling of a name: ./my_nets.py:FlowerNet is my_nets.py:FlowerNet."""
+    """The one spelling of a name: my_nets.py:FlowerNet for ./my_nets.py:FlowerNet."""
     if not isinstance(text, str) or not text.partition(":")[0].endswith(".py"):
         return text
     file, _, name = text.partition(":")
@@ -65,10 +65,10 @@ def canonical(text: Any) -> Any:
 
 
 def signature_of(family: Family, text: str) -> Signature:
-    """The knobs of a part.
+    """The knobs of the part of this family and name.
 
     Raises:
-        SpaceError: there is no such part.
+        SpaceError: there is no such part, or a user's part cannot be imported.
     """
     check(family, text)
     if is_built_in(text):

@@ -12,10 +12,10 @@ from trainables.parts.family import AUGMENT
 
 
 class Batch(NamedTuple):
-    """Images with two labels each, and the weight (0 to 1) of the first; without mixing both labels are the same."""
+    """A batch of images with two labels each and the weight (0 to 1) of the first label; the labels are equal if not mixed."""
 
     images: Tensor  # float (N, 3, S, S)
-    labels: Tensor  # int64 (N,), or of a user's own mixture probabilities, float (N, classes)
+    labels: Tensor  # int64 (N,), or a user's own mixture as probabilities, float (N, classes)
     others: Tensor  # int64 (N,)
     weight: Tensor | None  # float (N,), None for all ones
 

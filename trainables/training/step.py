@@ -54,7 +54,7 @@ class Step:
         self.order, self.places = (torch.arange(size, device=device) for size in (count, max(self.sizes)))
         self.number = torch.zeros(1, dtype=torch.int64, device=device)  # steps done in this epoch
         self.table = torch.zeros(len(self.sizes), len(groups), device=device)  # rates of the epoch, a row for each step
-        self.rates = torch.zeros(1, len(groups), device=device)  # those of this step
+        self.rates = torch.zeros(1, len(groups), device=device)  # rates of this step
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)
         self.images, self.dropout = Generator(device), Generator(device)
         self.own = None if calling.is_all_built_in(training.config, FAMILIES) else OwnRandom(device.type)

@@ -46,7 +46,7 @@ def number(accuracy: float | None) -> str:
 
 
 def summary(answers: Answers) -> Iterator[str]:
-    """The weakest classes and the most frequent confusions."""
+    """The lines of a summary: the weakest classes and the most frequent confusions."""
     known = sorted((value, place) for place, value in enumerate(answers.accuracy) if value is not None)
     absent = len(answers.classes) - len(known)
     names = [one_line(name) for name in answers.classes]

@@ -28,7 +28,7 @@ Source = Callable[..., Generator[Epoch]]  # with the arguments of `train`
 
 
 class Passed(Protocol):
-    """An epoch that was trained."""
+    """The interface of a trained epoch: its row and its resume state."""
 
     @property
     def metrics(self) -> Record:
@@ -39,7 +39,7 @@ class Passed(Protocol):
 
 
 class Rows(Protocol):
-    """A source of the rows of a trial, one epoch after another."""
+    """The interface of a source of a trial's rows, which trains one epoch after another."""
 
     @property
     def config(self) -> Mapping[str, Any]: ...
@@ -65,7 +65,7 @@ class Rows(Protocol):
         """Train and yield the epochs that follow a resume state, or all epochs without one.
 
         Raises:
-            Diverged: a loss or the objective is not a finite number.
+            Diverged: a loss, or the objective of a user's own training, is not a finite number.
             UsersError: the user's code raised an exception.
         """
 

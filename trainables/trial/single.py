@@ -122,15 +122,15 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
     if not (folder / FACTS).exists():
         if any(
             not path.name.startswith(f".{FACTS}.") for path in folder.iterdir()
-        ):  # what a kill left of it is no matter
+        ):  # a killed write leaves such a file
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
-    found = {"objective": ACCURACY.record(), **durable.read_json(folder / FACTS)}  # which older ones left unsaid
+    found = {"objective": ACCURACY.record(), **durable.read_json(folder / FACTS)}  # older trials have no objective
     same = {
         "config": found["config"],
         "dataset": found.get("dataset"),
-    }  # of images the fingerprint decides, not the path
+    }  # the fingerprint identifies the images, not the path
     changed = changes({key: NEUTRAL[key] for key in LATER} | found["config"], facts["config"]) + changes(
         found, facts | same
     )

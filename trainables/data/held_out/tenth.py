@@ -49,6 +49,6 @@ def _near(members: np.ndarray, sizes: np.ndarray, quota: int) -> list[int]:
         if len(taken) + 1 < len(members) and 2 * (quota - total) >= sizes[place]:
             taken.append(place)
             total += int(sizes[place])
-    if not taken and quota and len(members) > 1:  # or nothing would be known of a class of few images
+    if not taken and quota and len(members) > 1:  # otherwise a class of few images would not be validated
         return [min(members.tolist(), key=sizes.__getitem__)]
     return taken

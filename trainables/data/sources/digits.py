@@ -45,7 +45,7 @@ def enlarge(grey: np.ndarray) -> np.ndarray:
 
 
 def _weights() -> np.ndarray:
-    """Bilinear weights in eighths, int64 (32, 8): pixel i lies at (2i - 3) / 8 of the source, pixel centres aligned."""
+    """Bilinear weights in eighths, int64 (32, 8). Pixel i lies at (2i - 3) / 8 of the source, with aligned pixel centres."""
     weights = np.zeros((32, 8), np.int64)
     for row in range(32):
         left, eighths = divmod(2 * row - 3, 8)

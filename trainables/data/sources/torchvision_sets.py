@@ -34,7 +34,7 @@ class Pictures(Sequence[Any]):
 def source(dataset: str, options: Options) -> Source:
     """The source of torchvision:NAME; nothing is downloaded or opened yet.
 
-    A published data set does not change, so its name and the version of torchvision are its key.
+    The cache key holds the name of the data set and the version of torchvision, because a published data set does not change.
     """
     name, root = dataset.partition(":")[2], options.data_dir / "torchvision"
     if options.group_by is not None:
