@@ -16,7 +16,7 @@ def cross_entropy(
     """The mean cross-entropy, in nats, of logits (N, classes) and labels.
 
     Args:
-        labels: int64 (N,), or probabilities of the classes, float (N, classes).
+        labels: int64 (N,), or without balanced weights also probabilities of the classes, float (N, classes).
         others: the second labels of mixed images, int64 (N,). The loss of a mixed image is the weighted mean over both labels.
         weight: the weight of the first label, 0 to 1, float (N,).
         class_counts: the number of training images of each class, int64 (classes,).
