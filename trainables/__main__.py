@@ -64,7 +64,7 @@ def main(
     version: Version = False,
     **values: Any,
 ) -> None:
-    """Train one configuration as the flags have it."""
+    """Train the configuration that the flags describe."""
     try:
         config = settings.complete(knobs.given(values, context.args))
     except SpaceError as error:
@@ -91,7 +91,7 @@ def main(
 
 
 def with_knobs(command: Any) -> Any:
-    """The command with a parameter for each hyperparameter in the place of **values."""
+    """Give the signature of a command one parameter for each hyperparameter in place of **values, and return the command."""
     *own, _ = inspect.signature(command).parameters.values()
     first = [each for each in own if each.name in FIRST]
     after = [each.replace(kind=each.KEYWORD_ONLY) for each in own if each.name not in FIRST]

@@ -1,7 +1,7 @@
-"""What identifies a trial: the names of its hyperparameters, their defaults and rules, and the hash that is its id.
+"""The configuration of a trial: the names, defaults and rules of its hyperparameters, and the hash that is its id.
 
-The tables follow from the signatures of the parts (trainables/parts), whose sources are read and not imported. No torch
-here, so that a bad configuration is refused before anything slow is imported.
+The tables are made from the signatures of the parts (trainables/parts), whose sources are read and not imported. Nothing here
+imports torch, so that a bad configuration is refused before any slow import.
 """
 
 import hashlib
@@ -22,11 +22,9 @@ from trainables.suggestions import unknown as unknown
 Config = dict[str, Any]
 IMAGE_SIZE = 32  # pixels of an image's height and width, unless a configuration says otherwise
 
-TRAINER: Signature = {  # what the loop itself reads; a part that asks for one of them is given it too
+TRAINER: Signature = {  # the knobs that the epoch loop reads; a part with such a parameter gets the same value
     "batch_size": Knob("batch_size", int, 128, between(2, 1 << 20)),
-    "ema": Knob(
-        "ema", float, 0.0, between(0.0, 1e12)
-    ),  # epochs over which the weights are averaged that are kept; or 0
+    "ema": Knob("ema", float, 0.0, between(0.0, 1e12)),  # epochs over which the kept weights are averaged; 0 for none
     "epochs": Knob("epochs", int, 30, between(1, 1 << 20)),
     "image_size": Knob("image_size", int, IMAGE_SIZE, between(16, 1024)),  # pixels of height and width
 }
@@ -46,15 +44,15 @@ NEUTRAL: Config = {
     "class_weight": "none",
     "image_size": IMAGE_SIZE,
     "loss": LOSS.default,
-}  # knobs where they do nothing
-LATER = ("ema", "class_weight", "image_size")  # those that runs of schema 1 had no word for
+}  # the values with which these knobs have no effect
+LATER = ("ema", "class_weight", "image_size")  # knobs that runs of schema 1 do not have
 
 
-Readers = dict[str, list[Knob]]  # by the name of a knob, what each part that has one says about it
+Readers = dict[str, list[Knob]]  # by the name of a knob, the knobs of all parts that have one of this name
 
 
 def readers(parts: Iterable[Signature]) -> Readers:
-    """The knobs of these parts by their names, and those of the trainer."""
+    """The knobs of these parts and of the trainer, by their names."""
     found: Readers = {name: [knob] for name, knob in TRAINER.items()}
     for part in parts:
         for name, knob in part.items():
@@ -67,10 +65,10 @@ KEYS = tuple(dict.fromkeys((*ORDER, *BUILT_IN)))
 
 
 def complete(given: Mapping[str, Any]) -> Config:
-    """The whole configuration: what is given, and the default of every other knob that its parts read.
+    """The whole configuration: the given values, and the defaults of all other knobs that its parts read.
 
     Raises:
-        SpaceError: an unknown key or value, a value out of range, a knob that no part reads, or one that has no value.
+        SpaceError: a key or value is unknown, a value is out of range, no part reads a knob, or a knob has no value.
     """
     parts = {key: named.canonical(given.get(key, family.default)) for key, family in FAMILIES.items()}
     signatures = {key: named.signature_of(FAMILIES[key], text) for key, text in parts.items()}
@@ -86,9 +84,10 @@ def complete(given: Mapping[str, Any]) -> Config:
 
 
 def knobs(signatures: Mapping[str, Signature]) -> dict[str, dict[str, Knob]]:
-    """What a configuration of these parts holds beside their names: by its key, the kinds of parts that read it.
+    """The knobs of a configuration with these parts: for each key the knob of each kind of part that reads it.
 
-    A name that two of them have is two keys, `model.dropout` and `loss.dropout`, unless it is one of SHARED.
+    A name that two kinds of parts have gives two keys, such as `model.dropout` and `loss.dropout`, unless it is one of SHARED.
+    The kind of the trainer's own knobs is "".
     """
     found: dict[str, dict[str, Knob]] = {name: {"": knob} for name, knob in TRAINER.items()}
     for family, signature in signatures.items():
@@ -100,16 +99,16 @@ def knobs(signatures: Mapping[str, Signature]) -> dict[str, dict[str, Knob]]:
 
 
 def plain(key: str, known: Mapping[str, Any]) -> str:
-    """`depth` for `model.depth` where nothing else has a depth: one spelling for one knob."""
+    """The shortest spelling of a key: `depth` for `model.depth` if no other part has a depth."""
     family, _, name = key.rpartition(".")
     return name if family and key not in known and family in known.get(name, ()) else key
 
 
 def valued(key: str, whose: Mapping[str, Knob], values: Mapping[str, Any]) -> Any:
-    """The value of a knob: the one that is given, or the default of the first part that has one.
+    """The value of a knob: the given value, or the default of the first part that has a default.
 
     Raises:
-        SpaceError: a part cannot take it, or there is none.
+        SpaceError: a part cannot take the value, or there is no value.
     """
     defaults = [knob.default for knob in whose.values() if not knob.is_required]
     if key not in values and not defaults:
@@ -123,7 +122,7 @@ def valued(key: str, whose: Mapping[str, Knob], values: Mapping[str, Any]) -> An
 
 
 def unread(key: str, parts: Mapping[str, str], known: Mapping[str, Any]) -> str:
-    """The sentence for a key that none of these parts reads, that two of them read, or that does not exist."""
+    """The error for a key that two of these parts read, that none of them reads, or that does not exist."""
     if two := [each for each in known if each.endswith(f".{key}")]:
         return (
             f"{key!r} is read by {' and by '.join(each.partition('.')[0] for each in two)}. Write {' or '.join(two)}."
@@ -144,7 +143,7 @@ def check_value(key: str, value: Any, own: Readers | None = None) -> None:
         own: knobs of parts that are not built in, by their names.
 
     Raises:
-        SpaceError: with the rule, what came, and what would be accepted.
+        SpaceError: the key is unknown or no part accepts the value; the message has the rule and the value.
     """
     if key in FAMILIES:
         named.check(FAMILIES[key], value)
@@ -158,7 +157,10 @@ def check_value(key: str, value: Any, own: Readers | None = None) -> None:
 
 
 def widest(whose: list[Knob]) -> Knob:
-    """A knob that takes whatever lies between the least and the largest value of several."""
+    """A knob that accepts all values from the smallest lower to the largest upper bound of several knobs.
+
+    If the knobs are not at least two, all with bounds, the first knob is returned.
+    """
     limits = [knob.bounds for knob in whose if isinstance(knob.bounds, Bounds)]
     if len(limits) < 2 or len(limits) < len(whose):
         return whose[0]
@@ -175,38 +177,38 @@ def accepts(knob: Knob, value: Any) -> bool:
 
 
 def rules(whose: Iterable[Knob]) -> list[str]:
-    """What values of these knobs are, each rule once."""
+    """The rules for the values of these knobs in words, each rule once."""
     return list(dict.fromkeys(knob.rule() for knob in whose))
 
 
 def knows_its_end(schedule: str | None) -> bool:
-    """Whether a schedule is sized for the number of epochs, so that this cannot grow later: any but the constant one."""
+    """Whether a schedule depends on the number of epochs, which then cannot grow later: all except the constant one."""
     return schedule not in ("constant", None)
 
 
 def usual(key: str) -> Any:
-    """The value that a knob has where a space says nothing about it; none of one that only some parts read."""
+    """The value of a knob that a space leaves out; None for a knob that the default configuration does not have."""
     return FAMILIES[key].default if key in FAMILIES else DEFAULTS.get(key)
 
 
-DEFAULTS: Config = complete({})  # those of `python -m trainables`
+DEFAULTS: Config = complete({})  # the defaults of `python -m trainables`
 
 
 def image_size(config: Mapping[str, Any]) -> int:
-    """Pixels of the height and width of the images of a configuration; those of older runs have no word for it."""
+    """Pixels of the height and width of a configuration's images; IMAGE_SIZE for older runs, which do not state the size."""
     size: int = config.get("image_size", IMAGE_SIZE)
     return size
 
 
 def canonical(value: Any) -> Any:
-    """One number for all numbers that are equal: 1 for 1.0 and 1e0, 0 for -0.0. What is no number stays as it is."""
+    """The one form of equal numbers: 1 for 1.0 and 1e0, 0 for -0.0. Other values are returned unchanged."""
     return int(value) if type(value) is float and value.is_integer() else value
 
 
 def key_of(config: Mapping[str, Any]) -> str:
-    """The same text for the same configuration, and for no other: THE equality of configurations.
+    """A text that two configurations have in common exactly if they are equal: THE equality of configurations.
 
-    Numbers count by their value, keys in any order, knobs that do nothing not at all, and however long it is trained.
+    Numbers are compared by value. The order of keys, knobs with a neutral value and the number of epochs do not count.
     """
     facts = {key: canonical(value) for key, value in config.items() if key != "epochs"}
     told = {key: value for key, value in facts.items() if not (key in NEUTRAL and is_same(value, NEUTRAL[key]))}
@@ -214,22 +216,22 @@ def key_of(config: Mapping[str, Any]) -> str:
 
 
 def is_same(first: Any, second: Any) -> bool:
-    """Whether two canonical values are one: True is not 1."""
+    """Whether two canonical values have one type and are equal: True is not 1."""
     return type(first) is type(second) and bool(first == second)
 
 
 def trial_id(config: Mapping[str, Any], seed: int) -> str:
-    """Six hex digits that name a configuration and its seed."""
+    """The id of a trial: six hex digits of a hash of its configuration and seed."""
     return short(f"{key_of(config)} {seed}")
 
 
 def trial_id_of_schema_1(config: Mapping[str, Any], seed: int) -> str:
-    """The same as it was in runs of schema 1, where 1 and 1.0 were two configurations."""
+    """The id of a trial in runs of schema 1, where 1 and 1.0 made two configurations."""
     told = {key: value for key, value in config.items() if not (key in LATER and value == NEUTRAL[key])}
     facts = {key: value for key, value in told.items() if key != "epochs"}
     return short(json.dumps([facts, seed], sort_keys=True, allow_nan=False))
 
 
 def short(text: str) -> str:
-    """Six hex digits of its hash."""
+    """Six hex digits of the sha256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:6]

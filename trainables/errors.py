@@ -1,6 +1,6 @@
-"""Errors a person can act on: one line, one exit code, no traceback.
+"""Errors that a user can act on: one line, one exit code, no traceback.
 
-Each message follows `what: where: why. Next step.`; the command line prints it as `error[kind]: message`.
+Each message has the form `what: where: why. Next step.`. The command line prints it as `error[kind]: message`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ class ExpectedError(Exception):
     """Base of all errors whose message is meant for the user; `kind` and `exit_code` are set by each subclass.
 
     Args:
-        details: what the message is about, where that is a list; each is printed on a line of its own below it.
+        details: further lines, each printed on a line of its own below the message.
     """
 
     kind = "error"
@@ -56,7 +56,7 @@ class StorageError(ExpectedError):
 
 
 class DeniedError(StorageError):
-    """This user, or anybody, may not write there: no fault of the disk."""
+    """This user may not write at a path, or nobody may. The disk itself has no fault."""
 
 
 class LockedError(ExpectedError):
@@ -72,7 +72,7 @@ class TrialsError(ExpectedError):
 
 
 class GpuMemoryError(Exception):
-    """The memory of a GPU ran out that several trials share. Not for people: the search tries again with nothing beside it."""
+    """The memory of a GPU that several trials share ran out. Users never see it: the search runs the trial again alone."""
 
 
 class RayError(ExpectedError):

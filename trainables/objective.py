@@ -1,4 +1,4 @@
-"""The objective: the value of one column of the ledger at a trial's best epoch, the earliest of equal ones."""
+"""The objective: the value of one column of the ledger at a trial's best epoch, the earliest on ties."""
 
 import math
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ from trainables.files.durable import Record
 
 MODES = ("max", "min")
 FORMS = ("percent", "decimals")  # a fraction from 0 to 1 that is written in per cent, or a number of any size
-OF_OWN_METRICS = ("source", "digest")  # what a record says of these alone
+OF_OWN_METRICS = ("source", "digest")  # keys that only the record of a user's own metric has
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The one value that ranking, stopping, best epoch, kept weights, plots and words go by.
+    """The value that decides ranking, stopping, the best epoch and the kept weights, and that plots and texts show.
 
     Attributes:
-        column: of a row of the ledger.
-        mode: "max" where larger is better, else "min".
-        form: one of FORMS; `trainables/written.py` writes values by it.
-        source: of a metric of the user's own its name, such as `my_metrics.py:kappa`; empty for ours.
-        digest: hash of what the function of that metric does, since two files may have two of one name.
+        column: its column in the ledger.
+        mode: "max" if larger is better, "min" if smaller is better.
+        form: one of FORMS, the way in which `trainables/written.py` writes values.
+        source: the name of a user's own metric, such as `my_metrics.py:kappa`; empty for a built-in metric.
+        digest: a hash of the code of a user's own metric, because two files may have metrics of one name; else empty.
     """
 
     column: str = "val_accuracy"
@@ -35,10 +35,10 @@ class Objective:
 
     @classmethod
     def read(cls, record: Any, where: str) -> Self:
-        """The value of what run.json says.
+        """The objective from its record in run.json.
 
         Raises:
-            RunError: it says something else.
+            RunError: the record is not that of an objective.
         """
         always = cls().record().keys()
         known = isinstance(record, dict) and record.keys() in (always, {*always, *OF_OWN_METRICS})
@@ -51,26 +51,26 @@ class Objective:
 
     @property
     def metric(self) -> str:
-        """Its name on a command line."""
+        """The name of the metric on a command line."""
         return self.source or self.column.removeprefix("val_")
 
     def record(self) -> Record:
-        """As it is written into run.json."""
+        """The record that is written into run.json."""
         return {key: value for key, value in asdict(self).items() if value or key not in OF_OWN_METRICS}
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether it is the accuracy on images, the one objective to which tests over single images apply."""
+        """Whether the objective is the accuracy on images. Tests over single images apply to no other objective."""
         return self == ACCURACY
 
     @property
     def is_own(self) -> bool:
-        """Whether it is of own training, which has no images."""
+        """Whether the objective is that of a user's own training, which has no images."""
         return False
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Between which values lie, the smaller first."""
+        """The lowest and the highest possible value."""
         return (0.0, 1.0) if self.form == "percent" else (-math.inf, math.inf)
 
     @property
@@ -84,18 +84,18 @@ class Objective:
         return self.bounds[1] if self.mode == "max" else self.bounds[0]
 
     def signed(self, value: Any) -> Any:
-        """The value, or an array of them, so that larger is better. The same function leads back."""
+        """A value or an array, negated if smaller is better, so that larger is better. A second call undoes the first."""
         return value if self.mode == "max" else -value
 
     def is_better(self, value: float, other: float) -> bool:
         return bool(self.signed(value) > self.signed(other))
 
     def best(self, values: Iterable[float]) -> float:
-        """The best of one or several values."""
+        """The best of one or more values by the mode."""
         return self._pick(values)
 
     def best_epoch(self, rows: Iterable[Record]) -> Record | None:
-        """The best of these rows, which are in the order of their epochs; none of no rows."""
+        """The row of the best epoch, the first on ties; None if there are no rows. The rows are in the order of epochs."""
         best: Record | None = self._pick(rows, key=itemgetter(self.column), default=None)  # of equal ones the first
         return best
 
@@ -104,11 +104,11 @@ class Objective:
         return max if self.mode == "max" else min
 
     def place(self, value: float | None) -> float:
-        """The sort key of a value, best first; absent values and NaN come last."""
+        """The key that sorts values best first; None and NaN come last."""
         return math.inf if value is None or math.isnan(value) else -self.signed(value)
 
     def are_sound(self, values: list[Any]) -> bool:
-        """Whether a ledger may hold these values: numbers, of a fraction from 0 to 1."""
+        """Whether a ledger may hold these values: finite numbers, for the form "percent" from 0 to 1."""
         if not set(map(type, values)) <= {int, float}:
             return False
         low, high = self.bounds
@@ -116,14 +116,14 @@ class Objective:
 
 
 def is_sound(record: Record) -> bool:
-    """Whether an objective can be made of this."""
+    """Whether all values of a record are texts with a known mode and form, so that they make an objective."""
     texts = all(isinstance(record[key], str) for key in record)
     return texts and record["mode"] in MODES and record["form"] in FORMS
 
 
 @dataclass(frozen=True)
 class OwnObjective(Objective):
-    """That of own training, which is never the accuracy of images, however it is called."""
+    """The objective of a user's own training. It never counts as the accuracy on images, whatever its name is."""
 
     @property
     def is_own(self) -> bool:
@@ -143,7 +143,7 @@ def named(metric: str) -> Objective:
     """The objective of a metric.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no metric of that name.
     """
     if metric not in METRICS:
         raise UsageError(unknown("metric", metric, METRICS))

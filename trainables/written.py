@@ -1,6 +1,6 @@
-"""How numbers are written: counts of things, and the values of an objective with its names and its unit.
+"""Write numbers as text: counts of things, and the values of an objective with its names and its unit.
 
-A fraction is written in per cent, and differences of it in percentage points; anything else with four decimals.
+A fraction is written in per cent, and a difference of fractions in percentage points. Other values have four decimals.
 """
 
 import re
@@ -11,29 +11,29 @@ MINUS = "−"
 
 
 def count(number: int) -> str:
-    """1,197 and 11.17M."""
+    """A count with commas, or in millions from one million on: 1,197 and 11.17M."""
     return f"{number / 1e6:.2f}M" if number >= 1_000_000 else f"{number:,}"
 
 
 def plural(number: int, noun: str) -> str:
-    """1 trial, 1,200 trials."""
+    """A count with its noun: 1 trial, 1,200 trials."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def name(objective: Objective) -> str:
-    """accuracy, loss, or macro F1; of own training as its code spells it."""
+    """The objective's name in a sentence: accuracy, loss, or macro F1; for own training the name of its column."""
     if objective.is_own:
         return objective.column
     return objective.column.removeprefix("val_").replace("_", " ").replace("f1", "F1")
 
 
 def several(objective: Objective) -> str:
-    """accuracies, or losses."""
+    """The plural of the objective's name: accuracies, or losses."""
     return re.sub("y$", "ie", re.sub("s$", "se", name(objective))) + "s"
 
 
 def title(objective: Objective) -> str:
-    """validation accuracy."""
+    """The objective's full name: validation accuracy; without "validation" for columns that are not of that split."""
     is_ours = objective.column.startswith("val_") and not objective.is_own
     return f"validation {name(objective)}" if is_ours else name(objective)
 
@@ -43,17 +43,17 @@ def is_percent(objective: Objective) -> bool:
 
 
 def unit(objective: Objective) -> str:
-    """What stands behind a number."""
+    """The unit behind a value, with a space before it: " %", or empty."""
     return " %" if is_percent(objective) else ""
 
 
 def axis(objective: Objective) -> str:
-    """The name of an axis: validation accuracy (%)."""
+    """The label of an axis: validation accuracy (%)."""
     return f"{title(objective)} (%)" if is_percent(objective) else title(objective)
 
 
 def heading(objective: Objective, what: str = "val") -> str:
-    """The heading of a column of a table: val %, or val loss; of own training its own name."""
+    """The heading of a column of values: val %, or val loss; for own training the name of its column."""
     if objective.is_own:
         return f"{'' if what == 'val' else what + ' '}{name(objective)}{unit(objective)}"
     named = "" if objective == ACCURACY else f" {name(objective)}"
@@ -66,17 +66,17 @@ def differences(objective: Objective, what: str = "Δ") -> str:
 
 
 def plotted(objective: Objective, value: float) -> float:
-    """A value as a number on an axis."""
+    """A value as a number on an axis, in per cent for fractions."""
     return 100 * value if is_percent(objective) else value
 
 
 def number(objective: Objective, value: float) -> str:
-    """86.21, or 0.4312. Two decimals of a per cent: with up to 10,000 images a third one is noise."""
+    """A value without its unit: 86.21, or 0.4312. With up to 10,000 images a third decimal of a per cent is noise."""
     return f"{100 * value:.2f}" if is_percent(objective) else f"{value:.4f}"
 
 
 def value(objective: Objective, value: float) -> str:
-    """The same with its unit: 86.21 %."""
+    """A value with its unit: 86.21 %."""
     return number(objective, value) + unit(objective)
 
 
@@ -85,26 +85,26 @@ def interval(objective: Objective, low: float, high: float) -> str:
 
 
 def difference(objective: Objective, far: float) -> str:
-    """A difference with its sign: +1.20 percentage points, or −0.0130; none that rounds to nothing is below it."""
+    """A difference with its sign: +1.20 (percentage points), or −0.0130. A difference that rounds to zero is positive."""
     text = f"{100 * far:+z.2f}" if is_percent(objective) else f"{far:+z.4f}"
     return text.replace("-", MINUS)
 
 
 def apart(objective: Objective, far: float) -> str:
-    """How far apart two values lie, in words: 1.20 points, or 0.0130."""
+    """The distance between two values as text: 1.20 points, or 0.0130."""
     return number(objective, far) + points(objective)
 
 
 def points(objective: Objective) -> str:
-    """What stands behind a difference."""
+    """The unit behind a difference, with a space before it: " points", or empty."""
     return " points" if is_percent(objective) else ""
 
 
 def better(objective: Objective) -> str:
-    """Which of two values is the better one: the higher, or the lower."""
+    """The word for the better of two values: higher, or lower."""
     return "higher" if objective.mode == "max" else "lower"
 
 
 def side(objective: Objective, gain: float) -> str:
-    """Where a value lies that is this much larger than another."""
+    """The word for the side of another value on which a value lies: below if `gain` is negative, else above."""
     return "below" if gain < 0 else "above"

@@ -1,1 +1,1 @@
-"""Augmentations of training batches. A file for each; models/README.md says how to add one."""
+"""Augmentations of training batches, one in each file. models/README.md says how to add one."""

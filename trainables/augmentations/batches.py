@@ -1,7 +1,7 @@
 """Building blocks of augmentations: mixtures of images, boxes of pixels, random numbers for each image.
 
-Images come in as uint8 (N, S, S, 3), the way they are stored; crop and flip move bytes and work on those. The others ask for
-`normalise` and work on what it makes, (N, 3, S, S), where zero is the mean colour.
+Images come in as they are stored, uint8 (N, S, S, 3). Crop and flip work on these bytes. The other augmentations have a
+parameter `normalise` and work on its result, float (N, 3, S, S), in which zero is the mean colour.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Mixture(NamedTuple):
 
 
 def spans(centre: Tensor, length: Tensor | float, size: int) -> Tensor:
-    """Boolean (N, size): the pixels less than half of length (scalar or (N,)) away from centre (N,)."""
+    """Boolean (N, size): whether a pixel is less than half of `length` (scalar or (N,)) away from `centre` (N,)."""
     half = (
         length[:, None] / 2 if isinstance(length, Tensor) else length / 2
     )  # a number made a tensor would wait for a GPU
@@ -31,7 +31,7 @@ def spans(centre: Tensor, length: Tensor | float, size: int) -> Tensor:
 
 
 def take(images: Tensor, chosen: Tensor) -> Tensor:
-    """The chosen of normalised images; indexing a view that is permuted would copy number by number."""
+    """The chosen ones of normalised images (N, 3, S, S). Indexing the permuted view itself would copy single numbers."""
     return images.permute(0, 2, 3, 1).index_select(0, chosen).permute(0, 3, 1, 2)
 
 
@@ -41,5 +41,5 @@ def random(images: Tensor, generator: Generator) -> Tensor:
 
 
 def permutation(images: Tensor, generator: Generator) -> Tensor:
-    """A partner for each image, every image once."""
+    """The position of a random partner for each image, int64 (N,). Every image is the partner of one image."""
     return torch.randperm(len(images), device=images.device, generator=generator)

@@ -1,4 +1,4 @@
-"""Crop, flip, and a box of another image (Yun et al. 2019, alpha = 1)."""
+"""CutMix: crop, flip, and paste a box of another image (Yun et al. 2019, alpha = 1)."""
 
 import torch
 from torch import Generator, Tensor
@@ -8,12 +8,12 @@ from trainables.augmentations.standard import standard
 
 
 def cutmix(images: Tensor, labels: Tensor, generator: Generator, normalise: Normalise) -> tuple[Tensor, Mixture]:
-    """On normalised images."""
+    """Crop and flip the images, normalise them, and paste a box of another image into each (CutMix)."""
     return pasted(normalise(standard(images, labels, generator)[0]), labels, generator)
 
 
 def pasted(images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Mixture]:
-    """A box of another image of the batch pasted into each image; labels weigh by area."""
+    """Paste a box of another image of the batch into each image. The labels are weighted by area."""
     partner = permutation(images, generator)
     size = images.shape[-1]
     side = size * random(images, generator).sqrt()  # of the box: its area is uniform

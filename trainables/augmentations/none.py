@@ -4,5 +4,5 @@ from torch import Generator, Tensor
 
 
 def none(images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """The images as they are stored."""
+    """Return the images and labels unchanged."""
     return images, labels

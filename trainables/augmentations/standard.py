@@ -7,5 +7,5 @@ from trainables.augmentations.flip import flip
 
 
 def standard(images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """A random window of each padded image, mirrored with probability one half."""
+    """Take a random window of each image (see crop), and mirror the window with probability one half."""
     return flip(*crop(images, labels, generator), generator)

@@ -1,1 +1,1 @@
-"""What the command lines share: options, errors as one line, progress, streams, signals, child processes."""
+"""Common code of the command lines: options, errors as one line, progress, streams, signals, child processes."""

@@ -1,4 +1,4 @@
-"""How a process of ours is started that runs another module of this project."""
+"""Start child processes that run a module of this project, and return their answers."""
 
 import json
 import os
@@ -10,20 +10,20 @@ ROOT = Path(__file__).parents[2]
 
 
 def command(module: str, *words: str) -> list[str]:
-    """Run the module; -P: nothing is imported from where the user stands."""
+    """The command that runs a module. With -P nothing is imported from the user's current folder."""
     return [sys.executable, "-P", "-m", module, *words]
 
 
 def environment() -> dict[str, str]:
-    """Ours, in which this project is found however it was found here."""
+    """The environment of this process, with this project's folder first in PYTHONPATH."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def answer(found: dict[str, Any]) -> None:
-    """Write what was found into the file that the command line names, whole or not at all, and end at once.
+    """Write an answer into the file that the command line names, atomically, and end the process at once.
 
-    Whatever threads a user's code has started end, too, and what libraries would say at the end is not said.
+    The end is immediate: threads of a user's code end too, and libraries print no messages at exit.
     """
     path = Path(sys.argv[1])
     part = path.with_suffix(".part")

@@ -1,4 +1,4 @@
-"""What the commands share: underscores as dashes, and every error as one line with its exit code."""
+"""Run a command: accept underscores for dashes in flags, and print every error as one line with its exit code."""
 
 import os
 import re
@@ -21,8 +21,8 @@ from trainables.errors import ExpectedError, StorageError, UsageError
 def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     """Run a command and return its exit code; expected errors become `error[kind]: message` on stderr.
 
-    `--debug` anywhere prints the traceback of an error before it. A standard stream that is absent or refuses costs no work;
-    if a result could not be shown, that is an error in the end.
+    `--debug` anywhere in the arguments prints the traceback before the message. If a standard stream is closed or cannot be
+    written, the command still does its work. If a write to standard output failed, the command ends with a storage error.
     """
     debug = "--debug" in argv
     streams.hold()
@@ -53,12 +53,12 @@ def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-NO_COMMAND = re.compile(r"(No such command '(.*)')\..*", re.DOTALL)  # what follows is typer's guess
-WANTED = {"int": "a whole number", "float": "a number"}  # by how typer calls what it could not make of a text
+NO_COMMAND = re.compile(r"(No such command '(.*)')\..*", re.DOTALL)  # the text behind it is typer's guess
+WANTED = {"int": "a whole number", "float": "a number"}  # by typer's name of the type that a text is not
 
 
 def worded(error: typer.TyperException) -> str:
-    """A usage error without its full stop; for a value of the wrong type: the flag, the expected type and the value."""
+    """The text of a usage error without its full stop; for a wrong type it names the flag, the type and the value."""
     reasons: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
     wanted = WANTED.get(reasons[0]["type"].partition("_")[0]) if reasons else None
     param = getattr(error, "param", None)
@@ -81,15 +81,15 @@ def meant(error: typer.TyperException) -> str:
 
 
 def tell(text: str, stream: TextIO | None = None) -> None:
-    """Write on stdout, or on another stream, at once."""
+    """Write a text to stdout, or to another stream, and flush the stream."""
     print(text, end="", file=stream or sys.stdout, flush=True)
 
 
 def end(exit_code: int) -> NoReturn:
-    """Leave at once with this exit code, once all that is buffered is written.
+    """Flush stdout and stderr, and end the process at once with this exit code.
 
-    While an interpreter shuts down, Ray's threads may abort, libraries complain of what was not freed, and a large heap is
-    looked through for garbage: none of it is the user's business.
+    The normal shutdown of the interpreter is skipped: in it Ray's threads may abort, libraries print complaints, and collecting
+    garbage takes time.
     """
     tell("")
     tell("", sys.stderr)
@@ -97,10 +97,10 @@ def end(exit_code: int) -> NoReturn:
 
 
 def stand_somewhere() -> None:
-    """Libraries end a process in words of their own if the folder that it stands in was removed.
+    """Check that the current folder still exists, because libraries fail with unclear errors without it.
 
     Raises:
-        UsageError: it was.
+        UsageError: the current folder was removed.
     """
     try:
         Path.cwd()
@@ -111,7 +111,7 @@ def stand_somewhere() -> None:
 
 
 def as_shell(argument: str) -> str:
-    """--num_epochs=3 as --num-epochs=3, and ~/runs as a shell expands it, also behind --runs-dir=."""
+    """An argument with dashes for underscores in a flag, and ~ expanded as by a shell, also in --runs-dir=~/runs."""
     name, equals, value = argument.partition("=")
     return name.replace("_", "-") + equals + expanded(value) if name.startswith("--") else expanded(argument)
 
@@ -122,16 +122,16 @@ def complain(kind: str, message: str, code: int, details: Sequence[str] = ()) ->
 
 
 def as_written(line: str) -> str:
-    """A line with the spaces that it has, in which no character breaks it or moves a cursor: of code, they are what it says."""
+    """A line with control characters replaced by spaces and tabs expanded. Its spaces are kept, because code needs them."""
     shown = streams.with_bytes(line).expandtabs(4)
     return "".join(character if character.isprintable() else " " for character in shown).rstrip()
 
 
 def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """Refuse a value that is not among the known ones.
+    """Refuse a value that is not among the known values of an option.
 
     Raises:
-        UsageError: with the closest one.
+        UsageError: the value is unknown; the message suggests the closest.
     """
     if value not in known:
         raise UsageError(unknown(f"value of --{name}", value, known))

@@ -1,4 +1,4 @@
-"""The hyperparameters as options of a command line: those of the project's parts, and of a user's own once it is named.
+"""The hyperparameters as options of a command line: the knobs of the built-in parts, and of a user's part that is named.
 
 python -m trainables --model my_nets.py:FlowerNet --channels 64
 """
@@ -16,7 +16,7 @@ from trainables.parts import named
 from trainables.parts.family import FAMILIES, built_in
 from trainables.suggestions import unknown
 
-TEXTS = {  # what is not plain from the name
+TEXTS = {  # help texts of knobs whose names do not explain them
     "lr": "learning rate",
     "adamw_lr": "learning rate of parameters that are not matrices",
     "momentum": "momentum of sgd and muon; first beta of adamw",
@@ -32,17 +32,17 @@ NAMES = {"epochs": ("--epochs", "--num-epochs")}
 
 
 class Training(Command):
-    """A command that takes the knobs of a user's part as options, too."""
+    """A command that also accepts the knobs of a user's part as options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Flags that are not known are read as knobs where a part is named that is not the project's."""
+        """Accept unknown flags, as knobs, if a part is named that is not built in."""
         if any(":" in text for _, text in given_parts(args)):
             ctx.ignore_unknown_options = ctx.allow_extra_args = True
         return super().parse_args(ctx, args)
 
 
 def given_parts(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The kinds of parts on a command line with the names that are given for them."""
+    """Yield each kind of part that a command line names, with the given name."""
     for place, word in enumerate(args):
         flag, equals, value = word.removeprefix("--").partition("=")
         if flag in FAMILIES and word.startswith("--"):
@@ -50,7 +50,7 @@ def given_parts(args: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def parameters() -> list[inspect.Parameter]:
-    """One parameter for each knob, as typer reads it."""
+    """One function parameter for each knob, in the form that typer reads."""
     return [parameter(key) for key in KEYS]
 
 
@@ -61,7 +61,7 @@ def parameter(key: str) -> inspect.Parameter:
 
 
 def text(key: str) -> str:
-    """The help of a knob: what it is, and its default; where that is not the same for all, whose it is."""
+    """The help of a knob: its meaning and its default, or the default of each part if these differ."""
     if key in FAMILIES:
         return f"{', '.join(built_in(FAMILIES[key]))}, or FILE.py:NAME" + in_brackets(shown(usual(key)))
     about = TEXTS.get(key, key.replace("_", " "))
@@ -78,14 +78,14 @@ def by_part(key: str) -> dict[str, Any]:
 
 
 def given(values: Mapping[str, Any], rest: Sequence[str]) -> dict[str, Any]:
-    """The knobs that a command line has.
+    """The knobs that a command line sets, with their values.
 
     Args:
-        values: of the options that are known; others are left alone.
-        rest: words that are no known option: the knobs of a user's part.
+        values: values of the known options; options that are not knobs are ignored.
+        rest: the other words of the command line: the knobs of a user's part.
 
     Raises:
-        UsageError: there is none of that name, or it has no value.
+        UsageError: a flag is not a knob of the parts, or it has no value.
     """
     found = {key: value for key, value in values.items() if key in KEYS and value is not None}
     named.reach(Path.cwd())
@@ -107,7 +107,7 @@ def given(values: Mapping[str, Any], rest: Sequence[str]) -> dict[str, Any]:
 
 
 def literal(text: str) -> Any:
-    """A number, True, False or None, or else the text itself."""
+    """The Python literal in a text, such as a number, True, False or None, or else the text itself."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

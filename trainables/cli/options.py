@@ -1,4 +1,4 @@
-"""What the commands share of their options: --help in groups with examples and defaults, -h, --version."""
+"""Common options of the commands: --help in groups with examples and defaults, -h, --version."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +14,9 @@ COLUMN = 30  # characters of the names of options in a help
 
 
 class Command(TyperCommand):
-    """A command whose help has its options in groups (their rich_help_panel), and behind each its default."""
+    """A command whose help lists its options in groups (rich_help_panel), each option with its default."""
 
-    ungrouped = "Options"  # the heading of those without a group, such as --help
+    ungrouped = "Options"  # the heading of options without a group, such as --help
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -43,25 +43,25 @@ def application(**how: Any) -> typer.Typer:
 
 
 def with_examples(text: str, module: str | None) -> str:
-    """A help text, and below it the commands that stand indented in the docstring of a module."""
+    """A help text, followed by the example commands, which are the indented lines of a module's docstring."""
     commands = [line.strip() for line in (module or "").splitlines() if line.startswith("    ")]
     return "\n".join([text, "", "Examples:", "", "\b", *(f"  {line}" for line in commands)])
 
 
 def shown(value: object) -> str:
-    """A default in words; nothing for none, and for a switch that is off."""
+    """A default as text; empty for None and for a switch that is off."""
     if value is None or value is False:
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def in_brackets(text: str) -> str:
-    """A default as it stands behind a help text."""
+    """A default in brackets, for the end of a help text; empty for an empty text."""
     return f" [{text}]" if text else ""
 
 
 def version() -> str:
-    """That of the sources, which may be another than the installed one where they are run from a checkout."""
+    """The version in pyproject.toml if run from a checkout, else that of the installed package."""
     import importlib.metadata
     import tomllib
 
@@ -76,12 +76,12 @@ def print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[  # a parameter that no command reads: it ends in print_version
+Version = Annotated[  # a parameter that no command reads: print_version ends the command
     bool,
     typer.Option("--version", help="Show the version and exit.", callback=print_version, is_eager=True, expose_value=False),
 ]  # fmt: skip
 
 
 def option(text: str, *names: str, **how: Any) -> Any:
-    """An option with its help. What a default of none comes to stands in the text, in brackets; any other is added."""
+    """An option with its help text. The text itself must explain a default of None; the help adds any other default."""
     return typer.Option(*names, help=text, show_default=False, **how)

@@ -1,4 +1,4 @@
-"""Paths as people type them."""
+"""Paths as users type them on a command line."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ DATA_DIR = Path("data")  # where archives lie, unless --data-dir says otherwise
 
 
 def expanded(text: str) -> str:
-    """A leading ~ or ~user as a shell expands it, which it does in few places: not in --runs-dir=~/a, nor in quotes.
+    """A path with a leading ~ or ~user expanded. A shell itself expands neither --runs-dir=~/a nor a ~ in quotes.
 
     Raises:
-        UsageError: nobody knows that home folder.
+        UsageError: the machine has no user of that name.
     """
     found = os.path.expanduser(text)  # noqa: PTH111 (as text, for a Path forgets a last slash)
     if found.startswith("~"):

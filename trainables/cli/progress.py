@@ -12,11 +12,14 @@ Advance = Callable[[int], None]
 
 @contextlib.contextmanager
 def meter(what: str, total: int, unit: str, *, bar: bool, done: int = 0) -> Iterator[Advance]:
-    """Show the step `what` while the block runs; call what it gives with the number of units just done (any thread).
+    """Show the progress of the step `what` while the block runs.
+
+    The block gets a function and calls it, from any thread, with the number of units just done.
 
     Args:
-        unit: "bytes" (shown as MB and MB/s) or the plural of what is counted.
-        bar: draw a bar if stderr is a terminal; otherwise, and elsewhere, one line at the start and one at the end.
+        unit: "bytes" (shown as MB and MB/s) or a plural noun, such as "images".
+        bar: draw a bar if stderr is a terminal. Without a bar one line is printed at the start and one at the end.
+        done: units that were done before.
     """
     if bar and sys.stderr.isatty():
         with _drawn(what, total, unit, done) as advance:
@@ -33,7 +36,7 @@ def say(line: str) -> None:
 
 
 def one_line(message: str) -> str:
-    """Line breaks and control characters would break the promise of one line, or move a terminal's cursor."""
+    """A message as one line: line breaks and control characters become spaces, and several spaces become one."""
     shown = streams.with_bytes(message)
     return " ".join("".join(character if character.isprintable() else " " for character in shown).split())
 

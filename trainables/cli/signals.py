@@ -1,4 +1,4 @@
-"""The signals by which a batch system, a closed terminal or a limit asks a process to end. Ctrl-C is Python's own business."""
+"""Signals with which a batch system, a closed terminal or a limit asks a process to end. Python itself handles Ctrl-C."""
 
 import signal
 import sys
@@ -11,12 +11,12 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 def heed(handler: Handler) -> None:
-    """Have these signals handled; but whoever started us with nohup wants a closed terminal ignored."""
+    """Install a handler for these signals. SIGHUP stays ignored if the process was started with nohup."""
     for number in ASKING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def exit_when_asked() -> None:
-    """End by SystemExit, so that temporary folders are removed, with the exit code of a shell."""
+    """Let these signals raise SystemExit with a shell's exit code (128 + number), so that temporary folders are removed."""
     heed(lambda number, frame: sys.exit(128 + number))

@@ -1,6 +1,6 @@
-"""Standard streams never cost the work: one that is absent leads nowhere, and what one refuses is remembered, not raised.
+"""Standard streams that never fail: a closed stream is opened on /dev/null, and a failed write is recorded and not raised.
 
-A search that takes a night may well end after its terminal has gone, or when the disk of its log is full.
+So a search that takes a night goes on after its terminal was closed, or when the disk of its log is full.
 """
 
 import codecs
@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-READER_GONE = (errno.EPIPE, errno.ECONNRESET)  # `| head` has seen enough
-ERRORS = "legible"  # how our streams write what their encoding lacks
+READER_GONE = (errno.EPIPE, errno.ECONNRESET)  # the reader has closed the pipe, as `| head` does
+ERRORS = "legible"  # the error handler of our streams for characters that their encoding lacks
 
 
 class Lasting(io.FileIO):
-    """A descriptor that takes whatever is written. The first refusal is kept; a full pipe that does not wait is waited for."""
+    """A descriptor whose writes never raise an OSError. The first error is kept in `refusal`. Writes wait for a full pipe."""
 
     def __init__(self, descriptor: int, *, closefd: bool = False) -> None:
         super().__init__(descriptor, "wb", closefd=closefd)
@@ -37,7 +37,7 @@ class Lasting(io.FileIO):
 
 
 def hold() -> None:
-    """Have lasting standard streams from now on. Streams that somebody put in their place are left alone."""
+    """Replace the standard streams by lasting ones. Streams that other code has replaced already are left alone."""
     for descriptor in (0, 1, 2):
         open_if_closed(descriptor)
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
@@ -48,16 +48,16 @@ def hold() -> None:
 
 
 def open_if_closed(descriptor: int) -> None:
-    """Lead a standard descriptor nowhere if it is closed: the next file would get its number, and our words with it."""
+    """Open a closed standard descriptor on /dev/null. Otherwise the next file would get its number and our output."""
     try:
         os.fstat(descriptor)
     except OSError:
-        nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, so this one
+        nowhere = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
         os.set_inheritable(nowhere, True)
 
 
 def lasting(descriptor: int, like: TextIO | None, *, closefd: bool = False) -> io.TextIOWrapper:
-    """A text stream on a descriptor that takes whatever is written, with encoding and buffering like another one's."""
+    """A text stream on a Lasting descriptor, with the encoding and buffering of the stream `like`."""
     if like is not None:
         like.flush()
     whole = io.BufferedWriter(Lasting(descriptor, closefd=closefd))
@@ -68,7 +68,7 @@ def lasting(descriptor: int, like: TextIO | None, *, closefd: bool = False) -> i
 
 
 def refusal() -> OSError | None:
-    """Why something that was written on stdout did not arrive, unless its reader or its terminal has gone."""
+    """The error of a failed write to stdout, or None; None also if the reader or the terminal has gone."""
     sys.stdout.flush()
     error = getattr(raw_of(sys.stdout), "refusal", None)
     return None if error is None or is_gone(error) else error
@@ -79,15 +79,15 @@ def raw_of(stream: TextIO) -> object:
 
 
 def is_gone(error: OSError) -> bool:
-    """Nobody is there to read stdout: the reader of a pipe has left, or the terminal was closed."""
+    """Whether an error means that nobody reads stdout: a pipe's reader has gone, or the terminal was closed."""
     return error.errno in READER_GONE or (error.errno == errno.EIO and stat.S_ISCHR(os.fstat(1).st_mode))
 
 
 @contextlib.contextmanager
 def into(path: Path) -> Iterator[None]:
-    """Send all that this process writes on stdout and stderr, that of native code included, to the end of a file.
+    """Append everything that this process writes to stdout and stderr in the block to a file, also from native code.
 
-    What the file refuses is lost, and is no refusal of the streams.
+    Failed writes to the file are lost, and do not count as errors of the streams.
     """
     streams = sys.stdout, sys.stderr
     flush(*streams)
@@ -110,7 +110,7 @@ def into(path: Path) -> Iterator[None]:
 
 
 def flush(*streams: TextIO) -> None:
-    """Write out what streams have kept; if the disk refuses what one that is not ours has, it is dropped."""
+    """Flush streams. If the flush of a stream fails, its descriptor is led to /dev/null and its buffer is dropped."""
     for stream in streams:
         try:
             stream.flush()
@@ -121,19 +121,19 @@ def flush(*streams: TextIO) -> None:
 
 
 def legible(error: UnicodeError) -> tuple[str, int]:
-    """For an encoding error: letters and undecodable bytes as escapes, so that names stay distinct; signs as a question mark."""
+    """Handle an encoding error: letters, digits and raw bytes become escapes, so names stay distinct; others become "?"."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(escaped, error.object[error.start : error.end])), error.end
 
 
 def with_bytes(text: str) -> str:
-    """A text in which bytes of a file's name that are no UTF-8 are written out, so that it can be encoded."""
+    """A text in which bytes that are not UTF-8, as in file names, are written as escapes, so that it can be encoded."""
     return text if text.isprintable() else "".join(escaped(each) if is_byte(each) else each for each in text)
 
 
 def is_byte(character: str) -> bool:
-    """Whether it stands for a byte that is no text, as Python keeps it in the names of files."""
+    """Whether a character is a surrogate escape, by which Python keeps a byte of a file name that is not UTF-8."""
     return "\udc80" <= character <= "\udcff"
 
 

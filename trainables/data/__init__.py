@@ -1,1 +1,1 @@
-"""Images: found or fetched, verified, decoded once, split once, memory-mapped by every trial."""
+"""Data sets: find or download images, verify them, decode and split them once, and map them into every trial's memory."""

@@ -37,7 +37,7 @@ def _main(
 
 
 def _tell_alike(folder: Path) -> None:
-    """A line for each pair of splits: how many images of the one look like one of the other, and where the first ones are."""
+    """Print a line for each pair of splits: how many images of the first look like one of the second, and a few of them."""
     names = val_names(folder)
     for (split, other), found in duplicates.near({part: open_split(folder, part)[0] for part in SPLITS}).items():
         called = [names[place] if split == "val" and names else f"{split}[{place}]" for place in found[:SHOWN].tolist()]

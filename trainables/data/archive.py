@@ -1,4 +1,4 @@
-"""The published facts of an archive (size, hashes), and whether a file has them."""
+"""The published facts of an archive (size, hashes), and a check of a file against them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Member = tuple[str, str]  # name of a file in the archive, its md5
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """The facts of one CIFAR archive. The members' hashes are those that torchvision publishes."""
+    """The facts of one CIFAR archive. The hashes of the members are those that torchvision publishes."""
 
     name: str  # of the data set, on the command line
     title: str  # as people write it
@@ -18,7 +18,7 @@ class Archive:
     size: int  # bytes
     sha256: str
     md5: str
-    folder: str  # that the members lie in, in the archive and unpacked
+    folder: str  # folder of the members, in the archive and when it is unpacked
     train: tuple[Member, ...]
     test: tuple[Member, ...]
     meta: Member
@@ -29,7 +29,7 @@ class Archive:
 
 
 def mismatch(archive: Archive, file: BinaryIO) -> str | None:
-    """Why an open file is not the archive, or None if it is. Reads it from the start to the end."""
+    """The reason why an open file is not the archive, or None if it is. The file is read from its start."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     file.seek(0)
     while size <= archive.size and (chunk := file.read(1 << 20)):

@@ -1,4 +1,4 @@
-"""From the labelled pictures of any source to the array files of a data set: held out, decoded, and what is bad left out."""
+"""Turn the labelled pictures of any source into the array files of a data set: hold out validation images, and decode."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from trainables.cli.progress import Advance
     from trainables.data import decode
 
-ENOUGH = 15  # training images of which a tenth can be held out; of fewer that would be a single one
-LEAST = 2  # validation images; a single one is right or wrong and ranks nothing
-LISTED = 5  # bad files that are named; of more the number is told
+ENOUGH = 15  # least number of training images of which a tenth, rounded, is two
+LEAST = 2  # least number of validation images; with one image, accuracy could only be 0 or 1
+LISTED = 5  # bad files that are named; of the others the number is told
 
 
 class Taken(Sequence[Any]):
-    """Some of a sequence, each read when it is asked for."""
+    """The items of a sequence at some positions. Each item is read when it is accessed."""
 
     def __init__(self, whole: Sequence[Any] | np.ndarray, positions: np.ndarray) -> None:
         self.whole, self.positions = whole, positions
@@ -40,14 +40,14 @@ class Taken(Sequence[Any]):
 
 @dataclass(frozen=True)
 class Labelled:
-    """The pictures of one split.
+    """The pictures of one split with their labels.
 
     Attributes:
-        pictures: paths of image files, or what decode.fit reads.
+        pictures: paths of image files, or pictures that decode.fit reads.
         labels: int64 (N,).
-        names: what each is called, the same wherever the data set lies; with paths, these relative to its folder.
-        groups: the group of each, or nothing.
-        are_files: whether pictures are paths.
+        names: the name of each picture, independent of the place of the data set; for files a relative path.
+        groups: the group of each picture, or empty.
+        are_files: whether the pictures are paths.
     """
 
     pictures: Sequence[Any] | np.ndarray
@@ -63,7 +63,7 @@ class Labelled:
         return Labelled(Taken(self.pictures, positions), self.labels[positions], names, groups, self.are_files)
 
     def without(self, bad: Collection[str]) -> "Labelled":
-        """Those that are not called so in a list of bad ones."""
+        """The pictures that are not among the bad ones, given by path for files and by name for others."""
         called = self.pictures if self.are_files else self.names
         return self.take(np.array([place for place, name in enumerate(called) if name not in bad], np.int64))
 
@@ -72,13 +72,16 @@ Splits = Mapping[str, Labelled]  # train, and val and test if they are there
 
 
 def whole(where: str, splits: Splits, classes: Sequence[str]) -> Splits:
-    """The splits with a validation one: without, a tenth of the training images, by whole groups if they have some.
+    """The splits with a validation split. If there is none, about a tenth of the training images is held out.
+
+    If the images have groups, whole groups are held out.
 
     Args:
-        where: what a message calls the training images.
+        where: name of the training images in messages.
 
     Raises:
-        DataError: a class has no training images, there are too few to hold some out, or too few validation images.
+        DataError: a class has no training images, there is a single class, or there are too few images or groups to hold some
+            out.
     """
     train = splits["train"]
     counts = np.bincount(train.labels, minlength=len(classes))
@@ -109,14 +112,14 @@ def whole(where: str, splits: Splits, classes: Sequence[str]) -> Splits:
 
 
 def write(where: str, splits: Splits, classes: Sequence[str], folder: Path, options: Options, facts: Record) -> Written:
-    """Decode all pictures into the array files of a folder; with --skip-bad without those that cannot be.
+    """Decode all pictures into the array files of a folder. With --skip-bad, pictures that cannot be read are left out.
 
     Args:
-        where: what messages call the data set.
-        facts: of the census, what only the source knows.
+        where: name of the data set in messages.
+        facts: the part of the census that only the source knows.
 
     Raises:
-        DataError: pictures that cannot be read are listed, or what is left is too little.
+        DataError: some pictures cannot be read (the message lists them), or too few are left.
     """
     made, skipped = whole(where, splits, classes), 0
     bad, oblong = _decode(where, made, folder, options)
@@ -125,7 +128,7 @@ def write(where: str, splits: Splits, classes: Sequence[str], folder: Path, opti
         skipped, names = len(bad), {name for name, _ in bad}
         kept = {split: own.without(names) for split, own in splits.items()}
         made = whole(where, kept, classes)
-        bad, oblong = _decode(where, made, folder, options)  # all: another tenth is held out now
+        bad, oblong = _decode(where, made, folder, options)  # decode all again: another tenth is held out now
     if bad:
         raise _refusal(where, bad)
     held: Record = {"resize": options.resize, "oblong": oblong} | ({} if "val" in splits else {"validation": None})
@@ -136,7 +139,7 @@ def write(where: str, splits: Splits, classes: Sequence[str], folder: Path, opti
 
 
 def _groups(made: Splits, options: Options) -> Record:
-    """Of the census: the groups of validation and test images as numbers, and how many stand on both sides."""
+    """The census of groups: the groups of validation and test images as numbers, and how many groups are in two splits."""
     if not any(len(own.groups) for own in made.values()):
         return {}
     names = {split: set(own.groups) for split, own in made.items()}
@@ -150,13 +153,16 @@ def _groups(made: Splits, options: Options) -> Record:
 
 
 def _numbered(made: Splits) -> list[int]:
-    """The group of each training and then each validation image as a number; one that stands in both has the same."""
+    """The group of each training image and then of each validation image as a number; empty without groups.
+
+    A group that is in both splits has one number.
+    """
     names = [*made["train"].groups, *made["val"].groups]
     return np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1].tolist() if names else []
 
 
 def _decode(where: str, made: Splits, folder: Path, options: Options) -> "tuple[list[decode.Bad], int]":
-    """Fill the array files: the pictures that are no good ones, and how many of the others are not square."""
+    """Fill the array files. Return the pictures that cannot be read, and the number of pictures that are not square."""
     from trainables.data import decode  # Pillow loads here
 
     total = sum(len(own.labels) for own in made.values())
@@ -176,7 +182,7 @@ def _decode(where: str, made: Splits, folder: Path, options: Options) -> "tuple[
 
 
 def _fit(own: Labelled, file: Path, offset: int, options: Options, advance: "Advance") -> "list[decode.Bad]":
-    """Decode pictures that are no files of their own, and return what decode.decode_all does."""
+    """Decode pictures that are not files. Return the bad and the OBLONG pictures, as decode.decode_all does."""
     from trainables.data import decode
 
     bad, size = [], options.image_size
@@ -195,7 +201,7 @@ def _fit(own: Labelled, file: Path, offset: int, options: Options, advance: "Adv
 
 
 def _refusal(where: str, bad: "Sequence[decode.Bad]") -> DataError:
-    """All bad pictures at once: the first few by name, and how many there are."""
+    """The error for all bad pictures: it names the first few and gives their number."""
     if len(bad) == 1:
         return DataError(
             f"cannot read image: {': '.join(bad[0])}. Replace or remove it, or leave it out with --skip-bad."
@@ -208,16 +214,16 @@ def _refusal(where: str, bad: "Sequence[decode.Bad]") -> DataError:
 
 
 def _left_out(bad: "Sequence[decode.Bad]") -> str:
-    """What --skip-bad does without, in one line."""
+    """One line that names the first few pictures left out by --skip-bad and gives the number of the others."""
     more = f", and {len(bad) - LISTED:,} more" if len(bad) > LISTED else ""
     return f"left out, as --skip-bad asks: {'; '.join(': '.join(each) for each in bad[:LISTED])}{more}"
 
 
 def groups_of(names: Sequence[str], pattern: str) -> list[str]:
-    """The group of each name: what a regular expression finds in it, its first group if it has one.
+    """The group of each name: the match of a regular expression, or its first matching parenthesis if it has any.
 
     Raises:
-        DataError: it is no regular expression, or finds nothing in some names.
+        DataError: the pattern is not a regular expression, or it matches nothing in some names.
     """
     try:
         found = [re.search(pattern, name) for name in names]

@@ -1,15 +1,15 @@
-"""Keeps decoded data sets as arrays that any process maps into its memory, each in a folder of its own.
+"""The cache of decoded data sets: each has a folder of arrays that any process maps into its memory.
 
     data-cache/cifar10-0123456789abcdef/     the data set, and the start of the key of its sources
         train.npy  train-labels.npy          images uint8 (N, S, S, 3), labels int64 (N,); the split is already made
         val.npy    val-labels.npy
         test.npy   test-labels.npy           opened only by load_test, and when the folder is written or checked
-        val-names.json                       what each validation image is called, if its source says so
+        val-names.json                       the name of each validation image, if its source has names
         groups.json                          the group of each training and then each validation image, if there are groups
         meta.json                            name, classes, mean and std of train, fingerprint, sizes, hashes and census
 
-A folder appears whole or not at all: it is written under another name, made durable, and renamed. One lock for all of
-them lets a data set be decoded once, and shows that a half-written folder has no owner any more.
+A folder is written under a temporary name, made durable, and renamed, so it appears whole or not at all. One lock serves all
+folders: a data set is decoded once, and a process that holds the lock may remove half-written folders, which have no owner.
 """
 
 import hashlib
@@ -29,10 +29,10 @@ from trainables.errors import DataError, RunError
 from trainables.files import durable
 from trainables.files.lock import exclusive
 
-VERSION = 3  # of the format and of every decoder; a new one leaves old folders unused
+VERSION = 3  # of the format and of every decoder; a new version leaves old folders unused
 SPLITS = ("train", "val", "test")
 FILES = tuple(f"{split}{part}.npy" for split in SPLITS for part in ("", "-labels"))
-ROWS = 8192  # of pixels that are summed at once: few enough for 32 bits, 8192 * 255 ** 2 < 2 ** 32
+ROWS = 8192  # rows of pixels that are summed at once: few enough for 32 bits, 8192 * 255 ** 2 < 2 ** 32
 META, VAL_NAMES, GROUPS = "meta.json", "val-names.json", "groups.json"
 FACTS = {"name", "classes", "mean", "std", "sizes", "fingerprint", "files", "census"}
 
@@ -40,11 +40,11 @@ Meta = dict[str, Any]
 
 
 class Written(NamedTuple):
-    """What is known of a data set beside its six array files."""
+    """The facts of a data set beside its six array files."""
 
     classes: tuple[str, ...]
-    source: Meta | None = None  # of the census: what only the source knows
-    val_names: list[str] | None = None  # what each validation image is called, the same wherever the data set lies
+    source: Meta | None = None  # the part of the census that only the source knows
+    val_names: list[str] | None = None  # the name of each validation image, independent of the place of the data set
     groups: list[int] | None = None  # of each training and then each validation image, from 0
 
 
@@ -52,28 +52,29 @@ Write = Callable[[Path], Written]
 
 
 def key(kind: str, sources: str) -> str:
-    """The key of a data set: changes with its kind, its sources and the version of the decoders."""
+    """The key of a data set: a hash of its kind, its sources and the version of the decoders."""
     return durable.sha256(json.dumps([kind, sources, VERSION]).encode())
 
 
 def find(name: str, key: str, data_dir: Path, *, thorough: bool = False) -> Path | None:
-    """The folder of a data set that was decoded before, or None if there is none or it is damaged.
+    """The folder of a data set that was decoded before, or None if there is no undamaged one.
 
     Args:
-        thorough: compare the content of each array with its sha256, not only its size.
+        thorough: compare the sha256 of each array as well as the size of its file.
     """
     folders = (root / _folder_name(name, key) for root in _roots(data_dir))
     return next((folder for folder in folders if damage(folder, thorough=thorough) is None), None)
 
 
 def build(name: str, key: str, data_dir: Path, write: Write, *, thorough: bool = False) -> Path:
-    """Decode a data set once, whoever else tries at the same time, and return its folder.
+    """Decode a data set unless another process has done it, and return its folder.
 
     Args:
-        write: puts the six array files into the folder it is given, and returns what else is known.
+        write: writes the six array files into the folder that it gets, and returns the other facts.
 
     Raises:
-        StorageError: no cache folder can be written. Whatever `write` raises goes through; nothing is left of it.
+        StorageError: no cache folder can be written.
+        Exception: an exception of `write`; the half-written folder is removed.
     """
     root = writable_root(data_dir)
     try:
@@ -89,7 +90,7 @@ def build(name: str, key: str, data_dir: Path, write: Write, *, thorough: bool =
 
 
 def damage(folder: Path, *, thorough: bool = False) -> str | None:
-    """What is wrong with a folder of the cache, or None."""
+    """The first fault of a cache folder, or None if it has none."""
     try:
         for name, facts in read_meta(folder)["files"].items():
             if (folder / name).stat().st_size != facts["bytes"]:
@@ -104,10 +105,10 @@ def damage(folder: Path, *, thorough: bool = False) -> str | None:
 
 
 def read_meta(folder: Path) -> Meta:
-    """The facts of a folder.
+    """The content of meta.json of a cache folder.
 
     Raises:
-        DataError: there are none, or they are not what this version writes.
+        DataError: the file is missing, damaged or not complete.
     """
     try:
         meta = durable.read_json(folder / META)
@@ -136,7 +137,7 @@ def open_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def val_names(folder: Path) -> list[str]:
-    """What each validation image is called; nothing if its source has no names, or they are lost."""
+    """The name of each validation image; empty if the source has no names or the file of names cannot be read."""
     try:
         names = durable.read_json(folder / VAL_NAMES)["names"]
     except (RunError, KeyError):
@@ -145,10 +146,10 @@ def val_names(folder: Path) -> list[str]:
 
 
 def groups(folder: Path) -> list[int]:
-    """The group of each training and then each validation image, from 0; nothing if there are no groups.
+    """The group of each training image and then of each validation image, from 0; empty if there are no groups.
 
     Raises:
-        DataError: there are groups, and they are not there to read.
+        DataError: the data set has groups, but their file cannot be read.
     """
     if not read_meta(folder)["census"].get("groups"):
         return []
@@ -167,10 +168,10 @@ def save_split(folder: Path, split: str, images: np.ndarray, labels: np.ndarray)
 
 
 def begin_split(folder: Path, split: str, labels: np.ndarray, size: int = IMAGE_SIZE) -> tuple[Path, int]:
-    """Save the labels, and the head of a file for as many images of size x size pixels.
+    """Save the labels of a split, and the header of a file for as many images of size x size pixels.
 
     Returns:
-        The file, and where its first image goes.
+        The file of images, and the offset of its first image in bytes.
     """
     _begin(folder / f"{split}-labels.npy", "<i8", labels.shape, labels.astype("<i8").tobytes())
     file = folder / f"{split}.npy"
@@ -178,14 +179,14 @@ def begin_split(folder: Path, split: str, labels: np.ndarray, size: int = IMAGE_
 
 
 def resize(folder: Path, size: int) -> None:
-    """Have the images of a folder that is written in size x size pixels, whatever size its source gave them."""
+    """Resize the images of a folder that is being written to size x size pixels, if they have another size."""
     from trainables.data import decode  # Pillow loads here
 
     for split in SPLITS:
         images, labels = open_split(folder, split)
         if images.shape[1] == size:
             continue
-        (folder / f"{split}.npy").rename(folder / f"{split}.before")  # which stays mapped
+        (folder / f"{split}.npy").rename(folder / f"{split}.before")  # the renamed file stays mapped
         file, offset = begin_split(folder, split, labels, size)
         with file.open("r+b") as array:
             array.seek(offset)
@@ -195,7 +196,10 @@ def resize(folder: Path, size: int) -> None:
 
 
 def _begin(file: Path, kind: str, shape: tuple[int, ...], content: bytes = b"") -> int:
-    """Write a .npy file whose content may follow. (np.save hides the reason when a disk is full.)"""
+    """Write the header of a .npy file and its content, which may also follow later. Return the length of the header.
+
+    np.save is not used, because it hides the reason when a disk is full.
+    """
     with file.open("wb") as array:
         np.lib.format.write_array_header_1_0(array, {"descr": kind, "fortran_order": False, "shape": shape})
         head = array.tell()
@@ -204,14 +208,14 @@ def _begin(file: Path, kind: str, shape: tuple[int, ...], content: bytes = b"") 
 
 
 def _roots(data_dir: Path) -> list[Path]:
-    """Beside the data folder, or in the user's cache where that is read-only; not every user has a home folder."""
+    """The places for the cache: beside the data folder, and second, if there is a home folder, in the user's cache."""
     beside = Path(os.path.abspath(data_dir)).parent / "data-cache"  # noqa: PTH100
     own = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")  # noqa: PTH111
     return [beside] if own.startswith("~") else [beside, Path(own) / "cifar-search"]
 
 
 def writable_root(data_dir: Path) -> Path:
-    """The folder that decoded data sets lie in, which is made."""
+    """Make and return the first cache place that can be written."""
     first, *others = _roots(data_dir)
     try:
         first.mkdir(parents=True, exist_ok=True)
@@ -240,7 +244,7 @@ def _build(folder: Path, name: str, write: Write) -> Path:
         _write_meta(temporary, name, written)
         for file in FILES:
             _sync(temporary / file)
-        if folder.exists():  # and damaged, or it would have been found
+        if folder.exists():  # a damaged one, because a good one would have been found
             folder.rename(folder.with_name(f".{folder.name}.old.tmp"))
             shutil.rmtree(folder.with_name(f".{folder.name}.old.tmp"), ignore_errors=True)
         temporary.rename(folder)
@@ -274,7 +278,7 @@ def _write_meta(folder: Path, name: str, written: Written) -> None:
 
 
 def _moments(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each colour, pixels scaled 0 to 1; summed in integers, so exact in any order."""
+    """Mean and standard deviation of each colour, pixels scaled 0 to 1. The sums are exact, because they are integers."""
     row = 3 * images.shape[1]
     sums, squares = np.zeros(row, np.int64), np.zeros(row, np.int64)  # of each value in a row of pixels
     step = max(1, ROWS // images.shape[1])
@@ -285,11 +289,13 @@ def _moments(images: np.ndarray) -> tuple[list[float], list[float]]:
     total = len(images) * images.shape[1] ** 2
     pairs = zip(*(part.reshape(-1, 3).sum(0).tolist() for part in (sums, squares)), strict=True)
     moments = [(part / total / 255, (total * square - part**2) ** 0.5 / total / 255) for part, square in pairs]
-    return [mean for mean, _ in moments], [std or 1.0 for _, std in moments]  # nothing is divided by a flat colour's 0
+    return [mean for mean, _ in moments], [
+        std or 1.0 for _, std in moments
+    ]  # 1 for a constant colour, against division by 0
 
 
 def _opened(file: Path) -> np.ndarray:
-    """An array as it lies in its file."""
+    """The array of a .npy file, mapped into memory."""
     try:
         return np.asarray(np.load(file, mmap_mode="r"))
     except ValueError as error:
@@ -297,7 +303,7 @@ def _opened(file: Path) -> np.ndarray:
 
 
 def _sha256(array: np.ndarray) -> str:
-    """Of the shape and the bytes of an array; the header of its file may differ between versions of numpy."""
+    """The sha256 of an array's type, shape and bytes. The header of its file may differ between versions of numpy."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
     digest.update(array.data)
     return digest.hexdigest()

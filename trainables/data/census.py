@@ -1,6 +1,6 @@
-"""The census of a data set: images of each class, duplicates across splits, images left out; and warnings that follow.
+"""The census of a data set: images of each class, duplicates across splits, images left out; and warnings from it.
 
-Counted when the images are decoded, kept in the cache and in run.json. Of what was decoded before that was so there is none.
+The census is counted when the images are decoded, and kept in the cache and in run.json. Runs of early versions have none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ import numpy as np
 from trainables.data import duplicates
 from trainables.files.durable import Record
 
-FEW = 50  # validation images, of which one is worth two points
-LOPSIDED = 1.2  # times an equal share
-NOTICED = 0.1  # with so many classes that none has a tenth of the images, no share is near an accuracy worth having
-UNLIKE = 10  # times the training images of the smallest class
-NAMED = 5  # classes that are named; of more the number is told
+FEW = 50  # validation images below which a warning is given; one of 50 images is worth two points of accuracy
+LOPSIDED = 1.2  # classes are unbalanced if the largest class has more than this many times an equal share,
+NOTICED = 0.1  # and more than this share of all images
+UNLIKE = 10  # a warning is given if the largest class has this many times the training images of the smallest
+NAMED = 5  # classes that are named; of the others the number is told
 FULL_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -23,21 +23,22 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], cl
 
     Args:
         images: uint8 (N, S, S, 3) of each split.
-        labels: int64 (N,) likewise.
-        source: what only the source knows: `validation`, the folder of these images, none if they were held out; `skipped`,
-            pictures left out; `unread`, what else was; `dataset`, its name elsewhere; `groups` of the images.
+        labels: int64 (N,) of each split.
+        source: facts that only the source knows: `validation`, the folder of the validation images, or None if they were held
+            out of the training images; `skipped`, the number of pictures left out; `unread`, a line about arrays that were not
+            read; `dataset`, the name of the data set for other machines; `groups` of the images.
     """
     counts = {split: of_classes(own, classes) for split, own in labels.items()}
     return {"counts": counts, "duplicates": duplicates.count(images, labels), **source}
 
 
 def of_classes(labels: np.ndarray, classes: int) -> list[int]:
-    """How many images each class has."""
+    """The number of images of each class."""
     return np.bincount(labels, minlength=classes).tolist()
 
 
 def remarks(census: Record, classes: Sequence[str]) -> list[str]:
-    """A warning for each weakness of these images as a measure of networks, with the next step."""
+    """One warning for each weakness of a data set for training and comparing networks, with the next step."""
     if not census:
         return []
     counts = census["counts"]
@@ -50,7 +51,7 @@ def remarks(census: Record, classes: Sequence[str]) -> list[str]:
 
 
 def unlike_sizes(counts: Sequence[int], classes: Sequence[str]) -> str:
-    """Of training images that are mostly of other classes than the smallest."""
+    """Warn if the largest class has at least UNLIKE times as many training images as the smallest; else an empty text."""
     there = [(number, place) for place, number in enumerate(counts) if number]
     if len(there) < 2 or max(there)[0] < UNLIKE * min(there)[0]:
         return ""
@@ -62,7 +63,7 @@ def unlike_sizes(counts: Sequence[int], classes: Sequence[str]) -> str:
 
 
 def mixed_groups(census: Record) -> list[str]:
-    """Of groups that stand in two splits that the data set brings itself."""
+    """Warn about groups that are in two splits of the data set."""
     shared = census.get("groups", {}).get("shared", {})
     return [
         f"{number:,} group{' stands' if number == 1 else 's stand'} among the {FULL_NAMES[split]} images and in another split: "
@@ -72,7 +73,7 @@ def mixed_groups(census: Record) -> list[str]:
 
 
 def lone_group(census: Record) -> list[str]:
-    """Of validation images that are one observation, so that nothing can be said of chance."""
+    """Warn when all validation images are of one group, so no interval and no test can be computed."""
     if len(set(census.get("groups", {}).get("val", ()))) != 1:
         return []
     return [
@@ -82,14 +83,14 @@ def lone_group(census: Record) -> list[str]:
 
 
 def few(images: int) -> str:
-    """Of a validation split that hardly tells networks apart."""
+    """Warn if there are fewer than FEW validation images; else an empty text."""
     if images >= FEW:
         return ""
     return f"only {images} validation images: each is worth {100 / images:.1f} points of accuracy. Add some."
 
 
 def without(split: str, counts: Sequence[int], classes: Sequence[str], remedy: str = "Add some.") -> str:
-    """Of a split that lacks some classes."""
+    """Warn if some classes have no images in a split; else an empty text."""
     names = [name for name, number in zip(classes, counts, strict=True) if not number]
     if not names:
         return ""
@@ -101,7 +102,7 @@ def without(split: str, counts: Sequence[int], classes: Sequence[str], remedy: s
 
 
 def copied(line: Record, counts: Mapping[str, Sequence[int]]) -> str:
-    """Of images that stand in two splits, perhaps as another class."""
+    """The warning about images that are in two splits, perhaps with different labels."""
     split, also = (FULL_NAMES[line[key]] for key in ("split", "also"))
     number, of = line["images"], f"of {sum(counts[line['split']]):,} {split} images also"
     told = (
@@ -110,12 +111,12 @@ def copied(line: Record, counts: Mapping[str, Sequence[int]]) -> str:
         else f"{number:,} {of} stand among the {also} images, pixel by pixel: they do not measure new images. "
         "Remove them from one of the two."
     )
-    unlike = line.get("relabelled", 0)  # not counted where images were decoded before it was
+    unlike = line.get("relabelled", 0)  # absent in older censuses, and if it is 0
     return f"{told} {relabelled(unlike, number)}" if unlike else told
 
 
 def relabelled(unlike: int, number: int) -> str:
-    """Of those of them that are of another class there."""
+    """The sentence about duplicates that have another label in the other split: `unlike` of `number` duplicates."""
     if number == 1:
         return "It is of another class there: one of the two labels is wrong."
     return (
@@ -124,21 +125,21 @@ def relabelled(unlike: int, number: int) -> str:
 
 
 def majority(counts: Sequence[int]) -> float:
-    """The share of the most common class, from 0 to 1: the accuracy of always saying that one."""
+    """The share of the most common class, 0 to 1, which is the accuracy of always predicting this class."""
     return max(counts) / sum(counts)
 
 
 def is_lopsided(counts: Sequence[int]) -> bool:
-    """Whether that share is so much more than an equal one that no accuracy should stand without it."""
+    """Whether the share of the most common class is so large that an accuracy should be shown beside that share."""
     return majority(counts) > max(LOPSIDED / len(counts), NOTICED)
 
 
 def reshaped(census: Record) -> str:
-    """What became of pictures that are not square; nothing if all are."""
+    """One line on how pictures that are not square were made square; empty if all are square."""
     counts = {
         split: own for split, own in census.get("counts", {}).items() if split != "train" or not census.get("folds")
     }
-    number, of = census.get("oblong", 0), sum(map(sum, counts.values()))  # in folds val has those of train as well
+    number, of = census.get("oblong", 0), sum(map(sum, counts.values()))  # in folds val counts those of train too
     if number == 1:
         single = {
             "crop": "it is cropped to its centre (--resize squash or pad keeps all of it)",
@@ -155,6 +156,6 @@ def reshaped(census: Record) -> str:
 
 
 def skipped(census: Record) -> str:
-    """That files were left out; nothing if none was."""
+    """One line on the number of images that were left out; empty if none was."""
     number = census.get("skipped", 0)
     return f"{number:,} image{'s' if number > 1 else ''} left out that cannot be read (--skip-bad)." if number else ""

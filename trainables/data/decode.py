@@ -1,8 +1,8 @@
-"""Decodes image files into rows of an array file, in several processes where that pays.
+"""Decode image files into rows of an array file, in several processes if there are many images.
 
-Threads would not do: of the time that a small JPEG takes in Pillow, most is spent holding the interpreter. The
-processes are commands of their own (`python -m trainables.data.decode`), not forks, which a threaded parent makes unsafe,
-and not those of multiprocessing, which would import the caller's main module again.
+Threads would not help, because Pillow holds the interpreter lock for most of the time that a small JPEG takes. The processes
+are started as commands (`python -m trainables.data.decode`). Forks are unsafe if the parent has threads, and processes of
+multiprocessing would import the caller's main module again.
 """
 
 import contextlib
@@ -32,18 +32,18 @@ from trainables.hardware import cores
 ORIENTATION = 0x0112  # the EXIF tag that says how a camera was held
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # known by content, whatever the name; MPO is a kind of JPEG
 NAMES = "PNG, JPEG, WebP, BMP, TIFF or GIF"
-PIXEL_LIMIT = 1 << 26  # of an image file; larger ones are refused before they are decoded
-JPEG_LIMIT = 1 << 28  # likewise, of a kind that is decoded at an eighth of its width and height
+PIXEL_LIMIT = 1 << 26  # pixels of an image file; larger files are refused before they are decoded
+JPEG_LIMIT = 1 << 28  # the limit for JPEG files, which can be decoded at an eighth of their width and height
 STRIP = 256  # images that are written at once
-WORTH_A_PROCESS = 2000  # images; a process takes about as long to start as this many take to decode
-PROCESSES = 16  # at most
+WORTH_A_PROCESS = 2000  # images; to start a process takes about as long as to decode this many
+PROCESSES = 16  # the most processes
 
-SYSTEMS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)  # reasons that no picture has a hand in
+SYSTEMS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE)  # errors of the system, not of a picture
 
 Strip = tuple[
     str, int, str, int, list[str]
 ]  # array file, offset of its first image in bytes, one of RESIZES, size of an image in pixels, paths of the images
-Bad = tuple[str, str]  # path of a file that is no good image, and why; or of a good one, and that it is OBLONG
+Bad = tuple[str, str]  # path of a file and why it cannot be read; or path of a good file and OBLONG
 OBLONG = "not square"
 Seen = tuple[np.ndarray, bool]  # uint8 (S, S, 3), and whether the picture was OBLONG
 
@@ -58,20 +58,24 @@ class BadImageError(DataError):
 
 
 def strips(file: Path, offset: int, paths: Sequence[str], how: str = CROP, size: int = IMAGE_SIZE) -> Iterator[Strip]:
-    """Cut the decoding of paths into file, whose first image lies at offset, into pieces for any process."""
+    """Divide the work of decoding `paths` into strips, any of which a process can do alone.
+
+    Args:
+        file: the array file; its first image lies at `offset`.
+    """
     for first in range(0, len(paths), STRIP):
         yield str(file), offset + first * size * size * 3, how, size, list(paths[first : first + STRIP])
 
 
 def decode_all(work: Sequence[Strip], advance: Advance) -> list[Bad]:
-    """Decode all strips, calling advance with the number of images just done.
+    """Decode all strips, and call `advance` with the number of images just done.
 
     Returns:
-        The files that are damaged, too large or no images, sorted by path; their rows are zeros. With them those that are
-        OBLONG, whose rows are as good as any.
+        The bad files, which are damaged, too large or no images, and the good files that are OBLONG, all sorted by path. The rows
+        of bad files are zeros.
 
     Raises:
-        DataError: a file cannot be read for a reason that lies in the system.
+        DataError: a file cannot be read because of an error of the system.
         StorageError: an array file cannot be written.
     """
     processes = min(cores.usable(), PROCESSES, sum(len(strip[-1]) for strip in work) // WORTH_A_PROCESS)
@@ -104,33 +108,35 @@ def _decode_strip(strip: Strip) -> list[Bad]:
 
 
 def decode(path: str, how: str = CROP, size: int = IMAGE_SIZE) -> np.ndarray:
-    """The pixels that `read` gives."""
+    """The pixels of an image file, uint8 (size, size, 3), as `read` gives them."""
     return read(path, how, size)[0]
 
 
 def read(path: str, how: str, size: int) -> Seen:
-    """An image file as uint8 (size, size, 3); of several frames or pages the first.
+    """An image file as uint8 (size, size, 3), and whether it is not square. Of several frames or pages the first is read.
 
     Args:
-        how: of a picture that is not square: crop, the centre; squash, all of it, distorted; pad, all of it on black.
+        how: how a picture that is not square is made square: "crop" takes the centre, "squash" distorts the whole picture, "pad"
+            puts the whole picture on black.
 
     Raises:
-        BadImageError: it is damaged, of another kind, or larger than PIXEL_LIMIT, or JPEG_LIMIT.
-        DataError: it cannot be read for a reason that lies in the system.
+        BadImageError: the file is damaged, of another format, or larger than its limit (JPEG_LIMIT or PIXEL_LIMIT).
+        DataError: the file cannot be read because of an error of the system.
     """
     return _decoded(lambda: Image.open(path, formats=FORMATS), path, how, size)
 
 
 def fit(picture: Any, name: str, how: str = CROP, size: int = IMAGE_SIZE) -> Seen:
-    """A picture that is no file of its own as uint8 (size, size, 3).
+    """A picture that is not a file as uint8 (size, size, 3), and whether it is not square.
 
     Args:
         picture: a PIL image, the bytes of an image file, or an array: uint8, uint16 or bool, or floats from 0 to 1;
             (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-        name: what a message calls it.
+        name: name of the picture in messages.
+        how: as for `read`.
 
     Raises:
-        BadImageError: it is none of these, damaged, or too large.
+        BadImageError: the picture is none of these, damaged, or too large.
     """
     return _decoded(lambda: _opened(picture), name, how, size)
 
@@ -144,10 +150,10 @@ def _opened(picture: Any) -> Image.Image:
 
 
 def _pixels(array: np.ndarray) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3 or 4) of an array.
+    """The pixels of an array as uint8 (H, W), (H, W, 3) or (H, W, 4).
 
     Raises:
-        ValueError: it is no picture.
+        ValueError: the array is not a picture.
     """
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -186,7 +192,10 @@ def _decoded(opened: Callable[[], Image.Image], path: str, how: str, size: int) 
 
 @contextlib.contextmanager
 def _without_limit_of_pillow() -> Iterator[None]:
-    """Pillow warns of 89 million pixels and refuses 179 million, whether or not a file can be decoded at less; we look later."""
+    """Switch off Pillow's own limit on pixels (89 million: warning, 179 million: refusal) for the block.
+
+    `_check_size` checks the size instead, with a higher limit for JPEG files, which can be decoded smaller.
+    """
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
@@ -195,14 +204,14 @@ def _without_limit_of_pillow() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be read, without its path, which Pillow and the system repeat."""
+    """The reason of an error in words. The path that the system's messages repeat is left out."""
     if isinstance(error, UnidentifiedImageError):
         return f"no {NAMES}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _fitted(image: Image.Image, how: str, size: int) -> Image.Image:
-    """RGB of size x size pixels. Until here only the header was read.
+    """Decode an image whose header alone was read so far into RGB of size x size pixels.
 
     Raises:
         ValueError: the image is larger than its limit, or its pixels have no known range.
@@ -217,7 +226,7 @@ def _fitted(image: Image.Image, how: str, size: int) -> Image.Image:
 
 
 def _resized(image: Image.Image, how: str, size: int) -> Image.Image:
-    """size x size; of a square picture the same however it is asked for."""
+    """Resize an image to size x size pixels. For a square image all values of `how` give the same result."""
     width, height = image.size
     if how == PAD and width != height:
         return ImageOps.pad(image, (size, size), Image.Resampling.BILINEAR)
@@ -228,17 +237,17 @@ def _resized(image: Image.Image, how: str, size: int) -> Image.Image:
 
 
 def _check_size(image: Image.Image) -> None:
-    """Raises ValueError for a picture that would take more memory than it should."""
+    """Raise ValueError if an image has more pixels than its limit."""
     limit = JPEG_LIMIT if image.format in ("JPEG", "MPO") else PIXEL_LIMIT
     if image.width * image.height > limit:
         raise ValueError(f"{image.width} x {image.height} pixels where {limit} are allowed")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The same where `convert` would clip to white: of 16 bits per pixel the upper eight.
+    """The image with 8 bits per pixel: of 16 bits the upper eight, which Pillow's `convert` would clip to white.
 
     Raises:
-        ValueError: pixels whose range is not known.
+        ValueError: the range of the pixels is not known (floats, or integers of more than 16 bits).
     """
     if image.mode == "F":
         raise ValueError("floating-point pixels, whose range is not known: save it with 8 or 16 bits")
@@ -251,8 +260,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its camera says, if it does: phones store what the sensor saw, and how to hold it."""
-    image.load()  # outside of what follows, so that a damaged picture is refused
+    """The image turned upright by its EXIF orientation, if it has one, as photos of phones often do."""
+    image.load()  # outside of the try block, so that a damaged picture is refused
     try:
         is_turned = image.getexif().get(ORIENTATION, 1) != 1
         return ImageOps.exif_transpose(image) if is_turned else image
@@ -277,7 +286,7 @@ def _start() -> "subprocess.Popen[str]":
 
 
 def _follow(child: "subprocess.Popen[str]", share: Sequence[Strip], advance: Advance) -> list[Bad]:
-    """Give a process its share, and wait for it; a line is what came of a strip, or an error."""
+    """Give a process its share of strips, and wait for it. Each line of its output is the result of a strip or an error."""
     assert child.stdin is not None and child.stdout is not None
     bad = []
     with contextlib.suppress(BrokenPipeError), child:
@@ -298,7 +307,7 @@ def _heed(message: Any, advance: Advance) -> list[Bad]:
 
 
 def _serve() -> None:
-    """Be one of the processes: a share on stdin, lines on stdout."""
+    """Run as one of the decoding processes: read strips from stdin, and write one line for each to stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a killed parent ends it too, quietly
     try:

@@ -1,7 +1,7 @@
-"""Fetches a published archive: mirrors in turn, resumable, never from https down to http, verified before it is named.
+"""Download a published archive from one of its mirrors, resumably, and verify it. No redirect leads from https to http.
 
-What has come so far lies in NAME.part; a later attempt, from whichever mirror, goes on where it ends. NAME appears only
-when size and hashes are right, so a file of that name is whole.
+The bytes received so far lie in NAME.part, and a later attempt from any mirror continues after them. The part is renamed to
+NAME only when its size and hashes are right, so a file of that name is whole.
 """
 
 import http.client
@@ -22,15 +22,15 @@ from trainables.files import durable
 from trainables.files.lock import exclusive
 
 CONNECT = 5.0  # seconds in which a mirror has to answer
-SILENCE = 10.0  # seconds without a byte after which a mirror is left
-MEASURE = 2.0  # seconds after which the rate so far is believed
-SLOW = 300.0  # seconds to go at that rate above which another mirror is looked for first
-ENDLESS = 6 * 3600.0  # seconds to go above which no mirror is worth it
+SILENCE = 10.0  # seconds without a byte after which a mirror is given up
+MEASURE = 2.0  # seconds after which the rate so far is used
+SLOW = 300.0  # remaining seconds at that rate above which the other mirrors are tried first
+ENDLESS = 6 * 3600.0  # remaining seconds above which a mirror is given up
 CHUNK = 1 << 16
 
 
 class DownloadError(DataError):
-    """No mirror gave the archive; `tried` says in a few words which ones and why not."""
+    """No mirror delivered the archive; `tried` names the mirrors and the reasons."""
 
     def __init__(self, archive: Archive, target: Path, tried: str) -> None:
         self.tried = tried
@@ -41,7 +41,7 @@ class DownloadError(DataError):
 
 
 class RefusedError(Exception):
-    """One mirror, or what it sent, is of no use now; `rate` is what it gave, in bytes per second."""
+    """A mirror did not deliver the archive; `rate` is its rate in bytes per second if it was too slow, else 0."""
 
     def __init__(self, why: str, rate: float = 0.0) -> None:
         super().__init__(why)
@@ -58,13 +58,13 @@ class HttpsStays(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(archive: Archive, folder: Path, *, patience: float | None = None) -> Path:
-    """The archive in the folder, downloaded unless it is there. Two processes at once download it once.
+    """The path of the archive in the folder; it is downloaded unless it is there. Two processes at once download it once.
 
     Args:
-        patience: give up if no mirror promises to deliver within so many seconds; None takes the fastest there is.
+        patience: give up if no mirror is fast enough to deliver within this many seconds; None also accepts slower mirrors.
 
     Raises:
-        DownloadError: no mirror gave it; the message says how to fetch it by hand.
+        DownloadError: no mirror delivered the archive; the message says how to fetch it by hand.
         StorageError: the folder cannot be written.
     """
     target = folder / archive.file
@@ -84,10 +84,10 @@ def fetch(archive: Archive, folder: Path, *, patience: float | None = None) -> P
 
 
 def _answering(urls: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The mirrors that answer at all, and why the others do not.
+    """The mirrors that answer, and the reason for each other mirror.
 
-    All are asked at the same time, in threads that are left behind if need be: a name server that is out of reach holds
-    up a lookup for longer than any timeout of a socket.
+    All mirrors are asked at the same time, each in a thread. A thread that takes too long is not waited for: if a name server
+    cannot be reached, a lookup takes longer than any timeout of a socket.
     """
     answers: dict[str, str] = {}
     threads = [threading.Thread(target=_ask, args=(url, answers), daemon=True) for url in urls]
@@ -105,7 +105,7 @@ def _ask(url: str, answers: dict[str, str]) -> None:
     try:
         _opener().open(request, timeout=CONNECT).close()
     except urllib.error.HTTPError:
-        answers[url] = ""  # it is there; what it says to a GET counts
+        answers[url] = ""  # the server answers; its answer to a GET counts
     except (OSError, ValueError, http.client.HTTPException, RefusedError) as error:
         answers[url] = _reason(error)
     else:
@@ -115,7 +115,7 @@ def _ask(url: str, answers: dict[str, str]) -> None:
 def _download(
     archive: Archive, target: Path, mirrors: list[str], refusals: dict[str, str], patience: float | None
 ) -> None:
-    """Try the mirrors: those that are fast enough, then, for who is patient, the others, the fastest first."""
+    """Download from the mirrors. Without `patience` try the fast ones first, then the others, the fastest first."""
     part = target.with_name(f"{archive.file}.part")
     part.touch()
     if _size(part) > archive.size:
@@ -130,7 +130,10 @@ def _download(
 def _try_all(
     archive: Archive, part: Path, mirrors: list[str], refusals: dict[str, str], limit: float, advance: Advance
 ) -> bool:
-    """Whether a mirror completed the part. They are asked again while that brings something; a slow one stays slow."""
+    """Whether a mirror completed the part. Mirrors are tried again while the part grows by more than 1 % of the archive.
+
+    A mirror that was too slow is not tried again in this call. Afterwards `mirrors` is sorted by rate, the fastest first.
+    """
     rates = dict.fromkeys(mirrors, 0.0)
     asked, grown = list(mirrors), archive.size
     while asked and grown > archive.size // 100:
@@ -153,10 +156,10 @@ def _size(part: Path) -> int:
 
 
 def _complete(archive: Archive, url: str, part: Path, limit: float, advance: Advance) -> None:
-    """Bring the part to its end and check it; a bad one is emptied.
+    """Download the rest of the part from a mirror and verify the whole. A wrong part is emptied and, if resumed, begun anew.
 
     Raises:
-        RefusedError: the mirror did not deliver, or not the archive.
+        RefusedError: the mirror did not deliver, or it delivered another file.
     """
     resumed = _size(part) > 0
     _receive(archive, url, part, limit, advance)
@@ -168,7 +171,7 @@ def _complete(archive: Archive, url: str, part: Path, limit: float, advance: Adv
     advance(-archive.size)
     if not resumed:
         raise RefusedError(f"sends another file: {why}")
-    _complete(archive, url, part, limit, advance)  # the old beginning may have been bad, not what this mirror sent
+    _complete(archive, url, part, limit, advance)  # the old beginning may have been bad, not this mirror's bytes
 
 
 def _receive(archive: Archive, url: str, part: Path, limit: float, advance: Advance) -> None:
@@ -182,16 +185,16 @@ def _receive(archive: Archive, url: str, part: Path, limit: float, advance: Adva
 
 
 def _chunks(archive: Archive, url: str, have: int, limit: float) -> Iterator[bytes]:
-    """The bytes of the archive after the first `have`, as they come.
+    """Yield the bytes of the archive after the first `have` bytes, as they arrive.
 
     Raises:
-        RefusedError: the mirror sends something else, too much, too little or too slowly.
+        RefusedError: the mirror sends another file, too much, too little or too slowly.
     """
     try:
         with _opener().open(urllib.request.Request(url, headers=_headers(have)), timeout=SILENCE) as response:
             position = begin = _start(archive, response, have)
             started = time.monotonic()
-            while chunk := response.read1(CHUNK):  # what there is: a trickle must not block
+            while chunk := response.read1(CHUNK):  # the bytes at hand: a slow mirror must not block
                 fresh = chunk[max(0, have - position) :]  # a mirror without ranges starts from the beginning
                 position += len(chunk)
                 if position > archive.size:
@@ -205,10 +208,10 @@ def _chunks(archive: Archive, url: str, have: int, limit: float) -> Iterator[byt
 
 
 def _start(archive: Archive, response: Any, have: int) -> int:
-    """The position in the archive of the first byte of the answer.
+    """The position in the archive of the first byte that a mirror's answer holds.
 
     Raises:
-        RefusedError: the headers show that it is not the archive.
+        RefusedError: the headers show that the answer is not the archive.
     """
     if response.headers.get_content_type() == "text/html":
         raise RefusedError("answers with a web page instead of the file")
@@ -244,7 +247,7 @@ def _headers(have: int) -> dict[str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """A few words, without the wrapping that urllib and socket put around them."""
+    """The reason of a network error in a few words, without the wrapping of urllib and socket."""
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code} {error.reason}"
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -254,7 +257,7 @@ def _reason(error: Exception) -> str:
 
 
 def _summary(refusals: dict[str, str]) -> str:
-    """Hosts by what is wrong with them: `a.org, b.org: Name or service not known; c.org: HTTP 404 Not Found`."""
+    """The hosts listed by reason: `a.org, b.org: Name or service not known; c.org: HTTP 404 Not Found`."""
     hosts: dict[str, list[str]] = {}
     for url, why in refusals.items():
         hosts.setdefault(why, []).append(urlsplit(url).hostname or url)

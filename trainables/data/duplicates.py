@@ -1,4 +1,4 @@
-"""Images with the same pixels in two splits: they measure memory instead of new images, or have another label there."""
+"""Count images with equal or similar pixels in two splits, whose scores measure memory instead of new images."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,20 @@ import numpy as np
 from trainables.data.split import mixed
 from trainables.files.durable import Record
 
-ALIKE = 4  # of 64 bits at most, in which the hashes of two pictures that look alike differ
-STEP = 256  # images at once, which stay in the processor's cache
-PAIRS = (("val", "train"), ("test", "train"), ("test", "val"))  # images of the first that stand in the second as well
+ALIKE = 4  # most of 64 bits in which the hashes of two pictures that look alike differ
+STEP = 256  # images at once, few enough for the processor's cache
+PAIRS = (("val", "train"), ("test", "train"), ("test", "val"))  # images of the first are looked for in the second
 MULTIPLIER, SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 
 def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> list[Record]:
-    """For each pair of splits that share pixels, how many images of `split` stand in `also` too, and of another class only.
+    """Records for the pairs of splits that share images: the number of images of `split` that are in `also` too.
+
+    `relabelled` in a record is the number of these images that have no duplicate with their own label in `also`.
 
     Args:
         images: uint8 (N, S, S, 3) of train, val and test.
-        labels: int64 (N,) likewise.
+        labels: int64 (N,) of train, val and test.
     """
     seen = {split: hashes(own) for split, own in images.items()}
     labelled = {split: seen[split] ^ mixed(own.astype(np.uint64)) for split, own in labels.items()}
@@ -36,11 +38,11 @@ def count(images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) ->
 
 
 def across(seen: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> Record | None:
-    """The same of images that are validation images in turn: how many stand in another fold too; none if none does.
+    """The record, as `count` makes it, of images in folds: the number that are in another fold too; None if there are none.
 
     Args:
-        seen: their hashes, uint64 (N,).
-        labels, folds: int64 (N,).
+        seen: the hashes of the images, uint64 (N,).
+        labels, folds: the label and the fold of each image, int64 (N,).
     """
     labelled, same, unlike = seen ^ mixed(labels.astype(np.uint64)), 0, 0
     for fold in np.unique(folds):
@@ -53,9 +55,10 @@ def across(seen: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> Record | 
 
 
 def hashes(images: np.ndarray) -> np.ndarray:
-    """uint64 (N,) of uint8 (N, ...): equal for equal images; of unlike ones, one pair in 2 ** 64 meets by chance.
+    """A hash of each image, uint8 (N, ...) to uint64 (N,). Two different images collide with a chance of 1 in 2 ** 64.
 
-    The sum over the eight-byte words of an image, each mixed and multiplied by an odd number that belongs to its place.
+    The hash is the sum over the eight-byte words of an image; each word is mixed, and multiplied by an odd number that depends
+    on the word's position.
     """
     size = math.prod(images.shape[1:])
     rows = images.reshape(len(images), size)
@@ -74,20 +77,20 @@ def _sums(rows: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _words(rows: np.ndarray) -> np.ndarray:
-    """uint64 (N, words) of uint8 (N, bytes); what is short of a word is filled with zeros."""
+    """The bytes of each row as eight-byte words, uint8 (N, bytes) to uint64 (N, words), padded with zeros."""
     if short := -rows.shape[1] % 8:
         rows = np.pad(rows, ((0, 0), (0, short)))
     return rows.view(np.uint64)
 
 
 def near(images: Mapping[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
-    """For each pair of splits the positions, int64, of images of the first that look like one of the second, or are it."""
+    """For each pair of splits the positions, int64, of images of the first that look like or equal one of the second."""
     seen = {split: looks(own) for split, own in images.items()}
     return {(split, other): np.flatnonzero(_has_like(seen[split], seen[other])) for split, other in PAIRS}
 
 
 def looks(images: np.ndarray) -> np.ndarray:
-    """The difference hash of each image, uint64 (N,): a bit for each of 8 x 8 places that is darker than that to its right.
+    """The difference hash of an image, uint64 (N,): one bit for each of 8 x 8 cells, set if the cell on its right is brighter.
 
     Args:
         images: uint8 (N, S, S, 3).

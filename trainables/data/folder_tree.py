@@ -1,11 +1,11 @@
-"""Lists an image folder in any of its usual shapes. Opens no image.
+"""List an image folder in one of the usual shapes, without opening an image.
 
     train/<class>/*  test/<class>/*  val/<class>/*     split first; without val/ a tenth of train is held out, test/ may be absent
     <class>/train/*  <class>/test/*  <class>/val/*     class first
-    <class>/*                                          no split at all: all of it is for training, and a tenth is held out
+    <class>/*                                          no splits: all images are for training, and a tenth is held out
 
-Images may lie deeper, too: then the folder above says their class. A single folder around all that is looked into. What lies
-there and is not read is counted, so that it can be said.
+Images in deeper folders belong to the class folder above them. If the root holds nothing but one folder, the root is that
+folder. Files that are not read are counted for a note to the user.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ SPELLINGS = {  # of a split's folder, in any case
     "train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing"),
 }  # fmt: skip
 FULL_NAMES = {"train": "training", "val": "validation", "test": "test"}
-LEAST = 2  # validation images; a single one is right or wrong and ranks nothing
-MANY = 100_000  # files of an unread folder that are counted
-PLACES = 3  # with unread files that are named, those with the most first
+LEAST = 2  # least number of validation images; with one image, accuracy could only be 0 or 1
+MANY = 100_000  # most files of an unread folder that are counted
+PLACES = 3  # most places with unread files that are named, those with the most files first
 SPLIT_FIRST, CLASS_FIRST, FLAT = "split first", "class first", "flat"
-READ = {  # where, by the shape
+READ = {  # where images are read, by the shape of the folder
     SPLIT_FIRST: "in train/<class>/, test/<class>/ and val/<class>/ (or valid, validation)",
     CLASS_FIRST: "in <class>/train/, <class>/test/ and <class>/val/ (or valid, validation)",
     FLAT: "in <class>/",
@@ -39,7 +39,7 @@ READ = {  # where, by the shape
 
 @dataclass(frozen=True)
 class Images:
-    """The images of one split: paths in order of class and name, and the index of each one's class."""
+    """The images of one split: paths in order of class and name, and the index of the class of each image."""
 
     paths: list[str]
     labels: np.ndarray  # int64 (N,)
@@ -53,11 +53,13 @@ Unread = dict[str, int]  # place under the root -> number of files there
 
 @dataclass(frozen=True)
 class Tree:
-    """A listed folder.
+    """The list of an image folder.
 
     Attributes:
-        folders: split -> the name of its folder: train, and test and val if they are there.
-        deeper: images that lie below the folder of their class.
+        folders: the name of the folder of each split: train, and test and val if they are there.
+        listed: the images of each split by class.
+        unread: the number of files that are not read, by place.
+        deeper: number of images in a deeper folder below the folder of their class.
     """
 
     root: Path
@@ -78,7 +80,7 @@ class Tree:
 
     @property
     def key(self) -> str:
-        """Changes when any image is added, removed, resized or touched."""
+        """A hash that changes when an image is added or removed, or changes its size or its time of modification."""
         digest = hashlib.sha256(repr(self.folders).encode("utf-8", "surrogateescape"))
         for split, found in self.listed.items():
             for name, images in found.items():
@@ -95,8 +97,8 @@ def scan(root: Path) -> Tree:
     """List a folder of images.
 
     Raises:
-        DataError: it is not such a folder, two folders could be the same split, a class is empty, or a class outside
-            the training images is unknown there.
+        DataError: the folder cannot be listed, two folders could be one split, a class is empty, there is a single class, or a
+            class of validation or test images has no training images.
     """
     try:
         return _checked(_scan(_unwrapped(root)))
@@ -108,7 +110,7 @@ def scan(root: Path) -> Tree:
 
 
 def _unwrapped(root: Path) -> Path:
-    """The folder that holds splits or classes: where a folder holds a single one, as archives leave it, the inner one."""
+    """The folder that holds splits or classes. A folder with nothing but one folder in it, as from an archive, is unwrapped."""
     inside = root
     while True:
         entries = list(_entries(inside))
@@ -150,12 +152,12 @@ def _scan(root: Path) -> Tree:
 
 
 def _split_of(name: str) -> str | None:
-    """Which split a folder of this name is."""
+    """The split of a folder of this name, or None if it is not a split."""
     return next((split for split, names in SPELLINGS.items() if name.casefold() in names), None)
 
 
 def _by_split(names: Collection[str]) -> dict[str, list[str]]:
-    """The folders that are splits by their names; where val and test stand alone, that of train is missed later."""
+    """The folders whose names are those of splits, by split."""
     found: dict[str, list[str]] = {}
     for name in names:
         if split := _split_of(name):
@@ -164,10 +166,10 @@ def _by_split(names: Collection[str]) -> dict[str, list[str]]:
 
 
 def _inner_splits(root: Path, names: Collection[str]) -> dict[str, list[str]]:
-    """The splits where each class has folders of its own for them.
+    """The folders of splits inside the folders of classes, by split; empty if no class has any.
 
     Raises:
-        DataError: some classes have, and others not, or images beside them: which split those are of is not known.
+        DataError: a class has no train/, or other folders or images beside its splits, so their split is not known.
     """
     found: dict[str, set[str]] = {}
     unlike = []
@@ -189,7 +191,7 @@ def _inner_splits(root: Path, names: Collection[str]) -> dict[str, list[str]]:
 
 
 def _refuse_likely_splits(root: Path, names: Collection[str]) -> None:
-    """Raises DataError for folders such as training_set/ and seg_test/ that would be taken for classes."""
+    """Raise DataError for folders such as training_set/ and seg_test/, which would be taken for classes."""
     spelt = {spelling for spellings in SPELLINGS.values() for spelling in spellings}
     likely = [
         name for name in names
@@ -215,7 +217,7 @@ def _list_split(tree: Tree, split: str, names: Collection[str], unread: Unread) 
 
 
 def _list_class(folder: Path, root: Path, unread: Unread) -> Iterator[tuple[str, int, int]]:
-    """The images in a folder and below it. A link to a folder is not followed there: it may lead back."""
+    """The images in a folder and below it. Links to folders are not followed, because they may lead back to a parent."""
     for entry in _entries(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from _list_class(folder / entry.name, root, unread)
@@ -235,10 +237,10 @@ def _is_image(entry: "os.DirEntry[str]") -> bool:
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    """Whether it may be a split or a class.
+    """Whether an entry is a folder or a link to one, which may be a split or a class.
 
     Raises:
-        DataError: a link that leads nowhere: a whole split or class may be on a disk that is not there.
+        DataError: the entry is a link to nothing. A whole split or class may be on a disk that is not mounted.
     """
     if entry.is_dir():
         return True
@@ -249,13 +251,13 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    """What a folder holds, without what is hidden: macOS leaves ._NAME.jpg beside images, and __MACOSX in archives."""
+    """The entries of a folder without hidden ones: macOS leaves ._NAME.jpg beside images, and __MACOSX in archives."""
     with os.scandir(folder) as entries:
         yield from (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
 
 
 def _count(entry: "os.DirEntry[str]", folder: Path, root: Path, unread: Unread) -> None:
-    """Count what is not read: a file at the folder that it lies in, a folder with all the files below it."""
+    """Count an entry that is not read. A file counts for its folder; a folder counts with up to MANY files below it."""
     is_folder = entry.is_dir()
     place = (folder / entry.name if is_folder else folder).relative_to(root).as_posix()
     files = sum(1 for _ in islice(_files(entry.path), MANY)) if is_folder else 1
@@ -270,7 +272,7 @@ def _files(folder: str) -> Iterator[str]:
 
 
 def unread_words(tree: Tree) -> str:
-    """One line that says how many files are not read, where they lie, and what would be read; nothing if all are."""
+    """One line on the number and the places of files that are not read, and on what is read; empty if all are read."""
     if not tree.unread:
         return ""
     places = sorted(tree.unread.items(), key=lambda item: (-item[1], item[0]))
@@ -288,7 +290,11 @@ def _number(files: int) -> str:
 
 
 def _checked(tree: Tree) -> Tree:
-    """The same tree, if it can be used; else every mistake at once."""
+    """The tree, if it can be used.
+
+    Raises:
+        DataError: the tree cannot be used; the error lists all mistakes.
+    """
     problems = list(_problems(tree))
     if len(problems) == 1:
         raise DataError(problems[0])
@@ -301,7 +307,7 @@ def _problems(tree: Tree) -> Iterator[str]:
     train, found = tree.place("train"), tree.listed["train"]
     if not any(found.values()):
         yield f"no images: {train}: no {KNOWN} files in folders of classes. Add some, one folder per class."
-        return  # what else is wrong follows from it
+        return  # all other mistakes would follow from this one
     empty = [name for name, images in found.items() if not images]
     yield from (
         f"empty class: {tree.place('train', name)}: no {KNOWN} files. Add some or remove the folder." for name in empty
@@ -313,7 +319,7 @@ def _problems(tree: Tree) -> Iterator[str]:
 
 
 def _problems_of(split: str, tree: Tree) -> Iterator[str]:
-    """What is wrong with the validation or the test images."""
+    """The mistakes of the validation or the test images, one line each."""
     found, folder = tree.listed[split], tree.place(split)
     for name in (name for name in found if name not in tree.listed["train"]):
         missed = tree.place("train", name)

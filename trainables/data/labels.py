@@ -18,20 +18,20 @@ CLASSES = ("classes", "class_names", "label_names", "categories")
 
 
 def split_of(text: str) -> str | None:
-    """Which split a word means: train, val or test in any usual spelling and case; none for another word."""
+    """The split that a word means, in any usual spelling and case: train, val or test; None for another word."""
     found = text.strip().casefold()
     return next((split for split, names in SPELLINGS.items() if found in names), None)
 
 
 def words(name: str) -> tuple[str | None, str]:
-    """The split in the name of an array or file, if there is one, and what is left of the name: val and images of val_images."""
+    """The first split in a name or None, and the other words of the name: val and images for val_images."""
     parts = [part for part in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()) if part]
     splits = [split for part in parts if (split := split_of(part))]
     return (splits[0] if splits else None), "_".join(part for part in parts if not split_of(part))
 
 
 def column(names: Iterable[str], known: Sequence[str]) -> str | None:
-    """The column that is called by one of these names, the first of them that is there, in any case."""
+    """The column for the first of the `known` names that is there, in any case; None if there is none."""
     by_fold = {name.strip().casefold(): name for name in names}
     return next((by_fold[name] for name in known if name in by_fold), None)
 
@@ -41,14 +41,14 @@ def indexed(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Labels as positions in the classes, int64 (N,) for each split, and the names of the classes.
 
-    Without names the classes are the sorted unlike labels of the training images.
+    Without `names` the classes are the sorted distinct labels of the training images.
 
     Args:
-        labels: whole numbers or text.
-        names: of the classes, where labels are whole numbers from 0.
+        labels: whole numbers or texts of each split.
+        names: names of the classes, if the labels are whole numbers from 0.
 
     Raises:
-        DataError: a label is neither, out of range, or not among those of the training images.
+        DataError: a label is neither a whole number nor a text, is out of range, or does not occur in the training images.
     """
     plain = {split: [_plain(where, value) for value in own] for split, own in labels.items()}
     known = (

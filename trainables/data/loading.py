@@ -1,10 +1,10 @@
-"""The images: found or fetched, verified, decoded once, split once, and then memory-mapped by every trial.
+"""Prepare a data set once (find or download, verify, decode, split), and map it into the memory of every trial.
 
-    python -m trainables.data cifar10 --data-dir data     prepares a data set and checks what was prepared before
+    python -m trainables.data cifar10 --data-dir data     prepares a data set and checks one that was prepared before
 
-The kinds of data sets are the files in sources/. Where one brings no validation images, a tenth of the training images,
-stratified, is the validation split: a constant of the data set, whatever the seed. Trials call load; only load_test opens
-the test files.
+The kinds of data sets are the files in sources/. If a data set has no validation images, a stratified tenth of its training
+images is the validation split, which does not depend on the seed. Trials call load. Only load_test opens the test files for
+them.
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.hardware import room
 
-PATIENCE = 300.0  # seconds that a download may take when nobody asked for this data set by name
+PATIENCE = 300.0  # seconds that a download may take if the data set is `auto`
 
 
 @dataclass(frozen=True)
 class Split:
-    """Some of the images, as they lie in the cache: read-only."""
+    """The images and labels of a split, read-only."""
 
     images: np.ndarray  # uint8 (N, S, S, 3), C-contiguous; red, green, blue
     labels: np.ndarray  # int64 (N,), 0 to classes - 1
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a trial sees of a data set: everything but the test images."""
+    """The data set that a trial gets: everything but the test images."""
 
     name: str  # digits, cifar10, cifar100, or the base name of the image folder
     train: Split
@@ -50,8 +50,8 @@ class Dataset:
     std: tuple[float, float, float]
     fingerprint: str  # sha256 over all arrays, the test ones too, and the class names
     sizes: dict[str, int]  # images of train (as many as are used), val and test
-    census: Record = field(default_factory=dict)  # what it holds (trainables/data/census.py), all of train
-    fold: Fold | None = None  # which of the training and validation images are held out; none for those of the data set
+    census: Record = field(default_factory=dict)  # see trainables/data/census.py; of all training images
+    fold: Fold | None = None  # the fold that is held out for validation; None for the data set's own validation split
 
     @property
     def size(self) -> int:
@@ -61,13 +61,15 @@ class Dataset:
 
 
 def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
-    """What `auto` means here and now: cifar10 if it is there or can be fetched soon (then it is), else digits.
+    """Replace `auto` by cifar10 if it is there or can be downloaded within PATIENCE, else by digits.
+
+    Another name is returned unchanged.
 
     Returns:
-        The name of a data set, and for digits in place of cifar10 one line saying why, and what to do.
+        The name of a data set, and None or, for digits in place of cifar10, one line with the reason and the remedy.
 
     Raises:
-        DataError: there is no such data set; the message has the closest name. A name that exists comes back unchanged.
+        DataError: there is no such data set; the message suggests the closest name.
     """
     if dataset != "auto":
         form(dataset)
@@ -91,7 +93,10 @@ def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
 
 
 def short_name(dataset: str) -> str:
-    """A data set in the name of a run: letters, digits, dots, dashes and underscores; unlike for unlike places."""
+    """The name of a data set within the name of a run: letters, digits, dots, dashes and underscores.
+
+    A name with a path gets four hex digits of a hash of the name, so that two places have different names.
+    """
     if not has_place(dataset):
         return base_name(Path(dataset.replace(":", "-")))
     told = canonical(dataset).removeprefix(FOLDER)
@@ -112,27 +117,29 @@ def prepare(
     thorough: bool = False,
     tell: bool = True,
 ) -> Path:
-    """The folder of a data set in the cache, for load; the first time it is downloaded, verified, decoded and split.
+    """The cache folder of a data set, for `load`. The first call downloads, verifies, decodes and splits the images.
 
-    What is not read of it, and what makes values on it worth less, is said each time. How much room images take that are
-    many or large is said before they are decoded.
+    Every call prints notes on files that are not read and on weaknesses of the images, if `tell`. Before many or large images
+    are decoded, a note says how much room they take.
 
     Args:
         dataset: a name as in trainables/data/names.py, not auto.
-        data_dir: holds the archives or their unpacked folders, or will; the cache lies beside it.
-        skip_bad: leave out the pictures that are no good ones, instead of refusing all.
-        group_by: a part of a file's name as a regular expression, or a column; images of one group stay on one side.
-        resize: one of names.RESIZES: what becomes of a picture that is not square.
-        image_size: pixels of the height and width that every picture gets.
-        in_folds: folds that trials will be validated on, checked and told in place of the validation split.
-        fresh_folds: further ones, that a confirmation will be validated on.
+        data_dir: folder of the archives or their unpacked folders, also for downloads; the cache lies beside it.
+        skip_bad: leave out pictures that cannot be read, instead of refusing the data set.
+        group_by: a part of a file's name as a regular expression, or a column; images of one group stay in one split.
+        resize: one of names.RESIZES, the way to make a picture square.
+        image_size: pixels of the height and width of every decoded image.
+        in_folds: number of folds on which trials will be validated. The folds are checked, and the notes are about them and not
+            about the validation split.
+        fresh_folds: number of further folds on which a confirmation will be validated.
         progress: draw bars on a terminal.
-        thorough: compare every byte of what was prepared before, not only sizes.
-        tell: say what there is to say about the images.
+        thorough: compare every byte of data that was prepared before, not only sizes.
+        tell: print the notes on the images.
 
     Raises:
-        DataError: the images are missing, damaged or cannot be fetched, or have no such groups.
+        DataError: the images are missing, damaged or cannot be downloaded, or they have no such groups.
         StorageError: the cache cannot be written, or has too little room.
+        UsageError: `resize` is unknown.
     """
     if skip_bad and dataset in NAMED:
         say(f"note: --skip-bad has no effect with --dataset {dataset}")
@@ -163,10 +170,10 @@ def prepare(
 
 
 def _of_folds(folder: Path, in_folds: int, fresh_folds: int) -> list[str]:
-    """Notes on the folds of a search, and a check of those and of fresh ones.
+    """Check the folds of a search and the fresh folds, and return the notes on the folds of the search.
 
     Raises:
-        DataError: they cannot be used.
+        DataError: some of these folds cannot be used.
     """
     classes = cache.read_meta(folder)["classes"]
     found = [_check(folder, in_folds, partition, classes) for partition in range(1 + -(-fresh_folds // in_folds))]
@@ -174,7 +181,7 @@ def _of_folds(folder: Path, in_folds: int, fresh_folds: int) -> list[str]:
 
 
 def _check(folder: Path, number: int, partition: int, classes: Sequence[str]) -> list[str]:
-    """Notes on the folds of a partition."""
+    """Check the folds of a partition, and return the notes on them."""
     labels, of = _labels_and_folds(folder, number, partition)
     return folds.check(labels, of, number, classes)
 
@@ -182,10 +189,12 @@ def _check(folder: Path, number: int, partition: int, classes: Sequence[str]) ->
 def prepare_sizes(
     dataset: str, data_dir: Path, sizes: Sequence[int], *, tell: bool = True, **how: Any
 ) -> dict[int, Path]:
-    """`prepare` for each size: the folder of the images of that size. They are the same images in the same order.
+    """Call `prepare` for each image size, and return the cache folders by size.
+
+    All folders hold the same images in the same order, which the labels of the validation images confirm.
 
     Raises:
-        DataError: likewise, or at another size other images can be read.
+        DataError: as in `prepare`, or not the same images can be read at all sizes.
     """
     found: dict[int, Path] = {}
     for size in sizes:
@@ -199,12 +208,12 @@ def prepare_sizes(
 
 
 def load(cache_folder: Path, *, fraction: float = 1.0, fold: Fold | None = None) -> Dataset:
-    """Map a prepared data set into memory: milliseconds, whatever its size.
+    """Map a prepared data set into memory, which takes milliseconds for any size unless images are copied.
 
     Args:
-        fraction: above 0 to 1; how much of the training images to use, stratified, the same ones for every trial. A
-            part is copied into memory.
-        fold: hold these images out in place of the data set's validation images; all images are copied into memory.
+        fraction: above 0 to 1: the share of the training images to use. The choice is stratified and the same for every trial.
+            With less than 1 the chosen images are copied into memory.
+        fold: the fold to hold out in place of the data set's validation images; all images are copied into memory.
 
     Raises:
         UsageError: fraction is out of range.
@@ -234,7 +243,7 @@ def load(cache_folder: Path, *, fraction: float = 1.0, fold: Fold | None = None)
 
 
 def of_folds(cache_folder: Path, number: int) -> tuple[Record, str]:
-    """The census of images in folds, and a hash of which image is in which: each is a validation image once.
+    """The census of a data set in folds, where each image is a validation image once, and a hash of the folds.
 
     Raises:
         DataError: the cache is damaged.
@@ -257,13 +266,13 @@ def of_folds(cache_folder: Path, number: int) -> tuple[Record, str]:
 
 
 def _labels_and_folds(cache_folder: Path, number: int, partition: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Of the training and then the validation images, int64 (N,)."""
+    """The label and the fold of each training image and then of each validation image, int64 (N,) each."""
     labels = np.concatenate([cache.open_split(cache_folder, name)[1] for name in ("train", "val")])
     return labels, folds.assigned(labels, cache.groups(cache_folder), number, partition)
 
 
 def held_out(cache_folder: Path, fold: Fold) -> np.ndarray:
-    """The images of a fold in the order in which they are validated: places among the training and then the validation images.
+    """Positions of the images of a fold among the training and then the validation images, in the order of validation.
 
     Raises:
         DataError: the cache is damaged.
@@ -272,14 +281,14 @@ def held_out(cache_folder: Path, fold: Fold) -> np.ndarray:
 
 
 def tell_lost_classes(images: Dataset) -> None:
-    """Say which classes a fraction of the training images is too small for."""
+    """Print a note if some classes have no images in the chosen fraction of the training images."""
     counts = census.of_classes(images.train.labels, len(images.classes))
     if remark := census.without("train", counts, images.classes, "Use a larger --fraction."):
         say(f"note: {remark}")
 
 
 def load_test(cache_folder: Path) -> Split:
-    """The test split. Nothing else opens its files: call it for the winner, after the choice is made.
+    """The test split. Call this function only for the winner, after the choice is made.
 
     Raises:
         DataError: the cache is damaged.
@@ -288,7 +297,7 @@ def load_test(cache_folder: Path) -> Split:
 
 
 def _of_fold(train: Split, val: Split, groups: Sequence[int], fold: Fold) -> tuple[Split, Split]:
-    """What is trained on and what is held out, in the order of the training and then the validation images."""
+    """The training and validation splits if a fold is held out, both in the order of the original images."""
     labels = np.concatenate([train.labels, val.labels])
     held = folds.assigned(labels, groups, fold.of, fold.partition) == fold.place
     first, second = held[: len(train.labels)], held[len(train.labels) :]
@@ -310,7 +319,7 @@ def _read_only(images: np.ndarray, labels: np.ndarray) -> Split:
 
 
 def _tell_census(meta: cache.Meta) -> None:
-    """Say what was left out, what became of pictures, and what makes values on these images worth less."""
+    """Print notes on images left out, on pictures that were not square, and on weaknesses of the data set."""
     found = meta["census"]
     for remark in filter(
         None, [census.skipped(found), census.reshaped(found), *census.remarks(found, meta["classes"])]

@@ -1,4 +1,4 @@
-"""The kinds of data sets, by how they are named on the command line. Loads nothing slow, for shells that complete."""
+"""The kinds of data sets by their names on the command line. The module imports nothing slow, for shell completion."""
 
 import os
 import re
@@ -22,17 +22,17 @@ SOURCES = {  # how a data set is named: the file in sources/ that reads it
     FUNCTION: "function",
 }
 FORMS = tuple(SOURCES)
-NAMED = tuple(form for form in FORMS if ":" not in form)  # these have one name, the others one for each path
+NAMED = tuple(form for form in FORMS if ":" not in form)  # data sets with a fixed name
 NAMES = ("auto", *FORMS)
-RESIZES = CROP, SQUASH, PAD = ("crop", "squash", "pad")  # what becomes of a picture that is not square
-ELSEWHERE = "/path/to/"  # in a command for a machine where it is not known where images lie
+RESIZES = CROP, SQUASH, PAD = ("crop", "squash", "pad")  # ways to make a picture square
+ELSEWHERE = "/path/to/"  # stands for an unknown folder in a command for another machine
 
 
 def form(dataset: str) -> str:
-    """Which of the forms a name has.
+    """The one of FORMS that the name of a data set has.
 
     Raises:
-        DataError: none; the message has the closest one.
+        DataError: the name has none of these forms; the message suggests the closest.
     """
     kind, colon, path = dataset.partition(":")
     found = next((form for form in FORMS if path and form.startswith(f"{kind}{colon}")), dataset)
@@ -45,33 +45,33 @@ def form(dataset: str) -> str:
 
 
 def has_place(dataset: str) -> bool:
-    """Whether a data set is named by where it lies."""
+    """Whether the name of a data set holds a path."""
     return form(dataset).endswith("PATH") or form(dataset) == FUNCTION
 
 
 def place(dataset: str) -> Path:
-    """The absolute path of what has a place, without links and detours, so that it has one name however it is spelt."""
+    """The absolute path in the name of a data set, with all links resolved, so that one place has one spelling."""
     own = dataset.rpartition(":")[0] if form(dataset) == FUNCTION else dataset.partition(":")[2]
     return Path(os.path.realpath(expanded(own)))
 
 
 def renamed(dataset: str, path: str) -> str:
-    """The same with another path."""
+    """The name of a data set with another path in it."""
     if form(dataset) == FUNCTION:
         return f"{path}:{dataset.rpartition(':')[2]}"
     return f"{dataset.partition(':')[0]}:{path}"
 
 
 def canonical(dataset: str) -> str:
-    """The one name of a data set, however its path is spelt."""
+    """The one canonical name of a data set, whose path is absolute and without links."""
     return renamed(dataset, str(place(dataset))) if has_place(dataset) else dataset
 
 
 def elsewhere(dataset: str) -> str:
-    """The name of a data set for people who have it at another place."""
+    """The name of a data set for another machine, with /path/to/ in place of its folder."""
     return renamed(dataset, f"{ELSEWHERE}{place(dataset).name}") if has_place(dataset) else dataset
 
 
 def base_name(folder: Path) -> str:
-    """The name of a folder or file in letters, digits, dots, dashes and underscores."""
+    """The last part of a path, reduced to letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.") or "folder"

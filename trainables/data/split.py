@@ -1,15 +1,15 @@
-"""Stratified choices among labelled images that depend on nothing but the labels and a constant."""
+"""Stratified choices among labelled images, which depend only on the labels and a constant."""
 
 import numpy as np
 
-VALIDATION, TEST, FRACTION = 1, 2, 3  # what a choice is for; two purposes make independent choices
+VALIDATION, TEST, FRACTION = 1, 2, 3  # purposes of a choice; two purposes give independent choices
 
 
 def stratified(labels: np.ndarray, count: int, purpose: int) -> np.ndarray:
-    """Which `count` of the images to take, spread over the classes as the images are.
+    """Choose `count` of the images, with the shares of the classes as they are among all images.
 
-    Each class gives its share rounded down or up (largest remainder first, ties to the lower class), and within a class
-    an integer hash of the position decides: the choice is the same on every machine and with every version of numpy.
+    Each class gives its share rounded down or up (largest remainder first, ties to the lower class). Within a class an integer
+    hash of the position decides, so the choice is the same on every machine and with every version of numpy.
 
     Args:
         labels: integers (N,).
@@ -29,7 +29,7 @@ def stratified(labels: np.ndarray, count: int, purpose: int) -> np.ndarray:
 
 
 def quotas(sizes: np.ndarray, count: int) -> np.ndarray:
-    """How many each class gives so that they sum to count: largest remainder, in exact integers."""
+    """The number of images that each class gives, `count` in all: the largest remainder method, in exact integers."""
     total = int(sizes.sum())
     shares = sizes.astype(np.int64) * count
     given = shares // max(total, 1)
@@ -39,12 +39,12 @@ def quotas(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _hashes(count: int, purpose: int) -> np.ndarray:
-    """splitmix64 of (purpose, position): uint64 (count,), no two alike. numpy's own generators may change."""
+    """splitmix64 of (purpose, position): uint64 (count,), all different. numpy's own generators may change."""
     return mixed(np.arange(count, dtype=np.uint64) + np.uint64(purpose << 48))
 
 
 def mixed(value: np.ndarray) -> np.ndarray:
-    """splitmix64 of each value, uint64: unlike ones stay unlike."""
+    """splitmix64 of each value, uint64: different values have different results."""
     value = value * np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""Reads the pickles of image batches without trusting them: nothing they name is ever imported or called."""
+"""Read untrusted pickles of image batches: nothing that a pickle names is ever imported or called."""
 
 import io
 import pickle
@@ -8,17 +8,17 @@ import numpy as np
 
 
 def unpickle(content: bytes) -> dict[Any, Any]:
-    """The dictionary in a pickle of containers, numbers, bytes and byte arrays; strings of Python 2 come as bytes.
+    """The dictionary in a pickle of containers, numbers, bytes and byte arrays; strings of Python 2 become bytes.
 
     Raises:
-        pickle.UnpicklingError: it names anything else, and nothing of that was called. A hostile pickle can raise
-            nearly any other exception too.
+        pickle.UnpicklingError: the pickle names any other object, which is not called. A hostile pickle can raise nearly any
+            other exception too.
     """
     return _with_arrays(_Unpickler(io.BytesIO(content), encoding="bytes").load())
 
 
 class _Array:
-    """Stands for numpy.ndarray while a pickle is read, so that none of numpy's own unpickling ever runs."""
+    """Replaces numpy.ndarray while a pickle is read, so that none of numpy's own unpickling runs."""
 
     state: tuple[Any, ...] = ()
 
@@ -33,13 +33,13 @@ class _Array:
 
 
 class _Kind:
-    """Stands for numpy.dtype; only its name is kept."""
+    """Replaces numpy.dtype; only its name is kept."""
 
     def __init__(self, name: str | bytes, *_: Any) -> None:
         self.name = name
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and alignment mean nothing for bytes."""
+        """Ignore byte order and alignment, which mean nothing for bytes."""
 
 
 def _new_array(*_: Any) -> _Array:

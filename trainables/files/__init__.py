@@ -1,1 +1,1 @@
-"""Durable bytes: atomic writes, lines of JSON, files with a checksum, locks."""
+"""Durable files: atomic writes, JSON lines, files with a checksum, locks."""

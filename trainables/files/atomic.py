@@ -1,4 +1,4 @@
-"""Files that are whole or not at all: written beside, synced, renamed, and their folder synced."""
+"""Atomic writes: a file is written under a temporary name, synced and renamed, and its folder is synced."""
 
 import contextlib
 import os
@@ -8,18 +8,20 @@ from pathlib import Path
 from trainables.errors import StorageError
 from trainables.files.refusals import storage_error, told
 
-KINDS = {  # of what is no file, as it stands in an error
+KINDS = {  # words of an error for what is not a regular file
     stat.S_IFDIR: "a folder", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
 }  # fmt: skip
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace path by data: afterwards the old or the new content is there, never a mixture. A link to a file is replaced.
+    """Replace the content of path atomically: a reader sees the old or the new content, never a mixture.
+
+    A link to a file is replaced by a file.
 
     Raises:
-        StorageError: the disk refused; path still holds its old content, or all of the new if only the folder failed. Or path
-            is a device, a pipe, a socket or a folder, which nothing replaces.
+        StorageError: the write failed; path holds its old content, or all of the new content if only the sync of the folder
+            failed. Or path is a device, a pipe, a socket or a folder, none of which is replaced.
     """
     if kind := no_file(path):
         raise StorageError(f"not replaced: {path}: it is {kind}. Name a file.")
@@ -38,9 +40,10 @@ def write(path: Path, data: bytes) -> None:
 
 
 def no_file(path: Path) -> str | None:
-    """What stands there, if a rename must not replace it: no regular file, or a link of the system, as /dev/stdout is one.
+    """The kind of thing at path if a write must not replace it, or None if path may be written.
 
-    Any other link is replaced, whether it leads to a file, to a folder or nowhere.
+    Not replaced are folders, devices, pipes, sockets, and links below /dev, /proc and /sys, such as /dev/stdout. Other links to
+    a file, to a folder or to nothing are replaced.
     """
     try:
         if path.is_symlink() and of_system(path.parent.resolve()):
@@ -53,12 +56,12 @@ def no_file(path: Path) -> str | None:
 
 
 def of_system(folder: Path) -> bool:
-    """Whether a folder holds devices and not files."""
+    """Whether a folder lies in /dev, /proc or /sys, but not in /dev/shm, which holds files."""
     return folder.parts[1:2] in (("dev",), ("proc",), ("sys",)) and folder.parts[1:3] != ("dev", "shm")
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Sync a folder to the disk, so that the names of its files are durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -67,13 +70,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Create a folder and those it lies in, and make their names durable.
+    """Create a folder and its missing parents, and make their names durable.
 
     Args:
-        mode: of a new folder, as far as the umask lets it.
+        mode: permissions of the new folder, before the umask.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: a folder cannot be created or synced.
     """
     with told(folder):
         missing = [parent for parent in folder.parents if not parent.exists()]

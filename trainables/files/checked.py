@@ -1,4 +1,4 @@
-"""Files with a sidecar that names their sha256: without one, or with another, the file does not count."""
+"""Files with a sidecar that holds their sha256. A file without a sidecar, or with another sha256, counts as damaged."""
 
 import hashlib
 from pathlib import Path
@@ -15,7 +15,7 @@ def sha256(data: bytes) -> str:
 
 
 def write_checked(path: Path, data: bytes, **facts: Any) -> None:
-    """Write data, then a sidecar (.json) with its sha256 and facts. Without a sidecar the file does not count."""
+    """Write data, then a sidecar (.json) with the sha256 of the data and with facts."""
     write(path, data)
     write_json(path.with_suffix(".json"), {"sha256": sha256(data), **facts})
 
@@ -24,7 +24,7 @@ def read_checked(path: Path) -> bytes:
     """The content of a file written by write_checked.
 
     Raises:
-        RunError: the file or its sidecar is missing, or the content is not what was written.
+        RunError: the file or its sidecar cannot be read, or the content has another sha256.
     """
     expected = read_json(path.with_suffix(".json")).get("sha256")
     try:
@@ -37,7 +37,7 @@ def read_checked(path: Path) -> bytes:
 
 
 def remove_checked(path: Path) -> None:
-    """Remove a file and its sidecar, sidecar first, so that no sidecar ever names a missing file."""
+    """Remove a file and its sidecar. The sidecar goes first, so that no sidecar is left without its file."""
     with told(path):
         path.with_suffix(".json").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -50,9 +50,9 @@ def states(folder: Path) -> list[Path]:
 
 
 def remove_states(folder: Path) -> None:
-    """Drop the resume states of a trial that will not go on.
+    """Remove all resume states of a trial that will not continue, and sidecars without a state.
 
-    A worker may have been writing one when they were dropped before: then its sidecar is left alone, and goes now.
+    Such a sidecar is left if a worker was still writing a state during an earlier removal.
     """
     with told(folder):
         found = {path.with_suffix(".pt") for path in folder.glob("state-*") if path.suffix in (".pt", ".json")}

@@ -1,7 +1,4 @@
-"""Every durable write of the project, and the reader that trusts nothing: the way into the rooms beside this file.
-
-What is durable survives a power cut.
-"""
+"""The interface of this folder: every durable write of the project, and strict readers. Durable data survives a power cut."""
 
 from trainables.files.atomic import make_folder, sweep, sync_folder, write
 from trainables.files.checked import read_checked, remove_checked, remove_states, sha256, states, write_checked

@@ -1,6 +1,6 @@
-"""JSON in files, strict both ways: one object a file, or a ledger of one a line that only grows.
+"""Strict JSON in files: one object in a file, or a ledger with one object a line, to which lines are only appended.
 
-A line is a single append and an fsync. A torn last line was never committed; no NaN, no Infinity.
+An append is one write and one fsync. An incomplete last line was never committed. NaN and Infinity are refused.
 """
 
 import contextlib
@@ -25,21 +25,21 @@ def write_json(path: Path, record: Record) -> None:
 
 
 def append(path: Path, *records: Record, sync: bool = True) -> None:
-    """Append records as lines of JSON in a single write, then fsync unless told not to. A torn last line is cut off first.
+    """Append records as lines of JSON in a single write, then fsync if `sync`. An incomplete last line is cut off first.
 
     Raises:
-        StorageError: the disk refused; the file ends where it ended before.
+        StorageError: the write failed; the committed lines of the file are unchanged.
     """
     data = b"".join(json.dumps(record, allow_nan=False).encode() + b"\n" for record in records)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             end = _end_of_last_line(descriptor)
-            if end == 0 and sync:  # the name first, and again if whoever created the file was killed before this
+            if end == 0 and sync:  # the file may be new, or its creator was killed before this
                 sync_folder(path.parent)
             _append_to(descriptor, data, end, sync)
         finally:
-            with contextlib.suppress(OSError):  # what was synced stays, whatever close says
+            with contextlib.suppress(OSError):  # synced bytes stay, even if close fails
                 os.close(descriptor)
     except OSError as error:
         raise storage_error(path, error, len(data)) from error
@@ -59,7 +59,7 @@ def _append_to(descriptor: int, data: bytes, end: int, sync: bool) -> None:
 
 
 def _end_of_last_line(descriptor: int) -> int:
-    """Offset just after the last newline; read backwards, so that a long ledger costs nothing."""
+    """The offset after the last newline. The file is read backwards, so a long ledger takes no more time."""
     end = os.fstat(descriptor).st_size
     while end > 0:
         start = max(0, end - 4096)
@@ -71,30 +71,31 @@ def _end_of_last_line(descriptor: int) -> int:
 
 
 def read_lines(path: Path) -> list[Record]:
-    """The committed records of a ledger; none if there is no file. An unfinished last line is not a record.
+    """The committed records of a ledger; empty if there is no file. An incomplete last line is not a record.
 
     Raises:
-        RunError: any other line that is not a strict JSON object, named by file and number.
-        StorageError: the disk refused to read.
+        RunError: a committed line is not a strict JSON object; the message names file and line.
+        StorageError: the file cannot be read.
     """
     lines = committed(path).split(b"\n")[:-1]
     with contextlib.suppress(ValueError, RecursionError):
         records = [_quick(line) for line in lines]
         if set(map(type, records)) <= {dict}:
             return records
-    return [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]  # which has the last word
+    return [parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]  # strict, and names the bad line
 
 
 def read_last_with(path: Path, key: str, value: int, block: int = 1 << 16) -> Record | None:
-    """The last record of a ledger of flat ones in which this key has this value; none if there is none.
+    """The last record of a ledger whose `key` has this value; None if there is no such record.
 
-    Looked for from the end, in more and more of the file, so that of a long ledger only what was added lately is read.
+    The records must be flat, and `key` must not be their last key. The file is read from its end in growing blocks, so a recent
+    record of a long ledger is found quickly.
 
     Raises:
-        RunError: it is not a strict JSON object.
-        StorageError: the disk refused to read.
+        RunError: the line that was found is not a strict JSON object.
+        StorageError: the file cannot be read.
     """
-    mark = f'"{key}": {value},'.encode()  # as append writes it, but for a last key
+    mark = f'"{key}": {value},'.encode()  # as append writes a key that is not the last one
     while True:
         data, is_whole = end_of(path, block)
         at = data.rfind(mark)
@@ -107,7 +108,7 @@ def read_last_with(path: Path, key: str, value: int, block: int = 1 << 16) -> Re
 
 
 def end_of(path: Path, size: int) -> tuple[bytes, bool]:
-    """The last so many bytes of a ledger, without an unfinished last line, and whether that is all of it."""
+    """The last `size` bytes of a ledger without an incomplete last line, and whether they reach back to its start."""
     try:
         with path.open("rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - size)
@@ -121,7 +122,7 @@ def end_of(path: Path, size: int) -> tuple[bytes, bool]:
 
 
 def _parse_of(path: Path, line: bytes) -> Record:
-    """A line of a ledger whose number is looked up only if it is damaged."""
+    """The record of a ledger's line. If the line is damaged, the whole ledger is read for an error with its line number."""
     try:
         return parse(line, str(path))
     except RunError:
@@ -130,7 +131,7 @@ def _parse_of(path: Path, line: bytes) -> Record:
 
 
 def committed(path: Path) -> bytes:
-    """The whole lines of a ledger; nothing if there is no file."""
+    """The bytes of all complete lines of a ledger; empty if there is no file."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -144,7 +145,7 @@ def read_json(path: Path) -> Record:
     """The single JSON object of a file.
 
     Raises:
-        RunError: the file is missing or not a strict JSON object.
+        RunError: the file cannot be read, or it is not a strict JSON object.
     """
     try:
         data = path.read_bytes()
@@ -155,7 +156,11 @@ def read_json(path: Path) -> Record:
 
 
 def parse(data: bytes, where: str) -> Record:
-    """One strict JSON object; `where` names it in the error."""
+    """Parse one strict JSON object; `where` names its place in the error.
+
+    Raises:
+        RunError: `data` is not a strict JSON object.
+    """
     try:
         record = _strictly(data)
     except (ValueError, RecursionError) as error:
@@ -185,5 +190,5 @@ def _strictly(data: bytes) -> Any:
 
 
 _quick: Callable[[bytes], Any] = _strictly
-with contextlib.suppress(ImportError):  # where there is little but torch, trials run all the same
+with contextlib.suppress(ImportError):  # trials also run without orjson
     from orjson import loads as _quick

@@ -1,4 +1,4 @@
-"""Locks between processes, which the kernel lets go of however a process ends: one that refuses, one that waits."""
+"""Locks between processes: one that refuses and one that waits. The kernel releases them however a process ends."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # of f
 
 
 def lock(descriptor: int) -> bool | None:
-    """Lock an open file without waiting: whether it is ours now, or None where the file system has no locks."""
+    """Try to lock an open file without waiting. True: locked; False: another process holds it; None: no locks here."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -29,13 +29,14 @@ def lock(descriptor: int) -> bool | None:
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder exclusively. The kernel lets go of it when the process ends, however it ends.
+    """Hold the lock of a folder exclusively. The kernel releases it when the process ends, however it ends.
 
-    The lock is on a file in it, which stays: the locks of folders are not shared between machines on NFS.
+    The lock is on the file .lock in the folder, because NFS does not share locks of folders between machines. The file stays.
+    On a file system without locks nothing is locked.
 
     Raises:
-        LockedError: another process holds it.
-        StorageError: the lock cannot be made.
+        LockedError: another process holds the lock.
+        StorageError: the lock file cannot be opened or locked.
     """
     with told(folder):
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
@@ -46,15 +47,16 @@ def folder_lock(folder: Path) -> Iterator[None]:
             raise LockedError(f"in use: {folder}: another process works on it. Wait for it to end.")
         yield
     finally:
-        with contextlib.suppress(OSError):  # or it would hide the error that ended the work
+        with contextlib.suppress(OSError):  # an error here would hide the error that ended the work
             os.close(descriptor)
 
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock file, waiting for whoever holds it. The kernel lets go when a process ends, however it ends.
+    """Hold a lock file exclusively, and wait while another process holds it. The kernel releases it when a process ends.
 
-    The file stays: removing it would let two processes hold two files of the same name.
+    The file stays: if it were removed, two processes could hold two files of one name. On a file system without locks the
+    function prints a warning and locks nothing.
 
     Raises:
         OSError: the file cannot be created or locked.

@@ -9,7 +9,7 @@ from trainables.errors import DeniedError, StorageError
 
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NEXT = {  # step after a refused write; that of a full disk says how much
+NEXT = {  # next step after a refused write; the step for a full disk says how much to free
     errno.EACCES: "This user may not write there: name another place, or have its owner allow it.",
     errno.EPERM: "This user may not write there: name another place, or have its owner allow it.",
     errno.EROFS: "Nobody may write there: name another place.",
@@ -24,7 +24,7 @@ NEXT = {  # step after a refused write; that of a full disk says how much
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """What the disk refuses becomes a StorageError that names the path."""
+    """Turn an OSError of the block into a StorageError that names the path."""
     try:
         yield
     except OSError as error:
@@ -37,7 +37,7 @@ def unreadable(path: Path, error: OSError) -> StorageError:
 
 
 def storage_error(path: Path, error: OSError, size: int) -> StorageError:
-    """The StorageError for an OSError of a write, with the next step."""
+    """The StorageError for an OSError while writing `size` bytes, with the next step for the user."""
     why = f"cannot write: {path}: {error.strerror}"
     if error.errno in DENIED:
         return DeniedError(f"{why}. {NEXT[error.errno]}")

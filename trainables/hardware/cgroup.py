@@ -1,4 +1,4 @@
-"""The control groups of this process: of its container or job, and those around it; none on other systems."""
+"""The control groups (cgroups) of this process: those of its container or job and their parents; none except on Linux."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +7,10 @@ MOUNT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def read(controller: str, name: str, mount: Path = MOUNT, own: Path = OWN) -> Iterator[tuple[Path, str]]:
-    """Each folder of these groups that has a file of this name, the innermost first, with what it says.
+    """Yield each folder of the groups that has a file `name`, the innermost first, with the content of the file.
 
     Args:
-        controller: as the first version names it, such as "cpu"; the second has no names.
+        controller: the name of the controller in cgroup version 1, such as "cpu". Version 2 has no such names.
     """
     for folder in folders(controller, mount, own):
         try:
@@ -20,7 +20,11 @@ def read(controller: str, name: str, mount: Path = MOUNT, own: Path = OWN) -> It
 
 
 def folders(controller: str, mount: Path, own: Path) -> Iterator[Path]:
-    """Those of the process and all above; in a container the outer names are unknown, and what is mounted is its own."""
+    """The possible folders of the process's groups and of all their parents; some may not exist.
+
+    The mount itself is among them. In a container the names in /proc/self/cgroup may not exist, and the mount is the container's
+    own group.
+    """
     try:
         lines = own.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:

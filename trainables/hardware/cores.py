@@ -1,4 +1,4 @@
-"""How many cores this process may use. Everything that counts cores asks here."""
+"""The number of cores that this process may use, for everything that counts cores."""
 
 import math
 import os
@@ -9,13 +9,13 @@ from trainables.hardware import cgroup
 
 
 def usable() -> int:
-    """Cores of its affinity (a job of SLURM, taskset), or fewer if a container's quota is of fewer; at least one."""
+    """The cores of this process's affinity (SLURM, taskset), or its container's CPU quota if lower; at least one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.floor(min(cores, quota())))
 
 
 def quota(mount: Path = cgroup.MOUNT, own: Path = cgroup.OWN) -> float:
-    """Cores' worth of time that the control groups of this process allow, such as 0.5; infinite where there is no limit."""
+    """The CPU time that this process's control groups allow, in cores, such as 0.5; infinite if there is no limit."""
     return min(quotas(mount, own), default=math.inf)
 
 
@@ -29,6 +29,6 @@ def quotas(mount: Path, own: Path) -> Iterator[float]:
 
 
 def share(spent: str, period: str) -> Iterator[float]:
-    """Microseconds of each period as cores; none for "max" and "-1"."""
+    """Yield a quota in cores, from microseconds of CPU time in each period; nothing for "max" and "-1"."""
     if spent.isdecimal() and period.isdecimal() and int(period):
         yield int(spent) / int(period)

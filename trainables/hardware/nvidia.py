@@ -7,14 +7,14 @@ Capability = tuple[int, int]  # major and minor: (8, 0) is Ampere
 
 
 def count() -> int:
-    """GPUs of this machine; 0 if there is no driver, or if it does not answer."""
+    """The number of GPUs of this machine; 0 if there is no driver or the driver does not answer."""
     driver = library()
     number = ctypes.c_uint()
     return number.value if driver and not driver.nvmlDeviceGetCount_v2(ctypes.byref(number)) else 0
 
 
 def capabilities() -> list[Capability]:
-    """The compute capability of each GPU; empty if one of them does not say."""
+    """The compute capability of each GPU; empty if the driver does not know that of some GPU."""
     driver, found = library(), []
     for index in range(count()):
         handle, major, minor = ctypes.c_void_p(), ctypes.c_int(), ctypes.c_int()
@@ -27,7 +27,7 @@ def capabilities() -> list[Capability]:
 
 
 def library() -> Any:
-    """NVML, ready to be asked; none without a driver. Each of its functions returns 0 if all went well."""
+    """NVML, initialised; None without a driver. Each of its functions returns 0 on success."""
     try:
         driver = ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:

@@ -1,22 +1,22 @@
-"""bfloat16 or float32: what the hardware computes fast, found without loading torch where possible."""
+"""Choose bfloat16 or float32 by the hardware, without loading torch if possible."""
 
 from pathlib import Path
 
 from trainables.hardware import nvidia
 
-AMPERE: nvidia.Capability = (8, 0)  # the first that computes in bfloat16
+AMPERE: nvidia.Capability = (8, 0)  # the first capability with bfloat16
 CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 def resolve(precision: str, on_gpu: bool) -> str:
-    """ "bf16" or "fp32" as asked; "auto" is bf16 where the hardware computes in bfloat16."""
+    """The precision as asked, "bf16" or "fp32"; for "auto" it is "bf16" if the hardware multiplies bfloat16 matrices."""
     if precision != "auto":
         return precision
     return "bf16" if (gpu_has_bfloat16() if on_gpu else cpu_has_bfloat16()) else "fp32"
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 matrices (Linux says so; elsewhere float32 is the safe answer)."""
+    """Whether the processor multiplies bfloat16 matrices, by /proc/cpuinfo; False on systems other than Linux."""
     try:
         with Path("/proc/cpuinfo").open() as info:
             flags = next((line for line in info if line.startswith("flags")), "")
@@ -26,7 +26,7 @@ def cpu_has_bfloat16() -> bool:
 
 
 def gpu_has_bfloat16() -> bool:
-    """Whether the GPUs multiply bfloat16 matrices. torch takes memory on one to say it, so the driver is asked first."""
+    """Whether the GPUs multiply bfloat16 matrices. The driver is asked first, because torch takes GPU memory to answer."""
     if (found := nvidia.capabilities()) and min(found) >= AMPERE:
         return True
     import torch
@@ -35,7 +35,7 @@ def gpu_has_bfloat16() -> bool:
 
 
 def settle(device: str) -> None:
-    """Let a GPU choose the same algorithms each time, and compute float32 in float32, in convolutions as in products."""
+    """Set cuDNN to deterministic algorithms without benchmarks, and switch off TF32 in convolutions and matrix products."""
     if device == "cpu":
         return
     import torch

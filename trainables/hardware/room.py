@@ -1,4 +1,4 @@
-"""How much room decoded images take: said before they are decoded, and refused where there is none."""
+"""Check the room that decoded images need: print it before they are decoded, and refuse if the disk has too little."""
 
 import os
 import shutil
@@ -8,18 +8,18 @@ from trainables.cli.progress import say
 from trainables.errors import StorageError
 from trainables.written import count
 
-TOLD = 1e9  # bytes from which on it is worth a line
+TOLD = 1e9  # least number of bytes that is printed
 
 
 def check(images: int | None, size: int, folder: Path) -> None:
-    """Say what images of size x size pixels will take of the disk, and of memory, if that is much.
+    """Print how much disk and memory images of size x size pixels will take, if it is TOLD bytes or more.
 
     Args:
-        images: how many; none where that is not known before they are decoded.
-        folder: where they will lie; it exists.
+        images: the number of images; None if it is not known before they are decoded.
+        folder: an existing folder, on the disk of the images.
 
     Raises:
-        StorageError: the disk has not as much.
+        StorageError: the disk has too little free room.
     """
     taken = 3 * size * size * (images or 0)
     if taken < TOLD:

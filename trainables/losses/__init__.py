@@ -1,1 +1,1 @@
-"""Losses. A file for each; models/README.md says how to add one."""
+"""Losses, one in each file. models/README.md says how to add one."""

@@ -13,11 +13,16 @@ def cross_entropy(
     class_counts: Tensor | None = None, label_smoothing: Annotated[float, between(0, 0.9999)] = 0.0,
     class_weight: Annotated[str, among("none", "balanced")] = "none",
 ) -> Tensor:  # fmt: skip
-    """The mean over the images of logits (N, classes), nats.
+    """The mean cross-entropy, in nats, of logits (N, classes) and labels.
 
-    Of mixed images it is that of both labels, `labels` and `others`, int64 (N,), by the `weight` of the first, float (N,).
-    With `class_weight` balanced an image counts in inverse proportion to the training images of its class,
-    `class_counts`, int64 (classes,), so that over all training images the mean weight is 1.
+    Args:
+        labels: int64 (N,), or without balanced weights also probabilities of the classes, float (N, classes).
+        others: the second labels of mixed images, int64 (N,). The loss of a mixed image is the weighted mean over both labels.
+        weight: the weight of the first label, 0 to 1, float (N,).
+        class_counts: the number of training images of each class, int64 (classes,).
+        label_smoothing: the share of the target probability that is spread evenly over all classes.
+        class_weight: "balanced" weights an image in inverse proportion to the training images of its class, so that the mean
+            weight over all training images is 1.
     """
     weights = balanced(class_counts) if class_weight == "balanced" and class_counts is not None else None
     if weights is None and (others is None or weight is None):
@@ -30,11 +35,11 @@ def cross_entropy(
 
 
 def balanced(counts: Tensor) -> Tensor:
-    """The weight of an image of each class, float32 (classes,)."""
+    """The balanced weight of an image of each class, from the numbers of training images, float32 (classes,)."""
     return (counts.sum() / (counts > 0).sum() / counts.clamp(min=1)).float()
 
 
 def of_each(logits: Tensor, labels: Tensor, label_smoothing: float, weights: Tensor | None) -> Tensor:
-    """Cross-entropy of each image, float (N,), times what its class counts."""
+    """The cross-entropy of each image times the weight of its class, float (N,); unweighted without `weights`."""
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
     return loss if weights is None else loss * weights.index_select(0, labels)

@@ -1,1 +1,1 @@
-"""The networks, and what they cost."""
+"""The built-in networks, and the parameters and FLOPs of networks."""

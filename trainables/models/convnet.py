@@ -18,11 +18,12 @@ def convnet(
     dropout: Annotated[float, between(0, 0.9999)] = 0.0,
     image_size: int = 32,
 ) -> nn.Module:
-    """`depth` blocks of 3x3 convolution; the first three halve the image and each of blocks two to four doubles the channels.
+    """A network of `depth` blocks: 3x3 convolution, batch normalisation, pooling in the first three blocks, and LeakyReLU.
 
-    Normalising, pooling and LeakyReLU of a block that halves the image are one layer, for speed; the two that are nothing keep
-    the names that weights had when they were three. The average at the end is not torch's adaptive one, whose gradient lies in
-    memory such that LeakyReLU's is ten times slower.
+    The first three blocks halve the image; blocks two to four each double the channels. In a block that halves the image,
+    normalisation, pooling and LeakyReLU are one layer, for speed. Two identity layers behind it keep the names of the weights as
+    they were with three layers. The average pooling at the end is not torch's adaptive one: the memory layout of its gradient
+    makes the gradient of LeakyReLU ten times slower.
     """
     layers: list[nn.Module] = []
     channels = 3

@@ -1,9 +1,9 @@
-"""What a network costs: its trainable parameters and the arithmetic of one image.
+"""The cost of a network: its trainable parameters, and the FLOPs of one image.
 
-Of the models that have a formula here it is computed without torch; any other is built on torch's meta device, without numbers.
+The cost of models with a formula here is computed without torch. Any other model is built on torch's meta device.
 
-FLOPs are two for each multiplication and addition of a convolution or matrix product in one forward pass of one image;
-normalisation, activations and pooling are not counted, as is usual. A training step costs about three times as much.
+FLOPs are counted for one forward pass of one image: two for each multiplication with its addition in a convolution or matrix
+product. Normalisation, activations and pooling are not counted, as is usual. A training step costs about three times as much.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from trainables.config import image_size
 
-SMALL = 64  # pixels of an image's side up to which a residual network looks at it in full
+SMALL = 64  # pixels of an image's side up to which a residual network does not reduce it first
 
 
 class Cost(NamedTuple):
-    """Of one layer."""
+    """Trainable parameters and FLOPs per image of a layer or a network."""
 
     parameters: int
     flops: int
@@ -32,7 +32,7 @@ def flops(config: Mapping[str, Any], classes: int) -> int:
 
 
 def of(config: Mapping[str, Any], classes: int) -> Cost:
-    """What the whole network costs.
+    """The cost of the network of a complete configuration.
 
     Raises:
         SpaceError: a user's network cannot be built.
@@ -46,12 +46,12 @@ def of(config: Mapping[str, Any], classes: int) -> Cost:
 
 
 def has_formula(config: Mapping[str, Any]) -> bool:
-    """Whether the cost is known without torch, and without a user's code."""
+    """Whether the cost of a configuration's network has a formula, which needs neither torch nor a user's code."""
     return config["model"] in FORMULAS
 
 
 def layers(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
-    """The layers of trainables.models.networks.build(config, classes) that have parameters."""
+    """The costs of the layers with parameters of the network trainables.models.networks.build(config, classes)."""
     return FORMULAS[config["model"]](config, classes)
 
 
@@ -108,40 +108,40 @@ def speed_net(config: Mapping[str, Any], classes: int) -> Iterator[Cost]:
 
 
 def stem(outputs: int, size: int) -> Iterator[Cost]:
-    """The first convolution of a residual network; of large images 7x7 with a stride of 2."""
+    """The costs of the first convolution of a residual network and its normalisation; 7x7, stride 2 for large images."""
     yield convolution(3, outputs, 3, size) if size <= SMALL else convolution(3, outputs, 7, halved(size, 1))
     yield norm(outputs)
 
 
 def stem_side(size: int) -> int:
-    """The side of what the first stage sees."""
+    """The side, in pixels, of the images that enter the first stage of a residual network."""
     return size if size <= SMALL else halved(size, 2)
 
 
 def halved(side: int, times: int) -> int:
-    """Halved so often, and each time rounded up."""
+    """A side halved `times` times, each time rounded up."""
     return -(-side >> times)
 
 
 def residual_block(inputs: int, outputs: int, side: int) -> Iterator[Cost]:
-    """Two 3x3 convolutions with their normalisation, on images whose side is `side` after the first."""
+    """The costs of two 3x3 convolutions with their normalisation; `side` is the side of their outputs."""
     yield from (convolution(inputs, outputs, 3, side), norm(outputs))
     yield from (convolution(outputs, outputs, 3, side), norm(outputs))
 
 
 def convolution(inputs: int, outputs: int, kernel: int, side: int) -> Cost:
-    """Square kernels without bias; `side` is that of the output."""
+    """The cost of a convolution with square kernels and without bias; `side` is the side of its output."""
     weights = inputs * outputs * kernel * kernel
     return Cost(weights, 2 * weights * side * side)
 
 
 def norm(features: int) -> Cost:
-    """A scale and a shift for each feature."""
+    """The cost of a normalisation: a scale and a shift for each feature, whose FLOPs are not counted."""
     return Cost(2 * features, 0)
 
 
 def linear(inputs: int, outputs: int) -> Cost:
-    """With a bias, whose addition is not counted."""
+    """The cost of a linear layer with a bias, whose addition is not counted."""
     return Cost((inputs + 1) * outputs, 2 * inputs * outputs)
 
 

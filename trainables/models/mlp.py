@@ -17,7 +17,7 @@ def mlp(
     dropout: Annotated[float, between(0, 0.9999)] = 0.0,
     image_size: int = 32,
 ) -> nn.Module:
-    """Flatten, then `depth` hidden layers whose width halves from `width`."""
+    """A multilayer perceptron with `depth` hidden layers: `width` features, then half as many in each layer, at least 8."""
     layers: list[nn.Module] = [FlattenPixels()]
     features = 3 * image_size * image_size
     for layer in range(depth):
@@ -29,7 +29,7 @@ def mlp(
 
 
 class FlattenPixels(nn.Module):
-    """(N, 3, S, S) to (N, 3 * S * S) in the order pixels lie in memory (row, column, channel), so that nothing is copied."""
+    """Flatten (N, 3, S, S) to (N, 3 * S * S) in the order of channels-last memory (row, column, channel), without a copy."""
 
     def forward(self, images: Tensor) -> Tensor:
         return images.permute(0, 2, 3, 1).flatten(1)

@@ -1,4 +1,4 @@
-"""The network of a configuration."""
+"""Build the network of a configuration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +13,12 @@ from trainables.parts.family import MODEL
 
 
 def build(config: Mapping[str, Any], classes: int) -> nn.Module:
-    """The untrained network of a configuration: normalised images in as (N, 3, S, S) floats, logits out as (N, classes).
+    """The untrained network of a configuration. It maps normalised images, float (N, 3, S, S), to logits (N, classes).
 
-    Its weights come from torch's global random state.
+    Its weights are drawn from torch's global random state.
 
     Raises:
-        SpaceError: the part makes something else than a network.
+        SpaceError: the model part does not return an nn.Module.
     """
     network = calling.model(config, classes, image_size(config))
     if not isinstance(network, nn.Module):
@@ -29,12 +29,12 @@ def build(config: Mapping[str, Any], classes: int) -> nn.Module:
 
 
 def layout(config: Mapping[str, Any]) -> torch.memory_format:
-    """How images and weights lie in memory: channels last, unless a network of the user's has `channels_last = False`."""
+    """The memory format of images and weights: channels last, unless a user's network has `channels_last = False`."""
     part = named.load(MODEL, calling.chosen(MODEL, config))
     return torch.channels_last if getattr(part, "channels_last", True) else torch.contiguous_format
 
 
 def contiguous(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What the network is called with, one channel after the other in memory."""
+    """A forward pre-hook that makes the images contiguous in memory (channels first)."""
     images, *rest = given
     return images.contiguous(), *rest

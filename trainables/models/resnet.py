@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from trainables.models.layers.dropout import Dropout
 from trainables.parts.bounds import between
 
-SMALL = 64  # pixels of an image's side up to which it is looked at in full
+SMALL = 64  # pixels of an image's side up to which the image is not reduced first
 
 
 def resnet(
@@ -20,11 +20,12 @@ def resnet(
 ) -> nn.Module:
     """The CIFAR network of He et al. 2016, section 4.2: 3 stages of n blocks, depth = 6n + 2, channels doubling from `width`.
 
-    Images of more than SMALL pixels are first brought to a quarter of their side, as that paper's networks for ImageNet do.
+    Images with a side of more than SMALL pixels are first reduced to a quarter of their side, as in the paper's networks for
+    ImageNet.
     """
     is_small = image_size <= SMALL
     layers: list[nn.Module] = [norm_conv(3, width) if is_small else quartering(width), nn.ReLU()]
-    side = -(-image_size // (4 if is_small else 16))  # of what the last stage makes
+    side = -(-image_size // (4 if is_small else 16))  # side of the last stage's output
     channels = width
     for stage in range(3):
         outputs = width << stage
@@ -40,10 +41,10 @@ def resnet(
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around which the input is added; where the channels double, the image is halved.
+    """Two 3x3 convolutions, to whose output the input is added. If the channels double, the image is halved.
 
-    The shortcut has no parameters: it takes every second pixel and fills the new channels with zeros (option A of the
-    paper, which is what its CIFAR networks use).
+    The shortcut has no parameters. If the image is halved, the shortcut takes every second pixel and fills the new channels with
+    zeros (option A of the paper, which its CIFAR networks use).
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:

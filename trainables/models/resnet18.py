@@ -7,12 +7,12 @@ from torch import nn
 from trainables.models.layers.dropout import Dropout
 from trainables.parts.bounds import between
 
-SMALL = 64  # pixels of an image's side up to which it is looked at in full
+SMALL = 64  # pixels of an image's side up to which the image is not reduced first
 
 
 def resnet18(classes: int, dropout: Annotated[float, between(0, 0.9999)] = 0.0, image_size: int = 32) -> nn.Module:
-    """torchvision's ResNet-18; up to SMALL pixels with a 3x3 stem without stride and pooling (He et al. 2016, section 4.2)."""
-    import torchvision.models  # seconds, so only where it is used
+    """torchvision's ResNet-18. Up to SMALL pixels it has a 3x3 stem without stride or pooling (He et al. 2016, section 4.2)."""
+    import torchvision.models  # takes seconds to import, so only here
 
     model: nn.Module = torchvision.models.resnet18(num_classes=classes)
     if image_size <= SMALL:

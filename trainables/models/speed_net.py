@@ -18,9 +18,9 @@ def speed_net(
 ) -> nn.Module:
     """A shallow network for few epochs, after Jordan 2024 (airbench94): whitened patches, three groups of two convolutions.
 
-    Channels are width, 4 width and 4 width; convolutions start as the identity as far as their channels go. Of the recipe
-    only the network is here: no alternating flip, no averaging of weights, no test-time augmentation, no frozen scale in
-    batch normalisation, and no scaling of the logits.
+    The groups have width, 4 width and 4 width channels. Convolutions start as the identity on as many channels as input and
+    output have in common. This function has only the network of the recipe: no alternating flip, no averaging of weights, no
+    test-time augmentation, no frozen scale in batch normalisation, and no scaling of the logits.
     """
     layers: list[nn.Module] = [Whitening(), nn.GELU()]
     channels = Whitening.FILTERS
@@ -28,13 +28,13 @@ def speed_net(
         layers += [identity_conv(channels, outputs), nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.GELU()]
         layers += [identity_conv(outputs, outputs), nn.BatchNorm2d(outputs), nn.GELU()]
         channels = outputs
-    side = (image_size - 1) >> 3  # of what the last group makes
+    side = (image_size - 1) >> 3  # side of the last group's output
     head = [nn.MaxPool2d(side), nn.Flatten(), Dropout(dropout), nn.Linear(channels, classes)]
     return nn.Sequential(*layers, *head)
 
 
 def identity_conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3x3 convolution whose first filters pass their channel through at the start; the others are random."""
+    """A 3x3 convolution whose first min(inputs, outputs) filters are initialised as the identity; the others are random."""
     layer = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
     with torch.no_grad():
         nn.init.dirac_(layer.weight[: min(inputs, outputs)])
@@ -42,16 +42,17 @@ def identity_conv(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class Whitening(nn.Module):
-    """2x2 patches on the axes of their covariance, each divided by its standard deviation, with both signs.
+    """A whitening layer of 2x2 patches, (N, 3, S, S) to (N, 24, S - 1, S - 1).
 
-    The filters are no parameters: `fit` computes them from training images, and they are saved with the weights.
-    (N, 3, S, S) to (N, 24, S - 1, S - 1).
+    Patches are projected on the axes of their covariance, each divided by its standard deviation, with both signs. The filters
+    are a buffer and not trained: `fit` computes them from training images, and they are saved with the weights. The bias is
+    trained.
     """
 
     AXES = 3 * 2 * 2
     FILTERS = 2 * AXES
-    PATCHES = 500 * 31 * 31  # are enough: half a million for twelve axes
-    SMALLEST = 5e-4  # added to each variance, so that noise on flat patches is not blown up
+    PATCHES = 500 * 31 * 31  # about half a million patches are enough for twelve axes
+    SMALLEST = 5e-4  # added to each variance, so that noise on flat patches is not amplified
 
     filters: Tensor
 

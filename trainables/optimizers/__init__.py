@@ -1,1 +1,1 @@
-"""Optimizers. A file for each; models/README.md says how to add one."""
+"""Optimizers, one in each file. models/README.md says how to add one."""

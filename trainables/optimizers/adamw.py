@@ -15,11 +15,11 @@ def adamw(
     momentum: Annotated[float, between(0, 0.9999)] = 0.9,
     weight_decay: Annotated[float, between(0, 1e12)] = 5e-4,
 ) -> torch.optim.Optimizer:
-    """Of all weights."""
+    """AdamW over all weights; `momentum` is its first beta, and its second beta is 0.999."""
     return fused(model.parameters(), lr, betas=(momentum, 0.999), weight_decay=weight_decay)
 
 
 def fused(weights: Iterable[Tensor], lr: float, **settings: Any) -> torch.optim.AdamW:
-    """torch's in one fused pass; on a GPU it counts its steps there."""
+    """torch's AdamW in its fused form. On a GPU it is capturable: its step counter lies on the GPU."""
     weights = list(weights)
     return torch.optim.AdamW(weights, lr, **settings, fused=True, capturable=weights[0].is_cuda)

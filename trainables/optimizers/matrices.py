@@ -1,6 +1,6 @@
-"""Muon (Jordan et al. 2024): momentum whose matrix is made orthogonal before it is added to the weights.
+"""Muon (Jordan et al. 2024): the momentum of a weight matrix is made orthogonal before it is added to the weights.
 
-torch has one, which reads a rate that is a tensor back from the device at every step. The arithmetic here is the same.
+torch's own Muon reads a learning rate that is a tensor back from the device at every step. The arithmetic here is torch's.
 """
 
 import math
@@ -9,16 +9,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic whose slope at zero is largest
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic polynomial, chosen for a large slope at zero
 ITERATIONS = 5
-SMALLEST = 1e-7  # norm that a matrix is divided by
+SMALLEST = 1e-7  # least norm by which a matrix is divided
 
 
 class Muon(torch.optim.Optimizer):
-    """Of weights with two dimensions, or of convolutions, whose matrix has a row for each output channel.
+    """Muon with Nesterov momentum, for weights with two dimensions and for convolutions.
 
-    Nesterov momentum; a step is longer by sqrt(rows / columns) where there are more rows. The rate of a group may be a number or
-    a tensor on the weights' device.
+    The matrix of a convolution has one row for each output channel. A step is longer by the factor sqrt(rows / columns) if a
+    matrix has more rows than columns. The learning rate of a group may be a number or a tensor on the weights' device.
     """
 
     def __init__(self, weights: Iterable[Tensor], lr: float, momentum: float, weight_decay: float) -> None:
@@ -36,7 +36,7 @@ class Muon(torch.optim.Optimizer):
                 matrix.mul_(kept).addcmul_(orthogonal(update), rate, value=-longer)
 
     def momentum(self, weight: Tensor, share: float) -> Tensor:
-        """The gradient's matrix with Nesterov momentum, whose memory moves by 1 - share."""
+        """The gradient of a weight as a matrix with Nesterov momentum. The momentum buffer moves by the share 1 - share."""
         assert weight.grad is not None, "every matrix takes part in the loss"
         gradient, state = as_rows(weight.grad), self.state[weight]
         if "momentum_buffer" not in state:
@@ -46,12 +46,12 @@ class Muon(torch.optim.Optimizer):
 
 
 def as_rows(weight: Tensor) -> Tensor:
-    """(N, features) or channels-last (N, C, H, W) as (N, everything else), without a copy."""
+    """A weight (N, features), or a channels-last weight (N, C, H, W), as a matrix with N rows, without a copy."""
     return (weight.permute(0, 2, 3, 1) if weight.ndim == 4 else weight).view(len(weight), -1)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the nearest matrix with orthonormal rows or columns, bfloat16, by five iterations of Newton and Schulz."""
+    """Approximately the nearest matrix with orthonormal rows or columns, bfloat16, by five Newton-Schulz iterations."""
     is_tall = matrix.shape[0] > matrix.shape[1]
     result = matrix.to(torch.bfloat16, copy=True)
     result = result.T if is_tall else result

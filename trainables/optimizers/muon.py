@@ -1,4 +1,4 @@
-"""Muon for matrices and AdamW for what is none (Jordan et al. 2024)."""
+"""Muon for weight matrices and AdamW for all other weights (Jordan et al. 2024)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -18,15 +18,16 @@ def muon(
     momentum: Annotated[float, between(0, 0.9999)] = 0.9,
     weight_decay: Annotated[float, between(0, 1e12)] = 5e-4,
 ) -> "MuonAndAdamW":
-    """`lr` is the rate of the matrices, `adamw_lr` that of the other weights."""
+    """Muon with learning rate `lr` for the matrices, and AdamW with learning rate `adamw_lr` for the other weights."""
     return MuonAndAdamW(model, lr, adamw_lr, momentum, weight_decay)
 
 
 class MuonAndAdamW:
-    """Muon for the matrices among the weights and AdamW for the others, with what training needs of a torch optimizer.
+    """Muon for the matrices among the weights and AdamW for the others, with the interface of a torch optimizer.
 
-    Matrices are the weights of all layers but the last, the classifier, as in Jordan et al. 2024 (who leave out the first
-    layer of a language model too, because its input is not dense; that of an image is).
+    Matrices are the weights with two or more dimensions, except the last one, which is the classifier's, as in Jordan et al.
+    2024. They also leave out the first layer of a language model, because its input is not dense. The input of an image network
+    is dense, so its first layer is included.
     """
 
     def __init__(self, model: nn.Module, lr: float, adamw_lr: float, momentum: float, weight_decay: float) -> None:
@@ -41,7 +42,7 @@ class MuonAndAdamW:
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """The matrices, and the others."""
+        """The parameter groups of Muon, followed by those of AdamW."""
         return [*self.muon.param_groups, *self.adamw.param_groups]
 
     def step(self) -> None:

@@ -1,6 +1,6 @@
-"""Optimizers of torch without the import of its compiler that their first use brings.
+"""Use torch's optimizers without importing torch's compiler, which their first use would import.
 
-That import takes two to three seconds in every worker, as long as torch itself, and nothing here is compiled.
+The import takes two to three seconds in every worker, as long as torch itself, and no optimizer here is compiled.
 """
 
 import inspect
@@ -23,10 +23,10 @@ def plain_step(optimizer: Any) -> Callable[[], None]:
 
 
 def mark_as_not_compiled() -> None:
-    """Tell torch that the other methods of its optimizers are hidden from the compiler already.
+    """Mark the methods of torch's optimizers as already hidden from the compiler.
 
-    Their wrapper imports the compiler on its first call, unless this attribute is there. Should torch change that,
-    training only starts later.
+    The wrapper of a method imports the compiler on its first call, unless the method has the attribute `__dynamo_disable`. If a
+    new torch ignores the attribute, training only starts later.
     """
     for method in vars(torch.optim.Optimizer).values():
         original = getattr(method, "__wrapped__", None)

@@ -1,4 +1,4 @@
-"""Between which values a hyperparameter may lie: `depth: Annotated[int, between(1, 16)]`."""
+"""Limits of the values of a hyperparameter, written as in `depth: Annotated[int, between(1, 16)]`."""
 
 import math
 import re
@@ -11,7 +11,7 @@ BOUNDED = re.compile(r"Annotated\[(\w+), \w+\([^)]*\)\]")  # a hint with limits,
 
 @dataclass(frozen=True)
 class Bounds:
-    """From `low` to `high`, both included unless `is_open`, where low itself is not; with a step only low, low + step, ..."""
+    """Values from `low` to `high`. `is_open` excludes `low` itself. With a step only low, low + step, ... are allowed."""
 
     low: float
     high: float = math.inf
@@ -24,7 +24,7 @@ class Bounds:
         return not self.step or (value - self.low) % self.step == 0
 
     def rule(self, is_whole: bool) -> str:
-        """What a value must be, in words."""
+        """The rule for a value in words."""
         if self.step:
             first = (f"{self.low + place * self.step:g}" for place in range(3))
             return f"one of {', '.join(first)}, ..., {self.high:g}"
@@ -35,7 +35,7 @@ class Bounds:
         return f"{kind}{'above' if self.is_open else 'at least'} {self.low:g}{most}"
 
     def advice(self, value: float) -> str:
-        """What to take in place of a value that is between two steps, with a space before it."""
+        """Advice to take the nearest allowed value, with a space before it; empty without a step."""
         if not self.step or not math.isfinite(value):
             return ""
         nearest = self.low + self.step * round((min(max(value, self.low), self.high) - self.low) / self.step)
@@ -44,7 +44,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Among:
-    """One of a few texts."""
+    """The limit of a hyperparameter that is one of a few texts."""
 
     texts: tuple[str, ...]
 
@@ -52,7 +52,7 @@ class Among:
         return value in self.texts
 
     def rule(self, is_whole: bool) -> str:
-        """What a value must be, in words."""
+        """The rule for a value in words."""
         return f"one of {', '.join(self.texts)}"
 
     def advice(self, value: str) -> str:
@@ -63,15 +63,15 @@ Limit = Bounds | Among
 
 
 def between(low: float, high: float, step: int | None = None) -> Bounds:
-    """From low to high, both included; with a step, one of low, low + step, ..., high."""
+    """The limit of values from low to high, both included; with a step, of low, low + step, ..., high."""
     return Bounds(low, high, step)
 
 
 def above(low: float, high: float = math.inf) -> Bounds:
-    """More than low, and at most high."""
+    """The limit of values above low and up to high, high included."""
     return Bounds(low, high, is_open=True)
 
 
 def among(*texts: str) -> Among:
-    """One of these texts."""
+    """The limit of values that are one of these texts."""
     return Among(texts)

@@ -1,4 +1,4 @@
-"""Parts in use: each called with its own hyperparameters and with what the trainer gives."""
+"""Call parts with their own hyperparameters and with the arguments that the trainer gives."""
 
 import functools
 import inspect
@@ -12,21 +12,24 @@ Config = Mapping[str, Any]
 
 
 def chosen(family: Family, config: Config) -> str:
-    """The name of the part of a configuration; a loss is only written down where it is another than the usual one."""
+    """The name of a configuration's part of this family, or the default part if the configuration names none.
+
+    A configuration names its loss only if it is not the default loss.
+    """
     return str(config.get(family.key, family.default))
 
 
 def knobs(family: Family, config: Config) -> dict[str, Any]:
-    """The hyperparameters of the part that is chosen; one that two parts have is written `model.dropout`.
+    """The hyperparameters of the chosen part with their values. A name that two parts share has a key as `model.dropout`.
 
-    A configuration that is older than a hyperparameter has its default.
+    A hyperparameter that an older configuration lacks gets its default.
     """
     found = named.signature_of(family, chosen(family, config))
     return {name: config.get(f"{family.key}.{name}", config.get(name, knob.default)) for name, knob in found.items()}
 
 
 def bound(family: Family, config: Config) -> Callable[..., Any]:
-    """The chosen part with its hyperparameters, to be called with what the trainer gives by its place."""
+    """The chosen part with its hyperparameters bound, as a function of the arguments that the trainer gives."""
     part: Any = named.load(family, chosen(family, config))
     if inspect.isclass(part) and family.is_made:
         made: Any = part(**knobs(family, config))
@@ -35,19 +38,19 @@ def bound(family: Family, config: Config) -> Callable[..., Any]:
 
 
 def asked_for(part: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the things that can be given which a part has a parameter for."""
+    """The items of `given` for which the part has a parameter of that name."""
     parameters = inspect.signature(part).parameters
     return {name: value for name, value in given.items() if name in parameters}
 
 
 def model(config: Config, classes: int, image_size: int) -> Any:
-    """An untrained network: weights come from torch's global random state."""
+    """The untrained network of a configuration. Its weights are drawn from torch's global random state."""
     part = bound(MODEL, config)
     return part(**asked_for(part, {"classes": classes, "num_classes": classes, "image_size": image_size}))
 
 
 def optimizer(config: Config, network: Any) -> Any:
-    """An optimizer of the weights of a network; a class of torch's own kind is given the weights alone."""
+    """The optimizer of a network. A subclass of torch.optim.Optimizer gets the weights, any other part gets the network."""
     import torch
 
     part = named.load(OPTIMIZER, chosen(OPTIMIZER, config))
@@ -56,5 +59,5 @@ def optimizer(config: Config, network: Any) -> Any:
 
 
 def is_all_built_in(config: Config, families: Mapping[str, Family]) -> bool:
-    """Whether every part comes with the project, so that it draws random numbers from nowhere but its generator."""
+    """Whether all parts are built in. Built-in parts draw random numbers only from the trial's generators during training."""
     return all(named.is_built_in(chosen(family, config)) for family in families.values())

@@ -1,4 +1,4 @@
-"""The kinds of parts: what each is called with, and which ones come with the project."""
+"""The kinds of parts (families): the arguments that each kind gets, and the built-in parts of each kind."""
 
 import functools
 from collections.abc import Mapping
@@ -16,12 +16,13 @@ class Family:
     """One kind of parts.
 
     Attributes:
-        key: its name in a configuration.
-        folder: of trainables/, in which each file that defines its own name is a part.
+        key: the name of this kind in a configuration.
+        folder: the folder in trainables/ of the built-in parts. A file is a part if it defines its own name.
         default: the part of a configuration that names none.
-        given: names of parameters that the trainer gives where a part asks for them.
-        first: how many parameters it gives by their place, whatever they are called.
-        is_made: a class is made with its knobs alone, and then called with what the trainer gives.
+        given: names of parameters for which the trainer gives a value if a part has them.
+        first: number of arguments that the trainer gives by position, whatever their names are.
+        is_made: whether a class is first instantiated with its knobs alone; its object is then called with the trainer's
+            arguments.
     """
 
     key: str
@@ -32,7 +33,7 @@ class Family:
     is_made: bool = True
 
     def first_of(self, is_class: bool) -> int:
-        """How many parameters of a function, or of a class, are given by their place."""
+        """The number of parameters of a function, or of a class's constructor, that are given by position."""
         return 0 if is_class and self.is_made else self.first
 
 
@@ -47,12 +48,12 @@ FAMILIES = {family.key: family for family in (MODEL, OPTIMIZER, SCHEDULE, AUGMEN
 
 @functools.cache
 def built_in(family: Family) -> Mapping[str, Signature]:
-    """The parts of a family that come with the project, each with its knobs, read from the sources: no torch."""
+    """The built-in parts of a family with their knobs, read from the sources without importing them or torch."""
     files = sorted((ROOT / family.folder).glob("*.py"))
     found = {path.stem: of_file(family, path, path.stem) for path in files}
     return {name: knobs for name, knobs in found.items() if knobs is not None}
 
 
 def of_file(family: Family, path: Path, name: str) -> Signature | None:
-    """The knobs of a part of this family in a file of the project."""
+    """The knobs of the part `name` of this family in a file of the project; None if the file has no such part."""
     return signature.from_source(path, name, family.given, *map(family.first_of, (False, True)))

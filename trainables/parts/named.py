@@ -1,6 +1,6 @@
 """Parts by their names: `mlp`, `my_nets.py:FlowerNet`, `my_package.nets:FlowerNet`, `torchvision:resnet50`. No torch here.
 
-A plan, a run folder and Ray hold the names and never the objects.
+Plans, run folders and Ray hold names of parts and never the objects.
 """
 
 import functools
@@ -20,7 +20,7 @@ from trainables.suggestions import closest, suggestion, unknown
 
 ADAPTERS = {path.stem: path for path in sorted((ROOT / "parts" / "adapters").glob("[a-z]*.py"))}
 OURS = ("trainables", "spaces", "search", "analysis", "run_search")
-APART = "parts_of_"  # before the name of a user's module that another module has already
+APART = "parts_of_"  # prefix of a user's module whose name another module has already
 
 
 def is_built_in(text: str) -> bool:
@@ -28,16 +28,16 @@ def is_built_in(text: str) -> bool:
 
 
 def adapter(text: str) -> str | None:
-    """The library that a part is taken from, if it is one of ADAPTERS."""
+    """The library of a part such as `torchvision:resnet50`, if it is one of ADAPTERS, else None."""
     prefix = text.partition(":")[0]
     return prefix if prefix in ADAPTERS and ":" in text else None
 
 
 def check(family: Family, text: Any) -> None:
-    """Refuse a text that is not the name of a part. Nothing is imported, so a file may still be missing.
+    """Refuse a text that cannot be the name of a part. Nothing is imported, so the file of a name may still be missing.
 
     Raises:
-        SpaceError: with the names there are.
+        SpaceError: the text is not such a name; for an unknown built-in name the message lists the known names.
     """
     if not isinstance(text, str) or (is_built_in(text) and text not in built_in(family)):
         raise SpaceError(f"{unknown(family.key, text, built_in(family))}{own_instead(text)}")
@@ -49,7 +49,7 @@ def check(family: Family, text: Any) -> None:
 
 
 def own_instead(text: Any) -> str:
-    """How a part of a user's own is named, where it was probably meant."""
+    """The hint on how to name a user's own part, if the text looks like one; else empty."""
     if not isinstance(text, str) or not ("." in text or text[:1].isupper()):
         return ""
     module, _, name = text.removesuffix(".py").rpartition(".")
@@ -57,7 +57,7 @@ def own_instead(text: Any) -> str:
 
 
 def canonical(text: Any) -> Any:
-    """One spelling of a name: ./my_nets.py:FlowerNet is my_nets.py:FlowerNet."""
+    """The one spelling of a name: my_nets.py:FlowerNet for ./my_nets.py:FlowerNet."""
     if not isinstance(text, str) or not text.partition(":")[0].endswith(".py"):
         return text
     file, _, name = text.partition(":")
@@ -65,10 +65,10 @@ def canonical(text: Any) -> Any:
 
 
 def signature_of(family: Family, text: str) -> Signature:
-    """The knobs of a part.
+    """The knobs of the part of this family and name.
 
     Raises:
-        SpaceError: there is no such part.
+        SpaceError: there is no such part, or a user's part cannot be imported.
     """
     check(family, text)
     if is_built_in(text):
@@ -81,20 +81,20 @@ def signature_of(family: Family, text: str) -> Signature:
 
 @functools.cache
 def of_adapter(library: str) -> Signature:
-    """The knobs of all models of a library; the first parameter of its function is the model's name there."""
+    """The knobs of all models of a library: the parameters of its adapter function, except the model's name."""
     found = of_file(MODEL, ADAPTERS[library], library)
     assert found is not None, "the file of an adapter defines its own name"
     return {name: knob for name, knob in found.items() if name != "name"}
 
 
 def load(family: Family, text: str, folder: Path | None = None) -> Any:
-    """The function or class that a name stands for.
+    """The function or class of a name.
 
     Args:
-        folder: of the user's code, to which files are relative; none where their modules can be imported already.
+        folder: folder of the user's code, to which files are relative; None if its modules can be imported already.
 
     Raises:
-        SpaceError: there is no such part, or its file cannot be imported, with the user's file and line.
+        SpaceError: there is no such part, or its file cannot be imported; the message has the user's file and line if known.
     """
     check(family, text)
     if is_built_in(text):
@@ -113,7 +113,7 @@ def load(family: Family, text: str, folder: Path | None = None) -> Any:
 
 
 def imported(prefix: str, folder: Path | None, text: str) -> ModuleType:
-    """The module that stands before the colon of a name."""
+    """Import the module of a part, which is the text `prefix` before the colon of its name."""
     if folder:
         reach(folder.resolve())
     try:
@@ -131,14 +131,14 @@ def imported(prefix: str, folder: Path | None, text: str) -> ModuleType:
 
 
 def alike(prefix: str, folder: Path) -> str:
-    """The file that was meant, perhaps."""
+    """The hint on a file of a similar name in the folder, or on the folder to which files are relative."""
     files = [path.relative_to(folder).as_posix() for path in folder.glob("*.py")] if folder.is_dir() else []
     close = closest(prefix, files)
     return f" Did you mean {close[0]!r}?" if close else " Files are relative to the space's file."
 
 
 def reach(folder: Path) -> None:
-    """Let a user's modules be imported: before those of libraries, but never in place of ours."""
+    """Add a user's folder to the import path: before libraries, or last if its modules would shadow those of the project."""
     if str(folder) in sys.path:
         return
     shadows = any((folder / name).is_dir() or (folder / f"{name}.py").is_file() for name in OURS)
@@ -147,7 +147,7 @@ def reach(folder: Path) -> None:
 
 
 def from_file(file: str, folder: Path | None) -> ModuleType:
-    """The module of a file, under the name that `import` gives it; where that name is another's, under one of its own."""
+    """The module of a file, under its import name. If another module has that name, the prefix APART is added."""
     name = Path(file).with_suffix("").as_posix().replace("/", ".")
     path = (folder / file).resolve() if folder else None
     found = sys.modules.get(name) or sys.modules.get(APART + name)
@@ -159,7 +159,7 @@ def from_file(file: str, folder: Path | None) -> ModuleType:
 
 
 def is_taken(name: str, path: Path | None) -> bool:
-    """Whether `import` would take another file than this one."""
+    """Whether `import name` would import another file than `path`."""
     try:
         spec = importlib.util.find_spec(name)
     except ModuleNotFoundError:
@@ -168,7 +168,7 @@ def is_taken(name: str, path: Path | None) -> bool:
 
 
 def apart(name: str, path: Path) -> ModuleType:
-    """The module of a file under another name."""
+    """Import the file `path` as a module called `name`."""
     spec = importlib.util.spec_from_file_location(name, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise SpaceError(f"{path.parent} has no {path.name}.{alike(path.name, path.parent)}")

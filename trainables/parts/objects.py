@@ -1,4 +1,4 @@
-"""The name of a part that is given as an object: what a plan writes down, and what another process imports."""
+"""Names of parts that are given as objects: a plan writes the name, and another process imports the part by it."""
 
 import functools
 import inspect
@@ -12,15 +12,15 @@ from trainables.parts.named import APART
 
 
 def is_object(value: Any) -> bool:
-    """Whether a value is a part itself and no name of one."""
+    """Whether a value is a part itself and not the name of one."""
     return callable(value) or (hasattr(value, "forward") and hasattr(value, "parameters"))
 
 
 def text_of(family: Family, part: Any) -> str:
-    """The name of a part.
+    """The name of a part that is given as an object.
 
     Raises:
-        SpaceError: it is none that another process could import, with the line that would work.
+        SpaceError: another process could not import the object; the message says what to write instead.
     """
     if reason := refusal(family, part):
         raise SpaceError(reason)
@@ -38,7 +38,7 @@ def text_of(family: Family, part: Any) -> str:
 
 
 def refusal(family: Family, part: Any) -> str | None:
-    """Why an object cannot be a part, and what to write instead; none if it can."""
+    """The reason why an object cannot be a part, with what to write instead; None if the object can be a part."""
     key = family.key
     if isinstance(part, functools.partial):
         fixed = ", ".join(f"{name!r}: {value!r}" for name, value in part.keywords.items()) or "'NAME': VALUE"

@@ -1,7 +1,7 @@
-"""The hyperparameters of a part: those of its parameters that the trainer does not give.
+"""The hyperparameters (knobs) of a part: the parameters of its function or class that the trainer does not give.
 
-Two ways lead to the same values: from the source, without importing it (the parts that come with the project, so that nothing
-on the way to a `--help` imports torch), and from the object itself (a user's, once it is imported). A test holds them together.
+The knobs of built-in parts are read from the source without importing it, so that `--help` does not import torch. The knobs of a
+user's part are read from the imported object. A test checks that both ways give equal knobs.
 """
 
 import ast
@@ -24,7 +24,7 @@ ARTICLES = {int: "an integer", float: "a number", bool: "True or False", str: "a
 
 
 class Nothing:
-    """The default of a parameter that has none."""
+    """The class of NOTHING, which marks a parameter without a default."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -38,8 +38,10 @@ class Knob:
     """One hyperparameter of a part.
 
     Attributes:
-        kind: what its values are; none where the part does not say.
-        default: NOTHING where it must be searched or fixed.
+        kind: the type of its values; None if the part does not say.
+        default: NOTHING if a configuration must give a value.
+        bounds: the limits of its values; None for no limits.
+        may_be_none: whether None is a value.
     """
 
     name: str
@@ -53,18 +55,18 @@ class Knob:
         return self.default is NOTHING
 
     def typed(self, value: Any) -> Any:
-        """A number in the type of this knob, however it was written: 2 for a width of 2.0, 1.0 for a rate of 1."""
+        """The value with a number converted to the type of this knob: 2 for a width of 2.0, 1.0 for a rate of 1."""
         if self.kind is int and type(value) is float and value.is_integer():
             return int(value)
         return (
             float(value) + 0.0 if self.kind is float and type(value) in (int, float) else value
-        )  # + 0.0: no zero below 0
+        )  # + 0.0 makes 0.0 of -0.0
 
     def check(self, value: Any, whose: str = "") -> None:
         """Refuse a value that the part cannot take.
 
         Raises:
-            SpaceError: with the rule, and what came.
+            SpaceError: the value is refused; the message has the rule and the value.
         """
         value = self.typed(value)
         if value is None and self.may_be_none:
@@ -76,7 +78,7 @@ class Knob:
             raise SpaceError(f"{self.name}{whose} must be {self.rule()}, but got {value!r}.{advice}")
 
     def rule(self) -> str:
-        """What its values are, in words."""
+        """The rule for the values of this knob in words."""
         if self.bounds:
             return self.bounds.rule(self.kind is int)
         return ARTICLES.get(self.kind, "None, a number, a text, True or False") if self.kind else "a plain value"
@@ -86,16 +88,16 @@ Signature = Mapping[str, Knob]
 
 
 def from_source(path: Path, name: str, given: Iterable[str], first: int, of_class: int) -> Signature | None:
-    """The knobs of the function or class `name` of a file; none if the file has no such thing at its top level.
+    """The knobs of the function or class `name` of a file; None if its top level has no such function or class.
 
     Args:
         given: names of parameters that the trainer gives.
-        first: how many of the first ones of a function it gives, whatever they are called.
-        of_class: the same for a class.
+        first: number of arguments of a function that the trainer gives by position, whatever their names are.
+        of_class: this number for a class.
     """
     text = path.read_text("utf-8")
     if f" {name}(" not in text and f" {name}:" not in text:
-        return None  # sooner than its syntax is read
+        return None  # faster than parsing the file
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             return of_arguments(node.args, given, first)
@@ -106,7 +108,7 @@ def from_source(path: Path, name: str, given: Iterable[str], first: int, of_clas
 
 
 def of_arguments(arguments: ast.arguments, given: Iterable[str], first: int) -> Signature:
-    """The knobs among the parameters of a definition."""
+    """The knobs among the parameters of a definition in a source file."""
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [*[None] * (len(positional) - len(arguments.defaults)), *arguments.defaults]
     pairs = list(zip(positional, defaults, strict=True))[max(first, len(arguments.posonlyargs)) :]
@@ -116,7 +118,7 @@ def of_arguments(arguments: ast.arguments, given: Iterable[str], first: int) -> 
 
 
 def written(argument: ast.arg, default: ast.expr | None) -> Knob | None:
-    """The knob of a parameter as it is written."""
+    """The knob of a parameter in a source file; None if its default cannot be a value of a configuration."""
     value = NOTHING if default is None else ast.literal_eval(default)
     hint, limit = argument.annotation, None
     if isinstance(hint, ast.Subscript) and isinstance(hint.slice, ast.Tuple):
@@ -131,8 +133,12 @@ def written(argument: ast.arg, default: ast.expr | None) -> Knob | None:
 def from_object(part: Any, given: Iterable[str], first: int) -> Signature:
     """The knobs of a function or class.
 
+    Args:
+        given: names of parameters that the trainer gives.
+        first: number of arguments that the trainer gives by position.
+
     Raises:
-        SpaceError: Python cannot tell its parameters.
+        SpaceError: Python cannot read its parameters.
     """
     try:
         parameters = list(inspect.signature(part).parameters.values())
@@ -147,7 +153,7 @@ def from_object(part: Any, given: Iterable[str], first: int) -> Signature:
 
 
 def hints_of(part: Any) -> Mapping[str, Any]:
-    """The annotations of the parameters of a part, without those that name what is not there."""
+    """The annotations of the parameters of a part. An annotation that cannot be evaluated is left out."""
     function = inspect.unwrap(part.__init__ if inspect.isclass(part) else part)
     found = {}
     for name, hint in getattr(function, "__annotations__", {}).items():
@@ -161,7 +167,7 @@ def hints_of(part: Any) -> Mapping[str, Any]:
 
 
 def of_parameter(parameter: inspect.Parameter, hint: Any) -> Knob | None:
-    """The knob of a parameter of an object."""
+    """The knob of a parameter of an imported object; None if its default cannot be a value of a configuration."""
     value = NOTHING if parameter.default is parameter.empty else parameter.default
     limit = None
     if typing.get_origin(hint) is Annotated:
@@ -174,7 +180,7 @@ def of_parameter(parameter: inspect.Parameter, hint: Any) -> Knob | None:
 
 
 def knob(name: str, kind: type | None, default: Any, limit: Limit | None, may_be_none: bool) -> Knob | None:
-    """A knob; none where the default is no value that a configuration may have, so that it stays what it is."""
+    """A Knob; None if its default cannot be a value of a configuration, so that the part always uses its default."""
     if default is not NOTHING and not isinstance(default, Value):
         return None
     if kind is None and default is not NOTHING and default is not None:

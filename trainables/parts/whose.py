@@ -1,4 +1,4 @@
-"""Where in a user's file an error came from."""
+"""Tell a user's files from the project's and from libraries, and find the user's line that raised an error."""
 
 import re
 import sysconfig
@@ -17,12 +17,12 @@ def is_ours(file: str) -> bool:
 
 
 def is_users(file: str) -> bool:
-    """Whether a file is a user's: neither ours nor of Python or a library."""
+    """Whether a file is a user's: a file neither of the project nor of Python nor of a library."""
     return not is_ours(file) and not file.startswith(("<", *LIBRARIES)) and "site-packages" not in file
 
 
 def place(error: BaseException) -> str | None:
-    """FILE:LINE of the user's line that an error came from, the innermost one; none if no file of theirs took part."""
+    """FILE:LINE of the innermost line of a user's file in an error's traceback; None if there is no such line."""
     if isinstance(error, SyntaxError) and error.filename and is_users(error.filename):
         return f"{Path(error.filename).name}:{error.lineno}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
@@ -30,13 +30,13 @@ def place(error: BaseException) -> str | None:
 
 
 def is_asked_for(stop: SystemExit | KeyboardInterrupt) -> bool:
-    """Whether somebody asked this process to end, by a signal, and not code of the user's by sys.exit()."""
+    """Whether a signal asked this process to end. False if a user's code has called sys.exit()."""
     if isinstance(stop, KeyboardInterrupt):
-        return threading.current_thread() is threading.main_thread()  # no other one hears of signals
-    return is_ours(traceback.extract_tb(stop.__traceback__)[-1].filename)  # our handler raised it
+        return threading.current_thread() is threading.main_thread()  # signals reach only the main thread
+    return is_ours(traceback.extract_tb(stop.__traceback__)[-1].filename)  # our signal handler raised it
 
 
 def said(error: BaseException) -> str:
-    """The first line of what an error says, behind its type, without the colours of a terminal."""
+    """The type of an error and the first line of its message, without the colour codes of a terminal."""
     first = COLOUR.sub("", next(iter(str(error).splitlines()), "")).rstrip(". ")
     return f"{type(error).__name__}: {first}." if first else f"{type(error).__name__}."

@@ -1,1 +1,1 @@
-"""The learning rate as a function of how far training is. A file for each; models/README.md says how to add one."""
+"""Schedules of the learning rate over the share of training done, one in each file. models/README.md says how to add one."""

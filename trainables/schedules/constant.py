@@ -1,6 +1,6 @@
-"""The same rate from the first step to the last."""
+"""A constant learning rate."""
 
 
 def constant(done: float) -> float:
-    """1, whatever share of training is done."""
+    """The factor of the learning rate, which is always 1; `done` is the share of training done."""
     return 1.0

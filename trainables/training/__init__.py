@@ -1,1 +1,1 @@
-"""The step and the epoch loop, and what they are made of: no Ray, no files, no global state."""
+"""The training step, the epoch loop and their parts: no Ray, no files, no global state."""

@@ -1,4 +1,4 @@
-"""Batches as the network gets them: augmented by the part of the configuration, and normalised."""
+"""Batches as the network gets them: augmented by the configuration's augmentation, and normalised."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,10 +12,10 @@ from trainables.parts.family import AUGMENT
 
 
 class Batch(NamedTuple):
-    """Images with two labels each, and the weight (0 to 1) of the first; without mixing both labels are the same."""
+    """A batch of images with two labels each and the weight (0 to 1) of the first label; the labels are equal if not mixed."""
 
     images: Tensor  # float (N, 3, S, S)
-    labels: Tensor  # int64 (N,), or of a user's own mixture probabilities, float (N, classes)
+    labels: Tensor  # int64 (N,), or a user's own mixture as probabilities, float (N, classes)
     others: Tensor  # int64 (N,)
     weight: Tensor | None  # float (N,), None for all ones
 
@@ -28,7 +28,7 @@ def augment(
 
 
 def augmentation(config: Mapping[str, Any], mean: Tensor, std: Tensor) -> Callable[[Tensor, Tensor, Generator], Batch]:
-    """The augmentation of a configuration; images that come out of it as they were stored are normalised."""
+    """The augmentation of a configuration. Images that it returns as uint8 are normalised; float images are left alone."""
 
     def normalised(images: Tensor) -> Tensor:
         return normalise(images, mean, std)
@@ -45,10 +45,10 @@ def augmentation(config: Mapping[str, Any], mean: Tensor, std: Tensor) -> Callab
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 (N, S, S, 3) to float (N, 3, S, S), channels last in memory.
+    """Normalise images: uint8 (N, S, S, 3) to float (N, 3, S, S), channels last in memory.
 
-    mean and std are on the scale 0 to 255 and repeated for every pixel, (S * S * 3,): a subtraction of whole rows is
-    several times faster on a CPU than one that repeats three numbers.
+    mean and std are (S * S * 3,): on the scale 0 to 255, and repeated for every pixel. On a CPU the subtraction of whole rows
+    is several times faster than a subtraction that broadcasts three numbers.
     """
     rows = images.flatten(1).float()
     return rows.sub_(mean).div_(std).view(images.shape).permute(0, 3, 1, 2)

@@ -1,7 +1,7 @@
-"""Averaged weights: an exponential average over the steps of training, which is validated, kept and exported in their place.
+"""Averaged weights: an exponential average over training steps, which is validated and kept in place of the last weights.
 
-The weights of a network that is being trained jump from epoch to epoch, and a ranking by them is a ranking by luck; their average
-over the last part of an epoch does not. The average starts as a copy at the end of the first epoch.
+The validation score of the last weights jumps from epoch to epoch, so a ranking by it is partly luck. The score of the averaged
+weights jumps less. The average starts as a copy of the weights at the end of the first epoch.
 """
 
 import copy
@@ -14,10 +14,10 @@ MOST = 5  # steps from one update to the next
 
 
 class Average:
-    """A network whose weights and running statistics follow those of another, in the other's precision (float32).
+    """A copy of a network whose weights and running statistics are averages of the network's, in the same precision.
 
-    `after` is told of every step, and moves the average after every `every`-th and after the last of an epoch. An average over
-    `horizon` epochs decays by exp(-1 / (horizon * steps)) a step.
+    Call `after` after every step. The average is updated after every `every`-th step and after the last step of an epoch.
+    An average over `horizon` epochs decays by exp(-1 / (horizon * steps)) a step.
 
     Attributes:
         model: the averaged network, ready to predict.
@@ -31,18 +31,18 @@ class Average:
         self.whole = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def start(self) -> None:
-        """Begin with a copy of the weights as they are now."""
+        """Set the average to the network's present weights and buffers."""
         for mine, theirs in (*self.real, *self.whole):
             mine.copy_(theirs)
 
     def after(self, number: int) -> None:
-        """Follow the step of this number in its epoch, from 1, if one of those after which the average moves."""
+        """Update the average if it is due after this step; steps are numbered from 1 in each epoch."""
         since = number % self.every or self.every
         if since == self.every or number == self.steps:
             self.follow(since)
 
     def follow(self, steps: int) -> None:
-        """Move towards the weights as they are now, for so many steps since the last time; counts are copied."""
+        """Move the average towards the present weights, by the decay of this many steps. Integer buffers are copied."""
         share = -math.expm1(-steps / (self.horizon * self.steps))
         for mine, theirs in self.real:
             mine.lerp_(theirs, share)
@@ -57,5 +57,5 @@ class Average:
 
 
 def tensors(model: nn.Module) -> list[Tensor]:
-    """Weights and buffers, without their gradients."""
+    """The weights and buffers of a network, detached from the gradient."""
     return [tensor.detach() for tensor in (*model.parameters(), *model.buffers())]

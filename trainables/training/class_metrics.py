@@ -1,4 +1,4 @@
-"""Metrics of classes, from how many images each class has, how many of them are right, and how many were taken for it."""
+"""Metrics from three counts of each class: its images, those predicted correctly, and all predictions of the class."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,25 @@ Array = np.ndarray
 
 
 def accuracy(right: Array, images: Array, _: Array) -> Array:
-    """Share of the images that are right, 0 to 1. All arrays (..., classes); the result is (...)."""
+    """Share of the images that are predicted correctly, 0 to 1. All arrays are (..., classes); the result is (...)."""
     return np.asarray(right.sum(-1) / images.sum(-1))
 
 
 def balanced_accuracy(right: Array, images: Array, _: Array) -> Array:
-    """Mean over the classes that have images of the share of these that are right, 0 to 1."""
+    """Mean recall over the classes that have images, 0 to 1. The shapes are those of `accuracy`."""
     there = images > 0
     shares = np.divide(right, images, out=np.zeros(right.shape), where=there)
     return np.asarray(shares.sum(-1) / there.sum(-1))
 
 
 def macro_f1(right: Array, images: Array, taken: Array) -> Array:
-    """Mean F1 over the classes that have images, 0 to 1: of one without, 0 would say that it was got wrong."""
+    """Mean F1 over the classes that have images, 0 to 1. A class without images would wrongly count as 0.
+
+    Args:
+        right: correctly predicted images of each class, (..., classes).
+        images: images of each class.
+        taken: images that were predicted as each class.
+    """
     there = images > 0
     own = np.divide(2 * right, images + taken, out=np.zeros(right.shape), where=there)
     return np.asarray(own.sum(-1) / there.sum(-1))
@@ -36,6 +42,6 @@ MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {  # by the column
 
 
 def measure(column: str, labels: Array, predicted: Array, classes: int) -> float:
-    """One of these of a whole split: labels and predicted classes int64 (N,)."""
+    """The metric of MEASURES named `column` on a whole split; labels and predicted classes are int64 (N,)."""
     counts = (np.bincount(each, minlength=classes) for each in (labels[labels == predicted], labels, predicted))
     return float(MEASURES[column](*counts))

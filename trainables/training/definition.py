@@ -11,12 +11,12 @@ from trainables.objective import ACCURACY, Objective
 
 @dataclass(frozen=True)
 class Training:
-    """A trial. Equal values give equal rows on the same kind of device with the same number of threads.
+    """The definition of a trial. Equal definitions give equal rows on the same kind of device and number of threads.
 
     Attributes:
-        config: complete, see trainables.config.
+        config: a complete configuration, see trainables.config.
         precision: "bf16" for bfloat16 autocast, "fp32" for none.
-        objective: what its best epoch is chosen by.
+        objective: the metric that decides the best epoch.
     """
 
     config: Mapping[str, Any]
@@ -29,10 +29,10 @@ class Training:
 
     @property
     def id(self) -> str:
-        """The name of its configuration and seed."""
+        """The trial's id, a hash of its configuration and seed."""
         return trial_id(self.config, self.seed)
 
     @property
     def names(self) -> tuple[str, str]:
-        """The ids that a state of it may have: today's, and that of schema 1."""
+        """The ids that the trial's resume states may carry: the present one, and the id of schema 1."""
         return self.id, trial_id_of_schema_1(self.config, self.seed)

@@ -1,9 +1,9 @@
-"""The epoch loop: a pure function of configuration, data and seed, written as a generator. No Ray, no files, no global state.
+"""The epoch loop: a generator that is a pure function of configuration, data and seed. No Ray, files or global state.
 
-Every random choice is drawn anew at the start of an epoch from a hash of (seed, epoch): the order of the images and their
-augmentation from one generator, dropout from another, both the trial's own (trainables/training/step.py). So an epoch needs no
-history of random numbers, and a trial continued from its state gives, on the same kind of device and number of threads, the
-rows it would have given.
+At the start of each epoch all random generators are seeded from a hash of (seed, epoch). One generator of the trial draws the
+order of the images and their augmentation, another one draws dropout (trainables/training/step.py). So an epoch needs no
+history of random numbers. A trial continued from its state gives the rows of a trial that was never stopped, on the same kind
+of device and with the same number of threads.
 """
 
 import copy
@@ -30,7 +30,7 @@ from trainables.training.schedules import learning_rate
 from trainables.training.shared import as_tensor, pixel_scale, shared, untrained
 from trainables.training.step import Step, autocast, batch_sizes
 
-EVALUATION_PIXELS = 1000 * 32 * 32  # of images at once where no gradient is kept
+EVALUATION_PIXELS = 1000 * 32 * 32  # pixels of a batch of images where no gradient is kept
 
 Metrics = dict[str, Any]
 
@@ -45,25 +45,25 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Best:
-    """The best validation epoch so far, the earliest on ties."""
+    """The best epoch so far by the objective, the earliest on ties."""
 
     epoch: int
     value: float  # of the objective
-    predicted: Tensor  # int64 (validation images,), like the weights still on the device that found them
+    predicted: Tensor  # int64 (validation images,), like the weights still on the device of the network
     weights: dict[str, Tensor]
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any], objective: Objective) -> "Best":
-        """That of a resume state."""
+        """The best epoch as a resume state holds it."""
         best = state["best"]
         return cls(best["epoch"], best[objective.column], best["predicted"], best["weights"])
 
     def on_host(self) -> "Best":
-        """The same on the CPU; from a GPU in one transfer."""
+        """A copy with all tensors on the CPU."""
         return Best(self.epoch, self.value, self.predicted.cpu(), on_host(self.weights))
 
     def state(self, objective: Objective) -> dict[str, Any]:
-        """As a resume state has it: on the CPU, the value under the name of its column."""
+        """The best epoch in the form of a resume state: tensors on the CPU, the value under the objective's column."""
         best = self.on_host()
         return {
             "epoch": best.epoch,
@@ -75,7 +75,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Epoch:
-    """The result of one epoch: its row of the ledger, the best epoch so far, and everything needed to continue."""
+    """The result of one epoch: its row of the ledger, the best epoch so far, and everything needed to continue training."""
 
     metrics: Metrics
     best: Best
@@ -83,10 +83,10 @@ class Epoch:
     optimizer: Optimizer
     device: str
     objective: Objective
-    average: Average | None = None  # of the weights, where that is what is validated
+    average: Average | None = None  # of the weights, if the average is validated
 
     def state(self) -> dict[str, Any]:
-        """The resume state. Take it before the next epoch starts: it refers to the live tensors."""
+        """The resume state. Take it before the next epoch starts, because it refers to tensors that training changes."""
         return {
             "epoch": self.metrics["epoch"],
             "model": self.model.state_dict(),
@@ -98,12 +98,12 @@ class Epoch:
 class Course:
     """One trial in memory: network, optimizer, average and step, and the best epoch so far.
 
-    An epoch is `step.begin`, a call of the step for each of its sizes, `evaluate`, and `result`, which alone waits for the
-    device.
+    An epoch consists of `step.begin`, one call of the step for each of its sizes, `evaluate`, and `result`. Only `result` waits
+    for the device.
 
     Attributes:
-        report: float64 (4,): train_loss, train_accuracy, val_loss and val_accuracy, where `evaluate` leaves them.
-        predicted: int64 (validation images,), the classes, likewise.
+        report: float64 (4,), written by `evaluate`: train_loss, train_accuracy, val_loss and val_accuracy.
+        predicted: int64 (validation images,), written by `evaluate`: the predicted classes.
     """
 
     def __init__(
@@ -130,12 +130,15 @@ class Course:
 
     @property
     def judged(self) -> nn.Module:
-        """The network that is validated and kept."""
+        """The network that is validated and kept: the average if there is one."""
         return self.average.model if self.average else self.model
 
     @torch.inference_mode()
     def evaluate(self) -> None:
-        """Leave what the epoch gave on the device. Reads nothing back, so that it can be captured."""
+        """Write the results of the epoch into `report` and `predicted`, on the device.
+
+        Nothing is read back from the device, so the call can be captured as a CUDA graph.
+        """
         images, labels = self.shared.val
         with self.step.with_own_random():
             logits = predict_resident(self.judged, images, self.shared.scale, self.training.precision)
@@ -145,7 +148,7 @@ class Course:
         self.report[2:] = torch.stack([loss, right])
 
     def result(self, epoch: int, report: Tensor) -> "Epoch":
-        """What the epoch gave, by its report.
+        """The Epoch made from a report of `evaluate`; the best epoch so far is updated.
 
         Raises:
             Diverged: a loss is not finite.
@@ -163,7 +166,7 @@ class Course:
         return Epoch(metrics, self.best, self.model, self.optimizer, self.training.device, objective, self.average)
 
     def judged_by(self) -> Metrics:
-        """The column of the objective, where it is a metric of the classes or the user's own. Waits for the device."""
+        """The value of the objective under its column, if it is not already in the report. Waits for the device."""
         objective = self.training.objective
         if not objective.source and (objective.column not in MEASURES or objective.is_accuracy):
             return {}
@@ -180,17 +183,17 @@ def train(
     known: Mapping[int, float] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Generator[Epoch]:
-    """Train for config["epochs"] epochs, or those that state leaves to do, and yield after each.
+    """Train for config["epochs"] epochs, or for the epochs after a resume state, and yield an Epoch after each.
 
     Args:
-        state: of an earlier Epoch of the same training.
-        known: value of epochs that were trained before. Where one comes out differently, as it may on a GPU, the best
-            epoch is still chosen by these.
-        on_batch: told after each batch how many of the epoch's batches are done.
+        state: the resume state of an earlier Epoch of this training.
+        known: objective values of epochs that were trained before. The best epoch is chosen by these values, also where an
+            epoch comes out differently when it is trained again, as it may on a GPU.
+        on_batch: called after each batch with the number of batches done and the number of batches of the epoch.
 
     Yields:
-        metrics: epoch (from 1), train_loss and val_loss (nats per image; train_loss is the mean over the epoch while the
-        weights change), train_accuracy and val_accuracy (0 to 1), lr (of the epoch's first step).
+        An Epoch with metrics: epoch (from 1), train_loss and val_loss (nats per image; train_loss is the mean over the epoch
+        while the weights change), train_accuracy and val_accuracy (0 to 1), lr (of the epoch's first step).
 
     Raises:
         Diverged: a loss is not finite; that epoch is not yielded.
@@ -203,13 +206,13 @@ def train(
 
 
 def averaged(config: Mapping[str, Any], model: nn.Module, images: int) -> Average | None:
-    """The average of its weights, where the configuration asks for it; those of older runs have no word for it."""
+    """The average of a network's weights if the configuration has an `ema` above 0. Older configurations have no `ema`."""
     horizon = config.get("ema", NEUTRAL["ema"])
     return Average(model, horizon, len(batch_sizes(images, config["batch_size"]))) if horizon else None
 
 
 def train_epoch(step: Step, average: Average | None, epoch: int, on_batch: Callable[[int, int], None] | None) -> None:
-    """One pass over the training images. Nothing is read back from the device."""
+    """Train one epoch: one pass over the training images. Nothing is read back from the device."""
     step.begin(epoch)
     for number, size in enumerate(step.sizes, 1):
         step(size)
@@ -228,13 +231,13 @@ def predict(model: nn.Module, images: np.ndarray, data: Dataset, device: str, pr
 
 
 def at_once(images: Tensor) -> int:
-    """How many images (N, S, S, 3) a network sees at once where no gradient is kept."""
+    """The number of images (N, S, S, 3) in a batch where no gradient is kept."""
     return max(1, EVALUATION_PIXELS // (images.shape[1] * images.shape[2]))
 
 
 @torch.inference_mode()
 def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tensor], precision: str) -> Tensor:
-    """Logits float32 (N, classes) of images that are on the device already. Draws no random number."""
+    """Logits float32 (N, classes) of uint8 images (N, S, S, 3) that are already on the device. Draws no random number."""
     model.eval()
     parts = []
     for batch in images.split(at_once(images)):
@@ -246,7 +249,7 @@ def predict_resident(model: nn.Module, images: Tensor, scale: tuple[Tensor, Tens
 def restore(
     state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer, average: Average | None, objective: Objective
 ) -> Best:
-    """Put a state back; the tensors of the state itself are left alone."""
+    """Load a resume state into network, optimizer and average, and return its best epoch. The state is not changed."""
     model.load_state_dict(state["model"])
     if average:
         average.load_state_dict(state["average"])
@@ -255,13 +258,13 @@ def restore(
 
 
 def validated(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights in a resume state that its epoch was validated with: the average where there is one."""
+    """The weights of a resume state with which its epoch was validated: the average if there is one."""
     weights: dict[str, Tensor] = state.get("average", state["model"])
     return weights
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are now, buffers included, contiguous as safetensors wants them. They stay on their device."""
+    """A copy of the network's present weights and buffers on their device, contiguous as safetensors needs them."""
     return {
         name: weight.detach().clone(memory_format=torch.contiguous_format)
         for name, weight in model.state_dict().items()
@@ -269,7 +272,7 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def on_host(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same on the CPU, each type of number in one transfer; what is there already is not copied."""
+    """The weights on the CPU, moved in one transfer per dtype. Weights that are already on the CPU are not copied."""
     moved = {name: weight for name, weight in weights.items() if weight.device.type == "cpu"}
     for kind in {weight.dtype for weight in weights.values()}:
         some = {name: weight for name, weight in weights.items() if name not in moved and weight.dtype == kind}

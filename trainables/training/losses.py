@@ -1,4 +1,4 @@
-"""The loss of a batch, and how many of its images were right."""
+"""The loss of a batch, and the number of its correctly predicted images."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -13,10 +13,11 @@ from trainables.training.augmentations import Batch
 
 
 def mixed_loss(config: Mapping[str, Any], class_counts: Tensor) -> Callable[[Tensor, Batch], Tensor]:
-    """The loss of a configuration: of logits float (N, classes) and a batch, a mean over its images.
+    """The loss of a configuration: a function of logits float (N, classes) and a batch, the mean over the images.
 
-    Of mixed images a loss is given both labels and their weight if it asks for them, else their probabilities (N, classes).
-    `class_counts` is how many training images each class has, int64 (classes,), for a loss that asks for it.
+    For mixed images a loss gets both labels and their weight if it has parameters `others` and `weight`; otherwise it gets the
+    probabilities of the classes, (N, classes). A loss with a parameter `class_counts` gets the number of training images of
+    each class, int64 (classes,).
     """
     part = calling.bound(LOSS, config)
     part = functools.partial(part, **calling.asked_for(part, {"class_counts": class_counts}))
@@ -36,14 +37,14 @@ def mixed_loss(config: Mapping[str, Any], class_counts: Tensor) -> Callable[[Ten
 
 
 def probabilities(batch: Batch, classes: int) -> Tensor:
-    """Those of mixed labels, float (N, classes)."""
+    """The class probabilities of mixed labels, float (N, classes)."""
     first, second = (F.one_hot(labels, classes).float() for labels in (batch.labels, batch.others))
     assert batch.weight is not None, "only what is mixed has a weight"
     return second.lerp(first, batch.weight[:, None])
 
 
 def mixed_hits(logits: Tensor, batch: Batch) -> Tensor:
-    """How many images were right, a mixed image by the weight of the label that was hit."""
+    """The number of correctly predicted images, (). A mixed image counts by the weight of the label that was predicted."""
     predicted = logits.argmax(1)
     if batch.labels.is_floating_point():  # a mixture of a user's own
         return batch.labels.gather(1, predicted[:, None]).sum()

@@ -1,4 +1,4 @@
-"""How well predictions agree with labels, beyond one number: as scikit-learn computes it, which takes a second to load."""
+"""Metrics of predictions against labels. They are computed as in scikit-learn, without the second it takes to load."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from trainables.training.class_metrics import measure
 def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Metrics of logits (N, C) against labels (N,), all fractions from 0 to 1, as plain JSON values.
 
-    `per_class_accuracy` has one number per class (its recall), None for a class without images, which is in no mean
-    either; row i of `confusion_matrix` counts what images of class i were taken for.
+    `per_class_accuracy` has one number per class (its recall), and None for a class without images. No mean includes a class
+    without images. Entry i, j of `confusion_matrix` counts the images of class i that were predicted as class j.
     """
     classes = logits.shape[1]
     predicted = logits.argmax(axis=1)
@@ -34,8 +34,8 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
 
 
 def top5_accuracy(logits: np.ndarray, labels: np.ndarray) -> float | None:
-    """Share of images whose label is among the five largest logits; none for five classes or fewer, where it says nothing."""
+    """Share of images whose label is among the five largest logits; None for five classes or fewer, where it is always 1."""
     if logits.shape[1] <= 5:
         return None
-    largest = np.argsort(logits, axis=1, kind="stable")[:, -5:]  # of equal ones those of later classes
+    largest = np.argsort(logits, axis=1, kind="stable")[:, -5:]  # of equal logits those of later classes
     return float((largest == labels[:, None]).any(axis=1).mean())

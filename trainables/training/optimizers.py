@@ -1,4 +1,4 @@
-"""The optimizer of a configuration, and the rates of its groups of weights."""
+"""The optimizer of a configuration, and the learning rates of its parameter groups."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
@@ -13,7 +13,7 @@ from trainables.training.schedules import schedule
 
 
 class Optimizer(Protocol):
-    """The interface of an optimizer; torch's own have it."""
+    """The interface that training needs of an optimizer; torch's own optimizers have it."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]: ...
@@ -24,11 +24,11 @@ class Optimizer(Protocol):
     def load_state_dict(self, state: Any, /) -> None: ...
 
 
-BASE = "initial_lr"  # of a group: the rate that the schedule is a factor of. torch's own schedulers call it so
+BASE = "initial_lr"  # key of a group: its rate before the schedule's factor. torch's own schedulers use this key
 
 
 def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> Optimizer:
-    """The optimizer of these weights, with the rates that it was made with noted in its groups."""
+    """Make the optimizer of a network's weights, and note each group's first learning rate in the group under BASE."""
     mark_as_not_compiled()
     optimizer: Optimizer = calling.optimizer(config, model)
     for group in optimizer.param_groups:
@@ -37,7 +37,7 @@ def make_optimizer(config: Mapping[str, Any], model: nn.Module) -> Optimizer:
 
 
 def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
-    """Put a state back; the rates that a schedule starts from are those of the configuration."""
+    """Load a saved state into an optimizer. The learning rates before the schedule stay those of the configuration."""
     rates = base_rates(optimizer)
     optimizer.load_state_dict(state)
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -50,7 +50,7 @@ def base_rates(optimizer: Optimizer) -> list[float]:
 
 
 def states(optimizer: Optimizer) -> dict[str, Tensor]:
-    """What it remembers of the weights, as tensors; nothing before its first step."""
+    """The optimizer's state tensors, such as momentum, by a unique name; empty before the first step."""
     return {
         f"{type(part).__name__} {place} {name}": value
         for part in getattr(optimizer, "parts", (cast(Any, optimizer),))
@@ -61,7 +61,7 @@ def states(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def rate_table(config: Mapping[str, Any], rates: list[float], epoch: int, steps: int) -> Tensor:
-    """float32 (steps, groups): the learning rate of each group of weights at each step of an epoch, which counts from 1."""
+    """The learning rate of each parameter group at each step of an epoch, float32 (steps, groups); epochs count from 1."""
     if config["schedule"] == "constant":
         return torch.tensor([rates]).repeat(steps, 1)
     factor = schedule(config)

@@ -1,4 +1,4 @@
-"""The value of a metric of the user's own: a function of labels and predicted classes, or a class whose objects are called so."""
+"""The value of a user's own metric: a function of labels and predicted classes, or a class of such functions."""
 
 import inspect
 import math
@@ -14,15 +14,17 @@ Metric = Callable[[np.ndarray, np.ndarray], Any]  # labels and predicted classes
 
 
 class MetricError(Exception):
-    """What a metric raised, or gave in place of a number: no fault of the machine, though it may be an OSError."""
+    """A metric raised an exception or gave no finite number. Even an OSError in a metric is no fault of the machine."""
 
 
 def measure(text: str, labels: np.ndarray, predicted: np.ndarray) -> float:
-    """The value of a metric by its name, `my_metrics.py:kappa`. It is given copies, since it may write into them.
+    """The value of a metric by its name, such as `my_metrics.py:kappa`, for labels and predicted classes int64 (N,).
+
+    The metric gets copies of both arrays, because it may write into them.
 
     Raises:
-        MetricError: it raises an exception, or gives no finite number.
-        SpaceError: there is none of that name.
+        MetricError: the metric raises an exception or gives no finite number.
+        SpaceError: there is no metric of that name.
     """
     part: Any = named.load(METRIC, text)
     try:

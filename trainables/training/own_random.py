@@ -1,7 +1,8 @@
-"""Random numbers for parts that know nothing of a trial's generators: the global ones of torch, numpy and Python, lent to them.
+"""Give a trial its own global random states of torch, numpy and Python, for parts that draw from these.
 
-A user's network with `nn.Dropout` draws from torch's global random state. While it runs, that state is the trial's own; outside
-it is whose it was. So its trials repeat bit for bit too, and trials that take turns in one process do not meet.
+A user's network with `nn.Dropout` draws from torch's global random state. While such a part runs, the global states are
+replaced by the trial's own; afterwards the former states are put back. So trials with such parts can repeat bit for bit too.
+Trials that take turns in one process do not change each other's random numbers.
 """
 
 import random
@@ -13,14 +14,14 @@ import torch
 
 
 class OwnRandom:
-    """`with own:` the global random states are the trial's. `seed` begins them anew; the trial does so at each epoch."""
+    """In a `with own:` block the global random states are the trial's. The trial calls `seed` at each epoch."""
 
     def __init__(self, device: str) -> None:
         self._on_gpu = device == "cuda"
         self._mine = self._theirs = self._now()
 
     def seed(self, seed: int) -> None:
-        """Begin anew from a seed (63 bits)."""
+        """Set the trial's states from a seed (63 bits). The global states outside the trial stay as they are."""
         theirs = self._now()
         random.seed(seed)
         np.random.seed(seed % (1 << 32))  # the global state that a user's code may draw from

@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of how far training is: nothing to save, nothing to restore."""
+"""The learning rate as a pure function of the share of training done, so a schedule has no state to save."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,10 +10,10 @@ Schedule = Callable[[float], float]  # share of training done, 0 to 1, to the fa
 
 
 def schedule(config: Mapping[str, Any]) -> Schedule:
-    """The schedule of a configuration."""
+    """The schedule of a configuration: a function from the share of training done, 0 to 1, to a factor of the rate."""
     return calling.bound(SCHEDULE, config)
 
 
 def learning_rate(config: Mapping[str, Any], rate: float, epoch: float) -> float:
-    """A rate after `epoch` epochs (0 at the start, config["epochs"] at the end, fractions between)."""
+    """The learning rate after `epoch` epochs, of a base rate (0 at the start, config["epochs"] at the end, with fractions)."""
     return rate * schedule(config)(epoch / config["epochs"])

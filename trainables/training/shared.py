@@ -1,4 +1,4 @@
-"""What trials of one process share: the images on their device, and what follows from them and from the seed alone."""
+"""Tensors that trials of one process share: the images on the device, and values computed from images and seed alone."""
 
 import copy
 import functools
@@ -27,7 +27,7 @@ _made: dict[tuple[int, str], "Shared"] = {}
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """Tensors that nobody writes to, on one device.
+    """Tensors on one device that all trials read and no trial changes.
 
     Attributes:
         train, val: images uint8 (N, S, S, 3) and labels int64 (N,).
@@ -40,14 +40,14 @@ class Shared:
     _networks: dict[tuple[Any, ...], nn.Module] = field(default_factory=dict)
 
     def whiten(self, model: nn.Module) -> None:
-        """Set what a network computes from its training images before it is trained; only speed_net has such a layer."""
+        """Set the filters of whitening layers from the training images, before training. Only speed_net has such a layer."""
         for module in model.modules():
             if isinstance(module, Whitening):
                 module.filters.copy_(self._filters)
 
     @functools.cached_property
     def _filters(self) -> Tensor:
-        """Those of a whitening layer for these images, which take a host a quarter of a second."""
+        """The filters of a whitening layer for these images. They are computed once, because a CPU needs 0.25 seconds."""
         layer, images = Whitening(), self.train[0]
         enough = max(1, layer.PATCHES // (images.shape[1] - 1) ** 2)
         some = images[:: -(-len(images) // enough)]  # from all over: a folder of images is sorted by class
@@ -57,9 +57,10 @@ class Shared:
         return filters
 
     def untrained(self, training: Training) -> nn.Module:
-        """The network of `untrained`, which is built once for each architecture and seed, kept, and copied.
+        """A network equal to that of the function `untrained`: built once for each architecture and seed, kept, and copied.
 
-        What else a shipped network reads of its configuration is the probability of dropout; no weight depends on it.
+        The dropout probability is set in the copy, because no weight of a built-in network depends on it. Networks that are
+        not built in are built anew each time.
         """
         config = training.config
         if config["model"] not in MODELS:
@@ -76,7 +77,7 @@ class Shared:
 
 
 def shared(data: Dataset, device: str) -> Shared:
-    """What trials on these images share: made once, and kept as long as the data set is."""
+    """The Shared tensors of a data set on a device: made once, and kept as long as the data set exists."""
     key = (id(data), device)
     if key not in _made:
         _made[key] = Shared(resident(data.train, device), resident(data.val, device), pixel_scale(data, device))
@@ -86,13 +87,13 @@ def shared(data: Dataset, device: str) -> Shared:
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what this stream was given: what follows may be read from other streams too."""
+    """Wait until the device has finished the work of this stream. After that other streams may read its results."""
     if device.type == "cuda":
         torch.cuda.current_stream(device).synchronize()
 
 
 def untrained(training: Training) -> nn.Module:
-    """The network on its device, with weights that follow from the seed; global random states are left as they were."""
+    """The untrained network on its device, with weights drawn from the seed. Global random states are left unchanged."""
     own = OwnRandom(training.device)
     own.seed(derive(training.seed, "weights"))
     with own:
@@ -101,19 +102,19 @@ def untrained(training: Training) -> nn.Module:
 
 
 def resident(split: Split, device: str) -> Resident:
-    """A split on the device: on the CPU the memory map itself, on a GPU a copy that stays there."""
+    """A split as tensors on the device: on the CPU over the arrays' own memory, on a GPU a copy."""
     return as_tensor(split.images).to(device), as_tensor(split.labels).to(device)
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
-    """A tensor over the memory of an array that nobody writes to."""
+    """A tensor that shares the memory of an array. Nobody may write to the tensor if the array is read-only."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
 
 
 def pixel_scale(data: Dataset, device: str) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the training pixels as `normalise` wants them: 0 to 255, one for each byte of an image."""
+    """Mean and standard deviation of the training pixels for `normalise`: (S * S * 3,) each, on the scale 0 to 255."""
     pixels = data.train.images[0].size // 3
     mean, std = (torch.tensor(values, device=device).mul(255).repeat(pixels) for values in (data.mean, data.std))
     return mean, std

@@ -1,9 +1,9 @@
 """One step of training, the same on every device: gather, augment, forward, loss, backward, optimizer, totals.
 
-It works from tensors that stay where they are. Which images and which rates are next follows from a counter on the device, and
-every random number comes from generators of the trial's own. So nothing in it waits for the device, no number of Python's
-changes from step to step (but for the size of an epoch's last batch), and trials in one process share no random state. On a CPU
-the step is called; on a GPU it can be called, or captured once for each size of batch and replayed.
+All tensors of a step keep their place in memory. A counter on the device selects the next images and learning rates. Every
+random number comes from the trial's own generators. So no step waits for the device, no Python number changes from step to step
+(except the size of an epoch's last batch), and trials in one process share no random state. On a CPU the step is called. On a
+GPU the step is called, or captured once for each batch size as a CUDA graph and replayed.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -26,12 +26,13 @@ Resident = tuple[Tensor, Tensor]  # images uint8 (N, S, S, 3) and labels int64 (
 
 
 class Step:
-    """A step of one trial: `begin(epoch)`, then one call for each of `sizes`.
+    """The training step of one trial. For each epoch call `begin(epoch)`, then the step once for each of `sizes`.
 
     Attributes:
-        sizes: images of each batch of an epoch.
-        totals: float64 (2,): sum over the epoch's images so far of their loss, and of the share of their labels that was right.
-        order: int64 (N,), the images of the epoch in the order in which they are trained on.
+        sizes: number of images of each batch of an epoch.
+        totals: float64 (2,): sum of the loss, and number of correct predictions (see `mixed_hits`), over the images of the
+            epoch so far.
+        order: int64 (N,), the positions of the training images in the order of this epoch.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Step:
         self.order, self.places = (torch.arange(size, device=device) for size in (count, max(self.sizes)))
         self.number = torch.zeros(1, dtype=torch.int64, device=device)  # steps done in this epoch
         self.table = torch.zeros(len(self.sizes), len(groups), device=device)  # rates of the epoch, a row for each step
-        self.rates = torch.zeros(1, len(groups), device=device)  # those of this step
+        self.rates = torch.zeros(1, len(groups), device=device)  # rates of this step
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)
         self.images, self.dropout = Generator(device), Generator(device)
         self.own = None if calling.is_all_built_in(training.config, FAMILIES) else OwnRandom(device.type)
@@ -64,7 +65,7 @@ class Step:
                 module.generator = self.dropout
 
     def begin(self, epoch: int) -> None:
-        """Make ready for an epoch, from 1. What is drawn in it is a function of the seed and the epoch."""
+        """Prepare an epoch (numbered from 1): seed the generators from seed and epoch, draw the order, set the rates."""
         seed, config = self.training.seed, self.training.config
         self.dropout.manual_seed(derive(seed, "dropout", epoch))
         self.images.manual_seed(derive(seed, "images", epoch))
@@ -82,14 +83,14 @@ class Step:
             self._train(size)
 
     def with_own_random(self) -> AbstractContextManager[None]:
-        """Where parts run that draw from global random states."""
+        """The context for parts that draw from global random states; it does nothing if all parts are built in."""
         return self.own or nullcontext()
 
     def _train(self, size: int) -> None:
         config = self.training.config
         torch.index_select(self.table, 0, self.number, out=self.rates)
         chosen = self.order.index_select(0, self.places[:size].add(self.number, alpha=config["batch_size"]))
-        # It copies whole images: 40 times faster than [chosen].
+        # index_select copies whole images: 40 times faster than [chosen].
         images, labels = (part.index_select(0, chosen) for part in self.train_set)
         batch = self.augment(images, labels, self.images)
         with autocast(images.device, self.training.precision):
@@ -103,16 +104,16 @@ class Step:
         self.number.add_(1)
 
     def means(self) -> Tensor:
-        """float64 (2,): mean loss and share of right answers of the images of a whole epoch."""
+        """Mean loss and accuracy over the images of a whole epoch, float64 (2,)."""
         return self.totals / len(self.order)
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:
-    """Of the batches of an epoch; a trailing single image joins the one before it, because batch normalisation needs two."""
+    """The batch sizes of an epoch. A last single image joins the batch before it: batch normalisation needs two images."""
     sizes = [min(batch_size, count - first) for first in range(0, count, batch_size)]
     return [*sizes[:-2], sizes[-2] + 1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """bfloat16 where it is faster and safe for "bf16", nothing for "fp32"."""
+    """torch's bfloat16 autocast for "bf16"; a context that changes nothing for "fp32"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -1,1 +1,1 @@
-"""A trial in its folder: committed epoch by epoch, continued, timed; or by itself, on a command line."""
+"""Run a trial in its folder: commit each epoch, continue after a stop, take times. Also a single trial without a search."""

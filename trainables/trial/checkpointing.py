@@ -1,7 +1,8 @@
 """One trial in a folder: train, commit each epoch, continue from the newest good state. No Ray.
 
 The folder holds epochs.jsonl (the ledger), state-000007.pt with its sidecar, best.safetensors, val.npz, timing.jsonl
-and, after an error, error.txt. A row is committed before anyone hears of it; a state only saves time, so it may be older.
+and, after an error, error.txt. A row is committed before it is yielded. A state may be older than the last row: the epochs
+between them are then trained again.
 """
 
 import contextlib
@@ -26,8 +27,8 @@ from trainables.trial import timing
 from trainables.trial.rows import NetworkRows, Passed, Rows, State, UsersError
 
 SAVE_EVERY = 10.0  # seconds between resume states
-SAVING = 0.2  # seconds that one may take, 2 % of that; where it takes longer, they come less often in proportion
-KEPT_STATES = 2  # the newest may be damaged, so there is one before it
+SAVING = 0.2  # seconds that saving a state may take, 2 % of SAVE_EVERY; slower saves come less often in proportion
+KEPT_STATES = 2  # the newest state may be damaged, so the one before it is kept too
 OF_A_USER = re.compile(r"/code/[0-9a-f]{16}/")  # a file of the user's, see trainables/own/code.py
 
 
@@ -42,18 +43,19 @@ def run(
     stopping: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> Generator[Record, None, None]:
-    """Continue the training in folder until all its epochs are committed, and yield each new row once it is.
+    """Continue the training in folder until all its epochs are committed, and yield each new row once it is committed.
 
-    With `until` it pauses after that epoch instead, its state saved and no outcome written. Rows after the first `heard`, which
-    another process committed before it let go of the folder, are yielded first.
-
-    The outcome (finished, diverged, or failed by an error of the configuration) is the last line of the ledger; it is
-    there before the last row is yielded. When `stopping` turns true, a state is saved at the end of the running epoch,
-    or when the generator is closed.
+    The outcome (finished, diverged, or failed by an error of the configuration) is the last line of the ledger. A finished
+    trial's outcome is written before its last row is yielded.
 
     Args:
-        exact: an epoch trained again on a CPU must come out as it was committed; not where what decides that was changed.
-        shares_gpu: with other processes, so memory that runs out is not held against the configuration.
+        until: pause after this epoch: save the state and write no outcome.
+        heard: rows of the ledger that the caller already has; the committed rows after these are yielded first. Another
+            process may have committed them before it released the folder. None yields no committed row.
+        exact: whether an epoch trained again on a CPU must give its committed row. False if the machine, the versions or
+            anything else that decides the numbers has changed.
+        shares_gpu: whether other processes use the same GPU; then a lack of GPU memory is no failure of the configuration.
+        stopping: when it turns true, a state is saved at the end of the running epoch, or when the generator is closed.
 
     Raises:
         LockedError: another process trains this trial.
@@ -110,7 +112,7 @@ def commit_all(
     must_match: bool,
     stopping: Callable[[], bool],
 ) -> Generator[Record, None, None]:
-    """Commit each epoch, save states in between and the outcome at the end."""
+    """Commit each epoch, save states between epochs, and commit the outcome at the end."""
     last_row, saved_at, started = None, time.monotonic(), time.monotonic()
     begun, pause, last = started, SAVE_EVERY, None
     for epoch in epochs:
@@ -154,22 +156,24 @@ def commit_all(
 
 
 def has_ended(folder: Path, epochs: int) -> bool:
-    """Whether the last line is an outcome that stands: one of a finished trial stands until more epochs are asked for."""
+    """Whether the trial has diverged, failed, or finished with at least this many epochs."""
     lines = durable.read_lines(folder / "epochs.jsonl")
     outcome = lines[-1].get("outcome") if lines else None
     return outcome in ("diverged", "failed") or (outcome == "finished" and len(committed_rows(folder)) >= epochs)
 
 
 def committed_rows(folder: Path) -> list[Record]:
-    """The rows of a trial's ledger, without its outcomes."""
+    """The rows of a trial's ledger, without the lines that state an outcome."""
     return [record for record in durable.read_lines(folder / "epochs.jsonl") if "outcome" not in record]
 
 
 def check_repeated(folder: Path, committed: Record, again: Record, rows: Rows, must_match: bool) -> None:
-    """A row trained again must come out as it was committed; where it need not, on a GPU say, the difference is noted.
+    """Compare an epoch that was trained again with its committed row, and note an allowed difference.
+
+    A difference is allowed if `must_match` is false or if the trial has run on another device than a CPU.
 
     Raises:
-        RunError: it differs, and both times it was trained on a CPU.
+        RunError: the rows differ, and the difference is not allowed.
     """
     if again == committed:
         return
@@ -184,7 +188,7 @@ def check_repeated(folder: Path, committed: Record, again: Record, rows: Rows, m
 
 
 def save_state(folder: Path, epoch: Passed, identity: str) -> None:
-    """Make the resume state of an epoch durable, if it has one, then drop all but the newest ones."""
+    """Write the resume state of an epoch durably, if it has one, then remove all but the newest KEPT_STATES states."""
     state, buffer = epoch.state(), io.BytesIO()
     if state is None:
         return
@@ -196,9 +200,9 @@ def save_state(folder: Path, epoch: Passed, identity: str) -> None:
 
 
 def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None:
-    """The newest good state of a trial with one of these ids, of epoch `at_most` or before; none if there is none.
+    """The newest good state of epoch `at_most` or before that belongs to a trial with one of the ids `names`; else None.
 
-    A damaged state is noted and the one before it taken: its epochs are trained again, with the same result.
+    A damaged state is noted, and the state before it is tried. The epochs after an older state are trained again.
     """
     for path in durable.states(folder):
         try:
@@ -219,7 +223,7 @@ def end(folder: Path, outcome: Record) -> None:
 
 
 def fail(folder: Path, error: BaseException) -> None:
-    """Keep the traceback of an error of the configuration, and commit the outcome: its type, first line and place."""
+    """Write the traceback of an error to error.txt, commit the outcome (error type, first line, place), remove all states."""
     durable.write(folder / "error.txt", "".join(traceback.format_exception(error)).encode(errors="replace"))
     frames = traceback.extract_tb(error.__traceback__)
     own = [each for each in frames if OF_A_USER.search(each.filename)] or frames

@@ -1,4 +1,4 @@
-"""Accuracy and confusions of each class: the whole table for a few classes, a summary and a file for many."""
+"""Accuracy and confusions of each class: up to SHOWN classes as a whole table, more classes as a summary and a file."""
 
 import csv
 import io
@@ -7,14 +7,20 @@ from typing import NamedTuple
 
 from trainables.cli.progress import one_line
 
-SHOWN = 20  # classes up to which all is shown: a line for each, as wide as there are classes
-WEAKEST, CONFUSED = 10, 10  # classes, and pairs of them, in a summary
+SHOWN = 20  # most classes for which the whole table is shown: one row and one column for each class
+WEAKEST, CONFUSED = 10, 10  # numbers of classes and of pairs of classes in a summary
 FILE = "classes.csv"
 NOTHING = "–"
 
 
 class Answers(NamedTuple):
-    """The classes; the accuracy of each, None for one without images; row i counts what those of class i were taken for."""
+    """Test results of each class.
+
+    Attributes:
+        classes: their names.
+        accuracy: 0 to 1 for each class, None for a class without images.
+        matrix: (classes, classes), the confusion matrix; entry i, j counts images of class i that were predicted as class j.
+    """
 
     classes: Sequence[str]
     accuracy: Sequence[float | None]
@@ -22,12 +28,12 @@ class Answers(NamedTuple):
 
     @property
     def images(self) -> list[int]:
-        """How many each class has."""
+        """The number of images of each class."""
         return [sum(row) for row in self.matrix]
 
 
 def lines(answers: Answers) -> Iterator[str]:
-    """For a terminal."""
+    """The lines for a terminal: the whole table, or a summary for more than SHOWN classes."""
     if len(answers.classes) > SHOWN:
         yield from summary(answers)
         return
@@ -40,7 +46,7 @@ def number(accuracy: float | None) -> str:
 
 
 def summary(answers: Answers) -> Iterator[str]:
-    """The weakest classes and the most frequent confusions."""
+    """The lines of a summary: the weakest classes and the most frequent confusions."""
     known = sorted((value, place) for place, value in enumerate(answers.accuracy) if value is not None)
     absent = len(answers.classes) - len(known)
     names = [one_line(name) for name in answers.classes]
@@ -53,7 +59,7 @@ def summary(answers: Answers) -> Iterator[str]:
 
 
 def confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
-    """Images, their class, and the one they were taken for; most images first."""
+    """Triples of a number of images, their class, and the wrong class predicted for them; most images first."""
     pairs = (
         (count, own, other)
         for own, row in enumerate(matrix)
@@ -64,7 +70,7 @@ def confusions(matrix: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
 
 
 def as_csv(answers: Answers) -> bytes:
-    """A row for each class: its name, images and accuracy, then how many were taken for each class."""
+    """A CSV with one row for each class: name, number of images, accuracy, and its row of the confusion matrix."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["class", "images", "accuracy", *answers.classes])

@@ -1,10 +1,10 @@
-"""A user's own parts tried before a search begins: two batches, twice, in a process of its own.
+"""Try a user's own parts before a search begins: train two batches of noise, twice, in a process of its own.
 
     python -m trainables.trial.rehearsal ANSWER
 
-It reads a JSON object: configs (one for each kind of part), classes, metric (or ""), precision, and folder (of the user's
-code, or null). It writes one into the file ANSWER: `error`, the first mistake with the user's file and line, or null; and
-`warnings`. Images are noise.
+The command reads a JSON object on stdin: configs (one for each kind of part), classes, metric (or ""), precision, and folder
+(of the user's code, or null). It writes a JSON object into the file ANSWER: `error`, the first mistake with the user's file
+and line, or null; and `warnings`, a list of lines.
 """
 
 import inspect
@@ -40,10 +40,10 @@ T = TypeVar("T")
 def rehearse(
     configs: Sequence[Mapping[str, Any]], classes: int, metric: str = "", precision: str = "fp32"
 ) -> list[str]:
-    """Try each configuration; a line for each thing that is probably not meant.
+    """Try each configuration and the metric, and return one warning line for each probable mistake.
 
     Args:
-        precision: of the search; "bf16" is tried as well as "fp32".
+        precision: of the search. With "bf16" each configuration is tried in "fp32" and in "bf16".
 
     Raises:
         SpaceError: the first mistake, with the user's file and line.
@@ -57,7 +57,7 @@ def rehearse(
 
 
 def noise(classes: int, size: int) -> Dataset:
-    """Images of size x size pixels to try networks on, of every class as far as there is room."""
+    """A data set of 16 random images of size x size pixels to try parts on, labelled with the first 16 classes at most."""
     count = BATCHES * SIZE
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     split = Split(pixels, np.arange(count) % classes)
@@ -68,7 +68,7 @@ def noise(classes: int, size: int) -> Dataset:
 
 
 def of_config(config: dict[str, Any], data: Dataset) -> Iterator[str]:
-    """The warnings about one configuration."""
+    """Try one configuration in float32, and yield the warnings about it."""
     config |= {"batch_size": SIZE}
     training = Training(config, data, seed=0, device="cpu", precision="fp32")
     model = check_model(training)
@@ -83,7 +83,7 @@ def of_config(config: dict[str, Any], data: Dataset) -> Iterator[str]:
 
 
 def guarded(family: Family, config: Mapping[str, Any], what: str, call: Callable[[], T]) -> T:
-    """What a call returns; whatever it raises becomes one line with the user's file and line."""
+    """The result of a call; an exception becomes a SpaceError of one line that names the user's file and line."""
     try:
         return call()
     except SpaceError as error:
@@ -96,20 +96,20 @@ def guarded(family: Family, config: Mapping[str, Any], what: str, call: Callable
 
 
 def said(error: Exception) -> str:
-    """What an error says; of what images that lie otherwise in memory bring about, with what would do."""
+    """The text of an error, with a remedy if the error comes from `view` on images that are stored channels last."""
     text = whose.said(error)
     return f"{text} Or write channels_last = False in the class." if "view size is not compatible" in text else text
 
 
 def mistake(family: Family, config: Mapping[str, Any], text: str, place: str | None = None) -> SpaceError:
-    """The error for a part, with the line that it came from or where the part begins."""
+    """The SpaceError for a part. It names the line that raised the error or, if that is unknown, the part's first line."""
     name = calling.chosen(family, config)
     where = place or defined(family, name)
     return SpaceError(f"{family.key} {name} {text}" if where is None else f"{where}: {family.key} {name} {text}")
 
 
 def defined(family: Family, name: str) -> str | None:
-    """FILE:LINE of the definition of a user's part; of a network that of its forward."""
+    """FILE:LINE where a user's part is defined, for a network class where its `forward` is; None if there is no such place."""
     if named.is_built_in(name) or named.adapter(name):
         return None
     part: Any = named.load(family, name)
@@ -122,7 +122,7 @@ def defined(family: Family, name: str) -> str | None:
 
 
 def check_model(training: Training) -> nn.Module:
-    """The network, whose output has one number for each image and class, for many images and for one."""
+    """Build the network, and check that it has weights and gives logits (N, classes) for several images and for one."""
     config, classes = training.config, len(training.data.classes)
     model = guarded(MODEL, config, "cannot be made", lambda: untrained(training))
     if not any(weight.requires_grad for weight in model.parameters()):
@@ -140,7 +140,7 @@ def check_model(training: Training) -> nn.Module:
 
 
 def check_schedule(config: Mapping[str, Any]) -> None:
-    """Finite factors that are not below zero."""
+    """Check that the schedule gives finite factors of 0 or more at the start, the middle and the end of training."""
     factor = guarded(SCHEDULE, config, "cannot be made", lambda: calling.bound(SCHEDULE, config))
     for done in (0.0, 0.5, 1.0):
         value = guarded(SCHEDULE, config, f"fails at {done}", lambda share=done: factor(share))  # type: ignore[misc]
@@ -149,7 +149,7 @@ def check_schedule(config: Mapping[str, Any]) -> None:
 
 
 def check_optimizer(config: Mapping[str, Any], model: nn.Module) -> Any:
-    """One that has the weights."""
+    """Make the optimizer, and check that it has `param_groups` and `step`, as torch's optimizers have."""
 
     def made() -> Any:
         found = calling.optimizer(config, model)
@@ -161,7 +161,7 @@ def check_optimizer(config: Mapping[str, Any], model: nn.Module) -> Any:
 
 
 def stepping(training: Training, model: nn.Module, optimizer: Any) -> Step:
-    """A step that has begun its first epoch."""
+    """A training step on the CPU that is ready for the first batch of epoch 1."""
     data = training.data
     step = Step(training, model, optimizer, resident(data.train, "cpu"), pixel_scale(data, "cpu"))
     step.begin(1)
@@ -174,7 +174,7 @@ def batch_of(step: Step) -> Batch:
 
 
 def check_augment(config: Mapping[str, Any], step: Step) -> None:
-    """Images of the same shape, and labels for each."""
+    """Check that the augmented images are float (N, 3, S, S) of the size of the configuration, with one label for each."""
     batch = guarded(AUGMENT, config, "fails", lambda: batch_of(step))
     side = image_size(config)
     if tuple(batch.images.shape) != (SIZE, 3, side, side) or not batch.images.is_floating_point():
@@ -185,7 +185,7 @@ def check_augment(config: Mapping[str, Any], step: Step) -> None:
 
 
 def check_loss(config: Mapping[str, Any], step: Step, model: nn.Module) -> None:
-    """A finite number that depends on the weights, the mean over images."""
+    """Check that the network trains and that the loss is one finite number that depends on the weights."""
     batch = batch_of(step)
     model.train()
     logits = guarded(MODEL, config, "fails while it is trained", lambda: model(batch.images)).float()
@@ -200,7 +200,7 @@ def check_loss(config: Mapping[str, Any], step: Step, model: nn.Module) -> None:
 
 
 def without_gradient(config: Mapping[str, Any], step: Step, model: nn.Module) -> Iterator[str]:
-    """Train on two batches; the weights that no gradient reaches."""
+    """Train on two batches, and yield a warning if no gradient reaches some of the weights."""
     for size in step.sizes[:BATCHES]:
         guarded(OPTIMIZER, config, "fails in a step", lambda n=size: step(n))  # type: ignore[misc]
     still = [name for name, weight in model.named_parameters() if weight.requires_grad and weight.grad is None]
@@ -210,13 +210,13 @@ def without_gradient(config: Mapping[str, Any], step: Step, model: nn.Module) ->
 
 
 def check_states(config: Mapping[str, Any], model: nn.Module, optimizer: Any) -> None:
-    """What a kill leaves is read back."""
+    """Check that the states of network and optimizer can be saved and loaded, which continuing a killed trial needs."""
     for family, part in ((MODEL, model), (OPTIMIZER, optimizer)):
         guarded(family, config, "has a state that cannot be saved and read back", lambda p=part: saved(p))  # type: ignore[misc]
 
 
 def saved(part: Any) -> None:
-    """Save a state and load it as a trial that goes on does."""
+    """Save a state and load it in the way in which a continued trial loads its state."""
     buffer = io.BytesIO()
     torch.save(part.state_dict(), buffer)
     buffer.seek(0)
@@ -224,7 +224,7 @@ def saved(part: Any) -> None:
 
 
 def of_repetition(training: Training) -> Iterator[str]:
-    """Whether the same training gives the same numbers."""
+    """Train twice from the same seed, and yield a warning if the two losses differ."""
     rows = []
     for _ in range(2):
         model = untrained(training)
@@ -239,7 +239,7 @@ def of_repetition(training: Training) -> Iterator[str]:
 
 
 def check_bfloat16(config: dict[str, Any], data: Dataset) -> None:
-    """What trains in float32 trains in bfloat16, too."""
+    """Check that the configuration can train and predict one batch in bfloat16."""
     config |= {"batch_size": SIZE}
     training = Training(config, data, seed=0, device="cpu", precision="bf16")
     model = untrained(training)
@@ -253,7 +253,10 @@ def check_bfloat16(config: dict[str, Any], data: Dataset) -> None:
 
 
 def check_metric(text: str, classes: int) -> None:
-    """The same finite number each time, also where a network takes all images for one class, as an untrained one may."""
+    """Check that a metric gives the same finite number twice for each of three sets of predicted classes.
+
+    In one of these sets all images are predicted as one class, as an untrained network may do.
+    """
     labels = np.arange(max(SIZE, 2 * classes)) % classes
     guesses = {
         "all right": labels,
@@ -271,7 +274,7 @@ def check_metric(text: str, classes: int) -> None:
 
 
 def of_metric(text: str, said: str, place: str | None = None) -> SpaceError:
-    """The error for a metric, with the line that it came from or where it begins."""
+    """The SpaceError for a metric. It names the line that raised the error or, if that is unknown, the metric's first line."""
     where = place or defined(METRIC, text)
     return SpaceError(f"{where}: {said}" if where else said)
 

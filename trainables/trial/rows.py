@@ -1,4 +1,4 @@
-"""Where the rows of a trial come from: a network of ours that is trained on images, or training of the user's."""
+"""Sources of the rows of a trial's ledger: the training of a network on images here, a user's own training elsewhere."""
 
 import io
 from collections.abc import Callable, Generator, Mapping
@@ -21,25 +21,25 @@ from trainables.training.loop import Best, Epoch, train
 from trainables.trial import timing
 from trainables.trial.latency import latency
 
-REPEATED = "repeated.jsonl"  # in a trial's folder: epochs of a user's code that came out differently when trained again
+REPEATED = "repeated.jsonl"  # in a trial's folder: epochs that came out differently when a user's code was run again
 State = Mapping[str, Any]
 OnBatch = Callable[[int, int], None]
 Source = Callable[..., Generator[Epoch]]  # with the arguments of `train`
 
 
 class Passed(Protocol):
-    """An epoch that was trained."""
+    """The interface of a trained epoch: its row and its resume state."""
 
     @property
     def metrics(self) -> Record:
-        """Its row of the ledger."""
+        """The row of the epoch in the ledger."""
 
     def state(self) -> dict[str, Any] | None:
-        """What the next epoch needs, taken before it starts; none if the training begins again after a kill."""
+        """The resume state; take it before the next epoch starts. None if a killed trial has to begin again."""
 
 
 class Rows(Protocol):
-    """A source of the rows of a trial, one epoch after another."""
+    """The interface of a source of a trial's rows, which trains one epoch after another."""
 
     @property
     def config(self) -> Mapping[str, Any]: ...
@@ -49,41 +49,41 @@ class Rows(Protocol):
     def device(self) -> str: ...
     @property
     def images(self) -> int:
-        """That an epoch trains on; 0 where it has none."""
+        """The number of training images of an epoch; 0 for training without images."""
 
     @property
     def must_match(self) -> bool:
-        """Whether an epoch that is trained again and comes out differently ends the search."""
+        """Whether an epoch that comes out differently when it is trained again is an error."""
 
     @property
     def id(self) -> str: ...
     @property
     def names(self) -> tuple[str, ...]:
-        """The ids that a state of it may have."""
+        """The ids under which a resume state of this trial may be saved."""
 
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[Passed]:
-        """The epochs that a state leaves to do.
+        """Train and yield the epochs that follow a resume state, or all epochs without one.
 
         Raises:
-            Diverged: its value is no finite number.
+            Diverged: a loss, or the objective of a user's own training, is not a finite number.
             UsersError: the user's code raised an exception.
         """
 
     def begun(self, folder: Path) -> None:
-        """The first epoch is over, its row is not written yet: note what others cannot know without executing the user's code."""
+        """Note facts that nobody can know without the user's code. Called after epoch 1, before its row is written."""
 
     def trained(self, folder: Path, last: Passed, seconds: float) -> None:
-        """The last epoch is over: measure what is measured once, `seconds` after the training began."""
+        """Measure what is measured once a trial. Called after the last epoch, `seconds` after this process began to train."""
 
     def keep(self, folder: Path, last: Passed | None, state: State | None) -> None:
-        """Write what a finished trial leaves beside its ledger; `last` is none if the state was of the last epoch."""
+        """Write the files that a finished trial keeps beside its ledger; `last` is None if no epoch was left to train."""
 
     def differs(self, folder: Path, committed: Record, again: Record) -> None:
-        """An epoch came out differently when it was trained again; the committed row stands."""
+        """Note that an epoch came out differently when it was trained again; the committed row stands."""
 
 
 class UsersError(Exception):
-    """What the user's code raised, whatever it was: no fault of the machine, though it may be an OSError."""
+    """Wraps an exception of the user's code, so that an OSError in it is not taken for a fault of the machine."""
 
     def __init__(self, cause: Exception | GeneratorExit) -> None:
         super().__init__(str(cause))
@@ -92,7 +92,7 @@ class UsersError(Exception):
 
 @dataclass(frozen=True)
 class NetworkRows:
-    """A network of ours that is trained on images, by `train` or by what stands in for it."""
+    """The rows of a network that is trained on images, by `train` or by a source with the arguments of `train`."""
 
     training: Training
     source: Source = train
@@ -119,7 +119,7 @@ class NetworkRows:
 
     @property
     def has_own_code(self) -> bool:
-        """Whether a part or the metric is not ours: nobody can promise that it repeats."""
+        """Whether a part or the metric is not built in; such code may give other numbers when it is run again."""
         return not calling.is_all_built_in(self.config, FAMILIES) or bool(self.objective.source)
 
     @property
@@ -134,12 +134,12 @@ class NetworkRows:
         return self.source(self.training, state=state, known=known, on_batch=on_batch)
 
     def begun(self, folder: Path) -> None:
-        """Note parameters and FLOPs of a network of the user's."""
+        """Note the parameters and FLOPs of a network for which there is no formula, such as a user's own."""
         if not cost.has_formula(self.config):
             timing.note(folder, cost.of(self.config, len(self.training.data.classes))._asdict())
 
     def trained(self, folder: Path, last: Any, seconds: float) -> None:
-        """Note the latency of one image."""
+        """Measure and note the latency of one image."""
         facts = {"precision": self.training.precision, "device": last.device}
         found = latency(last.model, self.training.data, last.device, self.training.precision, seconds)
         timing.note(folder, {"latency_seconds": round(found, 7), **facts})
@@ -150,19 +150,19 @@ class NetworkRows:
         save_best(folder, best, self.training.data, self.objective)
 
     def differs(self, folder: Path, committed: Record, again: Record) -> None:
-        """Of a GPU that is a note; of a user's code on a CPU the run is not exact from now on, durably."""
+        """Note a repeated epoch that differs. If a user's code ran on a CPU, record durably that the run is not exact."""
         if self.device == "cpu" and self.has_own_code:
             not_exact(folder, committed, again)
         timing.note_repeated(folder, again)
 
 
 def not_exact(folder: Path, committed: Record, again: Record) -> None:
-    """Keep both rows of an epoch that a user's code gave; the committed one stands."""
+    """Append both rows of an epoch that a user's code gave to repeated.jsonl; the committed row stands."""
     durable.append(folder / REPEATED, {"epoch": committed["epoch"], "committed": committed, "again": again})
 
 
 def save_best(folder: Path, best: Best, data: Dataset, objective: Objective) -> None:
-    """Weights and validation predictions of the best epoch, and the labels, so that these can be judged without the images."""
+    """Write the weights of the best epoch, and its validation predictions with the labels, which needs no images to judge."""
     best = best.on_host()
     predicted, kind = best.predicted.numpy(), np.min_scalar_type(len(data.classes))
     buffer = io.BytesIO()

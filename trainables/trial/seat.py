@@ -1,7 +1,7 @@
-"""A trial of an engine in its folder: another thread commits its epochs, so that the engine never waits for a disk.
+"""Connect a trial of an engine with its folder: another thread commits the epochs, so the engine never waits for a disk.
 
-The thread runs `checkpointing.run`, which takes its epochs from here in place of `train`. While it commits one, the trial waits,
-whose numbers it may still need; all others train on.
+The thread runs `checkpointing.run`, which takes the epochs from `Seat.epochs` instead of `train`. While the thread commits an
+epoch, that trial waits, because the thread may still read its tensors. The other trials of the engine go on.
 """
 
 import queue
@@ -20,18 +20,19 @@ from trainables.trial.rows import NetworkRows, State
 
 
 class Seat:
-    """Takes the place of `train` for one trial. `epochs` is called in the thread that commits, all else by the engine.
+    """Replaces `train` for one trial. The committing thread calls `epochs`; the engine calls everything else.
 
     Args:
         give: hands a trial to the engine.
-        noted: told why the trial is called and not replayed, in the thread that commits.
+        noted: called in the committing thread with the reason why the engine calls the trial's steps instead of replaying
+            captured graphs.
     """
 
     def __init__(self, give: Callable[[Work], object], noted: Callable[[str], object] = lambda why: None) -> None:
         self._give, self._noted = give, noted
         self._told: queue.SimpleQueue[Epoch | Exception | str | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._last = 0  # epoch that was told
+        self._last = 0  # the last epoch that was handed on
 
     def epochs(
         self,
@@ -41,10 +42,10 @@ class Seat:
         known: Mapping[int, float] | None = None,
         on_batch: Callable[[int, int], None] | None = None,
     ) -> Generator[Epoch]:
-        """As `train`, by the engine. The trial's next epoch begins when the next one is asked for.
+        """Train with the engine, with the arguments of `train`. The next epoch begins when the next value is requested.
 
         Raises:
-            Exception: that of the trial.
+            Exception: the exception that ended the trial.
         """
 
         def work() -> Work:
@@ -68,7 +69,7 @@ class Seat:
             raise told
 
     def _heard(self, epoch: Epoch) -> bool | None:
-        """Hand an epoch on; one that was told before memory ran out is known already."""
+        """Hand an epoch to the committing thread and return None. Return True for an epoch that was handed on before."""
         if epoch.metrics["epoch"] <= self._last:
             return True
         self._last = epoch.metrics["epoch"]
@@ -84,7 +85,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class Copied(Epoch):
-    """An epoch whose state is brought to the host first, while nothing is captured."""
+    """An epoch whose state is copied to the host while no CUDA graph is captured."""
 
     def state(self) -> dict[str, Any]:
         with CAPTURING:
@@ -93,8 +94,11 @@ class Copied(Epoch):
 
 
 class SeatedRows(NetworkRows):
-    """The rows of a trial in an engine: its thread uses the device only while nothing is captured, and global random states only
-    while they are no other trial's, as when a user's network is built to count its weights."""
+    """The rows of a trial in an engine.
+
+    The committing thread uses the device only while no CUDA graph is captured. It draws from the global random states only
+    while no other trial uses them, for example when it builds a user's network to count its weights.
+    """
 
     def begun(self, folder: Path) -> None:
         with DRAWING:
@@ -105,13 +109,13 @@ class SeatedRows(NetworkRows):
             super().trained(folder, last, seconds)
 
     def keep(self, folder: Path, last: Any, state: State | None) -> None:
-        with CAPTURING:  # not while it is written
+        with CAPTURING:  # only to copy, not to write the files
             here = replace(last, best=last.best.on_host()) if last else None
         super().keep(folder, here, state)
 
 
 def on_host(value: Any) -> Any:
-    """Nested dictionaries and lists with their tensors on the CPU; those that are there already are not copied."""
+    """Nested dictionaries and lists with all tensors moved to the CPU; tensors on the CPU are not copied."""
     if isinstance(value, Tensor):
         return value.cpu()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`python -m trainables`: one trial with a progress bar, printed at the end."""
+"""`python -m trainables`: train one trial with a progress bar, and print its metrics at the end."""
 
 import contextlib
 import sys
@@ -52,11 +52,11 @@ def train_single(
     quiet: bool,
     objective: Objective = ACCURACY,
 ) -> None:
-    """Train, or continue, one trial and print its metrics, the best epoch by its objective.
+    """Train or continue one trial, and print the metrics of its best epoch by the objective.
 
     Raises:
-        RunError: `out` holds something else.
-        DataError: the images cannot be had.
+        RunError: `out` holds another trial or other files, or the trial failed.
+        DataError: the images cannot be loaded.
     """
     name, fallback = loading.resolve(dataset, data_dir)
     if fallback:
@@ -95,14 +95,14 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def choose_device(device: str) -> str:
-    """Raises UsageError for cuda where there is none."""
+    """The device to use, for "auto" cuda if torch sees a GPU. Raise UsageError for "cuda" if torch sees none."""
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no GPU on this machine. Use --device cpu.")
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def facts_of(training: Training, *, dataset: str, fraction: float, threads: int) -> Record:
-    """What a trial in a folder is, but for its length."""
+    """The facts that identify a trial in a folder, without its number of epochs."""
     return {
         "config": {key: value for key, value in training.config.items() if key != "epochs"},
         "dataset": dataset, "fingerprint": training.data.fingerprint, "fraction": fraction, "seed": training.seed,
@@ -112,25 +112,25 @@ def facts_of(training: Training, *, dataset: str, fraction: float, threads: int)
 
 
 def claim(folder: Path, facts: Record, config: Config) -> None:
-    """Write down what the trial is, or make sure that the folder holds this very trial; only its length may grow.
+    """Write the facts of the trial into its folder, or check that the folder holds this trial; only `epochs` may grow.
 
     Raises:
-        RunError: it holds another, or something else, or one of a length that cannot change.
+        RunError: the folder holds another trial or other files, or the number of epochs cannot change in this way.
     """
     epochs: int = config["epochs"]
     durable.make_folder(folder)
     if not (folder / FACTS).exists():
         if any(
             not path.name.startswith(f".{FACTS}.") for path in folder.iterdir()
-        ):  # what a kill left of it is no matter
+        ):  # a killed write leaves such a file
             raise RunError(f"not a trial: {folder}: it holds other files. Choose another --out.")
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
         return
-    found = {"objective": ACCURACY.record(), **durable.read_json(folder / FACTS)}  # which older ones left unsaid
+    found = {"objective": ACCURACY.record(), **durable.read_json(folder / FACTS)}  # older trials have no objective
     same = {
         "config": found["config"],
         "dataset": found.get("dataset"),
-    }  # of images the fingerprint decides, not the path
+    }  # the fingerprint identifies the images, not the path
     changed = changes({key: NEUTRAL[key] for key in LATER} | found["config"], facts["config"]) + changes(
         found, facts | same
     )
@@ -144,7 +144,7 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
 
 
 def refuse_other_device(folder: Path, device: str) -> None:
-    """Raises RunError for a trial that ran on another kind of device: its numbers would not go on."""
+    """Raise RunError if the trial last ran on another kind of device: its numbers could not be continued exactly."""
     before = timing.devices(folder)[-1:]
     if before and before != [device]:
         raise RunError(
@@ -153,12 +153,12 @@ def refuse_other_device(folder: Path, device: str) -> None:
 
 
 def changes(found: Record, asked: Record) -> list[str]:
-    """One line for each value that is not what it was."""
+    """One line for each asked value that differs from the value found."""
     return [f"{key} {found.get(key)!r} is now {asked[key]!r}" for key in asked if found.get(key) != asked[key]]
 
 
 def follow(folder: Path, training: Training, quiet: bool, until: int | None = None) -> None:
-    """Train to the end, or to the epoch `until`, showing one bar per epoch on a terminal and one line per epoch elsewhere."""
+    """Train to the end, or to the epoch `until`, with one line per epoch, and on a terminal a bar over its batches."""
     console = Console(stderr=True, quiet=quiet)
     columns = (
         TextColumn("{task.description}"),
@@ -179,13 +179,13 @@ def follow(folder: Path, training: Training, quiet: bool, until: int | None = No
 
 
 def row_line(row: Record, epochs: int) -> str:
-    """An epoch with every metric of its row, and the learning rate last."""
+    """The line of an epoch: its number, every metric of its row, and the learning rate last."""
     metrics = [f"{key} {value:.4f}" for key, value in row.items() if key not in ("epoch", "lr")]
     return "  ".join([f"epoch {row['epoch']}/{epochs}", *metrics, f"lr {row['lr']:.2e}"])
 
 
 def print_validation(folder: Path, training: Training) -> None:
-    """The outcome and the best epoch on stdout, and where classes are lopsided what the most common one alone makes.
+    """Print the outcome and the best epoch on stdout, and for unbalanced classes the accuracy of the most common class.
 
     Raises:
         RunError: the trial failed.
@@ -202,13 +202,13 @@ def print_validation(folder: Path, training: Training) -> None:
 
 
 def print_majority(split: str, counts: list[int]) -> None:
-    """The accuracy of always saying the most common class, where that is much."""
+    """Print the accuracy of always predicting the most common class, if the classes are unbalanced."""
     if census.is_lopsided(counts):
         print_metrics({f"{split}_majority": census.majority(counts)})
 
 
 def print_test(folder: Path, training: Training, cache: Path, *, is_kept: bool) -> None:
-    """The metrics of the best epoch on the test split on stdout; of many classes a summary, all of it in a kept folder."""
+    """Print the test metrics of the best epoch. Many classes are summarised; a kept folder gets the whole table as a file."""
     if not (folder / "best.safetensors").exists():
         return
     weights = durable.read_checked(folder / "best.safetensors")

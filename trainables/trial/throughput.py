@@ -1,8 +1,9 @@
-"""How fast one configuration trains, for as long as it is told to: `python -m trainables.trial.throughput`.
+"""Measure the training speed of one configuration, in images per second: `python -m trainables.trial.throughput`.
 
-`--gpus-per-trial auto` starts several of it. It reads JSON lines. The first is an object: config, cache, fraction, precision,
-device and threads of a trial; when its first batches are trained the answer is "ready". Each further line is a number of seconds
-to train for, answered by the images that were trained in a second. It ends with its input, and writes nothing anywhere.
+`--gpus-per-trial auto` starts several of these processes. A process reads JSON lines from stdin. The first line is an object:
+config, cache, fraction, precision, device and threads of a trial. After the first batches the process answers "ready". Each
+further line is a number of seconds to train; the answer is the number of images trained per second. The process ends when its
+input ends, and writes no file.
 """
 
 import json
@@ -23,7 +24,7 @@ FOREVER = 1_000_000  # epochs
 
 
 class Pace:
-    """Counts images between two words of the one who asks; between an answer and the next word the training waits."""
+    """Counts the images trained between two requests on stdin. Training waits between an answer and the next request."""
 
     def __init__(self, batch_size: int, device: str) -> None:
         self._batch_size, self._device = batch_size, device

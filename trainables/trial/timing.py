@@ -1,5 +1,6 @@
-"""timing.jsonl of a trial: what a clock said of each epoch, where it ran, and notes. Everything in it may differ between two
-identical runs, and a power cut may spoil it, because its lines are not synced.
+"""timing.jsonl of a trial: the seconds and the device of each epoch, and notes.
+
+Its lines may differ between two identical runs. A power cut may damage the file, because its lines are not synced.
 """
 
 import contextlib
@@ -15,12 +16,12 @@ from trainables.files.durable import Record
 
 
 def note(folder: Path, record: Record) -> None:
-    """Add a line."""
+    """Append a record to timing.jsonl of a trial."""
     durable.append(folder / "timing.jsonl", record, sync=False)
 
 
 def epoch_line(epoch: int, seconds: float, images: int, device: str) -> Record:
-    """What a clock says of an epoch; own training has no images."""
+    """The line of an epoch: seconds, images per second, host and device; no speed if `images` is 0, as in own training."""
     speed = {"images_per_second": round(images / max(seconds, 1e-9), 1)} if images else {}
     return {
         "epoch": epoch,
@@ -33,8 +34,10 @@ def epoch_line(epoch: int, seconds: float, images: int, device: str) -> Record:
 
 
 def gpu() -> Record:
-    """What the bits of a product depend on besides the versions of libraries: the kind of GPU, how many multiprocessors of it
-    this process has, and the workspace of cuBLAS, if the environment sets it. Nothing where this process uses no GPU.
+    """Facts about the GPU on which the bits of a matrix product depend; empty if this process uses no GPU.
+
+    They are the kind of GPU, the number of its multiprocessors that this process has, and the workspace of cuBLAS if the
+    environment sets one. The bits also depend on the versions of libraries, which are not noted here.
     """
     torch = sys.modules.get("torch")  # a search reads these files without it
     if not torch or not torch.cuda.is_initialized():
@@ -51,28 +54,28 @@ def note_repeated(folder: Path, again: Record) -> None:
 
 
 def repeated(folder: Path) -> set[int]:
-    """The epochs that came out differently when they were trained again."""
+    """The numbers of the epochs that came out differently when they were trained again."""
     found = (line.get("again") for line in lines(folder))
     return {again["epoch"] for again in found if isinstance(again, dict) and "epoch" in again}
 
 
 def called(folder: Path) -> list[str]:
-    """Why its steps were called one by one on a GPU, and not replayed as graphs; empty where they were."""
+    """The noted reasons why a GPU called the trial's steps one by one instead of replaying graphs; empty without a note."""
     return sorted({str(line["called"]) for line in lines(folder) if "called" in line})
 
 
 def cost(folder: Path) -> tuple[int | None, int | None]:
-    """Parameters and FLOPs of the network of a trial, where they were noted: those of a user's own. 0 says that nobody knows."""
+    """The noted parameters and FLOPs of a trial's network, as of a user's own; None without a note or for a noted 0."""
     found = [line for line in lines(folder) if {"parameters", "flops"} <= line.keys()]
     return (int(found[-1]["parameters"]) or None, int(found[-1]["flops"]) or None) if found else (None, None)
 
 
 def devices(folder: Path) -> list[str]:
-    """The kinds of device, cpu or cuda, on which epochs of the trial ran, in that order; empty if nothing readable says so."""
+    """The kind of device, cpu or cuda, of each epoch line of timing.jsonl, in order; empty if the file is damaged."""
     return [str(line["device"]).partition(":")[0] for line in lines(folder) if "device" in line]
 
 
 def lines(folder: Path) -> Iterator[Record]:
-    """All lines, or none if any of them is damaged."""
+    """All records of timing.jsonl, or none if a line is damaged."""
     with contextlib.suppress(RunError):
         yield from durable.read_lines(folder / "timing.jsonl")

@@ -1,7 +1,7 @@
-"""Training and validation images in folds: each fold in turn is held out, so every image is a validation image exactly once.
+"""Divide training and validation images into folds. Each fold in turn is held out, so each image is validated on once.
 
-Which image is in which fold depends on the labels, the groups and constants alone, so it is the same in every process and run.
-A partition is one way to cut the images into folds. A search uses the first one, a confirmation those after it.
+The fold of an image depends on the labels, the groups and constants alone, so it is the same in every process and run. A
+partition is one way to divide the images into folds. A search uses the first partition, a confirmation the partitions after it.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from trainables.data import split
 from trainables.data.split import mixed
 from trainables.errors import DataError, UsageError
 
-PURPOSE = 16  # of the first partition; the purposes of trainables/data/split.py are smaller
-LEAST = 2  # folds, and images in each
+PURPOSE = 16  # purpose of the first partition; the purposes of trainables/data/split.py are smaller
+LEAST = 2  # least number of folds, and of images in each
 WRITTEN = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)")
 
 assert max(split.VALIDATION, split.TEST, split.FRACTION) < PURPOSE
@@ -24,11 +24,11 @@ assert max(split.VALIDATION, split.TEST, split.FRACTION) < PURPOSE
 
 @dataclass(frozen=True)
 class Fold:
-    """The images that a trial is validated on; it trains on all others.
+    """The fold on which a trial is validated; the trial trains on all other training and validation images.
 
     Attributes:
-        number: from 1. Those above `of` are of further partitions: 6 of 5 is the first fold of the second one.
-        of: folds of each partition.
+        number: from 1. Numbers above `of` belong to further partitions: 6 of 5 is the first fold of the second partition.
+        of: number of folds of each partition.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Fold:
 
     @property
     def place(self) -> int:
-        """In its partition, from 0."""
+        """The number of the fold within its partition, from 0."""
         return (self.number - 1) % self.of
 
     def __str__(self) -> str:
@@ -48,10 +48,10 @@ class Fold:
 
 
 def parse(text: str) -> Fold:
-    """The fold that is written as 2/5.
+    """The fold written in a text such as 2/5.
 
     Raises:
-        UsageError: it is written otherwise.
+        UsageError: the text has another form.
     """
     found = WRITTEN.fullmatch(text)
     if found is None or int(found[2]) < LEAST:
@@ -60,7 +60,7 @@ def parse(text: str) -> Fold:
 
 
 def size(images: int, fold: Fold) -> int:
-    """How many of so many images are in a fold, where there are no groups."""
+    """The number of images in a fold, of `images` in all, if there are no groups."""
     return -(-(images - fold.place) // fold.of)
 
 
@@ -69,15 +69,15 @@ def assigned(labels: np.ndarray, groups: Sequence[int], folds: int, partition: i
 
     Args:
         labels: int64 (N,), of the training and then the validation images.
-        groups: the group of each, from 0, or nothing: images of one group are in one fold.
+        groups: the group of each image, from 0, or empty. Images of one group are in one fold.
     """
     return _grouped(labels, groups, folds, partition) if len(groups) else _dealt(labels, folds, partition)
 
 
 def _dealt(labels: np.ndarray, folds: int, partition: int) -> np.ndarray:
-    """Class by class, and in a class by a hash of the position, images are dealt out in turn.
+    """Deal the images out to the folds in turn, ordered by class and, within a class, by a hash of the position.
 
-    So two folds differ by at most one image, and by at most one of each class.
+    So the sizes of two folds differ by at most one image, in all and in each class.
     """
     order = np.lexsort((_hashes(len(labels), partition), labels))
     found = np.empty(len(labels), np.int64)
@@ -86,7 +86,7 @@ def _dealt(labels: np.ndarray, folds: int, partition: int) -> np.ndarray:
 
 
 def _grouped(labels: np.ndarray, groups: Sequence[int], folds: int, partition: int) -> np.ndarray:
-    """The largest groups first, each goes to the fold that has the smallest share of its classes so far."""
+    """Assign whole groups to folds, the largest first. A group goes to the fold with the smallest share of its classes."""
     of = np.asarray(groups, np.int64)
     table = np.zeros((int(of.max()) + 1, int(labels.max(initial=0)) + 1))
     np.add.at(table, (of, labels), 1)
@@ -100,19 +100,19 @@ def _grouped(labels: np.ndarray, groups: Sequence[int], folds: int, partition: i
 
 
 def _hashes(count: int, partition: int) -> np.ndarray:
-    """uint64 (count,), no two alike."""
+    """A hash of each position for a partition, uint64 (count,), all different."""
     return mixed(np.arange(count, dtype=np.uint64) + np.uint64(PURPOSE + partition << 48))
 
 
 def check(labels: np.ndarray, of: np.ndarray, folds: int, classes: Sequence[str]) -> list[str]:
-    """Notes on folds in which a class cannot be measured.
+    """Check folds, and return a note if some fold has no images of a class, so the class is not measured there.
 
     Args:
         labels: int64 (N,).
-        of: the fold of each image.
+        of: the fold of each image, int64 (N,).
 
     Raises:
-        DataError: a fold has hardly an image, or the training images of one lack a class.
+        DataError: a fold has fewer than LEAST images, or all images of a class are in one fold.
     """
     table = np.zeros((folds, len(classes)), np.int64)
     np.add.at(table, (of, labels), 1)
@@ -132,5 +132,5 @@ def check(labels: np.ndarray, of: np.ndarray, folds: int, classes: Sequence[str]
 
 
 def digest(of: np.ndarray) -> str:
-    """A hash of which image is in which fold."""
+    """A hash of the fold of each image, 16 hex digits."""
     return hashlib.sha256(of.astype("<i8").tobytes()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Which training images are held out where a data set brings no validation images; with groups, whole groups of them."""
+"""Hold out a tenth of the training images if a data set has no validation images; with groups, whole groups."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 
 from trainables.data import split
 
-TENTH = 10  # one image in so many
+TENTH = 10  # one image in this many is held out
 
 
 def held_out(labels: np.ndarray, groups: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -15,7 +15,7 @@ def held_out(labels: np.ndarray, groups: Sequence[str] = ()) -> tuple[np.ndarray
 
     Args:
         labels: int64 (N,).
-        groups: the group of each image, or nothing: images of one group stay on one side.
+        groups: the group of each image, or empty. Images of one group stay in one split.
     """
     count = round(len(labels) / TENTH)
     val = grouped(labels, groups, count) if len(groups) else split.stratified(labels, count, split.VALIDATION)
@@ -23,10 +23,10 @@ def held_out(labels: np.ndarray, groups: Sequence[str] = ()) -> tuple[np.ndarray
 
 
 def grouped(labels: np.ndarray, groups: Sequence[str], count: int) -> np.ndarray:
-    """Positions of whole groups that hold about `count` images, spread over the classes as the images are.
+    """Positions of the images of whole groups, about `count` in all, with shares of the classes as among all images.
 
-    A group counts for its most common class. Each class that has several groups keeps at least one for training; the order
-    in which its groups are looked at follows from a hash of their names.
+    A group counts for its most common class. Each class with several groups keeps at least one group for training. The groups of
+    a class are tried in the order of a hash of their names.
     """
     names, of = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
     table = np.zeros((len(names), int(labels.max(initial=0)) + 1), np.int64)
@@ -42,13 +42,13 @@ def grouped(labels: np.ndarray, groups: Sequence[str], count: int) -> np.ndarray
 
 
 def _near(members: np.ndarray, sizes: np.ndarray, quota: int) -> list[int]:
-    """Some of these groups, but not all, that come near to the quota; of several groups at least one, if the quota is."""
+    """Some but not all of the groups `members`, with about `quota` images; at least one of several if quota is above 0."""
     taken: list[int] = []
     total = 0
     for place in members.tolist():
         if len(taken) + 1 < len(members) and 2 * (quota - total) >= sizes[place]:
             taken.append(place)
             total += int(sizes[place])
-    if not taken and quota and len(members) > 1:  # or nothing would be known of a class of few images
+    if not taken and quota and len(members) > 1:  # otherwise a class of few images would not be validated
         return [min(members.tolist(), key=sizes.__getitem__)]
     return taken

@@ -1,1 +1,1 @@
-"""Where the images of each kind of data set come from."""
+"""The sources of images: one module for each kind of data set."""

@@ -1,4 +1,4 @@
-"""The interface of a kind of data set: a Source. README.md says how a new kind is added."""
+"""The interface of every kind of data set: a Source. README.md says how to add a new kind."""
 
 import hashlib
 import importlib
@@ -21,38 +21,38 @@ class Source:
 
     name: str
     key: str  # in the cache; changes with the images and with how they are read
-    write: cache.Write  # puts the array files into a folder
-    fetch: Callable[[], None] = lambda: None  # makes sure that write finds what it reads
-    images: int | None = None  # how many there are, where that is known before they are decoded
-    notes: tuple[str, ...] = ()  # what is read otherwise than one might think, and what is not read
+    write: cache.Write  # writes the array files into a folder
+    fetch: Callable[[], None] = lambda: None  # downloads the files that `write` reads, if they are missing
+    images: int | None = None  # the number of images, if it is known before they are decoded
+    notes: tuple[str, ...] = ()  # notes on how the images are read, and on files that are not read
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a command line about images, besides the data set's name."""
+    """The options of a command line about images, apart from the name of the data set."""
 
     data_dir: Path  # folder of data archives, also for downloads
-    skip_bad: bool = False  # leave out the pictures that are no good ones
+    skip_bad: bool = False  # leave out pictures that cannot be read
     group_by: str | None = (
-        None  # a part of a file's name as a regular expression, or a column: one group stays on one side
+        None  # a part of a file's name as a regular expression, or a column: one group stays in one split
     )
-    resize: str = names.CROP  # one of names.RESIZES: what becomes of a picture that is not square
-    image_size: int = IMAGE_SIZE  # pixels of the height and width that every picture gets
+    resize: str = names.CROP  # one of names.RESIZES, the way to make a picture square
+    image_size: int = IMAGE_SIZE  # pixels of the height and width of every decoded image
     progress: bool = True  # draw bars on a terminal
 
 
 class Kind(Protocol):
-    """A module of this package."""
+    """The interface of a module of this package, which reads one kind of data set."""
 
     def source(self, dataset: str, options: Options) -> Source:
-        """The source of a data set that has a name of this kind. Nothing is decoded or fetched yet."""
+        """The source of a data set whose name is of this kind. Nothing is decoded or downloaded yet."""
 
 
 def find(dataset: str, options: Options) -> Source:
     """The source of a data set by its name.
 
     Raises:
-        DataError: there is no such data set, or what its name says is not one.
+        DataError: there is no such data set, or its files are missing or cannot be used.
     """
     module = names.SOURCES[names.form(dataset)]
     found = cast(Kind, importlib.import_module(f"{__package__}.{module}")).source(dataset, options)
@@ -60,7 +60,7 @@ def find(dataset: str, options: Options) -> Source:
 
 
 def at_size(found: Source, size: int) -> Source:
-    """The same with images of size x size pixels, also where the source knows only its own size."""
+    """A source whose images are resized to size x size pixels after it has written them."""
 
     def write(folder: Path) -> Written:
         written = found.write(folder)
@@ -71,12 +71,12 @@ def at_size(found: Source, size: int) -> Source:
 
 
 def save_training(folder: Path, images: np.ndarray, labels: np.ndarray, held_out: int) -> None:
-    """Save the splits train and val of images that come without a validation split.
+    """Divide training images into the splits train and val, and save both.
 
     Args:
         images: uint8 (N, S, S, 3).
         labels: int64 (N,).
-        held_out: how many are for validation.
+        held_out: number of images for validation.
     """
     train, val = divide(labels, held_out)
     cache.save_split(folder, "train", images[train], labels[train])
@@ -84,16 +84,16 @@ def save_training(folder: Path, images: np.ndarray, labels: np.ndarray, held_out
 
 
 def divide(labels: np.ndarray, held_out: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the training and of the validation images, ascending; the same on every machine."""
+    """Positions of the training and of the `held_out` validation images, ascending; the same on every machine."""
     val = split.stratified(labels, held_out, split.VALIDATION)
     return np.setdiff1d(np.arange(len(labels)), val), val
 
 
 def file_key(kind: str, files: Sequence[Path], options: Options) -> str:
-    """The key of a data set that follows from files by their names, sizes and times, and from how they are read.
+    """The cache key of a data set in files: a hash of their names, sizes and times, and of the options.
 
     Raises:
-        DataError: the first of them is not there. Of the others that is found when they are decoded.
+        DataError: the first file is missing. Other missing files are reported when the images are decoded.
     """
     facts = []
     for file in files:

@@ -1,7 +1,7 @@
-"""CIFAR-10 and CIFAR-100 from their official archives, which are pickles: not trusted even when their hash is right.
+"""CIFAR-10 and CIFAR-100 from their official archives. Their pickles are not trusted, even if the hashes are right.
 
-The archive is read through one open file: first its size and both hashes, then the members whose names are known, each
-with a cap on its size. Nothing is ever extracted.
+The archive is read through one open file: first its size and both hashes are verified, then the members with known names are
+read, each up to a limit on its size. No member is extracted to the disk.
 """
 
 import contextlib
@@ -81,7 +81,7 @@ Labelled = tuple[np.ndarray, np.ndarray]  # images uint8 (N, 32, 32, 3), labels 
 
 
 def source(dataset: str, options: Options) -> Source:
-    """The source of cifar10 or cifar100. An archive is known by its hash: what was decoded from it serves without it."""
+    """The source of cifar10 or cifar100. The key is the archive's hash, so a decoded cache serves without the archive."""
     archive, data_dir = ARCHIVES[dataset], options.data_dir
 
     def fetch() -> None:
@@ -102,18 +102,18 @@ def source(dataset: str, options: Options) -> Source:
 
 
 def located(archive: Archive, data_dir: Path) -> Path | None:
-    """The archive in a data folder, or the folder it was unpacked to, or None."""
+    """The path of the archive in a data folder, or of the folder with its unpacked members, or None."""
     return next((path for path in (data_dir / archive.file, data_dir / archive.folder) if path.exists()), None)
 
 
 def read(archive: Archive, source: Path) -> tuple[Labelled, Labelled, tuple[str, ...]]:
-    """Training images, test images and class names, all verified.
+    """Training images, test images and class names, verified by the published hashes.
 
     Args:
         source: the archive, or the folder with its unpacked members.
 
     Raises:
-        DataError: it is not the published one, or does not hold what it should.
+        DataError: the source is not the published archive, or its content is not as expected.
     """
     batches: dict[str, Labelled] = {}
     classes: tuple[str, ...] = ()
@@ -129,7 +129,7 @@ def read(archive: Archive, source: Path) -> tuple[Labelled, Labelled, tuple[str,
 
 
 def _members(archive: Archive, source: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and verified content of every member that is needed, each once, in any order."""
+    """The name and the verified content of every needed member, in any order."""
     wanted = dict((*archive.train, *archive.test, archive.meta))
     for name, content in _unpacked(wanted, source) if source.is_dir() else _packed(archive, wanted, source):
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != wanted.pop(name):
@@ -197,7 +197,7 @@ def _joined(batches: list[Labelled], count: int, source: Path) -> Labelled:
 
 @contextlib.contextmanager
 def _named(source: Path, name: str) -> Iterator[None]:
-    """Whatever reading a pickle raises, say which file it was. A hostile pickle can raise nearly anything."""
+    """Turn any exception of reading a pickle into a DataError that names the file. A hostile pickle can raise any exception."""
     try:
         yield
     except Exception as error:

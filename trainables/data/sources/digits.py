@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits as 32x32 RGB images: real, tiny, and there without any network."""
+"""scikit-learn's handwritten digits as 32x32 RGB images: a small data set that needs no download."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from trainables.data.sources.base import Options, Source, save_training
 
 COUNT = 1797
 CLASSES = tuple("0123456789")
-HELD_OUT = 300  # images of the validation and of the test split each; the other 1,197 are for training
+HELD_OUT = 300  # images of each of the validation and test splits; the other 1,197 are for training
 
 
 def source(dataset: str, _: Options) -> Source:
-    """The source of digits: always there."""
+    """The source of digits, which needs no files."""
     return Source(dataset, cache.key(dataset, ""), write, images=COUNT)
 
 
@@ -37,7 +37,7 @@ def read() -> tuple[np.ndarray, np.ndarray]:
 
 
 def enlarge(grey: np.ndarray) -> np.ndarray:
-    """Bilinear from int64 (N, 8, 8) of 0 to 16 to uint8 (N, 32, 32, 3), in integers: the same on every machine."""
+    """Enlarge images bilinearly: int64 (N, 8, 8), 0 to 16, to uint8 (N, 32, 32, 3). Integers give equal results anywhere."""
     weights = _weights()
     sums = weights @ grey @ weights.T  # 0 to 16 * 8 * 8
     pixels = (sums * 255 + 512) // 1024
@@ -45,7 +45,7 @@ def enlarge(grey: np.ndarray) -> np.ndarray:
 
 
 def _weights() -> np.ndarray:
-    """Bilinear weights in eighths, int64 (32, 8): pixel i lies at (2i - 3) / 8 of the source, pixel centres aligned."""
+    """Bilinear weights in eighths, int64 (32, 8). Pixel i lies at (2i - 3) / 8 of the source, with aligned pixel centres."""
     weights = np.zeros((32, 8), np.int64)
     for row in range(32):
         left, eighths = divmod(2 * row - 3, 8)

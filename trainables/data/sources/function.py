@@ -1,10 +1,10 @@
-"""FILE.py:FUNCTION, a function of the user's that returns pictures and labels.
+"""FILE.py:FUNCTION, a user's function that returns pictures and labels.
 
     def load():
         return {"train": (images, labels), "test": (images, labels), "classes": ["cat", "dog"]}
 
-or the pair alone, of which a tenth is held out. Images: arrays, PIL images, paths, or bytes of image files. "groups" may hold
-the group of each image: {"train": [...], "test": [...]}.
+The function may also return the pair (images, labels) alone, as training images. Without "val" a tenth is held out. Images are
+arrays, PIL images, paths, or bytes of image files. "groups" may hold the group of each image: {"train": [...], "test": [...]}.
 """
 
 import os
@@ -32,10 +32,10 @@ BESIDE = ("classes", "groups")
 
 
 def source(dataset: str, options: Options) -> Source:
-    """The source of FILE.py:FUNCTION, which is called when its text is new.
+    """The source of FILE.py:FUNCTION. The function is called when the text of its file has changed.
 
     Raises:
-        DataError: there is no such file.
+        DataError: the file cannot be read.
     """
     path, function = place(dataset), dataset.rpartition(":")[2]
     try:
@@ -52,10 +52,10 @@ def source(dataset: str, options: Options) -> Source:
 
 
 def _called(path: Path, function: str) -> Any:
-    """What the function returns.
+    """Call the function of a file, and return its result.
 
     Raises:
-        DataError: there is none of that name, or it fails; with the line of the file.
+        DataError: the file has no such function, or the code fails; the message then names the line of the file.
     """
     try:
         module = runpy.run_path(str(path), run_name=path.stem)

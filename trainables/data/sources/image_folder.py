@@ -1,4 +1,4 @@
-"""A folder of images in any usual shape (trainables/data/folder_tree.py): decoded once; without val/ a tenth is held out."""
+"""folder:PATH, a folder of images in a usual shape (trainables/data/folder_tree.py). Without val/ a tenth is held out."""
 
 import os
 from pathlib import Path
@@ -11,10 +11,10 @@ from trainables.data.sources.base import Options, Source
 
 
 def source(dataset: str, options: Options) -> Source:
-    """The source of folder:PATH, which is listed; no image is opened.
+    """The source of folder:PATH. The folder is listed, but no image is opened.
 
     Raises:
-        DataError: there is no such folder, or it cannot be used.
+        DataError: the folder is missing or cannot be used.
     """
     root = place(dataset)
     found = folder_tree.scan(root)
@@ -25,16 +25,14 @@ def source(dataset: str, options: Options) -> Source:
         facts = {"validation": found.folders.get("val")}
         return assemble.write(str(root), splits, found.classes, folder, options, facts)
 
-    kind = (
-        f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # as their cameras noted: not so at first
-    )
+    kind = f"folder, upright{', bad ones left out' if options.skip_bad else ''}"  # upright: turned by EXIF, not so at first
     key = cache.key(f"{kind}, {options.resize}, by {options.group_by}", found.key)
     count = sum(len(own.labels) for own in splits.values())
     return Source(base_name(root), key, write, notes=_notes(root, found, held, options), images=count)
 
 
 def _labelled(found: folder_tree.Tree, options: Options) -> Splits:
-    """The splits with names relative to the folder, and groups by a part of these."""
+    """The splits of a listed folder. Names are paths relative to the folder, and groups are a part of the names."""
     splits = {}
     for split, images in found.splits.items():
         names = [os.path.relpath(path, found.root) for path in images.paths]
@@ -44,7 +42,7 @@ def _labelled(found: folder_tree.Tree, options: Options) -> Splits:
 
 
 def _notes(root: Path, found: folder_tree.Tree, held: int, options: Options) -> tuple[str, ...]:
-    """How the folders were understood where that is no matter of course, and what is not read."""
+    """Notes on folders with unusual names or places, on held-out images, and on files that are not read."""
     notes = [f"the images of {root} are read from {found.root}"] if found.root != root else []
     notes += [
         f"{found.root / name if found.shape == folder_tree.SPLIT_FIRST else f'<class>/{name}'} is read as {usual}/: "

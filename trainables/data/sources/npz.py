@@ -1,4 +1,4 @@
-"""npz:PATH, arrays of pictures and labels in one file of numpy: with splits in their names, or all of one."""
+"""npz:PATH, arrays of pictures and labels in one numpy file. The names of arrays hold the split, or all are for training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ EXPECTED = (
 
 
 def source(dataset: str, options: Options) -> Source:
-    """The source of npz:PATH; it is opened when it is decoded.
+    """The source of npz:PATH. The file is opened only when the images are decoded.
 
     Raises:
         DataError: there is no such file.
@@ -37,7 +37,7 @@ def source(dataset: str, options: Options) -> Source:
             raise DataError(
                 f"cannot read arrays: {path}: {error}. Save it with numpy.savez, without objects."
             ) from error
-        except Exception as error:  # of zipfile and zlib
+        except Exception as error:  # errors of zipfile and zlib
             if isinstance(error, DataError) or not type(error).__module__.startswith(("zipfile", "zlib")):
                 raise
             raise DataError(f"cannot read arrays: {path}: {error}. Save it again with numpy.savez.") from error
@@ -72,7 +72,10 @@ def _written(path: Path, arrays: dict[str, np.ndarray], folder: Path, options: O
 
 
 def _sorted(arrays: dict[str, np.ndarray]) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """The arrays of images, labels and groups of each split; those without a split are for training."""
+    """The name of the array of images of each split, and the split's arrays of images, labels and groups.
+
+    Arrays without a split in their name are for training.
+    """
     used: dict[str, str] = {}
     found: dict[str, dict[str, Any]] = {}
     for name, array in arrays.items():
@@ -110,6 +113,6 @@ def _groups(where: str, own: dict[str, Any], options: Options) -> Sequence[str]:
 
 
 def pictures(images: np.ndarray) -> np.ndarray:
-    """(N, H, W) or (N, H, W, C) of it; the channels of (N, C, H, W), as torch has it, are put last."""
+    """Images as (N, H, W) or (N, H, W, C): for images (N, C, H, W), as torch has them, the channels are moved last."""
     is_first = images.ndim == 4 and images.shape[1] in (1, 3, 4) and images.shape[3] not in (1, 3, 4)
     return images.transpose(0, 2, 3, 1) if is_first else images

@@ -1,4 +1,4 @@
-"""hf:PATH, data sets of Hugging Face as they are downloaded: parquet files with a column of pictures and one of labels."""
+"""hf:PATH, data sets downloaded from Hugging Face: parquet files with a column of pictures and a column of labels."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from trainables.errors import DataError
 
 
 def source(dataset: str, options: Options) -> Source:
-    """The source of hf:PATH, a parquet file or a folder of such; their rows are read when they are decoded.
+    """The source of hf:PATH, a parquet file or a folder of parquet files. Rows are read only when images are decoded.
 
     Raises:
         DataError: there is no such file.
@@ -86,12 +86,12 @@ def _rows(
 
 
 def _picture(value: Any) -> Any:
-    """The bytes of an image file, which Hugging Face keeps beside its path; anything else as it is."""
+    """The picture in a cell: Hugging Face keeps a dictionary with the bytes of an image file; other values stay as they are."""
     return value.get("bytes") or b"" if isinstance(value, dict) else value
 
 
 def _class_names(table: Any, column: str) -> list[str]:
-    """Of the features that Hugging Face writes into a file, the names of the classes; nothing if there are none."""
+    """The names of the classes from the metadata that Hugging Face writes into a file; empty if there are none."""
     try:
         features = json.loads((table.schema.metadata or {})[b"huggingface"])["info"]["features"]
         return [str(name) for name in features[column]["names"]]

@@ -1,4 +1,4 @@
-"""csv:PATH, a table with a row for each picture: path, label and, if it likes, split and group."""
+"""csv:PATH, a table with one row for each picture: path, label and, optionally, split and group."""
 
 import csv
 import os
@@ -20,7 +20,7 @@ def source(dataset: str, options: Options) -> Source:
     """The source of csv:PATH. The table is read; no picture is opened.
 
     Raises:
-        DataError: there is no such table, or it has no column of paths or labels.
+        DataError: the table cannot be read, has no column of paths or labels, or has too few rows.
     """
     path = place(dataset)
     rows = _rows(path)
@@ -98,7 +98,7 @@ def _column(path: Path, rows: list[Row], known: tuple[str, ...], what: str) -> s
 
 
 def _labelled(path: Path, names: list[str], indices: np.ndarray, groups: list[str]) -> Labelled:
-    """Pictures in the order of their names, so that the order of rows is no matter."""
+    """The pictures of a split, ordered by class and name, so that the order of rows has no effect."""
     order = np.array(sorted(range(len(names)), key=lambda place: (int(indices[place]), names[place])), np.int64)
     files = [os.path.normpath(path.parent / names[place].strip()) for place in order]
     return Labelled(
@@ -111,7 +111,7 @@ def _labelled(path: Path, names: list[str], indices: np.ndarray, groups: list[st
 
 
 def _groups(path: Path, rows: list[Row], paths: str, options: Options) -> list[str]:
-    """By a column of that name, else by a part of the file's name."""
+    """The group of each row: the value of the column --group-by if there is one, else a part of the file's name."""
     if options.group_by is None:
         return []
     if options.group_by in rows[0]:

@@ -1,4 +1,4 @@
-"""torchvision:NAME, a data set of torchvision for classification; it is downloaded below --data-dir."""
+"""torchvision:NAME, a classification data set of torchvision, which is downloaded below --data-dir."""
 
 import importlib.metadata
 import inspect
@@ -19,7 +19,7 @@ SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("
 
 
 class Pictures(Sequence[Any]):
-    """The pictures of a data set of torchvision, each read when it is asked for."""
+    """The pictures of a data set of torchvision. Each picture is read when it is accessed."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -34,7 +34,7 @@ class Pictures(Sequence[Any]):
 def source(dataset: str, options: Options) -> Source:
     """The source of torchvision:NAME; nothing is downloaded or opened yet.
 
-    A published data set does not change, so its name and the version of torchvision are its key.
+    The cache key holds the name of the data set and the version of torchvision, because a published data set does not change.
     """
     name, root = dataset.partition(":")[2], options.data_dir / "torchvision"
     if options.group_by is not None:
@@ -68,10 +68,10 @@ def _written(name: str, root: Path, folder: Path, options: Options, dataset: str
 
 
 def _splits(name: str, root: Path, *, download: bool) -> dict[str, Any]:
-    """The splits that it has.
+    """The splits of a data set of torchvision.
 
     Raises:
-        DataError: it is not there, cannot be had, or is none of torchvision for classification.
+        DataError: torchvision has no such data set, its images have no splits, or it cannot be loaded or downloaded.
     """
     kind = _kind(name)
     parameters = inspect.signature(kind).parameters
@@ -97,7 +97,11 @@ def _splits(name: str, root: Path, *, download: bool) -> dict[str, Any]:
 def _first(
     kind: Callable[..., Any], root: Path, ways: list[dict[str, Any]], more: dict[str, Any], *, is_needed: bool
 ) -> Any:
-    """The first of these splits that it has; none if it has none of them and that is no matter."""
+    """The data set made with the first of the arguments `ways` that it accepts; None if it accepts none.
+
+    Raises:
+        DataError: `is_needed` is true and no way is accepted, or the data set cannot be loaded.
+    """
     for way in ways:
         try:
             return kind(str(root), **way, **more)
@@ -125,7 +129,7 @@ def _kind(name: str) -> Callable[..., Any]:
 
 
 def _targets(name: str, dataset: Any) -> list[Any]:
-    """The label of each picture, without reading these where it keeps a list."""
+    """The label of each picture. Pictures are read only if the data set keeps no list of labels."""
     for attribute in ("targets", "labels", "_labels", "y"):
         kept = getattr(dataset, attribute, None)
         if kept is not None and len(kept) == len(dataset):

@@ -1,1 +1,1 @@
-"""Layers of our own, and the compiled loops behind them."""
+"""The project's own layers, and their compiled loops."""

@@ -1,7 +1,7 @@
-"""Dropout whose random numbers are cheap on a CPU: sixteen bits for each value, four values from one 64-bit word.
+"""Dropout with fast random numbers on a CPU: sixteen bits for each value, four values from one 64-bit word.
 
-torch's own spends more time on its random numbers than the network on its activations: four times that of this one. Nor can it
-take them from a generator of the trial's own.
+torch's own dropout takes four times as long for its random numbers, which is more than a network takes for its activations. It
+also cannot draw from a trial's own generator.
 """
 
 import math
@@ -9,14 +9,14 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-LEVELS = 1 << 16  # of a random number; the probability is rounded to one of them
+LEVELS = 1 << 16  # values of a random number; the probability is rounded to a multiple of 1 / LEVELS
 
 
 class Dropout(nn.Module):
     """Zero each value with probability p and scale the others by 1 / (1 - p), in training only.
 
     Attributes:
-        generator: where random numbers come from; None for torch's global random state.
+        generator: the source of random numbers; None for torch's global random state.
     """
 
     def __init__(self, p: float) -> None:
@@ -32,7 +32,7 @@ class Dropout(nn.Module):
 
 
 def random_levels(values: Tensor, generator: Generator | None) -> Tensor:
-    """A uniform int16 number for each of the values, on their device."""
+    """A uniform random int16 number for each of the values, on the device of the values."""
     count = math.prod(values.shape)
     words = torch.empty((count + 3) // 4, dtype=torch.int64, device=values.device)
     return words.random_(-(2**63), None, generator=generator).view(torch.int16)[:count].view(values.shape)

@@ -1,10 +1,10 @@
-"""The loops behind trainables/models/layers/normpool.py, compiled by Numba for the processor at hand when they are first called.
+"""The loops of trainables/models/layers/normpool.py. Numba compiles them for the processor at their first call.
 
-That takes two seconds in every process. Numba could keep them on disk, but a full disk or a damaged file there would end a
-trial, and two processes that compile at the same time can mix theirs up.
+Compiling takes two seconds in every process. Numba could cache the result on disk. But then a full disk or a damaged file would
+end a trial, and two processes that compile at the same time could corrupt the cache.
 
-Arrays are (N, H, W, C), H and W even: float32, or uint16 with the bits of bfloat16 numbers, which are computed with as float32.
-Every channel is summed on its own and in one order, so vectors of any length give the same bits.
+Arrays are (N, H, W, C), H and W even: float32, or uint16 with the bits of bfloat16 numbers. All arithmetic on values is in
+float32. Every channel is summed separately and in a fixed order, so vector instructions of any length give the same bits.
 """
 # mypy: disallow-untyped-defs=False
 
@@ -15,30 +15,30 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-ROWS = 64  # so many rows of pixels are summed in float32 before they join the sums in float64
-NAN = 0x7FC0  # the bits of one in bfloat16
-NEGATIVE = 4  # added to the place (0 to 3) of a largest value that LeakyReLU has scaled down
+ROWS = 64  # rows of pixels that are summed in float32 before they are added to the sums in float64
+NAN = 0x7FC0  # the bits of a NaN in bfloat16
+NEGATIVE = 4  # added to the place (0 to 3) of a largest value that LeakyReLU has scaled by the leak
 
 
 @intrinsic
 def as_float(_, bits):
-    """The float32 of these 32 bits."""
+    """The float32 number with these 32 bits."""
     return types.float32(types.uint32), lambda _, builder, __, values: builder.bitcast(values[0], ir.FloatType())
 
 
 @intrinsic
 def as_bits(_, number):
-    """The 32 bits of this float32."""
+    """The 32 bits of a float32 number."""
     return types.uint32(types.float32), lambda _, builder, __, values: builder.bitcast(values[0], ir.IntType(32))
 
 
 def wide(value: Any) -> np.float32:
-    """The number that a value of either kind of array stands for. Numba compiles `_wide` for it."""
+    """The float32 number of an array's value, float32 or bfloat16 bits. Numba compiles `_wide` in its place."""
     raise NotImplementedError("only compiled")
 
 
 def narrow(number: np.float32, value: Any) -> Any:
-    """The number as a value of the same kind; a bfloat16 is the nearest, and of two the even one. Compiled: `_narrow`."""
+    """A float32 number in the type of `value`; bfloat16 is rounded to nearest, ties to even. Numba compiles `_narrow`."""
     raise NotImplementedError("only compiled")
 
 
@@ -65,14 +65,14 @@ def _narrow(number, value):
 
 @njit(inline="always")
 def larger(number, value, here, largest, best, where):
-    """The second three, or the first if its number is larger or none at all (NaN)."""
+    """The new (number, value, here) if number is larger than largest or NaN, else the old (largest, best, where)."""
     more = (number > largest) | (number != number)
     return number if more else largest, value if more else best, here if more else where
 
 
 @njit(nogil=True)
 def moments(images, first):
-    """Sums of the differences from `first` (C,) and of their squares, each float64 (C,)."""
+    """Sums over all pixels of the differences from `first` (C,) and of their squares, each float64 (C,)."""
     count, height, width, channels = images.shape
     rows = images.reshape(count * height, width * channels)
     offset = np.empty(width * channels, np.float32)
@@ -96,7 +96,11 @@ def moments(images, first):
 
 @njit(nogil=True)
 def pool(images, mean, scale, bias, leak, pooled, chosen, place):
-    """LeakyReLU of the largest of each 2 x 2 normalised values; also which pixel that was, and its value before."""
+    """Normalise the images, take the largest of each 2 x 2 values, and apply LeakyReLU.
+
+    The last three arguments are the outputs, (N, H / 2, W / 2, C): `pooled` gets the results, `chosen` the largest values before
+    normalisation, and `place` their places: 0 to 3, plus NEGATIVE if the normalised value is not above zero.
+    """
     count, height, width, channels = pooled.shape
     for n in range(count):
         for h in range(height):
@@ -119,7 +123,11 @@ def pool(images, mean, scale, bias, leak, pooled, chosen, place):
 
 @njit(nogil=True)
 def sums(slopes, chosen, place, leak, mean):
-    """Of the gradient before LeakyReLU, and of it times what was chosen less its mean: float64 (C,) each."""
+    """Two sums for the gradient of batch normalisation, float64 (C,) each.
+
+    The first sum is of the gradient with respect to LeakyReLU's input. The second sum is of this gradient times the chosen value
+    less its channel's mean.
+    """
     count, height, width, channels = slopes.shape
     total, products = np.zeros(channels), np.zeros(channels)
     some, some_products = np.empty(channels, np.float32), np.empty(channels, np.float32)
@@ -141,7 +149,7 @@ def sums(slopes, chosen, place, leak, mean):
 
 @njit(nogil=True)
 def spread(images, slopes, place, leak, scale, mean, linear, constant, out):
-    """The gradient of the images: linear * (image - mean) + constant, and scale * slope on top where a pixel was chosen."""
+    """Write the gradient of the images to `out`: linear * (image - mean) + constant, plus scale * slope at chosen pixels."""
     count, height, width, channels = images.shape
     for n in range(count):
         for y in range(height):  # a row at a time, so that memory is written in its order

@@ -1,10 +1,10 @@
-"""Batch normalisation, 2x2 max pooling and LeakyReLU as one layer, which reads the activations as few times as it can.
+"""Batch normalisation, 2x2 max pooling and LeakyReLU as one layer, which reads the activations as few times as possible.
 
-On a CPU these three take nearly half of a step, most of it waiting for memory. The gradient of batch normalisation is that of
-Ioffe and Szegedy 2015, section 3, whose sums need only the pixels that pooling has chosen; the variance is that of differences
-from one pixel (Chan, Golub and LeVeque 1983), so a large mean does no harm. What is normalised and pooled is rounded to the
-precision of the images once, at the end. More threads than one, a GPU, odd sizes, gradients through a network that is not
-being trained, and surroundings in which Numba does not compile are left to torch.
+On a CPU these three operations take nearly half of a step, most of it waiting for memory. The gradient of batch normalisation is
+that of Ioffe and Szegedy 2015, section 3; its sums need only the pixels that pooling has chosen. The variance is computed from
+differences to one pixel (Chan, Golub and LeVeque 1983), so a large mean causes no error. The result is rounded to the precision
+of the images once, at the end. torch computes the layer with more than one thread, on a GPU, for odd sizes, for gradients in
+evaluation mode, and if Numba cannot compile the loops.
 """
 
 import functools
@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-quiet = np.errstate(all="ignore")  # a network that diverges says so by its loss
+quiet = np.errstate(all="ignore")  # a diverging network is noticed by its loss
 
 
 class NormPool(nn.BatchNorm2d):
-    """(N, C, H, W) to (N, C, H // 2, W // 2); parameters and running statistics are those of BatchNorm2d.
+    """Batch normalisation, 2x2 max pooling and LeakyReLU: (N, C, H, W) to (N, C, H // 2, W // 2).
 
-    `leak` is the slope of LeakyReLU below zero.
+    The parameters and running statistics are those of BatchNorm2d. `leak` is the slope of LeakyReLU below zero.
     """
 
     def __init__(self, channels: int, leak: float) -> None:
@@ -41,7 +41,11 @@ class NormPool(nn.BatchNorm2d):
         return result
 
     def fits(self, images: Tensor) -> bool:
-        """Whether the loops know this: channels last on a CPU, even sides, one thread, and no gradient unless it is trained."""
+        """Whether the compiled loops can be used for these images.
+
+        They need float32 or bfloat16 images, channels last on a CPU, with even sides; float32 weights; one thread; and no
+        gradient in evaluation mode.
+        """
         return (
             images.device.type == "cpu"
             and images.dtype in (torch.float32, torch.bfloat16)
@@ -56,13 +60,13 @@ class NormPool(nn.BatchNorm2d):
         )
 
     def running(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean, scale and bias of each channel by the running statistics."""
+        """Mean, scale and bias of each channel from the running statistics, float64 (C,) each."""
         assert self.running_mean is not None and self.running_var is not None
         scale = numbers(self.weight) / np.sqrt(numbers(self.running_var) + self.eps)
         return numbers(self.running_mean), scale, numbers(self.bias)
 
     def follow(self, mean: np.ndarray, variance: np.ndarray, count: int) -> None:
-        """Move the running statistics towards those of a batch of so many pixels."""
+        """Update the running statistics with the mean and variance of a batch of `count` pixels."""
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         unbiased = variance * (count / (count - 1))
         for running, batch in ((self.running_mean, mean), (self.running_var, unbiased)):
@@ -70,7 +74,7 @@ class NormPool(nn.BatchNorm2d):
 
 
 class OnePass(torch.autograd.Function):
-    """The layer with the statistics of the batch."""
+    """The layer in training mode, with the statistics of the batch."""
 
     @staticmethod
     def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor, layer: NormPool) -> Tensor:
@@ -109,7 +113,7 @@ class OnePass(torch.autograd.Function):
 def pooled(
     images: Tensor, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray, leak: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The result of the layer, and of each of its numbers the value it was chosen from and its place (see kernels.pool)."""
+    """The layer's result, the chosen values before normalisation, and their places (see kernels.pool)."""
     from trainables.models.layers import kernels
 
     count, channels, height, width = images.shape
@@ -123,9 +127,9 @@ def pooled(
 
 @functools.cache
 def compiles(dtype: torch.dtype) -> bool:
-    """Whether Numba compiles the loops here, for float32 or bfloat16: it may be told not to, or not fit numpy or the processor.
+    """Whether Numba can compile the loops for float32 or bfloat16 images.
 
-    What it compiles for this is what the layer uses.
+    Numba may be disabled, or may not fit numpy or the processor. The check compiles the loop that the layer uses later.
     """
     try:
         from numba import config
@@ -133,17 +137,17 @@ def compiles(dtype: torch.dtype) -> bool:
         pixels = torch.zeros((1, 2, 2, 2), dtype=dtype).contiguous(memory_format=torch.channels_last)
         if not config.DISABLE_JIT:
             pooled(pixels, np.zeros(2), np.ones(2), np.zeros(2), 0.1)
-    except Exception:  # whatever it, LLVM or numpy says
+    except Exception:  # any error of Numba, LLVM or numpy
         return False
     return not config.DISABLE_JIT
 
 
 def rows(images: Tensor) -> np.ndarray:
-    """The memory of (N, C, H, W) in channels-last order as (N, H, W, C); bfloat16 as its bits."""
+    """A channels-last tensor (N, C, H, W) as an array (N, H, W, C) over its memory; bfloat16 as uint16 bits."""
     pixels = images.detach().permute(0, 2, 3, 1)
     return (pixels.view(torch.uint16) if pixels.dtype == torch.bfloat16 else pixels).numpy()
 
 
 def numbers(tensor: Tensor) -> np.ndarray:
-    """One number for each channel, float64 (C,)."""
+    """A tensor of one number for each channel as an array, float64 (C,)."""
     return tensor.detach().double().numpy()

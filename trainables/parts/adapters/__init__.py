@@ -1,1 +1,1 @@
-"""Models of other libraries, by their names there: `torchvision:resnet50`. A file for each library, called as it is."""
+"""Models of other libraries by their names there: `torchvision:resnet50`. Each library has a file of its own name."""

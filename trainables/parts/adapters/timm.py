@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def timm(name: str, classes: int, dropout: Annotated[float, between(0, 0.9999)] = 0.0) -> "nn.Module":
-    """The network of that name; `dropout` is what timm calls drop_rate.
+    """The untrained timm network of this name. `dropout` is timm's drop_rate.
 
     Raises:
         SpaceError: timm is not installed, or has no such network.
     """
     try:
-        library: Any = importlib.import_module("timm")  # where it is not installed there are no types, either
+        library: Any = importlib.import_module("timm")  # without an installed timm there are no types
     except ModuleNotFoundError as error:
         raise SpaceError(
             f'timm:{name}: timm is not installed: pip install "cifar-search[timm]". Then run the same command again.'

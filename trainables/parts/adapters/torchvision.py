@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def torchvision(name: str, classes: int, image_size: int) -> "nn.Module":
-    """The network of that name; a vision transformer is made for the size of the images.
+    """The untrained torchvision network of this name. A vision transformer is built for the size of the images.
 
     Raises:
-        SpaceError: torchvision has none.
+        SpaceError: torchvision has no such network.
     """
     import torchvision.models as library
 
