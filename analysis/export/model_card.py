@@ -138,7 +138,7 @@ def averaging(config: Record) -> str:
 def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority | None) -> tuple[tuple[str, ...], ...]:
     """Rows of accuracies in percent: validation, confirmed (if confirmed) and test (if the test split was read).
 
-    Where a common class matters, a row also has the accuracy of always saying the most common class.
+    If it matters, a row with the accuracy of always saying the most common class is added.
     """
     assert trial.best is not None, "an exported trial has epochs"
     own, on = f"the network of trial {label(trial)}", f"{count(run.identity.sizes['val'])} validation images"
@@ -171,7 +171,7 @@ def on_validation(run: Run, trial: Trial, where: Standing) -> str:
 
 
 def confirmed(run: Run, trial: Trial) -> list[tuple[str, str, str]]:
-    """The row of the configuration's accuracy on fresh seeds; empty if the configuration was not confirmed."""
+    """The row about fresh seeds: their mean accuracy, or how many did not finish; empty if there is neither."""
     what = "this configuration, confirmed"
     if fresh := [other.best[ACCURACY.column] for other in confirmations(run, trial) if other.best]:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
