@@ -8,7 +8,7 @@ from trainables.own import code
 
 
 def check_code(evidence: Evidence, first: str, totals: list[Line], trials: dict[int, TrialFiles]) -> None:
-    """Check each kept version of the user's code against its hash, and the record of each change; no code is executed.
+    """Check every version of the user's code against its hash, and the record of each change; no code is executed.
 
     Args:
         first: the hash of the code in run.json; empty if the space has no code of the user.

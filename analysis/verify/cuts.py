@@ -92,8 +92,8 @@ def curve(trial: TrialFiles, before: int | None = None) -> Curve:
     """The learning curve of a trial.
 
     Args:
-        before: the epoch of a line that does not name this trial; if the trial failed before that epoch, the curve ends there.
-            None for the whole curve.
+        before: the epoch of a line that does not name this trial; if the trial failed before that epoch, the curve ends at the
+            first failure. None for the whole curve.
     """
     values = [trial.value(epoch) for epoch in range(1, len(trial.rows) + 1)]
     failures = [epochs for epochs, outcome in trial.outcomes if outcome == "failed"]

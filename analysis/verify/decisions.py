@@ -227,5 +227,5 @@ def check_undecided(evidence: Evidence, rungs: Sequence[int], taken: set[tuple[i
 
 
 def passed(rungs: Sequence[int], epochs: int) -> Iterator[int]:
-    """The rungs before an epoch; rungs after that epoch are not computed."""
+    """The rungs before an epoch; the iteration ends at the first later rung, because there may be very many."""
     return itertools.takewhile(lambda rung: rung < epochs, rungs)
