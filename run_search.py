@@ -334,7 +334,7 @@ def images_of(settings: "Settings") -> "Dataset | None":
 
 
 def choose_rule(settings: "Settings") -> "Settings":
-    """The settings with the early-stopping rule of the search; prints notes on flags that have no effect."""
+    """The settings with the early-stopping rule of the search; prints a note if a setting gives way or has no effect."""
     from search.run import rule_choice
     from search.stopping import rules
 

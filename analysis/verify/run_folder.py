@@ -250,9 +250,10 @@ def remedy(run: str, found: list[str]) -> str:
 
 
 def check_results(evidence: Evidence, trials: dict[int, TrialFiles], plan: list[Record]) -> None:
-    """results.json, if it is there: each row was true when it was written, which may have been some epochs ago.
+    """Check results.json, if it exists: each row must fit the ledger as it was when the row was written.
 
-    Ranks count configurations, in the order of the rows; the seeds of one share its rank, and a confirmation has none.
+    Ranks count configurations in the order of the rows. The seeds of one configuration share a rank, and a confirmation has
+    none.
     """
     data = evidence.content(evidence.run / "results.json")
     if data is None:

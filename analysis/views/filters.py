@@ -28,8 +28,8 @@ RULE = (
 def condition(text: str, columns: Iterable[str]) -> Condition:
     """Parse a condition on rows.
 
-    A value is a number, a quoted text, True, False, or a bare word, which counts as text. An absent value fulfils `!=` alone. An
-    accuracy is a fraction. A status may also have the word that tables show for it.
+    A value is a number, a quoted text, True, False, or a bare word, which counts as text. An absent value fulfils `!=` alone.
+    An accuracy is a fraction. A status may also be the word that tables show for it.
 
     Raises:
         UsageError: the text is no condition, names an unknown column, or has a value that no row could hold.

@@ -80,7 +80,7 @@ def in_order(rows: list[Row], sort: str | None, known: Sequence[str]) -> list[Ro
 
 
 def names(columns: str, known: Sequence[str]) -> list[str]:
-    """The columns in a comma-separated list, each once; `id`, and `run` if it is a known column, are added if missing.
+    """The columns in a comma-separated list, each once; a missing `id`, or a missing but known `run`, is put first.
 
     Raises:
         UsageError: a column is unknown.
