@@ -1,1 +1,1 @@
-"""Measure speed beside other tools and hand-written code; only ratios of one run count, because machines differ."""
+"""Measure speed beside other tools and hand-written code; only ratios within one run count, single times do not."""
