@@ -1,4 +1,7 @@
-"""Measure the steps of an epoch: the real loop, and its floor, the same network and optimizer on one batch in memory."""
+"""Measure the steps of an epoch: the real loop, and its floor, the same network and optimizer on one batch in memory.
+
+Beside this project, the measurement needs torch alone.
+"""
 
 import time
 from collections.abc import Iterator, Mapping
