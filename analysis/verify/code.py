@@ -1,4 +1,4 @@
-"""Check that every version of the user's code of a run is kept, and that the trials' epochs agree with the changes of code."""
+"""Check that every version of the user's code of a run is kept, and that the trials' epochs fit the changes of code."""
 
 from analysis.verify.evidence import Evidence, Line, fault
 from analysis.verify.trial import TrialFiles

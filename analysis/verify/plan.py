@@ -1,4 +1,4 @@
-"""Check the plan in trials.jsonl: indices and ids, the seeds of each configuration, and the fresh seeds of the confirmation."""
+"""Check the plan in trials.jsonl: indices, ids, the seeds of each configuration, and the fresh seeds of confirmations."""
 
 from analysis.verify.evidence import Evidence, Line
 from search.records import Totals

@@ -1,4 +1,4 @@
-"""Let memory run out in a slot: the trial has to wait while fewer trials train, and every hash must be as if trained alone."""
+"""Let memory run out in a slot: that trial waits, half as many trials train at once, and each hash must be as alone."""
 
 from collections.abc import Iterator
 from dataclasses import replace

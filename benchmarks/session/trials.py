@@ -26,7 +26,7 @@ class Outcome:
     Attributes:
         rows: the metrics of its epochs.
         bits: the hash of weights, averages and optimizer states after the last epoch.
-        called: why its steps were called and not replayed as graphs; None if they were replayed.
+        called: why the engine called its steps and did not replay them as graphs; None if the engine gave no reason.
         error: the error that ended it.
         laid_aside: how many times it had to wait because memory ran out.
     """
