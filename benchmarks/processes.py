@@ -1,4 +1,4 @@
-"""Measure the cost of a command with all processes that it starts: wall time, CPU time and peak memory, from /proc (Linux).
+"""Measure the cost of a command with all processes that it starts: wall and CPU time and peak memory, from /proc (Linux).
 
 A process is found by its parent, and stays known after it has lost its parent, as Ray's daemons do. The CPU time is the sum of
 the times that each process had used when it was last seen. The memory is the sum of proportional set sizes, in which a page

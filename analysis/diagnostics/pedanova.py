@@ -100,6 +100,6 @@ def smoothed(counts: np.ndarray, width: np.ndarray) -> np.ndarray:
     """The sum of the kernels of all bins, each kernel weighted by the count of its bin; the shape is that of `counts`."""
     bins = counts.shape[1]
     below = ndtr((np.arange(-bins, bins) + 0.5) / width)  # the share of a kernel below each edge between bins
-    kernels = np.lib.stride_tricks.sliding_window_view(np.diff(below, axis=1), bins, axis=1)  # the last bin's kernel first
+    kernels = np.lib.stride_tricks.sliding_window_view(np.diff(below, axis=1), bins, axis=1)  # last bin's kernel first
     heights = counts[:, ::-1] / (below[:, bins:] - below[:, :bins])
     return np.einsum("sk,skb->sb", heights, kernels)

@@ -119,7 +119,7 @@ class Recording(TorchDispatchMode):
         super().__init__()
         self.operations: list[Call] = []
         self._pool, self._workspace, self._used = pool, workspace, 0
-        self._places: dict[int, int] = {}  # bytes from the start of the pool, by the address of each tensor made meanwhile
+        self._places: dict[int, int] = {}  # bytes from the start of the pool, by the address of a tensor made meanwhile
         self._kept: list[Tensor] = []  # keeps tensors alive, so that no address is used twice
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
