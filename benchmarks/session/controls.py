@@ -293,7 +293,7 @@ def layouts(setting: Setting) -> Iterator[Row]:
 
 
 class Busy(Beside):
-    """A lane that counts how often another thread uses the device during a capture; a capture waits for one such use."""
+    """A lane that counts how often another thread uses the device during a capture; a capture waits briefly for a use."""
 
     is_capturing, uses = False, 0
 
