@@ -65,10 +65,11 @@ EPILOG = (
 
 
 def main(asked: Flags, given: Set[str]) -> int:
-    """A search, or what is asked for instead of one. Returns the exit code.
+    """Run a search, or another action that the flags ask for; return the exit code.
 
     Args:
-        given: the flags that stand on the command line.
+        asked: the values of all flags.
+        given: the names of the flags that are on the command line.
     """
     check_bounds(asked)
     if asked.list_spaces:
@@ -95,7 +96,7 @@ def main(asked: Flags, given: Set[str]) -> int:
 
 
 def command_line(name: str, **how: Any) -> typer.Typer:
-    """This command under a name, which its examples have."""
+    """The command line application under a name; the examples in its help use this name."""
     found = application(**how)
     text = with_examples(HELP, __doc__).replace(SCRIPT, name)
     found.command(cls=options.Searching, help=text, epilog=EPILOG)(options.command(main))
@@ -106,7 +107,7 @@ app = command_line(SCRIPT, add_completion=False)
 
 
 def interruptible(work: "Callable[[Interrupts], int]") -> int:
-    """The exit code of work; if a signal or the time budget ends it, how to go on is said."""
+    """Run `work` and return its exit code; if a signal or the time budget ends it, print the command that continues."""
     from search.faults.interrupts import Interrupted, Interrupts
 
     interrupts = Interrupts(f"{INTERRUPTED}; continue with: {continuation()}")
@@ -121,7 +122,7 @@ def interruptible(work: "Callable[[Interrupts], int]") -> int:
 
 
 def search_space(asked: Flags, interrupts: "Interrupts") -> int:
-    """The search that is asked for, or with --dry-run what it would cost. Returns the exit code."""
+    """Run the search, or with --dry-run print an estimate of the search's cost; return the exit code."""
     from analysis.mirrors import launcher
     from search.settings import duration
 
@@ -135,7 +136,7 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
 
 
 def settings_of(asked: Flags) -> "Settings":
-    """What is asked for, checked; what the space and the data set came to be is said."""
+    """The settings of a search from its flags, checked; prints notes on the space and on the images."""
     import spaces
     from search.run import plan
     from search.settings import Settings, gpus, lanes, share
@@ -161,10 +162,10 @@ def settings_of(asked: Flags) -> "Settings":
 
 
 def settings_of_own(settings: "Settings", asked: Flags) -> "Settings":
-    """The settings of a search in which the user trains: without images.
+    """The settings of a search whose trials run the user's own training, without images.
 
     Raises:
-        UsageError: a flag that is about images or our networks.
+        UsageError: a flag was given that concerns images or built-in networks.
     """
     import spaces
 
@@ -179,7 +180,7 @@ def settings_of_own(settings: "Settings", asked: Flags) -> "Settings":
 
 
 def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
-    """The settings with the images decoded; what the data set came to be is said."""
+    """The settings of a search on images, after decoding the images; prints notes on the data set."""
     import spaces
     from trainables.data import loading
 
@@ -197,7 +198,7 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
         in_folds=asked.folds,
         fresh_folds=(asked.confirm_seeds or asked.folds or 0) if asked.confirm else 0,
         progress=not asked.quiet,
-        tell=not is_known,  # what there is to say of the images stands in the results of that run
+        tell=not is_known,  # the results of a known run have the notes on its images already
     )
     cache = next(iter(caches.values()))
     if limit := asked.max_params or space.max_params:
@@ -217,10 +218,10 @@ def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
 
 
 def precision_of(space: "Space", asked: str) -> str:
-    """The precision of a search; a space may say no to bfloat16.
+    """The precision of a search; float32 if the space forbids bfloat16.
 
     Raises:
-        UsageError: bfloat16 is asked for nevertheless.
+        UsageError: bfloat16 is asked for, but the space forbids it.
     """
     if not space.bfloat16 and asked == "bf16":
         raise UsageError("--precision bf16: the space says bfloat16=False. Leave one of them out.")
@@ -228,7 +229,7 @@ def precision_of(space: "Space", asked: str) -> str:
 
 
 def follow_images(settings: "Settings") -> "Settings":
-    """The settings, naming the run of the same images if these have another path now; that is said."""
+    """The settings with the run of the same images, if the images have moved to another path; prints a note then."""
     from search.backend import resources
     from search.run import moved
     from trainables.data import loading
@@ -242,10 +243,10 @@ def follow_images(settings: "Settings") -> "Settings":
 
 
 def refuse_beside_reproduce(names: Set[str]) -> None:
-    """A row is trained again as its run recorded it, so a flag of a search would change nothing.
+    """Refuse flags of a search beside --reproduce, which trains a row again as its run recorded it.
 
     Raises:
-        UsageError: with these flags.
+        UsageError: there are such flags.
     """
     flags = [spellings(name)[0] for name in sorted(names - BESIDE_REPRODUCE)]
     if flags:
@@ -256,7 +257,7 @@ def refuse_beside_reproduce(names: Set[str]) -> None:
 
 
 def change_space(space: "Space", texts: tuple[str, ...], image_size: int | None) -> "Space":
-    """The space as --set and --image-size want it; what the baseline became is said."""
+    """The space after the changes of --set and --image-size; prints notes on changes of the baseline."""
     import spaces
 
     sized = () if image_size is None or space.is_own else (f"image_size={image_size}",)  # own training refuses the flag
@@ -267,7 +268,7 @@ def change_space(space: "Space", texts: tuple[str, ...], image_size: int | None)
 
 
 def print_spaces() -> int:
-    """Every space in one line, on stdout."""
+    """Print every space in one line on stdout; return exit code 0."""
     from search.terminal import preview
 
     tell(preview.listing())
@@ -275,7 +276,7 @@ def print_spaces() -> int:
 
 
 def print_space(name: str, asked: Flags) -> int:
-    """What a search of this space would look like, on stdout. --max-params counts with ten classes."""
+    """Print a preview of a search of this space on stdout; return exit code 0. --max-params counts with ten classes."""
     import spaces
     from search.algorithms.table import ALGORITHMS
     from search.run import plan
@@ -292,7 +293,7 @@ def print_space(name: str, asked: Flags) -> int:
 
 
 def print_estimate(settings: "Settings", budget: float | None, quiet: bool) -> int:
-    """What the search would cost, on stdout. Nothing is written into the run.
+    """Print an estimate of the search's cost on stdout; return exit code 0. The search itself is not started.
 
     Args:
         budget: seconds of --time-budget.
@@ -320,7 +321,7 @@ def print_estimate(settings: "Settings", budget: float | None, quiet: bool) -> i
 
 
 def images_of(settings: "Settings") -> "Dataset | None":
-    """The images of a search, of folds those of the first; none where the user trains. Classes that are lost are told."""
+    """Load the images of a search, or of its first fold, and tell which classes are lost; None for the user's own training."""
     from trainables.data import loading
     from trainables.data.held_out.folds import Fold
 
@@ -333,7 +334,7 @@ def images_of(settings: "Settings") -> "Dataset | None":
 
 
 def choose_rule(settings: "Settings") -> "Settings":
-    """The settings with the rule of early stopping that the search has; what gave way is said."""
+    """The settings with the early-stopping rule of the search; prints a note if a setting gives way or has no effect."""
     from search.run import rule_choice
     from search.stopping import rules
 
@@ -346,7 +347,7 @@ def choose_rule(settings: "Settings") -> "Settings":
 
 
 def start_warm(settings: "Settings", name: str | None) -> "Settings":
-    """The settings with the points of an earlier run; what of it cannot be used is said."""
+    """The settings with points of an earlier run to start from; prints notes on what cannot be used of that run."""
     from search.run import warm_start
 
     found, notes = warm_start.start(settings.runs_dir / settings.run_name, settings, name)
@@ -356,7 +357,7 @@ def start_warm(settings: "Settings", name: str | None) -> "Settings":
 
 
 def train_row_again(name: str, asked: Flags) -> int:
-    """--reproduce: one row of a run again; 1 if it came out differently."""
+    """Train one row of a run again for --reproduce; return the exit code, which is 1 if the result differs."""
     from analysis.cli.reproduce import reproduce
 
     signals.exit_when_asked()  # saves nothing, but leaves no folder
@@ -371,7 +372,7 @@ def run(
     quiet: bool,
     followers: AbstractContextManager[Callable[[], None]],
 ) -> int:
-    """Train what is not trained yet, write the results, and return the exit code."""
+    """Train all trials that are not trained yet, write the results, and return the exit code."""
     from analysis.results.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.results.live import Live
     from search import attempts
@@ -426,13 +427,14 @@ def run(
 
 
 def rehearse(settings: "Settings", images: "Dataset | None", on_gpu: bool, quiet: bool) -> float | None:
-    """Try a user's own parts, loop or program before anything is started; what is probably not meant is said.
+    """Try the user's own parts, loop or program before anything is started, and print warnings and notes.
 
-    Returns the seconds of the first epoch, if one was trained to its end.
+    Returns:
+        The seconds of the first epoch if one was trained to its end, which only the user's own training does; else None.
 
     Raises:
-        RunError: the run is of another search, for which nothing need be tried.
-        SpaceError: one of them does not work, with its file and line.
+        RunError: the run folder belongs to another search.
+        SpaceError: the user's code does not work; the message has its file and line.
     """
     from search import rehearsal
     from search.run import opening
@@ -457,7 +459,7 @@ def rehearse(settings: "Settings", images: "Dataset | None", on_gpu: bool, quiet
 
 
 def telling(notify: "Notify", grew: Callable[[], None]) -> "Notify":
-    """Show a row or an ending, and then tell those who follow the ledger."""
+    """A function that passes a new row or the end of a trial to `notify`, and then tells followers that the ledger grew."""
 
     def notify_and_tell(index: int, row: "Record | None") -> None:
         notify(index, row)
@@ -468,7 +470,7 @@ def telling(notify: "Notify", grew: Callable[[], None]) -> "Notify":
 
 @contextmanager
 def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Iterator["Notify"]:
-    """Write the results again when a trial has ended, without waiting for that."""
+    """Yield a function that calls `notify`, and writes the results again in the background when a trial has ended."""
 
     def notify_and_write(index: int, row: "Record | None") -> None:
         notify(index, row)
@@ -482,12 +484,12 @@ def rewriting(notify: "Notify", live: "Live", interrupts: "Interrupts") -> Itera
 
 
 def starting_ray(address: str | None) -> str:
-    """What takes the next seconds, in which no trial can report."""
+    """The text for the seconds in which Ray starts and no trial can report."""
     return "starting Ray ..." if address is None else f"connecting to the Ray cluster at {address} ..."
 
 
 def announce(console: "Console", settings: "Settings", progress: "Progress") -> None:
-    """What is about to happen, in one line."""
+    """Print one line about the search that starts or continues."""
     from search.run.confirmation import is_complete
     from search.stopping.rules import label
     from trainables.written import plural
@@ -505,7 +507,7 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
 
 
 def remark(rule: "Record", totals: "Totals", settings: "Settings", is_over: bool = False) -> None:
-    """A note for each thing that somebody should know about what was asked for: also with --quiet and --dry-run."""
+    """Print a note about each remarkable setting of the search, also with --quiet and --dry-run."""
     from search.run import opening
 
     for line in opening.remarks(rule, totals, settings, is_over=is_over):
@@ -513,7 +515,7 @@ def remark(rule: "Record", totals: "Totals", settings: "Settings", is_over: bool
 
 
 def finish(run: "Run", settings: "Settings", results: Path) -> None:
-    """Keep the best weights, write the results and print the table; quickly, if all that was done before."""
+    """Keep the best weights, write the results and print the table; if nothing has changed, only print and copy."""
     from analysis.results import freshness
     from analysis.results.copying import copy_results
 
@@ -530,7 +532,7 @@ def finish(run: "Run", settings: "Settings", results: Path) -> None:
 
 
 def write(folder: Path, settings: "Settings") -> str:
-    """Test the winner if the search is complete, and write every derived file. Returns what a terminal shows of it."""
+    """Score the winner on the test split if the search is complete, and write all derived files; return text to print."""
     from analysis.ranking import test_scores
     from analysis.results import printed
     from analysis.results.files import write_files
@@ -544,13 +546,13 @@ def write(folder: Path, settings: "Settings") -> str:
 
 
 def continuation() -> str:
-    """The command that goes on: the same one."""
+    """The command that continues the search: the same command line again."""
     script, *arguments = sys.argv
     return shlex.join(["python", script, *arguments] if script.endswith(".py") else [Path(script).name, *arguments])
 
 
 def installed() -> None:
-    """The command `cifar-search`: the same, and what a shell asks to complete it."""
+    """The entry point of the installed command `cifar-search`, which also answers a shell's requests for completion."""
     end(execute(command_line(INSTALLED), INSTALLED, sys.argv[1:]))
 
 

@@ -1,4 +1,4 @@
-"""RUN and RUN/ID: a run and a trial as a person names them on a command line."""
+"""Find a run and a trial by the names RUN and RUN/ID that a person types on a command line."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ LISTED = 5  # trials that an error names
 
 
 def find(name: str, runs_dir: Path) -> tuple[Run, Trial | None]:
-    """The run, and the trial if the name goes on with /ID: an index, the start of a hash, or 0003-7f3a9c.
+    """Find the run, and also the trial if the name ends with /ID: an index, the start of a hash, or 0003-7f3a9c.
 
     Raises:
-        RunError: there is no such run, or no or more than one such trial.
+        RunError: there is no such run, or not exactly one such trial.
     """
     stripped = name.rstrip("/")
     if (runs_dir / stripped / "run.json").exists() or (Path(stripped) / "run.json").exists():
@@ -31,7 +31,7 @@ def run_folder(name: str, runs_dir: Path) -> Path:
     """The folder of a run: a name under runs_dir, or a path.
 
     Raises:
-        RunError: there is no such run, with the closest name.
+        RunError: there is no such run; the message has the closest name.
     """
     if (runs_dir / name / "run.json").exists():
         return runs_dir / name
@@ -44,10 +44,10 @@ def run_folder(name: str, runs_dir: Path) -> Path:
 
 
 def named(run: Run, identifier: str) -> Trial:
-    """The one trial with this index, start of a hash, or both.
+    """The one trial with this index, this start of a hash, or this start of a label such as 0003-7f3a9c.
 
     Raises:
-        RunError: there is none, or more than one.
+        RunError: there is no such trial, or more than one.
     """
     exact = [trial for trial in run.trials if identifier.isdecimal() and trial.index == int(identifier)]
     found = exact or [trial for trial in run.trials if identifier and matches(trial, identifier)]
@@ -66,15 +66,15 @@ def matches(trial: Trial, identifier: str) -> bool:
 
 
 def label(trial: Trial) -> str:
-    """0003-7f3a9c, as its folder is called."""
+    """The name of the trial's folder, such as 0003-7f3a9c: index and hash."""
     return f"{trial.index:04d}-{trial.id}"
 
 
 def winner(run: Run) -> Trial:
-    """The best finished trial.
+    """The winner of a run.
 
     Raises:
-        RunError: none has finished.
+        RunError: the run has no winner yet.
     """
     best = confirmation.winner(run)
     if best is None:
@@ -83,6 +83,6 @@ def winner(run: Run) -> Trial:
 
 
 def find_or_winner(name: str, runs_dir: Path) -> tuple[Run, Trial]:
-    """The trial that is named, or the winner of the run that is."""
+    """The run and the named trial; the run's winner if the name has no trial."""
     run, trial = find(name, runs_dir)
     return run, trial or winner(run)

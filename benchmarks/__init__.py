@@ -1,1 +1,1 @@
-"""Speed, measured side by side with what people would otherwise write. Ratios from one run count; single times do not."""
+"""Measure speed beside other tools and hand-written code; only ratios within one run count, single times do not."""

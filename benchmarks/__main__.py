@@ -1,12 +1,12 @@
-"""Measure everything, or the parts that are named, and write benchmarks/RESULTS.md.
+"""Measure all parts of the benchmarks, or the named ones, and write benchmarks/RESULTS.md.
 
     python -m benchmarks            all parts, one after the other (hours; use the machine for nothing else)
     python -m benchmarks floor data
     python -m benchmarks search --dataset folder:images
     python -m benchmarks --list
 
-Each part runs in a process of its own, as `python -m benchmarks.NAME`, and saves its table as soon as it has it; so the suite
-can be filled in several sittings, and a part that fails stops no other.
+Each part runs in its own process, as `python -m benchmarks.NAME`, and saves its table when it has finished. So the suite can be
+measured in several sittings, and a part that fails stops no other part.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ TRAINING = ("search", "answer", "floor", "durability", "precision")  # parts tha
 
 
 def run(names: Sequence[str], dataset: str = "") -> int:
-    """Measure these parts; returns how many failed."""
+    """Measure these parts; return how many failed."""
     failed = 0
     for name in names:
         print(f"{name}: about {PARTS[name]} min", flush=True)

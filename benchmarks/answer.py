@@ -1,10 +1,11 @@
-"""Time to the answer: a search with early stopping beside the same in other tools; minutes, epochs, the winner's accuracy.
+"""Time to the answer: compare a search with early stopping to such searches in other tools.
 
     python -m benchmarks.answer --dataset folder:data/cifar10-jpeg --seeds 0,1,2
 
-The space is that of `convnet_asha` on a fifth of the images: as many points, two trials at a time on one thread each. Each side
-runs in a fresh process from an empty folder, one after the other, the next seed starting with the next side. Each side's row
-is kept when it has ended, so the table can be filled in several sittings.
+The table has minutes, epochs and the winner's accuracy. The space is that of `convnet_asha` on a fifth of the training images.
+All sides train the same number of points, two trials at a time, on one thread each. Each side runs in a fresh process from an
+empty folder, one side after the other; each seed starts with another side. A side's row is saved when the side has ended, so
+the table can be filled in several sittings.
 """
 
 import datetime
@@ -28,7 +29,7 @@ OURS = {
     "ours": ("--scheduler", "ladder"),
     "ours, asha": ("--scheduler", "asha"),
     "ours, asha, last weights": ("--scheduler", "asha", "--set", "ema=0"),
-}  # what each adds to the command
+}  # what each side adds to the command
 PEERS = {"Ray Tune, ASHA": "ray_asha", "Optuna, halving": "optuna_halving"}  # modules in benchmarks/peers/
 SIDES = (*OURS, *PEERS)
 COLUMNS = ["seed", "side", "minutes", "side / ours", "CPU minutes", "epochs", "val %", "test %", "measured"]
@@ -44,7 +45,7 @@ the processor has it. Single searches vary: a difference of a point between two 
 
 @dataclass(frozen=True)
 class Found:
-    """What a side found (accuracies from 0 to 1), and what that cost."""
+    """The result of one side's search: its cost, the epochs trained, and the winner's accuracies from 0 to 1."""
 
     cost: Cost
     epochs: int
@@ -54,7 +55,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Images:
-    """What is trained on: a share of the training images of a data set; all that are for validation and test."""
+    """The images of the searches: a share of a data set's training images, and all its validation and test images."""
 
     dataset: str
     data_dir: Path
@@ -62,7 +63,7 @@ class Images:
 
 
 def ours(side: str, images: Images, seed: int, points: int, epochs: int, folder: Path) -> tuple[Cost, dict]:
-    """Run a search of this project, and say what it found."""
+    """Run a search of this project; return its cost and result."""
     options = {
         "space": "convnet_asha", "num-samples": points, "epochs": epochs, "seed": seed, "dataset": images.dataset,
         "data-dir": images.data_dir, "fraction": images.fraction, "max-concurrent": CONCURRENT, "cpus-per-trial": 1,
@@ -85,7 +86,7 @@ def of_run(run: Path) -> dict:
 
 
 def peer(side: str, images: Images, seed: int, points: int, epochs: int, folder: Path) -> tuple[Cost, dict]:
-    """Run a search of another tool, and say what it found; the decoded images are there, as they are for ours."""
+    """Run a search of another tool; return its cost and result. Images are decoded beforehand, as for this project."""
     from benchmarks.peers.halving import Search
     from benchmarks.peers.textbook import write
     from trainables.data import loading
@@ -103,10 +104,10 @@ def peer(side: str, images: Images, seed: int, points: int, epochs: int, folder:
 
 
 def run(side: str, images: Images, seed: int, points: int, epochs: int) -> Found:
-    """Run a side in an empty folder.
+    """Run the search of one side in an empty folder.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the search failed.
     """
     search: Callable[..., tuple[Cost, dict]] = ours if side in OURS else peer
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -115,7 +116,7 @@ def run(side: str, images: Images, seed: int, points: int, epochs: int) -> Found
 
 
 def row(seed: int, side: str, found: Found, when: str) -> list[str]:
-    """What a side found and cost; `compared` adds how that is to ours."""
+    """The table row of one side; `compared` adds the ratio to this project."""
     return [
         str(seed), side, f"{found.cost.wall / 60:.2f}", "", f"{found.cost.cpu / 60:.2f}", str(found.epochs),
         f"{100 * found.val_accuracy:.2f}", f"{100 * found.test_accuracy:.2f}", when,
@@ -123,7 +124,7 @@ def row(seed: int, side: str, found: Found, when: str) -> list[str]:
 
 
 def compared(table: Sequence[list[str]]) -> list[list[str]]:
-    """Rows by seed, in the order of SIDES, each with its minutes as a multiple of those of ours of the same seed."""
+    """Sort rows by seed and by the order of SIDES, and fill in the ratio of minutes to the side `ours` of the same seed."""
     ours = {seed: float(minutes) for seed, side, minutes, *_ in table if side == "ours"}
     filled = []
     for seed, side, minutes, _, *rest in sorted(table, key=lambda one: (int(one[0]), SIDES.index(one[1]))):
@@ -133,7 +134,7 @@ def compared(table: Sequence[list[str]]) -> list[list[str]]:
 
 
 def reached(table: Sequence[Sequence[str]]) -> str:
-    """What the rows say to the aim, on the seeds that both sides have."""
+    """The result for the aim: shares of minutes and gains in accuracy against Ray Tune, on the seeds that both sides have."""
     minutes = {(row[0], row[1]): (float(row[2]), float(row[7])) for row in table}
     peer = "Ray Tune, ASHA"
     seeds = [seed for seed, side in minutes if side == peer and (seed, "ours") in minutes]
@@ -148,7 +149,7 @@ def reached(table: Sequence[Sequence[str]]) -> str:
 def measure(
     images: Images, seed: int, side: str, points: int, epochs: int, before: Sequence[list[str]]
 ) -> list[list[str]]:
-    """The rows with that of this seed and side in it; a side that fails is named, and they stay as they were."""
+    """The rows with a new row for this seed and side; if the side fails, it is reported and the rows stay unchanged."""
     try:
         found = run(side, images, seed, points, epochs)
     except RuntimeError as error:

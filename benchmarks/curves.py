@@ -1,9 +1,9 @@
-"""The full learning curves of the points that a search would draw, without Ray: what benchmarks.replay reads.
+"""Train the full learning curves of the points that a search would draw, without Ray; benchmarks.replay reads the curves.
 
     python -m benchmarks.curves --space convnet_asha --dataset folder:images --algo random --algo qmc --seed 0 --seed 1 --seed 2
 
-Appends a line for each trial to benchmarks/curves/SPACE.jsonl; run again, it goes on with those that are missing. A trial is
-a pure function of configuration, data and seed, so a point that two algorithms draw is trained once.
+The program appends a line for each trial to benchmarks/curves/SPACE.jsonl. When it runs again, it trains only the missing
+trials. A trial depends only on configuration, data and seed, so a point that two algorithms draw is trained once.
 """
 
 import contextlib
@@ -40,12 +40,12 @@ def key(line: Record) -> tuple[str, int, int]:
 
 
 def same_training(line: Record) -> tuple[str, int]:
-    """Equal for lines whose curves are equal."""
+    """A key that is equal for lines whose trainings, and so whose curves, are equal."""
     return trial_id(line["config"], line["seed"]), line["config"]["epochs"]
 
 
 def curve(cache: Path, fraction: float, precision: str, config: Record, seed: int) -> list[float]:
-    """val_accuracy of each epoch, on one thread; shorter than it was to be if the training diverged."""
+    """Train on one thread and return val_accuracy of each epoch; the list is shorter if the training diverged."""
     import torch
 
     from trainables.data import loading
@@ -66,10 +66,10 @@ def curve(cache: Path, fraction: float, precision: str, config: Record, seed: in
 
 
 def extend(table: Path, lines: Sequence[Record], facts: Record, cache: Path, processes: int) -> None:
-    """Train what the table lacks and append it, each trial as it ends.
+    """Train the trials that the table lacks, and append each trial to the table when it ends.
 
     Args:
-        facts: what holds for every line: dataset, fraction, precision.
+        facts: entries that every line has: dataset, fingerprint, fraction, precision.
     """
     there = durable.read_lines(table)
     if wrong := [line for line in there if any(line.get(name) != value for name, value in facts.items())]:

@@ -1,11 +1,12 @@
-"""Images: decoded once and memory-mapped later, and augmentation beside torchvision and kornia.
+"""Measure the decoding of images, and augmentation beside torchvision and kornia.
 
     python -m benchmarks.data --images 10000 --rounds 5
 
-Augmentation is crop, flip and normalisation to float32 on one thread, in this process, side after side, round after round.
-torchvision on PIL does one image at a time, as its CIFAR10 and a DataLoader do (here without its processes); torchvision on
-tensors draws one crop and one flip for a whole batch, so its images are less varied than the others'. kornia is no dependency
-of this project: without it its row says so.
+Images are decoded once and memory-mapped later. Augmentation is crop, flip and normalisation to float32 on one thread in this
+process; the sides take turns in each round. torchvision on PIL images augments one image at a time, as its CIFAR10 and a
+DataLoader do (here without the DataLoader's processes). torchvision on tensors draws one crop and one flip for a whole batch,
+so its images vary less than those of the other sides. kornia is no dependency of this project; if kornia is missing, its row
+says so.
 """
 
 import shutil
@@ -32,7 +33,7 @@ Augment = Callable[[np.ndarray], object]  # images uint8 (N, 32, 32, 3) to norma
 
 
 def some_images(source: Path, target: Path, count: int) -> int:
-    """Copy about so many files of a tree of classes, as many of each, and a few to test on; returns how many."""
+    """Copy about `count` training images and 100 test images, the same number of each class; return how many were copied."""
     copied = 0
     for split, wanted in (("train", count), ("test", 100)):
         classes = sorted(folder for folder in (source / split).iterdir() if folder.is_dir())
@@ -45,7 +46,7 @@ def some_images(source: Path, target: Path, count: int) -> int:
 
 
 def decoding(source: Path, count: int, rounds: int) -> list[list[str]]:
-    """Rows about one image folder: the first command that uses it, later ones, and a trial."""
+    """Rows on the time to get the images of a folder: in the first command that uses it, in later ones, and in a trial."""
     taken: dict[str, list[float]] = {"decode": [], "find": [], "map": [], "pillow": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as place:
@@ -75,7 +76,7 @@ def decoded(path: Path) -> np.ndarray:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Seconds."""
+    """Run `work` once and return the seconds that it took."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
@@ -86,7 +87,7 @@ def ratio(others: list[float], own: list[float]) -> str:
 
 
 def augmentations(images: loading.Dataset) -> dict[str, Augment | None]:
-    """Crop and flip by each library; none for one that is not installed."""
+    """The function of each side that crops, flips and normalises a batch; None for a library that is not installed."""
     from torchvision.transforms import v2
 
     generator = torch.Generator().manual_seed(0)
@@ -105,7 +106,7 @@ def augmentations(images: loading.Dataset) -> dict[str, Augment | None]:
 
 
 def by_kornia(images: loading.Dataset) -> Augment | None:
-    """The same with kornia, a draw for each image; none if it is not installed."""
+    """Crop, flip and normalisation by kornia, with a draw for each image; None if kornia is not installed."""
     try:
         from kornia import augmentation
     except ImportError:
@@ -119,7 +120,7 @@ def by_kornia(images: loading.Dataset) -> Augment | None:
 
 
 def augmenting(images: loading.Dataset, batches: int, rounds: int) -> list[list[str]]:
-    """Rows about images per second of each side."""
+    """Rows on the images per second that each side augments."""
     batch, sides = np.array(images.train.images[:BATCH]), augmentations(images)
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):  # the first is not counted
@@ -136,7 +137,7 @@ def augmenting(images: loading.Dataset, batches: int, rounds: int) -> list[list[
 
 
 def measure(source: Path = Path("data/cifar10-jpeg"), count: int = 10_000, batches: int = 50, rounds: int = 3) -> Table:
-    """Both halves of the table."""
+    """The table, with rows on augmentation and on decoding."""
     torch.set_num_threads(1)
     images = loading.load(loading.prepare(f"folder:{source}", source.parent))
     rows = augmenting(images, batches, rounds)

@@ -1,9 +1,10 @@
-"""What safety costs: the share of a trial's time that goes into durable writes, fsyncs per epoch, and disk.
+"""Measure the cost of durable writes in a trial: their share of the time, fsyncs per epoch, and bytes on disk.
 
     python -m benchmarks.durability --dataset folder:data/cifar10-jpeg --epochs 20
 
-One trial of lr_sweep's network in a folder, twice: as it is, and with every fsync delayed by 5 ms (strace), as on a slow disk.
-The share is measured inside one run, so a noisy machine changes it little: seconds inside the functions that write, over all.
+One trial of lr_sweep's network runs twice: once unchanged, and once with every fsync delayed by 5 ms (by strace), as on a slow
+disk. The share is the seconds inside functions that write durably, divided by all seconds of the same run. So a noisy machine
+changes the share little.
 """
 
 import functools
@@ -45,7 +46,7 @@ OWNERS = {
 
 @dataclass
 class Cost:
-    """Of one trial: seconds altogether, seconds inside durable functions, number of fsyncs, bytes left on the disk."""
+    """The cost of one trial: all seconds, seconds inside durable functions, number of fsyncs, bytes left on the disk."""
 
     epochs: int
     seconds: float = 0.0
@@ -59,7 +60,7 @@ class Cost:
 
 
 def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
-    """Train in this process with every durable function under a stopwatch."""
+    """Train one trial in this process, and measure the time inside every durable function."""
     import torch
 
     from spaces import load
@@ -88,7 +89,7 @@ def measure_trial(cache: Path, folder: Path, epochs: int) -> Cost:
 
 
 def watch(cost: Cost, modules: dict[str, Any]) -> None:
-    """Put a stopwatch around the functions that own durable writes; the outermost one counts."""
+    """Measure the time inside the functions of OWNERS, counting only the outermost of nested calls, and count fsyncs."""
     depth = [0]
     for module, names in OWNERS.items():
         for name in names:
@@ -126,7 +127,7 @@ def in_a_process(wrapper: list[str], cache: Path, epochs: int) -> Cost:
 
 
 def measure(dataset: str, data_dir: Path, epochs: int) -> Table:
-    """Train the trial on both disks."""
+    """Train the trial with and without delayed fsyncs; return the table."""
     from trainables.data import loading
 
     cache = loading.prepare(dataset, data_dir).resolve()

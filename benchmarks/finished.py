@@ -1,10 +1,10 @@
-"""A search of many trials that has ended: seconds to run its command again, and the disk it takes.
+"""Measure a finished search of many trials: the seconds to run its command again, and its size on disk.
 
     python -m benchmarks.finished --trials 1000
 
-The trials are real but tiny (a network of 8 features, 3 epochs on a tenth of the digits), trained here one after the other
-without Ray; the command then finds nothing to do. Beside it: the same command for a run of 3 trials, so that the difference is
-what the other trials cost.
+The trials are real but tiny (a network of 8 features, 3 epochs on a tenth of the digits). They are trained here one after the
+other, without Ray, so the command finds nothing to train. The same command is measured for a run of 3 trials. The difference
+between the two runs is the cost of the other trials.
 """
 
 import os
@@ -28,7 +28,7 @@ SEARCH = (
 
 
 def train_all(folder: Path, trials: int) -> Path:
-    """The run that the command would make, trained in this process; returns its folder."""
+    """Train in this process the run that the command would make; return the run's folder."""
     import spaces
     from search.run import ledger
     from search.run import opening as folders
@@ -58,7 +58,7 @@ def train_all(folder: Path, trials: int) -> Path:
 
 
 def again(run: Path, trials: int) -> float:
-    """Seconds that the command takes when there is nothing left to train."""
+    """The seconds that the search's command takes when nothing is left to train."""
     command = [sys.executable, str(ROOT / "run_search.py"), *SEARCH, "--num-samples", str(trials), "--name", run.name]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     started = time.perf_counter()
@@ -67,7 +67,7 @@ def again(run: Path, trials: int) -> float:
 
 
 def measure(trials: int, repeat: int) -> Table:
-    """Train both runs and start the command again; the first time, which draws the plots, stands by itself."""
+    """Train both runs and run the command again; its first time, in which it draws the plots, has its own column."""
     rows = []
     with tempfile.TemporaryDirectory(dir=".") as place:
         for count in (3, trials):

@@ -1,12 +1,12 @@
-"""The epoch loop of a trial beside its floor: the same network and optimizer stepping on one fixed batch in memory.
+"""Compare the epoch loop of a trial with its floor: steps of the same network and optimizer on one fixed batch in memory.
 
     python -m benchmarks.floor --rounds 7 --batches 30
     python -m benchmarks.floor --model mlp --model convnet --precision fp32
 
-The loop is `trainables.training.loop.train_epoch` on real images: shuffled, gathered from the memory map,
-augmented, normalised, with metrics and learning rates.
-The floor is forward, loss, backward and optimizer step on a batch that was prepared before, with
-no augmentation: everything else is overhead. Both run in this process in turn, round after round, on one thread.
+The loop is `trainables.training.loop.train_epoch` on real images: shuffled, gathered from the memory map, augmented,
+normalised, with metrics and learning rates. The floor is forward pass, loss, backward pass and optimizer step on a batch that
+was prepared before, without augmentation. Everything else in the loop is overhead. Loop and floor take turns in this process,
+on one thread.
 """
 
 import statistics
@@ -22,10 +22,10 @@ from trainables.data import loading
 from trainables.hardware import memory
 from trainables.hardware.precision import resolve
 
-OWN = "benchmarks.own_networks:Perceptron"  # the mlp as a user writes it
+OWN = "benchmarks.own_networks:Perceptron"  # the mlp as a user would write it
 MODELS = ("mlp", OWN, "convnet", "resnet18")
 AUGMENTATIONS = ("none", "flip", "crop", "standard", "cutout", "mixup", "cutmix")
-SLOW = {"resnet18": 10}  # a step takes so many times longer than that of the others: fewer batches and rounds do
+SLOW = {"resnet18": 10}  # how many times longer a step takes: such a model gets fewer batches and rounds
 FEWEST = 3  # rounds
 
 
@@ -36,7 +36,7 @@ def measure(
     batches: int = 20,
     count: int = 5,
 ) -> Table:
-    """Loop and floor of each model with each augmentation."""
+    """Measure loop and floor of each model with each augmentation; return the table."""
     torch.set_num_threads(1)
     memory.keep_freed()  # as every worker does
     images, chosen = loading.load(loading.prepare(dataset, Path("data"))), resolve(precision, on_gpu=False)

@@ -1,14 +1,15 @@
-"""Trials on one GPU: images per second beside their floor, several at once, seconds to an accuracy, resuming. Without Ray.
+"""Measure trials on one GPU without Ray: speed beside its floor, several trials at once, seconds to an accuracy, resuming.
 
     python -m benchmarks.gpu --dataset folder:data/cifar10-jpeg --out gpu.json
     python -m benchmarks.gpu --part speed --part together --dataset random
     python -m benchmarks.gpu --session --budget 300 --out session.json --dataset folder:data/cifar10-jpeg
     python -m benchmarks.gpu --device cpu --dataset random --images 512 --batch-size 32 --batches 2 --seconds 1 --model mlp
 
-Needs torch, torchvision for resnet18, numpy, and Pillow for a folder of images; no Ray. `--dataset random` is noise of the size
-of CIFAR-10: as good for speed, and of no use for accuracies, so that part is left out. Without a GPU it says so in one line
-and ends with 0. `--out` is the table as benchmarks/record.py keeps it, written again after each row: copy it to
-benchmarks/tables/gpu.json. `--session` is a program of its own, in benchmarks/session/.
+The program needs torch, torchvision for resnet18, numpy, and Pillow for a folder of images, but no Ray. `--dataset random` is
+noise of the size of CIFAR-10. Noise is enough to measure speed, but has no accuracy, so that part is left out. Without a GPU
+the program prints one line and ends with exit code 0. `--out` names a file for the table, which is written again after each
+row, in the form of benchmarks/record.py; copy this file to benchmarks/tables/gpu.json. `--session` starts the separate program
+in benchmarks/session/.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def config_of(model: str, epochs: int, batch_size: int) -> dict[str, Any]:
 
 
 def images_of(dataset: str, data_dir: Path, count: int | None) -> Dataset:
-    """The images; of each split the first `count`, if it is given."""
+    """The images of the data set, or about `count` of its training images; `random` is noise."""
     if dataset == "random":
         dice, sizes = np.random.default_rng(0), {"train": count or 45_000, "val": min(count or 5_000, 5_000), "test": 0}
         parts = [
@@ -81,7 +82,7 @@ def images_of(dataset: str, data_dir: Path, count: int | None) -> Dataset:
 
 
 def speed(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:
-    """Loop and floor, with and without augmentation."""
+    """Measure images per second of the epoch loop and of its floor, with and without augmentation."""
     one = prepared(config_of(model, 1, asked.batch_size), images, asked.precision, asked.device)
     found = list(rounds(one, ("none", "standard"), asked.batches, asked.rounds))
     for name in ("none", "standard"):
@@ -96,7 +97,7 @@ def per_second(values: Sequence[float]) -> str:
 
 
 def together(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:
-    """How the images per second of all trials grow with the number of processes that share the GPU."""
+    """Measure the images per second of all trials together, for each number of processes that share the GPU."""
     alone = 0.0
     if asked.device == "cuda":
         torch.cuda.empty_cache()  # of this process, so that the others have all of it
@@ -108,7 +109,7 @@ def together(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator
 
 
 def run_together(asked: argparse.Namespace, model: str, processes: int) -> tuple[list[float], str]:
-    """Images per second of each of so many processes that train at the same time, and how busy the GPU is meanwhile."""
+    """Train in `processes` processes at once; return the images per second of each, and how busy the GPU is, in words."""
     command = [sys.executable, "-m", "benchmarks.gpu", "--worker", model, *sys.argv[1:]]
     workers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
@@ -127,14 +128,14 @@ def run_together(asked: argparse.Namespace, model: str, processes: int) -> tuple
     finally:
         for worker in workers:
             worker.kill()
-            worker.wait()  # its memory is free again before the next ones start
+            worker.wait()  # so that its memory is free before the next workers start
             for pipe in filter(None, (worker.stdin, worker.stdout)):
-                with contextlib.suppress(BrokenPipeError):  # what it was not told any more
+                with contextlib.suppress(BrokenPipeError):  # the worker may have ended before it read its input
                     pipe.close()
 
 
 def utilisation() -> str:
-    """How busy the GPU is now; nothing where nvidia-smi does not say."""
+    """How busy the GPU is now, in words; empty if nvidia-smi gives no answer."""
     ours = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     query = ["nvidia-smi", "--id", ours, "--query-gpu=utilization.gpu", "--format=csv,noheader"]
     try:
@@ -144,7 +145,7 @@ def utilisation() -> str:
 
 
 def work(asked: argparse.Namespace, images: Dataset) -> None:
-    """One of several processes: get ready, wait for the word, and train for some seconds."""
+    """Work of one of several processes: prepare, wait for the start signal, train for some seconds, print the speed."""
     one = prepared(config_of(asked.worker, 1, asked.batch_size), images, asked.precision, asked.device)
     one.loop("standard", min(WARM_UP, asked.batches))
     print("ready", flush=True)
@@ -157,7 +158,7 @@ def work(asked: argparse.Namespace, images: Dataset) -> None:
 
 
 def accuracy(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:
-    """Seconds to a validation accuracy, the second time (the first one loads and chooses kernels)."""
+    """Measure the seconds to a validation accuracy, after a first training of one epoch that loads and chooses kernels."""
     if images.name == "random":
         return
     config, target = config_of(model, asked.epochs or EPOCHS[model], asked.batch_size), TARGETS[model]
@@ -173,12 +174,12 @@ def accuracy(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator
 
 
 def run(config: dict[str, Any], images: Dataset, asked: argparse.Namespace, state: Any = None) -> Iterator[Epoch]:
-    """A trial without a folder."""
+    """Train a trial that has no folder, epoch by epoch."""
     return train(Training(config, images, seed=0, device=asked.device, precision=asked.precision), state=state)
 
 
 def resume(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:
-    """Three epochs at once, the same again, and two epochs and then, from a saved state, the third."""
+    """Compare three epochs in one go with a repetition, and with two epochs and a third one from a saved state."""
     config = config_of(model, 3, asked.batch_size)
     whole = [epoch.metrics for epoch in run(config, images, asked)]
     again = [epoch.metrics for epoch in run(config, images, asked)]
@@ -194,7 +195,7 @@ def resume(asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[R
 
 
 def difference(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> str:
-    """Of two lists of metrics: identical, or the largest differences of both losses."""
+    """Compare two lists of metrics, in words: identical, or the largest differences of both losses."""
     if list(one) == list(other):
         return "identical"
     pairs = list(zip(one, other, strict=True))
@@ -203,13 +204,13 @@ def difference(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -
 
 
 def machine(device: str) -> str:
-    """What it ran on."""
+    """The device and the versions of Python and torch, in words."""
     name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
     return f"{name}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
 def table(asked: argparse.Namespace, rows: list[Row]) -> dict[str, Any]:
-    """The fields of benchmarks.record.Table, which would want Ray's version."""
+    """The fields of a benchmarks.record.Table as a dictionary; the class is not used, because it needs Ray's version."""
     return {
         "name": "gpu", "title": "On a GPU", "command": f"python -m benchmarks.gpu {shlex.join(sys.argv[1:])}".strip(),
         "columns": ["", "what", "measured"], "rows": rows, "aim": "", "reached": "",
@@ -269,7 +270,7 @@ def main() -> None:
 
 
 def measured(part: str, asked: argparse.Namespace, model: str, images: Dataset) -> Iterator[Row]:
-    """The rows of a part for one model; what ends it early is a row as well, and the next one goes on."""
+    """The rows of a part for one model; an error is a row too, so that the next part can go on."""
     try:
         yield from {"speed": speed, "together": together, "accuracy": accuracy, "resume": resume}[part](
             asked, model, images

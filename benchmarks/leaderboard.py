@@ -1,10 +1,10 @@
-"""How long it takes to list the trials of a large search, beside Ray's ExperimentAnalysis and an Optuna study in SQLite.
+"""Measure the time to list the trials of a large search, beside Ray's ExperimentAnalysis and an Optuna study in SQLite.
 
     python -m benchmarks.leaderboard --trials 10000 --epochs 50
 
-All three hold the same trials: a run folder of ours, a Ray Tune experiment folder (a result.json for each trial, as Tune writes
-it) and a study. Each is listed best first in a process of its own; ours also writes results.md, the table of all trials and the
-plots. Seconds, the ratio to ours, and the memory.
+All three sides hold the same trials: a run folder of this project, a Ray Tune experiment folder (with the result.json that Tune
+writes for each trial) and an Optuna study. Each side lists the trials, best first, in its own process. This project also writes
+results.md, the table of all trials and the plots. The table has seconds, the ratio to this project, and the peak memory.
 """
 
 import argparse
@@ -55,7 +55,7 @@ print(time.perf_counter() - started, usage.ru_maxrss * 1024, code)
 
 
 def plan(trials: int) -> list[dict[str, Any]]:
-    """The configurations, different ones."""
+    """The lines of a plan of so many trials with different configurations."""
     dice = np.random.default_rng(0)
     rates, drops = 10 ** dice.uniform(-5, -1, trials), dice.uniform(0, 0.6, trials)
     depths = dice.integers(1, 5, trials)
@@ -70,7 +70,7 @@ def plan(trials: int) -> list[dict[str, Any]]:
 
 
 def curves(planned: list[dict[str, Any]], epochs: int) -> np.ndarray:
-    """Validation accuracies that rise to a value that depends on the rate, (trials, epochs)."""
+    """Generated validation accuracies, (trials, epochs), that rise to a value which depends on the learning rate."""
     dice, rates = np.random.default_rng(1), np.array([each["config"]["lr"] for each in planned])
     final = 0.9 - 0.08 * np.abs(np.log10(rates) + 2.5) + dice.normal(0, 0.01, len(rates))
     shape = 1 - 0.7 * np.exp(-np.arange(1, epochs + 1) / (epochs / 6))
@@ -78,7 +78,7 @@ def curves(planned: list[dict[str, Any]], epochs: int) -> np.ndarray:
 
 
 def rows(values: np.ndarray, rate: float) -> list[dict[str, Any]]:
-    """The epochs of one trial as its ledger has them."""
+    """The rows of a trial's ledger for its validation accuracies."""
     return [
         {"epoch": epoch, "train_loss": 2.3 * (1 - value) + 1e-7, "train_accuracy": float(value)}
         | {"val_loss": 2.4 * (1 - value) + 1e-7, "val_accuracy": float(value), "lr": rate}
@@ -87,7 +87,7 @@ def rows(values: np.ndarray, rate: float) -> list[dict[str, Any]]:
 
 
 def write_ours(folder: Path, planned: list[dict[str, Any]], values: np.ndarray) -> None:
-    """A run folder."""
+    """Write the trials as a run folder of this project."""
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(IDENTITY))
     totals = {"trials": len(planned), "epochs": values.shape[1], "seeds": 1, "allowed": []}
@@ -101,7 +101,7 @@ def write_ours(folder: Path, planned: list[dict[str, Any]], values: np.ndarray) 
 
 
 def write_rays(folder: Path, planned: list[dict[str, Any]], values: np.ndarray) -> None:
-    """An experiment folder as Ray Tune leaves it: made by its own classes, the results written as its logger does."""
+    """Write the trials as a Ray Tune experiment folder: its state by Ray's own classes, its results as Ray's logger writes."""
     from ray.train._internal.storage import StorageContext
     from ray.tune import PlacementGroupFactory
     from ray.tune.experiment import Trial
@@ -127,7 +127,7 @@ def write_rays(folder: Path, planned: list[dict[str, Any]], values: np.ndarray) 
 
 
 def write_optunas(path: Path, planned: list[dict[str, Any]], values: np.ndarray) -> None:
-    """A study in SQLite with the intermediate values of each trial."""
+    """Write the trials as an Optuna study in SQLite, with the intermediate values of each trial."""
     import optuna
     from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -148,10 +148,10 @@ def write_optunas(path: Path, planned: list[dict[str, Any]], values: np.ndarray)
 
 
 def cost(*command: str) -> tuple[float, float]:
-    """Seconds and bytes of a command in its own process.
+    """Run a Python command in its own process; return its seconds and its peak memory in bytes.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the command failed.
     """
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, sys.executable, *command], capture_output=True, text=True, check=True
@@ -163,7 +163,7 @@ def cost(*command: str) -> tuple[float, float]:
 
 
 def measure(trials: int, epochs: int, rounds: int, only_ours: bool) -> Table:
-    """Write the same trials for each side, and list them in turn."""
+    """Write the same trials for each side, let the sides list their trials in turn, and return the table."""
     planned = plan(trials)
     values = curves(planned, epochs)
     with tempfile.TemporaryDirectory() as folder:
@@ -182,13 +182,13 @@ def measure(trials: int, epochs: int, rounds: int, only_ours: bool) -> Table:
 
 
 def one_round(base: Path, sides: dict[str, tuple[str, ...]]) -> Costs:
-    """Seconds and bytes of each side; ours draws its plots anew."""
+    """Run each side once; return its seconds and bytes. The plots of this project are drawn anew."""
     shutil.rmtree(base / "runs" / "generated" / "plots", ignore_errors=True)
     return {name: cost(*command) for name, command in sides.items()}
 
 
 def tabled(found: Sequence[Costs], trials: int, epochs: int) -> Table:
-    """A row for each side, from its seconds and bytes in each round."""
+    """The table with a row for each side, from the side's seconds and bytes in each round."""
     rows = []
     for name in found[0]:
         seconds = [costs[name][0] for costs in found]

@@ -1,11 +1,12 @@
-"""What a search costs besides training: milliseconds for each trial and each report, beside plain Ray Tune.
+"""Measure the cost of a search besides training: milliseconds for each trial and each report, beside plain Ray Tune.
 
     python -m benchmarks.overhead --trials 1000
 
-Trials report five times and do nothing. Ours goes through all of the search machinery (plan, Ray, decisions, ledger, resume
-state, weights); only the epoch loop is replaced, in the worker, by one that trains nothing. Plain Ray Tune has a function that
-reports. Each side runs in a process of its own, from the end of its first tenth of trials to the end of its last trial, so
-starting Ray and importing torch do not count. The price of a report is what five times as many reports add.
+Trials report five times and do nothing. A search of this project runs all its parts (plan, Ray, decisions, ledger, resume
+state, weights); only the epoch loop in the worker is replaced by a loop that trains nothing. Plain Ray Tune runs a function
+that only reports. Each side runs in its own process. The time from the end of its first tenth of trials to the end of its last
+trial is measured, so starting Ray and importing torch do not count. The cost of a report follows from trials with five times as
+many reports.
 """
 
 import json
@@ -29,8 +30,8 @@ from trainables.files.durable import Record
 from trainables.objective import ACCURACY
 
 REPORTS, MORE = 5, 25
-FEWER = 20  # times fewer trials on the side that starts a process for each
-MANY = 20  # trials at least, or there would be nothing after the first few
+FEWER = 20  # times fewer trials on the side that starts a process for each trial
+MANY = 20  # trials at least, so that enough trials follow the first few
 SIDES = {
     "floor": "plain Ray Tune with `reuse_actors`, without its loggers and snapshots",
     "ours": "a search of ours without training",
@@ -41,7 +42,7 @@ SIDES = {
 
 
 def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any]:
-    """In place of `trainables.training.loop.train`: as many epochs as are asked for, of a network with one weight."""
+    """Stand in for `trainables.training.loop.train`: yield all epochs of a network with one weight, without training."""
     import torch
 
     from trainables.training.loop import Best, Epoch
@@ -58,7 +59,7 @@ def train_nothing(training: Any, *, state: Any = None, **_: Any) -> Iterator[Any
 
 
 def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
-    """In place of `search.backend.worker.train_trial`."""
+    """Stand in for `search.backend.worker.train_trial`: run a trial whose epochs train nothing."""
     from search.backend import worker
     from trainables.trial.rows import NetworkRows
 
@@ -67,13 +68,13 @@ def trial_without_training(job: Job, turn: Turn, report: Callable[[Record], None
 
 
 def trial_without_waiting(job: Job, turn: Turn, report: Callable[[Record], None]) -> None:
-    """The same where the disk is never waited for."""
+    """Run a trial whose epochs train nothing and whose writes never wait for the disk."""
     os.fsync = lambda descriptor: None
     trial_without_training(job, turn, report)
 
 
 def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]:
-    """Search; the times at which trials ended."""
+    """Run a search of this project; return the times at which trials ended."""
     import spaces
     from search import attempts
     from search.backend import session
@@ -104,7 +105,7 @@ def ours(place: Path, trials: int, reports: int, is_synced: bool) -> list[float]
 
 
 def theirs(place: Path, trials: int, reports: int, reuse: bool, loggers: bool) -> list[float]:
-    """Plain Ray Tune; the times at which trials ended."""
+    """Run plain Ray Tune; return the times at which trials ended."""
     if not loggers:
         os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_GLOBAL_CHECKPOINT_S": "1000000"}  # as ours does
     import ray
@@ -131,14 +132,14 @@ def theirs(place: Path, trials: int, reports: int, reuse: bool, loggers: bool) -
 
 
 def run_side(name: str, place: Path, trials: int, reports: int) -> list[float]:
-    """One side in this process."""
+    """Run one side in this process; return the times at which trials ended."""
     if name in ("ours", "unsynced"):
         return ours(place, trials, reports, name == "ours")
     return theirs(place, trials, reports, name != "processes", name != "floor")
 
 
 def milliseconds(name: str, trials: int, reports: int) -> float:
-    """Of one trial of a side, in a process of its own."""
+    """The milliseconds of one trial of a side, which runs in its own process."""
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:  # a real disk; a temporary one may be memory
         command = [sys.executable, "-m", "benchmarks.overhead", "--side", name, "--trials", str(trials)]
         command += ["--reports", str(reports), "--place", str(Path(folder).resolve())]
@@ -149,14 +150,14 @@ def milliseconds(name: str, trials: int, reports: int) -> float:
 
 
 def measure(trials: int = 200, rounds: int = 2) -> Table:
-    """Every side with few and with many reports, in turn."""
+    """Measure every side in turn, with few and with many reports; return the table."""
     counts = {name: max(MANY, trials // (FEWER if name == "processes" else 1)) for name in SIDES}
     few: dict[str, list[float]] = {name: [] for name in SIDES}
     many: dict[str, list[float]] = {name: [] for name in SIDES}
     for _ in range(rounds):
         for name, count in counts.items():
             few[name].append(milliseconds(name, count, REPORTS))
-            if name != "processes":  # its start is a hundred times a report
+            if name != "processes":  # starting a process takes a hundred times as long as a report
                 many[name].append(milliseconds(name, max(MANY, count // 5), MORE))
     above = [ours - floor for ours, floor in zip(few["ours"], few["floor"], strict=True)]
     return Table(
@@ -173,7 +174,7 @@ def measure(trials: int = 200, rounds: int = 2) -> Table:
 
 
 def row(name: str, count: int, few: Mapping[str, list[float]], many: Mapping[str, list[float]]) -> list[str]:
-    """One side."""
+    """The table row of one side."""
     report = [(more - less) / (MORE - REPORTS) for less, more in zip(few[name], many[name], strict=False)]
     ratios = [ours / floor for ours, floor in zip(few[name], few["floor"], strict=True)]
     one_more = spread(report, "ms", 2) if report else ""

@@ -1,4 +1,4 @@
-"""A network as a user writes it, with nothing of the project: what the loop costs beside it says `python -m benchmarks.floor`."""
+"""A network as a user would write it, without this project; `python -m benchmarks.floor` measures its epoch loop."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Perceptron(nn.Module):
-    """The layers of our mlp, as in a textbook."""
+    """The layers of the built-in mlp, written as in a textbook."""
 
     def __init__(self, classes: int, width: int = 1024) -> None:
         super().__init__()

@@ -1,13 +1,12 @@
-"""Larger pictures: augmented batches in a second beside torchvision's ImageFolder with a DataLoader, and whole searches.
+"""Measure larger pictures: augmented images per second beside torchvision's ImageFolder with a DataLoader, whole searches.
 
     python -m benchmarks.pictures --count 2000 --rounds 3
     python -m benchmarks.pictures --searches            adds a search at each size to its end, with its peak memory
 
-The pictures are JPEGs of 320 x 320: tiles of the photographs that scikit-learn brings (and scikit-image, if it is installed), and
-images of a tree (`--source`), enlarged. Both sides give augmented, normalised float32 batches and train nothing: ours gathers
-from the images that were decoded once, in this process on one thread; the DataLoader decodes in as many processes as there are
-cores.
-Decoding once is a row of its own.
+The pictures are JPEGs of 320 x 320 pixels: tiles of the photographs in scikit-learn (and in scikit-image, if installed), and
+enlarged images of a folder tree (`--source`). Both sides make augmented, normalised float32 batches and train nothing. This
+project takes the images that were decoded once, in this process on one thread. The DataLoader decodes in as many processes as
+there are cores. The time to decode all images once has its own row.
 """
 
 import importlib.util
@@ -38,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def photographs() -> list[Path]:
-    """Those that installed packages bring."""
+    """The photographs in installed packages whose sides have at least SIDE pixels."""
     from sklearn.datasets import load_sample_images
 
     found = [Path(name) for name in load_sample_images().filenames]
@@ -49,7 +48,7 @@ def photographs() -> list[Path]:
 
 
 def tiles(count: int) -> Iterator[tuple[str, Image.Image]]:
-    """Squares at random places of each photograph, which is their class."""
+    """Yield squares from random places of each photograph, with the photograph's name as their class."""
     random = np.random.default_rng(0)
     for path in photographs():
         with Image.open(path) as whole:
@@ -60,7 +59,7 @@ def tiles(count: int) -> Iterator[tuple[str, Image.Image]]:
 
 
 def enlarged(source: Path, count: int) -> Iterator[tuple[str, Image.Image]]:
-    """Images of source/train/CLASS/*, so many of each class; nothing without that folder."""
+    """Yield the first `count` images of each class in source/train/CLASS/*, enlarged; nothing if there is no such folder."""
     for folder in sorted((source / "train").glob("*/")):
         for path in sorted(folder.iterdir())[:count]:
             with Image.open(path) as small:
@@ -68,7 +67,7 @@ def enlarged(source: Path, count: int) -> Iterator[tuple[str, Image.Image]]:
 
 
 def write(folder: Path, source: Path, count: int) -> int:
-    """About so many JPEGs in folder/train/CLASS; returns how many."""
+    """Write about `count` JPEGs into folder/train/CLASS; return how many were written."""
     classes = len(photographs()) + len(list((source / "train").glob("*/")))
     each, written = -(-count // classes), 0
     for number, (name, picture) in enumerate([*tiles(each), *enlarged(source, each)]):
@@ -80,7 +79,7 @@ def write(folder: Path, source: Path, count: int) -> int:
 
 
 def ours(images: loading.Dataset) -> int:
-    """An epoch of batches as a step gets them, without the step; how many images it had."""
+    """Make all batches of an epoch as a training step gets them, without the step; return the number of images."""
     generator, scale = torch.Generator().manual_seed(0), pixel_scale(images, "cpu")
     pixels, labels = as_tensor(images.train.images), as_tensor(images.train.labels)
     for chosen in torch.randperm(len(labels), generator=generator).split(BATCH):
@@ -90,7 +89,7 @@ def ours(images: loading.Dataset) -> int:
 
 
 def loader(folder: Path, size: int, workers: int) -> torch.utils.data.DataLoader:
-    """What a script of torchvision's writes for pictures of this size."""
+    """The DataLoader that a script with torchvision would use for pictures of this size."""
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2
 
@@ -108,7 +107,7 @@ def pace(work: Sequence[float], images: int) -> str:
 
 
 def epochs(folder: Path, size: int, rounds: int, workers: int) -> list[list[str]]:
-    """Rows of one size: both sides in turn, and what decoding once took."""
+    """Measure one size of images: rows for both sides, which take turns, and for decoding once."""
     dataset, data_dir = f"folder:{folder}", folder.parent / "data"
     decoding = timed(lambda: loading.prepare(dataset, data_dir, image_size=size, progress=False))
     images = loading.load(loading.prepare(dataset, data_dir, image_size=size, progress=False, tell=False))
@@ -128,7 +127,7 @@ def epochs(folder: Path, size: int, rounds: int, workers: int) -> list[list[str]
 
 
 def search(folder: Path, size: int) -> list[str]:
-    """The row of a whole search of small convnets, and the peak of its memory, Ray's processes too."""
+    """Run a search of small convnets; return its row with the time and the peak memory, including Ray's processes."""
     with tempfile.TemporaryDirectory(prefix="search-") as place:
         words = [
             "--space", "lr_sweep", "--set", "model=convnet", "--set", "width=8", "--set", "depth=4", "--set",
@@ -142,7 +141,7 @@ def search(folder: Path, size: int) -> list[str]:
 
 
 def measure(source: Path, count: int, rounds: int, searches: bool) -> Table:
-    """The whole table."""
+    """Measure all rows and return the table."""
     torch.set_num_threads(1)
     workers = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="pictures-") as place:

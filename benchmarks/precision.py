@@ -1,10 +1,10 @@
-"""The same trials in float32 and in bfloat16: whether lr_sweep ranks its rates the same way, and how fast each is.
+"""Train the same trials in float32 and in bfloat16: compare how lr_sweep ranks its learning rates, and the speed.
 
     python -m benchmarks.precision --dataset folder:images
     python -m benchmarks.precision --dataset folder:images --fraction 0.2 --epochs 5 --seeds 1
 
-The trials of the two precisions take turns epoch by epoch in one process, on one thread; a process for each core. A rate counts
-with the mean of its seeds, which are the same for all rates and both precisions.
+The two precisions of a trial take turns, epoch by epoch, in one process on one thread; each core has such a process. The value
+of a learning rate is the mean over its seeds. All rates and both precisions have the same seeds.
 """
 
 import functools
@@ -34,7 +34,7 @@ Trial = Mapping[str, Curve]  # by precision
 
 
 def curves(cache: Path, fraction: float, config: dict[str, Any], seed: int) -> Trial:
-    """One configuration on one seed, in each precision."""
+    """Train one configuration on one seed in each precision; return the curves."""
     torch.set_num_threads(1)
     memory.keep_freed()
     images = loading.load(cache, fraction=fraction)
@@ -55,7 +55,7 @@ def timed(images: loading.Dataset, config: dict[str, Any], seed: int, precision:
 
 
 def train_all(cache: Path, fraction: float, epochs: int, seeds: int) -> dict[float, list[Trial]]:
-    """The trials of each rate, a trial for each seed."""
+    """Train all trials; return those of each learning rate, in the order of seeds."""
     rates = [line["config"] for line in plan.draw(spaces.load("lr_sweep"), "grid", 3, 0)]
     jobs = [({**config, "epochs": epochs}, seed) for seed in range(seeds) for config in rates]
     found: dict[float, list[Trial]] = {config["lr"]: [] for config in rates}
@@ -97,10 +97,10 @@ def row(rate: float, trials: Sequence[Trial]) -> list[str]:
 
 
 def verdict(values: Mapping[float, Sequence[Sequence[float]]]) -> str:
-    """Whether the means of both precisions order the rates alike, and how far those lie apart that they do not.
+    """Whether the means of both precisions rank the learning rates alike, in words; if not, the differences of swapped rates.
 
     Args:
-        values: of each rate the accuracies in percent, a list for each precision, in the order of seeds.
+        values: for each rate its accuracies in percent, one list for each precision, in the order of seeds.
     """
     orders = [sorted(values, key=lambda rate: -statistics.mean(values[rate][side])) for side in range(2)]
     if orders[0] == orders[1]:
@@ -114,7 +114,7 @@ def verdict(values: Mapping[float, Sequence[Sequence[float]]]) -> str:
 
 
 def difference(first: Sequence[float], second: Sequence[float]) -> str:
-    """The mean of paired differences, and its standard error if there is more than one."""
+    """The mean of paired differences in words, with its standard error if there is more than one pair."""
     each = [one - other for one, other in zip(first, second, strict=True)]
     error = f" ± {statistics.stdev(each) / len(each) ** 0.5:.2f}" if len(each) > 1 else ""
     return f"{statistics.mean(each):+.2f}{error}"

@@ -1,7 +1,8 @@
-"""What a command costs, with every process that it starts: wall time, CPU time, peak memory. Read from /proc (Linux).
+"""Measure the cost of a command with all processes that it starts: wall and CPU time and peak memory, from /proc (Linux).
 
-Processes are found by their parents and stay known when they lose them, as the daemons of Ray do. CPU time is what each used
-when it was last seen; memory is the sum of proportional set sizes, in which a page shared by n processes counts 1/n in each.
+A process is found by its parent, and stays known after it has lost its parent, as Ray's daemons do. The CPU time is the sum of
+the times that each process had used when it was last seen. The memory is the sum of proportional set sizes, in which a page
+shared by n processes counts 1/n in each.
 """
 
 import os
@@ -12,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LOOK, WEIGH = 0.2, 1.0  # seconds between two looks at CPU time, and at memory, which takes longer to read
-PATIENCE = 20.0  # seconds to wait for what a command has left running
+LOOK, WEIGH = 0.2, 1.0  # seconds between readings of CPU time, and of memory, which takes longer to read
+PATIENCE = 20.0  # seconds to wait for processes that a command has left running
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of wall and of CPU time, and bytes at the peak."""
+    """The cost of a command: seconds of wall time and of CPU time, and bytes of memory at the peak."""
 
     wall: float
     cpu: float
@@ -36,7 +37,7 @@ class Tree:
         self.peak = 0
 
     def look(self) -> None:
-        """Find new descendants and read the CPU time of all."""
+        """Find new descendants and read the CPU time of all living processes."""
         table = processes()
         self.alive &= table.keys()
         while born := {pid for pid, (parent, _) in table.items() if parent in self.alive} - self.alive:
@@ -44,12 +45,12 @@ class Tree:
         self.seconds |= {pid: table[pid][1] for pid in self.alive}
 
     def weigh(self) -> None:
-        """Read the memory of all."""
+        """Read the memory of all living processes and update the peak."""
         self.peak = max(self.peak, sum(map(proportional_size, self.alive)))
 
 
 def processes() -> dict[int, tuple[int, float]]:
-    """Of every process that has not ended: its parent, and the seconds of CPU that it has used."""
+    """Every process that has not ended, by id: the id of its parent, and the seconds of CPU time that it has used."""
     found = {}
     for entry in os.listdir("/proc"):  # noqa: PTH208 (five times a second)
         if entry.isdigit() and (stat := read(f"/proc/{entry}/stat")):
@@ -60,7 +61,7 @@ def processes() -> dict[int, tuple[int, float]]:
 
 
 def proportional_size(pid: int) -> int:
-    """Bytes; 0 if the process has ended."""
+    """The proportional set size of a process in bytes; 0 if the process has ended."""
     lines = read(f"/proc/{pid}/smaps_rollup").splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
@@ -74,10 +75,12 @@ def read(path: str) -> str:
 
 
 def watched(command: Sequence[str], environment: Mapping[str, str]) -> tuple[Cost, str]:
-    """Run a command and return its cost and what it printed; what it has left behind is given time to end, uncounted.
+    """Run a command; return its cost and its output.
+
+    Processes that the command leaves behind get some time to end, which does not count.
 
     Raises:
-        RuntimeError: it failed; with the last line that it wrote to stderr.
+        RuntimeError: the command failed; the message has the last line of its stderr.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
@@ -94,7 +97,7 @@ def watched(command: Sequence[str], environment: Mapping[str, str]) -> tuple[Cos
 
 
 def follow(process: subprocess.Popen) -> Tree:
-    """Look at the process until it ends."""
+    """Measure a process and its descendants until the process ends."""
     tree, weighed = Tree(process.pid), 0.0
     while True:
         tree.look()
@@ -109,7 +112,7 @@ def follow(process: subprocess.Popen) -> Tree:
 
 
 def settle(tree: Tree) -> None:
-    """Wait until all have ended, so that the next command has the machine for itself."""
+    """Wait until all processes have ended, at most PATIENCE, so that the next command has the machine for itself."""
     until = time.perf_counter() + PATIENCE
     while tree.alive and time.perf_counter() < until:
         time.sleep(LOOK)

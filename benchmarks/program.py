@@ -1,11 +1,12 @@
-"""What a trial of a program costs beside the program itself: milliseconds for each trial and for each epoch.
+"""Measure the cost of a trial of a user's program beside the program itself: milliseconds for each trial and each epoch.
 
     python -m benchmarks.program --trials 50
 
-The program is a shell script whose epochs do nothing, or wait. Alone it is started and its lines are read to the end. As a trial
-it is started by what a worker calls (`trainables.own.command`, `trainables.trial.checkpointing`): each line becomes a durable row
-before the next is read. Both in turn in this process, without Ray, which `benchmarks.overhead` measures. The price of an epoch is
-what ten times as many epochs add.
+The program is a shell script whose epochs do nothing, or wait. As the side `alone`, the script is started and its output is
+read to the end. As a trial, the script is started by the modules that a worker uses (`trainables.own.command`,
+`trainables.trial.checkpointing`), and each line becomes a durable row before the next line is read. Both sides take turns in
+this process, without Ray; `benchmarks.overhead` measures Ray. The cost of an epoch follows from trials with ten times as many
+epochs.
 """
 
 import os
@@ -30,18 +31,18 @@ while [ $epoch -lt $TRIAL_UNTIL_EPOCH ]; do
     echo "{{\\"epoch\\": $epoch, \\"loss\\": 0.5}}"
 done
 """
-Side = Callable[[Path, Path, int], None]  # trains one trial of so many epochs, by the program in a folder, in a folder
+Side = Callable[[Path, Path, int], None]  # runs one trial: (folder of the program, folder of the trial, epochs)
 
 
 def alone(place: Path, folder: Path, epochs: int) -> None:
-    """The program by itself."""
+    """Run the program by itself."""
     environment = os.environ | {"TRIAL_UNTIL_EPOCH": str(epochs)}
     done = subprocess.run([place / "train.sh"], env=environment, cwd=place, stdout=subprocess.PIPE, check=True)
     assert done.stdout.count(b"\n") == epochs
 
 
 def as_trial(place: Path, folder: Path, epochs: int) -> None:
-    """The same as a trial in a folder of its own."""
+    """Run the program as a trial in its own folder."""
     from trainables.objective import OwnObjective
     from trainables.own.command import CommandRows
     from trainables.trial import checkpointing
@@ -57,7 +58,7 @@ SIDES: dict[str, Side] = {"the program alone": alone, "a trial of it": as_trial}
 
 
 def written(place: Path, wait: str) -> Path:
-    """A folder with the program."""
+    """Write the program into a new folder; return the folder."""
     place.mkdir()
     (place / "train.sh").write_text(SCRIPT.format(wait=wait))
     (place / "train.sh").chmod(0o755)
@@ -65,7 +66,7 @@ def written(place: Path, wait: str) -> Path:
 
 
 def milliseconds(side: Side, place: Path, trials: int, epochs: int) -> float:
-    """Of one trial, the mean of some."""
+    """The milliseconds of one trial, as a mean over some trials."""
     with tempfile.TemporaryDirectory(dir=".", prefix="bench-") as folder:  # a real disk; a temporary one may be memory
         started = time.perf_counter()
         for trial in range(trials):
@@ -74,7 +75,7 @@ def milliseconds(side: Side, place: Path, trials: int, epochs: int) -> float:
 
 
 def measure(trials: int = 50, rounds: int = 3) -> Table:
-    """Both sides with few and with many epochs, and with epochs that wait, in turn."""
+    """Measure both sides in turn, with few epochs, with many epochs and with epochs that wait; return the table."""
     names = ("few", "many", "waiting")
     found: dict[str, dict[str, list[float]]] = {side: {name: [] for name in names} for side in SIDES}
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +104,7 @@ def table(found: dict[str, dict[str, list[float]]], trials: int, rounds: int) ->
 
 
 def row(name: str, side: dict[str, list[float]], plain: dict[str, list[float]]) -> list[str]:
-    """One side beside the program alone."""
+    """The table row of one side, with ratios to the program alone."""
     epoch = [(many - few) / (MORE - EPOCHS) for few, many in zip(side["few"], side["many"], strict=True)]
     ratios = [
         [ours / theirs for ours, theirs in zip(side[kind], plain[kind], strict=True)] for kind in ("few", "waiting")

@@ -1,7 +1,7 @@
-"""What was measured, kept: one table for each part in benchmarks/tables/, and all of them in benchmarks/RESULTS.md.
+"""Keep the measurements: a table for each part in benchmarks/tables/, and all tables together in benchmarks/RESULTS.md.
 
-A part measures and calls `keep`. A table that is filled in several sittings is read with `load`, and `joined` puts the new
-rows in place of those that they repeat.
+A part measures and calls `keep`. To fill a table in several sittings, a part reads the old table with `load`; `joined` then
+replaces old rows by new rows with the same key.
 """
 
 import datetime
@@ -35,12 +35,12 @@ class Table:
     """One part of the suite.
 
     Attributes:
-        name: of the file in benchmarks/tables/ and of the part, such as "search".
-        command: that measures it again.
-        machine: processor, cores and versions, as `machine()` says them.
-        date: of the newest row, as 2026-11-22.
-        rows: a list for each row, as many texts as there are columns.
-        aim, reached: one sentence each; empty where there is no aim.
+        name: the name of the part and of its file in benchmarks/tables/, such as "search".
+        command: the command that measures the table again.
+        machine: processor, cores and versions, as `machine()` returns them.
+        date: the date of the newest row, such as 2026-11-22.
+        rows: a list of texts for each row, with one text for each column.
+        aim, reached: the aim and the measured result, one sentence each; empty if there is no aim.
         notes: Markdown below the table.
     """
 
@@ -65,13 +65,13 @@ def keep(table: Table, folder: Path = FOLDER, results: Path = RESULTS) -> None:
 
 
 def load(name: str, folder: Path = FOLDER) -> Table | None:
-    """The table as it was saved; none if it never was."""
+    """Read a saved table; None if there is none."""
     path = folder / f"{name}.json"
     return Table(**json.loads(path.read_text())) if path.exists() else None
 
 
 def joined(old: Sequence[list[str]], new: Sequence[list[str]], key: int = 1) -> list[list[str]]:
-    """The new rows and those old ones that differ from all of them in the first `key` cells; old places are kept."""
+    """Replace old rows by new rows with the same first `key` cells; new rows stand where the first of these was, or last."""
     keys = [row[:key] for row in new]
     kept = [row for row in old if row[:key] not in keys]
     before = next((place for place, row in enumerate(old) if row[:key] in keys), len(kept))
@@ -79,14 +79,14 @@ def joined(old: Sequence[list[str]], new: Sequence[list[str]], key: int = 1) -> 
 
 
 def document(folder: Path = FOLDER) -> str:
-    """RESULTS.md: every table of the folder, the parts in their order, then what else there is."""
+    """The text of RESULTS.md: every table of the folder, first the parts in the order of PARTS, then other tables."""
     there = {path.stem for path in folder.glob("*.json")}
     names = [*(name for name in PARTS if name in there), *sorted(there - set(PARTS))]
     return "\n".join([HEAD, *(rendered(table) for name in names if (table := load(name, folder)))])
 
 
 def rendered(table: Table) -> str:
-    """Markdown: title, command, table, aim beside what was reached, notes."""
+    """A table as Markdown: title, command, rows, aim with the result, notes."""
     rows = tabulate(table.rows, table.columns, "pipe", disable_numparse=True) if table.rows else ""
     aim = f"Aim: {table.aim} Reached: {table.reached}" if table.aim else ""
     head = f"## {table.title}\n\n`{table.command}`, {table.date}, {table.machine}."
@@ -94,24 +94,24 @@ def rendered(table: Table) -> str:
 
 
 def spread(values: Sequence[float], unit: str = "s", digits: int = 2) -> str:
-    """Median (minimum to maximum) with a unit; the value alone where there is one."""
+    """Median (minimum to maximum) of values with a unit; a single value is given alone."""
     middle, low, high = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
     return f"{middle} {unit} ({low} to {high})" if len(values) > 1 else f"{middle} {unit}"
 
 
 def machine() -> str:
-    """Processor, cores, whether it computes in bfloat16, and the versions that matter."""
+    """The processor with its cores and bfloat16 instructions, and the versions of Python, torch and Ray."""
     versions = f"Python {platform.python_version()}, torch {version('torch')}, Ray {version('ray')}"
     return f"{len(os.sched_getaffinity(0))} cores of {cpu().get('model name', '?')} ({bfloat16()}), {versions}"
 
 
 def bfloat16() -> str:
-    """The instructions with which the processor computes in bfloat16."""
+    """The processor's bfloat16 instructions in words; "no bfloat16" if there are none."""
     flags = cpu().get("flags", "").split()
     return " and ".join(title for flag, title in BFLOAT16.items() if flag in flags) or "no bfloat16"
 
 
 def cpu() -> dict[str, str]:
-    """What the system says of the last core."""
+    """The entries of /proc/cpuinfo for the last core."""
     pairs = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,10 +1,10 @@
-"""Early stopping replayed on learning curves that were trained in full: what it would have cost, and what it would have found.
+"""Replay early stopping on learning curves that were trained in full, to find its cost and the quality of its winner.
 
     python -m benchmarks.replay
 
-The decisions are those of a search (search/run/decisions.py, search/run/cuts.py, search/turns.py); only the training is read from
-the tables in benchmarks/curves/. An epoch of a trial takes a time in proportion to its arithmetic. A training of fewer epochs is
-the start of a longer one, where the rate is constant.
+The decisions are made by the code of a search (search/run/decisions.py, search/run/cuts.py, search/turns.py). Only the training
+is replaced: its values are read from the tables in benchmarks/curves/. The simulated time of an epoch is proportional to the
+width of the network. If the learning rate is constant, a training of fewer epochs is the start of a longer training.
 """
 
 import gzip
@@ -46,29 +46,31 @@ STOPPERS = {  # as run.json has them
 SLOTS = (1, 2, 8)
 USUAL = 2  # slots of the first table
 LENGTHS = (8, 9, 12, 16, 20, 27)  # epochs of a trial
-FEWEST = 3  # searches of which a mean says something
+FEWEST = 3  # searches in a group, so that a mean over them says something
 CURVES = Path(__file__).parent / "curves"
-AVERAGED = ("0.98", "0.7")  # a decay per step and a horizon in epochs, which are the same here within a tenth
-MEMORY = Path("/dev/shm")  # decisions are synced to disk one by one; here that costs nothing
+AVERAGED = ("0.98", "0.7")  # a decay per step and a horizon in epochs, which here are equal within a tenth
+MEMORY = Path("/dev/shm")  # decisions are synced one by one, which costs nothing in memory
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stopped search came to, seen from the full curves."""
+    """The result of a search with early stopping, compared with the full curves."""
 
     epochs: int  # trained by all trials together
-    winner: int | None  # the best trial that finished; none if all diverged
-    regret: float  # best value of any full curve, minus that of the winner
+    winner: int | None  # the best trial that finished; None if no trial finished
+    regret: float  # the best value of all full curves, minus the best value of the winner
     rank: int  # of the winner among all full curves, from 1
     makespan: float = field(default=0.0, compare=False)  # when the last epoch ended, in the unit of the times
 
 
 class Simulation:
-    """A run whose trials follow given curves, as search/ reads it.
+    """A simulated run whose trials follow given learning curves, with the interface that the modules of search/ read.
 
     Args:
-        curves: val_accuracy of each epoch of each trial; a curve shorter than the longest is of a trial that diverged.
-        folder: where decisions.jsonl is written.
+        curves: val_accuracy of each epoch of each trial; a trial whose curve is shorter than the longest one diverged.
+        scheduler: the early-stopping rule as run.json has it.
+        folder: the folder into which decisions.jsonl is written.
+        seed: the seed of the search.
     """
 
     def __init__(self, curves: Sequence[Sequence[float]], scheduler: Record, folder: Path, seed: int = 0) -> None:
@@ -84,7 +86,7 @@ class Simulation:
         self.totals = Totals(trials=len(curves), epochs=self.epochs, rungs=places and [list(place) for place in places])
 
     def read(self, folder: Path | None = None) -> Run:
-        """The run as it is now."""
+        """The run in its present state."""
         lines = durable.read_lines(self.folder / "decisions.jsonl")
         cuts = [line for line in lines if "trial" not in line]
         stops = {line["trial"]: line["epoch"] for line in lines if line.get("decision") == "stop"}
@@ -99,7 +101,7 @@ class Simulation:
         return Trial(index, f"{index:06d}", config, 0, "random", self.folder, rows, outcome, stopped_at)
 
     def step(self, index: int) -> Record | None:
-        """Train a trial for an epoch: its row, or none if it diverged."""
+        """Train a trial for one epoch; return the epoch's row, or None if the trial diverged."""
         if self.done[index] == len(self.rows[index]):
             self.ended.add(index)
             return None
@@ -110,7 +112,11 @@ class Simulation:
 
 
 def play(simulation: Simulation, slots: int, times: Sequence[float]) -> tuple[Run, float]:
-    """Let so many trials at a time train, each for its time an epoch, until nothing is left to do; and when that was."""
+    """Simulate the search with `slots` trials at a time until nothing is left to train; return the run and its end time.
+
+    Args:
+        times: the time of an epoch of each trial.
+    """
     turns, decisions = Turns(simulation.read(), simulation.read), of_run(simulation.read())
     running: list[tuple[float, int, Turn]] = []  # when the epoch ends, which slot started first
     now, number = 0.0, itertools.count()
@@ -136,11 +142,11 @@ def replay(
     seed: int = 0,
     times: Sequence[float] | None = None,
 ) -> Outcome:
-    """What a search with this scheduler and so many slots would have come to.
+    """Simulate a search with this scheduler and number of slots; return its result.
 
     Args:
-        times: of an epoch of each trial, in any unit; all alike by default, and then a trial that starts earlier is earlier
-            at every rung, so that the number of slots changes nothing.
+        times: the time of an epoch of each trial, in any unit. By default all times are equal. Then a trial that starts earlier
+            also reaches every rung earlier, so the number of slots does not change the result.
     """
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         run, makespan = play(Simulation(curves, scheduler, Path(folder), seed), slots, times or [1.0] * len(curves))
@@ -162,13 +168,13 @@ class Search:
     times: list[float]  # of an epoch of each trial
 
     def cut(self, epochs: int) -> "Search":
-        """The same with trainings of fewer epochs."""
+        """The search with each curve cut to its first `epochs` epochs."""
         return replace(self, curves=[curve[:epochs] for curve in self.curves])
 
 
 @dataclass(frozen=True)
 class Group:
-    """Searches of one space, and what is validated in them."""
+    """Searches of one space whose curves are all of raw weights, or all of averaged weights."""
 
     title: str
     weights: str
@@ -177,7 +183,7 @@ class Group:
 
 
 def groups(folder: Path = CURVES) -> list[Group]:
-    """All searches that there are full curves of."""
+    """All groups of at least FEWEST searches with full curves."""
     lines = [told(line, path.name) for path in sorted(folder.glob("*.jsonl*")) for line in read(path)]
     found: dict[tuple[str, str], list[Record]] = {}
     for line in lines:
@@ -194,7 +200,7 @@ def read(path: Path) -> list[Record]:
 
 
 def told(line: Record, file: str) -> Record:
-    """A line with the title of its searches and what is validated; empty weights for those that are left out."""
+    """A line with the title of its group and the kind of validated weights; the kind is empty if the line is left out."""
     weights = line.get("weights", "raw")
     kind = "raw" if weights == "raw" else "averaged" if weights in AVERAGED else ""
     space = line.get("search") or line.get("space") or "convnet_asha"
@@ -208,7 +214,7 @@ def told(line: Record, file: str) -> Record:
 
 
 def searches_of(lines: Sequence[Record]) -> list[Search]:
-    """Those whose curves are all there."""
+    """The searches in these lines that have all their curves, and the largest number of trials."""
     found = []
     keys = sorted({(line.get("algo", "random"), line["seed"]) for line in lines})
     for algo, seed in keys:
@@ -223,19 +229,22 @@ def searches_of(lines: Sequence[Record]) -> list[Search]:
 
 
 def lengths_of(lines: Sequence[Record]) -> tuple[int, ...]:
-    """The lengths of a training that a curve holds for: all of it, and less if its rate does not depend on its length."""
+    """The numbers of epochs for which the curves are valid: the full number, and fewer if the learning rate is constant."""
     longest = max(len(line["val_accuracy"]) for line in lines)
     is_constant = all(line["config"]["schedule"] == "constant" for line in lines)
     return tuple(length for length in LENGTHS if length == longest or (is_constant and length < longest))
 
 
 def epoch_time(config: Record) -> float:
-    """In proportion to the width: a convnet on one core trained 4,062, 1,768 and 888 images/s at widths of 8, 16 and 32."""
+    """The time of an epoch, proportional to the width.
+
+    A convnet on one core trained 4,062, 1,768 and 888 images/s at widths of 8, 16 and 32.
+    """
     return float(config["width"])
 
 
 def outcomes(group: Group, stopper: str, epochs: int, slots: int) -> list[Outcome]:
-    """What each search of a group would have come to."""
+    """The result of each search of a group with this stopper, number of epochs and number of slots."""
     short = (search.cut(epochs) for search in group.searches)
     return [replay(each.curves, STOPPERS[stopper], slots, each.seed, each.times) for each in short]
 
@@ -260,7 +269,7 @@ def by_length(group: Group) -> list[list[str]]:
 
 
 def cell(own: Sequence[Outcome], asha: Sequence[Outcome], full: int) -> str:
-    """Epochs in per cent of all, mean regret (worst), and what asha's regret is above that, with its standard error."""
+    """A cell: epochs in percent of all, mean and worst regret, and by how much asha's regret is larger, ± standard error."""
     regrets = [100 * outcome.regret for outcome in own]
     spent = 100 * fmean(outcome.epochs for outcome in own) / full
     text = f"{spent:.0f} %: {fmean(regrets):.2f} ({max(regrets):.2f})"
@@ -272,7 +281,7 @@ def cell(own: Sequence[Outcome], asha: Sequence[Outcome], full: int) -> str:
 
 
 def by_slots(group: Group) -> list[list[str]]:
-    """A row for each stopper, at the greatest length: epochs, mean regret, and when the last epoch ended, by slots."""
+    """A row for each stopper at the largest number of epochs: epochs, mean regret and end of the last epoch, by slots."""
     rows, length = [], max(group.lengths)
     for stopper in STOPPERS:
         found = {slots: outcomes(group, stopper, length, slots) for slots in SLOTS}
@@ -286,7 +295,7 @@ def by_slots(group: Group) -> list[list[str]]:
 
 
 def measure(folder: Path = CURVES) -> list[Table]:
-    """Replay every stopper on all curves: by the epochs of a trial, and by the number of slots."""
+    """Replay every stopper on all curves; return a table by the epochs of a trial and a table by the number of slots."""
     found = groups(folder)
     command = "python -m benchmarks.replay"
     facts = (

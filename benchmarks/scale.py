@@ -1,10 +1,11 @@
-"""How planning, resuming, deciding, ending and ranking grow with the number of trials: 100, 1,000 and 10,000 of them.
+"""Measure how planning, resuming, deciding, ending and ranking grow with the number of trials: 100, 1,000 and 10,000.
 
     python -m benchmarks.scale
     python -m benchmarks.scale --sizes 100,1000 --epochs 5
 
-A generated search of mlp_random with asha: the plan is the real one, the rows of each trial are generated, and decisions are
-taken by the search's own rule. Where the cost is linear, 1,000 trials take as long among 10,000 as among 100.
+The search is one of mlp_random with asha. Its plan is a real plan, the rows of its trials are generated, and the search's own
+rule takes the decisions. If the cost grows linearly, 1,000 trials of a search of 10,000 take as long as 1,000 trials in
+searches of 100.
 """
 
 import contextlib
@@ -48,7 +49,7 @@ STEPS = {
 
 @contextlib.contextmanager
 def without_waiting() -> Iterator[None]:
-    """Writes do not wait for the disk, which takes the same time for each, however many there are."""
+    """Replace os.fsync, so that writes do not wait for the disk; the wait for one write does not depend on their number."""
     real, os.fsync = os.fsync, lambda descriptor: None
     try:
         yield
@@ -57,7 +58,7 @@ def without_waiting() -> Iterator[None]:
 
 
 def decide(run: ledger.Run, values: np.ndarray) -> list[int]:
-    """The epochs that each trial trains under the search's own rule, one trial after the other."""
+    """The number of epochs that each trial trains under the search's rule, if trials run one after the other."""
     decisions = of_run(run)
     return [
         next((epoch for epoch, value in enumerate(curve, 1) if decisions.stops(trial.index, epoch, float(value))), len(curve))
@@ -66,7 +67,7 @@ def decide(run: ledger.Run, values: np.ndarray) -> list[int]:
 
 
 def write_rows(run: ledger.Run, values: np.ndarray, trained: Sequence[int]) -> None:
-    """The ledger of each trial."""
+    """Write the ledger of each trial."""
     for trial, curve, epochs in zip(run.trials, values, trained, strict=True):
         lines: list[Record] = rows(curve[:epochs], trial.config["lr"])
         lines += [{"outcome": "finished"}] if epochs == len(curve) else []
@@ -75,7 +76,7 @@ def write_rows(run: ledger.Run, values: np.ndarray, trained: Sequence[int]) -> N
 
 
 def settings(place: Path, trials: int, epochs: int) -> Settings:
-    """A search that would train on the digits."""
+    """The settings of a search that would train on the digits."""
     return Settings(
         space_name="mlp_random", space=spaces.load("mlp_random"), dataset="digits", dataset_short="digits", fallback=None,
         cache=loading.prepare("digits", place / "data", progress=False), algorithm="random", scheduler="asha",
@@ -84,7 +85,7 @@ def settings(place: Path, trials: int, epochs: int) -> Settings:
 
 
 def resume(run: Path, asked: Settings, images: loading.Dataset) -> None:
-    """What the command does with a run that is there, before Ray starts."""
+    """Do what the search's command does with an existing run before Ray starts."""
     found = opening.open_run(run, asked, images, on_gpu=False)
     of_run(found)
     Turns(found)
@@ -92,13 +93,16 @@ def resume(run: Path, asked: Settings, images: loading.Dataset) -> None:
 
 
 def end(run: ledger.Run) -> None:
-    """What the search does when a trial has ended, for those decided about last: a trial ends soon after its last decision."""
+    """Do what the search does when a trial has ended, for the last ENDINGS trials of the plan.
+
+    These had their decisions last, and a trial ends soon after its last decision.
+    """
     for trial in run.trials[-ENDINGS:]:
         opening.tidy_trial(ledger.reread(run, trial.index))
 
 
 def measure_size(trials: int, epochs: int) -> dict[str, float]:
-    """Seconds of each step for 1,000 trials of a search of this size."""
+    """Measure each step in a search of this size; return the seconds for each 1,000 trials."""
     taken = {}
 
     def timed(step: str, work: Callable[[], T]) -> T:
@@ -122,7 +126,10 @@ def measure_size(trials: int, epochs: int) -> dict[str, float]:
 
 
 def measure(sizes: Sequence[int] = SIZES, epochs: int = 10) -> Table:
-    """Every step at every size, the smallest first and once before, because it loads what the others find loaded."""
+    """Measure every step at every size and return the table.
+
+    The first size is measured once before, uncounted, because the first run loads modules that later runs find loaded.
+    """
     measure_size(sizes[0], epochs)
     found = {size: measure_size(size, epochs) for size in sizes}
     growth = {step: found[sizes[-1]][step] / found[sizes[0]][step] for step in STEPS}

@@ -1,12 +1,13 @@
-"""A whole search beside the same search in other tools: wall time, CPU time, peak memory and the winner's accuracy.
+"""Compare a whole search with the same search in other tools: wall time, CPU time, peak memory and the best accuracy.
 
     python -m benchmarks.search --workload mlp-short --repeat 3
     python -m benchmarks.search --dataset folder:data/cifar10-jpeg --workload mlp-long --sides ours,fp32,ray,optuna
 
 Every side trains the same images, network, learning rates and epochs, two trials at a time on one thread each, without early
-stopping; each in a fresh process from an empty folder, one after the other, the next round starting with the next side. The
-peers (benchmarks/peers/) are written as their documentation teaches. A ratio is of two sides in the same round. The rows of a
-workload replace those it had; the others stay, so the table can be filled in several sittings.
+stopping. (The serial loop has one trial at a time.) Each side runs in a fresh process from an empty folder, one side after the
+other; each round starts with another side. The peers (benchmarks/peers/) are written as their documentation teaches. A ratio
+compares two sides in the same round. The new rows of a workload replace its old rows, and other rows stay, so the table can be
+filled in several sittings.
 """
 
 import datetime
@@ -31,11 +32,11 @@ NAMES = {
     "ours": "ours", "fp32": "ours, float32", "ray": "Ray Tune", "ray-bare": "Ray Tune, no loader processes",
     "optuna": "Optuna", "syne": "Syne Tune", "serial": "serial loop",
 }  # fmt: skip
-OURS = {"ours": "auto", "fp32": "fp32"}  # with their precision
+OURS = {"ours": "auto", "fp32": "fp32"}  # the sides of this project, with their precision
 PEERS = {
     "ray": ("ray_tune", "2"), "ray-bare": ("ray_tune", "0"), "optuna": ("optuna_processes",), "syne": ("syne_local",),
     "serial": ("serial",),
-}  # the module in benchmarks/peers/, and what else it is told  # fmt: skip
+}  # the module in benchmarks/peers/, and its further arguments  # fmt: skip
 COLUMNS = ["workload", "side", "wall time", "peer / ours", "CPU time", "peak memory", "best val %", "measured"]
 AIMS = {
     ("mlp-short", "ray"): 2.3, ("mlp-short", "optuna"): 1.6, ("mlp-long", "ray"): 3.5, ("mlp-long", "optuna"): 2.5,
@@ -58,14 +59,14 @@ the accuracies of single searches say little. The decoded images are there for e
 
 @dataclass(frozen=True)
 class Workload:
-    """What is searched: `images` training images (all validation images), one trial for each rate."""
+    """A search to compare: one trial for each learning rate, on `images` training images and all validation images."""
 
     model: str
     augmented: bool
     rates: tuple[float, ...]
     epochs: int
     images: int = 10_000
-    dataset: str = ""  # of its own, whatever was asked for
+    dataset: str = ""  # the workload's own data set, which overrides the one that was asked for
 
 
 WORKLOADS = {"tiny": Workload("mlp", False, SHORT[:2], 1, 256, "digits")} | {
@@ -77,7 +78,7 @@ WORKLOADS = {"tiny": Workload("mlp", False, SHORT[:2], 1, 256, "digits")} | {
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one side: what it cost, and its best validation accuracy (0 to 1)."""
+    """One run of one side: its cost, and its best validation accuracy from 0 to 1."""
 
     cost: Cost
     accuracy: float
@@ -88,20 +89,20 @@ Round = Mapping[str, Run]  # by side
 
 @dataclass(frozen=True)
 class Bench:
-    """A workload ready to be run: where its images are, for ours and for the peers."""
+    """A workload that is ready to run, with the places of its images for this project and for the peers."""
 
     workload: Workload
     dataset: str
     data_dir: Path
     fraction: float
     task: Path
-    pythons: Mapping[str, str]  # by side, where it is not this one
+    pythons: Mapping[str, str]  # the interpreter of a side, if another one than this process has
 
     def run(self, side: str) -> Run:
-        """Run a side in an empty folder.
+        """Run the search of one side in an empty folder.
 
         Raises:
-            RuntimeError: it failed.
+            RuntimeError: the search failed.
         """
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             command = self.ours(Path(folder), OURS[side]) if side in OURS else self.peer(side, folder)
@@ -130,7 +131,7 @@ class Bench:
 
 
 def prepared(workload: Workload, dataset: str, data_dir: Path, place: Path, pythons: Mapping[str, str]) -> Bench:
-    """Decode the images once, and leave those that ours will train on for the peers."""
+    """Decode the images once, and write the images that this project trains on into a folder for the peers."""
     from benchmarks.peers.textbook import Task, write
     from trainables.data import loading
 
@@ -151,7 +152,7 @@ def prepared(workload: Workload, dataset: str, data_dir: Path, place: Path, pyth
 
 
 def rounds(bench: Bench, sides: Sequence[str], repeat: int) -> list[Round]:
-    """Run the sides in turn; a side that fails is named and left out, and what the round then has is kept."""
+    """Run the sides in turn, round after round; a side that fails is reported and missing in its round."""
     found: list[Round] = []
     sides = list(sides)
     for number in range(repeat):
@@ -186,7 +187,7 @@ def rows(name: str, found: Sequence[Round], when: str) -> list[list[str]]:
 
 
 def reached(table: Sequence[Sequence[str]]) -> str:
-    """What the rows say to each aim."""
+    """The results for the aims: the ratio of each aim, and the accuracy compared with the mean of the peers."""
     ratios = {(row[0], row[1]): row[3] for row in table}
     answers = (
         f"{ratios.get((name, NAMES[side])) or 'not measured yet'} ({NAMES[side]}, {name})" for name, side in AIMS
@@ -199,7 +200,7 @@ def reached(table: Sequence[Sequence[str]]) -> str:
 
 
 def ahead(table: Sequence[Sequence[str]], workload: str) -> float | None:
-    """Points of accuracy by which ours is above the mean of the peers; none without both."""
+    """By how many points of accuracy this project is above the mean of the peers; None if either was not measured."""
     best = {row[1]: float(row[6].split()[0]) for row in table if row[0] == workload}
     peers = [best[NAMES[side]] for side in PEERS if NAMES[side] in best]
     return best["ours"] - sum(peers) / len(peers) if peers and "ours" in best else None
@@ -211,7 +212,7 @@ def aims() -> str:
 
 
 def measure(bench: Bench, name: str, sides: Sequence[str], repeat: int) -> Table:
-    """The table as it was, with the rows of this workload in it."""
+    """Measure a workload; return the saved table with the workload's new rows."""
     when = f"{datetime.date.today()}, {record.bfloat16()}"
     fresh = rows(name, rounds(bench, sides, repeat), when)
     old = record.load("search")
@@ -221,7 +222,7 @@ def measure(bench: Bench, name: str, sides: Sequence[str], repeat: int) -> Table
 
 
 def versions(pythons: Mapping[str, str]) -> str:
-    """Those of the peers."""
+    """The versions of the peers' libraries in words."""
     asked = "from importlib.metadata import version; print(version('syne-tune'))"
     done = subprocess.run([pythons["syne"], "-c", asked], capture_output=True, text=True)
     syne = f", Syne Tune {done.stdout.strip()}" if done.returncode == 0 else ""
@@ -229,7 +230,7 @@ def versions(pythons: Mapping[str, str]) -> str:
 
 
 def missing(sides: Sequence[str], pythons: Mapping[str, str]) -> str:
-    """Why Syne Tune cannot be run, if it is asked for; empty if it can."""
+    """Why Syne Tune cannot run although it is asked for; empty if it can run or is not asked for."""
     if (
         "syne" not in sides
         or not subprocess.run([pythons["syne"], "-c", "import syne_tune"], capture_output=True).returncode

@@ -1,10 +1,10 @@
-"""How long it takes until something happens: seconds to the first reported epoch and to --help, beside their floors.
+"""Measure the start of the program: seconds to the first committed epoch and to the end of --help, beside their floors.
 
     python -m benchmarks.start --rounds 5
 
-The first epoch is a tiny one (a network of 8 features, a hundredth of the digits), so what is measured is the way to it. Its
-floor is what no search can do without: Ray's own start, and an import of torch in the worker. Each is a process of its own,
-measured from its command, in turn.
+The first epoch is tiny (a network of 8 features, a hundredth of the digits), so the time is mostly spent before the epoch. Its
+floor is the time that no search can avoid: Ray's own start, and an import of torch in the worker. Each side is its own process,
+measured from the start of its command; the sides take turns.
 """
 
 import os
@@ -47,17 +47,17 @@ SIDES = {
 
 
 def to_end(*command: str) -> float:
-    """Seconds of a Python command."""
+    """Run a Python command to its end; return the seconds that it took."""
     started = time.perf_counter()
     subprocess.run([sys.executable, *command], check=True, capture_output=True, env=environment())
     return time.perf_counter() - started
 
 
 def to_file(folder: Path, pattern: str, *command: str) -> float:
-    """Seconds until a file that a Python command makes is there; the command then goes on to its end.
+    """Run a Python command to its end; return the seconds until a file that matches `pattern` was in the folder.
 
     Raises:
-        CalledProcessError: it failed.
+        CalledProcessError: the command failed.
     """
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -76,7 +76,7 @@ def environment() -> dict[str, str]:
 
 
 def seconds(name: str, data_dir: Path) -> float:
-    """One side, once."""
+    """The seconds of one side in one run."""
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
         if name == "epoch":
@@ -88,7 +88,7 @@ def seconds(name: str, data_dir: Path) -> float:
 
 
 def measure(rounds: int = 5, data_dir: Path = Path("data")) -> Table:
-    """Every side in turn; the first round is not counted, because it fills the disk's cache."""
+    """Measure the sides in turn and return the table; the first round is not counted, because it fills the disk's cache."""
     from trainables.data import loading
 
     loading.prepare("digits", data_dir, progress=False)  # decoded once, whoever asks

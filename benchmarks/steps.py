@@ -1,4 +1,7 @@
-"""Steps of an epoch under a stopwatch: the real loop, and the same network and optimizer on one batch. Needs torch alone."""
+"""Measure the steps of an epoch: the real loop, and its floor, the same network and optimizer on one batch in memory.
+
+Beside this project, the measurement needs torch alone.
+"""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -22,12 +25,12 @@ WARM_UP = 2  # batches that are not counted
 
 
 class EnoughError(Exception):
-    """Ends an epoch after the batches that are measured."""
+    """Raised to end an epoch after the measured batches."""
 
 
 @dataclass
 class Side:
-    """Network, optimizer and images of one model: what both the loop and its floor use."""
+    """The network, optimizer and images of one model, which both the loop and its floor use."""
 
     training: Training
     model: torch.nn.Module
@@ -36,7 +39,7 @@ class Side:
     scale: tuple[torch.Tensor, torch.Tensor]
 
     def loop(self, augmentation: str, batches: int) -> float:
-        """Images per second of the first batches of a real epoch, its start included."""
+        """Images per second in the first `batches` batches of a real epoch, including the epoch's start."""
 
         def count(done: int, _: int) -> None:
             if done == batches:
@@ -55,7 +58,7 @@ class Side:
         raise ValueError(f"{batches} batches of {config['batch_size']} are more than {len(self.train_set[1])} images")
 
     def floor(self, batches: int) -> float:
-        """Images per second of as many steps on one batch."""
+        """Images per second in `batches` steps on one fixed batch."""
         size = self.training.config["batch_size"]
         inputs, labels = normalise(self.train_set[0][:size], *self.scale), self.train_set[1][:size].clone()
         update = plain_step(self.optimizer)
@@ -74,13 +77,13 @@ class Side:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait for a GPU; a CPU is never ahead of its clock."""
+    """Wait until a GPU has done its work; a CPU needs no wait."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
 def prepared(config: Mapping[str, Any], images: loading.Dataset, precision: str, device: str = "cpu") -> Side:
-    """An untrained network with its optimizer, as `trainables.training.loop.train` makes them."""
+    """An untrained network with its optimizer and images, made as `trainables.training.loop.train` makes them."""
     torch.manual_seed(0)
     whole = complete(config)
     model = build(whole, len(images.classes)).to(device).to(memory_format=torch.channels_last)
@@ -93,7 +96,10 @@ def prepared(config: Mapping[str, Any], images: loading.Dataset, precision: str,
 def rounds(
     one: Side, augmentations: tuple[str, ...], batches: int, count: int
 ) -> Iterator[dict[str, tuple[float, float]]]:
-    """For each round and augmentation, images per second of the loop and of the floor, which is run before and after it."""
+    """Yield for each round, by augmentation, the images per second of the loop and of its floor.
+
+    The floor is measured before and after each loop; its value is the mean over both in time.
+    """
     one.floor(min(WARM_UP, batches))
     for name in augmentations:
         one.loop(name, min(WARM_UP, batches))

@@ -1,1 +1,1 @@
-"""What a search shows beside its winner: what mattered, where trials diverged, whether early stopping was right."""
+"""What a search shows beside its winner: parameters that mattered, regions that diverged, the effect of early stopping."""

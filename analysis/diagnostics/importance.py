@@ -1,8 +1,9 @@
-"""Which parameters mattered, held against what chance would show.
+"""Measure which parameters mattered, and compare each importance with chance.
 
-Importance is PED-ANOVA: how unlike the best quarter's values of a parameter are to all values of it. That quarter is taken
-within each value of the parameter that decides about another: so the rates of an optimizer are compared with each other, and
-what the optimizer does is no effect of its rates. The p-value is that of a permutation test.
+The importance is that of PED-ANOVA: how much a parameter's values in the best quarter of the trials differ from its values in
+all trials. Where the range of a parameter depends on another parameter, the best quarter is taken within each value of that
+other parameter. For example, learning rates are compared only among trials with the same optimizer, so the effect of the
+optimizer is not counted as an effect of the learning rate. The p-value is that of a permutation test.
 """
 
 import math
@@ -26,13 +27,13 @@ SAME = 1e-9  # importances that differ by less, relative to their size, are equa
 
 
 class Importance(NamedTuple):
-    """What is known about one parameter.
+    """The importance of one parameter.
 
     Attributes:
-        share: of the importance of all.
+        share: this parameter's share of the summed importance of all parameters.
         chance: the mean of that share over the shuffles.
-        p_value: share of the shuffles, with the values as they are, that give at least this importance.
-        adjusted: the same, adjusted by Holm for all parameters of the search.
+        p_value: the share of orders (the shuffles and the real order) that give at least this importance.
+        adjusted: the p-value, adjusted by Holm for all parameters of the search.
     """
 
     share: float
@@ -46,10 +47,12 @@ class Importance(NamedTuple):
 
 
 class Mattered(NamedTuple):
-    """The importance of the searched parameters, furthest above chance first, and on what it rests.
+    """The importance of the searched parameters, furthest above chance first, and the data behind the numbers.
 
     Attributes:
-        untold: parameters of which these configurations cannot say anything: no order of theirs would be a surprise.
+        untold: parameters about which these configurations can say nothing: no order of the values would be a surprise.
+        epoch: the epoch at which the configurations are compared.
+        configurations: how many configurations are compared.
     """
 
     parameters: dict[str, Importance]
@@ -59,11 +62,11 @@ class Mattered(NamedTuple):
 
 
 def mattered(run: Run, trials: Sequence[Trial]) -> Mattered | None:
-    """The importance of the searched parameters among these trials; none if there are too few to say.
+    """Measure the importance of the searched parameters among these trials; None if too little is known.
 
-    A parameter without effect is as likely to have its values in any other order, so each importance is held against those of
-    SHUFFLES random orders. With Holm's adjustment a search without any effect has a parameter that matters in at most
-    LEVEL of all cases. This takes the points for chosen without regard to results.
+    If a parameter has no effect, every order of its values is equally likely. So each importance is compared with the
+    importances of SHUFFLES random orders. With Holm's adjustment, a search in which no parameter has an effect reports one that
+    matters in at most LEVEL of all cases. The test assumes that points were chosen without regard to results.
     """
     epoch, entries, _ = compare(trials)
     known = searched(run)
@@ -81,7 +84,7 @@ def mattered(run: Run, trials: Sequence[Trial]) -> Mattered | None:
 
 
 def adjusted(found: Mapping[str, np.ndarray]) -> dict[str, Importance]:
-    """Shares and p-values, given for each parameter its importance and those of the shuffles."""
+    """Compute shares and p-values from each parameter's importance followed by the importances of the shuffles."""
     total = sum(own[0] for own in found.values()) or 1.0
     p_values = [p_value(own) for own in found.values()]
     return {
@@ -91,19 +94,19 @@ def adjusted(found: Mapping[str, np.ndarray]) -> dict[str, Importance]:
 
 
 def p_value(own: np.ndarray) -> float:
-    """The share of all orders, the real one among them, that give at least the importance of the real one, the first."""
+    """The share of orders that give at least the importance of the real order; the first of `own` is the real order."""
     return float((own >= own[0] * (1 - SAME)).mean())
 
 
 def can_tell(shuffled: np.ndarray) -> bool:
-    """Whether any importance would be a surprise: not where a whole part of the shuffles has the largest one that there is."""
+    """Whether a large importance would be a surprise: at most LEVEL of the shuffles reach the largest one among them."""
     return bool((shuffled >= shuffled.max() * (1 - SAME)).mean() <= statistics.LEVEL)
 
 
 def importances(key: str, own: Searched | None, entries: Sequence[Entry], objective: Objective) -> np.ndarray:
-    """The importance of one parameter, and after it those of SHUFFLES shuffles, which are always the same ones.
+    """The importance of one parameter, followed by the importances of SHUFFLES shuffles from a fixed seed.
 
-    The sum over its cases, each by its share of the configurations.
+    Each importance is a sum over the cases of the parameter's range, weighted by each case's share of the configurations.
     """
     dice, found = np.random.default_rng(0), np.zeros(1 + SHUFFLES)
     for values, places in cases(key, own, entries):
@@ -115,7 +118,7 @@ def importances(key: str, own: Searched | None, entries: Sequence[Entry], object
 
 
 def cases(key: str, own: Searched | None, entries: Sequence[Entry]) -> Iterator[tuple[pedanova.Binned, Sequence[int]]]:
-    """The values of a parameter in each case that has a range of several, and whose they are."""
+    """Yield the binned values of a parameter in each case with several different values, and the places of their entries."""
     own = own or tried([entry.config[key] for entry in entries if entry.config.get(key) is not None])
     for case, range_ in own.cases.items():
         places = [
@@ -129,17 +132,17 @@ def cases(key: str, own: Searched | None, entries: Sequence[Entry]) -> Iterator[
 
 
 def is_best(values: np.ndarray) -> np.ndarray:
-    """Which values are in the best quarter, ties with its last value included; larger is better."""
+    """Mark the values in the best quarter, including ties with the last value of that quarter; larger is better."""
     number = math.ceil(BEST * len(values))
     return values >= np.partition(values, -number)[-number]
 
 
 def best_in(values: pedanova.Binned, best: np.ndarray) -> np.ndarray:
-    """How many of the best lie in each bin."""
+    """How many of the best values lie in each bin."""
     return np.bincount(values.places[best], minlength=values.bins)
 
 
 def shuffled(values: pedanova.Binned, best: int, dice: np.random.Generator) -> np.ndarray:
-    """The same for shuffled values, of shape (SHUFFLES, bins): any so many of the trials are then the best."""
+    """Draw SHUFFLES times which `best` of the values are the best ones; counts in each bin, of shape (SHUFFLES, bins)."""
     every = np.bincount(values.places, minlength=values.bins)
     return dice.multivariate_hypergeometric(every, best, size=SHUFFLES, method="count")

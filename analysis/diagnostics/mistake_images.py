@@ -1,6 +1,7 @@
-"""The pictures of what the winner gets wrong, and mistakes.json, in which a run keeps them.
+"""Pictures of the validation images that the winner gets wrong, and mistakes.json, in which a run keeps these pictures.
 
-The images lie outside the run folder. What is kept lets results.md stay the same where they are not at hand.
+The images of a data set lie outside the run folder. With the kept pictures, results.md stays the same on a machine that does
+not have the images.
 """
 
 import base64
@@ -31,9 +32,9 @@ class Picture:
     """A validation image as the networks see it.
 
     Attributes:
-        position: among the validation images, from 0.
-        name: the path of its file; empty where it has none or it is not known.
-        png: the image, base64.
+        position: the place among the validation images, from 0.
+        name: the path of the image's file; empty if there is no file or its path is not known.
+        png: the image as PNG, base64.
     """
 
     position: int
@@ -42,7 +43,7 @@ class Picture:
 
 
 def of_winner(run: Run, where: Standing) -> tuple[Mistakes, list[Picture]] | None:
-    """What the winner gets wrong with a picture of each example; none if nothing is wrong or no pictures can be had."""
+    """Find the winner's mistakes and a picture of each example; None if there are no mistakes or no pictures."""
     found = mistakes.find(run, where) if run.identity.has_images else None
     if found is None:
         return None
@@ -51,7 +52,7 @@ def of_winner(run: Run, where: Standing) -> tuple[Mistakes, list[Picture]] | Non
 
 
 def at_hand(run: Run, examples: Sequence[Suspect], trial: Trial, size: int) -> list[Picture]:
-    """Pictures of validation images of a trial; none where they are not at hand."""
+    """Read the pictures of a trial's validation images; an empty list if the images are not here or cannot be read."""
     try:
         folder = images.at_hand(run, size)
         if folder is None:
@@ -62,7 +63,7 @@ def at_hand(run: Run, examples: Sequence[Suspect], trial: Trial, size: int) -> l
 
 
 def placed(run: Run, examples: Sequence[Suspect], trial: Trial, folder: Path) -> list[tuple[Suspect, int]]:
-    """Each example with its place among the training and then the validation images.
+    """Pair each example with its place in the sequence of all training images followed by all validation images.
 
     Raises:
         DataError: the cache is damaged.
@@ -76,7 +77,7 @@ def placed(run: Run, examples: Sequence[Suspect], trial: Trial, folder: Path) ->
 
 
 def picture(folder: Path, position: int, place: int) -> Picture:
-    """One image, of which only those of the data set's own validation split have names."""
+    """Read one image; only images of the data set's own validation split get a name."""
     train, val = (cache.open_split(folder, name)[0] for name in ("train", "val"))
     if place < len(train):
         return Picture(position, "", png(train[place]))
@@ -86,7 +87,7 @@ def picture(folder: Path, position: int, place: int) -> Picture:
 
 
 def keep(run: Run, where: Standing) -> None:
-    """Write mistakes.json, unless it has these pictures already or there are none.
+    """Write mistakes.json, unless the file has these pictures already or there are no pictures.
 
     Raises:
         StorageError: the disk refused.
@@ -98,7 +99,7 @@ def keep(run: Run, where: Standing) -> None:
 
 
 def kept(run: Run, found: Mistakes) -> list[Picture]:
-    """The pictures in mistakes.json; none if they are not those of these mistakes."""
+    """Read the pictures in mistakes.json; an empty list if the file does not belong to these mistakes."""
     try:
         record = durable.read_json(run.folder / FILE)
         pictures = [Picture(int(own["position"]), str(own["name"]), str(own["png"])) for own in record["pictures"]]
@@ -109,7 +110,7 @@ def kept(run: Run, found: Mistakes) -> list[Picture]:
 
 
 def is_png(picture: Picture) -> bool:
-    """Whether it can be drawn: the file may be damaged, or come from elsewhere."""
+    """Whether the picture holds a valid PNG: mistakes.json may be damaged or come from elsewhere."""
     from PIL import Image
 
     try:
@@ -120,7 +121,7 @@ def is_png(picture: Picture) -> bool:
 
 
 def png(image: np.ndarray) -> str:
-    """An image uint8 (H, W, 3) as PNG, base64."""
+    """Encode an image, uint8 (H, W, 3), as PNG in base64."""
     from PIL import Image
 
     stream = io.BytesIO()

@@ -1,7 +1,8 @@
-"""Validation images that the winner gets wrong: examples to look at, the surest first.
+"""Validation images that the winner gets wrong: examples to look at, the surest mistakes first.
 
-Probabilities are not kept, only the class that each network says. So the surest mistake is the one that the most finished
-networks make alike; a few of each kind, or one pair of classes would be all there is to see.
+A trial keeps the class that its network predicts for each image, but no probabilities. So the surest mistake is the one that
+most finished networks share. At most OF_A_KIND examples of each pair of classes are taken, because otherwise a single pair of
+classes could fill the list.
 """
 
 from collections import Counter
@@ -19,22 +20,22 @@ from search.run.ledger import Run, Trial
 from trainables.config import image_size
 
 SHOWN, OF_A_KIND, FEWEST = 24, 2, 4
-PIXELS = 12 * 224**2  # in all examples: of large images fewer are shown
+PIXELS = 12 * 224**2  # in all examples together, so that fewer large images are shown
 
 
 @dataclass(frozen=True)
 class Mistakes:
-    """Examples of what a network gets wrong, and out of how many."""
+    """Examples of the images that a network gets wrong, with the number of wrong images and of all images."""
 
     trial: Trial
     examples: Sequence[Suspect]
     wrong: int
     images: int
-    networks: int  # finished ones of the same images, with the winner
+    networks: int  # finished networks with predictions for the same images, the winner among them
 
 
 def find(run: Run, where: Standing) -> Mistakes | None:
-    """Those of the winner; none where there is no winner, or it kept no labels, or makes no mistake."""
+    """Find the winner's mistakes; None if there is no winner, or if the winner kept no labels or makes no mistake."""
     trial = confirmation.winner(run)
     try:
         own = predictions.read(trial.folder) if trial else None
@@ -56,12 +57,12 @@ def find(run: Run, where: Standing) -> Mistakes | None:
 
 
 def shown_of(size: int) -> int:
-    """How many examples of so many pixels a side are shown."""
+    """How many examples are shown if each image has `size` pixels a side."""
     return min(SHOWN, max(FEWEST, PIXELS // size**2))
 
 
 def few_of_a_kind(ordered: Iterator[Suspect]) -> Iterator[Suspect]:
-    """The first OF_A_KIND of each label that is taken for each other class."""
+    """Yield the first OF_A_KIND examples of each pair of a label and the class predicted instead."""
     seen: Counter[tuple[int, int]] = Counter()
     for each in ordered:
         seen[each.label, each.said] += 1

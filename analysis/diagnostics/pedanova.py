@@ -1,7 +1,8 @@
-"""PED-ANOVA: how unlike the values of the best trials are to the values of all, for many selections of "the best" at once.
+"""PED-ANOVA: how much a parameter's values in the best trials differ from its values in all trials.
 
 Source: Watanabe, Bansal & Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces"
-(IJCAI 2023). The numbers are those of Optuna's evaluator (a test holds them to it), which takes one selection at a time.
+(IJCAI 2023). The numbers equal those of Optuna's evaluator, as a test checks. Optuna's evaluator takes one selection of the
+best trials at a time; this module takes many selections at once.
 """
 
 import math
@@ -19,7 +20,7 @@ TINY = 1e-12  # added to each density, against a division by nothing
 
 
 class Binned(NamedTuple):
-    """The values of a parameter as numbers of bins, from 0: those of an interval are in order, those of names are not."""
+    """The bin of each value of a parameter, counted from 0; the bins of an interval are ordered, those of names are not."""
 
     places: np.ndarray
     bins: int
@@ -27,7 +28,7 @@ class Binned(NamedTuple):
 
 
 def binned(own: Range, values: Sequence[Any]) -> Binned:
-    """Values in their bins; one outside of an interval lies in the bin at that end."""
+    """Put values into bins; a value outside of an interval goes into the bin at the nearer end."""
     if own.values and not own.is_wide:
         return levels(values)
     bins = number_of_bins(own)
@@ -36,14 +37,14 @@ def binned(own: Range, values: Sequence[Any]) -> Binned:
 
 
 def levels(values: Sequence[Any]) -> Binned:
-    """A bin for each value that there is."""
+    """Make one bin for each distinct value."""
     names = list(map(repr, values))
     known = {name: place for place, name in enumerate(sorted(set(names)))}
     return Binned(np.array([known[name] for name in names]), len(known), False)
 
 
 def number_of_bins(own: Range) -> int:
-    """As many as Optuna has: of whole numbers on a logarithmic scale one for each doubling, and one more."""
+    """The number of bins, as in Optuna; whole numbers on a log scale get one bin per doubling and one more."""
     if own.values:
         return min(len(own.numbers), MOST_BINS)
     if not own.whole:
@@ -56,9 +57,9 @@ def divergence(best: np.ndarray, every: np.ndarray, is_ordered: bool) -> np.ndar
     """Pearson's divergence between the density of the best and that of all trials.
 
     Args:
-        best: how many of the best lie in each bin, for each selection, of shape (selections, bins); each row has the same sum,
-            which is at least 1.
-        every: how many of all do, of shape (bins,).
+        best: how many of the best trials lie in each bin, for each selection, of shape (selections, bins); each row has the
+            same sum, which is at least 1.
+        every: how many of all trials lie in each bin, of shape (bins,).
 
     Returns:
         Shape (selections,); 0 where the best are all trials.
@@ -69,7 +70,7 @@ def divergence(best: np.ndarray, every: np.ndarray, is_ordered: bool) -> np.ndar
 
 
 def unordered_density(counts: np.ndarray) -> np.ndarray:
-    """The share of each bin, smoothed by one trial more that lies in all bins alike."""
+    """The density of each bin without order, smoothed by one extra trial that is spread over all bins evenly."""
     total, bins = counts[0].sum(), counts.shape[1]
     prior = 1 / ((counts > 0).sum(axis=1, keepdims=True) + 1)
     kernels = (total * prior + counts) / (bins * prior + 1)
@@ -77,14 +78,14 @@ def unordered_density(counts: np.ndarray) -> np.ndarray:
 
 
 def ordered_density(counts: np.ndarray) -> np.ndarray:
-    """A normal kernel in each bin, cut off at the ends, of a width by Scott's rule; and one wide kernel in the middle."""
+    """The density of ordered bins: a truncated normal kernel per trial, of Scott's width, and one wide kernel in the middle."""
     total, bins = counts[0].sum(), counts.shape[1]
     middle = np.diff(ndtr((np.arange(bins + 1) - bins / 2) / bins))
     return (smoothed(counts, bandwidths(counts)) + middle / middle.sum()) / (total + 1)
 
 
 def bandwidths(counts: np.ndarray) -> np.ndarray:
-    """The standard deviation of the kernels of each selection in bins, of shape (selections, 1)."""
+    """The standard deviation of the kernels of each selection, counted in bins, of shape (selections, 1)."""
     total, bins = int(counts[0].sum()), np.arange(counts.shape[1])
     centre = counts @ bins / total
     deviation = np.sqrt((counts * (bins - centre[:, None]) ** 2).sum(axis=1) / max(1, total - 1))
@@ -96,9 +97,9 @@ def bandwidths(counts: np.ndarray) -> np.ndarray:
 
 
 def smoothed(counts: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """The sum of the kernels, each as heavy as the count of its bin, of the shape of counts."""
+    """The sum of the kernels of all bins, each kernel weighted by the count of its bin; the shape is that of `counts`."""
     bins = counts.shape[1]
-    below = ndtr((np.arange(-bins, bins) + 0.5) / width)  # what of a kernel lies below each edge between bins
-    kernels = np.lib.stride_tricks.sliding_window_view(np.diff(below, axis=1), bins, axis=1)  # of the last bin first
+    below = ndtr((np.arange(-bins, bins) + 0.5) / width)  # the share of a kernel below each edge between bins
+    kernels = np.lib.stride_tricks.sliding_window_view(np.diff(below, axis=1), bins, axis=1)  # last bin's kernel first
     heights = counts[:, ::-1] / (below[:, bins:] - below[:, :bins])
     return np.einsum("sk,skb->sb", heights, kernels)

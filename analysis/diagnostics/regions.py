@@ -1,4 +1,4 @@
-"""Where trials diverged: the values of one parameter that most of them had, and few others."""
+"""Find where trials diverged: values of one parameter that most diverged trials had and few other trials had."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -12,21 +12,22 @@ from analysis.frame.ranges import Range, Searched, goes_on, searched
 from analysis.render.markdown import setting
 from search.run.ledger import Run
 
-PURE = 0.5  # share of diverged trials in a region that deserves its name
-FEW = 0.5  # share of the other trials that it may hold
-LITTLE = 1 / 3  # of a range
-MOST = 0.8  # share of the diverged trials that it has to hold
+PURE = 0.5  # at least this share of the trials in a region diverged
+FEW = 0.5  # at most this share of the other trials lies in a region
+LITTLE = 1 / 3  # of a range: if less than this is left outside a region, the range is extended
+MOST = 0.8  # at least this share of the diverged trials lies in a region
 
 
 class Region(NamedTuple):
-    """Values of one parameter.
+    """A region of the values of one parameter.
 
     Attributes:
-        purity: share of the trials there that diverged.
-        words: lr ≥ 5.0e-2.
-        change: the rest of the range as --set wants it, KEY=VALUE; empty if there is none, or --set cannot say it.
+        purity: the share of diverged trials among the trials in the region.
+        words: the region in words, such as lr ≥ 5.0e-2.
+        change: the range outside of the region, written for --set as KEY=VALUE; empty if no range is left or --set cannot
+            express it.
         is_conditional: whether the range depends on another parameter.
-        held: how many of the diverged trials lie there.
+        held: how many of the diverged trials lie in the region.
     """
 
     purity: float
@@ -37,7 +38,7 @@ class Region(NamedTuple):
 
 
 def region(run: Run, trials: pd.DataFrame) -> Region | None:
-    """The region that tells the diverged trials from the others best (F1); none if it has many of those."""
+    """Find the region that best separates diverged trials from the others (F1); None if no region has purity PURE."""
     bad = rows_of(trials[trials["status"] == "diverged"])
     good = rows_of(trials[(trials["status"] != "diverged") & (trials["epochs"] > 0)])
     known = {key: own for key, own in searched(run).items() if key in trials}
@@ -47,7 +48,7 @@ def region(run: Run, trials: pd.DataFrame) -> Region | None:
 
 
 def regions(key: str, own: Searched, bad: Sequence[Row], good: Sequence[Row]) -> Iterator[Region]:
-    """Those of one parameter; of one with cases also those within the case that most diverged trials share."""
+    """Yield the regions of one parameter, and of the case with the most diverged trials where its range has cases."""
     if not own.decider:
         yield from parts(key, own.cases[""], bad, good)
         return
@@ -59,7 +60,12 @@ def regions(key: str, own: Searched, bad: Sequence[Row], good: Sequence[Row]) ->
 
 
 def parts(key: str, own: Range | None, bad: Sequence[Row], good: Sequence[Row]) -> Iterator[Region]:
-    """From each value that diverged upwards and downwards, or the name that most had; `own` is free to change."""
+    """Yield the regions of one parameter that hold enough diverged trials and few enough others.
+
+    Args:
+        own: the range of the parameter, from which the region's `change` is made; None if the range depends on another
+            parameter.
+    """
     lost, sound = ([row[key] for row in rows if row[key] is not None] for rows in (bad, good))
     for sign, bound, held, inside in candidates(lost, sound):
         if held >= MOST * len(bad) and inside <= FEW * len(good) and inside < len(good):
@@ -69,7 +75,11 @@ def parts(key: str, own: Range | None, bad: Sequence[Row], good: Sequence[Row]) 
 
 
 def candidates(lost: Sequence[Any], sound: Sequence[Any]) -> Iterator[tuple[str, Any, int, int]]:
-    """Sign and bound of each part of the values, and how many of either kind lie there."""
+    """Yield possible regions as (sign, bound, number of diverged values inside, number of other values inside).
+
+    For numbers, each diverged value is a bound upwards and downwards. For names, the only region is the name that most diverged
+    trials had, with an empty sign.
+    """
     if all(type(value) in (int, float) for value in (*lost, *sound)):
         lost, sound = sorted(lost), sorted(sound)
         for bound in dict.fromkeys(lost):
@@ -81,16 +91,16 @@ def candidates(lost: Sequence[Any], sound: Sequence[Any]) -> Iterator[tuple[str,
 
 
 def lies(value: Any, sign: str, bound: Any) -> bool:
-    """Whether a value lies there; an absent one does not."""
+    """Whether a value lies in the region of this sign and bound; an absent value does not."""
     if value is None or not sign:
         return bool(value is not None and str(value) == str(bound))
     return bool(value >= bound if sign == "≥ " else value <= bound)
 
 
 def rest(key: str, own: Range, sign: str, bound: Any) -> str:
-    """What is left of a range outside of the region, as --set wants it; nothing if that is empty.
+    """The range outside of the region, written for --set as KEY=VALUE; empty text if no range is left.
 
-    Where that is little it goes on beyond the end of the range, if values are allowed there.
+    If less than LITTLE of an interval is left, the new range also extends beyond the old end where values are allowed.
     """
     if not own.values:
         side, left = ("lower", own.position(bound)) if sign == "≥ " else ("upper", 1 - own.position(bound))

@@ -1,10 +1,10 @@
 """Whether early stopping stopped the right trials: how well the order at each rung agrees with the order at the end.
 
-Among trials that went on the answer is flattering or harsh, because the rung itself chose them. A search with --audit lets a
-random share of those that would be stopped run on; each of them then stands for all that were stopped with it (the weights
-of Horvitz & Thompson, "A Generalization of Sampling Without Replacement from a Finite Universe", JASA 1952). That takes the
-flattery away, as far as a sample can: of the trials that were stopped at a rung where no audited one finished nothing is known,
-and `unseen` counts them.
+Only trials that went on have a final value. The agreement among these trials is biased, because the rung itself chose them. A
+search with --audit lets a random share of the trials that would be stopped run on. Each audited trial then also stands for the
+trials that were stopped at its rung (the weights of Horvitz & Thompson, "A Generalization of Sampling Without Replacement from
+a Finite Universe", JASA 1952). These weights remove the bias as far as a sample can. Nothing is known about the stopped trials
+of a rung where no audited trial finished; `unseen` counts such trials.
 """
 
 from collections import Counter
@@ -19,29 +19,29 @@ FEWEST = 5  # trials with a final value; with less a rank correlation is chance
 
 
 class Rung(NamedTuple):
-    """One epoch at which was decided: how many reached it, what became of them, and how its order agrees with the last."""
+    """One epoch at which trials were stopped or went on: counts of trials, and how its order agrees with the final order."""
 
     epoch: int
     reached: int
     stopped: int
     went_on: int
-    audited: int  # of those that went on: only for the audit
-    agreement: float | None  # weighted rank correlation of the value there with the final one
-    compared: int  # trials that this rests on
+    audited: int  # trials that went on only because of the audit, counted in went_on too
+    agreement: float | None  # weighted rank correlation of the value at this epoch with the final value
+    compared: int  # finished trials among those that reached the rung
 
 
 class Passage(NamedTuple):
-    """One epoch at which was decided: what became of the trials that reached it."""
+    """One epoch at which trials were stopped or went on: the counts, and the trials that reached the epoch."""
 
     epoch: int
     stopped: int
     went_on: int
-    audited: int  # of those that went on: only for the audit
-    trials: list[int]  # all of them
+    audited: int  # trials that went on only because of the audit, counted in went_on too
+    trials: list[int]  # the indices of all trials that reached the epoch
 
 
 def passages(run: Run) -> list[Passage]:
-    """Every rung at which something was decided, in order; the last decision about a trial counts."""
+    """Every rung with decisions, by epoch; the last decision about a trial at a rung counts."""
     decided: dict[int, dict[int, Record]] = {}
     for record in run.decisions:
         decided.setdefault(record["epoch"], {})[record["trial"]] = record
@@ -54,7 +54,7 @@ def passages(run: Run) -> list[Passage]:
 
 
 def rungs(run: Run) -> list[Rung]:
-    """Every rung, with how its order agrees with the last one."""
+    """Every rung, with the agreement between the order of trials at that rung and their final order."""
     weights, trials = weigh(run), {trial.index: trial for trial in run.trials}
     found = []
     for epoch, stopped, went_on, audited, here in passages(run):
@@ -65,7 +65,7 @@ def rungs(run: Run) -> list[Rung]:
 
 
 def spared_at(run: Run) -> dict[int, int]:
-    """The trials that went on because of the audit, and the rung where each would have been stopped."""
+    """Map each trial that went on because of the audit to the first rung where it would have been stopped."""
     first: dict[int, int] = {}
     for record in sorted(run.decisions, key=lambda record: record["epoch"]):
         if record.get("audit"):
@@ -74,7 +74,7 @@ def spared_at(run: Run) -> dict[int, int]:
 
 
 def weigh(run: Run) -> dict[int, float]:
-    """For how many trials each one stands that went on because of the audit; all others stand for themselves."""
+    """Map each audited trial to the number of trials that it stands for; a trial without an entry stands for itself."""
     first = spared_at(run)
     audited = Counter(first.values())
     stopped = Counter(record["epoch"] for record in run.decisions if record["decision"] == "stop")
@@ -82,14 +82,14 @@ def weigh(run: Run) -> dict[int, float]:
 
 
 def unseen(run: Run) -> dict[int, int]:
-    """The rungs for whose stopped trials no audited one stands that finished, and how many were stopped at each."""
+    """Map each rung where no audited trial finished to the number of trials that were stopped there."""
     finished = {trial.index for trial in run.trials if trial.status == "finished"}
     seen = {epoch for trial, epoch in spared_at(run).items() if trial in finished}
     return {rung.epoch: rung.stopped for rung in passages(run) if rung.stopped and rung.epoch not in seen}
 
 
 def agreement(trials: list[Trial], epoch: int, weights: dict[int, float]) -> float | None:
-    """Weighted Spearman correlation of the value at an epoch with the final one; none for too few trials or equal values."""
+    """Weighted Spearman correlation of the value at an epoch with the final value; None if undefined or too few trials."""
     own = [trial for trial in trials if len(trial.epochs) >= epoch and trial.best]
     if len(own) < FEWEST:
         return None
@@ -102,7 +102,7 @@ def agreement(trials: list[Trial], epoch: int, weights: dict[int, float]) -> flo
 
 
 def weighted_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The weight of all that is smaller, and half of what is equal; mean ranks (minus a half) if every weight is one."""
+    """The weight of all smaller values and half the weight of equal values; mean ranks minus 0.5 if every weight is 1."""
     smaller, equal = values[None, :] < values[:, None], values[None, :] == values[:, None]
     return np.asarray((smaller * weight).sum(axis=1) + (equal * weight).sum(axis=1) / 2)
 

@@ -1,4 +1,4 @@
-"""The configurations of a search at one epoch that many have reached, so that none is worse for having been stopped early."""
+"""Compare the configurations of a search at one epoch that many trials reached, so that early stopping distorts nothing."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,15 +9,15 @@ from trainables.config import key_of
 
 
 class Entry(NamedTuple):
-    """One configuration: its settings, and the mean over its seeds of the best value up to the epoch."""
+    """One configuration: its settings, and the best value up to the compared epoch, as a mean over its seeds."""
 
     config: dict[str, Any]
-    value: float  # a seed that diverged counts as the worst that there can be
+    value: float  # a seed that diverged counts with the worst possible value
     is_diverged: bool  # on any of its seeds
 
 
 class Compared(NamedTuple):
-    """Configurations that can be compared at an epoch, in the order of the plan, and how many trials are too short for that."""
+    """The configurations that are compared at an epoch, in plan order, and how many trials have too few epochs."""
 
     epoch: int
     entries: list[Entry]
@@ -25,14 +25,15 @@ class Compared(NamedTuple):
 
     @property
     def valued(self) -> list[Entry]:
-        """Those that did not diverge."""
+        """The entries without a diverged seed."""
         return [entry for entry in self.entries if not entry.is_diverged]
 
 
 def compare(trials: Sequence[Trial]) -> Compared:
-    """All seeds of a configuration are one entry: they are no independent evidence of what its parameters do.
+    """Compare configurations at the epoch of `shared_epoch`; all seeds of a configuration form one entry.
 
-    A trial that diverged is compared wherever it did so. One that failed says nothing.
+    Seeds of one configuration are no independent evidence about its parameters. A trial that diverged is compared whatever the
+    epoch in which it diverged. A trial that failed is left out.
     """
     epoch = shared_epoch(trials)
     groups: dict[str, list[Trial]] = {}
@@ -46,13 +47,13 @@ def compare(trials: Sequence[Trial]) -> Compared:
 
 
 def entry(seeds: Sequence[Trial], epoch: int) -> Entry:
-    """One configuration, from the trials of its seeds."""
+    """Make the entry of one configuration from the trials of its seeds."""
     values = [best_until(trial, epoch) for trial in seeds]
     return Entry(seeds[0].config, sum(values) / len(values), any(trial.status == "diverged" for trial in seeds))
 
 
 def best_until(trial: Trial, epoch: int) -> float:
-    """The best value of its first epochs; the worst that there can be if it diverged."""
+    """The best value of a trial up to an epoch; the worst possible value if the trial diverged."""
     objective = trial.objective
     if trial.status == "diverged":
         return objective.worst
@@ -61,6 +62,6 @@ def best_until(trial: Trial, epoch: int) -> float:
 
 
 def shared_epoch(trials: Sequence[Trial]) -> int:
-    """The last epoch that at least half of the trials reached, without those that were lost or have no epoch yet."""
+    """The last epoch that at least half of the trials reached, not counting trials that are lost or have no epoch yet."""
     lengths = sorted((len(trial.epochs) for trial in trials if trial.epochs and trial.status not in LOST), reverse=True)
     return max(1, lengths[(len(lengths) - 1) // 2]) if lengths else 1

@@ -1,7 +1,7 @@
 """Validation images that all good networks take for the same other class: their labels are probably wrong.
 
-No training is needed, for each finished trial keeps its predictions and the labels. Images whose label is wrong and pictures
-that are truly hard look alike here: the order puts first what the most networks agree on, then what is confused the least.
+This needs no training, because each finished trial keeps its predictions and the labels. The method cannot tell a wrong label
+from a hard image. The list is sorted by how many networks agree; among equals, rarely confused pairs of classes come first.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from search.run.ledger import Run
 from trainables.errors import RunError
 from trainables.written import plural
 
-ENOUGH, GOOD = 3, 0.7  # networks, and the accuracy of each, below which their agreement says little of labels
-MOST, FEWEST = 10, 2  # networks that have to agree: the better half of the finished ones
+ENOUGH, GOOD = 3, 0.7  # with fewer networks or lower accuracy, agreement of the networks says little about labels
+MOST, FEWEST = 10, 2  # bounds of how many networks have to agree, which are the better half of the finished ones
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """One image.
+    """One validation image that networks take for another class than its label.
 
     Attributes:
-        position: among the validation images, from 0.
-        label, said: places of its class and of the one that it is taken for.
-        agreeing: how many of all finished networks say so.
+        position: the place among the validation images, from 0.
+        label, said: the indices of the labelled class and of the class that the networks predict.
+        agreeing: how many of all finished networks predict `said`.
     """
 
     position: int
@@ -38,17 +38,17 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Found:
-    """The suspects of a run, the likeliest first, and of how many networks."""
+    """The suspects of a run, the likeliest first, and the numbers of networks and images behind them."""
 
     suspects: Sequence[Suspect]
-    good: int  # networks that all agree
-    networks: int  # finished ones, with the others
+    good: int  # networks that all agree on each suspect
+    networks: int  # all finished networks, the good ones included
     images: int
-    accuracy: float = 1.0  # of the weakest of the good ones, from 0 to 1
+    accuracy: float = 1.0  # of the weakest of the good networks, from 0 to 1
 
 
 def weak(found: Found) -> str:
-    """Why what these networks agree on says little of labels; nothing where they are good and several."""
+    """The reason why the networks' agreement says little about labels; empty if the networks are good and enough."""
     if found.good >= ENOUGH and found.accuracy >= GOOD:
         return ""
     return (
@@ -59,7 +59,7 @@ def weak(found: Found) -> str:
 
 
 def find(run: Run, where: Standing) -> Found:
-    """The suspects of a run.
+    """Find the suspects of a run.
 
     Raises:
         RunError: fewer than two finished trials have kept predictions and labels, or the run has folds.
@@ -90,7 +90,7 @@ def find(run: Run, where: Standing) -> Found:
 
 
 def kept(where: Standing, fold: int = 0) -> list[predictions.Predictions]:
-    """Of the finished trials, best first, those predictions that have labels; in folds those of one fold."""
+    """Read the predictions of finished trials that kept labels, best trial first; with `fold`, trials of that fold only."""
     finished = where.trials[where.trials["status"] == "finished"]
     if fold:
         finished = finished[finished["fold"] == fold]
@@ -106,7 +106,7 @@ def _read(folder: Path) -> predictions.Predictions | None:
 
 
 def _confusions(said: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How often images of one class are taken for another by these networks, (classes, classes)."""
+    """How often these networks take images of each class for each class, of shape (classes, classes): label, prediction."""
     classes = int(max(said.max(initial=0), labels.max(initial=0))) + 1
     table = np.zeros((classes, classes), np.int64)
     np.add.at(table, (np.broadcast_to(labels, said.shape), said), 1)

@@ -1,1 +1,1 @@
-"""The winner in use: as a folder that needs torch and safetensors alone, trained again, averaged, asked for classes."""
+"""Use the winner: export it as a folder, train it again, average it with other networks, predict classes of images."""

@@ -1,9 +1,9 @@
-"""A trained network as a folder that needs torch and safetensors alone.
+"""Export a trained network as a folder that needs torch and safetensors alone.
 
     model.safetensors  config.json  model.py  program.pt2  model.onnx  README.md
 
-model.py is the network's source; program.pt2 the same network as a torch.export program, where torch makes one of it;
-model.onnx the same for other programs, where it was asked for.
+model.py is the source of the network. program.pt2 is the network as a torch.export program, if torch can export the network.
+model.onnx is the network as ONNX, if ONNX was asked for.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from trainables.errors import RunError
 from trainables.files import durable
 from trainables.files.durable import Record
 
-FORMAT = "cifar-search export 1"  # in config.json: what makes a folder ours to replace
+FORMAT = "cifar-search export 1"  # in config.json: marks a folder that export wrote and may replace
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 PROGRAM, ONNX = "program.pt2", "model.onnx"
 KEPT = "best.safetensors"  # in the folder of a trial
@@ -32,18 +32,18 @@ def export(
     run: Run, trial: Trial, folder: Path, images: "retrain.Images", val: Split | None = None, *, again: bool,
     onnx: bool = False,
 ) -> str:  # fmt: skip
-    """Write the network of a trial to a folder; with `again` it is trained on training and validation images first.
+    """Write the network of a trial to a folder; with `again`, first train it on training and validation images.
 
     Args:
-        images: where the run's images are, asked for only if they are needed.
-        val: validation images to score on what was written; none where they are not here.
+        images: a function that loads the run's images; it is called only if they are needed.
+        val: validation images on which the export is scored; None if they are not on this machine. Not used with `again`.
 
     Returns:
-        How it was tried, in words.
+        The result of testing the export, in words.
 
     Raises:
-        RunError: the folder holds something else, the weights of the trial are not kept, or what was written does not load
-            in a process without this project, or is not as right there as was recorded.
+        RunError: the folder holds other files, the weights of the trial are not kept, or the export does not load in a process
+            without this project, or its accuracy there is not the recorded one.
         StorageError: the disk refused.
     """
     refuse_foreign(folder)
@@ -63,7 +63,7 @@ def export(
     for name in (PROGRAM, ONNX):
         (folder / name).unlink(missing_ok=True)  # of an export before this one
     network = trial.config, len(facts["classes"]), weights
-    val = None if again else val  # those that were trained on say nothing
+    val = None if again else val  # images that were trained on say nothing about accuracy
     found = fresh_process.tried(folder, *network, val.images if val else None)
     told = "" if again else f", {scored.words(folder, trial, val, found.predicted)}"
     if found.program is not None:
@@ -77,16 +77,16 @@ def export(
 
 
 def keep(path: Path, key: str, data: bytes) -> Record:
-    """Write a file of an export; returns what config.json says of it."""
+    """Write a file of an export; return the entry of config.json with the file's hash."""
     durable.write(path, data)
     return {key: durable.sha256(data)}
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Make sure that a folder is absent, empty, or one of ours.
+    """Make sure that a folder is absent, empty, or an earlier export.
 
     Raises:
-        RunError: it is something else.
+        RunError: the folder holds other files.
     """
     if not folder.exists():
         return
@@ -96,7 +96,7 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def normalisation(run: Run, trial: Trial, images: "retrain.Images") -> Record:
-    """Mean and standard deviation of the training pixels, as the run recorded them, or from its images."""
+    """Mean and standard deviation of the training pixels, as the run recorded them, or computed from the run's images."""
     known = run.identity.of_size(image_size(trial.config))
     if "mean" in known:
         return known

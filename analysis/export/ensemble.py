@@ -32,17 +32,17 @@ CacheOf = Callable[[Config], Path]
 
 
 def score(run: Run, size: int, cache_of: CacheOf, form: str) -> str:
-    """The ensemble of the best `size` finished trials beside its members, as md, csv or json.
+    """Score the ensemble of the best `size` finished trials; return its scores and its members' scores as md, csv or json.
 
-    The reading of the test split is on record before it happens, keyed by the hash of all weights together; the same
-    networks again are not read again.
+    Before the test split is read, an entry is written to tests.jsonl, keyed by the hash of all members' weights. If tests.jsonl
+    already has the test scores of the same members, the test split is not read again.
 
     Args:
         cache_of: the folder of the decoded images that a configuration was trained on.
 
     Raises:
-        UsageError: fewer than two networks.
-        RunError: the search is not complete, or has not kept as many weights.
+        UsageError: `size` is less than two.
+        RunError: the search is not complete, has folds or no test images, or has not kept the weights of `size` trials.
         StorageError: the record cannot be written; the test split stays closed.
         LockedError: another process works on the run.
     """
@@ -65,7 +65,12 @@ def score(run: Run, size: int, cache_of: CacheOf, form: str) -> str:
 
 
 def members(run: Run, size: int) -> list[Trial]:
-    """The best finished trials, all with their weights."""
+    """The best `size` finished trials, all with kept weights.
+
+    Raises:
+        UsageError: `size` is less than two.
+        RunError: there is no such ensemble, or it has no test images to be scored on.
+    """
     if size < 2:
         raise UsageError(f"--ensemble must be at least 2, but got {size}.")
     if run.identity.folds:
@@ -99,7 +104,7 @@ def members(run: Run, size: int) -> list[Trial]:
 
 
 def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cache_of: CacheOf) -> tuple[float, Record]:
-    """The value of the objective on validation, and the metrics on test."""
+    """The ensemble's value of the objective on the validation split, and its metrics on the test split."""
     from trainables.data import loading
     from trainables.training import metrics
 
@@ -124,7 +129,7 @@ def evaluate(run: Run, trials: list[Trial], weights: list[bytes], key: str, cach
 
 
 def value(objective: Objective, probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """What probabilities (N, classes) of the validation images come to, as the epochs of a trial are valued."""
+    """The value of the objective for probabilities (N, classes) of the validation images, computed as for a trial's epochs."""
     import torch
     import torch.nn.functional as F
 
@@ -141,7 +146,7 @@ def value(objective: Objective, probabilities: np.ndarray, labels: np.ndarray) -
 def average(
     run: Run, trials: list[Trial], weights: list[bytes], images: "list[Dataset]", splits: "list[Split]"
 ) -> np.ndarray:
-    """Mean probabilities float64 (N, classes) of the images of a split, which each trial sees in its own size."""
+    """Mean probabilities over trials, float64 (N, classes), for the images of a split; each trial has its own image size."""
     import safetensors.torch
     import torch
 
@@ -162,7 +167,7 @@ def average(
 
 
 def single(run: Run, trial: Trial) -> Row:
-    """One member by itself; its test accuracy only if that is known already."""
+    """The row of one member alone; its test accuracy is None unless the member was already scored on the test split."""
     assert trial.best is not None, "a finished trial has epochs"
     metrics = test_scores.evaluation(run, trial.index, trial.best["epoch"])
     return {

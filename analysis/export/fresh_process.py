@@ -1,4 +1,4 @@
-"""An export tried in a process that has torch and safetensors and nothing of ours, before it is called a success."""
+"""Test an export in a new process that has torch and safetensors but not this project, before the export is reported done."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from trainables.errors import RunError
 
 PATIENCE = 600.0  # seconds, and one more for each image that is scored
 IMAGES = 8
-LARGEST = 1e-3  # difference of two logits, as a share of the largest: another order of a sum makes one in the last bits
+LARGEST = 1e-3  # allowed difference of logits, as a share of the largest: sums in another order differ in the last bits
 BLOCKED = ("trainables", "spaces", "search", "analysis", "run_search")
 START = """
 import json, sys
@@ -57,11 +57,12 @@ print("\\n" + json.dumps(answer))
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of it.
+    """The result of testing an export.
 
     Attributes:
-        program: the bytes of a torch.export program; where there is none, `refused` says why.
-        predicted: the class that each of the pictures was taken for, int64 (N,).
+        program: the bytes of a torch.export program; None if torch makes none of the network.
+        refused: why there is no program; empty if there is one.
+        predicted: the predicted class of each picture, int64 (N,).
     """
 
     program: bytes | None
@@ -72,13 +73,13 @@ class Tried:
 def tried(
     folder: Path, config: Mapping[str, Any], classes: int, weights: bytes, pictures: np.ndarray | None = None
 ) -> Tried:
-    """Load what was written, compare its answers with those of the network that was trained, and let it see pictures.
+    """Load an export in a new process, compare its logits with those of the trained network, and classify pictures.
 
     Args:
-        pictures: uint8 (N, 32, 32, 3).
+        pictures: uint8 (N, S, S, 3), for a network of images of S pixels a side.
 
     Raises:
-        RunError: it does not load, or gives other numbers.
+        RunError: the export does not load, or its logits differ too much.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         largest = write_probe(Path(scratch) / "probe", config, classes, weights, pictures)
@@ -93,13 +94,14 @@ def tried(
 
 
 def answered(folder: Path, scratch: Path, code: str, seconds: float, where: str) -> dict[str, Any]:
-    """What a process says in the last line that it prints.
+    """Run code on an export in a new process; return the JSON object in the last line that the process prints.
 
     Args:
-        where: it runs, in words.
+        seconds: the time limit.
+        where: where the code runs, in words for an error message.
 
     Raises:
-        RunError: it fails, or takes too long.
+        RunError: the process fails, or takes too long.
     """
     words = {"folder": str(folder.resolve()), "scratch": str(scratch), "blocked": BLOCKED, "largest": LARGEST}
     command = [sys.executable, "-I", "-B", "-c", START.format(**words) + code]
@@ -117,7 +119,7 @@ def answered(folder: Path, scratch: Path, code: str, seconds: float, where: str)
 def write_probe(
     path: Path, config: Mapping[str, Any], classes: int, weights: bytes, pictures: np.ndarray | None = None
 ) -> float:
-    """Normalised noise, what the network that was trained makes of it, and pictures; returns the largest of the logits."""
+    """Write noise images, the trained network's logits for them, and pictures to a file; return the largest absolute logit."""
     import safetensors.torch
     import torch
 

@@ -1,4 +1,4 @@
-"""The model card of an export: what the network is, how good it was found to be, and eleven lines that load it."""
+"""The model card of an export: a description of the network, its measured accuracy, and eleven lines of code to load it."""
 
 from collections.abc import Iterator
 
@@ -78,14 +78,19 @@ def card(run: Run, trial: Trial, facts: Record, refused: str = "") -> str:
 
 
 def use(facts: Record, refused: str) -> Iterator[Block]:
-    """How the network is loaded: from its source, as a program of torch's, and as ONNX."""
+    """How the network is loaded: from its source, as a torch.export program, and as ONNX."""
     yield from of_torch(facts, refused)
     if "onnx_sha256" in facts:
         yield from (Paragraph("With onnxruntime and numpy:"), Commands(tuple(ONNX.split("\n")), "python"))
 
 
 def of_torch(facts: Record, refused: str) -> Iterator[Block]:
-    """The same with torch."""
+    """How the network is loaded with torch: from its source, and as a torch.export program.
+
+    Args:
+        facts: the content of config.json.
+        refused: why there is no program; empty if there is one or none was tried.
+    """
     library, has_program = named.adapter(str(facts["config"].get("model", ""))), "program_sha256" in facts
     side = str(image_size(facts["config"]))
     source, program = (Commands(tuple(text.replace("32", side).split("\n")), "python") for text in (SNIPPET, PROGRAM))
@@ -113,7 +118,7 @@ def about(run: Run, facts: Record, again: bool) -> Words:
 
 
 def trained_on(run: Run, again: bool) -> str:
-    """Which images, and how many."""
+    """The images that the network was trained on, in words: which images and how many."""
     sizes, folds, fraction = run.identity.sizes, run.identity.folds, run.identity.fraction
     if folds and not again:
         part = "" if fraction == 1 else f"{100 * fraction:g} % of "
@@ -125,13 +130,16 @@ def trained_on(run: Run, again: bool) -> str:
 
 
 def averaging(config: Record) -> str:
-    """Over how many epochs the weights are an average, if they are one."""
+    """A remark that the weights are an average over epochs; empty if the weights are not averaged."""
     horizon = config.get("ema", 0)
     return f" (the weights are an average over about {horizon:g} of them)" if horizon else ""
 
 
 def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority | None) -> tuple[tuple[str, ...], ...]:
-    """Validation, confirmed (if it was) and test (if it was read) accuracy with their intervals."""
+    """Rows of accuracies in percent: validation, confirmed (if confirmed) and test (if the test split was read).
+
+    If it matters, a row with the accuracy of always saying the most common class is added.
+    """
     assert trial.best is not None, "an exported trial has epochs"
     own, on = f"the network of trial {label(trial)}", f"{count(run.identity.sizes['val'])} validation images"
     on = f"the images of fold {trial.fold}, on which it was not trained" if trial.fold else on
@@ -147,19 +155,23 @@ def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority
 
 
 def on_validation(run: Run, trial: Trial, where: Standing) -> str:
-    """The best of many by accuracy has an interval that knows of it."""
+    """The validation accuracy in percent with its interval; without an interval for folds, or groups that have none.
+
+    The interval of the ranking comes first, because it allows for the choice of the best trial. A trial without one gets
+    Wilson's interval.
+    """
     ranked = where.trials
     known = ranked.loc[ranked["index"] == trial.index, ["low", "high"]].dropna()
     bounds = [tuple(pair) for pair in known.to_numpy()]
     assert trial.best is not None, "an exported trial has epochs"
     value = trial.best[ACCURACY.column]
     if run.identity.folds or (run.identity.groups and not bounds):
-        return percent(value)  # Wilson's interval would be of so many independent images
+        return percent(value)  # Wilson's interval would assume independent images
     return with_bounds(value, *bounds[0]) if bounds else with_interval(value, run.identity.val_images)
 
 
 def confirmed(run: Run, trial: Trial) -> list[tuple[str, str, str]]:
-    """What fresh seeds made of the configuration."""
+    """The row about fresh seeds: their mean accuracy, or how many did not finish; empty if there is neither."""
     what = "this configuration, confirmed"
     if fresh := [other.best[ACCURACY.column] for other in confirmations(run, trial) if other.best]:
         spread = f"{percent(min(fresh))} to {percent(max(fresh))}"
@@ -176,7 +188,7 @@ def beside(run: Run, trial: Trial, where: Standing) -> majority.Majority | None:
 
 
 def warnings(run: Run, constant: majority.Majority | None) -> list[str]:
-    """What makes these numbers worth less: a constant answer that is as good, classes without images, copies."""
+    """Warnings about the accuracies: a constant answer that is as good, and remarks about the data set's images."""
     remarks = census.remarks(run.identity.census, run.identity.classes)
     if constant and not constant.is_beaten:
         remarks.insert(0, f"it is not shown to do better than always saying {constant.name}.")
@@ -184,7 +196,7 @@ def warnings(run: Run, constant: majority.Majority | None) -> list[str]:
 
 
 def lost_seeds(run: Run, trial: Trial) -> int:
-    """On how many fresh seeds a configuration ended without having finished."""
+    """The number of fresh seeds on which a configuration ended without finishing."""
     return sum(other.ended and other.status != "finished" for other in run.fresh_trials if other.config == trial.config)
 
 
@@ -198,7 +210,7 @@ def with_bounds(value: float, low: float, high: float) -> str:
 
 
 def caution(again: bool, objective: Objective) -> Words:
-    """What the numbers are of, and what they are not."""
+    """A warning about which weights the accuracies belong to, or about how the choice of the winner flatters them."""
     if again:
         return (
             Bold(

@@ -1,4 +1,4 @@
-"""The source of one network as a module that needs torch alone, cut out of the sources that trained it."""
+"""Cut the source of one network out of this project's sources, as a module that needs torch alone."""
 
 import ast
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def builder(model: str) -> str:
 
 
 def needed(tree: ast.Module, name: str) -> set[str]:
-    """Every name that the definition of `name` uses, by way of the module's other definitions too."""
+    """Every name that the definition of `name` uses, directly or through other definitions of the module."""
     uses = {
         bound_name: {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         for node in tree.body
@@ -75,14 +75,14 @@ def bound(node: ast.stmt) -> set[str]:
 
 
 def segment(text: str, node: ast.stmt) -> str:
-    """The lines of a definition, its decorators and the comment behind it too."""
+    """The lines of a definition, including its decorators and a comment at the end of its last line."""
     decorators = node.decorator_list if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
     return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
 
 
 def import_lines(node: ast.stmt, wanted: set[str]) -> list[str]:
-    """The imports of a statement that are wanted, one a line."""
+    """The wanted imports of a statement, one import a line."""
     if not isinstance(node, ast.Import | ast.ImportFrom):
         return []
     lines = []

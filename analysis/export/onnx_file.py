@@ -1,4 +1,4 @@
-"""An export as ONNX: written by torch, and read by onnxruntime in a process without torch before it is called a success."""
+"""Write an export as ONNX with torch, and test the file with onnxruntime in a process without torch."""
 
 import importlib.util
 import tempfile
@@ -39,10 +39,12 @@ def check_installed() -> None:
 
 
 def written(folder: Path, config: Mapping[str, Any], classes: int, weights: bytes) -> bytes:
-    """The network of an export that loads, as the bytes of model.onnx: images float32 (N, 3, 32, 32) to logits (N, classes).
+    """Convert the network of an export to ONNX; return the bytes of model.onnx.
+
+    The ONNX network maps images, float32 (N, 3, S, S) with S pixels a side, to logits (N, classes).
 
     Raises:
-        RunError: torch makes none of this network, or onnxruntime gives other numbers.
+        RunError: torch cannot convert the network, or onnxruntime gives other logits.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         place, seconds = Path(scratch), fresh_process.PATIENCE

@@ -1,4 +1,4 @@
-"""The source of a network that is not built in: the user's file without its space, and the files of theirs that it imports."""
+"""The source of a network that is not built in: the user's file without its space, and the user's files that it imports."""
 
 import ast
 import importlib.util
@@ -12,7 +12,7 @@ from trainables.parts import calling, named, whose
 from trainables.parts.bounds import BOUNDED
 from trainables.parts.family import MODEL
 
-OURS = ("spaces", "trainables")  # what an export does without
+OURS = ("spaces", "trainables")  # packages of this project, which an export does not import
 OF_LIBRARIES = {
     "torchvision": "torchvision.models.get_model({name!r}, weights=None, num_classes=classes{more})",
     "timm": "timm.create_model({name!r}, pretrained=False, num_classes=classes, drop_rate=config['dropout'])",
@@ -21,7 +21,7 @@ IMPORTS = {"torchvision": "torchvision.models", "timm": "timm"}
 
 
 def files(config: Mapping[str, Any]) -> dict[str, str]:
-    """The Python files of an export by their names: model.py, which has `build`, and what it imports."""
+    """The Python files of an export by their names: model.py with the function `build`, and the files that model.py imports."""
     text = str(config["model"])
     if library := named.adapter(text):
         return {"model.py": of_library(library, text.partition(":")[2], image_size(config))}
@@ -42,7 +42,7 @@ def of_library(library: str, name: str, size: int) -> str:
 
 
 def bare(text: str) -> str:
-    """A user's file without `SPACE`, without what it imports of ours, and without the limits of a search in its hints."""
+    """A user's file without `SPACE`, without imports of this project, and without search limits in its type hints."""
     lines = BOUNDED.sub(r"\1", text).splitlines()
     for node in ast.parse("\n".join(lines)).body:
         if is_ours(node):
@@ -51,7 +51,7 @@ def bare(text: str) -> str:
 
 
 def is_ours(node: ast.stmt) -> bool:
-    """Whether a statement is of the search and not of the network."""
+    """Whether a statement belongs to the search, not to the network: an import of this project, or `SPACE`."""
     if isinstance(node, ast.ImportFrom):
         return str(node.module).partition(".")[0] in OURS and not node.level
     if isinstance(node, ast.Import):
@@ -69,12 +69,12 @@ def builder(part: Any, config: Mapping[str, Any]) -> str:
 
 
 def key_of(name: str, config: Mapping[str, Any]) -> str:
-    """The key of a knob of the network in a configuration."""
+    """The key under which a configuration holds a parameter of the network."""
     return f"{MODEL.key}.{name}" if f"{MODEL.key}.{name}" in config else name
 
 
 def imported(path: Path, seen: set[Path]) -> Iterator[tuple[str, Path]]:
-    """The files of the user's that a file imports, by way of others too, with their places beside it."""
+    """Yield the user's files that a file imports, directly or through other files, each with its path in the export."""
     seen.add(path)
     for name in sorted(module_names(ast.parse(path.read_text("utf-8")))):
         found = origin(name)
@@ -84,7 +84,7 @@ def imported(path: Path, seen: set[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def module_names(tree: ast.Module) -> set[str]:
-    """All modules that a file imports, in functions too."""
+    """The names of all modules that a file imports, including imports inside functions."""
     nodes = list(ast.walk(tree))
     found = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
     return found | {
@@ -93,7 +93,7 @@ def module_names(tree: ast.Module) -> set[str]:
 
 
 def origin(name: str) -> Path | None:
-    """The source file of a module."""
+    """The Python source file of a module; None if the module is not found or has none."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):

@@ -21,7 +21,11 @@ SHOWN = 3  # classes in the table, the likeliest first
 
 
 def predict(folder: Path, paths: Sequence[Path], form: str) -> tuple[str, list[str]]:
-    """The prediction for each image: a table, or every class with its probability as csv or json; and what could not be read.
+    """Predict the class of each image file with an exported network.
+
+    Returns:
+        The predictions as text, which is empty if no image can be read, and an error message for each image that cannot be
+        read. The text is a table (md) or has every class with its probability (csv, json).
 
     Raises:
         RunError: the folder is no export, or its weights are damaged.
@@ -30,7 +34,7 @@ def predict(folder: Path, paths: Sequence[Path], form: str) -> tuple[str, list[s
     image = facts["image"]
     images, refused = decoded(
         paths, image.get("resize", SQUASH), image["width"]
-    )  # as exports of before it was recorded did
+    )  # SQUASH, because exports from before the method was recorded resized images this way
     chances = probabilities(folder, facts, list(images.values())) if images else []
     rows = [row(path, facts["classes"], each) for path, each in zip(images, chances, strict=True)]
     return (printed(rows, facts["classes"], form) if rows else ""), refused
@@ -49,7 +53,7 @@ def printed(rows: list[Row], classes: Sequence[str], form: str) -> str:
 
 
 def decoded(paths: Sequence[Path], how: str, size: int) -> tuple[dict[Path, np.ndarray], list[str]]:
-    """The images that can be read, uint8 (H, W, 3), and what is wrong with the others."""
+    """Read image files: the images, uint8 (H, W, 3), by path, and an error message for each file that cannot be read."""
     from trainables.data import decode
 
     images, refused = {}, []
@@ -62,7 +66,11 @@ def decoded(paths: Sequence[Path], how: str, size: int) -> tuple[dict[Path, np.n
 
 
 def read_config(folder: Path) -> Record:
-    """Raises RunError for a folder that is no export."""
+    """Read config.json of an export.
+
+    Raises:
+        RunError: the folder is no export.
+    """
     facts = durable.read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     if facts.get("format") != FORMAT:
         raise RunError(
@@ -72,9 +80,13 @@ def read_config(folder: Path) -> Record:
 
 
 def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -> list[list[float]]:
-    """Softmax of the logits, (images, classes), of uint8 (H, W, 3) each, in float32 on the CPU.
+    """Class probabilities, (images, classes), of pictures that are uint8 (H, W, 3), computed in float32 on the CPU.
 
-    The network is built from our own sources, a user's own from its program: no code in the folder is run.
+    A built-in network is built from this project's sources. Any other network is loaded from program.pt2. So no Python source
+    in the export folder is run.
+
+    Raises:
+        RunError: the weights or the program are damaged, or there is no program.
     """
     import safetensors.torch
     import torch
@@ -102,10 +114,10 @@ def probabilities(folder: Path, facts: Record, pictures: Sequence[np.ndarray]) -
 
 
 def read_program(folder: Path, facts: Record) -> bytes:
-    """The program of a user's own network.
+    """Read the torch.export program of a network that is not built in.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: the export has no program, or the program is damaged.
     """
     if "program_sha256" not in facts:
         raise RunError(
@@ -118,7 +130,7 @@ def read_program(folder: Path, facts: Record) -> bytes:
 
 
 def row(path: Path, classes: Sequence[str], chances: Sequence[float]) -> Row:
-    """One image; its classes in order of probability."""
+    """The row of one image, with its classes in descending order of probability."""
     order = sorted(range(len(classes)), key=lambda place: -chances[place])
     best = order[0]
     each = {classes[place]: round(chances[place], 6) for place in order}

@@ -1,4 +1,4 @@
-"""The chosen configuration trained once more, on training and validation images, for the number of epochs that was chosen."""
+"""Train the chosen configuration again, on training and validation images, up to the epoch that was its best."""
 
 import dataclasses
 import shutil
@@ -13,16 +13,16 @@ from trainables.data.loading import Dataset, Split
 from trainables.errors import RunError, StorageError
 from trainables.files.durable import Record
 
-SCRATCH = "training"  # under the export; the same command goes on from it after an interruption
+SCRATCH = "training"  # folder under the export, from which the same command continues an interrupted training
 
 Images = Callable[[], Dataset]
 
 
 def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
-    """The weights after the epoch that was the trial's best, as a safetensors file.
+    """Train a trial's configuration again up to the trial's best epoch; return the weights as a safetensors file.
 
-    The schedule is that of the whole training, so the rates of these epochs are those that the trial had. Nothing is
-    chosen here: the validation images are trained on, so their accuracy says nothing any more.
+    The learning rate schedule is that of the whole training, so each epoch has the learning rates that it had in the trial. No
+    epoch is chosen here: the network is trained on the validation images, so their accuracy says nothing.
 
     Raises:
         RunError: the training diverged or failed.
@@ -58,7 +58,7 @@ def retrain(run: Run, trial: Trial, folder: Path, images: Images) -> bytes:
 
 
 def claim(scratch: Path, trial: Trial, facts: Record) -> None:
-    """Go on with a training that was interrupted only if it is this one; another one's is removed.
+    """Claim the scratch folder: keep an interrupted training of this trial, and remove any other training.
 
     Raises:
         StorageError: the disk refused.
@@ -74,7 +74,7 @@ def claim(scratch: Path, trial: Trial, facts: Record) -> None:
 
 
 def joined(data: Dataset) -> Dataset:
-    """A data set whose training images are those of train and of val."""
+    """A data set whose training split holds the training and the validation images."""
     both = Split(
         np.concatenate([data.train.images, data.val.images]), np.concatenate([data.train.labels, data.val.labels])
     )
@@ -82,7 +82,7 @@ def joined(data: Dataset) -> Dataset:
 
 
 def clear(folder: Path) -> None:
-    """Drop what a training left, once the export is whole.
+    """Remove the scratch folder of a training from an export.
 
     Raises:
         StorageError: the disk refused.

@@ -1,4 +1,4 @@
-"""What was exported, held to what the search recorded: the accuracy on the validation images."""
+"""Compare the validation accuracy of an export with the validation accuracy that the search recorded."""
 
 from pathlib import Path
 
@@ -12,19 +12,20 @@ from trainables.objective import ACCURACY
 from trainables.written import count, plural
 
 ALLOWED = (
-    0.01  # of the images may change from right to wrong or back: the search trained on another device or in bfloat16
+    0.01  # share of the images by which the accuracy may differ: the search may have used another device or bfloat16
 )
 UNSEEN = "not scored, because the validation images are not here; name them with --dataset"
 
 
 def words(folder: Path, trial: Trial, val: Split | None, predicted: np.ndarray) -> str:
-    """How right the export is, elsewhere.
+    """The accuracy of an export in a process without this project, in words, compared with the recorded accuracy.
 
     Args:
-        val: the images that were predicted, with their labels; none where they are not here.
+        val: the validation images that were predicted, with their labels; None if they are not on this machine.
+        predicted: the predicted class of each of these images.
 
     Raises:
-        RunError: it is not as right as was recorded.
+        RunError: the accuracy differs too much from the recorded accuracy.
     """
     if val is None:
         return UNSEEN

@@ -1,1 +1,1 @@
-"""A run shown in other tools, one module a tool: each is a conversion of the ledger and nothing else."""
+"""Show a run in other tools, with one module for each tool; each module converts the ledger and does nothing else."""

@@ -1,4 +1,7 @@
-"""Files that DVC shows: `dvc metrics show`, `dvc metrics diff`, `dvc plots show`. Needs no DVC; dvc.yaml names the files."""
+"""Write files for `dvc metrics show`, `dvc metrics diff` and `dvc plots show`; dvc.yaml names these files.
+
+Writing the files needs no DVC.
+"""
 
 import csv
 import io
@@ -12,7 +15,7 @@ from trainables.files import durable
 
 FOLDER = "dvc"
 CURVE = ("epoch", *METRICS, "lr")
-TRIALS = ("trial", "id", "status", "epochs")  # and the value
+TRIALS = ("trial", "id", "status", "epochs")  # followed by the column of the objective
 
 
 def refresh(run: Run, before: Run | None = None) -> None:
@@ -28,7 +31,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
 
 
 def metrics(run: Run) -> dict[str, object]:
-    """Numbers only, nested as DVC prints them."""
+    """The content of metrics.json: numbers only, nested as DVC prints them."""
     leader = winner(run)
     statuses = [trial.status for trial in run.trials]
     found: dict[str, object] = {

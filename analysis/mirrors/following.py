@@ -1,7 +1,9 @@
-"""Mirrors and news of a search while it runs, in a process of their own, so that the search neither waits nor fails for them.
+"""Update mirrors and send notifications while a search runs, in a separate process.
 
-The search starts `python -m analysis follow RUN` and writes a byte to its stdin whenever the ledger has grown. The follower
-reads the run then, at most a tenth of the time, and a last time when its stdin ends, however the search ended.
+Because the process is separate, the search neither waits for a mirror nor fails with it. The search starts
+`python -m analysis follow RUN` and writes a byte to the stdin of this follower process whenever the ledger has grown. The
+follower then reads the run, and spends at most a tenth of its time on readings. When its stdin ends, however the search ended,
+the follower reads the run a last time.
 """
 
 import os
@@ -17,15 +19,15 @@ from search.run import ledger
 from search.run.ledger import Run
 from trainables.files import durable
 
-REST = 9.0  # times as long as the last reading took, before the next
+REST = 9.0  # pause before the next reading, in multiples of the time that the last reading took
 LEAST_REST = 1.0  # seconds
 
-Listener = Callable[[Run, Run | None, bool], None]  # the run, the same as heard last, and whether the search has ended
+Listener = Callable[[Run, Run | None, bool], None]  # the run, the run as read before, and whether the search has ended
 
 
 @dataclass
 class Follower:
-    """One who wants to hear of the run: a mirror, or somebody to be notified."""
+    """A receiver of changes of the run: a mirror, or a target of notifications."""
 
     name: str
     listen: Listener
@@ -33,7 +35,7 @@ class Follower:
     has_warned: bool = False
 
     def tell(self, folder: Path, is_end: bool) -> None:
-        """Read the run and pass it on. The first failure is a line on stderr, later ones are silent."""
+        """Read the run and pass the run to the listener; the first failure is printed on stderr, later ones are silent."""
         try:
             run = ledger.read(folder)
             self.listen(run, self.heard, is_end)
@@ -59,7 +61,7 @@ def mirroring(name: str) -> Follower:
 
 
 def notifying(target: str) -> Follower:
-    """A follower that passes the news on."""
+    """A follower that sends notifications to a target."""
 
     def listen(run: Run, heard: Run | None, is_end: bool) -> None:
         for record in notifications.news(run, heard, is_end):
@@ -69,7 +71,7 @@ def notifying(target: str) -> Follower:
 
 
 def follow(folder: Path, followers: Sequence[Follower], told: int) -> None:
-    """Tell the followers of the run whenever a byte comes from the file descriptor `told`, and when it ends."""
+    """Update the followers whenever bytes arrive on the file descriptor `told`, and a last time when `told` ends."""
     while os.read(told, 1 << 16):
         started = time.monotonic()
         tell_all(folder, followers, is_end=False)
@@ -83,7 +85,7 @@ def tell_all(folder: Path, followers: Sequence[Follower], *, is_end: bool) -> No
 
 
 def rest(told: int, seconds: float) -> None:
-    """Wait, but not beyond the end of the search."""
+    """Wait some seconds, or until the search closes the pipe `told`."""
     poll = select.poll()
     poll.register(told, select.POLLHUP)
     poll.poll(seconds * 1000)

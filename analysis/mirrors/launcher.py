@@ -1,4 +1,4 @@
-"""The search's end of a follower: starts it, tells it that the ledger has grown, and lets it finish."""
+"""The search's side of a follower process: start the follower, tell it that the ledger has grown, and let it finish."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from trainables.cli import child
 
-PATIENCE = 120.0  # seconds for the last reading, after the search has ended by itself
-HASTE = 5.0  # seconds for it after an interruption: whoever sent the signal may soon send a harder one
+PATIENCE = 120.0  # seconds for the follower's last reading, after the search has ended by itself
+HASTE = 5.0  # seconds for the last reading after an interruption, because a stronger signal may soon follow
 
 
 @contextlib.contextmanager
 def following(folder: Path, names: Sequence[str], notify: str | None) -> Iterator[Callable[[], None]]:
-    """Keep these mirrors up to date, and notify, while the block runs; yields what is to be called when the ledger grew."""
+    """Update mirrors and send notifications while the block runs; yield a function to call when the ledger has grown."""
     if not names and notify is None:
         yield lambda: None
         return
@@ -33,7 +33,7 @@ def following(folder: Path, names: Sequence[str], notify: str | None) -> Iterato
 
 
 def start(folder: Path, names: Sequence[str], notify: str | None) -> subprocess.Popen[bytes]:
-    """The follower, in a session of its own: Ctrl-C is for the search, whose end is the follower's end."""
+    """Start the follower in its own session, so that Ctrl-C reaches only the search; the follower ends after the search."""
     words = [word for name in names for word in ("--to", name)] + (["--notify", notify] if notify else [])
     return subprocess.Popen(
         child.command("analysis", "follow", str(folder), *words), env=child.environment(),
@@ -42,13 +42,13 @@ def start(folder: Path, names: Sequence[str], notify: str | None) -> subprocess.
 
 
 def tell(pipe: int) -> None:
-    """One byte. A full pipe has told enough, and a follower that is gone has said so itself."""
+    """Write one byte to the follower's pipe; ignore a full pipe, and a follower that has ended."""
     with contextlib.suppress(BlockingIOError, BrokenPipeError):
         os.write(pipe, b".")
 
 
 def finish(process: subprocess.Popen[bytes], patience: float) -> None:
-    """End the pipe and wait for the last reading."""
+    """Close the follower's pipe and wait for its last reading; kill the follower after `patience` seconds."""
     assert process.stdin is not None
     process.stdin.close()
     try:

@@ -1,8 +1,9 @@
-"""MLflow runs: one for the search, and one below it for each trial that has begun.
+"""Mirror a search as MLflow runs: one parent run for the search, and one child run for each trial that has begun.
 
-They go to MLFLOW_TRACKING_URI, or to runs/NAME/mlflow.db: `mlflow ui --backend-store-uri sqlite:///runs/NAME/mlflow.db`. The
-experiment is MLFLOW_EXPERIMENT_NAME, or is named as the run. Tags say which run belongs to which trial, so nothing is made
-twice, and what a trial's run already holds is not logged again.
+The MLflow runs go to MLFLOW_TRACKING_URI, or else to runs/NAME/mlflow.db, which
+`mlflow ui --backend-store-uri sqlite:///runs/NAME/mlflow.db` shows. The experiment has the name MLFLOW_EXPERIMENT_NAME, or else
+the name of the search's run folder. Tags link each MLflow run to its trial, so no MLflow run is created twice. Metrics that an
+MLflow run already has are not logged again.
 """
 
 import logging
@@ -22,12 +23,12 @@ from trainables.files import durable
 FILE = "mlflow.db"
 SEARCH, TRIAL, PARENT, WINNER = "search.key", "search.trial", "mlflow.parentRunId", "search.winner"
 STATUS = {"finished": "FINISHED", "stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
-BEST, SPEED = "best_", "images_per_second"  # the first before the name of the value
+BEST, SPEED = "best_", "images_per_second"  # BEST is put before the name of the objective's column
 MOST = 1000  # metrics in one call
 
 
 def refresh(run: Run, before: Run | None = None) -> None:
-    """Add what is new in each trial, then what the search has come to."""
+    """Log the new epochs and outcomes of each trial, then the current result of the search."""
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or database(run.folder / FILE))
@@ -51,12 +52,12 @@ def open_experiment(client: MlflowClient, run: Run) -> str:
 
 
 def key_of(run: Run) -> str:
-    """The key that tells this search from another of the same name on the same server."""
+    """A key that distinguishes this search from another search with the same name on the same server."""
     return f"{run.name}-{durable.sha256((run.folder / 'run.json').read_bytes())[:12]}"
 
 
 def known(client: MlflowClient, experiment: str, key: str) -> dict[str, Any]:
-    """The MLflow runs of this search by the trial they show; that of the search itself under an empty name."""
+    """The MLflow runs of this search by trial id; the parent run, which shows the search, has an empty id."""
     found: dict[str, Any] = {}
     token: str | None = None
     while token != "":
@@ -71,7 +72,7 @@ def create(client: MlflowClient, experiment: str, name: str, tags: dict[str, str
 
 
 def add(client: MlflowClient, there: Any, trial: Trial, start: int) -> None:
-    """Bring one trial's run up to its ledger."""
+    """Update one trial's MLflow run from the trial's ledger."""
     number = there.info.run_id
     logged = max((metric.step for metric in client.get_metric_history(number, trial.objective.column)), default=0)
     if logged == 0:
@@ -88,13 +89,13 @@ def add(client: MlflowClient, there: Any, trial: Trial, start: int) -> None:
 
 
 def params(trial: Trial) -> list[Param]:
-    """The configuration and the seed, but not the number of epochs, which may grow: MLflow's parameters never change."""
+    """The configuration and the seed, without the number of epochs: it may grow, but MLflow's parameters cannot change."""
     facts = trial.configuration | {"seed": trial.seed}
     return [Param(key, str(value)) for key, value in facts.items()]
 
 
 def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
-    """The metrics of the epochs after `logged`, all metrics of an epoch together, so that none is left half logged."""
+    """The metrics of the epochs after `logged`; the metrics of one epoch follow each other."""
     found, timing, seconds, objective = [], timings(trial), 0.0, trial.objective
     leading = objective.worst
     for row in timed_rows(trial, timing):
@@ -110,7 +111,7 @@ def curves(trial: Trial, logged: int, start: int) -> list[Metric]:
 
 
 def conclude(client: MlflowClient, parent: Any, run: Run) -> None:
-    """The best configuration so far, its value, and the state of the search as a whole."""
+    """Log the best configuration so far, its value, and the status of the search to the parent run."""
     number, leader, key = parent.info.run_id, winner(run), BEST + run.identity.objective.column
     if leader and parent.data.metrics.get(key) != value(run):
         client.log_metric(number, key, value(run), step=sum(trial.ended for trial in run.trials))

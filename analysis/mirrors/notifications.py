@@ -1,4 +1,4 @@
-"""Notifications: the first failure, each new best and the end, a JSON object for each."""
+"""Notifications about the first failure, each new best configuration and the end of a search; each is a JSON object."""
 
 import json
 import shlex
@@ -18,7 +18,12 @@ TIMEOUT = 10.0  # seconds for one message
 
 
 def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
-    """What happened since the run was heard of last; what was there before the first time is no news."""
+    """The notifications about changes since the run was last read; the first reading reports no failure and no best.
+
+    Args:
+        heard: the run as it was read before; None at the first reading.
+        is_end: whether the search has ended, which is reported in any case.
+    """
     found = []
     if heard and (failed := first_failure(run)) and not first_failure(heard):
         found.append(message(run, "failure", f"trial {failed.id} {failed.status}", failed))
@@ -40,7 +45,7 @@ def first_failure(run: Run) -> Trial | None:
 
 
 def is_ahead(run: Run, heard: Run) -> bool:
-    """Whether the best configuration has a better value than the best one had; or is another, where fresh seeds choose."""
+    """Whether there is a new best configuration: a better value, or a different configuration where fresh seeds choose."""
     now, before = deciding(run), deciding(heard)
     if now and now[0].confirms:
         return not before or key_of(now[0].config) != key_of(before[0].config)
@@ -50,12 +55,12 @@ def is_ahead(run: Run, heard: Run) -> bool:
 
 
 def value(run: Run) -> float | None:
-    """That of the best configuration: the mean over the trials that it was chosen by."""
+    """The value of the best configuration: the mean over the trials by which it was chosen."""
     return order.mean(trial.value for trial in deciding(run))
 
 
 def shown(run: Run, leader: Trial) -> str:
-    """The best configuration, with its value and the seeds that this rests on."""
+    """The best configuration in words, with its value and the number of seeds or folds behind the value."""
     by = deciding(run)
     seeds = f", mean of {plural(len(by), seed_kind(by))}" if by != [leader] else ""
     objective, reached = run.identity.objective, value(run)
@@ -69,17 +74,17 @@ def seed_kind(trials: list[Trial]) -> str:
 
 
 def message(run: Run, event: str, text: str, trial: Trial | None) -> Record:
-    """`text` is what chat services show of a webhook."""
+    """The JSON object of one notification; chat services show its `text` for a webhook."""
     about = {"id": trial.id, "config": trial.config, trial.objective.column: trial.value} if trial else None
     return {"text": f"{run.name}: {text}", "run": run.name, "event": event, "trial": about}
 
 
 def send(target: str, record: Record) -> None:
-    """Post to an address, or hand to a command on its stdin, as one line of JSON.
+    """Post a record to an address, or write it to the stdin of a command, as one line of JSON.
 
     Raises:
-        OSError: the address does not answer, or answers with an error.
-        subprocess.SubprocessError: the command fails.
+        OSError: the address does not answer or answers with an error, or the command cannot be started.
+        subprocess.SubprocessError: the command fails or takes longer than TIMEOUT.
     """
     line = json.dumps(record).encode() + b"\n"
     if target.startswith(("http://", "https://")):

@@ -1,9 +1,9 @@
-"""An Optuna study beside the ledger, for `optuna-dashboard sqlite:///runs/NAME/optuna.db`.
+"""Mirror a search as an Optuna study, for `optuna-dashboard sqlite:///runs/NAME/optuna.db`.
 
-States are what happened: a trial stopped early is PRUNED, one that diverged or failed is FAIL. (Ray's own OptunaSearch calls
-every trial COMPLETE that ever reported a value, so that one epoch stands beside thirty.) Confirming trials are left out: the
-study is the search. Optuna never changes a trial that has ended; where the ledger does (a longer training, a failed trial
-tried again), the study is written anew.
+A trial that was stopped early is PRUNED. A trial that diverged or failed is FAIL. (Ray's own OptunaSearch marks every trial
+that ever reported a value as COMPLETE, so that a trial of one epoch looks like a trial of thirty.) Trials that confirm
+configurations on fresh seeds are left out, because the study shows the search only. Optuna cannot change a trial that has
+ended. If the ledger of such a trial changes (a longer training, a failed trial tried again), the study is written anew.
 """
 
 import ast
@@ -44,7 +44,7 @@ CASE = re.compile(r"(\w+)=((?:log)?(?:uniform|integers)\([^()]*\))")
 
 
 def refresh(run: Run, before: Run | None = None) -> None:
-    """Bring the study up to the ledger."""
+    """Update the study from the ledger."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = RDBStorage(database(run.folder / FILE))
     try:
@@ -66,7 +66,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
 
 
 def open_study(storage: RDBStorage, run: Run) -> int:
-    """The study named as the run; created when it is not there."""
+    """The number of the study with the name of the run; the study is created if there is none."""
     if run.name in [study.study_name for study in storage.get_all_studies()]:
         return storage.get_study_id_from_name(run.name)
     objective = run.identity.objective
@@ -79,14 +79,14 @@ def open_study(storage: RDBStorage, run: Run) -> int:
 
 
 def tell_winner(storage: RDBStorage, study: int, run: Run) -> None:
-    """Optuna's own best trial is the best of the search, which fresh seeds may have passed over."""
+    """Record the winner as an attribute of the study: it may differ from Optuna's best trial, because fresh seeds choose."""
     best = winner(run)
     if best and storage.get_study_user_attrs(study).get("winner") != best.id:
         storage.set_study_user_attr(study, "winner", best.id)
 
 
 def frozen(trial: Trial, space_params: Mapping[str, str]) -> FrozenTrial:
-    """One trial as Optuna has it, but for its times; its number is given when it is stored."""
+    """One trial as an Optuna trial without times; Optuna gives the trial its number when the trial is stored."""
     state, known = STATES[trial.status], {key: distribution(text, trial.config) for key, text in space_params.items()}
     ranges = {key: range for key, range in known.items() if range and contains(range, trial.config.get(key))}
     params = {key: trial.config[key] for key in ranges}
@@ -103,7 +103,10 @@ def frozen(trial: Trial, space_params: Mapping[str, str]) -> FrozenTrial:
 
 
 def dated(new: FrozenTrial, trial: Trial) -> FrozenTrial:
-    """With start and end as far as files tell: the last write of the ledger, and the seconds of its epochs before that."""
+    """Add start and end times to an Optuna trial, as far as files tell.
+
+    The end is the last write of the trial's ledger. The start is the end minus the seconds of the trial's epochs.
+    """
     if new.state == TrialState.WAITING:
         return new
     path = trial.folder / "epochs.jsonl"
@@ -115,7 +118,7 @@ def dated(new: FrozenTrial, trial: Trial) -> FrozenTrial:
 
 
 def can_become(old: FrozenTrial, new: FrozenTrial) -> bool:
-    """Whether a stored trial can be brought to what the ledger says without taking anything back."""
+    """Whether a stored trial can be updated to the state in the ledger without changing or removing anything stored."""
     same = old.user_attrs.get("id") == new.user_attrs["id"] and old.distributions == new.distributions
     grown = old.intermediate_values.items() <= new.intermediate_values.items()
     if old.state.is_finished():
@@ -128,7 +131,7 @@ def facts(trial: FrozenTrial) -> tuple[Any, ...]:
 
 
 def advance(storage: RDBStorage, number: int, old: FrozenTrial, new: FrozenTrial) -> None:
-    """Add what is new to a trial that had not ended; its state last, because it is final."""
+    """Add new values to a stored trial that had not ended; set its state last, because an ended trial cannot change."""
     if facts(old) == facts(new):
         return
     for epoch, value in new.intermediate_values.items():
@@ -144,7 +147,7 @@ def advance(storage: RDBStorage, number: int, old: FrozenTrial, new: FrozenTrial
 
 
 def distribution(text: str, config: dict[str, Any]) -> BaseDistribution | None:
-    """The range that run.json names, as Optuna has it for this configuration; none for what Optuna cannot have."""
+    """Convert a range in run.json to an Optuna distribution for this configuration; None if Optuna cannot express it."""
     if match := INTERVAL.fullmatch(text):
         return interval(*match.groups())
     if match := CHOICE.fullmatch(text):
@@ -161,14 +164,14 @@ def interval(log: str | None, kind: str, low: str, high: str, step: str | None) 
 
 
 def of_case(cases: str, decider: Any) -> BaseDistribution | None:
-    """The interval that holds for this value of the decider. In a study a name has one kind of range only."""
+    """The interval for this value of the decider; None if the cases have different kinds, which a study does not allow."""
     known = {value: distribution(text, {}) for value, text in CASE.findall(cases)}
     kinds = {(type(found), getattr(found, "log", None)) for found in known.values()}
     return known.get(str(decider)) if len(kinds) == 1 else None
 
 
 def literal(word: str) -> Any:
-    """A number, truth value or None as such, anything else as a word."""
+    """The Python value of a literal such as a number, a truth value or None; any other word as text."""
     try:
         return ast.literal_eval(word)
     except (ValueError, SyntaxError):
@@ -176,7 +179,7 @@ def literal(word: str) -> Any:
 
 
 def contains(range: BaseDistribution, value: Any) -> bool:
-    """Whether Optuna would take the value: a configuration from elsewhere may lie outside the space."""
+    """Whether a value lies in a range; a configuration that was not drawn from the space may lie outside."""
     if isinstance(range, CategoricalDistribution):
         return value in range.choices
     assert isinstance(range, (FloatDistribution, IntDistribution))

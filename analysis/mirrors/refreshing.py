@@ -1,8 +1,10 @@
-"""Mirrors by name: found, checked, brought up to the ledger of a run.
+"""Find mirrors by name, check that they are installed, and update mirrors from the ledger of a run.
 
-It can be deleted and made again; doing it twice adds nothing; doing it while the search runs adds what is new. A module of
-this package offers `refresh(run, before)`: bring the mirror up to `run`; what already held in `before` (the same run, read
-earlier by this process, or none) need not be looked at again.
+A mirror can be deleted and made again. Updating a mirror twice adds nothing. Updating a mirror while the search runs adds only
+new facts.
+
+Each mirror is a module of this package with a function `refresh(run, before)`, which updates the mirror to the state of `run`.
+`before` is the same run as this process read it earlier, or None. Trials that did not change since `before` can be skipped.
 """
 
 import importlib
@@ -16,7 +18,7 @@ from trainables.config import unknown
 from trainables.errors import UsageError
 from trainables.files import durable
 
-MIRRORS = {  # a module of this package: the package that it needs beyond the core
+MIRRORS = {  # name of the mirror's module in this package: the optional package that the mirror needs
     "tensorboard": "tensorboard",
     "optuna": None,
     "mlflow": "mlflow",
@@ -27,10 +29,10 @@ Refresh = Callable[[Run, Run | None], None]
 
 
 def check(names: Sequence[str]) -> None:
-    """Refuse a mirror that is not known or whose extra is not installed.
+    """Refuse a mirror that is not known or whose optional package is not installed.
 
     Raises:
-        UsageError: with the command that installs it.
+        UsageError: the mirror is unknown, or not installed; then the message has the command that installs it.
     """
     for name in names:
         if name not in MIRRORS:
@@ -43,13 +45,13 @@ def check(names: Sequence[str]) -> None:
 
 
 def find(name: str) -> Refresh:
-    """The conversion of one mirror. What it needs is imported here and nowhere earlier."""
+    """The `refresh` function of one mirror; the mirror's module, and the packages it needs, are imported only here."""
     refresh: Refresh = importlib.import_module(f"{__package__}.{name}").refresh
     return refresh
 
 
 def mirror(folder: Path, names: Sequence[str]) -> None:
-    """Bring each named mirror of a run up to its ledger.
+    """Update each named mirror of a run from the run's ledger.
 
     Raises:
         UsageError: an unknown mirror, or an extra that is missing.
@@ -66,7 +68,7 @@ def mirror(folder: Path, names: Sequence[str]) -> None:
 
 
 def database(file: Path) -> str:
-    """The address of an SQLite file. A path with ? or % is quoted; others are not, because MLflow reads no quotes."""
+    """The URL of an SQLite file; a path is quoted only if it must be (such as with ? or %): MLflow does not unquote."""
     from sqlalchemy import URL, make_url
 
     path = str(file.resolve())
@@ -77,6 +79,6 @@ def database(file: Path) -> str:
 
 
 def changed(run: Run, before: Run | None) -> list[Trial]:
-    """The trials of run that may say more than they did in before. One that has not ended is always looked at again."""
+    """The trials of `run` that may differ from those in `before`; a trial that has not ended is always among them."""
     known = {trial.index: trial for trial in before.trials} if before else {}
     return [trial for trial in run.trials if not trial.ended or known.get(trial.index) != trial]

@@ -1,8 +1,9 @@
-"""TensorBoard events in each trial folder, for `tensorboard --logdir runs/NAME/trials`.
+"""Write TensorBoard events into each trial folder, for `tensorboard --logdir runs/NAME/trials`.
 
-The file of a trial is a pure function of its ledger and timing, and grows only at its end as they do. So what is there
-already is compared as bytes: a second conversion writes nothing, a longer trial appends, and a torn or foreign file is
-replaced. TensorBoard's own writer would put the name of the host into the name of the file, and start a file per process.
+The event file of a trial depends only on the trial's ledger and timing. When these grow, the event file grows at its end. So
+the existing file is compared with the new content as bytes: a second conversion writes nothing, a longer trial appends, and a
+torn or foreign file is replaced. TensorBoard's own writer is not used, because it puts the host's name into the file's name and
+starts a new file in each process.
 """
 
 import io
@@ -20,7 +21,7 @@ from analysis.mirrors.timing import started, timed_rows, timings
 from search.run.ledger import Run, Trial
 from trainables.files import durable
 
-FILE = "events.out.tfevents.ledger"  # TensorBoard looks for the middle part
+FILE = "events.out.tfevents.ledger"  # TensorBoard recognises event files by "tfevents" in the name
 TAGS = {
     "train_loss": "train/loss",
     "train_accuracy": "train/accuracy",
@@ -28,13 +29,13 @@ TAGS = {
     "val_accuracy": "val/accuracy",
     "lr": "lr",
 }
-BEST = "best/"  # the best value so far, so that its last one, which is what HPARAMS shows, is the trial's value
+BEST = "best/"  # tag of the best value so far: HPARAMS shows the last one, which is then the trial's value
 SPEED = "images_per_second"
 STATUS = {"diverged": api_pb2.STATUS_FAILURE, "failed": api_pb2.STATUS_FAILURE}
 
 
 def refresh(run: Run, before: Run | None = None) -> None:
-    """Write what is new in each trial."""
+    """Write the new events of each trial."""
     start = started(run)
     for trial in changed(run, before):
         if trial.epochs or trial.ended:
@@ -42,7 +43,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
 
 
 def grow(path: Path, content: bytes) -> None:
-    """Make content the content of path, by appending where that is enough: a reader keeps its place in the file."""
+    """Make `content` the content of a file; append if that is enough, so that a reader keeps its place in the file."""
     there = path.read_bytes() if path.exists() else b""
     if there and content.startswith(there):
         with path.open("ab") as file:
@@ -53,7 +54,7 @@ def grow(path: Path, content: bytes) -> None:
 
 
 def encode(trial: Trial, searched: list[str], start: int) -> bytes:
-    """The whole file. Times are seconds of training after `start`, because a ledger knows no clock."""
+    """The whole event file of a trial; each time is `start` plus seconds of training, because the ledger has no times."""
     file, timing = io.BytesIO(), timings(trial)
     writer, seconds, objective = RecordWriter(file), 0.0, trial.objective
     best = objective.worst
@@ -81,7 +82,7 @@ def scalars(values: dict[str, float]) -> Summary:
 
 
 def session_start(name: str, hparams: dict[str, Any], start: int) -> Summary:
-    """What the HPARAMS tab shows of a trial."""
+    """The hyperparameters of a trial for TensorBoard's HPARAMS tab."""
     info = SessionStartInfo(group_name=name, start_time_secs=start)
     for key, value in hparams.items():
         if isinstance(value, bool):
@@ -99,7 +100,7 @@ def session_end(status: str, end: float) -> Summary:
 
 
 def hparams_summary(tag: str, data: HParamsPluginData) -> Summary:
-    """Its own constructor serialises a map in an order that differs from process to process."""
+    """Make an HPARAMS summary with deterministic bytes; TensorBoard's own constructor orders a map anew in each process."""
     data.version = metadata.PLUGIN_DATA_VERSION
     content = data.SerializeToString(deterministic=True)
     plugin = SummaryMetadata.PluginData(plugin_name=metadata.PLUGIN_NAME, content=content)

@@ -1,4 +1,4 @@
-"""Times of runs and epochs, for tools that show them. The ledger has none; timing.jsonl beside it has."""
+"""Times of runs and epochs, for tools that show times; they come from timing.jsonl, because the ledger has no times."""
 
 from search.run.ledger import Run, Trial
 from trainables.files.durable import Record
@@ -6,12 +6,12 @@ from trainables.trial import timing
 
 
 def started(run: Run) -> int:
-    """Seconds since 1970 when the run was made, as far as a file can tell: the same at every conversion."""
+    """The time at which the run was made, in seconds since 1970: the modification time of run.json."""
     return int((run.folder / "run.json").stat().st_mtime)
 
 
 def timings(trial: Trial) -> dict[int, Record]:
-    """What the clock said of each epoch the first time, so that an epoch trained again after a kill changes nothing."""
+    """The first timing record of each epoch; a later record, of an epoch trained again after a kill, is ignored."""
     found: dict[int, Record] = {}
     for record in timing.lines(trial.folder):
         if "epoch" in record:
@@ -20,7 +20,7 @@ def timings(trial: Trial) -> dict[int, Record]:
 
 
 def timed_rows(trial: Trial, known: dict[int, Record]) -> list[Record]:
-    """The rows whose timing is known. It is noted just after the row, so that of a running trial may be on its way."""
+    """The epochs of a trial to show; a running trial's last epochs are left out until their timing is recorded."""
     if trial.ended:
         return trial.epochs
     return trial.epochs[: max(known, default=0)]

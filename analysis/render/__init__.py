@@ -1,1 +1,1 @@
-"""Values as text: Markdown, HTML, the terminal; numbers, commands, the cost of a network in words."""
+"""Render results as text: blocks as Markdown and HTML, curves for the terminal, numbers, and commands to paste."""

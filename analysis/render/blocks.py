@@ -1,4 +1,4 @@
-"""The blocks of a page as values; markdown.py and html.py render them."""
+"""The blocks of a page as values; markdown.py and html.py render these blocks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LONGEST = 120  # characters of a foreign text that are shown
 
 @dataclass(frozen=True)
 class Foreign:
-    """Text that others wrote and that may be long: an error, a name. It stands on one line, and what is too long is cut."""
+    """Text from outside this project, such as an error or a name; it is shown on one line and cut after `longest`."""
 
     text: object
     longest: int = LONGEST
@@ -39,7 +39,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Break:
-    """The rest stands on a new line."""
+    """A line break."""
 
 
 # A str is text as well, whatever it holds, but it is not cut.
@@ -71,7 +71,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Quote:
-    """A paragraph that must not be overlooked."""
+    """A paragraph that a reader must not overlook, shown as a block quote."""
 
     words: Words
 
@@ -94,7 +94,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Commands:
-    """Lines that stand as they are: commands to paste, or what `language` says."""
+    """Lines of code that are shown unchanged: commands to paste, or code in another `language`."""
 
     lines: tuple[str, ...]
     language: str = "bash"
@@ -110,7 +110,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Details:
-    """Blocks that are folded away until they are asked for."""
+    """Blocks that are hidden below their summary until a reader opens them."""
 
     summary: str
     blocks: "Blocks"
@@ -118,7 +118,7 @@ class Details:
 
 @dataclass(frozen=True)
 class Notes:
-    """What the user wrote: the only block whose text is Markdown."""
+    """The user's notes; this is the only block whose text is Markdown."""
 
     markdown: str
 
@@ -129,24 +129,24 @@ Blocks: TypeAlias = tuple[Block, ...]
 
 
 def pairs(header: tuple[Words, Words], values: Mapping[str, object], align: str = "ll") -> Blocks:
-    """A table of names and values, if there are any."""
+    """A table of names and values; empty if there are no values."""
     rows = tuple((Foreign(name), Foreign(value)) for name, value in values.items())
     return (Table(header, rows, align),) if rows else ()
 
 
 def paragraphs(*words: Words) -> Blocks:
-    """One for each text that is not empty."""
+    """One paragraph for each text that is not empty."""
     return tuple(Paragraph(each) for each in words if each)
 
 
 def items(words: Iterable[Words]) -> Blocks:
-    """A list, if there is anything in it."""
+    """A list of the texts that are not empty; nothing if all are empty."""
     found = tuple(each for each in words if each)
     return (Items(found),) if found else ()
 
 
 def without_links(blocks: Blocks) -> Blocks:
-    """The same for a terminal, which has no use for the links in the cells of tables."""
+    """Blocks for a terminal: the links in the cells of tables become plain words."""
     return tuple(_without_links(block) if isinstance(block, Table) else block for block in blocks)
 
 
@@ -155,7 +155,7 @@ def _without_links(table: Table) -> Table:
 
 
 def unlinked(words: Words) -> Words:
-    """Words whose links are only words."""
+    """Words in which each link is replaced by its own words."""
     if isinstance(words, tuple):
         return tuple(map(unlinked, words))
     return words.words if isinstance(words, Link) else words

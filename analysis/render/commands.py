@@ -13,17 +13,20 @@ from search.settings import usual_name
 HERE, ANYWHERE = ("python", "run_search.py"), ("cifar-search",)
 FIRST = (
     "space", "dataset", "epochs", "name", "num_samples", "algo", "seed", "seeds", "folds"
-)  # in a command, as it reads best  # fmt: skip
-LAST = ("skip_bad", "group_by", "resize", "set_")  # in a command, whatever was added to it
+)  # the first flags of a command, in the order that reads best  # fmt: skip
+LAST = ("skip_bad", "group_by", "resize", "set_")  # the last flags of a command, after any added ones
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:
-    """--batch-size 128 for {"batch_size": 128}; the value exactly as the run recorded it. A list has a flag for each value."""
+    """Settings as flags: {"batch_size": 128} becomes --batch-size 128; a list becomes one flag for each value."""
     return [word for key, value in settings.items() for each in listed(value) for word in flag(key, each)]
 
 
 def program(run: Run) -> tuple[str, ...]:
-    """What runs a search. A file of the user's own lies in a folder of its own, where only the installed command is found."""
+    """The program that runs a search: the installed command if the user's own code is searched, else run_search.py.
+
+    The user's code lies in another folder, in which only the installed command is found.
+    """
     return ANYWHERE if run.identity.own_code else HERE
 
 
@@ -38,12 +41,12 @@ def flag(key: str, value: Any) -> list[str]:
 
 
 def dataset(run: Run) -> str:
-    """The data set as it is named on the command line; where images of the user's own lie is not known to a run."""
+    """The data set as a command line names it; a run does not know the folder of the user's own images."""
     return run.identity.dataset_elsewhere
 
 
 def train_again(run: Run, trial: Trial) -> str:
-    """Trains the configuration of one row by itself."""
+    """The command that trains the configuration and seed of one trial without a search."""
     identity = run.identity
     setup = {"dataset": dataset(run), "fraction": identity.fraction, "seed": trial.seed}
     setup |= {"threads": identity.threads, "precision": identity.precision}
@@ -54,12 +57,12 @@ def train_again(run: Run, trial: Trial) -> str:
 
 
 def go_on(run: Run, **settings: Any) -> str:
-    """Continues the search, with other settings if they are given."""
+    """The command that continues a search, with changed settings if any are given."""
     return search(run, asked(run) | settings)
 
 
 def resume(run: Run, where: str) -> str:
-    """Goes on with a search as it was asked for.
+    """The command that continues a search with its recorded settings.
 
     Args:
         where: the run, by its name or path.
@@ -68,24 +71,27 @@ def resume(run: Run, where: str) -> str:
 
 
 def shortest(run: Path) -> str:
-    """A run by its name where that is enough, else its folder."""
+    """The name of a run in the default folder of runs; else the path of the run's folder."""
     return run.name if run.parent == Flags.runs_dir else str(run)
 
 
 def longer(run: Run, epochs: int, is_new: bool) -> str:
-    """Goes on with more epochs; where the schedule is sized for the old number, another search does."""
+    """The command that trains for more epochs: it continues the search, or starts another one if `is_new`.
+
+    A new search is needed where the learning rate schedule depends on the number of epochs.
+    """
     return search(run, asked(run) | {"epochs": epochs} | ({"name": f"{run.name}-longer"} if is_new else {}))
 
 
 def confirm(run: Run, top: int, seeds: int = 5) -> str:
-    """Trains the best again on so many fresh seeds."""
+    """The command that trains the `top` best configurations again on `seeds` fresh seeds."""
     return go_on(run, confirm=top, confirm_seeds=seeds)
 
 
 def changed(run: Run, *changes: str, **settings: Any) -> str:
-    """Starts another search, in which the space has these changes (KEY=VALUE) or the search these settings.
+    """The command that starts another search, with changes of the space (KEY=VALUE) or other settings.
 
-    Its name says what is changed, so that two such searches do not meet in one run.
+    The name of the new search lists the changed keys, so that searches with different changed keys are different runs.
     """
     keys = [change.partition("=")[0] for change in changes] + list(settings)
     suffix = f"-{'-'.join(keys)}"[:40]
@@ -97,15 +103,15 @@ def changed(run: Run, *changes: str, **settings: Any) -> str:
 
 
 def search(run: Run, settings: Mapping[str, Any]) -> str:
-    """A search with these settings; of two changes of one key of the space the last counts."""
+    """The command of a search with these settings; flags in LAST come last."""
     ordered = sorted(settings, key=LAST.__contains__)
     return shlex.join([*program(run), *flags({key: settings[key] for key in ordered})])
 
 
 def asked(run: Run) -> dict[str, Any]:
-    """The settings of a search that its command line has to name: those that are not the default of their flag.
+    """The settings that the command line of a search has to name: those that differ from the default of their flag.
 
-    A grid knows its own size.
+    The number of points is left out for a grid, because the grid determines that number.
     """
     identity, totals = run.identity, run.totals
     images = {"dataset": dataset(run)} if identity.has_images else {}
@@ -118,7 +124,7 @@ def asked(run: Run) -> dict[str, Any]:
 
 
 def reproduce(run: Run, trial: Trial, where: str) -> str:
-    """Trains a row again as its run recorded it, and compares.
+    """The command that trains a trial again as its run recorded it, and compares the results.
 
     Args:
         where: the run, by its name or path.
@@ -128,11 +134,11 @@ def reproduce(run: Run, trial: Trial, where: str) -> str:
 
 
 def export(run: Run, trial: Trial) -> str:
-    """Writes the weights of one row for use elsewhere."""
+    """The command that exports the network of one trial to a folder."""
     name = one_line(run.name)
     return shlex.join(["python", "-m", "analysis", "export", f"{name}/{trial.id}", f"{name}-{trial.id}"])
 
 
 def rebuild(run: Run) -> str:
-    """Writes the derived files again."""
+    """The command that writes the derived files of a run again."""
     return shlex.join(["python", "-m", "analysis", "leaderboard", one_line(run.name)])

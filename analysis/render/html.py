@@ -1,4 +1,4 @@
-"""Blocks as HTML that can do nothing: no script, no style, no image from elsewhere, whatever a name or a note holds."""
+"""Blocks as harmless HTML: whatever a name or a note holds, no script, no style and no image from elsewhere gets in."""
 
 import html
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from analysis.render.markdown import address, cut, visible
 
 
 def rendered(content: Blocks, folder: Path) -> str:
-    """Blocks below each other; the plots of the run folder become part of the page."""
+    """Blocks as HTML, one below the other; the plots of the run folder are embedded in the page."""
     return "\n".join(_block(block, folder) for block in content)
 
 
 def _block(block: Block, folder: Path) -> str:
-    """One block."""
+    """One block as HTML."""
     match block:
         case blocks.Heading(words, level):
             return f"<h{level}>{inline(words)}</h{level}>"
@@ -39,14 +39,14 @@ def _block(block: Block, folder: Path) -> str:
 
 
 def row(tag: str, cells: Sequence[Words], align: str) -> str:
-    """A line of a table, numbers at the right."""
+    """A row of a table as HTML; the cells of a column aligned right get the class `number`."""
     kinds = [' class="number"' if letter == "r" else "" for letter in align]
     body = "".join(f"<{tag}{kind}>{inline(words)}</{tag}>" for kind, words in zip(kinds, cells, strict=True))
     return f"<tr>{body}</tr>"
 
 
 def inline(words: Words) -> str:
-    """Words within a line."""
+    """Words within a line as HTML."""
     match words:
         case str(text):
             return escaped(text)
@@ -64,5 +64,5 @@ def inline(words: Words) -> str:
 
 
 def escaped(text: str) -> str:
-    """Visible text that is only text."""
+    """Text as HTML: characters with a meaning in HTML are escaped, and invisible characters do not stay."""
     return html.escape(visible(text))

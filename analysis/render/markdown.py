@@ -1,4 +1,4 @@
-"""Blocks, text and numbers as GitHub-flavoured Markdown: whatever a name or an error holds stays text in its cell."""
+"""Blocks, text and numbers as GitHub-flavoured Markdown; any content of a name or an error stays plain text in its cell."""
 
 import html
 import re
@@ -14,57 +14,57 @@ from analysis.render import blocks
 from analysis.render.blocks import LONGEST, Block, Blocks, Words
 from trainables.cli.streams import with_bytes
 
-# Else a table is as wide as a package says that is there on one machine and not on another.
+# Otherwise the widths of a table depend on a package that is installed on some machines only.
 tables.WIDE_CHARS_MODE = False
-LONGEST_SENTENCE = 400  # the same of one in which names of classes or files stand
-RATES = ("lr", "weight_decay")  # span decades, so they are written as 3.2e-2
+LONGEST_SENTENCE = 400  # characters shown of a sentence with names of classes or files
+RATES = ("lr", "weight_decay")  # these span decades, so their values are written as 3.2e-2
 NOTHING = "–"
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "$": "&#36;"})
 _MARKUP = re.compile(r"([\\`*\[\]()|~#!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")  # within a word _ is only itself
 _ACTIVE = re.compile(r"([\\`*\[\]|~]|#(?=\w)|!$|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _TAG = re.compile(r"<(?![0-9 ])")
-_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-+=#>]))")  # of a list, a heading, a quote or a line
-_END = re.compile(r"(?<!\\)#$")  # of a heading, where it would be left out
-_FOLDERS = re.compile(r"(?<![\w.:/])(?:/[^\s/'\":,]+)+/")  # of an absolute path; the path of an address is none
-_ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # what GitHub turns into a link without being asked
+_START = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-+=#>]))")  # would start a list, a heading, a quote or a rule
+_END = re.compile(r"(?<!\\)#$")  # Markdown would drop this mark at the end of a heading
+_FOLDERS = re.compile(r"(?<![\w.:/])(?:/[^\s/'\":,]+)+/")  # the folders of an absolute path, but not of a URL
+_ADDRESS = re.compile(r"://|www\.", re.IGNORECASE)  # GitHub turns text with these into a link
 
 
 def one_line(value: object) -> str:
-    """Visible text on one line: control and bidirectional characters go; bytes that are no text are written out."""
+    """Visible text on one line: control and bidirectional characters are removed, and bytes that are no text written out."""
     return " ".join(visible(str(value)).split())
 
 
 def visible(text: str) -> str:
-    """The same with its spaces."""
+    """Visible text with its spaces; bytes that are no text are written out, and a line break becomes a space."""
     return "".join(map(_visible, with_bytes(text)))
 
 
 def _visible(character: str) -> str:
-    """The character; nothing for a mark of direction or width, and a space for what else cannot be seen."""
+    """The character itself if it is visible; nothing for a mark of direction or width; a space for any other character."""
     if character.isprintable():
         return character
     return "" if unicodedata.category(character) == "Cf" else " "
 
 
 def without_folders(text: str) -> str:
-    """/home/ann/data/x.png becomes x.png: where files lie is the business of one machine, and says who works on it."""
+    """Remove folders from absolute paths: /home/ann/data/x.png becomes x.png, which does not tell who works on the machine."""
     return _FOLDERS.sub("", text)
 
 
 def escape(value: object, longest: int = LONGEST) -> str:
-    """Text that Markdown shows as it is, in a paragraph or a cell: no markup, link or new column; long text is cut."""
+    """Escape text for a paragraph or a cell of Markdown: no markup, link or new column; text after `longest` is cut."""
     return _without_addresses(_MARKUP.sub(r"\\\1", cut(value, longest)).translate(_ENTITIES))
 
 
 def cut(value: object, longest: int = LONGEST) -> str:
-    """Visible text on one line, and no more of it than that."""
+    """Visible text on one line, cut to at most `longest` characters."""
     text = one_line(value)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _text(text: str) -> str:
-    """A text of any length, shown as it is; marks that do nothing by themselves, such as parentheses, are not escaped."""
+    """Escape text of any length; marks that are no markup by themselves, such as parentheses, are not escaped."""
     text = _ACTIVE.sub(r"\\\1", visible(text).replace("&", "&amp;"))
     return _without_addresses(_TAG.sub("&lt;", text).replace("@", "&#64;").replace("$", "&#36;"))
 
@@ -74,7 +74,7 @@ def _without_addresses(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A remark that begins in small letters, as a sentence of its own."""
+    """A remark as a sentence: its first letter becomes a capital, and it is cut to LONGEST_SENTENCE characters."""
     return cut(text[0].upper() + text[1:], LONGEST_SENTENCE)
 
 
@@ -85,21 +85,21 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> s
 
 
 def fence(*lines: str, language: str = "bash") -> str:
-    """A block of lines as they are."""
+    """A fenced block of code; its fence is longer than any run of backticks in a line that starts like a fence."""
     ends = [line for line in lines if line.lstrip().startswith("```")]
     marks = "`" * max(3, 1 + longest_marks("\n".join(ends)))
     return "\n".join([f"{marks}{language}", *lines, marks])
 
 
 def code(text: str) -> str:
-    """Text in a span of code, whatever it holds: the marks around it are longer than any run of them in it."""
+    """Text as a span of code; the span's backticks are more than any run of backticks in the text."""
     marks = "`" * (1 + longest_marks(text))
     space = " " if "`" in (text[:1], text[-1:]) else ""
     return f"{marks}{space}{text}{space}{marks}"
 
 
 def longest_marks(text: str) -> int:
-    """Of the runs of backticks."""
+    """The length of the longest run of backticks in a text."""
     return max(map(len, re.findall("`+", text)), default=0)
 
 
@@ -107,12 +107,12 @@ def longest_marks(text: str) -> int:
 
 
 def rendered(content: Blocks) -> str:
-    """Blocks with an empty line between them; links and plots are relative to the run folder."""
+    """Blocks as Markdown with an empty line between blocks; links and plots are relative to the run folder."""
     return "\n\n".join(map(_block, content))
 
 
 def _block(block: Block) -> str:
-    """One block."""
+    """One block as Markdown."""
     match block:
         case blocks.Heading(words, level):
             return "#" * level + " " + _END.sub(r"\\#", line(words))
@@ -136,12 +136,12 @@ def _block(block: Block) -> str:
 
 
 def line(words: Words) -> str:
-    """A line that begins nothing but a paragraph."""
+    """Words as a line of Markdown that starts no list, heading, quote or rule."""
     return _START.sub(r"\1\\", inline(words).strip())
 
 
 def inline(words: Words) -> str:
-    """Words within a line."""
+    """Words within a line as Markdown."""
     match words:
         case str(text):
             return _text(text)
@@ -159,12 +159,12 @@ def inline(words: Words) -> str:
 
 
 def address(path: str) -> str:
-    """A relative path as the target of a link: no scheme, space or mark is left in it."""
+    """A relative path quoted as the target of a link, without a scheme, spaces or marks of Markdown."""
     return quote(path, errors="replace")
 
 
 def plain(words: Words) -> str:
-    """Words as they are read, for a terminal, or to know how wide they are."""
+    """Words without markup, for a terminal or to measure their width."""
     match words:
         case str(text):
             return visible(text)
@@ -183,7 +183,7 @@ def plain(words: Words) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Two decimals: with up to 10,000 images a third one is noise."""
+    """A fraction in percent with two decimals; with up to 10,000 images a third decimal is noise."""
     return f"{100 * fraction:.2f}"
 
 
@@ -192,7 +192,7 @@ def interval(low: float, high: float) -> str:
 
 
 def rate(value: float) -> str:
-    """3.2e-2; three digits where they are exact (1.25e-3), so that neighbours of a grid do not look alike."""
+    """A rate such as 3.2e-2; three digits if these are exact (1.25e-3), so that neighbours of a grid look different."""
     if value == 0:
         return "0"
     digits = next((d for d in (1, 2) if float(f"{value:.{d}e}") == value), 1)
@@ -201,7 +201,7 @@ def rate(value: float) -> str:
 
 
 def setting(key: str, value: Any) -> str:
-    """The value of a hyperparameter for reading; exact ones are in results.csv and in the commands."""
+    """The value of a hyperparameter, rounded for reading; results.csv and the commands have the exact values."""
     if value is None:
         return NOTHING
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -210,10 +210,10 @@ def setting(key: str, value: Any) -> str:
 
 
 def short(value: float) -> str:
-    """Four digits if they are exact, else three."""
+    """A number with four significant digits if these are exact, else with three."""
     return f"{value:.4g}" if float(f"{value:.4g}") == value else f"{value:.3g}"
 
 
 def settings(config: dict[str, Any]) -> str:
-    """Several hyperparameters as text: lr 3.2e-2, depth 3."""
+    """Several hyperparameters as text, such as lr 3.2e-2, depth 3."""
     return ", ".join(f"{key} {setting(key, value)}" for key, value in config.items())

@@ -1,4 +1,4 @@
-"""The user's notes, Markdown as HTML that can do nothing: no script, no style, no image from elsewhere."""
+"""Convert the user's notes from Markdown to harmless HTML: no script, no style, no image from elsewhere."""
 
 import base64
 import html
@@ -11,13 +11,13 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-DETAILS = re.compile(r"</details>\s*|<details>\s*<summary>[^<>&]*</summary>\s*")  # the only HTML that stays HTML
+DETAILS = re.compile(r"</details>\s*|<details>\s*<summary>[^<>&]*</summary>\s*")  # blocks of HTML that are kept
 COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
 PICTURE = re.compile(r"plots/[A-Za-z0-9_.-]+\.svg")
 
 
 def rendered(text: str, folder: Path) -> str:
-    """Markdown with tables as HTML; pictures under plots/ of the folder become part of it."""
+    """Convert Markdown, including tables, to HTML; pictures under plots/ of the folder are embedded."""
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
     parser.add_render_rule("html_block", block)
     parser.add_render_rule("html_inline", escaped)
@@ -30,29 +30,29 @@ def rendered(text: str, folder: Path) -> str:
 
 
 def is_visible(character: str) -> bool:
-    """Not a control or bidirectional character."""
+    """Whether a character is printable, a line break or a tab: not a control or bidirectional character."""
     return character.isprintable() or character in "\n\t"
 
 
 def block(_: RendererHTML, tokens: Sequence[Token], place: int, *__: Any) -> str:
-    """A block of HTML: a fold as it is, comments dropped, any other as text."""
+    """A block of HTML in the notes: a details element is kept, comments are removed, anything else is shown as text."""
     content = COMMENT.sub("", tokens[place].content)
     return content if not content.strip() or DETAILS.fullmatch(content) else f"<p>{html.escape(content)}</p>\n"
 
 
 def escaped(_: RendererHTML, tokens: Sequence[Token], place: int, *__: Any) -> str:
-    """A tag within a line as text, but for a line break."""
+    """An HTML tag within a line, shown as text; only <br> stays HTML."""
     content = tokens[place].content
     return content if content == "<br>" else html.escape(content)
 
 
 def described(folder: Path, image: Token) -> str:
-    """A picture of the notes."""
+    """A picture in the notes as HTML."""
     return picture(folder, str(image.attrs.get("src", "")), html.escape(image.content))
 
 
 def picture(folder: Path, source: str, text: str) -> str:
-    """An SVG of the run as an image that holds its own bytes; any other picture as its description, which is HTML already."""
+    """An image element with the bytes of a plot of the run; for any other picture only its description `text`, as HTML."""
     if not PICTURE.fullmatch(source) or not (folder / source).is_file():
         return text
     data = base64.b64encode((folder / source).read_bytes()).decode()

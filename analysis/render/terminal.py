@@ -1,16 +1,16 @@
-"""A curve as a few lines of text: each character of Unicode's Braille block is a cell of two by four dots."""
+"""Draw a curve as lines of text, with Unicode's Braille characters as cells of two by four dots."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 WIDTH, HEIGHT = 60, 10  # characters
-BLANK = 0x2800  # of the Braille block; a dot adds one bit
+BLANK = 0x2800  # the Braille character without dots; each dot adds one bit
 BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column of a dot in its cell
 
 
 def plot(values: Sequence[float]) -> str:
-    """Values over 1, 2, 3, ... as a line, with the largest and smallest value at the left; empty for no value."""
+    """Draw values over 1, 2, 3, ... as a line, with the largest and smallest value at the left; empty without values."""
     if not values:
         return ""
     low, high = min(values), max(values)
@@ -27,7 +27,7 @@ def plot(values: Sequence[float]) -> str:
 
 
 def dots(values: np.ndarray, low: float, high: float) -> list[tuple[int, int]]:
-    """Column and row of each dot of the line through the values, the origin at the top left."""
+    """Column and row of each dot on the line through the values; the origin is at the top left."""
     places = np.linspace(0, len(values) - 1, 8 * WIDTH if len(values) > 1 else 1)
     heights = np.interp(places, np.arange(len(values)), values)
     columns = (places / max(1, len(values) - 1) * (2 * WIDTH - 1)).round().astype(int)

@@ -1,1 +1,1 @@
-"""report.html: one page without network, with a table that sorts and plots that answer."""
+"""Write report.html: one page that needs no network, with a sortable table and interactive plots."""

@@ -1,6 +1,7 @@
-"""report.html: what results.md says on one page of its own, with every trial in a table that sorts and plots that answer.
+"""Write report.html: the content of results.md as one page, with every trial in a sortable table and interactive plots.
 
-One file without network: its policy lets nothing be loaded and no script run but the one whose hash it names.
+The page is a single file and needs no network. Its content security policy forbids loading anything, and allows only the
+script whose hash the policy names.
 """
 
 import base64
@@ -37,19 +38,19 @@ from trainables.objective import Objective
 from trainables.written import count, plural
 
 FILE = "report.html"
-ABSENT_COLUMNS = ("p", "place")  # of a leaderboard, in results.md alone
-DIGITS = 5  # of a value in a curve: a pixel is a thousandth
-ABSENT = 'data-v=""'  # in the cell of a value that is not there; a column of such cells is left out
+ABSENT_COLUMNS = ("p", "place")  # columns of the leaderboard that only results.md has
+DIGITS = 5  # decimals of a value in a curve: a pixel is about a thousandth
+ABSENT = 'data-v=""'  # marks the cell of a missing value; a column with only such cells is left out
 HERE = Path(__file__).parent
 
-Column = tuple[str, str, str]  # name, key for sorting, what it is
+Column = tuple[str, str, str]  # name, key for sorting, description
 
 
 def write(run: Run, folder: Path | None = None) -> Path:
-    """Write the page into the run folder, or into another one, which is made.
+    """Write the page into the run folder, or into another folder, which is created.
 
     Raises:
-        DeniedError: the run folder may not be written to.
+        DeniedError: the folder may not be written to.
         StorageError: the disk refused; an old page stays as it was.
     """
     path = (folder or run.folder) / FILE
@@ -64,13 +65,13 @@ def write(run: Run, folder: Path | None = None) -> Path:
 
 
 def page(run: Run) -> str:
-    """The whole page."""
+    """The whole page as HTML."""
     where, objective = stand(run), run.identity.objective
     rows, times = [row | {"objective": objective} for row in all_records(where)], timing.clocks(run)
     style, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'"
     plots = pictures(run, where)
-    found = results.page(run, where, plots.keys() - {"mistakes"})  # which follow below, in a grid that fits any screen
+    found = results.page(run, where, plots.keys() - {"mistakes"})  # the mistakes follow below, in a grid
     on = f" on {run.identity.dataset_title}" if run.identity.has_images else ""
     title = shown(f"{run.name}: {run.identity.space}{on}")
     return f"""<!doctype html>
@@ -97,20 +98,20 @@ def page(run: Run) -> str:
 
 
 def digest(text: str) -> str:
-    """A hash as a page's policy wants it."""
+    """The hash of a text as a content security policy names it."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def embedded(value: Any) -> str:
-    """JSON inside an HTML element: nothing in it can end the element."""
+    """A value as JSON that is safe inside an HTML element: no character of the JSON can end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
-    """The meaning of the table's columns, and the plots that the page's script does not draw.
+    """Explain the table's columns, and list the files and the plots that the page's script does not draw.
 
-    The page's table has all trials, one by one, and neither p nor places.
+    The table of this page has one row for each trial. Columns in ABSENT_COLUMNS are not in this table and are not explained.
     """
     if where.trials.empty:
         return ()
@@ -125,7 +126,7 @@ def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
 
 
 def trials(where: Standing, rows: Sequence[Row], times: dict[int, Clock], front: set[int]) -> str:
-    """The part of the page that moves: a filter, the plots and the table of all trials."""
+    """The interactive part of the page: a filter, the plots and the table of all trials."""
     keys, is_shared = where.keys, int(where.board["tied"].sum()) > 1
     if not rows:
         return ""
@@ -151,7 +152,7 @@ A click on a row, a curve or a dot shows that trial.
 
 
 def columns(keys: Sequence[str], objective: Objective) -> list[tuple[str, str]]:
-    """Name (as a condition knows it) and heading of each column."""
+    """The name (as a filter condition uses it) and the heading of each column."""
     ends = [
         (objective.column, written.heading(objective)),
         ("low", "95 % interval"),
@@ -179,7 +180,7 @@ def line(row: Row, cells: Iterable[str]) -> str:
 
 
 def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_front: bool) -> list[str]:
-    """The cells of one row; each carries the exact value that it is sorted by."""
+    """The cells of one row; each cell carries the value by which its column is sorted."""
     folder = f"trials/{row['index']:04d}-{row['id']}"
     baseline = " (baseline)" if row["source"] == "baseline" else ""
     name = f'<a href="{shown(folder)}">{shown(row["id"])}</a>{baseline}'
@@ -210,23 +211,23 @@ def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool,
 
 
 def cell(value: Any, text: Any) -> str:
-    """A number at the right, anything else at the left."""
+    """A table cell as HTML; a number is aligned right, any other value left."""
     kind = ' class="number"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
     return f'<td{kind} data-v="{"" if value is None else shown(value)}">{shown(text)}</td>'
 
 
 def shown(value: Any) -> str:
-    """Visible text, escaped."""
+    """A value as visible text, escaped for HTML."""
     return html.escape(one_line(value))
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it, a text without what cannot be seen."""
+    """A value for JSON; a text becomes visible text on one line."""
     return one_line(value) if isinstance(value, str) else value
 
 
 def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
-    """The clock in one sentence."""
+    """The training time, the speed and the devices of all trials, in words."""
     if not times:
         return "No times are recorded in this copy of the run."
     seconds = sum(time.seconds for time in times.values())
@@ -244,7 +245,7 @@ def spent(rows: Sequence[Row], times: dict[int, Clock]) -> str:
 
 
 def values(run: Run, rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]:
-    """Data for the page's plots: the curve of each trial by its index, and the parameters with their values."""
+    """The data for the page's plots: the names of the parameters, and each trial with its curve and parameter values."""
     values, objective = {trial.index: trial.values for trial in run.trials}, run.identity.objective
     curves = [
         {

@@ -1,4 +1,4 @@
-"""Pictures in report.html, if they are at hand, at their real size: what the winner gets wrong, and labels that may be wrong."""
+"""Validation images in report.html, at their real size: the winner's mistakes, and images whose labels may be wrong."""
 
 import html
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from trainables.written import plural
 
 
 def of_run(run: Run, where: Standing) -> str:
-    """The sections that have pictures; nothing where there are none to be had."""
+    """The sections of the page that have pictures; empty if no pictures can be read."""
     return f"{of_mistakes(run, where)}{of_suspects(run, where)}" if run.identity.has_images else ""
 
 
 def of_mistakes(run: Run, where: Standing) -> str:
-    """A section with what the winner gets wrong; nothing where that is nothing."""
+    """A section with images that the winner gets wrong; empty if there are no mistakes or no pictures."""
     found = mistake_images.of_winner(run, where)
     if found is None:
         return ""
@@ -36,7 +36,7 @@ def of_mistakes(run: Run, where: Standing) -> str:
 
 
 def of_suspects(run: Run, where: Standing) -> str:
-    """A section with the images whose labels are the likeliest to be wrong; nothing where there are none."""
+    """A section with the images whose labels are likeliest to be wrong; empty if there are none or no pictures."""
     try:
         all_found = diagnostics.find(run, where)
     except RunError:  # too few networks
@@ -59,13 +59,13 @@ wrong, or images hard. Shown are the first {len(pictures)}, as the networks see 
 
 
 def grid(examples: Sequence[Suspect], pictures: Sequence[Picture], classes: Sequence[str]) -> str:
-    """Pictures beside each other, as many in a row as the screen is wide."""
+    """Pictures side by side, with as many in a row as fit on the screen."""
     figures = "\n".join(figure(each, own, classes) for each, own in zip(examples, pictures, strict=True))
     return f'<div class="pictures">{figures}</div>'
 
 
 def figure(each: Suspect, picture: Picture, classes: Sequence[str]) -> str:
-    """One picture with its label and the class that it is taken for."""
+    """One picture with its label and the class that the networks predict instead."""
     name = Path(picture.name).name if picture.name else f"image {each.position}"
     words = f"{classes[each.label]}, taken for {classes[each.said]}"
     source = f"data:image/png;base64,{picture.png}"
@@ -73,5 +73,5 @@ def figure(each: Suspect, picture: Picture, classes: Sequence[str]) -> str:
 
 
 def shown(text: str) -> str:
-    """Visible text, escaped."""
+    """Visible text, escaped for HTML."""
     return html.escape(one_line(text))

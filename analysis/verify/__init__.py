@@ -1,1 +1,1 @@
-"""Whether a run folder keeps every promise of a search. Of analysis it needs frame alone."""
+"""Check whether a run folder keeps every invariant of a search; of the package analysis, only frame is imported."""

@@ -1,4 +1,4 @@
-"""Whether the user's code of a run is there, all that it ever was, and what was trained by which."""
+"""Check that every version of the user's code of a run is kept, and that the trials' epochs fit the changes of code."""
 
 from analysis.verify.evidence import Evidence, Line, fault
 from analysis.verify.trial import TrialFiles
@@ -8,10 +8,10 @@ from trainables.own import code
 
 
 def check_code(evidence: Evidence, first: str, totals: list[Line], trials: dict[int, TrialFiles]) -> None:
-    """The code does what its hash says. It is read and not executed.
+    """Check every version of the user's code against its hash, and the record of each change; no code is executed.
 
     Args:
-        first: the hash in run.json; empty for a space of ours.
+        first: the hash of the code in run.json; empty if the space has no code of the user.
     """
     names = [first]
     for line in totals:

@@ -1,4 +1,4 @@
-"""Lines of decisions.jsonl about whole rungs, against the values of the ledgers: each is made again, in the order of the file."""
+"""Check decisions about whole rungs in decisions.jsonl: replay each one on the ledgers' values, in the order of the file."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ PLACE: Shape = {"epoch": WHOLE, "quota": WHOLE}
 
 
 def is_cut(evidence: Evidence, line: Line) -> bool:
-    """Whether a line has the shape of a cut or a thaw; says so if not."""
+    """Whether a line has the shape of a cut or a thaw; if not, the faults are recorded as violations."""
     if not evidence.has_shape(line.where, line.record, CUT):
         return False
     wrong = [key for key in LISTS if not are_indices(line.record.get(key, []))]
@@ -29,7 +29,7 @@ def is_cut(evidence: Evidence, line: Line) -> bool:
 
 
 def check_rungs(evidence: Evidence, totals: Sequence[Line], scheduler: Record) -> None:
-    """The places of each rung are those that the rule counts."""
+    """Check that each line's rungs, with their numbers of places, are those that the rule computes."""
     for line in totals:
         record, expected = line.record, None
         if rules.cuts(scheduler):
@@ -42,7 +42,7 @@ def check_rungs(evidence: Evidence, totals: Sequence[Line], scheduler: Record) -
 def course(
     scheduler: Record, seed: int, history: Sequence[Totals], searched: Sequence[int], objective: Objective
 ) -> Course | None:
-    """Where the cuts of a run begin; none if there is none.
+    """The course of a run's cuts before the first of them; None if the run has no cuts.
 
     Args:
         searched: the trials of the search, in the order of the plan.
@@ -52,7 +52,7 @@ def course(
 
 
 def check_cuts(evidence: Evidence, lines: Sequence[Line], course: Course, trials: Trials) -> None:
-    """Each line says what the rule says of the values of then, and nobody trained on without a line that allows it."""
+    """Check each line against the rule on the values at its time, and that no trial went on without a line that allows it."""
     known = {index: trials[index] for index in course.entries if index in trials}
     if len(known) < len(course.entries):
         return  # the plan is damaged, which was said
@@ -89,10 +89,11 @@ def check_line(evidence: Evidence, line: Line, course: Course, trials: Trials) -
 
 
 def curve(trial: TrialFiles, before: int | None = None) -> Curve:
-    """What a trial has come to.
+    """The learning curve of a trial.
 
     Args:
-        before: an epoch at which it is not named: if it failed earlier, that was all there was of it.
+        before: the epoch of a line that does not name this trial; if the trial failed before that epoch, the curve ends at the
+            first failure. None for the whole curve.
     """
     values = [trial.value(epoch) for epoch in range(1, len(trial.rows) + 1)]
     failures = [epochs for epochs, outcome in trial.outcomes if outcome == "failed"]

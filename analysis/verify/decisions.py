@@ -1,4 +1,4 @@
-"""decisions.jsonl against the ledgers and against the rule: every decision is replayed in the order it was taken."""
+"""Check decisions.jsonl against the ledgers and the early-stopping rule: replay every decision in its recorded order."""
 
 import itertools
 import math
@@ -33,13 +33,14 @@ def check_decisions(
     objective: Objective,
     course: Course | None = None,
 ) -> None:
-    """Taken in sequence, on values of the ledgers, nothing after a stop; and at rungs, as the rule says.
+    """Check that decisions are in sequence, rest on the ledgers' values, end a stopped trial, and follow the rule at rungs.
 
     Args:
-        scheduler: of the whole search; none if it was changed on the way, so that no single rule can be replayed.
-        seed: of the run.
-        counts: how many trials were asked for at some time, ascending; a rung is decided when all are planned.
-        course: of a search whose rungs are cut, before its first line.
+        scheduler: the rule of the whole search; None if it was changed on the way, because then no single rule can be replayed.
+        epochs: the largest number of epochs that was asked for.
+        seed: the seed of the run.
+        counts: every number of trials that was asked for, ascending; a rung is decided when all these trials are planned.
+        course: for a search whose rungs are cut, the course before the first cut.
     """
     for position, line in enumerate(decisions, 1):
         if line.record["sequence"] != position:
@@ -72,7 +73,7 @@ def check_decisions(
 
 
 def is_rule(evidence: Evidence, where: str, scheduler: Record) -> bool:
-    """Whether a scheduler is a known rule with numbers that can be counted with; says so if not."""
+    """Whether a scheduler is a known rule with usable numbers; if not, the faults are recorded as violations."""
     if not evidence.has_shape(where, scheduler, {"name": TEXT}):
         return False
     if scheduler["name"] not in Scheduler.NAMES:
@@ -94,7 +95,7 @@ def is_rule(evidence: Evidence, where: str, scheduler: Record) -> bool:
 
 
 def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, taken: set[tuple[int, int]]) -> None:
-    """One decision against the ledger of its trial."""
+    """Check one decision against the ledger of its trial."""
     record = line.record
     index, epoch = record["trial"], record["epoch"]
     if (index, epoch) in taken:
@@ -113,7 +114,7 @@ def check_decision(evidence: Evidence, line: Line, trial: TrialFiles | None, tak
 
 
 def replay_arrivals(evidence: Evidence, decisions: list[Line], rungs: Rungs, seed: int) -> None:
-    """A rule that decides on arrival: each decision on what was there before it."""
+    """Replay a rule that decides when a trial arrives at a rung: each decision rests on the arrivals before it."""
     for line in decisions:
         record = line.record
         trial, epoch, value = record["trial"], record["epoch"], record["value"]
@@ -125,7 +126,7 @@ def replay_arrivals(evidence: Evidence, decisions: list[Line], rungs: Rungs, see
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rule says of one arrival; an audited trial goes on whatever it says."""
+    """The rule's verdict on one trial at a rung; an audited trial goes on even if the verdict is to stop."""
 
     stop: bool
     cutoff: float | None
@@ -141,7 +142,10 @@ class Verdict:
 
 
 class Whole:
-    """A rule that waits: each rung on the values of all that were there; decided again when more trials were asked for."""
+    """Replay a rule that waits for all trials of a rung.
+
+    A rung is decided on the values of all trials that reached it, and decided again when more trials were asked for.
+    """
 
     def __init__(
         self,
@@ -171,7 +175,10 @@ class Whole:
                 lines = lines[len(verdicts) :]
 
     def taken_together(self, lines: list[Line], values: dict[int, float]) -> list[Verdict]:
-        """The verdicts of the longest start of these decisions that agrees with itself; of all of them if none does."""
+        """The verdicts of decisions that were taken at once: the longest start of `lines` that agrees with the rule.
+
+        If no start agrees with the rule, these are the verdicts of all lines with the last of `counts`.
+        """
         for size, planned in itertools.product(range(len(lines), 0, -1), self.counts):
             verdicts = self.verdicts(lines[:size], values, planned)
             if all(verdict.is_of(line) for line, verdict in zip(lines, verdicts, strict=False)):
@@ -179,7 +186,12 @@ class Whole:
         return self.verdicts(lines, values, self.counts[-1])
 
     def verdicts(self, lines: list[Line], values: dict[int, float], planned: int) -> list[Verdict]:
-        """What the rule says if these decisions are taken at once, at a rung where others were before."""
+        """The rule's verdicts if these decisions are taken at once, at a rung that other trials reached before.
+
+        Args:
+            values: the values of the trials that reached the rung before, by trial.
+            planned: how many trials are planned.
+        """
         epoch = lines[0].record["epoch"]
         known = {
             trial: value
@@ -207,7 +219,7 @@ def compare(evidence: Evidence, line: Line, verdict: Verdict) -> None:
 
 
 def check_undecided(evidence: Evidence, rungs: Sequence[int], taken: set[tuple[int, int]], trials: Trials) -> None:
-    """No trial went past a rung without a decision."""
+    """Check that no trial went past a rung without a decision."""
     for index, trial in trials.items():
         for epoch in passed(rungs, 0 if trial.is_confirmation else len(trial.rows)):
             if (index, epoch) not in taken:
@@ -215,5 +227,5 @@ def check_undecided(evidence: Evidence, rungs: Sequence[int], taken: set[tuple[i
 
 
 def passed(rungs: Sequence[int], epochs: int) -> Iterator[int]:
-    """The rungs before this epoch, however many there may be after it."""
+    """The rungs before an epoch; the iteration ends at the first later rung, because there may be very many."""
     return itertools.takewhile(lambda rung: rung < epochs, rungs)

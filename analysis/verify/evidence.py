@@ -1,4 +1,4 @@
-"""The files of a run as records that know where they stand, and what is found to be wrong with them, first first."""
+"""Read the files of a run as records with their places, and collect violations in the order in which they are found."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class Line:
 
 
 class Evidence:
-    """What a run folder holds, and the list of its violations. Reading never raises: what cannot be read is a violation."""
+    """The files of a run folder and the list of its violations; a file that cannot be read adds a violation, no error."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -36,7 +36,7 @@ class Evidence:
         return path.relative_to(self.run).as_posix()
 
     def content(self, path: Path) -> bytes | None:
-        """All of a file; none if it is not there."""
+        """The bytes of a file; None if the file does not exist or cannot be read."""
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -46,7 +46,7 @@ class Evidence:
             return None
 
     def lines(self, path: Path, shape: Shape) -> list[Line]:
-        """The committed records of a ledger that have this shape; nothing after a damaged line is trusted."""
+        """The committed records of a ledger that have this shape; lines after a damaged line are not read."""
         found = []
         for number, data in enumerate((self.content(path) or b"").split(b"\n")[:-1], 1):
             where = f"{self.relative(path)}:{number}"
@@ -58,7 +58,7 @@ class Evidence:
         return found
 
     def object(self, path: Path, shape: Shape) -> Record | None:
-        """The single object of a file; none if it is not there or has not this shape."""
+        """The single JSON object of a file; None if the file does not exist or the object does not have this shape."""
         data = self.content(path)
         record = None if data is None else self._parsed(data, f"{self.relative(path)}:1")
         if record is None or not self.has_shape(f"{self.relative(path)}:1", record, shape):
@@ -73,7 +73,7 @@ class Evidence:
             return None
 
     def has_shape(self, where: str, record: Any, shape: Shape) -> bool:
-        """Whether a record has every key of the shape with a value of its type; if not, each fault becomes a violation."""
+        """Whether a record has every key of the shape with a value of its type; each fault is recorded as a violation."""
         if not isinstance(record, dict):
             self.wrong(where, "not a JSON object")
             return False
@@ -84,10 +84,10 @@ class Evidence:
 
 
 def fault(error: ExpectedError) -> str:
-    """What an error says, without its next step: `remedy` names the one for the whole folder."""
+    """The message of an error without its next step; `remedy` gives one next step for the whole folder."""
     return error.message.rpartition(". ")[0] or error.message
 
 
 def fits(value: Any, types: tuple[type, ...]) -> bool:
-    """Whether a value is of one of these types, and a number one that arithmetic can take."""
+    """Whether a value has one of these types; a whole number must also fit into 64 bits with its sign."""
     return type(value) in types and (type(value) is not int or abs(value) < 1 << 63)

@@ -1,4 +1,4 @@
-"""trials.jsonl: indices and ids, each configuration on the seeds that were asked for, and a confirmation on fresh ones."""
+"""Check the plan in trials.jsonl: indices, ids, the seeds of each configuration, and the fresh seeds of confirmations."""
 
 from analysis.verify.evidence import Evidence, Line
 from search.records import Totals
@@ -10,20 +10,21 @@ from trainables.files.durable import Record
 
 
 def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int, folds: int) -> list[Line]:
-    """Indices count from 0, ids are those of the configurations, none twice, none too many, each with its seed.
+    """Check the plan: indices count from 0, ids fit the configurations, no trial is twice or too many, and seeds are right.
 
     Args:
-        seed: of the run.
-        schema: in which it was begun.
-        folds: of the run, or 0.
+        totals: the lines of totals.jsonl.
+        seed: the seed of the run.
+        schema: the schema in which the run was begun.
+        folds: the number of folds of the run, or 0.
 
     Returns:
-        the lines whose id may become a path.
+        The lines whose id is safe as part of a path.
     """
     lines = evidence.lines(evidence.run / "trials.jsonl", PLANNED)
-    ids = [trial_id] if schema > 1 else [trial_id, trial_id_of_schema_1]  # what was added since has the ids of now
+    ids = [trial_id] if schema > 1 else [trial_id, trial_id_of_schema_1]  # trials that were added later have new ids
     names: set[str] = set()
-    seen: dict[str, str] = {}  # by content: among thousands of trials two may well have the same six digits
+    seen: dict[str, str] = {}  # by content, because two of thousands of trials may have the same six digits
     for position, line in enumerate(lines):
         record = line.record
         known = [name(record["config"], record["seed"]) for name in ids]
@@ -48,7 +49,7 @@ def check_plan(evidence: Evidence, totals: list[Line], seed: int, schema: int, f
 
 
 def is_possible(evidence: Evidence, totals: Line) -> bool:
-    """Whether the totals are small enough to be counted through."""
+    """Whether the totals are small enough to enumerate all trials; if not, a violation is recorded."""
     record = totals.record
     if record["trials"] * record["seeds"] <= MAX_GRID and record["confirm"] * record["confirm_seeds"] <= MAX_GRID:
         return True
@@ -57,14 +58,14 @@ def is_possible(evidence: Evidence, totals: Line) -> bool:
 
 
 def check_fold(evidence: Evidence, line: Line, expected: int, folds: int) -> None:
-    """A trial's fold is that of its seed."""
+    """Check that the fold of a trial is the expected one, which follows from its seed."""
     found = line.record.get("fold")
     if folds and found != expected:
         evidence.wrong(line.where, f"fold is {found}, not {expected}")
 
 
 def check_search(evidence: Evidence, lines: list[Line], history: list[Totals], seed: int, folds: int) -> None:
-    """Points, seeds and folds in the order in which they were asked for."""
+    """Check that points, seeds and folds of the search have the order in which they were asked for."""
     order = plan.order(history)
     points: dict[int, Record] = {}
     if len(lines) > len(order):
@@ -81,7 +82,7 @@ def check_search(evidence: Evidence, lines: list[Line], history: list[Totals], s
 def check_confirmation(
     evidence: Evidence, lines: list[Line], searched: list[Line], totals: Record, seed: int, folds: int
 ) -> None:
-    """Configurations of the search on fresh seeds, if that was asked for."""
+    """Check that the confirmation trains configurations of the search on the fresh seeds that were asked for."""
     seeds = {confirmation.seed_of(seed, replicate): replicate for replicate in range(totals["confirm_seeds"])}
     configs = {key_of(line.record["config"]) for line in searched}
     for line in lines:

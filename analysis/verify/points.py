@@ -1,7 +1,8 @@
-"""trials.jsonl: every point is the one that its algorithm draws, given the space, the seed and what an adaptive one was told.
+"""Check that every point in trials.jsonl is the point that the algorithm draws from the space and the seed.
 
-Points are only drawn again where that is possible: the space is still the one whose hash is in run.json, and the
-libraries of an adaptive algorithm (Optuna for TPE) have the versions that drew them.
+An adaptive algorithm also draws from the results that it was told. Points are drawn again only where this is possible: the
+space must still have the hash in run.json, and the libraries of an adaptive algorithm (Optuna for TPE) must have the versions
+with which the points were drawn.
 """
 
 import importlib.metadata
@@ -30,11 +31,11 @@ def check_points(
     lines: Sequence[Line],
     trials: Mapping[int, TrialFiles],
 ) -> None:
-    """Draw every point again.
+    """Draw every point again and compare it with the plan.
 
     Args:
         history: the lines of totals.jsonl.
-        lines: those of trials.jsonl that belong to the search.
+        lines: the lines of trials.jsonl that belong to the search, without confirmations.
     """
     space = rebuilt(identity)
     warm = warm_points(identity, space) if space else None
@@ -55,7 +56,7 @@ def check_points(
 
 
 def rebuilt(identity: Identity) -> Space | None:
-    """The space as it was searched; none if its file has changed since, or is not here."""
+    """The space as it was searched; None if its file has changed or is missing, or if the space is a user's code."""
     if identity.entry:
         return None  # a user's code is not executed here
     texts, limit = identity.set, identity.max_params
@@ -71,7 +72,7 @@ def rebuilt(identity: Identity) -> Space | None:
 
 
 def warm_points(identity: Identity, space: Space) -> list[Point] | None:
-    """The points that the search started from; none if what run.json says there is not understood."""
+    """The points of the warm start in run.json, an empty list without a warm start; None if they are not valid points."""
     warm = identity.warm_start or {"points": []}
     points = warm.get("points") if isinstance(warm, dict) else None
     if not isinstance(points, list) or not all(is_point(point, space) for point in points):
@@ -90,10 +91,11 @@ def check_grown(
     evidence: Evidence, identity: Identity, algorithm: Adaptive, space: Space, drawn: Sequence[Line], first: int,
     lines: Sequence[Line], trials: Mapping[int, TrialFiles],
 ) -> None:  # fmt: skip
-    """The points of an adaptive algorithm, each from what its line says it was told.
+    """Draw each point of an adaptive algorithm again, from the results that the point's line says the algorithm was told.
 
     Args:
-        drawn: their lines; `first` is the number of the first of these points.
+        drawn: the lines of these points.
+        first: the number of the first of these points.
         lines: all lines of the search.
     """
     where = {line.where for line in drawn}
@@ -132,7 +134,7 @@ def is_drawn(
 
 
 def untrue(told: Any, lines: Sequence[Record], trials: Mapping[int, TrialFiles]) -> str | None:
-    """What is wrong with what the last of these lines says it was told; none if the ledger agrees."""
+    """The fault in `told`, the results that the last of these lines was told; None if the ledgers agree with `told`."""
     if (
         not isinstance(told, dict)
         or not isinstance(told.get("ended"), list)

@@ -1,7 +1,7 @@
-"""Whether a run folder keeps every promise that a search makes: what `python -m analysis verify RUN` answers.
+"""Check whether a run folder keeps every invariant of a search; `python -m analysis verify RUN` prints the violations.
 
-Loads neither Ray nor torch. A run that was killed is a good run: what a killed process may leave behind is no violation,
-but for temporary files, which the next start removes.
+This module loads neither Ray nor torch. A run whose process was killed is no violation, and neither are the files that a killed
+process may leave behind. The exception is temporary files, which the next start of the search removes.
 """
 
 import itertools
@@ -31,9 +31,9 @@ RESULT: Shape = {"id": TEXT, "rank": (int, type(None)), "status": TEXT, "epochs"
 
 
 def verify(run_folder: Path) -> list[str]:
-    """Every violation as `file:line: what`, the most basic first; none if all invariants hold.
+    """Every violation as `file:line: what`, the most basic first; an empty list if all invariants hold.
 
-    While a process holds the run, only what is never rewritten is looked at: the files that lines are appended to.
+    While a process holds the run, only files to which lines are appended are checked, because other files may be rewritten.
     """
     evidence = Evidence(run_folder)
     identity = check_identity(evidence)
@@ -44,7 +44,7 @@ def verify(run_folder: Path) -> list[str]:
     decisions = [line for line in decisions if is_decision(evidence, line)]
     totals = check_totals(evidence)
     plan = check_plan(evidence, totals, identity.seed, identity.schema, identity.folds)
-    is_readable = bool(totals) and not evidence.problems  # or the points could not be told from each other
+    is_readable = bool(totals) and not evidence.problems  # otherwise a trial's point is not certain
     asked = [line.record["epochs"] for line in totals]
     facts = is_held, identity.objective
     trials = {
@@ -75,7 +75,10 @@ def verify(run_folder: Path) -> list[str]:
 
 
 def validated_on(evidence: Evidence, identity: Identity, planned: Record) -> int:
-    """Images that a trial is validated on; of folds of whole groups what it kept says, and 0 if it kept nothing."""
+    """The number of images on which a trial is validated.
+
+    For folds of whole groups this is the number of predictions that the trial kept, and 0 if the trial kept none.
+    """
     if not identity.folds:
         return identity.val_images
     fold = planned.get("fold")
@@ -92,14 +95,14 @@ LEDGERS = (("decisions", SEQUENCE), ("tests", TEST))  # read before the trials, 
 
 
 def is_decision(evidence: Evidence, line: Line) -> bool:
-    """Whether a line has the shape of a decision about one trial, or about a whole rung; says so if not."""
+    """Whether a line has the shape of a decision about one trial or a whole rung; if not, violations are recorded."""
     if "trial" in line.record:
         return evidence.has_shape(line.where, line.record, DECISION)
     return is_cut(evidence, line)
 
 
 def check_identity(evidence: Evidence) -> Identity | None:
-    """run.json: there, of a known format, with everything that a continuation compares."""
+    """Read and check run.json; None if the file is missing, has an unknown format, or lacks a required entry."""
     path = evidence.run / "run.json"
     if evidence.content(path) is None:
         evidence.wrong("run.json", "missing, so this is no run")
@@ -122,7 +125,7 @@ def check_identity(evidence: Evidence) -> Identity | None:
 
 
 def check_totals(evidence: Evidence) -> list[Line]:
-    """totals.jsonl: at least one line, and no total ever shrinks."""
+    """Read totals.jsonl, and check that there is at least one line and that no total shrinks."""
     found = evidence.lines(evidence.run / "totals.jsonl", {})
     totals = [Line(line.where, {**UNSAID, **line.record}) for line in found]
     totals = [line for line in totals if evidence.has_shape(line.where, line.record, Totals.shape(line.record))]
@@ -138,12 +141,16 @@ def check_totals(evidence: Evidence) -> list[Line]:
 
 
 def asked_by(line: Line) -> Totals:
-    """What a line that has its shape asks for."""
+    """The totals in a line of totals.jsonl whose shape was checked."""
     return Totals.read(line.record, line.where)
 
 
 def check_allowed(evidence: Evidence, line: Line) -> None:
-    """What --allow-changes let pass: told in words, with the values from then on, and nothing that may never change."""
+    """Check the changes of the identity that --allow-changes allowed.
+
+    Each line with changes must describe them in words, and the other way round. No entry may change that must never change,
+    and each new value must have a valid shape.
+    """
     changed, words = line.record.get("identity", {}), line.record["allowed"]
     if bool(changed) != bool(words):
         what = (
@@ -152,7 +159,7 @@ def check_allowed(evidence: Evidence, line: Line) -> None:
             else "allowed without a change of identity"
         )
         evidence.wrong(line.where, what)
-    renamed = {"space_hash"} if "schema" in changed else set()  # a schema has its own way to write a space
+    renamed = {"space_hash"} if "schema" in changed else set()  # each schema writes a space differently
     for key in changed.keys() - set(ALLOWABLE) - renamed:
         evidence.wrong(line.where, f"{key} may not change")
     known = {key: types for key, types in Identity.shape().items() if key in changed and key in ALLOWABLE}
@@ -161,12 +168,12 @@ def check_allowed(evidence: Evidence, line: Line) -> None:
 
 
 def was_changed(key: str, totals: list[Line]) -> bool:
-    """Whether a part of the identity was allowed to change on the way."""
+    """Whether an entry of the identity changed during the search, as --allow-changes permits."""
     return any(key in line.record.get("identity", {}) for line in totals)
 
 
 def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
-    """Every folder under trials/ belongs to a trial of the plan."""
+    """Check that every folder under trials/ belongs to a trial of the plan."""
     known = {trial.folder.name for trial in trials.values()}
     for path in sorted((evidence.run / "trials").glob("*")):
         if path.name not in known:
@@ -174,7 +181,7 @@ def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
 
 
 def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFiles]) -> None:
-    """tests.jsonl: every evaluation was announced, of an epoch that is there, with the weights of that epoch."""
+    """Check tests.jsonl: each test evaluation was announced first, its epoch exists, and its weights may be the trial's."""
     announced = set()
     for line in tests:
         record = line.record
@@ -193,14 +200,14 @@ def check_tests(evidence: Evidence, tests: list[Line], trials: dict[int, TrialFi
 
 
 def fits_weights(trial: TrialFiles, record: Record) -> bool:
-    """Whether these weights may be those of the trial: the ones that are kept, or of its best before it was lengthened."""
+    """Whether a test evaluation may have used the trial's weights: those that are kept, or those of an earlier best epoch."""
     if trial.weights is None or trial.weights == (record["epoch"], record["weights"]):
         return True
     return record["epoch"] != trial.weights[0] and record["epoch"] in [best["epoch"] for best in trial.bests_ever()]
 
 
 def stopped(decisions: list[Line], trials: dict[int, TrialFiles], epochs: int) -> set[int]:
-    """The trials that were stopped early, of those that were not trained for all epochs."""
+    """The trials with a decision to stop, and the trials left behind at a rung that have less than all epochs."""
     one_by_one = {line.record["trial"] for line in decisions if line.record.get("decision") == "stop"}
     behind, reach = left_behind([line.record for line in decisions if "trial" not in line.record])
     lengths = {index: len(trial.rows) for index, trial in trials.items()}
@@ -209,9 +216,9 @@ def stopped(decisions: list[Line], trials: dict[int, TrialFiles], epochs: int) -
 
 
 def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, TrialFiles], stopped: set[int]) -> None:
-    """The weights of the best trial of a complete run, if they are kept, have their sidecar.
+    """Check that the best trial's weights in a complete run, if they are kept, have their sidecar best.json.
 
-    Of other trials they need not: a kill may fall between removing the two.
+    The weights of another trial need no sidecar, because a kill may happen between removing the sidecar and the weights.
     """
     trials = {index: trial for index, trial in trials.items() if not trial.is_confirmation}
     is_complete = bool(totals) and len(trials) >= totals[-1].record["trials"] * totals[-1].record["seeds"]
@@ -224,7 +231,7 @@ def check_winner(evidence: Evidence, totals: list[Line], trials: dict[int, Trial
 
 
 def place_of_best(trial: TrialFiles) -> float:
-    """What finished trials are sorted by, best first."""
+    """The key by which finished trials are sorted, best first."""
     return trial.objective.place(trial.best_value())
 
 
@@ -232,7 +239,8 @@ def remedy(run: str, found: list[str]) -> str:
     """The next step for these violations: derived files can be written again, a ledger cannot.
 
     Args:
-        run: as the user named it.
+        run: the run as the user named it.
+        found: the violations.
     """
     if all(problem.startswith("results.json:") for problem in found):
         return f"The ledger is sound: python -m analysis leaderboard {shlex.quote(run)} writes the results again."
@@ -242,9 +250,10 @@ def remedy(run: str, found: list[str]) -> str:
 
 
 def check_results(evidence: Evidence, trials: dict[int, TrialFiles], plan: list[Record]) -> None:
-    """results.json, if it is there: each row was true when it was written, which may have been some epochs ago.
+    """Check results.json, if it exists: each row must fit the ledger as it was when the row was written.
 
-    Ranks count configurations, in the order of the rows; the seeds of one share its rank, and a confirmation has none.
+    Ranks count configurations in the order of the rows. The seeds of one configuration share a rank, and a confirmation has
+    none.
     """
     data = evidence.content(evidence.run / "results.json")
     if data is None:
@@ -269,14 +278,19 @@ def check_results(evidence: Evidence, trials: dict[int, TrialFiles], plan: list[
 
 
 def place_of(planned: Record, places: dict[str, int]) -> int | None:
-    """The rank of a trial, given those of the configurations before it; a new one comes next."""
+    """The expected rank of a trial in results.json; None for a confirmation.
+
+    Args:
+        planned: the trial's line of the plan.
+        places: the ranks of the configurations so far; a new configuration gets the next rank.
+    """
     if planned["source"] == confirmation.SOURCE:
         return None
     return places.setdefault(json.dumps(planned["config"], sort_keys=True), len(places) + 1)
 
 
 def check_result(evidence: Evidence, where: str, row: Record, trial: TrialFiles | None) -> None:
-    """One row against the epochs that its trial had by then."""
+    """Check one row of results.json against the epochs that its trial had when the row was written."""
     if trial is None or trial.id != row["id"]:
         evidence.wrong(where, f"trial {row['index']} with id {row['id']} is not planned")
         return
@@ -293,7 +307,7 @@ def check_result(evidence: Evidence, where: str, row: Record, trial: TrialFiles 
 
 
 def check_leftovers(evidence: Evidence) -> None:
-    """No temporary file outlives the process that wrote it; Ray's scratch is not ours to judge."""
+    """Check that no temporary file was left behind; the files of Ray under ray/ are not checked."""
     for path in sorted(evidence.run.rglob(".*.tmp")):
         if path.relative_to(evidence.run).parts[0] != "ray":
             evidence.wrong(evidence.relative(path), "left behind by a killed process")

@@ -1,4 +1,4 @@
-"""The folder of one trial against its plan: the ledger, the resume states, the weights and the predictions."""
+"""Check the folder of one trial against the plan: the ledger, the resume states, the weights and the predictions."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ METRICS: Shape = {
 }
 ROW: Shape = {"epoch": WHOLE, **METRICS}
 STATE: Shape = {"sha256": TEXT, "epoch": WHOLE, "trial": TEXT}
-WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE}  # and the value, under the name of its column
+WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE}  # and the value under the name of the objective's column
 
 
 @dataclass
@@ -34,13 +34,13 @@ class TrialFiles:
     """The contents of the folder of one planned trial."""
 
     id: str
-    id_now: str  # of the same configuration in the schema of now, which states have that are written now
+    id_now: str  # the id of the same configuration in the current schema, which newly written states have
     folder: Path
     is_confirmation: bool = False
     rows: list[Line] = field(default_factory=list)  # epochs 1, 2, 3 ...
-    outcomes: list[tuple[int, str]] = field(default_factory=list)  # rows before it, and what it says
+    outcomes: list[tuple[int, str]] = field(default_factory=list)  # number of rows before each outcome, and the outcome
     is_over: bool = False  # the last line is an outcome
-    weights: tuple[int, str] | None = None  # epoch and sha256, if they are kept
+    weights: tuple[int, str] | None = None  # epoch and sha256 of the kept weights
     objective: Objective = ACCURACY
 
     def value(self, epoch: int) -> float:
@@ -48,7 +48,7 @@ class TrialFiles:
         return value
 
     def best(self, epochs: int) -> Record | None:
-        """The best of the first rows."""
+        """The best of the first `epochs` rows; None if there is none."""
         return self.objective.best_epoch(line.record for line in self.rows[:epochs])
 
     def best_value(self) -> float | None:
@@ -57,12 +57,12 @@ class TrialFiles:
 
     @property
     def is_own(self) -> bool:
-        """Whether the user trained it."""
+        """Whether the user's own code trained the trial."""
         return self.objective.is_own
 
     @property
     def shape(self) -> Shape:
-        """What a row holds at least."""
+        """The entries that each row of the ledger must have."""
         return {"epoch": WHOLE, self.objective.column: NUMBER} | ({} if self.is_own else ROW)
 
     @property
@@ -70,12 +70,16 @@ class TrialFiles:
         return self.is_over and self.outcomes[-1][1] == "finished"
 
     def bests_ever(self) -> list[Record]:
-        """The best row at each time the trial had finished."""
+        """The best row at each time at which the trial finished."""
         counts = sorted({count for count, outcome in self.outcomes if outcome == "finished"})
         return [best for best in map(self.best, counts) if best]
 
     def bests(self) -> list[Record]:
-        """The rows that the weights may be of: they are written before an outcome, and again when it was lengthened."""
+        """The rows to which the kept weights may belong.
+
+        Weights are written just before an outcome, and again after a longer training. So while the trial is not finished, the
+        weights may also belong to an earlier end.
+        """
         counts = {count for count, outcome in self.outcomes if outcome == "finished"} | {len(self.rows)}
         if self.is_finished:
             counts = {len(self.rows)}
@@ -83,20 +87,21 @@ class TrialFiles:
 
 
 def folder_of(evidence: Evidence, planned: Record) -> Path:
-    """Where a line of the plan has its trial."""
+    """The folder of the trial of a line of the plan."""
     return evidence.run / "trials" / f"{planned['index']:04d}-{planned['id']}"
 
 
 def read_trial(
     evidence: Evidence, planned: Line, asked: Sequence[int], images: int, is_held: bool, objective: Objective
 ) -> TrialFiles:
-    """Check one trial.
+    """Read and check the folder of one trial.
 
     Args:
-        planned: its line of the plan.
+        planned: the trial's line of the plan.
         asked: the number of epochs in each line of totals.jsonl.
-        images: that it is validated on; 0 if that is not known.
-        is_held: a process may be writing states and weights right now, so they are not looked at.
+        images: the number of images on which the trial is validated; 0 if unknown.
+        is_held: whether a process holds the run and may be writing states and weights, which are then not checked.
+        objective: the objective of the run.
     """
     record = planned.record
     folder = folder_of(evidence, record)
@@ -118,7 +123,7 @@ def read_trial(
 
 
 def read_ledger(evidence: Evidence, trial: TrialFiles, asked: Sequence[int]) -> None:
-    """epochs.jsonl: epochs count from 1, outcomes stand where they can, and nothing follows them that may not."""
+    """Read epochs.jsonl into `trial`, and check that epochs count from 1 and that each outcome is at an allowed place."""
     for line in evidence.lines(trial.folder / "epochs.jsonl", {}):
         before = trial.outcomes[-1] if trial.is_over else None
         if before and not may_go_on(before, asked):
@@ -133,7 +138,7 @@ def read_ledger(evidence: Evidence, trial: TrialFiles, asked: Sequence[int]) -> 
 
 
 def may_go_on(outcome: tuple[int, str], asked: Sequence[int]) -> bool:
-    """Whether lines may follow an outcome: a finished trial was lengthened, or a failed one tried again."""
+    """Whether lines may follow an outcome: a finished trial may train longer, and a failed trial may be tried again."""
     epochs, what = outcome
     return what == "failed" or (what == "finished" and epochs < max(asked, default=0))
 
@@ -163,26 +168,26 @@ def read_row(evidence: Evidence, trial: TrialFiles, line: Line) -> None:
 
 
 def check_row(evidence: Evidence, line: Line, images: int, objective: Objective) -> None:
-    """The metrics of one epoch and what they are judged by: nothing but them, and values that they can have."""
+    """Check a row of our training loop: it has only known entries, and the accuracies have possible values."""
     for key in line.record.keys() - ROW.keys() - {objective.column}:
         evidence.wrong(line.where, f"{key} does not belong into a ledger")
     for key in ("train_accuracy", "val_accuracy"):
         if not 0 <= line.record[key] <= 1:
             evidence.wrong(line.where, f"{key} is {line.record[key]}, not from 0 to 1")
-    hits = min(line.record["val_accuracy"], 1) * images  # more than 1 was told already, and may be no whole number
+    hits = min(line.record["val_accuracy"], 1) * images  # a value above 1 was reported already and may be no fraction
     if abs(hits - round(hits)) > 1e-6 * max(images, 1):
         evidence.wrong(line.where, f"val_accuracy {line.record['val_accuracy']} is not a fraction of {images} images")
 
 
 def check_own_row(evidence: Evidence, line: Line, images: int) -> None:
-    """The metrics of an epoch of own training: numbers, whatever they are called."""
+    """Check a row of the user's own training: every entry is a number."""
     for key, value in line.record.items():
         if type(value) not in (int, float):
             evidence.wrong(line.where, f"{key} is {value!r}, not a number")
 
 
 def check_states(evidence: Evidence, trial: TrialFiles) -> None:
-    """Each state that counts, that is whose sidecar is there, is whole and of this trial."""
+    """Check that each resume state with a sidecar is whole and belongs to this trial; a state without one does not count."""
     for sidecar in sorted(trial.folder.glob("state-*.json")):
         where, facts = f"{evidence.relative(sidecar)}:1", evidence.object(sidecar, STATE)
         if facts is None:
@@ -209,7 +214,7 @@ def check_hash(evidence: Evidence, path: Path, expected: str) -> None:
 
 
 def check_weights(evidence: Evidence, trial: TrialFiles) -> None:
-    """best.safetensors, if it counts: whole, and of the best epoch."""
+    """Check that the weights in best.safetensors, if they have a sidecar, are whole and belong to the best epoch."""
     sidecar = trial.folder / "best.json"
     column = trial.objective.column
     facts = evidence.object(sidecar, {**WEIGHTS, column: NUMBER})
@@ -225,14 +230,15 @@ def check_weights(evidence: Evidence, trial: TrialFiles) -> None:
 
 
 def is_being_replaced(trial: TrialFiles) -> bool:
-    """A kill after the last epoch of a lengthened trial may fall between its new weights and their sidecar."""
+    """Whether the weights may be newer than their sidecar: a kill after a longer training may happen between the two files."""
     return not trial.is_over and any(count < len(trial.rows) for count, _ in trial.outcomes)
 
 
 def check_predictions(evidence: Evidence, trial: TrialFiles, images: int) -> None:
-    """val.npz: there once a trial finished, of the best epoch, and as accurate as its row says.
+    """Check the predictions in val.npz: a finished trial has the file, it belongs to the best epoch, and its accuracy fits.
 
-    Unless that epoch was trained again, on a GPU, and is known to have come out differently: its row stands nevertheless.
+    The accuracy must be that of the epoch's row in the ledger. The exception is an epoch that was trained again on a GPU and is
+    recorded to have come out differently; its row stays as it was.
     """
     path = trial.folder / "val.npz"
     where = evidence.relative(path)

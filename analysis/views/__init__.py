@@ -1,1 +1,1 @@
-"""What commands print: one trial, runs side by side, chosen rows, a search that runs."""
+"""The output of commands: one trial, several runs side by side, selected rows, suspect labels, a running search."""

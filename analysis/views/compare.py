@@ -1,6 +1,6 @@
-"""Several runs side by side: their winners, what each gave for its epochs, and which settings they share.
+"""Compare several runs: their winners, the best value by epochs spent, and the settings that are equal or differ.
 
-A configuration counts once, with the mean over its seeds; a winner that was confirmed counts with what fresh seeds gave.
+A configuration counts once, with the mean over its seeds. A confirmed winner counts with its value on fresh seeds.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from trainables.objective import Objective
 from trainables.written import count, plural
 
 BUDGETS = 8  # lines of the table
-GIVEN = ("baseline", "warm")  # where points come from that a search does not draw
+GIVEN = ("baseline", "warm")  # sources of points that the search does not draw
 
 Point = dict[str, Any]
 
@@ -38,8 +38,8 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
     """The comparison as md; as json a list of runs, best first, each with its curve; as csv a line per run and budget.
 
     Raises:
-        RunError: none of the runs has a finished trial, or they are ranked by different metrics.
-        UsageError: two of them have the same name.
+        RunError: none of the runs has a finished trial, or the runs are ranked by different metrics.
+        UsageError: two runs have the same name.
     """
     check_names(runs)
     objective = valued.shared(runs)
@@ -64,7 +64,11 @@ def show(runs: Sequence[Run], form: str, selection: Selection) -> str:
 
 
 def check_names(runs: Sequence[Run]) -> None:
-    """Every line says by its name which run it is of."""
+    """Refuse two runs with the same name, because a line of the comparison names its run.
+
+    Raises:
+        UsageError: two runs have the same name.
+    """
     names = [run.name for run in runs]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two runs have the name {twice}. Rename the folder of one of them.")
@@ -76,7 +80,7 @@ def searched(run: Run) -> list[Trial]:
 
 
 def row_of(run: Run, best: Winner | None) -> Row:
-    """One run: its winner and what it cost."""
+    """The row of one run: its winner, the number of trials and epochs, and its settings."""
     own, value = searched(run), run.identity.objective.column
     row: Row = {"id": best.trial.id if best else None, "run": run.name, "dataset": run.identity.subject}
     row |= {value: best.value if best else None}
@@ -92,16 +96,16 @@ def row_of(run: Run, best: Winner | None) -> Row:
 
 
 def budgets_of(runs: Sequence[Run]) -> list[int]:
-    """Round numbers of epochs up to what the costliest run spent, each about twice the one before."""
+    """Numbers of epochs, each about twice the number before, up to the epochs that the costliest run spent."""
     most = max((sum(len(trial.epochs) for trial in searched(run)) for run in runs), default=0)
     return sorted({max(1, round(most / 2**step)) for step in range(BUDGETS)}) if most else []
 
 
 def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
-    """At each budget of epochs: the best so far in the order of the plan, and the expected best with its band.
+    """At each budget of epochs: the best value so far in the order of the plan, and the expected best value with its band.
 
-    The baseline, and points taken over from another run, are no random draws: every such search begins with them. So the
-    expected best is that of these and of as many random draws as the rest of the budget pays for.
+    The baseline and points from another run are no random draws, because every such search begins with these points. So the
+    expected best is the best of these points and of as many random draws as the rest of the budget pays for.
     """
     objective, (values, costs, is_given) = run.identity.objective, draws_of(run)
     worst, most = (objective.signed(end) for end in (objective.worst, objective.ideal))
@@ -126,10 +130,11 @@ def curve(run: Run, budgets: Sequence[int]) -> list[Point]:
 
 
 def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The configurations that were trained, in the order of the plan: all seeds of one are one draw.
+    """The trained configurations in the order of the plan; all seeds of one configuration count as one draw.
 
-    The value of each, signed so that larger is better, its epochs, and whether it was given to the search instead of drawn by
-    it. What no value is known of has the worst that there is.
+    Returns:
+        For each configuration its value, signed so that larger is better; its number of epochs; and whether the configuration
+        was given to the search and not drawn. An infinitely bad value is replaced by the worst finite value.
     """
     groups: dict[str, list[Trial]] = {}
     for trial in searched(run):
@@ -145,7 +150,7 @@ def draws_of(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def value_of(trial: Trial) -> float:
-    """What it reached, signed so that larger is better; the worst that there can be if it diverged or failed."""
+    """The value of a trial, signed so that larger is better; the worst possible value if the trial diverged or failed."""
     lost = trial.value is None or trial.status in LOST
     return float(trial.objective.signed(trial.objective.worst if lost else trial.value))
 
@@ -178,7 +183,7 @@ def as_markdown(
 
 
 def over_seeds(winners: Sequence[Winner | None]) -> str:
-    """What a value is that rests on several seeds, or on fresh ones."""
+    """A sentence on values that are means over several seeds or fresh seeds; empty if there are none."""
     found = [best for best in winners if best is not None and (best.is_confirmed or len(best.seeds) > 1)]
     if not found:
         return ""
@@ -192,7 +197,7 @@ def over_seeds(winners: Sequence[Winner | None]) -> str:
 
 
 def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> set[str]:
-    """The columns of the table of winners: what was asked for, or what says most."""
+    """The columns of the table of winners: those that the user asked for, or else the most informative ones."""
     if selection.columns is not None:
         return {name.strip() for name in selection.columns.split(",")} | {"id", "run"}
     value = runs[0].identity.objective.column
@@ -203,7 +208,7 @@ def selected(runs: Sequence[Run], rows: Sequence[Row], selection: Selection) -> 
 
 
 def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
-    """Whether the winners are one configuration, and if not, whether they can be told apart."""
+    """A sentence on whether the winners are one configuration, and otherwise on the differences between their values."""
     if len({run.identity.comparable for run in runs}) > 1:
         values = written.several(runs[0].identity.objective)
         what = "images" if all(run.identity.has_images for run in runs) else "images or code"
@@ -221,7 +226,7 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
 
 
 def differences(best: Sequence[Winner]) -> list[Words]:
-    """Each winner against the first one, with all tests adjusted for each other."""
+    """Compare each winner with the first winner; the p-values are adjusted for the number of tests."""
     chances = [None if other.key == best[0].key else chance(best[0], other) for other in best[1:]]
     tested = [each for each in chances if each]
     adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])
@@ -232,7 +237,7 @@ def differences(best: Sequence[Winner]) -> list[Words]:
 
 
 def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> Words:
-    """One winner against the first one; `found` is the p-value of the difference and how it was found."""
+    """Compare one winner with the first winner, in words; `found` is the p-value of the difference and the test's name."""
     names = Foreign(first.run.name), Foreign(other.run.name)
     if first.key == other.key:
         return names[0], " and ", names[1], " have the same one."
@@ -250,7 +255,7 @@ def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> Wo
 
 
 def resting(best: Winner) -> str:
-    """On what a value rests."""
+    """The number of seeds or folds behind a winner's value, in words."""
     repeat = best.run.identity.repeat
     if best.is_confirmed:
         return plural(len(best.seeds), f"fresh {repeat}")
@@ -258,7 +263,7 @@ def resting(best: Winner) -> str:
 
 
 def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> Blocks:
-    """A line for each budget; two columns for each run."""
+    """The table of best values by budget: a line for each budget, two columns for each run; nothing without values."""
     objective = runs[0].identity.objective
     header: tuple[Words, ...] = ("epochs",)
     for run in runs:
@@ -276,7 +281,7 @@ def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> Blocks:
 
 
 def has_band(objective: Objective) -> bool:
-    """Whether the expected best can have a band, which needs values that lie between known bounds."""
+    """Whether the expected best can have a band; a band needs values between known bounds."""
     return written.is_percent(objective)
 
 
@@ -294,7 +299,7 @@ def point_cells(points: list[Point], place: int, objective: Objective) -> tuple[
 
 
 def given_words(runs: Sequence[Run]) -> str:
-    """The points that these searches begin with."""
+    """The points with which these searches begin, in words."""
     is_warm = any(trial.source == "warm" for run in runs for trial in searched(run))
     return (
         "the baseline and the points of the warm start, which come first"
@@ -304,7 +309,7 @@ def given_words(runs: Sequence[Run]) -> str:
 
 
 def explanation(runs: Sequence[Run]) -> list[str]:
-    """What the columns are, and what they are not."""
+    """Remarks that explain the columns of the table of best values by budget."""
     chosen = " and ".join(sorted({run.identity.algorithm for run in runs} - {"random"}))
     objective = runs[0].identity.objective
     known = has_band(objective)
@@ -337,7 +342,7 @@ def varied_in(runs: Sequence[Run]) -> set[str]:
 
 
 def setting_in(run: Run, key: str) -> str:
-    """The range that is searched, or the value that all trials have."""
+    """The searched range of a hyperparameter in a run, or the value in all its trials, or the number of its values."""
     if key in run.identity.space_params:
         return run.identity.space_params[key]
     values = {canonical(trial.config.get(key)) for trial in searched(run)}
@@ -345,20 +350,20 @@ def setting_in(run: Run, key: str) -> str:
 
 
 def unlike(runs: Sequence[Run]) -> list[str]:
-    """The hyperparameters that are not one and the same value in all trials of all runs."""
+    """The hyperparameters that are searched in a run or do not have the same value in all runs."""
     keys = dataframe.config_keys(runs)
     return [key for key in keys if key in varied_in(runs) or len({setting_in(run, key) for run in runs}) > 1]
 
 
 def common(runs: Sequence[Run]) -> Words:
-    """The values that all trials of all runs share."""
+    """A sentence with the hyperparameters that have the same value in all trials of all runs."""
     shared = [key for key in dataframe.config_keys(runs) if key not in unlike(runs)]
     values = join(", ", [(Foreign(key), " ", Foreign(setting_in(runs[0], key))) for key in shared])
     return ("The same in all trials: ", values, ".") if values else "No setting is the same in all trials."
 
 
 def different(runs: Sequence[Run]) -> Blocks:
-    """The others, run by run: a range where it was searched, a value where it was not."""
+    """A table of the settings that differ or are searched, run by run: a range if searched, else a value."""
     facts = {key: [setting_in(run, key) for run in runs] for key in unlike(runs)}
     asked = {"epochs": [run.totals.epochs for run in runs]}
     names = ("seed", "fraction", "precision", "threads")

@@ -1,4 +1,4 @@
-"""Conditions on rows, such as `lr > 1e-3 and status == finished`: parsed as syntax and compared here, never run."""
+"""Conditions on rows, such as `lr > 1e-3 and status == finished`; a condition is parsed and compared, never run as code."""
 
 import ast
 import operator
@@ -14,8 +14,8 @@ Row = Mapping[Any, Any]
 Condition = Callable[[Row], bool]
 
 STATUSES = {**{status: status for status in get_args(Status)}, **{word: status for status, word in WORDS.items()}}
-MOST = 8  # values that are named
-LONGEST = 1000  # characters of a condition: nesting is bounded before the parser sees it
+MOST = 8  # values of a column that a message names
+LONGEST = 1000  # characters of a condition, which also bounds the nesting that the parser sees
 ORDER: dict[type, Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
@@ -26,22 +26,22 @@ RULE = (
 
 
 def condition(text: str, columns: Iterable[str]) -> Condition:
-    """The condition that text describes.
+    """Parse a condition on rows.
 
-    A value is a number, a quoted text, True, False, or a bare word, which is a text. An absent value fulfils `!=` alone. An
-    accuracy is a fraction; a status may be given in the words of the tables.
+    A value is a number, a quoted text, True, False, or a bare word, which counts as text. An absent value fulfils `!=` alone.
+    An accuracy is a fraction. A status may also be the word that tables show for it.
 
     Raises:
-        UsageError: the text is no condition, names no column, or asks for what no row could hold.
+        UsageError: the text is no condition, names an unknown column, or has a value that no row could hold.
     """
     return combined(parsed(text), text, tuple(columns))
 
 
 def parsed(text: str) -> ast.expr:
-    """The syntax of a condition, not looked at yet.
+    """The syntax tree of a condition, before its names and values are checked.
 
     Raises:
-        UsageError: it has none.
+        UsageError: the text is too long or cannot be parsed.
     """
     try:
         if len(text) > LONGEST:
@@ -52,7 +52,7 @@ def parsed(text: str) -> ast.expr:
 
 
 def combined(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition:
-    """Conditions joined by and / or, or a single one."""
+    """The condition of a syntax tree: a single comparison, or conditions joined by and / or."""
     if not isinstance(node, ast.BoolOp):
         return comparison(node, text, columns)
     parts = [combined(value, text, columns) for value in node.values]
@@ -61,7 +61,7 @@ def combined(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition:
 
 
 def comparison(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition:
-    """One column against one value."""
+    """The condition that compares one column with one value."""
     if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.left, ast.Name)):
         raise refusal(text)
     column, kind, value = node.left.id, type(node.ops[0]), constant(node.comparators[0], text)
@@ -76,10 +76,10 @@ def comparison(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition
 
 
 def meant(column: str, value: Any) -> Any:
-    """The value as rows hold it, where a table shows something else.
+    """The value as rows hold it, if tables show it differently: the status behind a word of the tables.
 
     Raises:
-        UsageError: an accuracy in per cent, or a status that does not exist.
+        UsageError: the value is an accuracy in percent, or a status that does not exist.
     """
     if is_fraction(column) and type(value) in (int, float) and value > 1:
         instead = f"For {value:g} % write {value / 100:g}" if value <= 100 else "Write a fraction"
@@ -93,10 +93,10 @@ def meant(column: str, value: Any) -> Any:
 
 
 def check_kinds(text: str, rows: Sequence[Row]) -> None:
-    """Refuse to compare a column of texts with a number, or one of numbers with a text: no row could ever be equal.
+    """Refuse to compare a column of texts with a number, or a column of numbers with a text, because no row could be equal.
 
     Raises:
-        UsageError: it says how the text has to be written.
+        UsageError: there is such a comparison.
     """
     columns = tuple(dict.fromkeys(str(key) for row in rows for key in row))
     for node in ast.walk(parsed(text)):
@@ -107,7 +107,7 @@ def check_kinds(text: str, rows: Sequence[Row]) -> None:
 
 
 def check_kind(column: str, value: Any, written: str, rows: Sequence[Row]) -> None:
-    """One comparison of `check_kinds`; `written` is the value as it was typed."""
+    """Check one comparison for `check_kinds`; `written` is the value as the user typed it."""
     texts = {isinstance(row[column], str) for row in rows if row.get(column) is not None}
     if texts == {True} and not isinstance(value, str):
         raise UsageError(
@@ -118,12 +118,15 @@ def check_kind(column: str, value: Any, written: str, rows: Sequence[Row]) -> No
 
 
 def is_fraction(column: str) -> bool:
-    """Whether tables show a column in per cent."""
+    """Whether tables show a column in percent."""
     return "accuracy" in column
 
 
 def unfulfilled(text: str, rows: Sequence[Row]) -> str:
-    """Of a condition that no row fulfils, the first part of which that can be said by itself, and what rows hold there."""
+    """Explain a condition that no row fulfils: the first comparison in it that no row fulfils, and the column's values.
+
+    The text is empty if each comparison by itself is fulfilled by some row.
+    """
     columns = tuple(dict.fromkeys(str(key) for row in rows for key in row))
     for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Compare) and not any(map(comparison(node, text, columns), rows)):
@@ -133,7 +136,7 @@ def unfulfilled(text: str, rows: Sequence[Row]) -> str:
 
 
 def held(column: str, values: Sequence[Any]) -> str:
-    """What the rows hold in a column."""
+    """The values of a column in words: their range for numbers, else up to MOST different values."""
     present = [value for value in values if value is not None]
     if not present:
         return f"none has a value of {column}"
@@ -145,7 +148,11 @@ def held(column: str, values: Sequence[Any]) -> str:
 
 
 def constant(node: ast.expr, text: str) -> Any:
-    """The value of a literal, a negative number or a bare word."""
+    """The value of a literal, a negative number or a bare word in a condition.
+
+    Raises:
+        UsageError: the syntax is none of these.
+    """
     if isinstance(node, ast.Name):
         return node.id
     sign = 1
@@ -160,10 +167,10 @@ def constant(node: ast.expr, text: str) -> Any:
 
 
 def ordered(found: Any, value: Any, compare: Callable[[Any, Any], bool], column: str) -> bool:
-    """An order between two numbers or two texts.
+    """Compare two numbers or two texts by order; False if the row has no value.
 
     Raises:
-        UsageError: between a number and a text there is none.
+        UsageError: one of them is a text and the other is a number.
     """
     if found is None:
         return False

@@ -22,7 +22,7 @@ from trainables.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What was asked for; nothing is left out by default."""
+    """The rows and columns that the user asked for; by default all of them."""
 
     filter: str | None = None  # a condition, see analysis.views.filters
     sort: str | None = None  # a column, with - before it for the largest first
@@ -39,10 +39,10 @@ class Selection:
 
 
 def select(rows: list[Row], selection: Selection) -> list[Row]:
-    """The rows that were asked for, with the columns that were asked for.
+    """The rows that were asked for, in the order and with the columns that were asked for.
 
     Raises:
-        UsageError: a column that no row has, or a condition that cannot be understood.
+        UsageError: no row has one of the columns, or the condition is not understood.
     """
     known = list(dict.fromkeys(str(key) for row in rows for key in row))
     if selection.filter is not None:
@@ -55,10 +55,10 @@ def select(rows: list[Row], selection: Selection) -> list[Row]:
 
 
 def fulfilling(text: str, rows: list[Row], known: Sequence[str]) -> list[Row]:
-    """The rows that fulfil a condition; if there is none, what they hold instead is said on stderr.
+    """The rows that fulfil a condition; if no row does, a note on stderr says which values the rows have instead.
 
     Raises:
-        UsageError: as `analysis.views.filters.condition`.
+        UsageError: the condition is refused, see `analysis.views.filters.condition` and `check_kinds`.
     """
     fulfils = condition(text, known)
     check_kinds(text, rows)
@@ -69,7 +69,7 @@ def fulfilling(text: str, rows: list[Row], known: Sequence[str]) -> list[Row]:
 
 
 def in_order(rows: list[Row], sort: str | None, known: Sequence[str]) -> list[Row]:
-    """The rows by one column, absent values last; equal ones keep their order."""
+    """Sort rows by one column, rows without a value last; rows with equal values keep their order."""
     if sort is None:
         return rows
     column, reverse = sort.removeprefix("-"), sort.startswith("-")
@@ -80,7 +80,11 @@ def in_order(rows: list[Row], sort: str | None, known: Sequence[str]) -> list[Ro
 
 
 def names(columns: str, known: Sequence[str]) -> list[str]:
-    """The names in a list with commas, each once, what names a row first: the id, and the run where there are several."""
+    """The columns in a comma-separated list, each once; a missing `id`, or a missing but known `run`, is put first.
+
+    Raises:
+        UsageError: a column is unknown.
+    """
     asked = [name.strip() for name in columns.split(",") if name.strip()]
     for name in asked:
         if known and name not in known:
@@ -90,14 +94,14 @@ def names(columns: str, known: Sequence[str]) -> list[str]:
 
 
 def printed(rows: list[Row], form: str, shown: Sequence[str]) -> str:
-    """Rows as md, csv or json; `shown` are the columns that a table for reading has."""
+    """Rows as md, csv or json; `shown` lists the columns of the md table."""
     if form == "json":
         return as_json(rows)
     return as_csv(rows) if form == "csv" else rendered((as_table(rows, shown),)) + "\n"
 
 
 def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
-    """The leaderboard of one or several runs as far as it was asked for, best first."""
+    """The selected part of the leaderboard of one or several runs as md, csv or json, best first unless sorted otherwise."""
     keys = dataframe.varied(dataframe.load(runs), runs)
     origin = ["run"] if len(runs) > 1 else []
     rows = all_records(stand(runs[0])) if len(runs) == 1 else all_rows(runs)
@@ -110,7 +114,7 @@ def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
 
 
 def as_table(rows: list[Row], columns: Sequence[str]) -> Table | Paragraph:
-    """A table; accuracies in percent."""
+    """Rows as a table with accuracies in percent; a sentence if there are no rows."""
     if not rows:
         return Paragraph("No row fulfils the condition.")
     header = tuple((Foreign(name), " %" if is_fraction(name) else "") for name in columns)

@@ -1,4 +1,4 @@
-"""One trial, whole: configuration, curve, outcome, files, and the commands that train it again."""
+"""Everything about one trial: configuration, curve, outcome, files, and the commands that train the trial again."""
 
 import shlex
 from statistics import fmean
@@ -40,9 +40,9 @@ def show(run: Run, trial: Trial, form: str) -> str:
 
 
 def placed(run: Run, trial: Trial) -> tuple[Row, int]:
-    """The row of a trial among all of its run, and how many ranks there are: all seeds of a configuration share one.
+    """The row of a trial in the ranking of its run, and the number of ranks; all seeds of a configuration share one rank.
 
-    A trial without part in the ranking has its facts and no rank.
+    For a trial that is not ranked, the row has a few facts and no rank.
     """
     ranked = page.rank(run)
     rows = records(ranked, config_keys([run]))
@@ -52,7 +52,7 @@ def placed(run: Run, trial: Trial) -> tuple[Row, int]:
 
 
 def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
-    """Name, outcome and value."""
+    """The heading of a trial with rank and status, and sentences on its value, clock and outcome."""
     noun = "trial" if run.totals.seeds == 1 else "configuration"
     place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
     title = label(trial), " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
@@ -63,7 +63,7 @@ def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
 
 
 def value(trial: Trial, row: Row) -> Words:
-    """The value of its best epoch."""
+    """A sentence with the value of the trial's best epoch; empty if the trial has none, diverged or failed."""
     best, objective = trial.best, trial.objective
     if not best or trial.status in LOST:
         return ""
@@ -75,12 +75,12 @@ def value(trial: Trial, row: Row) -> Words:
 
 
 def on_fold(trial: Trial) -> str:
-    """Which fold was held out, if there are folds."""
+    """The fold on which the trial was validated, in words; empty without folds."""
     return f"validated on fold {trial.fold}, " if trial.fold else ""
 
 
 def confirmed(run: Run, trial: Trial) -> str:
-    """What fresh seeds made of its configuration."""
+    """A sentence with the values of the trial's configuration on fresh seeds; empty if there are none."""
     fresh = standing.confirmed_values(run, trial)
     if not fresh:
         return ""
@@ -92,7 +92,7 @@ def confirmed(run: Run, trial: Trial) -> str:
 
 
 def bounds(trial: Trial, row: Row) -> str:
-    """The interval around its value, if it has one."""
+    """The confidence interval of the trial's value in words; empty if there is none."""
     objective = trial.objective
     low, high = (row.get(f"{objective.column}_{end}") for end in ("low", "high"))
     if low is None or high is None:
@@ -101,7 +101,10 @@ def bounds(trial: Trial, row: Row) -> str:
 
 
 def called(trial: Trial) -> Words:
-    """Why an engine could not train it as graphs, which takes longer and changes no number."""
+    """A sentence on why the trial's steps were not replayed as graphs; empty if they were or nothing is recorded.
+
+    Training without graphs takes longer and changes no number.
+    """
     found = seconds.called(trial.folder)
     return (
         ("Its steps were called one by one, not replayed as graphs: ", Foreign("; ".join(found)), ".") if found else ""
@@ -142,20 +145,23 @@ def parts(run: Run, trial: Trial) -> Blocks:
 
 
 def state(run: Run, trial: Trial) -> Blocks:
-    """How the state that a user's loop left is read; nothing of our networks, which `export` writes."""
+    """A line of code that reads the state which a user's own training left; empty for networks on images.
+
+    A network on images is written by `export` instead.
+    """
     found = None if run.identity.has_images else own_code.state(trial)
     return paragraphs((f"{found[0]}: ", Code(found[1]), ".")) if found else ()
 
 
 def files(trial: Trial) -> list[tuple[str, int]]:
-    """Names and sizes of what lies in the folder of a trial."""
+    """Names and sizes in bytes of the files in a trial's folder, without hidden files."""
     if not trial.folder.is_dir():
         return []
     return [(path.name, path.stat().st_size) for path in sorted(trial.folder.glob("[!.]*")) if path.is_file()]
 
 
 def reproduce(run: Run, trial: Trial) -> str:
-    """Trains it again and compares; a folder of images is named where this machine does not know its place."""
+    """The command that trains the trial again and compares; it names the images if this machine does not know their folder."""
     command = commands.reproduce(run, trial, commands.shortest(run.folder))
     if not run.identity.has_images:
         return command

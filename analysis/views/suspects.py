@@ -13,10 +13,10 @@ SHOWN = 50  # in a table
 
 
 def listed(found: Found, classes: Sequence[str], names: Sequence[str], form: str) -> str:
-    """The suspects.
+    """List the images whose labels are probably wrong, as md, csv or json.
 
     Args:
-        names: what each validation image is called; nothing if that is not known.
+        names: the name of each validation image; shorter than the images, or empty, if names are unknown.
     """
     rows = [row(each, classes, names, found.networks) for each in found.suspects]
     if form == "json":
@@ -31,7 +31,7 @@ def listed(found: Found, classes: Sequence[str], names: Sequence[str], form: str
 
 
 def told(found: Found) -> str:
-    """How many there are, and of what."""
+    """A sentence with the number of suspects, of validation images and of networks."""
     number = len(found.suspects)
     shown = f" The first {SHOWN} are shown." if number > SHOWN else ""
     verb = "is" if number == 1 else "are"

@@ -1,4 +1,4 @@
-"""A search seen from another terminal, from its ledger alone."""
+"""Show a running search in another terminal, from the search's ledger alone."""
 
 import time
 from pathlib import Path
@@ -19,7 +19,7 @@ EVERY = 2.0  # seconds between readings
 
 
 def watch(folder: Path, console: Console) -> None:
-    """Show the run until it is complete; once only where the console is no terminal.
+    """Show the progress of a run until the run is complete; only once if the console is no terminal.
 
     Raises:
         RunError: the folder is no run or is damaged.
@@ -39,9 +39,9 @@ def watch(folder: Path, console: Console) -> None:
 
 
 def seen(run: Run) -> tuple[Progress, str]:
-    """The progress of a run as its ledgers are now, and what it does while no further epoch is seen.
+    """The progress of a run from its ledgers as they are now, and a text that is shown until the next epoch arrives.
 
-    Where nothing trains it, its trials wait and nothing is said of a speed that was.
+    If no process trains the run, its trials count as waiting, no speed is shown, and the text has the command to continue.
     """
     progress = Progress(run)
     if held(run.folder) is False:
@@ -52,7 +52,7 @@ def seen(run: Run) -> tuple[Progress, str]:
 
 
 def update(progress: Progress, run: Run, before: Run) -> None:
-    """Tell the progress what its search was told: each new row, and each ending."""
+    """Pass each new epoch and each end of a trial to the progress."""
     for trial in changed(run, before):
         for row in trial.epochs[progress.trials[trial.index].epochs :]:
             progress.update(trial.index, row)

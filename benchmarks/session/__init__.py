@@ -1,6 +1,7 @@
-"""One sitting on a GPU, in order of worth: `python -m benchmarks.gpu --session --budget SECONDS --out FILE`.
+"""One sitting of measurements on a GPU: `python -m benchmarks.gpu --session --budget SECONDS --out FILE`.
 
-Every measurement is a row of one JSON document, which is replaced whole after each. A process of its own measures; if it dies,
-hangs or breaks its GPU, that is a row as well, and another one goes on with the next measurement. What no longer fits the budget
-is named as left out. Needs torch, torchvision, numpy and Pillow.
+The most valuable measurements come first. Each measurement adds rows to one JSON document, which is replaced whole after each
+row. A separate process measures. If this process dies, hangs or breaks its GPU, the document gets a row that says so, and a new
+process goes on with the next measurement. Measurements that no longer fit the budget are listed as left out. The program needs
+torch, torchvision, numpy and Pillow.
 """

@@ -29,7 +29,7 @@ LAST = 3.0  # seconds of the budget that are kept for the end
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """See to it that everything is measured for which there is time."""
+    """Supervise the measurements: start a process that measures, and start a new one when it has died, within the budget."""
     asked = parsed(arguments)
     if asked.measure:
         measure(asked)
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def supervised(asked: argparse.Namespace, arguments: list[str]) -> int | str:
-    """One process that measures: its exit code, or why it was killed."""
+    """Run one process that measures; return its exit code, or the reason why it was killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.session", "--measure", *arguments], start_new_session=True
     )
@@ -75,7 +75,7 @@ def supervised(asked: argparse.Namespace, arguments: list[str]) -> int | str:
 
 
 def measure(asked: argparse.Namespace) -> None:
-    """All that was not measured before."""
+    """Measure everything that was not measured before, in this process."""
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
     from benchmarks.gpu import images_of
@@ -106,7 +106,7 @@ def end_with(parent: int) -> None:
 
 
 def measurements(setting: Setting) -> Iterator[Measurement]:
-    """In order of worth."""
+    """All measurements, the most valuable first."""
     yield from itertools.chain(
         bits.measurements(setting), pace.alone(setting), pace.together(setting), points.measurements(setting),
         command.measurements(setting), hazards.measurements(setting), controls.measurements(setting),
@@ -116,7 +116,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def works(device: str) -> bool:
-    """Whether the GPU can still be used by this process; what it has on hand is given back."""
+    """Whether this process can still use the GPU; memory that torch caches is released."""
     try:
         if device == "cuda":
             torch.cuda.synchronize()
@@ -127,7 +127,7 @@ def works(device: str) -> bool:
 
 
 def machine(device: str) -> dict[str, object]:
-    """What it runs on."""
+    """The versions, the cores and the GPU of this machine, and settings of CUDA in the environment."""
     found: dict[str, object] = {
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -1,4 +1,7 @@
-"""Seconds to an accuracy of the fastest network, as airbench counts them: from the images on the GPU to the last epoch."""
+"""Measure the seconds in which the fastest network reaches an accuracy, from images on the GPU to the last epoch.
+
+The seconds are counted as airbench counts them.
+"""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +29,10 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def accuracy(setting: Setting, epochs: int) -> Iterator[Row]:
-    """Twice: the first time loads kernels and chooses among them. Without test-time augmentation; on validation images."""
+    """Train twice and yield a row each time: the first training also loads and chooses kernels.
+
+    The accuracy is that of the validation images, without test-time augmentation.
+    """
     knobs = KNOBS | ({"width": 2, "batch_size": setting.batch, "epochs": 2} if setting.small else {"epochs": epochs})
     config = trials.config("speed_net", **knobs)
     images = setting.few if setting.small else setting.images

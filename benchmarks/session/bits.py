@@ -1,4 +1,7 @@
-"""Whether a trial has the same bits called twice, as graphs, and beside others: every model with every optimizer."""
+"""Check that a trial gives the same bits when it is trained twice, as graphs, and beside other trials.
+
+Every model is tried with every optimizer.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -22,7 +25,7 @@ RATES = {"sgd": 0.05, "adamw": 1e-3, "muon": 0.02}
 
 
 def measurements(setting: Setting) -> Iterator[Measurement]:
-    """First the mixture, which shows most: then each alone."""
+    """First all trials at once, which shows most; then each trial alone."""
     given, known = cases(setting), dict[str, Outcome]()
     yield Measurement("bits", "all at once", 10, lambda: together(setting, given, known))
     for name in given:
@@ -30,7 +33,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def cases(setting: Setting) -> dict[str, Training]:
-    """Every model with every optimizer, and every augmentation; averages and dropout in some."""
+    """Trainings of every model with every optimizer, with augmentations in turn; some have weight averages or dropout."""
     knobs = SMALL if setting.small else WIDTHS
     models = ("mlp", "convnet", "speed_net") if setting.small else tuple(MODELS)
     augmentations = itertools.cycle(AUGMENTATIONS)
@@ -46,7 +49,7 @@ def cases(setting: Setting) -> dict[str, Training]:
 
 
 def alone(setting: Setting, training: Training, known: Outcome | None) -> Iterator[Row]:
-    """Called twice, and as graphs."""
+    """Train one trial twice with `train` and once as graphs; yield a row that compares the bits."""
     first, second = known or trials.by_train(training), trials.by_train(training)
     (graph,) = trials.in_engine(setting.lanes[:1], [training])
     yield {
@@ -56,7 +59,10 @@ def alone(setting: Setting, training: Training, known: Outcome | None) -> Iterat
 
 
 def together(setting: Setting, given: dict[str, Training], known: dict[str, Outcome]) -> Iterator[Row]:
-    """All on lanes of their own at the same time, each beside what it is alone, which is then known."""
+    """Train all trials at the same time on several lanes; compare each with the same trial trained alone.
+
+    The outcome of each trial trained alone is also stored in `known`.
+    """
     beside = trials.in_engine(setting.lanes, given.values())
     for (name, training), found in zip(given.items(), beside, strict=True):
         alone = known[name] = trials.by_train(training)

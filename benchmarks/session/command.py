@@ -1,4 +1,4 @@
-"""A search as people start it: from the command to results.md, with Ray, ledgers and states."""
+"""Measure a search as users start it: from the command to results.md, with Ray, ledgers and resume states."""
 
 import importlib.util
 import subprocess
@@ -21,7 +21,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def command(setting: Setting) -> Iterator[Row]:
-    """One row, also where Ray is not installed."""
+    """Run the search and yield one row; without Ray, the row says that Ray is not installed."""
     if not has_ray():
         yield {"not_measured": "Ray is not installed"}
         return

@@ -1,7 +1,8 @@
-"""The rules that keep the bits, each kept and each broken.
+"""Test each rule that keeps the bits of trials: train trials with the rule kept and with the rule broken.
 
-With the rule kept every hash must be as alone. With the rule broken one should differ; where none does, the hazard did not happen
-in this sitting, and the row says nothing of the rule. On a CPU the lanes are those of a modelled GPU (host_graphs.py).
+With the rule kept, every hash must equal the hash of the trial trained alone. With the rule broken, at least one hash should
+differ. If none differs, the hazard did not happen in this sitting, and the row says nothing about the rule. On a CPU the lanes
+are those of a modelled GPU (host_graphs.py).
 """
 
 import contextlib
@@ -30,7 +31,7 @@ from trainables.engine.lanes import CAPTURING, Call, Lane, StreamLane
 from trainables.training import step
 from trainables.training.definition import Training
 
-TRIALS = 6  # on a GPU; on a CPU two
+TRIALS = 6  # trials on a GPU; with `small`, there are two
 KINDS: tuple[dict[str, Any], ...] = (
     {"model": "mlp", "optimizer": "adamw", "dropout": 0.3, "augment": "flip"},
     {"model": "mlp", "depth": 1, "optimizer": "muon", "augment": "cutout", "ema": 1.0},
@@ -57,7 +58,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def dangerous(setting: Setting) -> Iterator[Measurement]:
-    """Broken, these read places that another graph has written over: a GPU may not answer this process any more."""
+    """Controls whose broken rule reads memory that another graph has overwritten; the GPU may then fail in this process."""
     yield control(setting, "called on another stream than captured", lambda: elsewhere(setting))
     yield control(setting, "one stream to capture on", lambda: one_workspace(setting))
     yield control(setting, "a graph that is reset while its neighbours go on", lambda: resetting(setting))
@@ -75,12 +76,13 @@ def control(
     around: Around = nullcontext,
     kept: Callable[[], Lanes] | None = None,
 ) -> Measurement:
-    """A rule, kept and broken.
+    """The measurement of one rule, kept and broken.
 
     Args:
-        broken: lanes that break the rule.
-        around: breaks it, where that is not for lanes to do.
-        kept: lanes with the hazard and the rule; those with `around` if there is one, else ordinary ones.
+        broken: makes the lanes for the trials with the rule broken.
+        around: makes a context that breaks the rule, if lanes cannot break it.
+        kept: makes lanes with the hazard but with the rule kept. By default these are the lanes of `broken` if `around` breaks
+            the rule, else ordinary lanes.
     """
     is_around = around is not nullcontext
 
@@ -98,7 +100,7 @@ def control(
 
 
 def trainings(setting: Setting) -> list[Training]:
-    """Trials to be trained side by side, no two alike."""
+    """Trainings that run side by side, of which no two are alike."""
     width, batch, count = (16, 6, 2) if setting.small else (512, 128, TRIALS)
     return [
         Training(
@@ -123,7 +125,7 @@ def how(found: Sequence[Outcome]) -> Row:
 
 
 def lanes_of(setting: Setting) -> Sequence[Lane]:
-    """Ordinary ones, on a GPU those of the sitting."""
+    """Ordinary lanes: on a GPU those of the sitting, on a CPU those of a new modelled GPU."""
     if setting.device == "cuda":
         return setting.lanes[:TRIALS]
     machine = Machine()
@@ -132,7 +134,7 @@ def lanes_of(setting: Setting) -> Sequence[Lane]:
 
 @contextlib.contextmanager
 def one_generator(device: str) -> Iterator[None]:
-    """Broken: all trials draw from one generator, which each of them seeds at the start of its epochs."""
+    """Break a rule: all trials draw from one random generator, which each trial seeds at the start of its epochs."""
     shared = Generator(device)
     with mock.patch.object(step, "Generator", lambda device: shared):
         yield
@@ -140,13 +142,13 @@ def one_generator(device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def blind() -> Iterator[None]:
-    """Broken: a graph is replayed without a look at whether it has the numbers of the call."""
+    """Break a rule: a graph is replayed without a check that its numbers are those of the call."""
     with mock.patch.object(pieces.Moment, "unlike", lambda after, again: torch.zeros(())):
         yield
 
 
 class Beside:
-    """A lane in the place of another."""
+    """A lane that passes everything on to another lane; subclasses change parts of its behaviour."""
 
     captures = True
 
@@ -162,10 +164,10 @@ class Beside:
 
 
 class Split(TorchDispatchMode):
-    """Products are sums of two halves, as a library without memory for more may take them: other bits.
+    """A mode that computes matrix products as sums of two halves, as a library short of memory may do, with other bits.
 
     Args:
-        most: how many products.
+        most: how many products are computed this way.
     """
 
     def __init__(self, most: float = float("inf")) -> None:
@@ -182,7 +184,7 @@ class Split(TorchDispatchMode):
 
 
 class OtherGraphs(Beside):
-    """What it captures has other numbers than what was called."""
+    """A lane whose captured graphs compute other numbers than the call."""
 
     def capture(self, body: Call, generators: Sequence[Generator]) -> Call:
         def otherwise() -> None:
@@ -197,10 +199,10 @@ def other_graphs(setting: Setting) -> Lanes:
 
 
 class Short(Beside):
-    """At first memory is short for ten products, which a library then takes in another way.
+    """A lane with short memory at first: ten products are computed as sums of two halves.
 
     Args:
-        is_told: whether the allocator says so.
+        is_told: whether the lane's count of allocation retries shows the short memory.
     """
 
     def __init__(self, lane: Lane, is_told: bool) -> None:
@@ -221,7 +223,11 @@ def short(setting: Setting, is_told: bool = True) -> Lanes:
 
 
 class Layout(TorchDispatchMode):
-    """How far the operands of products lie from a multiple of so many bytes, in the order in which they were called."""
+    """A mode that notes the layout of the operands of products, in the order of the calls: alignment and strides.
+
+    Args:
+        bytes_: the alignment is an address modulo this number of bytes.
+    """
 
     def __init__(self, bytes_: int) -> None:
         super().__init__()
@@ -234,7 +240,7 @@ class Layout(TorchDispatchMode):
 
 
 class Moved(TorchDispatchMode):
-    """The operands of products lie one number further than a library likes them."""
+    """A mode that moves the operands of products in memory by one number, which breaks their alignment."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*(map(moved, args) if func in PRODUCTS else args), **kwargs or {})
@@ -247,7 +253,11 @@ def moved(tensor: Tensor) -> Tensor:
 
 
 class Laid(Beside):
-    """Notes how operands lie in the call before a capture and in the capture."""
+    """A lane that notes the layout of operands in the call before a capture and in the capture.
+
+    Args:
+        is_kept: whether the rule is kept; if not, the operands are moved in the capture.
+    """
 
     def __init__(self, lane: Lane, bytes_: int, is_kept: bool) -> None:
         super().__init__(lane)
@@ -273,7 +283,7 @@ class Laid(Beside):
 
 
 def layouts(setting: Setting) -> Iterator[Row]:
-    """What is called and captured lies the same way: libraries choose by it. One trial."""
+    """Compare the layout of operands in calls and captures of one trial, because libraries choose a method by the layout."""
     bytes_ = 256 if setting.device == "cuda" else host_graphs.ALIGNED
     for rule in ("kept", "broken"):
         lane = Laid(lanes_of(setting)[0], bytes_, rule == "kept")
@@ -283,7 +293,7 @@ def layouts(setting: Setting) -> Iterator[Row]:
 
 
 class Busy(Beside):
-    """Counts how often another thread uses the device while something is captured here, for which it gives it time."""
+    """A lane that counts how often another thread uses the device during a capture; a capture waits briefly for a use."""
 
     is_capturing, uses = False, 0
 
@@ -303,7 +313,7 @@ class Busy(Beside):
 
 
 def writers(setting: Setting) -> Iterator[Row]:
-    """A thread reads numbers from the device all the time; with the rule not while something is captured."""
+    """Train beside a thread that keeps reading numbers from the device; with the rule kept, not during a capture."""
     given = trainings(setting)
     alone = [trials.by_train(training) for training in given]
     for rule in ("kept", "broken"):
@@ -320,7 +330,7 @@ def writers(setting: Setting) -> Iterator[Row]:
 
 
 def use(device: str, lanes: Sequence[Busy], lock: AbstractContextManager[Any], is_over: threading.Event) -> None:
-    """Until it is over."""
+    """Use the device again and again until `is_over` is set, and tell the lanes of each use."""
     number = torch.ones(1, device=device)
     while not is_over.is_set():
         with lock:
@@ -331,7 +341,7 @@ def use(device: str, lanes: Sequence[Busy], lock: AbstractContextManager[Any], i
 
 
 def refused() -> Iterator[Row]:
-    """The 33rd stream of a GPU is the first one again."""
+    """Ask for more lanes than a GPU has streams, which must be refused: the 33rd stream is the first stream again."""
     try:
         lanes_module.lanes("cuda", lanes_module.STREAMS + 1)
         yield {"slots": lanes_module.STREAMS + 1, "answer": "accepted"}
@@ -340,7 +350,7 @@ def refused() -> Iterator[Row]:
 
 
 class Hanging(Beside):
-    """A device that is never done, and does not say so."""
+    """A lane whose device never finishes and reports no error."""
 
     def __init__(self, lane: Lane) -> None:
         super().__init__(lane)
@@ -348,7 +358,10 @@ class Hanging(Beside):
 
 
 def hung(setting: Setting) -> Iterator[Row]:
-    """The others have their rows. What ends the engine then is the watchdog of a search."""
+    """Train beside a lane that hangs: the other trials must get their rows.
+
+    In a search, the watchdog would end the engine then.
+    """
     given = trainings(setting)
     alone = [trials.by_train(training) for training in given]
 
@@ -362,7 +375,7 @@ def hung(setting: Setting) -> Iterator[Row]:
 
 
 def elsewhere(setting: Setting) -> Lanes:
-    """Broken: what is called does not wait for what was replayed, nor the other way round."""
+    """Lanes that break a rule: called operations do not wait for replayed ones, and replayed ones not for called ones."""
     if setting.device == "cuda":
         return [ElsewhereOnGpu() for _ in range(TRIALS)]
     machine = Machine()
@@ -390,7 +403,7 @@ class ElsewhereOnGpu(StreamLane):
 
 
 def one_workspace(setting: Setting) -> Lanes:
-    """Broken: the library's workspace belongs to the stream on which was captured, so two graphs share it."""
+    """Lanes that break a rule: all capture on one stream, so their graphs share the library's workspace of that stream."""
     if setting.device == "cuda":
         common = torch.cuda.Stream()
         return [CapturedOn(common) for _ in range(TRIALS)]
@@ -410,7 +423,7 @@ class CapturedOn(StreamLane):
 
 
 def resetting(setting: Setting) -> Lanes:
-    """Broken: a graph goes while another of its stream stays, and what both of them use goes with it."""
+    """Lanes that break a rule: a graph is removed while another graph of its stream stays; memory that both use is freed."""
     if setting.device == "cuda":
         return [ResetOnGpu() for _ in range(TRIALS)]
     machine = Machine()
@@ -434,7 +447,7 @@ class ResetOnGpu(StreamLane):
 
 
 def one_pool(setting: Setting) -> Lanes:
-    """Broken: what a graph leaves in between lies where another graph leaves its own."""
+    """Lanes that break a rule: all share one memory pool, so intermediate results of one graph overwrite those of others."""
     if setting.device == "cuda":
         made = [StreamLane() for _ in range(TRIALS)]
         with made[0].within(), CAPTURING:

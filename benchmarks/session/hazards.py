@@ -1,4 +1,7 @@
-"""What could break the same bits: 32 mixed trials at once, refills, little memory, writers. Every hash must be as alone."""
+"""Try what could change the bits of a trial: 32 mixed trials at once, refills of lanes, little memory, threads that write.
+
+Every trial must have the same hash as the trial trained alone.
+"""
 
 import contextlib
 import os
@@ -28,9 +31,9 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"model": "resnet", "depth": 8, "optimizer": "sgd", "augment": "none", "dropout": 0.1},
     {"model": "mlp", "width": 128, "depth": 4, "optimizer": "adamw", "augment": "cutmix"},
 )
-TIMES = 29  # that each kind is trained: 232 trials on 32 lanes, 200 refills, more than 10,000 steps
-WAITING = 8  # states
-HEADROOM = 8 << 30  # bytes that the pressure leaves free at the least
+TIMES = 29  # trainings of each kind: 232 trials on 32 lanes, 200 refills, more than 10,000 steps
+WAITING = 8  # states that may wait to be written
+HEADROOM = 8 << 30  # bytes of GPU memory that the pressure leaves free
 
 
 def measurements(setting: Setting) -> Iterator[Measurement]:
@@ -44,7 +47,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def kinds(setting: Setting) -> list[Training]:
-    """No two alike; sizes of batches differ too."""
+    """Trainings of which no two are alike; their batch sizes differ too."""
     found = []
     for seed, kind in enumerate(KINDS[:2] if setting.small else KINDS):
         knobs = {**kind, **SMALL[kind["model"]]} if setting.small else kind
@@ -55,7 +58,7 @@ def kinds(setting: Setting) -> list[Training]:
 
 
 def mixed(setting: Setting, writes: bool = False, pressure: bool = False) -> Iterator[Row]:
-    """Each kind many times, in changing company."""
+    """Train each kind of trial many times beside changing others; yield a row that compares hashes with the kind alone."""
     given = kinds(setting)
     alone = [trials.by_train(training) for training in given]
     times = 3 if setting.small else TIMES
@@ -90,7 +93,7 @@ def row_steps(training: Training) -> range:
 
 
 def control(setting: Setting) -> Iterator[Row]:
-    """The comparison can fail: a trial with another seed has another hash."""
+    """Show that the comparison can fail: yield a row that compares the hashes of two trials with different seeds."""
     one = kinds(setting)[0]
     other = Training(one.config, one.data, seed=one.seed + 1, device=one.device, precision=one.precision)
     first, second = trials.in_engine(setting.lanes[:2], [one, other])
@@ -98,7 +101,7 @@ def control(setting: Setting) -> Iterator[Row]:
 
 
 class Writer:
-    """A thread that writes every state it is given to a disk, synced, while the trials go on."""
+    """A thread that writes weights to disk, each synced, while trials go on; it drops weights if too many are waiting."""
 
     def __init__(self, folder: Path, device: str) -> None:
         self._folder, self._device, self.written = folder, device, 0
@@ -115,7 +118,7 @@ class Writer:
         self._thread.join(30)
 
     def write(self, epoch: Epoch) -> None:
-        """Take a copy of the weights, on their device; the thread does the rest."""
+        """Copy an epoch's weights on their device and hand the copy to the thread, unless WAITING copies are waiting."""
         if len(self._todo) < WAITING:
             copies = {name: value.detach().clone() for name, value in epoch.model.state_dict().items()}
             mark = torch.cuda.Event() if self._device == "cuda" else None
@@ -143,11 +146,11 @@ class Writer:
 
 
 class Pressure:
-    """Memory of the GPU that something else has taken: all but the headroom, bytes."""
+    """Take all free GPU memory but `headroom` bytes, as another program might, until the end of the `with` block."""
 
     def __init__(self, device: str, headroom: int = HEADROOM) -> None:
         self._taken: torch.Tensor | None = None
-        self.gib = 0  # that were taken
+        self.gib = 0  # GiB that were taken
         if device == "cuda":
             torch.cuda.empty_cache()
             free, _ = torch.cuda.mem_get_info()

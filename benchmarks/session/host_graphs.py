@@ -1,9 +1,10 @@
-"""Graphs and streams of a GPU, modelled on a CPU: what could break the same bits there can be tried here.
+"""Model the graphs and streams of a GPU on a CPU, to try what could change a trial's bits on a GPU.
 
-A graph is the list of torch's operations that were called while it was captured, with the tensors that they read and wrote;
-numbers of Python's in it are frozen. What an operation leaves has a place in the pool of its lane. The operations of a replay
-wait in the lane's queue, and the machine does one of each queue in turn, as a GPU with several streams may. A product takes two
-turns: the first leaves it in the lane's workspace, the second fetches it from there, as cuBLAS does where it splits a sum.
+A graph is the list of torch operations that were called during its capture, with the tensors that these operations read and
+wrote; Python numbers in a graph are frozen. The result of an operation has a place in the pool of its lane. The operations of
+a replay wait in the lane's queue. The machine runs one operation of each queue in turn, as a GPU with several streams may. A
+product takes two turns, as in cuBLAS where it splits a sum: the first turn writes the product into the lane's workspace, the
+second turn copies the product from there.
 """
 
 from collections import deque
@@ -21,19 +22,19 @@ from trainables.engine.lanes import CAPTURING, Call, HostLane
 aten = torch.ops.aten
 PRODUCTS = (aten.mm.default, aten.addmm.default)
 CHOOSING = (aten.index_select.default, aten.index_select.out)
-POOL, WORKSPACE, ALIGNED = 1 << 28, 1 << 24, 64  # bytes; the system gives what is used of them
+POOL, WORKSPACE, ALIGNED = 1 << 28, 1 << 24, 64  # bytes; the system allocates only the memory that is used
 AT_ONCE = 50  # operations of each queue between two looks at a mark
 
 
 class Machine:
-    """The queues of all lanes, and workspaces that somebody gave back."""
+    """A modelled GPU: the queues of all lanes, and the workspaces that were given back."""
 
     def __init__(self) -> None:
         self.queues: list[deque[Call]] = []
         self.free: list[Tensor] = []
 
     def work(self, is_over: Callable[[], bool], most: int | None = None) -> None:
-        """Do an operation of each queue in turn, until it is over or so many rounds were done."""
+        """Run one operation of each queue in turn, until `is_over` or for at most `most` rounds."""
         with torch.inference_mode():
             while not is_over() and most != 0:
                 for queue in self.queues:
@@ -46,10 +47,10 @@ class Machine:
 
 
 class GraphLane(HostLane):
-    """A lane of the machine.
+    """A lane of the modelled GPU.
 
     Args:
-        pool, workspace: memory of its graphs; its own, unless they are given.
+        pool, workspace: the memory of the lane's graphs; by default the lane's own memory.
     """
 
     def __init__(self, machine: Machine, pool: Tensor | None = None, workspace: Tensor | None = None) -> None:
@@ -93,7 +94,7 @@ class GraphLane(HostLane):
 
 
 class After(TorchDispatchMode):
-    """What is called comes after all that the lane was given."""
+    """A mode in which each called operation first waits until the lane's queue is empty."""
 
     def __init__(self, lane: GraphLane) -> None:
         super().__init__()
@@ -105,18 +106,21 @@ class After(TorchDispatchMode):
 
 
 class Recording(TorchDispatchMode):
-    """What is called meanwhile is done, because operations need real tensors; whoever captures puts back what it changed.
+    """A mode that records called operations for a graph.
+
+    The operations are also executed, because later operations need real tensors. The caller of the capture restores what they
+    changed.
 
     Attributes:
-        operations: what does again what was called.
+        operations: the calls that repeat the recorded operations.
     """
 
     def __init__(self, pool: Tensor, workspace: Tensor) -> None:
         super().__init__()
         self.operations: list[Call] = []
         self._pool, self._workspace, self._used = pool, workspace, 0
-        self._places: dict[int, int] = {}  # bytes from the start of the pool, by the address of what was made meanwhile
-        self._kept: list[Tensor] = []  # so that no address comes twice
+        self._places: dict[int, int] = {}  # bytes from the start of the pool, by the address of a tensor made meanwhile
+        self._kept: list[Tensor] = []  # keeps tensors alive, so that no address is used twice
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is aten._local_scalar_dense.default:
@@ -145,7 +149,7 @@ class Recording(TorchDispatchMode):
             raise torch.OutOfMemoryError("the pool of a lane is full")
 
     def _there(self, tensor: Tensor) -> Tensor:
-        """The same tensor in the pool, if it was made meanwhile."""
+        """The tensor's counterpart in the pool, if the tensor was made during the capture; else the tensor itself."""
         if address(tensor) not in self._places:
             return tensor
         first = self._places[address(tensor)] // tensor.itemsize + tensor.storage_offset()
@@ -154,7 +158,10 @@ class Recording(TorchDispatchMode):
 
 
 def within_bounds(func: Any, args: Any) -> Any:
-    """Arguments for a capture: it does the steps that come after those of the call, of which an epoch may have no more."""
+    """Arguments of an operation in a capture, with indices limited to the tensor.
+
+    A capture executes steps that come after the called steps, and an epoch may have no such steps.
+    """
     if func not in CHOOSING:
         return args
     values, dim, places = args
@@ -166,7 +173,7 @@ def address(tensor: Tensor) -> int:
 
 
 def steps(func: Any, given: Any, targets: Sequence[tuple[int, Tensor]], workspace: Tensor) -> Iterator[Call]:
-    """What an operation does, in one turn or two."""
+    """Yield the calls that repeat an operation: one call, or two calls for a product."""
 
     def results() -> list[Tensor]:
         found = tree_leaves(func(*given[0], **given[1]))

@@ -1,4 +1,4 @@
-"""The document of a sitting: its rows, what is being measured, and what was left out."""
+"""The document of a sitting: its rows, the measurement that is running, and the measurements that were left out."""
 
 import json
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
-LINES = 6  # of an error
+LINES = 6  # lines kept of an error's traceback
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One thing to measure.
+    """One measurement of a sitting.
 
     Attributes:
-        part, case: its name.
-        seconds: that it takes, roughly; it is begun only if they are left.
-        rows: measures. What it yields is kept at once.
+        part, case: the two parts of its name.
+        seconds: roughly how long it takes; it is started only if the budget has as many seconds left.
+        rows: the function that measures; each row that it yields is saved at once.
     """
 
     part: str
@@ -34,7 +34,7 @@ class Measurement:
 
 
 class Journal:
-    """The document on disk. Times are of the system's clock, because several processes write in turn."""
+    """The document on disk; its times are those of the system's clock, because several processes write it in turn."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -46,12 +46,12 @@ class Journal:
         self.write()
 
     def plan(self, measurements: Iterable[Measurement]) -> None:
-        """Note what is to be measured."""
+        """Write the names of all planned measurements into the document."""
         self.document["planned"] = [each.name for each in measurements]
         self.write()
 
     def end(self) -> None:
-        """Nothing more is measured; what was not begun was left out."""
+        """Mark the sitting as over; planned measurements that were not begun are listed as left out."""
         begun = {*self.document["done"], *self.document["left_out"]}
         self.document["left_out"] += [name for name in self.document["planned"] if name not in begun]
         self.document["running"], self.document["is_over"] = None, True
@@ -59,11 +59,11 @@ class Journal:
 
     @property
     def left(self) -> float:
-        """Seconds of the budget."""
+        """The seconds that are left of the budget."""
         return float(self.document["began"] + self.document["budget"] - time.time())
 
     def measure(self, measurement: Measurement) -> None:
-        """Unless that was done before, or takes longer than what is left."""
+        """Run a measurement and save its rows, unless it was done before or needs more seconds than are left."""
         if measurement.name in self.document["done"]:
             return
         self.document["done"].append(measurement.name)
@@ -92,7 +92,7 @@ class Journal:
         self.write()
 
     def write(self) -> None:
-        """Replace the document whole."""
+        """Write the document to disk, replacing the old file at once."""
         self.document["used"] = round(time.time() - self.document["began"], 1)
         whole = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         whole.write_text(json.dumps(self.document, indent=1) + "\n")
@@ -100,6 +100,6 @@ class Journal:
 
 
 def last_lines(error: Exception) -> str:
-    """Where it came from and what it says."""
+    """The last lines of an error's traceback, with its message."""
     lines = "".join(traceback.format_exception(error)).strip().splitlines()
     return "\n".join(lines[-LINES:])[-1500:]

@@ -1,4 +1,4 @@
-"""Memory of the GPU: what a slot takes, and whether refills give it back."""
+"""Measure the GPU memory that torch holds while one lane is refilled with trials again and again."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def refills(setting: Setting) -> Iterator[Row]:
-    """The same few kinds again and again on one lane: what torch holds may not grow."""
+    """Train the same few kinds of trials repeatedly on one lane; the memory that torch holds must not grow."""
     given = kinds(setting)[:4]
     held: list[int] = []
     for _ in range(2 if setting.small else REFILLS // len(given)):

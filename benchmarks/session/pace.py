@@ -1,4 +1,4 @@
-"""Images per second of one trial, called and as graphs, and of several at once."""
+"""Measure images per second of one trial, with steps called and replayed as graphs, and of several trials at once."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ def called_and_replayed(setting: Setting, name: str) -> Iterator[Row]:
 
 
 def slots(setting: Setting, name: str) -> Iterator[Row]:
-    """One row for each number of trials."""
+    """Yield one row for each number of trials that train at once."""
     for count in [each for each in SLOTS if each <= len(setting.lanes)]:
         found = rate(setting.lanes[:count], [training_of(setting, name, seed) for seed in range(count)], setting)
         images = len(setting.images.train.labels)
@@ -78,7 +78,7 @@ def training_of(setting: Setting, name: str, seed: int = 0) -> Training:
 
 
 def rate(lanes: Sequence[Lane], trainings: Sequence[Training], setting: Setting) -> Row:
-    """Training steps alone, after every piece was captured: no evaluation and no rows."""
+    """Measure images per second in training steps, after every piece was captured, without evaluation and ledger rows."""
     began = time.perf_counter()
     running = [pace.begun(training, lane) for lane, training in zip(lanes, trainings, strict=True)]
     pace.warm_up(running)
@@ -90,5 +90,5 @@ def rate(lanes: Sequence[Lane], trainings: Sequence[Training], setting: Setting)
 
 
 def reserved() -> int | None:
-    """MiB that torch holds of the GPU."""
+    """The GPU memory that torch has reserved, in MiB; None if CUDA is not in use."""
     return torch.cuda.memory_reserved() >> 20 if torch.cuda.is_initialized() else None

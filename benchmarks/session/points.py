@@ -1,4 +1,4 @@
-"""A search of many points: the engine driven directly, and a textbook loop in four processes on a sample of it."""
+"""Measure a search of many points with the engine alone, and beside it a textbook loop in four processes."""
 
 import cProfile
 import itertools
@@ -34,19 +34,19 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def profiled(setting: Setting) -> Iterator[Measurement]:
-    """Where the host's time goes."""
+    """The measurement of where the host's time is spent."""
     points = 2 if setting.small else PROFILED
     yield Measurement("profile", f"{points} points", 12, lambda: profile(setting, points))
 
 
 def wider(setting: Setting) -> Iterator[Measurement]:
-    """The search again with more slots, if there is time."""
+    """The measurement of the search with more slots, which runs if there is time."""
     points = 3 if setting.small else POINTS
     yield Measurement("search", f"{points} points on {SLOTS[1]} slots", 70, lambda: search(setting, points, SLOTS[1]))
 
 
 def profile(setting: Setting, points: int) -> Iterator[Row]:
-    """Functions of Python by the time that they themselves take."""
+    """Profile a search; yield a row for each of the 25 Python functions with the largest own time."""
     one, profiler = Search(setting, points, 30), cProfile.Profile()
     began = time.perf_counter()
     profiler.runcall(run, setting.lanes[: SLOTS[0]], one.take)
@@ -65,13 +65,13 @@ def profile(setting: Setting, points: int) -> Iterator[Row]:
 
 
 def configs(points: int) -> list[dict[str, Any]]:
-    """Those that `run_search.py --space mlp_random` draws."""
+    """The configurations that `run_search.py --space mlp_random` draws."""
     drawn = ALGORITHM.points(mlp_random.SPACE, SEED, 0, lambda point: True)
     return [{**mlp_random.SPACE.config(point), "epochs": EPOCHS} for point in itertools.islice(drawn, points)]
 
 
 class Search:
-    """The decisions of asha, in memory."""
+    """A search with decisions by asha, kept in memory; it starts no further trial after `seconds`."""
 
     def __init__(self, setting: Setting, points: int, seconds: float) -> None:
         self.setting, self.latest = setting, time.perf_counter() + seconds
@@ -100,7 +100,7 @@ class Search:
         return Work(training=training, heard=heard, ended=self.end, noted=self.called.append)
 
     def hear(self, number: int, row: dict[str, Any]) -> bool:
-        """Whether the trial goes on."""
+        """Keep an epoch's row; return whether the trial goes on."""
         self.rows[number].append(row)
         epoch, value = row["epoch"], row["val_accuracy"]
         if epoch not in self.rungs.epochs:
@@ -116,7 +116,10 @@ class Search:
 
 
 def search(setting: Setting, points: int, most: int) -> Iterator[Row]:
-    """From an engine without trials to the last row; images are on the GPU before."""
+    """Run a search on up to `most` slots; yield its row, and a row for each trial that is checked by training it again.
+
+    The time runs from an engine without trials to the last row. The images are on the GPU before.
+    """
     slots = min(most, len(setting.lanes))
     one = Search(setting, points, 5 if setting.small else 150)
     began = time.perf_counter()
@@ -136,7 +139,7 @@ def search(setting: Setting, points: int, most: int) -> Iterator[Row]:
 
 
 def checked(one: Search, number: int) -> Row:
-    """A trial of the search again by `train`, as far as it got."""
+    """Train a trial of the search again with `train`, for as many epochs as it had; return a row that compares both."""
     rows = one.rows[number]
     epochs = itertools.islice(train(one.trainings[number]), len(rows))
     again = [epoch.metrics for epoch in epochs]
@@ -148,7 +151,7 @@ def checked(one: Search, number: int) -> Row:
 
 
 def textbook(setting: Setting, points: int) -> Iterator[Row]:
-    """A DataLoader of PIL images, as tutorials have it: processes that share the device, each for some seconds."""
+    """Run the textbook loop, with a DataLoader of PIL images, for some seconds in processes that share the device."""
     from benchmarks.session import textbook
 
     textbook.write(setting.folder, setting.images)

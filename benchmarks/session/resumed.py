@@ -1,6 +1,6 @@
-"""A trial whose state is written down after its first epoch, and goes on in another process.
+"""Check that a trial whose state is saved after its first epoch goes on with the same bits in another process.
 
-python -m benchmarks.session.resumed FOLDER      that process: it goes on, and prints the rest of the rows and the hash
+python -m benchmarks.session.resumed FOLDER      the other process: continues the trials, prints their other rows and hashes
 """
 
 import json
@@ -26,7 +26,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def resumed(setting: Setting) -> Iterator[Row]:
-    """Several trials at once, here to the end and there from their states."""
+    """Train several trials at once to the end in this process, and from their saved states in another; compare each."""
     given = kinds(setting)[:6]
     whole = [trials.Outcome() for _ in given]
 
@@ -54,7 +54,7 @@ def resumed(setting: Setting) -> Iterator[Row]:
 
 
 def main() -> None:
-    """The other process."""
+    """Continue the trials from their states in this process, and print their rows and hashes as JSON."""
     folder = Path(sys.argv[1])
     given: list[Training] = pickle.loads((folder / "given.pickle").read_bytes())
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What a sitting measures on: device, images, and how much of everything."""
+"""The setting of a sitting: device, images, and the sizes of the measurements."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,16 +11,18 @@ from trainables.engine.lanes import Lane
 
 @dataclass(frozen=True)
 class Setting:
-    """Attributes:
-    small: tried out on a CPU, with numbers that mean nothing.
-    dataset, data_dir: as a search is given them.
+    """The setting of a sitting.
+
+    Attributes:
+        small: tiny sizes to try the program out on a CPU; the measured numbers then mean nothing.
+        dataset, data_dir: the data set and its folder, as a search gets them.
     """
 
     device: str
     precision: str
     images: Dataset
     small: bool
-    folder: Path  # for files that are in the way of nobody
+    folder: Path  # for temporary files
     dataset: str = "digits"
     data_dir: Path = Path("data")
 
@@ -30,7 +32,7 @@ class Setting:
 
     @cached_property
     def few(self) -> Dataset:
-        """Some images: full batches of 128 and a ragged one."""
+        """The first images of the data set: several full batches and a smaller last batch."""
         return part(self.images, 70 if self.small else 20 * 128 + 40, 30 if self.small else 1500)
 
     @property
@@ -39,12 +41,12 @@ class Setting:
 
     @property
     def seconds(self) -> float:
-        """That a rate is measured for."""
+        """For how many seconds a rate is measured."""
         return 0.02 if self.small else 1.0
 
 
 def part(images: Dataset, train: int, val: int) -> Dataset:
-    """The first images of each split."""
+    """The data set with only the first images of the training and validation splits."""
     splits = [
         Split(split.images[:count].copy(), split.labels[:count].copy())
         for split, count in ((images.train, train), (images.val, val))

@@ -1,4 +1,4 @@
-"""Memory that runs out in a slot: the trial waits, half as many train, and every hash is as alone."""
+"""Let memory run out in a slot: that trial waits, half as many trials train at once, and each hash must be as alone."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from benchmarks.session.setting import Setting
 from trainables.training.definition import Training
 
 LANES = 4
-SHARE = 2.5  # trials of these that the free memory is for
+SHARE = 2.5  # how many of these trials fit into the free memory
 
 
 def measurements(setting: Setting) -> Iterator[Measurement]:
@@ -20,7 +20,7 @@ def measurements(setting: Setting) -> Iterator[Measurement]:
 
 
 def shortage(setting: Setting) -> Iterator[Row]:
-    """Four large trials where two have room."""
+    """Train four large trials in memory for two; yield a row that compares each with the trial trained alone."""
     one = large(setting)
     given = [replace(one, seed=seed) for seed in range(LANES)]
     lanes = setting.lanes[:LANES]
@@ -42,7 +42,7 @@ def shortage(setting: Setting) -> Iterator[Row]:
 
 
 def large(setting: Setting) -> Training:
-    """ResNet-18 with batches of 512: gigabytes of activations."""
+    """A training of ResNet-18 with batches of 512, which needs gigabytes for activations."""
     if setting.small:
         return kinds(setting)[0]
     config = trials.config("resnet18", lr=0.1, batch_size=512, epochs=2, augment="none")

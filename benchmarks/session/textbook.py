@@ -1,4 +1,4 @@
-"""A training loop as tutorials have it, by itself.
+"""A training loop as tutorials write it, as a program of its own.
 
 python -m benchmarks.session.textbook FOLDER DEVICE SECONDS      prints images per second
 """
@@ -20,7 +20,7 @@ BATCH, WORKERS = 128, 3
 
 
 class Images(Dataset):  # type: ignore[type-arg]
-    """One PIL image at a time."""
+    """Training images, converted one at a time through PIL as in tutorials."""
 
     def __init__(self, folder: Path) -> None:
         self.images, self.labels = np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
@@ -39,7 +39,7 @@ def write(folder: Path, images: loading.Dataset) -> None:
 
 
 def network() -> nn.Module:
-    """The middle of mlp_random: three layers from 512."""
+    """A network in the middle of the space mlp_random: three hidden layers of 512, 256 and 128 features."""
     layers: list[nn.Module] = [nn.Flatten()]
     for inputs, outputs in ((3072, 512), (512, 256), (256, 128)):
         layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.LeakyReLU(0.01), nn.Dropout(0.3)]

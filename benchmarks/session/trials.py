@@ -1,4 +1,4 @@
-"""Trials in the engine and by `train`, and the hash of all that a trial is after its last epoch."""
+"""Train trials in the engine and by `train`, and hash the weights, averages and states of a trial after its last epoch."""
 
 import hashlib
 import json
@@ -21,13 +21,21 @@ from trainables.training.optimizers import states
 
 @dataclass
 class Outcome:
-    """What came out of one trial: its rows, the hash of weights, averages and states at the end, and why it was only called."""
+    """The outcome of one trial.
+
+    Attributes:
+        rows: the metrics of its epochs.
+        bits: the hash of weights, averages and optimizer states after the last epoch.
+        called: why the engine called its steps and did not replay them as graphs; None if the engine gave no reason.
+        error: the error that ended it.
+        laid_aside: how many times it had to wait because memory ran out.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     bits: str = ""
     called: str | None = None
     error: str | None = None
-    laid_aside: int = 0  # times, because memory ran out
+    laid_aside: int = 0
 
     @property
     def key(self) -> str:
@@ -39,7 +47,7 @@ def config(model: str, **knobs: Any) -> dict[str, Any]:
 
 
 def by_train(training: Training) -> Outcome:
-    """One trial as `train` runs it."""
+    """Train one trial with `train`, without the engine."""
     found = Outcome()
     for epoch in train(training):
         hear(found, epoch, training)
@@ -47,7 +55,7 @@ def by_train(training: Training) -> Outcome:
 
 
 def hear(found: Outcome, epoch: Epoch, training: Training) -> bool:
-    """Keep the row, and at the last epoch the hash."""
+    """Keep an epoch's row, and at the last epoch the hash; return True, because the trial goes on."""
     found.rows.append(epoch.metrics)
     if epoch.metrics["epoch"] < training.config["epochs"]:
         return True
@@ -62,7 +70,12 @@ def in_engine(
     also: Callable[[Epoch], object] | None = None,
     drive: Callable[[Engine], None] = Engine.run,
 ) -> list[Outcome]:
-    """All of them, as many at once as there are lanes."""
+    """Train trials in the engine, as many at once as there are lanes; return their outcomes in order.
+
+    Args:
+        also: a function that gets each epoch as well.
+        drive: a function that runs the engine.
+    """
     found: list[Outcome] = []
 
     def work(training: Training, mine: Outcome) -> Work:
@@ -98,7 +111,7 @@ def in_engine(
 
 
 def digest(values: Iterable[Tensor]) -> str:
-    """The same for the same bits in the same order."""
+    """A hash of the bits of tensors in their order."""
     found = hashlib.sha256()
     for value in values:
         found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -106,7 +119,7 @@ def digest(values: Iterable[Tensor]) -> str:
 
 
 class Called:
-    """A lane on which nothing is captured, of the same stream as another."""
+    """A lane that captures nothing, so that all steps are called, with the stream of another lane."""
 
     captures = False
 
@@ -116,17 +129,17 @@ class Called:
 
 
 def made(device: str, count: int) -> list[Lane]:
-    """Lanes for the whole sitting; on a CPU they go the way of a GPU."""
+    """Lanes for the whole sitting; lanes on a CPU capture as lanes on a GPU do."""
     if device == "cpu":
         return [HostLane(captures=True) for _ in range(count)]
     return lanes_module.lanes(device, count)
 
 
 def same(one: str, other: str) -> str:
-    """The word for a row."""
+    """The word for a row that compares two texts."""
     return "identical" if one == other else "differs"
 
 
 def difference(one: Outcome, other: Outcome) -> Mapping[str, Any]:
-    """Of two outcomes that are not the same: their last rows."""
+    """The last rows and hashes of two outcomes; empty if the outcomes are equal."""
     return {} if one.key == other.key else {"rows": [one.rows[-1:], other.rows[-1:]], "hashes": [one.bits, other.bits]}
