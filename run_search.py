@@ -452,8 +452,8 @@ def rehearse(settings: "Settings", images: "Dataset | None", on_gpu: bool, quiet
         return tried.seconds
     place = settings.code.origin if settings.code else Path.cwd()
     arithmetic = precision.resolve(settings.precision, on_gpu)
-    tried = settings.space, len(images.classes), place, settings.objective.source, arithmetic
-    for line in rehearsal.rehearse(*tried, say=say):
+    parts = settings.space, len(images.classes), place, settings.objective.source, arithmetic
+    for line in rehearsal.rehearse(*parts, say=say):
         tell(f"warning: {line}\n", sys.stderr)
     return None
 
