@@ -19,7 +19,7 @@ from analysis.ranking.statistics import LEVEL
 def expected_best(values: np.ndarray, draws: int) -> float:
     """The mean of the largest value over all subsets of `draws` values; `draws` is from 1 to len(values)."""
     ordered, count = np.sort(values), len(values)
-    logs = log_binomials(count)
+    logs = log_factorials(count)
     smaller = np.arange(count)  # how many values there are below each, by rank
     possible = smaller >= draws - 1
     weights = np.zeros(count)
@@ -30,7 +30,7 @@ def expected_best(values: np.ndarray, draws: int) -> float:
     return float((weights * ordered).sum())
 
 
-def log_binomials(count: int) -> np.ndarray:
+def log_factorials(count: int) -> np.ndarray:
     """log(0!), log(1!), ..., log(count!)."""
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
 

@@ -157,12 +157,12 @@ def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority
 def on_validation(run: Run, trial: Trial, where: Standing) -> str:
     """The validation accuracy in percent with its interval; without an interval for folds, or groups that have none.
 
-    The interval of the ranking comes first, because it allows for the choice of the best trial. A trial without one gets
-    Wilson's interval.
+    The interval of a ranking by accuracy comes first, because it allows for the choice of the best trial. A trial without one
+    gets Wilson's interval.
     """
     ranked = where.trials
     known = ranked.loc[ranked["index"] == trial.index, ["low", "high"]].dropna()
-    bounds = [tuple(pair) for pair in known.to_numpy()]
+    bounds = [tuple(pair) for pair in known.to_numpy()] if run.identity.objective.is_accuracy else []
     assert trial.best is not None, "an exported trial has epochs"
     value = trial.best[ACCURACY.column]
     if run.identity.folds or (run.identity.groups and not bounds):

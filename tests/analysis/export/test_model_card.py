@@ -1,0 +1,26 @@
+"""Numbers of the model card: pytest tests/analysis/export/test_model_card.py"""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from analysis.export import model_card
+from analysis.ranking.standing import stand
+from search.run.ledger import Run, Trial
+from trainables.objective import ACCURACY, MACRO_F1, Objective
+
+
+@pytest.mark.parametrize("objective", [ACCURACY, MACRO_F1])
+def test_the_interval_beside_the_accuracy_is_never_that_of_another_metric(
+    trial: Callable[..., Trial], run: Callable[..., Run], objective: Objective
+) -> None:
+    one = trial(0, (0.9,), lr=0.1)
+    found = run([one])
+    where = stand(found)
+    where.trials[["low", "high"]] = 0.11, 0.22
+    found = dataclasses.replace(found, identity=dataclasses.replace(found.identity, objective=objective))
+    told = model_card.on_validation(found, one, where)
+    images = found.identity.val_images
+    own = model_card.with_bounds(0.9, 0.11, 0.22) if objective is ACCURACY else model_card.with_interval(0.9, images)
+    assert told == own
