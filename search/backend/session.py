@@ -47,6 +47,7 @@ ENVIRONMENT = {  # read by Ray when it is imported or starts; why: see docs/find
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or under `uv run` each worker would install the project once more
+    "RAY_worker_niceness": "0",  # trials run at the priority of the command; at Ray's own, 15, any busy program starves them
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",

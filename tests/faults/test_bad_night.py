@@ -30,6 +30,8 @@ def lose_a_worker_and_the_command(search) -> dict[str, list[bytes]]:
     process = search.start()
     search.wait_for_rows(2, process)
     trial, worker = search.worker(process)
+    priority = [os.getpriority(os.PRIO_PROCESS, each) for each in (process.pid, worker)]
+    assert priority[0] == priority[1], "a trial beside busy programs would stand still"
     os.kill(worker, signal.SIGKILL)
     search.wait_for_rows(search.count() + 3, process)
     process.send_signal(signal.SIGKILL)
