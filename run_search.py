@@ -13,7 +13,7 @@ out in analysis/.
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Set
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from search.terminal import options
 from trainables.cli import signals
 from trainables.cli.execution import check_choice, end, execute, tell
 from trainables.cli.options import application, with_examples
-from trainables.errors import StorageError, UsageError
+from trainables.errors import ExpectedError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -375,12 +375,10 @@ def run(
     """Train all trials that are not trained yet, write the results, and return the exit code."""
     from analysis.results.copying import copy_results, refuse_denied, refuse_foreign
     from analysis.results.live import Live
-    from search import attempts
-    from search.backend import engine_slots, gpu_sharing, resources
+    from search.backend import resources
     from search.faults.interrupts import Interrupted
-    from search.run import ledger, local, lock, opening
-    from search.run.confirmation import is_complete
-    from search.terminal import display, estimate
+    from search.run import local, lock, opening
+    from search.terminal import display
     from search.terminal.progress import Progress
     from trainables.files import durable
 
@@ -399,31 +397,71 @@ def run(
         if images is not None:
             local.keep(path, settings.dataset, settings.data_dir)
         progress = Progress(opening.retry_failed(found) if retry_failed else found)
-        trained_before = sum(len(trial.epochs) for trial in found.trials)
         console = stack.enter_context(display.open_console(quiet))
-        announce(console, settings, progress)
-        remark(found.identity.scheduler, found.totals, settings, is_over=is_complete(progress.run))
-        settings, measured = gpu_sharing.settled(settings, found)
-        settings, paying = engine_slots.settled(settings, found)
-        for words in filter(None, (measured, paying)):
-            tell(f"{words}\n", sys.stderr)
-        grew = stack.enter_context(followers)  # once there is a run to follow
-        if not is_complete(progress.run):
-            console.print(starting_ray(settings.address), highlight=False, markup=False, soft_wrap=True)
         try:
-            with display.shown(progress, console) as show, rewriting(show, Live(path, results), interrupts) as notify:
-                attempts.train(path, settings, interrupts, telling(notify, grew))
-            interrupts.end_in(None)
+            ended = trained(
+                found, progress, console, settings, interrupts, Live(path, results), stack.enter_context(followers)
+            )
+            finish(ended, settings, results)
         except Interrupted:
             tell(write(path, settings))
             copy_results(path, results)
             tell(f"results: {results} and {path}\n", sys.stderr)
             raise
-        if verdict := estimate.verdict(path, progress, trained_before):
-            console.print(verdict, highlight=False, markup=False, soft_wrap=True)
-        ended = ledger.read(path)
-        finish(ended, settings, results)
+        except ExpectedError:
+            keep_results(path)
+            raise
     return int(any(trial.status == "failed" for trial in ended.trials))
+
+
+def keep_results(path: Path) -> None:
+    """Write the results of a search that an error has ended, if an epoch was trained; an error in writing counts less."""
+    from analysis.results.files import write_files
+    from search.run import ledger
+
+    with suppress(ExpectedError):
+        found = ledger.read(path)
+        if any(trial.epochs for trial in found.trials):
+            write_files(found)
+
+
+def trained(
+    found: "Run",
+    progress: "Progress",
+    console: "Console",
+    settings: "Settings",
+    interrupts: "Interrupts",
+    live: "Live",
+    grew: Callable[[], None],
+) -> "Run":
+    """Train what is left of a run, show the progress, and return the run as it is then.
+
+    Args:
+        live: writes the results again while the search runs.
+        grew: tells the mirrors that the run has grown.
+    """
+    from search import attempts
+    from search.backend import engine_slots, gpu_sharing
+    from search.run import ledger
+    from search.run.confirmation import is_complete
+    from search.terminal import display, estimate
+
+    path = found.folder
+    trained_before = sum(len(trial.epochs) for trial in found.trials)
+    announce(console, settings, progress)
+    remark(found.identity.scheduler, found.totals, settings, is_over=is_complete(progress.run))
+    settings, measured = gpu_sharing.settled(settings, found)
+    settings, paying = engine_slots.settled(settings, found)
+    for words in filter(None, (measured, paying)):
+        tell(f"{words}\n", sys.stderr)
+    if not is_complete(progress.run):
+        console.print(starting_ray(settings.address), highlight=False, markup=False, soft_wrap=True)
+    with display.shown(progress, console) as show, rewriting(show, live, interrupts) as notify:
+        attempts.train(path, settings, interrupts, telling(notify, grew))
+    interrupts.end_in(None)
+    if verdict := estimate.verdict(path, progress, trained_before):
+        console.print(verdict, highlight=False, markup=False, soft_wrap=True)
+    return ledger.read(path)
 
 
 def rehearse(settings: "Settings", images: "Dataset | None", on_gpu: bool, quiet: bool) -> float | None:

@@ -69,3 +69,9 @@ def by_seed(where: Standing, group: str) -> pd.Series:
     """The value of a configuration on each of its seeds."""
     own = where.trials[where.trials["group"] == group]
     return valued.values(own.set_index("seed")).sort_index()
+
+
+def trained_with(runs: Sequence[Run]) -> str:
+    """What decides whether runs can be compared, in a word: images, or the code of own training, or both words."""
+    kinds = {run.identity.has_images for run in runs}
+    return " or ".join(word for has_images, word in ((True, "images"), (False, "code")) if has_images in kinds)

@@ -26,7 +26,7 @@ def write_results(run_folder: Path) -> None:
 
 
 def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) -> Standing:
-    """Write the derived files of a run; results.md last, because it links to the others. Returns the standing.
+    """Write the derived files of a run, the plots last, because they take longest. Returns the standing.
 
     Args:
         where: the standing of the run, if it is known already.
@@ -42,10 +42,10 @@ def write_files(run: Run, where: Standing | None = None, ask: Ask = ask_nobody) 
     text = page.render(run, where, [plot.name for plot in plots])
     durable.write(run.folder / "results.csv", as_csv(rows).encode())
     durable.write(run.folder / "results.json", as_json(rows).encode())
+    durable.write(run.folder / "results.md", text.encode())
     wait()
     write_all(plots)
     fonts.tell_missing([plot.values for plot in plots])
-    durable.write(run.folder / "results.md", text.encode())
     return where
 
 

@@ -118,10 +118,11 @@ def as_markdown(runs: Sequence[Run]) -> str:
 def apart(runs: Sequence[Run]) -> str:
     """Why there are several tables."""
     objectives = {run.identity.objective for run in runs}
+    what = across_runs.trained_with(runs)
     if len(objectives) > 1:
-        return "Runs on different images, or ranked by different values, are ranked apart: they cannot be compared."
+        return f"Runs on different {what}, or ranked by different values, are ranked apart: they cannot be compared."
     values = written.several(objectives.pop())
-    return f"Runs on different images are ranked apart: their {values} cannot be compared."
+    return f"Runs on different {what} are ranked apart: their {values} cannot be compared."
 
 
 def described(rows: pd.DataFrame, runs: Sequence[Run], keys: list[str], where: Standing | None = None) -> Blocks:

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.diagnostics import best_of_n
 from analysis.frame import dataframe, valued
 from analysis.frame.dataframe import Row
-from analysis.ranking import statistics
+from analysis.ranking import across_runs, statistics
 from analysis.ranking.best import Winner, chance, winner
 from analysis.render.blocks import Blocks, Bold, Foreign, Heading, Paragraph, Table, Words, items, join, paragraphs
 from analysis.render.markdown import NOTHING, rendered, setting, settings
@@ -211,8 +211,9 @@ def verdict(runs: Sequence[Run], winners: Sequence[Winner | None]) -> Words:
     """A sentence on whether the winners are one configuration, and otherwise on the differences between their values."""
     if len({run.identity.comparable for run in runs}) > 1:
         values = written.several(runs[0].identity.objective)
-        what = "images" if all(run.identity.has_images for run in runs) else "images or code"
-        return Bold(f"The runs are of different {what}, so their {values} cannot be compared.")
+        return Bold(
+            f"The runs are of different {across_runs.trained_with(runs)}, so their {values} cannot be compared."
+        )
     best = [each for each in winners if each is not None]
     if len(best) < len(runs):
         missing = [Foreign(run.name) for run, each in zip(runs, winners, strict=True) if each is None]

@@ -92,5 +92,6 @@ class FailureStreak:
         return Fault(
             TrialsError.kind,
             f"the first {STREAK} trials failed alike: {where}: {error}. It looks like a bug; {trial.folder}/error.txt has "
-            "the traceback. Fix it, then run the same command again with --retry-failed.",
+            "the traceback. Fix it, then run the same command again with --retry-failed (after a change of your own code also "
+            "with --allow-changes).",
         )

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 import run_search
+from analysis.results import next_step, printed
 from analysis.results.files import write_files
 from analysis.verify.run_folder import verify
-from analysis.views import show
+from analysis.views import compare, show
+from analysis.views.selection import Selection
 from search.run import ledger, opening
 from search.terminal import estimate
 from tests import own
@@ -164,6 +166,26 @@ def test_a_first_epoch_that_was_tried_tells_the_time_of_a_search(tmp_path):
     assert begun.epoch_seconds < 5.0, "what the run has counts"
 
 
+def test_runs_of_different_code_are_not_said_to_be_of_different_images(tmp_path):
+    path = own.write(tmp_path, "loop")
+    first = own.search(tmp_path / "first", own.settings(path, num_samples=1))
+    path.write_text(own.LOOP.replace("(3 - at)", "(4 - at)"))
+    second = own.search(tmp_path / "second", own.settings(path, num_samples=1))
+    assert "The runs are of different code, so their losses cannot be compared." in compare.show(
+        [first, second], "md", Selection()
+    )
+    assert printed.show([first, second], "md").startswith("Runs on different code are ranked apart")
+
+
+def test_an_error_in_own_code_is_corrected_in_the_users_file_and_allowed(tmp_path):
+    path = own.write(tmp_path, "loop")
+    path.write_text(own.LOOP.replace("        noise =", "        1 / 0\n        noise ="))
+    run = own.search(tmp_path / "run", own.settings(path, num_samples=2))
+    said = next_step.of_run(run)
+    assert "/error.txt, then: cifar-search --space " in said
+    assert said.endswith("--retry-failed --allow-changes.")
+
+
 def test_how_a_state_is_read_and_of_which_epoch_it_is_is_shown(tmp_path):
     run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, "loop"), num_samples=1))
     (trial,) = run.trials
@@ -236,7 +258,7 @@ def test_allowed_to_change_a_run_goes_on_with_the_new_code_and_keeps_both(tmp_pa
     asked = own.settings(path, num_samples=3, epochs=3, allow_changes=True)
     run = own.search(folder, asked, images)
     old, new = before.identity.own_code, run.identity.own_code
-    assert {place.name for place in (folder / "code").iterdir()} == {old, new}
+    assert {place.name for place in (folder / "code").iterdir() if place.is_dir()} == {old, new}
     assert [run.codes(trial) for trial in run.trials] == [[(1, old), (3, new)]] * 2 + [[(1, new)]]
     assert [trial.epochs[:2] for trial in run.trials[:2]] == [trial.epochs for trial in before.trials]
     write_files(run)

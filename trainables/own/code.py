@@ -1,6 +1,7 @@
 """A user's code as it is copied into a run: the files, the hash of what they do, and the import of their modules.
 
     runs/NAME/code/HASH/        the files of a run, as they were when it was started
+    runs/NAME/code/HASH.json    their names: a loop may write other files beside them
 
 The hash covers the syntax of Python files without docstrings, comments, annotations and `SPACE`, which has its own digest.
 For other files the hash covers the bytes.
@@ -69,8 +70,7 @@ class Code:
     @classmethod
     def read(cls, folder: Path) -> "Code":
         """Read the code of a run from its folder."""
-        names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        return cls({name.as_posix(): File.read(folder / name) for name in names if "__pycache__" not in name.parts})
+        return cls({name: File.read(folder / name) for name in names_in(folder)})
 
     @cached_property
     def hash(self) -> str:
@@ -108,6 +108,7 @@ class Code:
             durable.write(partial / name, file.data)
             if file.is_program:
                 (partial / name).chmod(0o755)
+        durable.write(listing(folder), json.dumps(sorted(self.files)).encode())
         try:
             partial.rename(folder)
         except OSError as error:
@@ -122,6 +123,21 @@ class Code:
                 continue
             old, new = (file.data.decode(errors="replace").splitlines() if file else [] for file in (was, now))
             yield from difflib.unified_diff(old, new, f"{name} of the run", f"{name} now", lineterm="", n=1)
+
+
+def listing(folder: Path) -> Path:
+    """The file with the names of the files that were copied into a code folder."""
+    return folder.with_name(f"{folder.name}.json")
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of the files that were copied into a code folder; of an older run all files that lie there now."""
+    try:
+        listed = json.loads(listing(folder).read_bytes())
+    except (OSError, ValueError):
+        found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        return [name.as_posix() for name in found if "__pycache__" not in name.parts]
+    return [name for name in listed if (folder / name).is_file()]
 
 
 def changes(run: Path, recorded: str, now: Code | None) -> list[str]:

@@ -9,6 +9,7 @@
 import contextlib
 import io
 import math
+import pickle
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ from trainables.files.durable import Record
 from trainables.objective import Objective
 from trainables.own import code
 from trainables.own.names import OF_RESULTS
+from trainables.parts import whose
 from trainables.training.loop import Diverged
 from trainables.trial.rows import OnBatch, Passed, State, UsersError, not_exact
 
 SEEDS = 2**31
 HOW = "yield (metrics, get_state) or metrics after each epoch"
+ENDS = (SystemExit, KeyboardInterrupt)  # of the process, or of a trial whose code raises one: see checkpointing.run
 STATES = "Return tensors, numbers, texts, lists and dicts of them"
 
 
@@ -47,20 +50,33 @@ class OwnEpoch:
         """
         if self.get_state is None:
             return None
+        state: dict[str, Any] = {"epoch": self.metrics["epoch"], "own": None}
         try:
-            state = {"epoch": self.metrics["epoch"], "own": self.get_state()}
+            state["own"] = self.get_state()
             buffer = io.BytesIO()
             torch.save(state, buffer)
             buffer.seek(0)
             torch.load(buffer, weights_only=True)
         except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
-            told = TypeError(
-                f"the state cannot be saved and read back: {type(error).__name__}: {reason[:200]}. {STATES}."
-            )
+            first = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+            reason = culprit(state["own"], "state") if isinstance(error, pickle.UnpicklingError) else first
+            told = TypeError(f"the state cannot be saved and read back: {reason or first}. {STATES}.")
             located(told, line_of(getattr(self.get_state, "__code__", None)))
             raise UsersError(told.with_traceback(error.__traceback__)) from error
         return state
+
+
+def culprit(value: Any, where: str) -> str:
+    """The first part of a state that torch does not read back by `weights_only`, and its type; empty if none is known."""
+    if isinstance(value, Mapping):
+        found = (culprit(each, f"{where}[{key!r}]") for key, each in value.items())
+    elif isinstance(value, (list, tuple)):
+        found = (culprit(each, f"{where}[{place}]") for place, each in enumerate(value))
+    else:
+        is_plain = value is None or isinstance(value, (bool, int, float, complex, str, bytes, torch.Tensor))
+        kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+        return "" if is_plain and type(value).__module__ in ("builtins", "torch") else f"{where} is a {kind}"
+    return next(filter(None, found), "")
 
 
 @dataclass(frozen=True)
@@ -166,8 +182,16 @@ class users:  # noqa: N801 (read as a block: with users(): ...)
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (Exception, GeneratorExit)) and not isinstance(error, (Diverged, UsersError)):
+        if error is not None and not isinstance(error, (Diverged, UsersError, *ENDS)) and not is_ours(error):
             raise UsersError(error) from error
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an exception that is no Exception is one of this project, which ends a trial from outside."""
+    return not isinstance(error, Exception) and type(error).__module__.partition(".")[0] in (
+        *whose.PACKAGES,
+        "__main__",
+    )
 
 
 def seed_all(seed: int) -> None:

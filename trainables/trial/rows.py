@@ -85,7 +85,7 @@ class Rows(Protocol):
 class UsersError(Exception):
     """Wraps an exception of the user's code, so that an OSError in it is not taken for a fault of the machine."""
 
-    def __init__(self, cause: Exception | GeneratorExit) -> None:
+    def __init__(self, cause: BaseException) -> None:
         super().__init__(str(cause))
         self.cause = cause
 

@@ -63,7 +63,19 @@ def test_a_kept_copy_has_the_hash_and_is_written_once(tmp_path):
     before = folder.stat().st_ino
     given.keep(tmp_path)
     assert folder.stat().st_ino == before
-    assert [path.name for path in folder.parent.iterdir()] == [given.hash]
+    assert sorted(path.name for path in folder.parent.iterdir()) == [given.hash, f"{given.hash}.json"]
+
+
+def test_what_a_loop_or_an_editor_writes_beside_the_code_is_no_part_of_it(tmp_path):
+    given = Code({"loop.py": File(tmp_path / "loop.py", LOOP.encode())})
+    given.keep(tmp_path)
+    folder = given.folder(tmp_path)
+    (folder / "log.txt").write_text("epoch 1")
+    (folder / ".loop.py.swp").write_bytes(b"")
+    assert code.checked(folder, given.hash).files.keys() == {"loop.py"}
+    code.listing(folder).unlink()  # as in a run of an older version
+    with pytest.raises(RunError, match="its hash is"):
+        code.checked(folder, given.hash)
 
 
 @pytest.mark.parametrize("damage", ["edited", "missing"])

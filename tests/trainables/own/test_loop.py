@@ -1,10 +1,12 @@
 """A user's loop as the rows of a trial: pytest tests/trainables/own/test_loop.py"""
 
+import asyncio
 import signal
 import sys
 import threading
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -131,6 +133,7 @@ def yielding(*values):
         (yielding({"loss": 1.0, "epoch": 2}), "ValueError: epoch 2 where 1 comes next"),
         (raising(SystemExit(3)), "SystemExit: 3"),
         (raising(GeneratorExit()), "GeneratorExit"),
+        (raising(asyncio.CancelledError("stopped")), "CancelledError: stopped"),
         (yielding({"loss": 10**400}), "ValueError: metric loss is a whole number that is too large"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -141,6 +144,20 @@ def test_a_mistake_of_the_loop_is_a_failure_of_the_trial_and_none_of_the_machine
     assert outcome["outcome"] == "failed"
     assert outcome["error"].startswith(what)
     assert "Traceback" in (tmp_path / "error.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("state", "where"),
+    [
+        ({"rng": np.arange(3)}, "state['rng'] is a numpy.ndarray"),
+        ({"deep": [1, {"at": np.float64(1.0)}]}, "state['deep'][1]['at'] is a numpy.float64"),
+        (slice(3), "state is a builtins.slice"),
+    ],
+)
+def test_a_state_that_is_not_read_back_is_told_by_its_place_and_type(tmp_path, rows, state, where):
+    train(tmp_path, rows(yielding(*[({"loss": 1.0}, lambda: state)] * 4)))
+    outcome = durable.read_lines(tmp_path / "epochs.jsonl")[-1]
+    assert outcome["error"].startswith(f"TypeError: the state cannot be saved and read back: {where}. Return tensors, ")
 
 
 def test_an_interrupt_that_the_loop_raises_in_a_worker_is_its_failure_and_ctrl_c_is_none(tmp_path, rows):
