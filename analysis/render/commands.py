@@ -133,6 +133,11 @@ def reproduce(run: Run, trial: Trial, where: str) -> str:
     return shlex.join(map(one_line, command))
 
 
+def show(run: Run, trial: Trial) -> str:
+    """The command that prints one trial, with its error if it failed."""
+    return shlex.join(["python", "-m", "analysis", "show", f"{one_line(shortest(run.folder))}/{trial.id}"])
+
+
 def export(run: Run, trial: Trial) -> str:
     """The command that exports the network of one trial to a folder."""
     name = one_line(run.name)

@@ -8,7 +8,8 @@ from analysis.frame import dataframe, network_cost, valued
 from analysis.frame.dataframe import Row
 from analysis.ranking import across_runs
 from analysis.ranking.standing import Standing, stand
-from analysis.render.blocks import Blocks, Paragraph, Words, items, paragraphs, without_links
+from analysis.render import commands
+from analysis.render.blocks import Blocks, Code, Foreign, Paragraph, Words, items, paragraphs, without_links
 from analysis.render.markdown import plain, rendered
 from analysis.results import majority, next_step
 from analysis.results.rows import all_records, as_csv, as_json, records
@@ -85,8 +86,19 @@ def brief(run: Run, where: Standing) -> str:
     )
     text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where)))
     if where.best is not None or not is_over:
-        return text
+        return text + first_failure(run)
     return f"{text}\n{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}\n"
+
+
+def first_failure(run: Run) -> str:
+    """A line with the error of the first failed trial and the command that prints all of it; empty if no trial failed."""
+    failed = [trial for trial in run.search_trials if trial.status == "failed"]
+    if not failed:
+        return ""
+    outcome = failed[0].outcome or {}
+    error: Words = Foreign(outcome.get("error", "")), " in ", Foreign(outcome.get("where", ""))
+    command = commands.show(run, failed[0])
+    return "\n" + text_of((Paragraph((f"{count(len(failed))} failed, the first with ", error, ": ", Code(command))),))
 
 
 def fresh_answer(run: Run, where: Standing) -> Blocks:

@@ -177,6 +177,15 @@ def test_where_nothing_finished_the_next_step_is_below_the_table(trial: Make, ru
     assert text.splitlines()[-1].startswith(f"All 2 trials {status}. ")
 
 
+def test_beside_finished_trials_the_first_failure_is_a_line_with_its_command(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, (0.5,), lr=0.1), *(trial(place, (0.3,), "failed", lr=0.1 + place) for place in (1, 2))])
+    text = printed.brief(found, stand(found))
+    outcome = found.trials[1].outcome or {}
+    line = text.splitlines()[-1]
+    assert line.startswith(f"2 failed, the first with {outcome['error']} in {outcome['where']}: ")
+    assert line.endswith(f"/{found.trials[1].id}`")
+
+
 def test_a_search_without_a_trial_has_no_table(run: MakeRun) -> None:
     found = run([], total=1)
     assert printed.brief(found, stand(found)) == "No trial has been planned.\n"
