@@ -28,7 +28,7 @@ from trainables.errors import SpaceError
 from trainables.objective import Objective
 from trainables.own import code
 from trainables.own import metric as own
-from trainables.own.code import Code, File
+from trainables.own.code import Code, File, is_space
 from trainables.parts import named
 
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1"}  # nothing is written into the user's folder
@@ -185,15 +185,18 @@ def worded(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}."
 
 
+def lines_with(key: str, part: ast.AST) -> list[int]:
+    """The lines of a syntax tree with this key of a dict, or with this argument, as linked() has them."""
+    texts = [node.lineno for node in ast.walk(part) if isinstance(node, ast.Constant) and node.value == key]
+    return texts + [node.lineno for node in ast.walk(part) if isinstance(node, ast.keyword) and node.arg == key]
+
+
 def line_of(error: BaseException, path: Path) -> int:
     """The line of a space's file that an error is about: of the parameter in the error, else where the error was raised."""
     if isinstance(error, ParameterError):
-        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-        keys = [node.lineno for node in nodes if isinstance(node, ast.Constant) and node.value == error.key]
-        keys += [
-            node.lineno for node in nodes if isinstance(node, ast.keyword) and node.arg == error.key
-        ]  # of linked()
-        if keys:
-            return min(keys)
+        tree = ast.parse(path.read_text("utf-8"))
+        for part in (*filter(is_space, tree.body), tree):
+            if lines := lines_with(error.key, part):
+                return min(lines)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     return (lines or [1])[-1] or 1

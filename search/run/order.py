@@ -15,7 +15,7 @@ from search import status
 from trainables.config import key_of
 from trainables.objective import Objective
 
-STAGES = {"finished": 0, "stopped": 1, "running": 2, "planned": 2, "diverged": 3, "failed": 4}
+STAGES = {"finished": 0, "stopped": 1, "running": 1, "planned": 2, "diverged": 3, "failed": 4}
 
 Key = tuple[int, float, int]
 

@@ -110,6 +110,13 @@ def test_everybody_has_the_same_best_configuration(run, trial, drawn, seeds, con
     assert [firsts[one.id] for one in warm_start.best(both)][: len(known)] == known
 
 
+def test_the_best_so_far_may_be_one_that_still_trains(trial, run):
+    """After the first rung of a search that waits there are stopped trials, and better ones that wait."""
+    whole = run([trial(0, (0.2,), "stopped", lr=0.1), trial(1, (0.8,), "running", lr=0.2)])
+    assert [one.index for one in Progress(whole).leaders()] == [1]
+    assert row_order.rank(frames.load([whole]))["index"].tolist() == [1, 0]
+
+
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from(STATUSES), st.sampled_from([None, math.nan, 0.0, 0.5, 1.0])), min_size=1, max_size=8

@@ -58,6 +58,11 @@ def test_each_of_two_files_of_one_name_has_its_own_modules(write, tmp_path):
             "from spaces import Space\n\nSPACE = Space(params={'lr': 2}, baseline={}, epochs=1)\n",
             ":3: nothing is searched",
         ),
+        (
+            "from spaces import Space, choice\nWIDTH = 'width'\nSPACE = Space(\n    params={'width': choice(8, 16), 'lr': 0.1},\n"
+            "    baseline={'width': 12}, epochs=1,\n)\n",
+            ":4: baseline width=12 lies outside choice(8, 16)",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_the_file_and_its_line(write, source, what):

@@ -202,9 +202,13 @@ def save_state(folder: Path, epoch: Passed, identity: str) -> None:
 def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None:
     """The newest good state of epoch `at_most` or before that belongs to a trial with one of the ids `names`; else None.
 
-    A damaged state is noted, and the state before it is tried. The epochs after an older state are trained again.
+    A damaged state is noted, one without a sidecar removed, and the state before it is tried. The epochs after an older state
+    are trained again.
     """
     for path in durable.states(folder):
+        if not path.with_suffix(".json").exists():  # a kill or a full disk cut its writing off
+            durable.remove_checked(path)
+            continue
         try:
             data = durable.read_checked(path)
             sidecar = durable.read_json(path.with_suffix(".json"))

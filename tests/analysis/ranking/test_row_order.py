@@ -32,7 +32,9 @@ def test_stages_come_in_their_order(trial: Make, run: MakeRun) -> None:
         trial(6, (0.1, 0.3), "finished"),
     ]
     ranked = row_order.rank(dataframe.load([run(trials)]))
-    assert ranked["index"].tolist() == [6, 5, 4, 3, 2, 1, 0]
+    assert ranked["index"].tolist() == [6, 5, 3, 4, 2, 1, 0], (
+        "of those that have not ended, and those stopped, the better one"
+    )
     assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
