@@ -196,7 +196,7 @@ def line_of(error: BaseException, path: Path) -> int:
     if isinstance(error, ParameterError):
         tree = ast.parse(path.read_text("utf-8"))
         for part in (*filter(is_space, tree.body), tree):
-            if lines := lines_with(error.key, part):
-                return min(lines)
+            if found := lines_with(error.key, part):
+                return min(found)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     return (lines or [1])[-1] or 1
