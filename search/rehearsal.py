@@ -140,7 +140,7 @@ def answered(module: str, asked: Mapping[str, Any], place: Path, what: str) -> d
     if not path.exists():
         last = (place / "said.txt").read_text("utf-8", errors="replace").strip().splitlines()[-1:]
         why = f"{exit_of(process)}{''.join(f': {line}' for line in last)}"
-        raise SpaceError(f"{what} ended the process that tried it: {why}")
+        raise SpaceError(f"{what} ended the process that tried it: {why.rstrip('. ')}. Correct the code.")
     answer: dict[str, Any] = json.loads(path.read_text("utf-8"))
     if answer["error"]:
         raise SpaceError(answer["error"])

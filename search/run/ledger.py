@@ -170,6 +170,8 @@ def read(folder: Path) -> Run:
     lines = read_decisions(folder / "decisions.jsonl")
     whole = [line for line in lines if "trial" not in line]
     stops = {line["trial"]: line["epoch"] for line in lines if line.get("decision") == "stop"}
+    if not totals and not (folder / "trials.jsonl").exists():
+        raise RunError(f"not begun: {folder}: the command that made it was cut off. Run the same command again.")
     if not totals:
         raise RunError(f"damaged run: {folder}/totals.jsonl: no line in it. Restore the file from a copy.")
     plan = checked(folder / "trials.jsonl", PLANNED)

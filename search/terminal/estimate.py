@@ -98,7 +98,9 @@ def estimate(
     before = None
     if (folder / "run.json").exists():
         check_identity(folder, asked, settings)
-        before = ledger.read(folder)
+        before = (
+            ledger.read(folder) if ledger.read_totals(folder) else None
+        )  # a start that was cut off asked for nothing
     totals = ask(folder, settings, before.totals if before else None)
     configs = configurations(settings, totals)
     rule, epochs = asked.scheduler, totals.epochs

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from analysis.verify.run_folder import verify
 from search.run import ledger, opening
 from search.terminal import estimate
 from search.terminal.display import clock
@@ -34,6 +35,18 @@ def guess(tmp_path, toy, settings):
 )
 def test_an_epoch_of_minutes_is_written_in_whole_seconds(seconds, written):
     assert estimate.short(seconds) == written
+
+
+def test_a_start_that_was_cut_off_is_no_damage(guess, toy, settings, tmp_path):
+    """Killed, or without room, between run.json and totals.jsonl: nothing was asked for yet."""
+    durable.make_folder(tmp_path / "run")
+    run = opening.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
+    for name in ("totals.jsonl", "trials.jsonl"):
+        (run.folder / name).unlink()
+    assert guess().epochs == 12
+    assert verify(run.folder) == []
+    with pytest.raises(RunError, match=r"not begun: .* Run the same command again"):
+        ledger.read(run.folder)
 
 
 def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
