@@ -1,11 +1,13 @@
 """What a node of a cluster answers, without Ray: pytest tests/search/backend/test_nodes.py"""
 
+import ast
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from search.backend.nodes import Asked, Wanted, answer_of, prepare, ready, see, wanted
+from search.backend.nodes import Asked, Wanted, answer_of, environment, prepare, ready, see, wanted
 from trainables.data import loading
 from trainables.errors import DataError, StorageError
 
@@ -17,6 +19,17 @@ def asked(tmp_path):
     (run / "ray" / "word").write_text("open sesame")
     cache = loading.prepare("digits", tmp_path / "data", progress=False).resolve()
     return Asked(run, "open sesame", (Wanted(cache, "digits", tmp_path / "data", loading.load(cache).fingerprint),))
+
+
+def test_a_node_is_given_every_package_of_ours_that_one_of_them_imports():
+    given = [Path(folder) for folder in environment()["py_modules"]]
+    ours = {path.parent.name for path in given[0].parent.glob("*/__init__.py")}
+    trees = [ast.parse(path.read_text("utf-8")) for folder in given for path in folder.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    imported = {name.partition(".")[0] for name in names} & ours
+    assert imported <= {folder.name for folder in given}, "search.backend.worker is imported on other nodes"
 
 
 def test_a_node_that_sees_the_run_answers_in_it(asked):
