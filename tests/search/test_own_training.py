@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import signal
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -10,15 +12,16 @@ import torch
 
 import run_search
 from analysis.results import next_step, printed
-from analysis.results.files import write_files
+from analysis.results.files import is_stale, write_files
 from analysis.verify.run_folder import verify
 from analysis.views import compare, show
 from analysis.views.selection import Selection
+from search.faults.interrupts import Interrupted, Interrupts
 from search.run import ledger, opening
 from search.terminal import estimate
 from tests import own
 from trainables.cli.execution import execute
-from trainables.errors import RunError
+from trainables.errors import RayError, RunError, StorageError
 from trainables.files import durable
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -128,7 +131,10 @@ def test_a_share_is_written_in_per_cent_and_is_no_accuracy_of_images(tmp_path):
     run = own.search(tmp_path / "run", own.settings(path))
     assert not run.identity.objective.is_accuracy
     write_files(run)
-    assert "95 % interval" not in (tmp_path / "run/results.md").read_text()
+    text = (tmp_path / "run/results.md").read_text()
+    assert "95 % interval" not in text
+    assert "val_accuracy %" in text, "as the code spells it"
+    assert "validation accuracy" not in text
     assert verify(tmp_path / "run") == []
 
 
@@ -141,6 +147,30 @@ def test_an_edited_file_is_another_search_and_the_difference_is_shown(tmp_path):
     assert "(4 - at)" in "".join(caught.value.details)
     path.write_text("# a comment\n" + own.LOOP)
     assert own.search(tmp_path / "run", own.settings(path)).identity.own_code
+
+
+@pytest.mark.parametrize("error", [StorageError("full"), RayError("gone"), Interrupted(signal.SIGTERM)], ids=repr)
+@pytest.mark.parametrize("place", ["search.attempts.train", "run_search.finish"])
+def test_whatever_ends_a_search_results_md_is_what_the_ledgers_say(tmp_path, monkeypatch, error, place):
+    settings = own.settings(own.write(tmp_path, "loop"), runs_dir=tmp_path, num_samples=2)
+    folder = tmp_path / settings.run_name
+    own.search(folder, settings)
+    monkeypatch.setattr("search.attempts.train", lambda *_: None)
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(place, fail)
+    with pytest.raises(type(error)):
+        run_search.run(
+            settings,
+            Interrupts(""),
+            tmp_path / "results.md",
+            retry_failed=False,
+            quiet=True,
+            followers=nullcontext(lambda: None),
+        )
+    assert not is_stale(ledger.read(folder))
 
 
 def test_an_edited_file_is_refused_before_it_is_tried(tmp_path, monkeypatch):

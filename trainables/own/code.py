@@ -131,13 +131,14 @@ def listing(folder: Path) -> Path:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of the files that were copied into a code folder; of an older run all files that lie there now."""
+    """The names of the files in a code folder that were copied there; of an older run, which has no list, all files."""
+    there = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = [name.as_posix() for name in there if "__pycache__" not in name.parts]
     try:
         listed = json.loads(listing(folder).read_bytes())
     except (OSError, ValueError):
-        found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        return [name.as_posix() for name in found if "__pycache__" not in name.parts]
-    return [name for name in listed if (folder / name).is_file()]
+        return names
+    return [name for name in names if name in listed] if isinstance(listed, list) else names
 
 
 def changes(run: Path, recorded: str, now: Code | None) -> list[str]:

@@ -182,12 +182,12 @@ class users:  # noqa: N801 (read as a block: with users(): ...)
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is not None and not isinstance(error, (Diverged, UsersError, *ENDS)) and not is_ours(error):
+        if error is not None and not isinstance(error, (Diverged, UsersError, *ENDS)) and not ends_from_outside(error):
             raise UsersError(error) from error
 
 
-def is_ours(error: BaseException) -> bool:
-    """Whether an exception that is no Exception is one of this project, which ends a trial from outside."""
+def ends_from_outside(error: BaseException) -> bool:
+    """Whether an exception is no Exception and of this project: TimeIsUp of the rehearsal, for one, whose module is __main__."""
     return not isinstance(error, Exception) and type(error).__module__.partition(".")[0] in (
         *whose.PACKAGES,
         "__main__",

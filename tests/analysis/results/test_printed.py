@@ -186,6 +186,17 @@ def test_beside_finished_trials_the_first_failure_is_a_line_with_its_command(tri
     assert line.endswith(f"/{found.trials[1].id}`")
 
 
+def test_of_a_search_that_was_stopped_before_its_end_only_who_stopped_it_says_how_it_goes_on(
+    trial: Make, run: MakeRun
+) -> None:
+    early = run([trial(place, (), "planned", lr=0.1 + place) for place in range(2)])
+    assert printed.brief(early, stand(early)) == "No trial has trained an epoch yet.\n"
+    begun = run([trial(0, (0.5,), "running", lr=0.1, epochs=3), trial(1, (), "planned", lr=0.2)])
+    text = printed.brief(begun, stand(begun))
+    assert shape(text) == "words . | | | |"
+    assert "--resume" not in text
+
+
 def test_a_search_without_a_trial_has_no_table(run: MakeRun) -> None:
     found = run([], total=1)
     assert printed.brief(found, stand(found)) == "No trial has been planned.\n"

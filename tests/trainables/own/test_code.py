@@ -73,6 +73,12 @@ def test_what_a_loop_or_an_editor_writes_beside_the_code_is_no_part_of_it(tmp_pa
     (folder / "log.txt").write_text("epoch 1")
     (folder / ".loop.py.swp").write_bytes(b"")
     assert code.checked(folder, given.hash).files.keys() == {"loop.py"}
+    for listed in ("5", "not json"):  # a damaged list is none
+        code.listing(folder).write_text(listed)
+        with pytest.raises(RunError, match="its hash is"):
+            code.checked(folder, given.hash)
+    code.listing(folder).write_text('["loop.py", "../../secret"]')
+    assert code.checked(folder, given.hash).files.keys() == {"loop.py"}
     code.listing(folder).unlink()  # as in a run of an older version
     with pytest.raises(RunError, match="its hash is"):
         code.checked(folder, given.hash)

@@ -18,6 +18,7 @@ from trainables.models.networks import build
 from trainables.training import loop, shared
 from trainables.training.definition import Training
 from trainables.trial import checkpointing, timing
+from trainables.trial.rows import NetworkRows
 
 
 def run(folder, config, data, seed=0, **more):
@@ -199,6 +200,18 @@ def test_a_damaged_state_is_noted_and_the_one_before_it_taken(tmp_path, toy, sma
     run(tmp_path / "cut", small, toy)
     assert (tmp_path / "cut/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
     assert any(newest.name in record.get("note", "") for record in durable.read_lines(tmp_path / "cut/timing.jsonl"))
+
+
+def test_a_state_whose_writing_was_cut_off_is_removed_and_the_one_before_it_taken(tmp_path, toy, small, save_always):
+    training = Training(small, toy, seed=0, device="cpu", precision="fp32")
+    epochs = checkpointing.run(tmp_path, training)
+    next(epochs), next(epochs), next(epochs)
+    epochs.close()
+    newest, before = durable.states(tmp_path)
+    newest.with_suffix(".json").unlink()
+    state = checkpointing.load_state(tmp_path, *NetworkRows(training).names, at_most=9)
+    assert before.name == f"state-{state['epoch']:06d}.pt"
+    assert durable.states(tmp_path) == [before]
 
 
 def test_a_state_of_another_trial_is_not_taken(tmp_path, toy, small, save_always):
