@@ -14,14 +14,14 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from search.flags import Flags, check_bounds, spellings
-from search.terminal import options
+from search.terminal import from_flags, options
 from trainables.cli import signals
 from trainables.cli.execution import check_choice, end, execute, tell
 from trainables.cli.options import application, with_examples
@@ -37,26 +37,12 @@ if TYPE_CHECKING:
     from search.settings import Settings
     from search.terminal.progress import Progress
     from search.turns import Notify
-    from spaces import Space
     from trainables.data.loading import Dataset
     from trainables.files.durable import Record
 
 SCRIPT, INSTALLED = "python run_search.py", "cifar-search"  # how this command is called
 HELP = "Train one image classifier per point of a search space, and leave a leaderboard in results.md."
 INTERRUPTED, TIME_IS_UP = "interrupted", "the time budget is used up"
-OF_IMAGES = (
-    "dataset",
-    "data_dir",
-    "skip_bad",
-    "group_by",
-    "resize",
-    "image_size",
-    "metric",
-    "fraction",
-    "precision",
-    "max_params",
-    "folds",
-)  # flags that own training has no use for
 BESIDE_REPRODUCE = {"reproduce", "runs_dir", "dataset", "data_dir", "out", "quiet"}
 EPILOG = (
     "Exit codes: 0 all trials ended; 1 some configurations failed; 2 usage; 3 bad space; 4 data; 5 run folder; 6 storage; "
@@ -127,119 +113,12 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
     from search.settings import duration
 
     interrupts.end_in(duration(asked.time_budget) if asked.time_budget is not None else None)
-    settings = choose_rule(start_warm(settings_of(asked), asked.warm_start))
+    settings = from_flags.settings_of(asked)
     if asked.dry_run:
         budget = duration(asked.time_budget) if asked.time_budget is not None else None
         return print_estimate(settings, budget, asked.quiet)
     followers = launcher.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
     return run(settings, interrupts, asked.results, asked.retry_failed, asked.quiet, followers)
-
-
-def settings_of(asked: Flags) -> "Settings":
-    """The settings of a search from its flags, checked; prints notes on the space and on the images."""
-    import spaces
-    from search.run import plan
-    from search.settings import Settings, gpus, lanes, share
-    from trainables import objective
-
-    assert asked.space is not None, "main refuses a search without"
-    texts = tuple(asked.set_ or ())
-    if spaces.is_path(asked.space) and Path(asked.space).is_file() and not asked.quiet:
-        tell(f"reading {asked.space} ...\n", sys.stderr)  # which may import torch
-    given = spaces.find(asked.space, asked.metric)
-    space = change_space(given.space, texts, asked.image_size)
-    as_given = {field.name: getattr(asked, field.name) for field in fields(Settings) if hasattr(asked, field.name)}
-    found = {
-        "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
-        "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
-        "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
-        "engine": lanes(asked.engine),
-        "objective": space.objective if space.is_own else given.objective or objective.named(asked.metric), "code": given.code,
-        "share": share(asked.share), "scheduler_asked": asked.scheduler is not None,
-    }  # fmt: skip
-    settings = Settings(**(as_given | found))  # finds mistakes before anything is downloaded
-    return settings_of_own(settings, asked) if space.is_own else settings_of_images(settings, asked)
-
-
-def settings_of_own(settings: "Settings", asked: Flags) -> "Settings":
-    """The settings of a search whose trials run the user's own training, without images.
-
-    Raises:
-        UsageError: a flag was given that concerns images or built-in networks.
-    """
-    import spaces
-
-    if flags := [spellings(name)[0] for name in OF_IMAGES if getattr(asked, name) != getattr(Flags, name)]:
-        raise UsageError(
-            f"{', '.join(flags)}: {settings.space_name} trains by itself and reads no images of this program. "
-            f"Leave {'it' if len(flags) == 1 else 'them'} out."
-        )
-    for line in spaces.warnings(settings.space):
-        print(f"warning: {line}", file=sys.stderr)
-    return replace(settings, dataset="", dataset_short="")
-
-
-def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
-    """The settings of a search on images, after decoding the images; prints notes on the data set."""
-    import spaces
-    from trainables.data import loading
-
-    space = settings.space
-    dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
-    settings = replace(settings, dataset=dataset, dataset_short=loading.short_name(dataset), fallback=fallback)
-    is_known = (settings.runs_dir / settings.run_name / "run.json").exists()
-    caches = loading.prepare_sizes(
-        dataset,
-        asked.data_dir,
-        space.image_sizes,
-        skip_bad=asked.skip_bad,
-        group_by=asked.group_by,
-        resize=asked.resize,
-        in_folds=asked.folds,
-        fresh_folds=(asked.confirm_seeds or asked.folds or 0) if asked.confirm else 0,
-        progress=not asked.quiet,
-        tell=not is_known,  # the results of a known run have the notes on its images already
-    )
-    cache = next(iter(caches.values()))
-    if limit := asked.max_params or space.max_params:
-        space = replace(space, max_params=limit, classes=len(loading.load(cache).classes))
-    for line in spaces.warnings(space):
-        print(f"warning: {line}", file=sys.stderr)
-    settings = replace(
-        settings,
-        space=space,
-        precision=precision_of(space, asked.precision),
-        cache=cache,
-        caches=caches if len(caches) > 1 else {},
-    )
-    if fallback:
-        tell(f"{fallback}\n", sys.stderr)
-    return follow_images(settings) if asked.warm_start is None else settings
-
-
-def precision_of(space: "Space", asked: str) -> str:
-    """The precision of a search; float32 if the space forbids bfloat16.
-
-    Raises:
-        UsageError: bfloat16 is asked for, but the space forbids it.
-    """
-    if not space.bfloat16 and asked == "bf16":
-        raise UsageError("--precision bf16: the space says bfloat16=False. Leave one of them out.")
-    return asked if space.bfloat16 else "fp32"
-
-
-def follow_images(settings: "Settings") -> "Settings":
-    """The settings with the run of the same images, if the images have moved to another path; prints a note then."""
-    from search.backend import resources
-    from search.run import moved
-    from trainables.data import loading
-
-    images = loading.load(settings.cache, fraction=settings.fraction)
-    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
-    settings, told = moved.follow(settings, images, on_gpu)
-    if told:
-        print(f"note: {told}", file=sys.stderr)
-    return settings
 
 
 def refuse_beside_reproduce(names: Set[str]) -> None:
@@ -254,17 +133,6 @@ def refuse_beside_reproduce(names: Set[str]) -> None:
             f"{', '.join(flags)}: not with --reproduce, which takes every setting from the run. Leave "
             f"{'it' if len(flags) == 1 else 'them'} out, or search without --reproduce."
         )
-
-
-def change_space(space: "Space", texts: tuple[str, ...], image_size: int | None) -> "Space":
-    """The space after the changes of --set and --image-size; prints notes on changes of the baseline."""
-    import spaces
-
-    sized = () if image_size is None or space.is_own else (f"image_size={image_size}",)  # own training refuses the flag
-    changed, notes = spaces.changed(space, (*texts, *sized))
-    for line in notes:
-        print(f"note: {line}", file=sys.stderr)
-    return changed
 
 
 def print_spaces() -> int:
@@ -283,7 +151,7 @@ def print_space(name: str, asked: Flags) -> int:
     from search.terminal import preview
 
     given = spaces.find(name)
-    space = change_space(given.space, tuple(asked.set_ or ()), asked.image_size)
+    space = from_flags.change_space(given.space, tuple(asked.set_ or ()), asked.image_size)
     if asked.max_params is not None:
         space = replace(space, max_params=asked.max_params)
     algorithm = asked.algo or plan.default_algorithm(space)
@@ -333,29 +201,6 @@ def images_of(settings: "Settings") -> "Dataset | None":
     return images
 
 
-def choose_rule(settings: "Settings") -> "Settings":
-    """The settings with the early-stopping rule of the search; prints a note if a setting gives way or has no effect."""
-    from search.run import rule_choice
-    from search.stopping import rules
-
-    found, notes = rule_choice.settle(settings.runs_dir / settings.run_name, settings)
-    for key in rules.unread(found.scheduler, found.grace_period, found.reduction_factor, found.share):
-        notes.append(f"{spellings(key)[0]} has no effect with --scheduler {found.scheduler}")
-    for line in notes:
-        tell(f"note: {line}\n", sys.stderr)
-    return found
-
-
-def start_warm(settings: "Settings", name: str | None) -> "Settings":
-    """The settings with points of an earlier run to start from; prints notes on what cannot be used of that run."""
-    from search.run import warm_start
-
-    found, notes = warm_start.start(settings.runs_dir / settings.run_name, settings, name)
-    for line in notes:
-        print(f"note: {line}", file=sys.stderr)
-    return replace(settings, warm=found)
-
-
 def train_row_again(name: str, asked: Flags) -> int:
     """Train one row of a run again for --reproduce; return the exit code, which is 1 if the result differs."""
     from analysis.cli.reproduce import reproduce
@@ -396,6 +241,8 @@ def run(
         found = opening.open_run(path, settings, images, on_gpu)
         if images is not None:
             local.keep(path, settings.dataset, settings.data_dir)
+        elif line := local.keep_place(path):
+            tell(f"note: {line}\n", sys.stderr)
         progress = Progress(opening.retry_failed(found) if retry_failed else found)
         console = stack.enter_context(display.open_console(quiet))
         try:

@@ -56,7 +56,8 @@ def named(run: Run, identifier: str) -> Trial:
     if found:
         names = ", ".join(label(trial) for trial in found[:LISTED])
         raise RunError(f"ambiguous trial: {run.name}/{identifier}: {names}. Give more of the hash, or the index.")
-    known = ", ".join(label(trial) for trial in run.trials[:LISTED]) + (", ..." if len(run.trials) > LISTED else "")
+    more = f" and {len(run.trials) - LISTED} more" if len(run.trials) > LISTED else ""
+    known = ", ".join(label(trial) for trial in run.trials[:LISTED]) + more
     raise RunError(f"no such trial: {run.name}/{identifier}. Known: {known or 'none'}.")
 
 

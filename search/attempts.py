@@ -15,6 +15,7 @@ from search.faults.worker_deaths import Casualties
 from search.flags import EPOCH_TIMEOUT
 from search.run import confirmation, growth, ledger
 from search.run.decisions import of_run
+from search.run.local import place
 from search.run.opening import tidy
 from search.settings import Settings
 from search.turns import Notify, Turns
@@ -144,6 +145,7 @@ def make_job(run: ledger.Run, settings: Settings, resources: Resources) -> Job:
         shares_gpu=0 < resources.gpus < 1,
         code=run.identity.code_of(run.folder.resolve()),
         own=run.identity.training,
+        place=place(run.folder),
         is_steady=run.identity.training is not None and settings.epoch_timeout is None,
         exact=not any(NUMERIC & line.identity.keys() for line in ledger.read_totals(run.folder)),
     )

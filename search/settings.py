@@ -99,9 +99,10 @@ class Settings:
                 "trains the best on further seeds and folds."
             )
         if not NAME.fullmatch(self.run_name):
+            what, step = ("--name", "") if self.name else ("the run's name", " Rename the file, or give --name NAME.")
             raise UsageError(
-                f"--name must be 1 to 64 letters, digits, '.', '_' or '-' and begin with a letter or digit, "
-                f"but got {self.run_name!r}{trouble(self.run_name)}."
+                f"{what} must be 1 to 64 letters, digits, '.', '_' or '-' and begin with a letter or digit, "
+                f"but got {self.run_name!r}{trouble(self.run_name)}.{step}"
             )
         if (self.num_samples or 0) > MAX_GRID:
             raise UsageError(f"--num-samples must be at most {MAX_GRID}, but got {self.num_samples}.")

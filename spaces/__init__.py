@@ -94,6 +94,8 @@ def stranger(name: str) -> str:
     stem = Path(name).stem
     if stem != name and stem in names():
         return f"unknown space {name!r}: a space is named without folder and ending. Write --space {stem}."
+    if Path(name).is_file():
+        return f"unknown space {name!r}: a file of your own must end in .py. Rename it."
     return unknown("space", name, names())
 
 

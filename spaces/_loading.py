@@ -61,8 +61,15 @@ def find_file(path: Path, metric: str = "") -> Found:
     """
     where, path = str(path), Path(os.path.abspath(path))  # noqa: PTH100 (a link stays one)
     if not path.is_file() or path.suffix != ".py":
+        what = (
+            "it is a folder"
+            if path.is_dir()
+            else "its name does not end in .py"
+            if path.is_file()
+            else "it is not there"
+        )
         raise SpaceError(
-            f"no such file of Python: {where}. Write --space PATH.py, or choose a name with --list-spaces."
+            f"no file of Python: {where}: {what}. Write --space PATH.py, or choose a name with --list-spaces."
         )
     try:
         own_metric = beside(path.parent, metric) if own.is_own(metric) else ""
@@ -163,7 +170,7 @@ def checked(where: str, path: Path, import_it: Callable[[], ModuleType]) -> tupl
         space = module.SPACE
     except SyntaxError as error:
         name = where if error.filename is None or Path(error.filename) == path else error.filename
-        raise SpaceError(f"{name}:{error.lineno}: {error.msg}.") from error
+        raise SpaceError(f"{name}:{error.lineno or 1}: {error.msg}.") from error
     except AttributeError as error:
         if error.name == "SPACE":
             raise SpaceError(f"{where}: it defines no SPACE. Write SPACE = Space(...).") from None

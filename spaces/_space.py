@@ -103,10 +103,9 @@ class Space(Parameters):
                 )
             if self.metric in self.params:
                 raise SpaceError(f"metric {self.metric!r} is a hyperparameter as well. Rename one of them.")
-            if self.mode not in MODES or self.form not in FORMS:
-                raise SpaceError(
-                    f"mode is one of {MODES} and form one of {FORMS}, but got {self.mode!r}, {self.form!r}."
-                )
+            for name, value, known in (("mode", self.mode, MODES), ("form", self.form, FORMS)):
+                if value not in known:
+                    raise SpaceError(f"{name} must be {' or '.join(map(repr, known))}, but got {value!r}.")
         elif self.metric is not None:
             raise SpaceError("metric belongs to train= or command=. Remove it, or add one of these.")
 

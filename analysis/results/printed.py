@@ -40,7 +40,7 @@ def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
         return show_one(runs[0], form, where or stand(runs[0]))
     if form == "md":
         return as_markdown(runs)
-    rows = all_rows(runs)
+    rows = [row for ranking in rankings_of(runs) for row in ranking]
     return as_csv(rows) if form == "csv" else as_json(rows)
 
 
@@ -55,7 +55,7 @@ def show_one(run: Run, form: str, where: Standing) -> str:
         return "No trial has been planned.\n"
     parts = described(where.board, [run], where.keys, where)
     constant = () if run.fresh_trials else constant_answer(run, where)  # the answer of fresh seeds has it already
-    return text_of((*fresh_answer(run, where), *parts, *constant))
+    return text_of((*fresh_answer(run, where), *parts, *constant, *changed_code(run)))
 
 
 def text_of(blocks: Blocks) -> str:
@@ -66,6 +66,12 @@ def text_of(blocks: Blocks) -> str:
 def constant_answer(run: Run, where: Standing) -> Blocks:
     """What always answering the most common class reaches, where that matters."""
     return paragraphs(majority.sentence(run, where))
+
+
+def changed_code(run: Run) -> Blocks:
+    """A sentence if several versions of the user's code trained the trials, whose values may then not be comparable."""
+    told = "Several versions of the code trained these trials. Which trained which: see results.md."
+    return paragraphs(told if answer.codes(run) else "")
 
 
 def brief(run: Run, where: Standing) -> str:
@@ -84,7 +90,7 @@ def brief(run: Run, where: Standing) -> str:
         if where.is_confirmed
         else best_table(where.board, [run], where.keys)
     )
-    text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where)))
+    text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where), *changed_code(run)))
     if where.best is not None or not is_over:
         return text + first_failure(run)
     return f"{text}\n{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}\n"
@@ -108,10 +114,10 @@ def fresh_answer(run: Run, where: Standing) -> Blocks:
     return Paragraph(plain(answer.sentence(run, where))), *confirmation.section(run, where)
 
 
-def all_rows(runs: Sequence[Run]) -> list[Row]:
+def rankings_of(runs: Sequence[Run]) -> list[list[Row]]:
     """Every configuration of several runs once, best first. Runs that cannot be compared have rankings of their own."""
     keys = ["run", "dataset", *dataframe.varied(dataframe.load(runs), runs)]
-    return [row for ranked in across_runs.rank(runs) for row in records(ranked, keys)]
+    return [records(ranked, keys) for ranked in across_runs.rank(runs)]
 
 
 def as_markdown(runs: Sequence[Run]) -> str:

@@ -187,7 +187,11 @@ def check_own_row(evidence: Evidence, line: Line, images: int) -> None:
 
 
 def check_states(evidence: Evidence, trial: TrialFiles) -> None:
-    """Check that each resume state with a sidecar is whole and belongs to this trial; a state without one does not count."""
+    """Check that each resume state with a sidecar is whole and belongs to this trial; a state without one does not count.
+
+    Of a killed trial the state may be one epoch ahead: that of the last epoch is saved before its row.
+    """
+    ahead = 0 if trial.is_finished else 1
     for sidecar in sorted(trial.folder.glob("state-*.json")):
         where, facts = f"{evidence.relative(sidecar)}:1", evidence.object(sidecar, STATE)
         if facts is None:
@@ -195,7 +199,7 @@ def check_states(evidence: Evidence, trial: TrialFiles) -> None:
         check_hash(evidence, sidecar.with_suffix(".pt"), facts["sha256"])
         if facts["trial"] not in (trial.id, trial.id_now):
             evidence.wrong(where, f"of trial {facts['trial']}, not {trial.id}")
-        if sidecar.name != f"state-{facts['epoch']:06d}.json" or not 1 <= facts["epoch"] <= len(trial.rows):
+        if sidecar.name != f"state-{facts['epoch']:06d}.json" or not 1 <= facts["epoch"] <= len(trial.rows) + ahead:
             evidence.wrong(where, f"of epoch {facts['epoch']}, where the ledger has {len(trial.rows)} epochs")
     newest = states(trial.folder)[:1]
     if trial.is_finished and newest and not newest[0].with_suffix(".json").exists():

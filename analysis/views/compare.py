@@ -18,7 +18,7 @@ from analysis.render.markdown import NOTHING, rendered, setting, settings
 from analysis.results import next_step
 from analysis.results.rows import as_csv, as_json
 from analysis.results.sections.explanation import few_seeds
-from analysis.views.selection import Selection, as_table, select
+from analysis.views.selection import Selection, as_table, select, shares
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from search.status import LOST
@@ -166,8 +166,8 @@ def as_markdown(
     selection: Selection,
 ) -> str:
     names = join(", ", [Foreign(run.name) for run in runs])
-    shown = [key for key in rows[0] if key in selected(runs, rows, selection)] if rows else []
-    answer = Heading(names, 1), Paragraph(verdict(runs, winners)), as_table(rows, [str(key) for key in shown])
+    shown = [str(key) for key in rows[0] if key in selected(runs, rows, selection)] if rows else []
+    answer = Heading(names, 1), Paragraph(verdict(runs, winners)), as_table(rows, shown, shares(runs, shown))
     spent = cost_table(runs, curves)
     costs = (
         (

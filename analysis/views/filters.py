@@ -79,11 +79,8 @@ def meant(column: str, value: Any) -> Any:
     """The value as rows hold it, if tables show it differently: the status behind a word of the tables.
 
     Raises:
-        UsageError: the value is an accuracy in percent, or a status that does not exist.
+        UsageError: the value is a status that does not exist.
     """
-    if is_fraction(column) and type(value) in (int, float) and value > 1:
-        instead = f"For {value:g} % write {value / 100:g}" if value <= 100 else "Write a fraction"
-        raise UsageError(f"--filter: {column} is a fraction from 0 to 1, shown in per cent. {instead}.")
     if column == "status" and isinstance(value, str):
         status = STATUSES.get(value.casefold())
         if status is None:
@@ -93,7 +90,7 @@ def meant(column: str, value: Any) -> Any:
 
 
 def check_kinds(text: str, rows: Sequence[Row]) -> None:
-    """Refuse to compare a column of texts with a number, or a column of numbers with a text, because no row could be equal.
+    """Refuse comparisons that no row could fulfil: of texts with a number, of numbers with a text, of a fraction with 91.
 
     Raises:
         UsageError: there is such a comparison.
@@ -102,8 +99,10 @@ def check_kinds(text: str, rows: Sequence[Row]) -> None:
     for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name):
             comparison(node, text, columns)
+            value = constant(node.comparators[0], text)
             written = ast.get_source_segment(text.strip(), node.comparators[0])
-            check_kind(node.left.id, constant(node.comparators[0], text), str(written), rows)
+            check_kind(node.left.id, value, str(written), rows)
+            check_fraction(node.left.id, value, rows)
 
 
 def check_kind(column: str, value: Any, written: str, rows: Sequence[Row]) -> None:
@@ -117,8 +116,21 @@ def check_kind(column: str, value: Any, written: str, rows: Sequence[Row]) -> No
         raise UsageError(f"--filter: {column} holds numbers, and {written} is none.")
 
 
-def is_fraction(column: str) -> bool:
-    """Whether tables show a column in percent."""
+def check_fraction(column: str, value: Any, rows: Sequence[Row]) -> None:
+    """Refuse to compare an accuracy with a number above 1, unless an accuracy of the rows is above 1, too.
+
+    Raises:
+        UsageError: there is such a comparison.
+    """
+    if not is_accuracy(column) or type(value) not in (int, float) or value <= 1:
+        return
+    if all(row[column] <= 1 for row in rows if type(row.get(column)) in (int, float)):
+        instead = f"For {value:g} % write {value / 100:g}" if value <= 100 else "Write a fraction"
+        raise UsageError(f"--filter: {column} is a fraction from 0 to 1, shown in per cent. {instead}.")
+
+
+def is_accuracy(column: str) -> bool:
+    """Whether a column of images is an accuracy; what a user's own column of that name is, only its values tell."""
     return "accuracy" in column
 
 

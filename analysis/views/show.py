@@ -2,6 +2,7 @@
 
 import shlex
 from statistics import fmean
+from typing import Any
 
 from analysis.frame import own_code, timing
 from analysis.frame.dataframe import Row, config_keys
@@ -9,7 +10,7 @@ from analysis.lookup import label
 from analysis.ranking import standing
 from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Code, Commands, Foreign, Heading, Words, pairs, paragraphs
-from analysis.render.markdown import one_line, rendered, setting
+from analysis.render.markdown import NOTHING, cut, one_line, rendered
 from analysis.results import page
 from analysis.results.rows import as_csv, as_json, records
 from analysis.results.sections.leaderboard import worded
@@ -137,11 +138,16 @@ def parts(run: Run, trial: Trial) -> Blocks:
             else ()
         ),
         Heading("Configuration"),
-        *pairs(("parameter", "value"), {key: setting(key, value) for key, value in trial.config.items()}),
+        *pairs(("parameter", "value"), {key: exact(value) for key, value in trial.config.items()}),
         *((folder, *there, *state(run, trial)) if there else ()),
         Heading("Train it again"),
         Commands((reproduce(run, trial), *([commands.train_again(run, trial)] if run.identity.has_images else []))),
     )
+
+
+def exact(value: Any) -> str:
+    """The value of a hyperparameter with all its digits, so that it can be used elsewhere."""
+    return NOTHING if value is None else repr(value) if isinstance(value, float) else cut(value)
 
 
 def state(run: Run, trial: Trial) -> Blocks:

@@ -21,7 +21,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import ExpectedError, RayError
 from trainables.files.durable import Record, storage_error
 from trainables.objective import Objective
-from trainables.own import code
+from trainables.own import code, printed
 
 if TYPE_CHECKING:
     from trainables.training.definition import Training
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from trainables.trial.seat import Seat
 
     Seating = Callable[[Callable[[str], None]], Seat]
+
+PRINTED = "output.log"  # in a trial's folder: what the user's loop prints
+LONGEST = 1 << 20  # bytes of it; after an epoch that goes beyond, the newest half is kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,7 @@ class Job:
     folds: int = 0  # that trials are validated on; 0 for the validation split
     shares_gpu: bool = False  # several trials have one
     exact: bool = True  # epochs trained again on a CPU must come out the same
+    place: Path | None = None  # where the user's own training stands, if that folder is there
     code: Path | None = None  # the user's, in the run; its name is its hash
     own: Record | None = None  # training of the user's, as the run names it
     caches: Mapping[int, Path] = field(default_factory=dict)  # of each size, where images of several are trained on
@@ -111,14 +115,16 @@ def continue_trial(
     from trainables.trial import checkpointing as one
 
     training = rows_of(job, trial, until)
-    with beating(job.pulses / str(trial.index)) as beat, steady(beat, job.is_steady):
+    is_loop = job.own is not None and "train" in job.own
+    printing = printed.kept_in(trial.folder) if is_loop else contextlib.nullcontext(lambda: None)
+    with beating(job.pulses / str(trial.index)) as beat, steady(beat, job.is_steady), printing as shorten:
 
         def train() -> None:
             rows = one.run(
                 trial.folder, seated(training, seat, trial.folder), until=until, heard=len(trial.epochs), exact=job.exact,
                 shares_gpu=job.shares_gpu, stopping=job.stop_marker.exists, on_batch=beat,
             )  # fmt: skip
-            report_all(rows, report, job.stop_marker)
+            report_all(rows, report, job.stop_marker, shorten)
 
         try:
             when_free(train)
@@ -147,6 +153,8 @@ def prepare(job: Job) -> None:
         )
     if job.code:
         code.use(job.code, job.code.name)
+    if job.own and job.place and job.place.is_dir():
+        os.chdir(job.place)
     torch.set_num_threads(job.threads)
     spare_the_loaded()
 
@@ -213,10 +221,13 @@ def spare_the_loaded() -> None:
     gc.freeze()
 
 
-def report_all(rows: Generator[Record], report: Callable[[Record], None], stop_marker: Path) -> None:
-    """Report new rows until the search is asked to stop."""
+def report_all(
+    rows: Generator[Record], report: Callable[[Record], None], stop_marker: Path, tidy: Callable[[], None]
+) -> None:
+    """Report new rows until the search is asked to stop; call `tidy` after each epoch."""
     with contextlib.closing(rows):  # saves the state of a trial that is left early, and frees its folder
         for row in rows:
+            tidy()
             report(row)
             if stop_marker.exists():
                 break

@@ -1,6 +1,6 @@
-"""local.json: where the images of a run lie on this machine. The file is private: in no report, mirror or export.
+"""local.json: where a run's images lie on this machine, and where own training runs. In no report, mirror or export.
 
-The file may be deleted: then the user has to name a folder of images again.
+The file may be deleted: then the user has to name a folder of images again, and own training runs in the current folder.
 """
 
 import contextlib
@@ -27,6 +27,32 @@ def keep(run: Path, dataset: str, data_dir: Path) -> None:
     record = {"data_dir": str(data_dir.absolute())}
     if dataset not in names.NAMED:
         record["dataset"] = names.canonical(dataset)
+    write(run, record)
+
+
+def keep_place(run: Path) -> str:
+    """Remember the current folder as the place where the user's own training runs, unless the run has one already.
+
+    Returns:
+        A line for the user if the run's place is another folder; else an empty text.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    before = place(run)
+    if before is None:
+        write(run, {"place": str(Path.cwd())})
+        return ""
+    return "" if before == Path.cwd() else f"your code runs in {before}, where this run was started"
+
+
+def place(run: Path) -> Path | None:
+    """The folder where the user's own training runs; None if none is known or the folder is gone."""
+    found = known(run).get("place")
+    return Path(found) if found and Path(found).is_dir() else None
+
+
+def write(run: Path, record: Record) -> None:
     if known(run) == record:
         return
     durable.write_json(run / FILE, record)

@@ -1,1 +1,1 @@
-"""What the command asks and shows: options, completion, progress, estimate, preview."""
+"""What the command asks and shows: options and the settings they make, completion, progress, estimate, preview."""

@@ -66,7 +66,7 @@ def ending(progress: Progress, trial: TrialProgress) -> str:
     is_waiting = trial.word == "waiting" and not waits(progress.run.identity.scheduler)
     status = "interrupted" if is_waiting else trial.word
     return (
-        f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}  {status} after {trial.epochs} of "
+        f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}{repeated(progress, trial)}  {status} after {trial.epochs} of "
         f"{plural(progress.epochs_each, 'epoch')}  {trial.objective.column} {value(trial.objective, trial.value)}"
     )
 
@@ -109,6 +109,13 @@ def render(progress: Progress, idle: str = "starting") -> Group:
 
 def parameters(trial: TrialProgress) -> str:
     return " ".join(f"{key}={short(own)}" for key, own in trial.searched.items() if own != "")
+
+
+def repeated(progress: Progress, trial: TrialProgress) -> str:
+    """The seed or the fold of a trial, if its configuration is trained on several."""
+    if trial.fold:
+        return f" fold={trial.fold}"
+    return f" seed={trial.seed}" if trial.confirms or progress.run.totals.seeds > 1 else ""
 
 
 def short(value: object) -> str:

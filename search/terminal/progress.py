@@ -23,6 +23,7 @@ class TrialProgress:
     value: float | None = None  # the value of its best epoch
     status: Status = "planned"
     confirms: bool = False  # it has no part in choosing
+    seed: int = 0
     fold: int = 0  # the fold that it is validated on; 0 without folds
     is_heard: bool = False  # a row came of it since the display began
 
@@ -50,7 +51,7 @@ class Progress:
     def _summary(self, trial: ledger.Trial) -> TrialProgress:
         searched = {key: trial.config.get(key, "") for key in self.run.identity.space_params}
         facts = trial.objective, len(trial.epochs), trial.value, trial.status, trial.confirms
-        return TrialProgress(trial.index, trial.id, trial.config, searched, *facts, fold=trial.fold)
+        return TrialProgress(trial.index, trial.id, trial.config, searched, *facts, trial.seed, trial.fold)
 
     def update(self, index: int, row: Record | None) -> TrialProgress:
         """Take in a new row of a trial, or with None that it has ended, and return the trial."""

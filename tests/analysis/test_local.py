@@ -82,6 +82,24 @@ def test_what_has_a_name_of_its_own_has_no_path_and_nothing_is_written_twice(tmp
     assert (tmp_path / local.FILE).stat().st_mtime_ns == before
 
 
+def test_own_training_stays_where_its_run_was_started_while_that_folder_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, run = tmp_path / "first", tmp_path / "second", tmp_path / "run"
+    for folder in (first, second, run):
+        folder.mkdir()
+    monkeypatch.chdir(first)
+    assert local.keep_place(run) == ""
+    assert local.keep_place(run) == ""
+    monkeypatch.chdir(second)
+    assert local.keep_place(run) == f"your code runs in {first}, where this run was started"
+    assert local.place(run) == first
+    first.rmdir()
+    assert local.place(run) is None
+    assert local.keep_place(run) == ""
+    assert local.place(run) == second
+
+
 def test_a_notebook_that_resumes_a_path_gets_the_folder_of_that_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ def test_without_an_id_it_is_the_winner(written: Path) -> None:
 
 @pytest.mark.parametrize("text", ["7", "zzzz", "0001-zz"])
 def test_no_such_trial_names_some_that_are(written: Path, text: str) -> None:
-    with pytest.raises(RunError, match=r"no such trial: lr_sweep-digits/.*Known: 0000-"):
+    with pytest.raises(RunError, match=r"no such trial: lr_sweep-digits/.*Known: 0000-[^.]*\.$"):
         lookup.find(f"lr_sweep-digits/{text}", written.parent)
 
 

@@ -273,7 +273,7 @@ class TrialFolder(RuleBasedStateMachine):
             assert (state["epoch"] if state else None) == max(good, default=None)
             assert state is None or state["x"].tolist() == [state["epoch"]] * 9
             left = [number(path) for path in durable.states(self.folder)]
-            self.states = {epoch: True for epoch in good} | dict.fromkeys(set(left) - set(good), False)
+            self.states = dict.fromkeys(good, True) | dict.fromkeys(set(left) - set(good), False)
 
     @invariant()
     def every_decision_is_there_once_and_in_sequence(self) -> None:

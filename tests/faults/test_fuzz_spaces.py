@@ -132,7 +132,7 @@ def search(space: spaces.Space, seed: int) -> None:
 def test_any_text_as_the_name_of_a_space(text):
     if text in spaces.names():
         return
-    with pytest.raises(SpaceError, match=r"unknown space|no such file of Python: .*--list-spaces"):
+    with pytest.raises(SpaceError, match=r"unknown space|no file of Python: .*--list-spaces"):
         spaces.load(text)
 
 

@@ -14,7 +14,7 @@ import run_search
 from analysis.results import next_step, printed
 from analysis.results.files import is_stale, write_files
 from analysis.verify.run_folder import verify
-from analysis.views import compare, show
+from analysis.views import compare, selection, show
 from analysis.views.selection import Selection
 from search.faults.interrupts import Interrupted, Interrupts
 from search.run import ledger, opening
@@ -207,6 +207,40 @@ def test_runs_of_different_code_are_not_said_to_be_of_different_images(tmp_path)
     assert printed.show([first, second], "md").startswith("Runs on different code are ranked apart")
 
 
+def test_the_best_rows_of_runs_of_different_code_are_tables_of_their_own(tmp_path):
+    path = own.write(tmp_path, "loop")
+    first = own.search(tmp_path / "first", own.settings(path, num_samples=2))
+    path.write_text(own.LOOP.replace("(3 - at)", "(4 - at)"))
+    second = own.search(tmp_path / "second", own.settings(path, num_samples=2))
+    text = selection.listed([first, second], "md", Selection(top=1))
+    assert text.startswith("Runs on different code are ranked apart")
+    assert text.count(" rank |") == 2
+    assert text.count("| first ") == text.count("| second ") == 1
+
+
+def test_a_share_is_in_per_cent_in_every_table_and_an_accuracy_that_is_none_is_not(tmp_path):
+    path = own.write(tmp_path, "loop")
+    share = own.LOOP.replace('"loss": (at - 3) ** 2, "at": at', '"hits": 0.25, "val_accuracy": 25.0').replace(
+        'metric="loss"', 'metric="hits", mode="max", form="percent"'
+    )
+    path.write_text(share)
+    run = own.search(tmp_path / "run", own.settings(path, num_samples=1))
+    text = selection.listed([run], "md", Selection(columns="hits,val_accuracy"))
+    assert "hits %" in text and "25.00" in text
+    assert "val_accuracy %" not in text.replace("\\", "")
+    path.write_text(
+        own.LOOP.replace('"loss": (at - 3) ** 2', '"val_accuracy": 25.0').replace('"loss"', '"val_accuracy"')
+    )
+    run = own.search(tmp_path / "decimals", own.settings(path, num_samples=1))
+    assert "%" not in selection.listed([run], "md", Selection(columns="val_accuracy"))
+
+
+def test_a_trial_is_shown_with_all_digits_of_its_configuration(tmp_path):
+    run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, "loop"), num_samples=2))
+    trial = run.trials[1]
+    assert f"| {trial.config['rate']!r} " in show.show(run, trial, "md")
+
+
 def test_an_error_in_own_code_is_corrected_in_the_users_file_and_allowed(tmp_path):
     path = own.write(tmp_path, "loop")
     path.write_text(own.LOOP.replace("        noise =", "        1 / 0\n        noise ="))
@@ -306,7 +340,8 @@ def test_what_was_trained_by_which_code_is_verified(tmp_path):
     path, folder = own.write(tmp_path / "user", "loop"), tmp_path / "run"
     own.search(folder, own.settings(path, num_samples=1))
     edited(path, "loop")
-    own.search(folder, own.settings(path, num_samples=2, allow_changes=True))
+    run = own.search(folder, own.settings(path, num_samples=2, allow_changes=True))
+    assert "Several versions of the code trained these trials." in printed.show([run], "md")
     totals = durable.read_lines(folder / "totals.jsonl")
     old = totals[-1]["until"]["own_code"]
     for until, what in [

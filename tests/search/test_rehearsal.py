@@ -3,8 +3,8 @@
 import pytest
 
 import spaces
-from run_search import precision_of
 from search.rehearsal import rehearse
+from search.terminal.from_flags import precision_of
 from spaces import Space, choice
 from trainables.errors import SpaceError, UsageError
 

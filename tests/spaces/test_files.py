@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 import spaces
+from spaces import Space, choice
 from trainables.errors import SpaceError
 
 MINE = """
@@ -79,8 +80,31 @@ def test_what_the_file_prints_is_no_result(write, capfd):
     assert capfd.readouterr().out == ""
 
 
+def test_a_file_that_is_no_space_says_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "mine.orig").write_text(MINE)
+    for name, what in [
+        ("./folder.py", "it is a folder"), ("./mine.orig", "does not end in .py"), ("mine.orig", "must end in .py")
+    ]:  # fmt: skip
+        with pytest.raises(SpaceError, match=what):
+            spaces.load(name)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"mode": "maximise"}, "mode must be 'max' or 'min', but got 'maximise'"),
+        ({"form": "%"}, "form must be 'percent' or 'decimals', but got '%'"),
+    ],
+)
+def test_one_wrong_word_is_refused_by_its_own_name(written, told):
+    with pytest.raises(SpaceError, match=re.escape(told)):
+        Space(command=["x"], metric="loss", params={"lr": choice(0.1, 0.2)}, baseline={"lr": 0.1}, epochs=1, **written)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SpaceError, match=r"no such file of Python: .*mine\.py"):
+    with pytest.raises(SpaceError, match=r"no file of Python: .*mine\.py"):
         spaces.load(str(tmp_path / "mine.py"))
 
 

@@ -91,9 +91,9 @@ def into(path: Path) -> Iterator[None]:
     """
     streams = sys.stdout, sys.stderr
     flush(*streams)
-    kept = os.dup(1), os.dup(2)
     before = [getattr(raw_of(stream), "refusal", None) for stream in streams]
     with path.open("ab") as file:
+        kept = os.dup(1), os.dup(2)
         for target in (1, 2):
             os.dup2(file.fileno(), target)
     try:

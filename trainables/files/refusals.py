@@ -45,5 +45,9 @@ def storage_error(path: Path, error: OSError, size: int) -> StorageError:
         return StorageError(
             f"{why}. Free {max(1, size >> 20)} MiB or more, then run the same command again; nothing is lost."
         )
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return StorageError(
+            f"{why}: {path.parent} is gone. Move it back if it was moved, then run the same command again; nothing is lost."
+        )
     step = NEXT.get(error.errno or 0, "Check the disk, then run the same command again; nothing is lost.")
     return StorageError(f"{why}. {step}")

@@ -2,7 +2,8 @@
 
 The folder holds epochs.jsonl (the ledger), state-000007.pt with its sidecar, best.safetensors, val.npz, timing.jsonl
 and, after an error, error.txt. A row is committed before it is yielded. A state may be older than the last row: the epochs
-between them are then trained again.
+between them are then trained again. Only the state of a trial's last epoch is saved before its row, because a user's loop
+whose rows are all there is not trained again.
 """
 
 import contextlib
@@ -72,7 +73,7 @@ def run(
         last = rows.config["epochs"]
         if has_ended(folder, last):
             return
-        state = load_state(folder, *rows.names, at_most=last)
+        state = load_state(folder, *rows.names, at_most=min(last, len(committed)))
         there = min(state["epoch"] if state else 0, len(committed)) if rows.images else len(committed)
         if until and until <= there < last:
             return
@@ -120,6 +121,8 @@ def commit_all(
         is_new, is_last = row["epoch"] > len(committed), row["epoch"] == rows.config["epochs"]
         if row["epoch"] == 1:
             rows.begun(folder)  # before the row: whatever is killed after it, the note is there
+        if is_last:
+            save_state(folder, epoch, rows.id)
         if is_new:
             durable.append(folder / "epochs.jsonl", row)
         else:
@@ -127,7 +130,7 @@ def commit_all(
         seconds = time.monotonic() - started
         timing.note(folder, timing.epoch_line(row["epoch"], seconds, rows.images, rows.device))
         is_pause = row["epoch"] == until and not is_last
-        is_saved = is_last or is_pause or stopping() or time.monotonic() - saved_at >= pause
+        is_saved = not is_last and (is_pause or stopping() or time.monotonic() - saved_at >= pause)
         if is_saved:
             began_to_save = time.monotonic()
             save_state(folder, epoch, rows.id)

@@ -77,8 +77,13 @@ def test_an_unknown_column_is_named_with_the_closest_one() -> None:
 )  # fmt: skip
 def test_per_cent_are_told_from_fractions(text: str, instead: str) -> None:
     """Whether the mistake would find nothing or everything."""
+    row = {"lr": 0.1, "val_accuracy": 0.95, "val_accuracy_low": 0.9, "train_accuracy": None}
     with pytest.raises(UsageError, match=rf"is a fraction from 0 to 1, shown in per cent\. {instead}"):
-        condition(text, ("lr", "val_accuracy", "val_accuracy_low", "train_accuracy"))
+        check_kinds(text, [row])
+
+
+def test_accuracies_that_a_users_loop_gives_in_per_cent_are_compared_as_they_are() -> None:
+    check_kinds("val_accuracy > 91", [{"val_accuracy": 93.1}, {"val_accuracy": 0.5}])
 
 
 @pytest.mark.parametrize("text", ["val_accuracy > 0.91", "val_accuracy <= 1", "val_accuracy >= -2", "lr < 91"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.__main__ import app
-from analysis.views.selection import Selection, select
+from analysis.views.selection import Selection, select, select_each
 from trainables.cli.execution import execute
 from trainables.errors import UsageError
 
@@ -85,6 +85,12 @@ def test_what_is_not_there_is_a_usage_error(
     assert execute(app, "analysis", ["leaderboard", "lr_sweep-digits", *words]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error[usage]: ") and hint in err and err.count("\n") == 1
+
+
+def test_the_first_rows_are_those_of_each_ranking() -> None:
+    rankings = [[{"id": "a", "x": 1}, {"id": "b", "x": 3}], [{"id": "c", "x": 2}, {"id": "d", "x": 0}]]
+    chosen = select_each(rankings, Selection(top=1, sort="x", columns="x"))
+    assert chosen == [[{"id": "a", "x": 1}], [{"id": "d", "x": 0}]]
 
 
 VALUES = st.one_of(st.none(), st.integers(-3, 3), st.floats(allow_nan=False), st.text(max_size=3))

@@ -32,7 +32,7 @@ def test_the_winner_has_configuration_curve_files_and_command(
     out = capsys.readouterr().out
     trial = lookup.winner(ledger.read(written))
     assert out.startswith(f"# {lookup.label(trial)} of lr_sweep-digits: finished, rank 1 of 3 trials")
-    assert "| lr              | 5.0e-4" in out
+    assert "| lr              | 0.0005" in out
     assert "99.67 % validation accuracy at epoch 2" in out
     assert "| epochs.jsonl |" in out
     assert f"python run_search.py --reproduce lr_sweep-digits/{lookup.label(trial)}\n" in out

@@ -10,8 +10,10 @@ import pytest
 from search.backend import worker
 from search.run import opening
 from search.turns import Turn
+from tests import own
 from trainables.files import durable
 from trainables.objective import ACCURACY
+from trainables.own import printed
 from trainables.trial import checkpointing
 
 pytest.importorskip("torch")
@@ -71,3 +73,32 @@ def test_a_trial_without_a_gpu_sees_none(job, monkeypatch):
     monkeypatch.setattr(checkpointing, "run", lambda *_, **__: (row for row in ()))
     worker.train_trial(job, Turn(0, 1), lambda row: None)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+PRINTING = own.LOOP.replace(
+    "        yield {", "        print(f'epoch {epoch} in', os.getcwd(), flush=True)\n        yield {"
+)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_loop_runs_where_its_run_was_started_and_what_it_prints_stays_with_its_trial(
+    tmp_path, monkeypatch, capfd, is_there
+):
+    path = own.write(tmp_path / "code", "loop")
+    path.write_text(PRINTING.replace("import torch", "import os, torch"))
+    place, here = tmp_path / "place", tmp_path / "here"
+    for folder in [here, *([place] if is_there else [])]:
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    durable.make_folder(tmp_path / "run" / "ray")
+    run = opening.open_run(tmp_path / "run", own.settings(path, num_samples=1), None, False)
+    job = worker.Job(
+        run=run.folder, cache=tmp_path, epochs=4, fraction=1.0, precision="fp32", threads=1, device="cpu",
+        objective=run.identity.objective, code=run.identity.code_of(run.folder), own=run.identity.training, place=place,
+    )  # fmt: skip
+    rows = []
+    with capfd.disabled():  # pytest's own stream is not that of the process
+        worker.train_trial(job, Turn(0, 4), rows.append)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4], rows
+    said = (run.trials[0].folder / printed.FILE).read_text()
+    assert said.splitlines() == [f"epoch {epoch} in {place if is_there else here}" for epoch in (1, 2, 3, 4)]

@@ -165,6 +165,14 @@ def test_off_a_terminal_there_is_no_animation_and_an_ending_is_one_line(run):
     assert stream.getvalue() == line
 
 
+def test_the_line_of_a_configuration_with_several_seeds_names_the_seed(tmp_path, toy, settings):
+    run = opening.open_run(tmp_path, dataclasses.replace(settings(), seeds=2), toy, False)
+    progress = Progress(run)
+    seeds = {trial.seed for trial in run.trials}
+    told = {display.ending(progress, trial).split("seed=")[1].split()[0] for trial in progress.trials.values()}
+    assert told == set(map(str, seeds)) and len(seeds) > 1
+
+
 def on_terminal(run, monkeypatch, **environment) -> str:
     """What a search sends to a real (pseudo) terminal 200 columns wide, told so or not by the environment."""
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):

@@ -67,6 +67,36 @@ def test_cut_anywhere_it_ends_in_the_same_bytes(tmp_path, rows, loop, cut):
     assert bool(durable.states(tmp_path / "cut")) == (loop is follow)
 
 
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.mark.parametrize("place", ["trainables.files.durable.append", "trainables.trial.checkpointing.end"])
+def test_killed_around_its_last_row_a_loop_has_the_state_of_its_last_epoch(tmp_path, rows, monkeypatch, place):
+    """Before the row, or between the row and the outcome; with all rows there the loop is not started again."""
+
+    def counted(config, *, seed, device, state=None):
+        starts.append(1)
+        yield from follow(config, seed=seed, device=device, state=state)
+
+    def killed(path, line):
+        if line.get("epoch", 0) == CONFIG["epochs"] or "outcome" in line:
+            raise Killed
+        append(path, line)
+
+    starts: list[int] = []
+    append = durable.append
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(place, killed)
+        train(tmp_path, rows(counted))
+    there = len(durable.read_lines(tmp_path / "epochs.jsonl"))
+    train(tmp_path, rows(counted))
+    assert len(starts) == (1 if there == CONFIG["epochs"] else 2)
+    assert checkpointing.load_state(tmp_path, *rows(follow).names, at_most=9)["epoch"] == CONFIG["epochs"]
+    train(tmp_path / "whole", rows(follow))
+    assert ledger(tmp_path) == ledger(tmp_path / "whole")
+
+
 def test_metrics_are_plain_numbers_and_a_state_is_read_back(tmp_path, rows):
     (first, *_) = train(tmp_path, rows(follow))
     assert {key: type(value) for key, value in first.items()} == {"epoch": int, "loss": float, "epoch_is_odd": int}
