@@ -49,7 +49,6 @@ def run(app: typer.Typer, name: str, arguments: list[str]) -> int:
     except typer.TyperException as error:
         return complain("usage", f"{worded(error)}.{meant(error)} See {name} --help.", 2)
     except (typer.Abort, KeyboardInterrupt):
-        tell("interrupted\n", sys.stderr)
         return 130
     return code if isinstance(code, int) else 0
 

@@ -282,6 +282,16 @@ def test_the_next_step_fits_what_the_system_said(number, step, is_denied):
     assert ("disk" in str(told)) == (number == errno.EIO)
 
 
+def test_a_run_folder_that_was_moved_while_it_trained_is_said_to_be_gone_and_no_fault_of_the_disk(tmp_path):
+    told = {}
+    for name in ("there", "gone"):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        error = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        told[name] = str(durable.storage_error(tmp_path / name / "epochs.jsonl", error, 0))
+    assert f"{tmp_path / 'gone'} is gone. Move it back" in told["gone"] and "disk" not in told["gone"]
+    assert "is gone" not in told["there"]
+
+
 @pytest.mark.parametrize("read", [durable.read_json, durable.read_lines])
 def test_what_may_not_be_read_is_not_called_missing(tmp_path, monkeypatch, read):
     def deny(_):
