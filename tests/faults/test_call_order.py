@@ -67,16 +67,18 @@ def test_the_name_of_a_new_ledger_is_durable_before_its_first_line(calls, tmp_pa
     assert calls("line") == ["fsync FOLDER", "pwrite64 epochs.jsonl", "fsync epochs.jsonl"]
 
 
-def test_a_trial_commits_each_row_then_its_state_and_the_outcome_last(calls, tmp_path, tiny):
+def test_a_trial_commits_each_row_then_its_state_but_its_last_state_first_and_the_outcome_last(calls, tmp_path, tiny):
     epochs = tiny["epochs"]
     seen = calls("train", tiny, folder=tmp_path / "trial")
     row = ["pwrite64 epochs.jsonl", "fsync epochs.jsonl"]
     expected = []
     for epoch in range(1, epochs + 1):
         name = f"state-{epoch:06d}"
-        expected += [*row, "pwrite64 timing.jsonl", *replaced(f"{name}.pt"), *replaced(f"{name}.json")]
+        state = [*replaced(f"{name}.pt"), *replaced(f"{name}.json")]
         if epoch > 2:
-            expected += [f"unlink state-{epoch - 2:06d}.json", f"unlink state-{epoch - 2:06d}.pt"]
+            state += [f"unlink state-{epoch - 2:06d}.json", f"unlink state-{epoch - 2:06d}.pt"]
+        committed = [*row, "pwrite64 timing.jsonl"]
+        expected += [*state, *committed] if epoch == epochs else [*committed, *state]
     expected.append("pwrite64 timing.jsonl")  # the latency
     expected += replaced("val.npz") + replaced("best.safetensors") + replaced("best.json") + row
     older = [f"unlink state-{epochs - 1:06d}.json", f"unlink state-{epochs - 1:06d}.pt"]
