@@ -257,6 +257,7 @@ def run(
             raise
         except ExpectedError:
             keep_results(path)
+            opening.remove_remains(path)
             raise
     return int(any(trial.status == "failed" for trial in ended.trials))
 

@@ -79,7 +79,7 @@ def find_file(path: Path, metric: str = "") -> Found:
         raise
     travelling, objective = imported_in_child(path.parent, where, str(path), own_metric)
     code.hold(travelling)
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), contextlib.chdir("."):  # back, if the file goes to another folder
         space, text = checked(where, path, lambda: importlib.import_module(path.stem))
     return Found(space, path.stem, text, travelling, objective)
 
@@ -201,7 +201,7 @@ def lines_with(key: str, part: ast.AST) -> list[int]:
 def line_of(error: BaseException, path: Path) -> int:
     """The line of a space's file that an error is about: of the parameter in the error, else where the error was raised."""
     if isinstance(error, ParameterError):
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = ast.parse(path.read_bytes())
         for part in (*filter(is_space, tree.body), tree):
             if found := lines_with(error.key, part):
                 return min(found)

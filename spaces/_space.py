@@ -16,7 +16,7 @@ from trainables.config import LATER, NEUTRAL, Config, canonical, complete, key_o
 from trainables.errors import SpaceError
 from trainables.files.durable import Record
 from trainables.objective import ACCURACY, FORMS, MODES, Objective, OwnObjective
-from trainables.own.names import OF_RAY, OF_RESULTS
+from trainables.own.names import OF_RAY, OF_RESULTS, is_taken
 
 TAKEN = (*OF_RESULTS, *OF_RAY)  # what no metric can be called
 
@@ -97,12 +97,18 @@ class Space(Parameters):
                 raise SpaceError(
                     "max_params has no effect where a space trains by itself. Remove it, or write a constraint."
                 )
-            if not isinstance(self.metric, str) or not self.metric.isidentifier() or self.metric in TAKEN:
+            if self.metric in TAKEN:
+                raise SpaceError(
+                    f"metric {self.metric!r} is the name of another column. Write another, such as val_loss."
+                )
+            if not isinstance(self.metric, str) or not self.metric.isidentifier():
                 raise SpaceError(
                     f'metric must name what is judged by, such as metric="val_loss", but got {self.metric!r}.'
                 )
             if self.metric in self.params:
                 raise SpaceError(f"metric {self.metric!r} is a hyperparameter as well. Rename one of them.")
+            if taken := [key for key in self.params if is_taken(key, self.metric)]:
+                raise SpaceError(f"{taken[0]!r} is the name of a column of results. Rename the hyperparameter.")
             for name, value, known in (("mode", self.mode, MODES), ("form", self.form, FORMS)):
                 if value not in known:
                     raise SpaceError(f"{name} must be {' or '.join(map(repr, known))}, but got {value!r}.")

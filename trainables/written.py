@@ -72,7 +72,7 @@ def plotted(objective: Objective, value: float) -> float:
 
 def number(objective: Objective, value: float) -> str:
     """A value without its unit: 86.21, or 0.4312. With up to 10,000 images a third decimal of a per cent is noise."""
-    return f"{100 * value:.2f}" if is_percent(objective) else f"{value:.4f}"
+    return f"{100 * value:.2f}" if is_percent(objective) else f"{value:.4f}".replace("-", MINUS)
 
 
 def value(objective: Objective, value: float) -> str:

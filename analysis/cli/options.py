@@ -9,6 +9,7 @@ import typer
 
 from trainables.cli.execution import check_choice, tell
 from trainables.cli.options import option
+from trainables.errors import UsageError
 
 if TYPE_CHECKING:
     from search.run.ledger import Run as Recorded
@@ -50,13 +51,18 @@ def runs_by(folders: Sequence[Path], metric: str) -> "list[Recorded]":
     """The runs ranked by another metric; a note on stderr says what their values are.
 
     Raises:
-        UsageError: there is no such metric.
+        UsageError: there is no such metric, or a run is of own training, which leaves no predictions.
     """
     from analysis.frame import remeasured
     from search.run import ledger
     from trainables.objective import named
 
-    found = [remeasured.by(ledger.read(folder), named(metric)) for folder in folders]
+    objective, runs = named(metric), [ledger.read(folder) for folder in folders]
+    if own := [run.name for run in runs if not run.identity.has_images]:
+        raise UsageError(
+            f"--metric {metric}: {own[0]} trains by itself and keeps no predictions to measure. Leave --metric out."
+        )
+    found = [remeasured.by(run, objective) for run in runs]
     for _, told in found:
         tell(f"note: {told}\n", sys.stderr)
     return [run for run, _ in found]

@@ -22,11 +22,11 @@ def suspects(
     from search.run import ledger
 
     found = ledger.read(lookup.run_folder(run, runs_dir))
+    listed = find(found, stand(found))
     cache = images.at_hand(found, found.identity.image_size)
     if cache is None:
         tell("note: the run's images have moved, so their file names are unknown\n", sys.stderr)
     names = images.val_names(cache) if cache else []
-    listed = find(found, stand(found))
     if warning := weak(listed):
         tell(f"warning: {warning}\n", sys.stderr)
     tell(suspects.listed(listed, found.identity.classes, names, format))

@@ -62,8 +62,10 @@ def find(run: Run, where: Standing) -> Found:
     """Find the suspects of a run.
 
     Raises:
-        RunError: fewer than two finished trials have kept predictions and labels, or the run has folds.
+        RunError: fewer than two finished trials have kept predictions and labels, or the run has folds or no images.
     """
+    if not run.identity.has_images:
+        raise RunError(f"no suspects: {run.folder}: it trains by itself, so no images with labels are known.")
     if run.identity.folds:
         raise RunError(
             f"no suspects: {run.folder}: they are looked for on one validation split, and this run has "

@@ -121,18 +121,18 @@ def compare_seeds(ranked: pd.DataFrame, values: Array, folds: int = 0) -> pd.Dat
         folds: number of folds of each partition, if each seed has a fold of its own; else 0. With folds the tests are corrected,
             see `statistics.of_folds`.
 
-    Columns: those of `compare` without `discordant`, and `error`: the standard deviation by which seeds move the mean of one row
-    and not those of the others. It is the same in all rows, and empty unless two rows have finished on at least two seeds.
+    Columns: those of `compare` without `discordant`, and `standard_error`: the standard deviation by which seeds move the mean of
+    one row and not those of the others. The same in all rows; empty unless two rows have finished on at least two seeds.
     """
     if values.shape[-1] < 2:
-        return leave(ranked.assign(error=np.nan))
+        return leave(ranked.assign(standard_error=np.nan))
     exact = compared_exactly(ranked[ranked["status"] == "finished"])
     least, wide = statistics.step(values), statistics.of_folds(values.shape[-1], folds)
     raw = statistics.paired_t(values[exact][:, None] - values[exact][None, :], least, wide)
     rest = statistics.paired_t(values - values[:1], least, wide)
     error = wide * (seed_variance.average(values)[0] / values.shape[-1]) ** 0.5 if len(values) > 1 else np.nan
     kinds = np.full(len(values), FOLDS if folds else SEEDS, dtype=object)
-    return call(ranked.assign(error=error), exact, raw, rest, kinds)
+    return call(ranked.assign(standard_error=error), exact, raw, rest, kinds)
 
 
 def of_other_images(ranked: pd.DataFrame) -> pd.DataFrame:

@@ -21,9 +21,9 @@ def configurations(trials: pd.DataFrame, seeds: int, folds: int = 0) -> pd.DataF
         folds: number of folds of each partition, if each seed has a fold of its own; else 0.
 
     Columns: those of the first trial of each configuration (in plan order), and those of `comparison.compare_seeds`. `low` and
-    `high` come from `interval`, in the first row from `best_interval.of_seeds`. `deviation` is the standard deviation from seed
-    to seed. `seeds` is the number of seeds that have a value. `stopped_seeds` is the number of seeds, of the `seeds_planned`, on
-    which the configuration was stopped early.
+    `high` come from `interval`, in the first row from `best_interval.of_seeds`. `seed_deviation` is the standard deviation from
+    seed to seed. `seeds` is the number of seeds that have a value. `stopped_seeds` is the number of seeds, of the
+    `seeds_planned`, on which the configuration was stopped early.
 
     A configuration has finished when it has finished on every seed. Once all its seeds have ended, it has the worst of their
     statuses (from the worst: failed, diverged, stopped, finished). The mean of a stopped configuration may be over trainings of
@@ -41,7 +41,7 @@ def configurations(trials: pd.DataFrame, seeds: int, folds: int = 0) -> pd.DataF
     finished = np.array([each == "finished" for each in statuses], bool)
     low, high = (np.clip(end, *valued.limits(objective)) for end in interval(mean, deviation, number, finished, folds))
     rows = firsts.assign(**{key: means[key].to_numpy() for key in metrics} | {objective.column: mean})
-    rows = rows.assign(low=low, high=high, deviation=deviation, seeds=number, seeds_planned=seeds)
+    rows = rows.assign(low=low, high=high, seed_deviation=deviation, seeds=number, seeds_planned=seeds)
     rows["stopped_seeds"] = [int((group["status"] == "stopped").sum()) for group in groups]
     rows["status"] = statuses
     rows["epochs"] = [int(group["epochs"].sum()) for group in groups]

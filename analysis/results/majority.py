@@ -137,7 +137,10 @@ def sentence(run: Run, where: Standing) -> str:
         return ""
     if found.share == 1:
         return alone(found)
-    beaten = "" if found.is_beaten else ", and the best network is not shown to do better"
+    among = plural(best_interval.networks(where.trials), "network")
+    which = "the search's best network" if where.is_confirmed else "the best network"
+    chosen = "" if among == "1 network" else f" (its choice from {among} allowed for)"
+    beaten = "" if found.is_beaten else f", and {which} is not shown to do better{chosen}"
     right = f"is right about {percent(found.share)} % of these images{beaten}."
     return f"Always saying the most common class, {cut(found.name)}, {right}"
 

@@ -55,7 +55,7 @@ def show_one(run: Run, form: str, where: Standing) -> str:
         return "No trial has been planned.\n"
     parts = described(where.board, [run], where.keys, where)
     constant = () if run.fresh_trials else constant_answer(run, where)  # the answer of fresh seeds has it already
-    return text_of((*fresh_answer(run, where), *parts, *constant, *changed_code(run)))
+    return text_of((*fresh_answer(run, where), *parts, *constant, *paragraphs(changed_code(run))))
 
 
 def text_of(blocks: Blocks) -> str:
@@ -68,10 +68,10 @@ def constant_answer(run: Run, where: Standing) -> Blocks:
     return paragraphs(majority.sentence(run, where))
 
 
-def changed_code(run: Run) -> Blocks:
+def changed_code(run: Run) -> str:
     """A sentence if several versions of the user's code trained the trials, whose values may then not be comparable."""
     told = "Several versions of the code trained these trials. Which trained which: see results.md."
-    return paragraphs(told if answer.codes(run) else "")
+    return told if answer.codes(run) else ""
 
 
 def brief(run: Run, where: Standing) -> str:
@@ -90,7 +90,7 @@ def brief(run: Run, where: Standing) -> str:
         if where.is_confirmed
         else best_table(where.board, [run], where.keys)
     )
-    text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where), *changed_code(run)))
+    text = text_of((tallied(where.board, [run]), *table, *constant_answer(run, where), *paragraphs(changed_code(run))))
     if where.best is not None or not is_over:
         return text + first_failure(run)
     return f"{text}\n{next_step.came_to(run).capitalize()}. {next_step.of_run(run)}\n"
@@ -130,6 +130,7 @@ def as_markdown(runs: Sequence[Run]) -> str:
         constant = {run.name: majority.sentence(run, stand(run)) for run in own}
         parts += described(rows, own, keys)
         parts += paragraphs(*(f"{name}: {words}" for name, words in constant.items() if words))
+        parts += paragraphs(*(f"{run.name}: {words}" for run in own if (words := changed_code(run))))
     return text_of(parts or paragraphs("No trial has been planned."))
 
 

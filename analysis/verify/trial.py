@@ -11,7 +11,7 @@ from analysis.frame import predictions
 from analysis.verify.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from search.records import Shape
 from search.run import confirmation
-from search.run.ledger import OUTCOMES
+from search.run.ledger import OUTCOMES, REPEATED
 from trainables.config import trial_id
 from trainables.files.durable import Record, states
 from trainables.objective import ACCURACY, Objective
@@ -26,6 +26,7 @@ METRICS: Shape = {
 }
 ROW: Shape = {"epoch": WHOLE, **METRICS}
 STATE: Shape = {"sha256": TEXT, "epoch": WHOLE, "trial": TEXT}
+TWICE: Shape = {"epoch": WHOLE, "committed": (dict,), "again": (dict,)}  # an epoch that came out differently
 WEIGHTS: Shape = {"sha256": TEXT, "epoch": WHOLE}  # and the value under the name of the objective's column
 
 
@@ -109,6 +110,7 @@ def read_trial(
     is_confirmation = record["source"] == confirmation.SOURCE
     trial = TrialFiles(record["id"], id_now, folder, is_confirmation, objective=objective)
     read_ledger(evidence, trial, asked)
+    evidence.lines(folder / REPEATED, TWICE)
     for line in trial.rows:
         if trial.is_own:
             check_own_row(evidence, line, images)

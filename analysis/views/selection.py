@@ -10,7 +10,7 @@ from analysis.frame.dataframe import Row
 from analysis.ranking.standing import stand
 from analysis.render.blocks import Foreign, Paragraph, Table, Words, paragraphs
 from analysis.render.markdown import one_line, percent, rendered, setting
-from analysis.results.printed import apart, rankings_of
+from analysis.results.printed import apart, changed_code, rankings_of
 from analysis.results.rows import all_records, as_csv, as_json
 from analysis.results.sections.leaderboard import worded
 from analysis.views.filters import check_kinds, condition, is_accuracy, unfulfilled
@@ -117,9 +117,16 @@ def listed(runs: Sequence[Run], form: str, selection: Selection) -> str:
     values = dict.fromkeys(run.identity.objective.column for run in runs)
     usual = ["rank", "id", *(["run"] if len(runs) > 1 else []), *keys, *values, "best_epoch", "epochs", "status"]
     columns = usual if selection.columns is None else [str(key) for key in rows[0]] if rows else []
-    tables = [as_table(ranking, columns, shares(runs, columns)) for ranking in shown if ranking]
+    tables = [as_table(ranking, columns, shares(behind(ranking, runs), columns)) for ranking in shown if ranking]
     reason = paragraphs(apart(runs) if len(tables) > 1 else "")
-    return rendered((*reason, *(tables or [NO_ROW]))) + "\n"
+    changed = [(f"{run.name}: " if len(runs) > 1 else "") + words for run in runs if (words := changed_code(run))]
+    return rendered((*reason, *(tables or [NO_ROW]), *paragraphs(*changed))) + "\n"
+
+
+def behind(ranking: Sequence[Row], runs: Sequence[Run]) -> list[Run]:
+    """The runs whose rows are in a ranking of several runs; a single run itself."""
+    names = {row.get("run", runs[0].name) for row in ranking}
+    return [run for run in runs if run.name in names]
 
 
 def shares(runs: Sequence[Run], columns: Sequence[str]) -> set[str]:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     Seating = Callable[[Callable[[str], None]], Seat]
 
-PRINTED = "output.log"  # in a trial's folder: what the user's loop prints
-LONGEST = 1 << 20  # bytes of it; after an epoch that goes beyond, the newest half is kept
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -153,7 +150,9 @@ def prepare(job: Job) -> None:
         )
     if job.code:
         code.use(job.code, job.code.name)
-    if job.own and job.place and job.place.is_dir():
+    if job.own and "train" in job.own and job.place and job.place.is_dir():
+        with contextlib.suppress(Exception):  # the trial says what is wrong with it
+            code.named(job.own["train"])  # before: a user's module may itself change the folder when it is imported
         os.chdir(job.place)
     torch.set_num_threads(job.threads)
     spare_the_loaded()

@@ -328,8 +328,24 @@ def read_trial(
     planned = {key: record[key] for key in ("index", "id", "seed", "source")}
     return Trial(
         **planned, config=config, folder=folder, epochs=epochs, outcome=outcome, stopped_at=stopped_at,
-        objective=objective, fold=record.get("fold", 0), repeated=read_lines(folder / REPEATED),
+        objective=objective, fold=record.get("fold", 0), repeated=read_repeated(folder / REPEATED),
     )  # fmt: skip
+
+
+def read_repeated(path: Path) -> list[Record]:
+    """The epochs of a trial that came out differently when a user's code was run again.
+
+    Raises:
+        RunError: a line does not hold an epoch with two rows.
+    """
+    lines = read_lines(path)
+    for number, line in enumerate(lines, 1):
+        if (
+            not all(isinstance(line.get(key), dict) for key in ("committed", "again"))
+            or type(line.get("epoch")) is not int
+        ):
+            raise RunError(f"damaged run: {path}:{number}: no epoch with two rows. Restore the file from a copy.")
+    return lines
 
 
 def read_epochs(path: Path, objective: Objective) -> tuple[list[Record], Record | None]:

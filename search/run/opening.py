@@ -1,7 +1,9 @@
 """Starting and continuing a run folder: identity once, totals that may grow, a plan that is only appended to."""
 
 import os
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -306,6 +308,14 @@ def of_numba(settings: Settings) -> list[str]:
     return [
         "NUMBA_DISABLE_JIT is set: the convnet trains with torch's own layers, which is slower and rounds otherwise"
     ]
+
+
+def remove_remains(folder: Path) -> None:
+    """Remove what Ray has written where a run folder was that was moved while it trained, or it could not be moved back."""
+    if not (folder / "run.json").exists():
+        shutil.rmtree(folder / "ray", ignore_errors=True)
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def retry_failed(run: Run) -> Run:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.run import order
+from search.status import ENDED
 from search.stopping.rules import waits
 from search.terminal.progress import Progress, TrialProgress
 from search.turns import Notify
@@ -53,9 +54,9 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
     def notify(index: int, row: Record | None) -> None:
         nonlocal last
         trial = progress.update(index, row)
-        if row is None:
+        if row is None and (trial.epochs or trial.status in ENDED):  # not of a trial that Ray had not started yet
             console.print(ending(progress, trial), highlight=False, markup=False, soft_wrap=True)
-        elif time.monotonic() - last >= EVERY:
+        elif row is not None and time.monotonic() - last >= EVERY:
             console.print(summary(progress), highlight=False, markup=False, soft_wrap=True)
             last = time.monotonic()
 

@@ -47,8 +47,9 @@ def settings_of(asked: Flags) -> "Settings":
     space = change_space(given.space, texts, asked.image_size)
     as_given = {field.name: getattr(asked, field.name) for field in fields(Settings) if hasattr(asked, field.name)}
     found = {
-        "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset, "dataset_short": "images",
-        "fallback": None, "cache": Path(), "algorithm": asked.algo or plan.default_algorithm(space),
+        "space_name": given.name, "space": space, "set": texts, "dataset": asked.dataset,
+        "dataset_short": "" if space.is_own else "images", "fallback": None, "cache": Path(),
+        "algorithm": asked.algo or plan.default_algorithm(space),
         "scheduler": asked.scheduler or space.scheduler, "gpus_per_trial": gpus(asked.gpus_per_trial),
         "engine": lanes(asked.engine),
         "objective": space.objective if space.is_own else given.objective or objective.named(asked.metric), "code": given.code,

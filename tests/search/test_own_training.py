@@ -6,13 +6,19 @@ import re
 import signal
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 import run_search
+from analysis.__main__ import app as analysis_app
+from analysis.diagnostics import rung_agreement
+from analysis.ranking import across_runs, standing
+from analysis.render.markdown import rendered
 from analysis.results import next_step, printed
 from analysis.results.files import is_stale, write_files
+from analysis.results.sections.early_stopping import early_stopping
 from analysis.verify.run_folder import verify
 from analysis.views import compare, selection, show
 from analysis.views.selection import Selection
@@ -21,8 +27,10 @@ from search.run import ledger, opening
 from search.terminal import estimate
 from tests import own
 from trainables.cli.execution import execute
-from trainables.errors import RayError, RunError, StorageError
+from trainables.errors import RayError, RunError, SpaceError, StorageError
 from trainables.files import durable
+from trainables.own import names
+from trainables.own.code import Code, File
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -377,3 +385,132 @@ def test_a_trial_that_had_ended_is_reproduced_by_the_code_of_then(tmp_path, caps
     own.search(folder, own.settings(path, num_samples=2, allow_changes=True))
     assert execute(run_search.app, "run_search.py", ["--reproduce", f"{folder}/0"]) == 0
     assert ": identical (" in capsys.readouterr().out
+
+
+COUNTED = """
+from spaces import Space, choice
+
+
+def train(config, *, seed, device, state=None):
+    for epoch in range(1, config["epochs"] + 1):
+        yield {"error": (config["a"] * 10 + seed % 100 / 100) / 100, "other": 1.0}
+
+
+SPACE = Space(train=train, metric="error", mode="min", form="percent", params={"a": choice(1, 2, 3)}, baseline={"a": 2}, epochs=2)
+"""
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_no_column_that_is_worked_out_has_the_name_that_a_metric_or_parameter_can_have(tmp_path, seeds):
+    """A metric may be called error: what a frame has beside the user's own names is refused to the user."""
+    (tmp_path / "own_loop.py").write_text(COUNTED)
+    asked = own.settings(
+        tmp_path / "own_loop.py", algorithm="grid", num_samples=None, seeds=seeds, confirm=1, confirm_seeds=2
+    )
+    runs = [own.search(tmp_path / name, asked) for name in ("one", "two")]
+    where = standing.stand(runs[0])
+    frames = [where.trials, where.board, where.fresh, where.confirmed, *across_runs.rank(runs)]
+    users = {"a", "error", "other", "fold"}
+    worked_out = {str(name) for frame in frames for name in frame.columns} - users
+    assert worked_out <= set(names.OF_RESULTS)
+    values = where.board.sort_values("a")["error"]
+    assert [round(10 * value) for value in values] == [1, 2, 3]
+    assert where.confirmed["error"].between(0.09, 0.32).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"other": 1.0', '"discordant": 1.0', "no metric can be called discordant"),
+        ('"other": 1.0', '"error_low": 1.0', "no metric can be called error_low"),
+        ('"other": 1.0', '"a\\ud800": 1.0', "is no text that a file can hold"),
+        ('metric="error"', 'metric="done"', "metric 'done' is the name of another column"),
+        (
+            '"a": choice(1, 2, 3)}, baseline={"a": 2}',
+            '"error_low": choice(1, 2)}, baseline={}',
+            "column of results",
+        ),
+    ],
+)
+def test_a_name_of_a_column_of_results_is_refused(tmp_path, old, new, told):
+    (tmp_path / "own_loop.py").write_text(COUNTED.replace(old, new))
+    with pytest.raises((SpaceError, AssertionError), match=re.escape(told)):
+        run = own.search(tmp_path / "run", own.settings(tmp_path / "own_loop.py", num_samples=1))
+        raise AssertionError((run.trials[0].outcome or {}).get("error"))
+
+
+def test_a_full_disk_that_a_loop_meets_is_no_failure_of_its_configuration(tmp_path):
+    path = own.write(tmp_path, "loop")
+    path.write_text(
+        own.LOOP.replace("        noise =", "        raise OSError(28, 'No space left on device')\n        noise =")
+    )
+    with pytest.raises(StorageError, match="No space left"):
+        own.search(tmp_path / "run", own.settings(path, num_samples=1))
+    assert ledger.read(tmp_path / "run").trials[0].outcome is None
+
+
+def test_a_child_that_a_loop_forks_leaves_the_trial_to_its_parent(tmp_path):
+    path = own.write(tmp_path, "loop")
+    fork = "        child = os.fork()\n        sys.exit(0) if child == 0 else os.waitpid(child, 0)\n        noise ="
+    path.write_text(own.LOOP.replace("import torch", "import os, sys, torch").replace("        noise =", fork))
+    run = own.search(tmp_path / "run", own.settings(path, num_samples=1))
+    assert [trial.status for trial in run.trials] == ["finished"]
+
+
+def test_a_helper_with_a_number_called_space_is_part_of_the_code():
+    """Only SPACE = Space(...) at the top level of a file has a digest of its own."""
+    for text, expected in {"SPACE = {}": 2, "SPACE = Space({})": 1, "def f():\n    SPACE = g({})": 2}.items():
+        codes = [Code({"a.py": File(Path("a.py"), text.format(number).encode())}) for number in (1, 2)]
+        assert len({code.hash for code in codes}) == expected
+
+
+def test_own_training_is_not_measured_by_another_metric_and_has_no_suspects(tmp_path, capsys):
+    own.search(tmp_path / "run", own.settings(own.write(tmp_path, "loop"), num_samples=1))
+    assert execute(analysis_app, "analysis", ["leaderboard", str(tmp_path / "run"), "--metric", "accuracy"]) == 2
+    assert "keeps no predictions to measure" in capsys.readouterr().err
+    assert execute(analysis_app, "analysis", ["suspects", str(tmp_path / "run")]) == 5
+    assert "it trains by itself" in capsys.readouterr().err
+
+
+def test_of_several_runs_that_of_mixed_code_is_named(tmp_path):
+    path = own.write(tmp_path / "user", "loop")
+    own.search(tmp_path / "mixed", own.settings(path, num_samples=1))
+    edited(path, "loop")
+    mixed = own.search(tmp_path / "mixed", own.settings(path, num_samples=2, allow_changes=True))
+    alone = own.search(tmp_path / "alone", own.settings(path, num_samples=2))
+    for text in (printed.show([mixed, alone], "md"), selection.listed([mixed, alone], "md", Selection(top=9))):
+        assert text.count("mixed: Several versions of the code") == 1
+        assert "alone: Several" not in text
+
+
+def test_shares_are_in_per_cent_in_the_ranking_whose_metric_they_are(tmp_path):
+    text = COUNTED.replace('"error"', '"accuracy"').replace('mode="min"', 'mode="max"')
+    (tmp_path / "own_loop.py").write_text(text)
+    share = own.search(tmp_path / "share", own.settings(tmp_path / "own_loop.py", num_samples=1))
+    (tmp_path / "own_loop.py").write_text(text.replace('form="percent"', 'form="decimals"'))
+    decimals = own.search(tmp_path / "decimals", own.settings(tmp_path / "own_loop.py", num_samples=1))
+    found = selection.listed([share, decimals], "md", Selection(columns="accuracy"))
+    assert "accuracy %" in found and re.search(r"\| +20\.\d\d \|", found)
+    assert re.search(r"\| +0\.2\d* \|", found)
+
+
+def test_a_line_of_what_repeated_differently_is_damaged_without_its_rows(tmp_path):
+    run = own.search(tmp_path / "run", own.settings(own.write(tmp_path, "loop"), num_samples=1))
+    durable.append(run.trials[0].folder / ledger.REPEATED, {"epoch": [1]})
+    with pytest.raises(RunError, match=r"repeated\.jsonl:1: no epoch with two rows"):
+        ledger.read(tmp_path / "run")
+    assert any("repeated.jsonl" in str(line) for line in verify(tmp_path / "run"))
+
+
+def test_what_is_said_of_rungs_holds_after_the_search_has_grown(tmp_path):
+    path = own.write(tmp_path, "loop")
+    asked = own.settings(path, scheduler="ladder", share=0.5, num_samples=4, epochs=4)
+    own.search(tmp_path / "run", asked)
+    run = own.search(tmp_path / "run", replace(asked, num_samples=12, epochs=9))
+    text = rendered(early_stopping(run))
+    assert "each time; together it is more. More was asked for on the way." in text
+    assert "may have another winner" in text
+    for rung in rung_agreement.rungs(run):
+        assert (f"At epoch {rung.epoch} all went on" in text) <= (rung.stopped == 0)
+    again = own.search(tmp_path / "fresh", replace(asked, num_samples=12, epochs=9))
+    assert "More was asked for" not in rendered(early_stopping(again))

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,23 @@ def test_what_the_file_prints_is_no_result(write, capfd):
     write("LIMIT = 1\nprint('loaded')\n", "beside.py")
     spaces.load(write(MINE))
     assert capfd.readouterr().out == ""
+
+
+def test_a_file_that_goes_to_another_folder_leaves_the_command_where_it_was(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    leaving = "import os\nos.chdir('elsewhere')\n" + textwrap.dedent(MINE)
+    spaces.load(write(leaving.replace("from beside import LIMIT", "LIMIT = 1")))
+    assert Path.cwd() == tmp_path
+
+
+def test_a_mistake_in_a_file_of_another_encoding_has_its_line(write, tmp_path):
+    path = write("")
+    space = 'SPACE = Space(params={"lr": choice(0.1, 0.2)}, baseline={"no": 1}, epochs=1)\n'
+    text = f"# -*- coding: latin-1 -*-\nfrom spaces import Space, choice\n# \xe9\n{space}"
+    Path(path).write_bytes(text.encode("latin-1"))
+    with pytest.raises(SpaceError, match=r"mine\.py:4: .*'no'"):
+        spaces.load(path)
 
 
 def test_a_file_that_is_no_space_says_what_it_is(tmp_path, monkeypatch):

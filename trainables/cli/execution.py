@@ -1,5 +1,6 @@
 """Run a command: accept underscores for dashes in flags, and print every error as one line with its exit code."""
 
+import errno
 import os
 import re
 import sys
@@ -33,6 +34,10 @@ def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
         return complain(error.kind, one_line(error.message), error.exit_code, error.details)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return complain("usage", f"a name is too long: {cut_off(error.filename)}. Write a shorter one.", 2)
     if refused := streams.refusal():
         return complain(
             StorageError.kind,
@@ -40,6 +45,11 @@ def execute(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
             StorageError.exit_code,
         )
     return code
+
+
+def cut_off(path: object) -> str:
+    """The beginning of a path that is too long."""
+    return one_line(str(path))[:40] + "..."
 
 
 def run(app: typer.Typer, name: str, arguments: list[str]) -> int:

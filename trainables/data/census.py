@@ -9,11 +9,13 @@ import numpy as np
 
 from trainables.data import duplicates
 from trainables.files.durable import Record
+from trainables.written import plural
 
 FEW = 50  # validation images below which a warning is given; one of 50 images is worth two points of accuracy
 LOPSIDED = 1.2  # classes are unbalanced if the largest class has more than this many times an equal share,
 NOTICED = 0.1  # and more than this share of all images
 UNLIKE = 10  # a warning is given if the largest class has this many times the training images of the smallest
+SCARCE = 5  # validation images of the smallest class below which a warning is given
 NAMED = 5  # classes that are named; of the others the number is told
 FULL_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
@@ -46,7 +48,13 @@ def remarks(census: Record, classes: Sequence[str]) -> list[str]:
     untested = "" if sum(counts["test"]) else "no test images: the winner has no test score. Add some to have one."
     copies = (copied(line, counts) for line in census["duplicates"])
     unread = f"{census['unread']}." if census.get("unread") else ""
-    told = [few(sum(counts["val"])), *absent, untested, unread, unlike_sizes(counts["train"], classes)]
+    told = [
+        few(sum(counts["val"])) or scarce(counts["val"], classes),
+        *absent,
+        untested,
+        unread,
+        unlike_sizes(counts["train"], classes),
+    ]
     return [*filter(None, told), *copies, *mixed_groups(census), *lone_group(census)]
 
 
@@ -87,6 +95,17 @@ def few(images: int) -> str:
     if images >= FEW:
         return ""
     return f"only {images} validation images: each is worth {100 / images:.1f} points of accuracy. Add some."
+
+
+def scarce(counts: Sequence[int], classes: Sequence[str]) -> str:
+    """Warn if the smallest class that has validation images has fewer than SCARCE; else an empty text."""
+    least, place = min((number, place) for place, number in enumerate(counts) if number)
+    if least >= SCARCE:
+        return ""
+    return (
+        f"the smallest class, {classes[place]}, has only {plural(least, 'validation image')}: its accuracy, and a metric that "
+        f"weighs each class, moves in steps of {100 / least:.0f} points. Add some, or validate on all with --folds."
+    )
 
 
 def without(split: str, counts: Sequence[int], classes: Sequence[str], remedy: str = "Add some.") -> str:

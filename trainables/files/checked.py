@@ -46,7 +46,8 @@ def remove_checked(path: Path) -> None:
 def states(folder: Path) -> list[Path]:
     """The resume states of a trial folder, newest first."""
     with told(folder):
-        return sorted(folder.glob("state-*.pt"), reverse=True)
+        found = folder.glob("state-*.pt")
+        return sorted((path for path in found if path.stem.removeprefix("state-").isdecimal()), reverse=True)
 
 
 def remove_states(folder: Path) -> None:

@@ -3,7 +3,8 @@
     runs/NAME/code/HASH/        the files of a run, as they were when it was started
     runs/NAME/code/HASH.json    their names: a loop may write other files beside them
 
-The hash covers the syntax of Python files without docstrings, comments, annotations and `SPACE`, which has its own digest.
+The hash covers the syntax of Python files without docstrings, comments, annotations and `SPACE = Space(...)` at the top level,
+which has its own digest.
 For other files the hash covers the bytes.
 """
 
@@ -152,24 +153,26 @@ def changes(run: Path, recorded: str, now: Code | None) -> list[str]:
 
 
 def doing(node: Any) -> Any:
-    """A part of a syntax tree as lists of texts, without docstrings, annotations, empty fields and `SPACE`.
+    """A part of a syntax tree as lists of texts, without docstrings, annotations, empty fields and `SPACE = Space(...)`.
 
     The result is the same in each version of Python, as far as the syntax tree is.
     """
     if isinstance(node, list):
-        return [doing(each) for each in node if not is_space(each)]
+        return [doing(each) for each in node]
     if not isinstance(node, ast.AST):
         return repr(node)
     told = {key: value for key, value in ast.iter_fields(node) if key not in READ_BY_PEOPLE and value not in (None, [])}
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
         told["body"] = node.body[1:]
+    if isinstance(node, ast.Module) and "body" in told:
+        told["body"] = [each for each in told["body"] if not is_space(each)]
     return [type(node).__name__, *([key, doing(value)] for key, value in told.items())]
 
 
 def is_space(node: Any) -> bool:
-    """Whether a statement is SPACE = ..., which another digest covers."""
+    """Whether a statement is SPACE = Space(...), or another call, which another digest covers."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [ast.unparse(target) for target in targets] == ["SPACE"]
+    return [ast.unparse(target) for target in targets] == ["SPACE"] and isinstance(node.value, ast.Call)
 
 
 class Held(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: ignore[misc]  # typeshed's bases differ

@@ -9,6 +9,7 @@
 import contextlib
 import io
 import math
+import os
 import pickle
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -24,7 +25,7 @@ from trainables.config import trial_id
 from trainables.files.durable import Record
 from trainables.objective import Objective
 from trainables.own import code
-from trainables.own.names import OF_RESULTS
+from trainables.own.names import is_taken
 from trainables.parts import whose
 from trainables.training.loop import Diverged
 from trainables.trial.rows import OnBatch, Passed, State, UsersError, not_exact
@@ -176,12 +177,18 @@ def located(error: Exception, where: str) -> None:
 
 
 class users:  # noqa: N801 (read as a block: with users(): ...)
-    """Turn an exception that the user's code raises in this block into a UsersError, except Diverged."""
+    """Turn an exception that the user's code raises in this block into a UsersError, except Diverged.
+
+    A child process that the user's code has forked ends here, as it would in a script: the ledger is its parent's business.
+    """
 
     def __enter__(self) -> None:
-        pass
+        self.process = os.getpid()
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None and os.getpid() != self.process:
+            code = error.code if isinstance(error, SystemExit) else 1
+            os._exit(code if isinstance(code, int) else int(code is not None))
         if error is not None and not isinstance(error, (Diverged, UsersError, *ENDS)) and not ends_from_outside(error):
             raise UsersError(error) from error
 
@@ -211,8 +218,10 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
         raise TypeError(f"no metrics: {metrics!r:.200}: {HOW}, where metrics is a dict of numbers")
     row = {name: plain(name, value) for name, value in metrics.items() if name != "epoch"}
-    if wrong := [name for name in row if name in OF_RESULTS]:
+    if wrong := [name for name in row if is_taken(name, objective.column)]:
         raise ValueError(f"no metric can be called {wrong[0]}: results have a column of that name")
+    if wrong := [name for name in row if not is_text(name)]:
+        raise ValueError(f"no metric can be called {wrong[0]!r}: it is no text that a file can hold")
     if metrics.get("epoch", epoch) != epoch:
         raise ValueError(f"epoch {metrics['epoch']} where {epoch} comes next")
     if objective.column not in row:
@@ -224,6 +233,11 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
             f'{objective.column} is {row[objective.column]}, but form="percent" needs a fraction from 0 to 1'
         )
     return {"epoch": epoch} | {name: value for name, value in row.items() if math.isfinite(value)}
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8: no part of a surrogate pair stands alone in it."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def plain(name: str, value: Any) -> float | int:

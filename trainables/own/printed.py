@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,13 +17,21 @@ LONGEST = 1 << 20  # bytes; of a longer file the newest half of this is kept, so
 def kept_in(folder: Path) -> Iterator[Callable[[], None]]:
     """Append what this process prints in the block to the trial's file; yield a function that keeps the file short.
 
+    What cannot be written is lost: printing fails no trial.
+
     Raises:
         OSError, StorageError: the file cannot be made.
     """
     durable.make_folder(folder)
-    path = folder / FILE
+    path, kept = folder / FILE, (sys.stdout, sys.stderr)
     with streams.into(path):
-        yield lambda: shorten(path)
+        lasting = sys.stdout, sys.stderr = tuple(streams.lasting(place, each) for place, each in enumerate(kept, 1))
+        try:
+            yield lambda: shorten(path)
+        finally:
+            streams.flush(*lasting)
+            sys.stdout, sys.stderr = kept  # also in place of a stream that the user's code has put there
+            shorten(path)
 
 
 def shorten(path: Path) -> None:

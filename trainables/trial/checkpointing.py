@@ -100,6 +100,8 @@ def run(
                 raise GpuMemoryError(str(cause)) from cause
             if is_broken_device(cause):
                 raise cause from None  # the process cannot be used any more; another one tries again
+            if isinstance(cause, OSError) and cause.errno in durable.FULL:  # the loop's own files: no fault of its code
+                raise durable.storage_error(Path(cause.filename or folder), cause, 0) from cause
             fail(folder, cause)
 
 

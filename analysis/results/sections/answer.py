@@ -6,7 +6,7 @@ from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.ranking.comparison import FOLDS, OVER
 from analysis.ranking.standing import Standing
-from analysis.ranking.test_scores import evaluation, reads
+from analysis.ranking.test_scores import OWN_METRIC, evaluation, reads
 from analysis.render import commands
 from analysis.render.blocks import (
     Blocks,
@@ -33,6 +33,7 @@ from search.run.ledger import Run
 from trainables import written
 from trainables.config import IMAGE_SIZE
 from trainables.files.durable import Record
+from trainables.objective import Objective
 from trainables.written import count, plural
 
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
@@ -157,7 +158,12 @@ def ties(finished: pd.DataFrame) -> Words:
     over_seeds = OVER & set(finished["test"])
     what = "folds" if FOLDS in over_seeds else "seed"
     if finished["p_value"].isna().all():
-        return "It is first by its value only: one seed each is no test."
+        values = valued.values(finished)
+        equal = int((values == values.iloc[0]).sum())
+        alone = (
+            f"Of {count(equal)} with this value it was planned first" if equal > 1 else "It is first by its value only"
+        )
+        return f"{alone}: one seed each is no test."
     if not tied and over_seeds:
         return f"It is ahead of every other finished one by more than the noise of the {what}."
     if not tied:
@@ -209,7 +215,17 @@ def on_test(run: Run, where: Standing) -> Words:
         return ""
     is_alone = run.totals.seeds == 1 and not where.is_confirmed
     whose = "this network" if is_alone else network(run, where)
-    return f"On the test split: {percent(metrics['accuracy'])} %, by ", whose, "."
+    return f"On the test split: {value_on_test(metrics, run.identity.objective)}, by ", whose, "."
+
+
+def value_on_test(metrics: Record, objective: Objective) -> str:
+    """The accuracy on the test split; where another value decides, that value as well if it was measured there."""
+    accuracy = f"{percent(metrics['accuracy'])} %"
+    if objective.is_accuracy:
+        return accuracy
+    value = metrics.get(OWN_METRIC if objective.source else objective.column.removeprefix("val_"))
+    own = f"{written.value(objective, value)} {written.name(objective)} and " if isinstance(value, float) else ""
+    return f"{own}{accuracy} accuracy"
 
 
 def protocol(run: Run) -> Blocks:
@@ -388,4 +404,4 @@ def times_read(run: Run) -> str:
     if any("ensemble" in record for record in run.tests):
         return f"read {plural(number, 'time')}, for winners and for ensembles of the best"
     known = {0: "not read", 1: "read 1 time, for the winner"}
-    return known.get(number, f"read {number} times, each time for the winner of then")
+    return known.get(number, f"read {number} times: the winner changed, and each was tested")

@@ -40,15 +40,15 @@ def rule_of_cuts(run: Run) -> str:
     by_seeds = f", the mean over the {run.identity.repeat}s" if run.totals.seeds > 1 else ""
     again = len({line["totals"] for line in run.cuts})
     more = (
-        " More was asked for on the way, and then each rung was decided anew over all values there."
+        " More was asked for on the way. Then each rung was decided anew over all values there, and what had gone on stayed, so "
+        "a search that had asked for all of it at first may have another winner."
         if again > 1
         else ""
     )
-    share = (
-        f" That is at most {100 * run.identity.scheduler['share']:g} % of all epochs, or the least that there is."
-        if "share" in run.identity.scheduler
-        else ""
-    )
+    share = ""
+    if "share" in run.identity.scheduler:
+        asked = f"at most {100 * run.identity.scheduler['share']:g} % of all epochs, or the least that there is"
+        share = f" That is {asked}{', each time; together it is more' if again > 1 else ''}."
     where = "epoch" if len(rungs) == 1 else "epochs"
     return (
         f"Of {plural(run.totals.trials, 'configuration')} the best {kept} could go on from {where} {epochs}, by the best "
@@ -62,10 +62,13 @@ def listed(words: list[str]) -> str:
 
 
 def unfilled_cuts(run: Run) -> str:
-    """The rungs where all configurations went on, because no more arrived there than may go on."""
-    told = []
-    for line in run.cuts:
-        if "goes_on" in line and not line["stops"] and not line.get("audit"):
+    """The rungs where all configurations went on, because no more arrived there than may go on.
+
+    Where a search grew, the last decision about a rung counts.
+    """
+    told, last = [], {line["epoch"]: line for line in run.cuts if "goes_on" in line}
+    for line in last.values():
+        if not line["stops"] and not line.get("audit"):
             arrived = len(line["goes_on"]) // run.totals.seeds
             told.append(
                 f"At epoch {line['epoch']} all went on: {plural(arrived, 'configuration')} got there, and "

@@ -189,7 +189,7 @@ def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None =
 def is_resampled(ranked: pd.DataFrame) -> bool:
     """Whether the intervals come from drawing images, or groups of images, again."""
     return bool({comparison.RESAMPLED, comparison.LOST} & set(ranked["test"])) or bool(
-        not valued.objective_of(ranked).is_accuracy and ranked["low"].notna().any() and "deviation" not in ranked
+        not valued.objective_of(ranked).is_accuracy and ranked["low"].notna().any() and "seed_deviation" not in ranked
     )
 
 
@@ -238,8 +238,8 @@ def picked_network(ranked: pd.DataFrame) -> str:
 
 
 def spared(ranked: pd.DataFrame) -> str:
-    """A note that epochs which early stopping spared count as candidates; empty if no trial was stopped."""
-    return ", also those that early stopping spared" if (ranked["status"] == "stopped").any() else ""
+    """A note that epochs which early stopping saved count as candidates; empty if no trial was stopped."""
+    return ", also those that early stopping saved" if (ranked["status"] == "stopped").any() else ""
 
 
 def adaptive(ranked: pd.DataFrame) -> str:
@@ -330,8 +330,8 @@ def standard_error(finished: pd.DataFrame, images: int) -> float:
     """
     if finished.empty:
         return float("nan")
-    if "error" in finished:
-        return float(finished["error"].iloc[0])
+    if "standard_error" in finished:
+        return float(finished["standard_error"].iloc[0])
     objective = valued.objective_of(finished)
     if "apart" in finished:
         is_tied = finished["tied"] if finished["tied"].sum() > 1 else finished["apart"].notna()

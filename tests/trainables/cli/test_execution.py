@@ -39,6 +39,13 @@ def test_an_expected_error_is_one_line_with_its_code(capsys):
     assert capsys.readouterr().err == "error[data]: no images: data: not there. Next step.\n"
 
 
+def test_a_name_that_no_file_system_takes_is_one_line(capsys):
+    app = typer.Typer(add_completion=False)
+    app.command()(lambda path: Path(path).read_bytes())
+    assert execute(app, "t", ["x" * 300]) == 2
+    assert capsys.readouterr().err == f"error[usage]: a name is too long: {'x' * 40}.... Write a shorter one.\n"
+
+
 def test_debug_prints_the_traceback_and_keeps_the_exit_code(capsys):
     assert execute(app, "t", ["--fail", "--debug"]) == 4
     err = capsys.readouterr().err

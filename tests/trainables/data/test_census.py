@@ -104,6 +104,14 @@ def test_classes_of_unlike_size_are_told_with_what_to_try():
     assert census.unlike_sizes([500, 51], ["cat", "dog"]) == census.unlike_sizes([0, 5], ["cat", "dog"]) == ""
 
 
+@pytest.mark.parametrize(("least", "is_told"), [(4, True), (5, False)])
+def test_a_class_with_few_validation_images_is_named_with_what_each_is_worth(least, is_told):
+    counts = {"train": [90, 90, 0], "val": [60, least, 0], "test": [5, 5, 5]}
+    told = " ".join(census.remarks({"counts": counts, "duplicates": []}, ["cat", "bird", "owl"]))
+    assert ("the smallest class, bird, has only 4 validation images" in told) == is_told
+    assert ("in steps of 25 points" in told) == is_told
+
+
 @pytest.mark.parametrize(("of", "lone"), [([0] * 60, True), ([0] * 30 + [1] * 30, False)])
 def test_validation_images_of_one_group_are_said_to_show_nothing(of, lone):
     counts = {"train": [100, 100], "val": [30, 30], "test": [5, 5]}

@@ -10,7 +10,7 @@ from trainables.own import code, collect
 from trainables.own.code import Code, File
 
 LOOP = '''"""A loop."""
-SPACE = 1
+SPACE = dict(a=1)
 
 
 def train(config):
@@ -29,7 +29,7 @@ def of(source: str, path: Path = Path("loop.py")) -> str:
         ('"""A loop."""', '"""Another text."""'),
         ('    """Train."""\n', ""),
         ("  # doubled", ""),
-        ("SPACE = 1", "SPACE = 2"),
+        ("SPACE = dict(a=1)", "SPACE = dict(a=2)"),
         ("(config):", "(config: dict) -> float:"),
         ("* 2", "*   2"),
     ],
@@ -40,7 +40,7 @@ def test_what_people_read_and_the_space_are_not_in_the_hash(old, new):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("* 2", "* 3"), ('"lr"', '"rate of learning"'), ("def train", "def fit"), ("SPACE = 1", "OTHER = 1")],
+    [("* 2", "* 3"), ('"lr"', '"rate of learning"'), ("def train", "def fit"), ("SPACE = dict(a=1)", "OTHER = 1")],
 )
 def test_what_the_code_does_is_in_the_hash(old, new):
     assert of(LOOP.replace(old, new)) != of(LOOP)

@@ -3,6 +3,7 @@
 The streams are those of the process here, not pytest's.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -38,3 +39,23 @@ def test_of_a_file_that_grew_too_long_the_newest_part_is_kept_and_it_goes_on(tmp
     said = (tmp_path / printed.FILE).read_text()
     assert said.endswith("line 0019\nthe end\n")
     assert "\0" not in said
+
+
+def test_what_cannot_be_printed_fails_no_epoch_and_a_stream_of_the_users_is_taken_away(tmp_path, capfd):
+    with capfd.disabled():
+        before = sys.stdout
+        with printed.kept_in(tmp_path):
+            full = os.open("/dev/full", os.O_WRONLY)
+            os.dup2(full, 1)
+            print("lost", flush=True)
+            os.close(full)
+            sys.stdout = None
+        assert sys.stdout is before
+
+
+def test_an_epoch_that_printed_much_and_failed_leaves_a_short_file(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(printed, "LONGEST", 100)
+    with contextlib.suppress(ValueError), capfd.disabled(), printed.kept_in(tmp_path):
+        print("x" * 1000)
+        raise ValueError
+    assert (tmp_path / printed.FILE).stat().st_size == 50

@@ -5,13 +5,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.ranking.standing import stand
+from analysis.ranking.test_scores import OWN_METRIC
 from analysis.render.markdown import inline, rendered
 from analysis.results.sections import answer
+from analysis.results.sections.answer import value_on_test, ties
 from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run, Trial
+from trainables.objective import ACCURACY, LOSS, MACRO_F1, Objective
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
@@ -104,6 +108,24 @@ def test_the_test_value_is_told_once_it_is_known(trial: Make, run: MakeRun) -> N
     known = dataclasses.replace(run([trial(0, (0.9,))]), tests=[done])
     assert "On the test split: 87.50 %, by this network." in told(known)
     assert "On the test split" not in told(run([trial(0, (0.9,))]))
+
+
+def test_by_another_metric_the_test_value_says_what_it_is_of(trial: Make, run: MakeRun) -> None:
+    metrics = {"accuracy": 0.125, "macro_f1": 0.4}
+    assert value_on_test(metrics, MACRO_F1) == "0.4000 macro F1 and 12.50 % accuracy"
+    assert value_on_test(metrics, LOSS) == "12.50 % accuracy"
+    own = Objective("val_recall", "max", "decimals", source="my.py:recall", digest="0")
+    assert value_on_test(metrics | {OWN_METRIC: 0.75}, own) == "0.7500 recall and 12.50 % accuracy"
+    assert value_on_test(metrics | {OWN_METRIC: "it failed"}, own) == "12.50 % accuracy"
+    assert value_on_test(metrics, ACCURACY) == "12.50 %"
+
+
+def test_of_equal_values_that_no_test_compares_the_plan_puts_one_first(seeded: Run) -> None:
+    frame = pd.DataFrame(
+        {"objective": [LOSS] * 3, "val_loss": [0.5, 0.5, 0.7], "p_value": None, "tied": False, "test": None}
+    )
+    assert ties(frame) == "Of 2 with this value it was planned first: one seed each is no test."
+    assert ties(frame.iloc[1:]) == "It is first by its value only: one seed each is no test."
 
 
 def sayings(run: Run) -> tuple[str, str]:
