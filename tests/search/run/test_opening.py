@@ -340,3 +340,14 @@ def test_weights_that_are_kept_are_five_until_something_is_said_and_then_that(st
     assert opening.kept(start(settings()).totals) == 2
     with pytest.raises(RunError, match="--keep-best cannot shrink"):
         start(settings(keep_best=1))
+
+
+def test_what_ray_writes_where_a_run_was_that_moved_is_removed_and_a_run_stays(tmp_path):
+    for name in ("moved", "there", "mine"):
+        (tmp_path / name / "ray" / "tune").mkdir(parents=True)
+    (tmp_path / "there" / "run.json").write_text("{}")
+    (tmp_path / "mine" / "notes.txt").write_text("not of a search")
+    for name in ("moved", "there", "mine"):
+        opening.remove_remains(tmp_path / name)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == ["mine", "mine/notes.txt", "there", "there/ray", "there/ray/tune", "there/run.json"]

@@ -165,6 +165,19 @@ def test_off_a_terminal_there_is_no_animation_and_an_ending_is_one_line(run):
     assert stream.getvalue() == line
 
 
+def test_a_trial_that_never_began_has_no_line_when_the_search_is_asked_to_stop(run):
+    stream = io.StringIO()
+    notify = display.plain_lines(Progress(run), Console(file=stream, width=20))
+    notify(1, None)
+    assert stream.getvalue() == ""
+    run.trials[1].folder.mkdir(parents=True)
+    durable.append(
+        run.trials[1].folder / "epochs.jsonl", {"outcome": "failed", "error": "ValueError: no", "where": "x.py:1"}
+    )
+    display.plain_lines(Progress(ledger.read(run.folder)), Console(file=stream, width=20))(1, None)
+    assert "failed after 0 of 4 epochs" in stream.getvalue()
+
+
 def test_the_line_of_a_configuration_with_several_seeds_names_the_seed(tmp_path, toy, settings):
     run = opening.open_run(tmp_path, dataclasses.replace(settings(), seeds=2), toy, False)
     progress = Progress(run)

@@ -12,7 +12,7 @@ from analysis.ranking.standing import stand
 from analysis.ranking.test_scores import OWN_METRIC
 from analysis.render.markdown import inline, rendered
 from analysis.results.sections import answer
-from analysis.results.sections.answer import value_on_test, ties
+from analysis.results.sections.answer import ties, value_on_test
 from analysis.results.sections.test_metrics import winner_on_test
 from search.run.ledger import Run, Trial
 from trainables.objective import ACCURACY, LOSS, MACRO_F1, Objective
