@@ -37,6 +37,9 @@ from trainables.objective import Objective
 from trainables.written import count, plural
 
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
+ELSEWHERE: Words = (
+    "In a folder without ", Code("run_search.py"), " write ", Code("cifar-search"), " for ", Code("python run_search.py"), ".",
+)  # fmt: skip
 NAMED = 5  # tied trials that are named; of more the number is told
 SHOWN = 8  # trials that are named for each code
 SHARES = ("share", "audit")  # settings of a scheduler from 0 to 1
@@ -79,7 +82,9 @@ def answer(run: Run, where: Standing) -> Blocks:
         f"{rebuild}  # writes this file again",
     )
     alone = Commands((commands.train_again(run, trial),))
-    return told, Commands(steps), Details("The best configuration trained by itself, with every setting", (alone,))
+    elsewhere = paragraphs(() if run.identity.own_code else ELSEWHERE)
+    details = Details("The best configuration trained by itself, with every setting", (alone,))
+    return told, Commands(steps), *elsewhere, details
 
 
 def sentence(run: Run, where: Standing) -> Words:
