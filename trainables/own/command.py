@@ -18,6 +18,7 @@ variables begins again.
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import re
@@ -137,26 +138,23 @@ class CommandRows(OwnRows):
         place = self.folder / FILES
         durable.make_folder(place)
         words = filled(self.command, self.config, self.users_seed, self.code)
-        try:
-            process = subprocess.Popen(
-                words, cwd=place, env=os.environ | self._environment(place, committed, until), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace", start_new_session=True,
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,
-            )  # fmt: skip
-        except OSError as error:
-            raise UsersError(
-                ProgramError(f"{words[0]} does not start: {error.strerror or error}", self._name)
-            ) from error
-        guard = None
-        try:
-            guard = guarded(process)
-            yield process
-        finally:
-            end(process)
-            if guard:
-                dismiss(guard)
-            if process.stdout:
-                process.stdout.close()
+        with guarding() as told_guard:
+            try:
+                process = subprocess.Popen(
+                    words, cwd=place, env=os.environ | self._environment(place, committed, until), stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace", start_new_session=True,
+                    preexec_fn=functools.partial(begin, told_guard),
+                )  # fmt: skip
+            except OSError as error:
+                raise UsersError(
+                    ProgramError(f"{words[0]} does not start: {error.strerror or error}", self._name)
+                ) from error
+            try:
+                yield process
+            finally:
+                end(process)
+                if process.stdout:
+                    process.stdout.close()
 
     @property
     def _name(self) -> str:
@@ -200,27 +198,35 @@ def lines(process: subprocess.Popen[str]) -> Iterator[str]:
         is_begun = line.endswith("\n")
 
 
-def die_with_parent() -> None:
-    """Have this new process killed when its worker is gone; otherwise two processes could train one trial."""
-    LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
+def begin(told_guard: int) -> None:
+    """In the new process, before the program: tell the guard its process group, and have it killed when its worker is gone.
+
+    Otherwise two processes could train one trial.
+    """
+    os.write(told_guard, f"{os.getpid()}\n".encode())
+    if sys.platform == "linux":
+        LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
 
 
-def guarded(process: subprocess.Popen[str]) -> subprocess.Popen[bytes]:
-    """Start a shell that waits until this process is gone, then kills the program and the processes that it started.
+@contextlib.contextmanager
+def guarding() -> Iterator[int]:
+    """Start a shell that waits until this process is gone, then kills a program and the processes that it started.
 
     A program is often a script that starts a second program. Without the shell, this second program would train on beside the
-    program that continues the trial.
+    program that continues the trial. The shell is there before the program: whenever this process dies, it knows what to kill.
+
+    Yields:
+        The descriptor on which the program tells the shell its process group.
     """
-    words = ["sh", "-c", 'read -r _; kill -s KILL -- "-$1"', "sh", str(process.pid)]
+    words = ["sh", "-c", 'read -r group || exit; read -r _; kill -s KILL -- "-$group"']
     nowhere = subprocess.DEVNULL
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True)
-
-
-def dismiss(guard: subprocess.Popen[bytes]) -> None:
-    """End the guard of a program that has ended."""
-    guard.kill()
-    guard.wait()
-    if guard.stdin:
+    guard = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True)
+    assert guard.stdin is not None, "a pipe was asked for"
+    try:
+        yield guard.stdin.fileno()
+    finally:
+        guard.kill()
+        guard.wait()
         guard.stdin.close()
 
 

@@ -200,17 +200,40 @@ def test_what_a_program_started_ends_with_the_worker_however_that_ended(tmp_path
     until(lambda: is_over(int(pid.read_text())))
 
 
+def test_a_worker_that_dies_in_the_moment_in_which_its_program_has_started_leaves_nothing(tmp_path, rows, monkeypatch):
+    script = rows("sleep 999 & echo $! > pid.part; mv pid.part pid; wait\n")
+    pid, start = tmp_path / "trial" / FILES / "pid", subprocess.Popen
+
+    def started(*words, **how):
+        process = start(*words, **how)
+        if "cwd" in how:  # the program, and not its guard
+            until(pid.exists)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return process
+
+    worker = os.fork()
+    if worker == 0:
+        monkeypatch.setattr(command.subprocess, "Popen", started)
+        with contextlib.suppress(BaseException):
+            train(script)
+        os._exit(1)
+    os.waitpid(worker, 0)
+    until(lambda: is_over(int(pid.read_text())))
+
+
 def is_over(process):
     done = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
     return not done.stdout.strip() or done.stdout.strip().startswith("Z")
 
 
 def test_a_trial_that_ends_leaves_no_guard(rows, monkeypatch):
-    guards = []
-    watch = command.guarded
-    monkeypatch.setattr(command, "guarded", lambda process: guards.append(watch(process)) or guards[-1])
+    started = []
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        command.subprocess, "Popen", lambda *words, **how: started.append(start(*words, **how)) or started[-1]
+    )
     train(rows(SAVING))
-    assert [guard.returncode for guard in guards] == [-signal.SIGKILL]
+    assert [process.returncode for process in started if process.args[0] == "sh" and "group" in process.args[2]] == [-9]
 
 
 def test_what_follows_in_a_very_long_line_is_no_line_of_its_own():
