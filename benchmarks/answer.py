@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import record
-from benchmarks.processes import Cost, watched
+from benchmarks.processes import ALONE, Cost, watched
 from benchmarks.record import Table
 
 ROOT = Path(__file__).parent.parent
@@ -99,7 +99,7 @@ def peer(side: str, images: Images, seed: int, points: int, epochs: int, folder:
     write(folder / "task", Search(points, epochs, CONCURRENT, seed, found.mean, found.std), arrays)
     (folder / "out").mkdir()
     command = [sys.executable, "-m", f"benchmarks.peers.{PEERS[side]}", str(folder / "task"), str(folder / "out")]
-    cost, printed = watched(command, {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"})
+    cost, printed = watched(command, {"PYTHONPATH": str(ROOT), **ALONE})
     return cost, json.loads(printed.strip().splitlines()[-1])
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 LOOK, WEIGH = 0.2, 1.0  # seconds between readings of CPU time, and of memory, which takes longer to read
 PATIENCE = 20.0  # seconds to wait for processes that a command has left running
 TICKS = os.sysconf("SC_CLK_TCK")
+# For other tools: a Ray of their own, also where some cluster has left its address in the temporary folder.
+ALONE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": "local"}
 
 
 @dataclass(frozen=True)

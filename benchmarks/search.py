@@ -24,7 +24,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import record
-from benchmarks.processes import Cost, watched
+from benchmarks.processes import ALONE, Cost, watched
 from benchmarks.record import Table, spread
 
 ROOT = Path(__file__).parent.parent
@@ -106,7 +106,7 @@ class Bench:
         """
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             command = self.ours(Path(folder), OURS[side]) if side in OURS else self.peer(side, folder)
-            cost, printed = watched(command, {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"})
+            cost, printed = watched(command, {"PYTHONPATH": str(ROOT), **ALONE})
             if side in OURS:
                 rows = json.loads((Path(folder) / "runs" / "bench" / "results.json").read_text())
                 return Run(cost, max(row["val_accuracy"] for row in rows))
