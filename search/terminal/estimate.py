@@ -327,6 +327,7 @@ def time_words(found: Estimate) -> str:
         f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
         f"{short(found.epoch_seconds)} s, {found.slots} at a time"
     )
+    about += "; to start again behind each rung is not counted" if cuts(found.rule) else ""
     if found.of_first:
         return f"{about}; that is the first epoch of the baseline, measured alone and with its preparation"
     if not found.kinds:

@@ -514,3 +514,10 @@ def test_what_is_said_of_rungs_holds_after_the_search_has_grown(tmp_path):
         assert (f"At epoch {rung.epoch} all went on" in text) <= (rung.stopped == 0)
     again = own.search(tmp_path / "fresh", replace(asked, num_samples=12, epochs=9))
     assert "More was asked for" not in rendered(early_stopping(again))
+
+
+@pytest.mark.parametrize(("rule", "is_told"), [("ladder", True), ("none", False)])
+def test_an_estimate_says_that_starts_behind_a_rung_are_not_in_it(tmp_path, rule, is_told):
+    asked = own.settings(own.write(tmp_path, "loop"), scheduler=rule, share=0.5, num_samples=12, epochs=9)
+    found = estimate.estimate(tmp_path / "run", asked, None, on_gpu=False, slots=2, first_epoch=5.0)
+    assert ("behind each rung is not counted" in estimate.time_words(found)) == is_told
