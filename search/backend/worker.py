@@ -55,6 +55,11 @@ class Job:
     )
 
     @property
+    def is_loop(self) -> bool:
+        """Whether trials run a loop of the user's in this process, and not a network or a program."""
+        return self.own is not None and "train" in self.own
+
+    @property
     def stop_marker(self) -> Path:
         """A file that exists once the search was asked to stop; trials then save their state after their epoch."""
         return self.run / "ray" / "stop"
@@ -112,8 +117,7 @@ def continue_trial(
     from trainables.trial import checkpointing as one
 
     training = rows_of(job, trial, until)
-    is_loop = job.own is not None and "train" in job.own
-    printing = printed.kept_in(trial.folder) if is_loop else contextlib.nullcontext(lambda: None)
+    printing = printed.kept_in(trial.folder) if job.is_loop else contextlib.nullcontext(lambda: None)
     with beating(job.pulses / str(trial.index)) as beat, steady(beat, job.is_steady), printing as shorten:
 
         def train() -> None:
@@ -150,7 +154,7 @@ def prepare(job: Job) -> None:
         )
     if job.code:
         code.use(job.code, job.code.name)
-    if job.own and "train" in job.own and job.place and job.place.is_dir():
+    if job.own and job.is_loop and job.place and job.place.is_dir():
         with contextlib.suppress(Exception):  # the trial says what is wrong with it
             code.named(job.own["train"])  # before: a user's module may itself change the folder when it is imported
         os.chdir(job.place)

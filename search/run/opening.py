@@ -311,7 +311,7 @@ def of_numba(settings: Settings) -> list[str]:
 
 
 def remove_remains(folder: Path) -> None:
-    """Remove what Ray has written where a run folder was that was moved while it trained, or it could not be moved back."""
+    """Remove what Ray has written at the old place of a run folder that was moved while it trained; it would be in the way."""
     if not (folder / "run.json").exists():
         shutil.rmtree(folder / "ray", ignore_errors=True)
         with suppress(OSError):

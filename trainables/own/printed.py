@@ -10,7 +10,7 @@ from trainables.cli import streams
 from trainables.files import durable
 
 FILE = "output.log"  # in the folder of a trial
-LONGEST = 1 << 20  # bytes; of a longer file the newest half of this is kept, so no search fills a disk by printing
+LONGEST = 1 << 20  # bytes; of a longer file the newest half of this is kept after each epoch
 
 
 @contextlib.contextmanager
