@@ -298,8 +298,8 @@ def trained(
     trained_before = sum(len(trial.epochs) for trial in found.trials)
     announce(console, settings, progress)
     remark(found.identity.scheduler, found.totals, settings, is_over=is_complete(progress.run))
-    settings, measured = gpu_sharing.settled(settings, found)
-    settings, paying = engine_slots.settled(settings, found)
+    settings, measured = gpu_sharing.settled(settings, progress.run)  # where failed trials are open again
+    settings, paying = engine_slots.settled(settings, progress.run)
     for words in filter(None, (measured, paying)):
         tell(f"{words}\n", sys.stderr)
     if not is_complete(progress.run):

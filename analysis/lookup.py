@@ -54,21 +54,16 @@ def named(run: Run, identifier: str) -> Trial:
     if len(found) == 1:
         return found[0]
     if found:
-        names = ", ".join(label(trial) for trial in found[:LISTED])
+        names = ", ".join(trial.label for trial in found[:LISTED])
         raise RunError(f"ambiguous trial: {run.name}/{identifier}: {names}. Give more of the hash, or the index.")
     more = f" and {len(run.trials) - LISTED} more" if len(run.trials) > LISTED else ""
-    known = ", ".join(label(trial) for trial in run.trials[:LISTED]) + more
+    known = ", ".join(trial.label for trial in run.trials[:LISTED]) + more
     raise RunError(f"no such trial: {run.name}/{identifier}. Known: {known or 'none'}.")
 
 
 def matches(trial: Trial, identifier: str) -> bool:
     start = identifier.casefold()  # a hash that was copied in capitals is the same hash
-    return trial.id.startswith(start) or label(trial).startswith(start)
-
-
-def label(trial: Trial) -> str:
-    """The name of the trial's folder, such as 0003-7f3a9c: index and hash."""
-    return f"{trial.index:04d}-{trial.id}"
+    return trial.id.startswith(start) or trial.label.startswith(start)
 
 
 def winner(run: Run) -> Trial:

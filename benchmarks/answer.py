@@ -27,12 +27,14 @@ from benchmarks.record import Table
 ROOT = Path(__file__).parent.parent
 OURS = {
     "ours": ("--scheduler", "ladder"),
+    "ours, share 25%": ("--scheduler", "ladder", "--share", "25%"),
     "ours, asha": ("--scheduler", "asha"),
     "ours, asha, last weights": ("--scheduler", "asha", "--set", "ema=0"),
 }  # what each side adds to the command
 PEERS = {"Ray Tune, ASHA": "ray_asha", "Optuna, halving": "optuna_halving"}  # modules in benchmarks/peers/
 SIDES = (*OURS, *PEERS)
 COLUMNS = ["seed", "side", "minutes", "side / ours", "CPU minutes", "epochs", "val %", "test %", "measured"]
+FRACTION, POINTS, EPOCHS = 0.2, 27, 27  # of the table, whose rows are compared with each other
 CONCURRENT = 2
 AIM = "at most a quarter of Ray Tune's minutes, and at least two points more on the test images."
 NOTES = """Minutes are from the start of the command until it returns with the winner's test accuracy; CPU minutes are those
@@ -170,15 +172,17 @@ def main(
     sides: Annotated[str, typer.Option(help="with semicolons")] = ";".join(SIDES),
     dataset: Annotated[str, typer.Option(help="images, as for run_search.py")] = "auto",
     data_dir: Path = Path("data"),
-    fraction: Annotated[float, typer.Option(help="share of the training images, 0 to 1")] = 0.2,
-    points: int = 27,
-    epochs: int = 27,
+    fraction: Annotated[float, typer.Option(help="share of the training images, 0 to 1")] = FRACTION,
+    points: int = POINTS,
+    epochs: int = EPOCHS,
     keep: Annotated[bool, typer.Option(help="save the rows in benchmarks/tables/")] = True,
 ) -> None:
     """Measure searches with early stopping."""
     chosen = sides.split(";")
     if unknown := set(chosen) - set(SIDES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}; choose from {'; '.join(SIDES)}")
+    if keep and (fraction, points, epochs) != (FRACTION, POINTS, EPOCHS):
+        raise typer.BadParameter("the table has searches of its own size only. Add --no-keep.")
     from trainables.data import loading
 
     found, _ = loading.resolve(dataset, data_dir)

@@ -26,7 +26,9 @@ __all__ = ["SearchEstimate", "SearchFailedError", "SearchedRun", "run_search"]
 COMMAND = Path(__file__).parents[1] / "run_search.py"
 ENDED = (0, 1, 75)  # all trials ended, some of them failed, or the time budget is used up: there is a run to look at
 RESULTS = "results: "
-ESTIMATED = re.compile(r"(trials|epochs|trained already|confirmation|disk|time): (.*)")
+ESTIMATED = re.compile(
+    r"(?!note|warning|error)([a-z]+(?: already|:\d+)?): (.*)"
+)  # also "ladder: ..." and "epochs:3: ..."
 
 
 class SearchFailedError(ExpectedError):
@@ -132,7 +134,7 @@ class SearchEstimate:
     """What a search would cost.
 
     Attributes:
-        told: the lines of --dry-run by their first word: "trials", "epochs", "disk", "time", ...
+        told: the lines of --dry-run by the word before their colon: "trials", "epochs", "disk", "time", "share", ...
     """
 
     told: Mapping[str, str]

@@ -65,7 +65,9 @@ HERE = {  # as it is documented: as it is run, in a folder with two small finish
         f"python -m trainables --dataset digits --model mlp --epochs 2 {ALONE} --width 16"
     ),
     "python -m trainables.data digits": "",
-    "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2": "",
+    "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2 --name check": (
+        f"python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2 --name {RUN}"
+    ),
     "python -m analysis leaderboard RUN": f"python -m analysis leaderboard {RUN}",
     "python -m analysis leaderboard RUN...": f"python -m analysis leaderboard {RUN} {OTHER}",
     "python -m analysis verify RUN": f"python -m analysis verify {RUN}",
@@ -86,7 +88,7 @@ HERE = {  # as it is documented: as it is run, in a folder with two small finish
     "python -m analysis mirror RUN --to optuna": f"python -m analysis mirror {RUN} --to optuna",
 }
 FIRST = (
-    "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2",
+    "python run_search.py --space lr_sweep --dataset digits --fraction 0.2 --epochs 2 --name check",
     "python run_search.py --space mlp_random",
     "python -m analysis export RUN DIR",
 )
@@ -131,7 +133,7 @@ ELSEWHERE = {  # where it is run: a file, and what stands there
     "python run_search.py --space lr_sweep --dataset folder:pictures --image-size 64": (
         "tests/search/test_image_size.py::def test_a_search_at_64_pixels"
     ),
-    "python run_search.py --space lr_sweep --dataset folder:pictures --set image_size=32,64": (
+    "python run_search.py --space lr_sweep --dataset folder:pictures --set image_size=32,64 --name sizes": (
         "tests/search/test_image_size.py::def test_a_search_of_the_size"
     ),
     "python run_search.py --space lr_sweep --dataset folder:flowers --folds 5": (

@@ -63,7 +63,7 @@ def export(
         tried = bundle.export(
             run, chosen, folder, lambda: images.load(run, dataset, data_dir, size), known, again=retrain, onnx=onnx
         )
-        tell(f"{folder}: {lookup.label(chosen)} of {run.name}; {tried}\n", sys.stderr)
+        tell(f"{folder}: {chosen.label} of {run.name}; {tried}\n", sys.stderr)
     if ensemble is not None:
         tell(score(run, ensemble, lambda config: images.cache_of(run, dataset, data_dir, image_size(config)), format))
         bring_up_to_date(run.folder)

@@ -100,11 +100,13 @@ def train_own_again(run: Run, trial: Trial, folder: Path, place: Path) -> None:
     import torch
 
     from trainables.own import training
-    from trainables.trial import checkpointing
+    from trainables.trial import checkpointing, single
 
     facts = run.identity
     assert facts.training is not None, "images would be asked for"
     torch.set_num_threads(facts.threads)
+    config = {key: value for key, value in trial.config.items() if key != "epochs"}
+    single.claim(folder, {"config": config, "seed": trial.seed, "own_code": place.name}, trial.config)
     whole = trial.status in LOST  # how it ended is to be seen again
     until = trial.config["epochs"] if whole else len(trial.epochs)
     own = trial.config, trial.objective, trial.seed, test_scores.device_of(trial)
@@ -160,7 +162,7 @@ def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int, groups
 
 def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list[str]:
     """The verdict and the numbers behind it."""
-    name = f"{run.name}/{lookup.label(trial)}"
+    name = f"{run.name}/{trial.label}"
     what = f"{plural(len(trial.epochs), 'epoch')} recorded, {len(rows)} trained again"
     lines = [f"{one_line(name)}: {verdict.word} ({what})"]
     if verdict.keys:

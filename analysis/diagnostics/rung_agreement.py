@@ -26,7 +26,7 @@ class Rung(NamedTuple):
     stopped: int
     went_on: int
     audited: int  # trials that went on only because of the audit, counted in went_on too
-    agreement: float | None  # weighted rank correlation of the value at this epoch with the final value
+    agreement: float | None  # weighted rank correlation of the value that was judged with the final value
     compared: int  # finished trials among those that reached the rung
 
 
@@ -37,7 +37,9 @@ class Passage(NamedTuple):
     stopped: int
     went_on: int
     audited: int  # trials that went on only because of the audit, counted in went_on too
-    trials: list[int]  # the indices of all trials that reached the epoch
+    judged: dict[
+        int, float | None
+    ]  # the index of each trial that reached the epoch to the value by which it was judged
 
 
 def passages(run: Run) -> list[Passage]:
@@ -49,7 +51,8 @@ def passages(run: Run) -> list[Passage]:
     for epoch, here in sorted(decided.items()):
         stopped = sum(record["decision"] == "stop" for record in here.values())
         audited = sum(bool(record.get("audit")) for record in here.values())
-        found.append(Passage(epoch, stopped, len(here) - stopped, audited, list(here)))
+        judged = {index: record.get("value") for index, record in here.items()}
+        found.append(Passage(epoch, stopped, len(here) - stopped, audited, judged))
     return found
 
 
@@ -57,10 +60,10 @@ def rungs(run: Run) -> list[Rung]:
     """Every rung, with the agreement between the order of trials at that rung and their final order."""
     weights, trials = weigh(run), {trial.index: trial for trial in run.trials}
     found = []
-    for epoch, stopped, went_on, audited, here in passages(run):
-        ended = [trials[index] for index in here if index in trials]
+    for epoch, stopped, went_on, audited, judged in passages(run):
+        ended = [trials[index] for index in judged if index in trials]
         final = [trial for trial in ended if trial.status == "finished"]
-        found.append(Rung(epoch, len(here), stopped, went_on, audited, agreement(final, epoch, weights), len(final)))
+        found.append(Rung(epoch, len(judged), stopped, went_on, audited, agreement(final, judged, weights), len(final)))
     return found
 
 
@@ -88,13 +91,13 @@ def unseen(run: Run) -> dict[int, int]:
     return {rung.epoch: rung.stopped for rung in passages(run) if rung.stopped and rung.epoch not in seen}
 
 
-def agreement(trials: list[Trial], epoch: int, weights: dict[int, float]) -> float | None:
-    """Weighted Spearman correlation of the value at an epoch with the final value; None if undefined or too few trials."""
-    own = [trial for trial in trials if len(trial.epochs) >= epoch and trial.best]
+def agreement(trials: list[Trial], judged: dict[int, float | None], weights: dict[int, float]) -> float | None:
+    """Weighted Spearman correlation of the values at a rung with the final values; None if undefined or too few trials."""
+    own = [trial for trial in trials if trial.best and judged[trial.index] is not None]
     if len(own) < FEWEST:
         return None
     weight = np.array([weights.get(trial.index, 1.0) for trial in own])
-    early = weighted_ranks(np.array([trial.values[epoch - 1] for trial in own]), weight)
+    early = weighted_ranks(np.array([judged[trial.index] for trial in own], float), weight)
     late = weighted_ranks(np.array([trial.value for trial in own], float), weight)
     early, late = early - np.average(early, weights=weight), late - np.average(late, weights=weight)
     spread = np.sqrt(np.sum(weight * early**2) * np.sum(weight * late**2))

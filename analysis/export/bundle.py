@@ -11,7 +11,6 @@ from typing import Any
 
 from analysis.export import fresh_process, model_card, network_source, onnx_file, retrain, scored
 from analysis.frame import own_code
-from analysis.lookup import label
 from analysis.ranking import test_scores
 from analysis.results import next_step
 from search.run.ledger import Run, Trial
@@ -121,7 +120,7 @@ def describe(run: Run, trial: Trial, scale: Record, again: bool) -> dict[str, An
         },
         "config": trial.config,
         "run": run.name,
-        "trial": label(trial),
+        "trial": trial.label,
         "seed": trial.seed,
         "epoch": trial.best["epoch"],
         "trained_on": "train and validation" if again else "train",

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.lookup import label
 from analysis.ranking import statistics
 from analysis.ranking.standing import Standing, confirmations, stand
 from analysis.ranking.test_scores import evaluation
@@ -141,7 +140,7 @@ def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority
     If it matters, a row with the accuracy of always saying the most common class is added.
     """
     assert trial.best is not None, "an exported trial has epochs"
-    own, on = f"the network of trial {label(trial)}", f"{count(run.identity.sizes['val'])} validation images"
+    own, on = f"the network of trial {trial.label}", f"{count(run.identity.sizes['val'])} validation images"
     on = f"the images of fold {trial.fold}, on which it was not trained" if trial.fold else on
     rows = [(own, on, on_validation(run, trial, where))]
     if constant and constant.matters:

@@ -32,6 +32,7 @@ class Range:
     log: bool = False
     whole: bool = False
     values: tuple[str, ...] = ()
+    step: float = 0.0  # 0 for any number between
 
     @property
     def is_wide(self) -> bool:
@@ -140,13 +141,13 @@ def parse(text: str) -> Range | None:
     if not interval:
         return None
     try:
-        low, high = float(interval[3]), float(interval[4])
+        low, high, step = float(interval[3]), float(interval[4]), float(interval[5] or 0)
     except ValueError:
         return None
     is_log = bool(interval[1])
     if not -math.inf < low < high < math.inf or (is_log and low <= 0):
         return None
-    return Range(low, high, log=is_log, whole=interval[2] == "integers")
+    return Range(low, high, log=is_log, whole=interval[2] == "integers", step=step)
 
 
 def edge(own: Range, value: Any) -> str:

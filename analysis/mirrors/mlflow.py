@@ -40,7 +40,7 @@ def refresh(run: Run, before: Run | None = None) -> None:
     for trial in changed(run, before):
         if trial.epochs or trial.ended:
             tags = {SEARCH: key, TRIAL: trial.id, PARENT: parent.info.run_id, "source": trial.source}
-            name = f"{trial.index:04d}-{trial.id}"
+            name = trial.label
             add(client, there.get(trial.id) or create(client, experiment, name, tags), trial, started(run))
     conclude(client, parent, run)
 

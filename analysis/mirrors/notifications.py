@@ -33,7 +33,7 @@ def news(run: Run, heard: Run | None, is_end: bool) -> list[Record]:
         leader = winner(run)
         status = "complete" if is_complete(run) else "interrupted"
         ended = sum(trial.ended for trial in run.trials)
-        text = f"{status}, {ended} of {plural(len(run.trials), 'trial')} ended" + (
+        text = f"{status}, {ended} of {plural(run.asked, 'trial')} ended" + (
             f", best {shown(run, leader)}" if leader else ""
         )
         found.append(message(run, "end", text, leader) | {"status": status})

@@ -7,7 +7,6 @@ ended. If the ledger of such a trial changes (a longer training, a failed trial 
 """
 
 import ast
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.frame.ranges import Range, parse_searched
 from analysis.mirrors.refreshing import database
 from search.run.confirmation import winner
 from search.run.ledger import Run, Trial
@@ -37,10 +37,6 @@ STATES = {
     "diverged": TrialState.FAIL,
     "failed": TrialState.FAIL,
 }
-INTERVAL = re.compile(r"(log)?(uniform|integers)\(([^,]+), ([^,]+?)(?:, step=(.+))?\)")
-CHOICE = re.compile(r"(?:choice|linked\[.*\])\((.*)\)")
-WHEN = re.compile(r"when\((\w+): (.*)\)")
-CASE = re.compile(r"(\w+)=((?:log)?(?:uniform|integers)\([^()]*\))")
 
 
 def refresh(run: Run, before: Run | None = None) -> None:
@@ -147,27 +143,26 @@ def advance(storage: RDBStorage, number: int, old: FrozenTrial, new: FrozenTrial
 
 
 def distribution(text: str, config: dict[str, Any]) -> BaseDistribution | None:
-    """Convert a range in run.json to an Optuna distribution for this configuration; None if Optuna cannot express it."""
-    if match := INTERVAL.fullmatch(text):
-        return interval(*match.groups())
-    if match := CHOICE.fullmatch(text):
-        return CategoricalDistribution(list(dict.fromkeys(literal(word) for word in match[1].split(", "))))
-    if match := WHEN.fullmatch(text):
-        return of_case(match[2], config.get(match[1]))
-    return None
+    """Convert a range in run.json to an Optuna distribution for this configuration; None if Optuna cannot express it.
+
+    In a study a parameter has one kind of range, so of a parameter with cases only intervals of one kind can be expressed.
+    """
+    found = parse_searched(text)
+    own = found.of(config) if found else None
+    if found is None or own is None:
+        return None
+    intervals = [each for each in found.cases.values() if not each.values]
+    if found.decider and (own.values or len({(each.whole, each.log) for each in intervals}) > 1):
+        return None
+    return of_range(own)
 
 
-def interval(log: str | None, kind: str, low: str, high: str, step: str | None) -> BaseDistribution:
-    if kind == "integers":
-        return IntDistribution(int(low), int(high), log=bool(log), step=int(step or 1))
-    return FloatDistribution(float(low), float(high), log=bool(log), step=float(step) if step else None)
-
-
-def of_case(cases: str, decider: Any) -> BaseDistribution | None:
-    """The interval for this value of the decider; None if the cases have different kinds, which a study does not allow."""
-    known = {value: distribution(text, {}) for value, text in CASE.findall(cases)}
-    kinds = {(type(found), getattr(found, "log", None)) for found in known.values()}
-    return known.get(str(decider)) if len(kinds) == 1 else None
+def of_range(own: Range) -> BaseDistribution:
+    if own.values:
+        return CategoricalDistribution(list(dict.fromkeys(map(literal, own.values))))
+    if own.whole:
+        return IntDistribution(int(own.low), int(own.high), log=own.log, step=int(own.step or 1))
+    return FloatDistribution(own.low, own.high, log=own.log, step=own.step or None)
 
 
 def literal(word: str) -> Any:

@@ -129,7 +129,7 @@ def reproduce(run: Run, trial: Trial, where: str) -> str:
     Args:
         where: the run, by its name or path.
     """
-    command = [*program(run), "--reproduce", f"{where}/{trial.index:04d}-{trial.id}"]
+    command = [*program(run), "--reproduce", f"{where}/{trial.label}"]
     return shlex.join(map(one_line, command))
 
 

@@ -30,7 +30,7 @@ from analysis.results import page as results
 from analysis.results.rows import all_records
 from analysis.results.sections.explanation import over_images
 from analysis.results.sections.leaderboard import has_value, place, worded
-from search.run.ledger import Run
+from search.run.ledger import Run, labelled
 from trainables import written
 from trainables.errors import DeniedError
 from trainables.files import durable
@@ -181,7 +181,7 @@ def line(row: Row, cells: Iterable[str]) -> str:
 
 def cells_of(row: Row, keys: Sequence[str], time: Clock | None, is_shared: bool, is_front: bool) -> list[str]:
     """The cells of one row; each cell carries the value by which its column is sorted."""
-    folder = f"trials/{row['index']:04d}-{row['id']}"
+    folder = f"trials/{labelled(row['index'], row['id'])}"
     baseline = " (baseline)" if row["source"] == "baseline" else ""
     name = f'<a href="{shown(folder)}">{shown(row["id"])}</a>{baseline}'
     rank = NOTHING if row["rank"] is None else place({**row, "tied": row["tied_with_best"]}, is_shared)

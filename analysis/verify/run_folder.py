@@ -27,6 +27,7 @@ from trainables.files.durable import Record
 
 SIZES: Shape = {"train": WHOLE, "val": WHOLE, "test": WHOLE}
 TEST: Shape = {**ledger.TEST, "epoch": WHOLE}
+LEFT_BEHIND = "left behind by a killed process"
 RESULT: Shape = {"id": TEXT, "rank": (int, type(None)), "status": TEXT, "epochs": WHOLE, "index": WHOLE}
 
 
@@ -244,6 +245,8 @@ def remedy(run: str, found: list[str]) -> str:
     """
     if all(problem.startswith("results.json:") for problem in found):
         return f"The ledger is sound: python -m analysis leaderboard {shlex.quote(run)} writes the results again."
+    if all(problem.endswith(LEFT_BEHIND) for problem in found):
+        return "Nothing is lost: the same search again removes what a killed process left behind."
     if any("is not known" in problem for problem in found):
         return "A later version of this program may have written it: update this one."
     return "Restore the folder from a copy."
@@ -310,4 +313,4 @@ def check_leftovers(evidence: Evidence) -> None:
     """Check that no temporary file was left behind; the files of Ray under ray/ are not checked."""
     for path in sorted(evidence.run.rglob(".*.tmp")):
         if path.relative_to(evidence.run).parts[0] != "ray":
-            evidence.wrong(evidence.relative(path), "left behind by a killed process")
+            evidence.wrong(evidence.relative(path), LEFT_BEHIND)

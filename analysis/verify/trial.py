@@ -11,7 +11,7 @@ from analysis.frame import predictions
 from analysis.verify.evidence import NUMBER, TEXT, WHOLE, Evidence, Line
 from search.records import Shape
 from search.run import confirmation
-from search.run.ledger import OUTCOMES, REPEATED
+from search.run.ledger import OUTCOMES, REPEATED, labelled
 from trainables.config import trial_id
 from trainables.files.durable import Record, states
 from trainables.objective import ACCURACY, Objective
@@ -89,7 +89,7 @@ class TrialFiles:
 
 def folder_of(evidence: Evidence, planned: Record) -> Path:
     """The folder of the trial of a line of the plan."""
-    return evidence.run / "trials" / f"{planned['index']:04d}-{planned['id']}"
+    return evidence.run / "trials" / labelled(planned["index"], planned["id"])
 
 
 def read_trial(

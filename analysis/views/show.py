@@ -6,7 +6,6 @@ from typing import Any
 
 from analysis.frame import own_code, timing
 from analysis.frame.dataframe import Row, config_keys
-from analysis.lookup import label
 from analysis.ranking import standing
 from analysis.render import commands, terminal
 from analysis.render.blocks import Blocks, Code, Commands, Foreign, Heading, Words, pairs, paragraphs
@@ -56,7 +55,7 @@ def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
     """The heading of a trial with rank and status, and sentences on its value, clock and outcome."""
     noun = "trial" if run.totals.seeds == 1 else "configuration"
     place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
-    title = label(trial), " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
+    title = trial.label, " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
     time = timing.clock(trial)
     told = ("Clock: ", Foreign(timing.sentence(time)), ".") if time else ""
     words = value(trial, row), confirmed(run, trial), told, called(trial), outcome(trial)

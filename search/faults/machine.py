@@ -9,12 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.run.ledger import Trial
-from trainables.errors import DataError, ExpectedError, LockedError, RayError, RunError, StorageError, TrialsError
+from trainables.errors import (
+    DataError,
+    ExpectedError,
+    LockedError,
+    RayError,
+    RunError,
+    SpaceError,
+    StorageError,
+    TrialsError,
+    UsageError,
+)
 from trainables.files import durable
 from trainables.files.refusals import DENIED, FULL
 
 KINDS: dict[str, type[ExpectedError]] = {
-    error.kind: error for error in (DataError, RunError, StorageError, LockedError, TrialsError, RayError)
+    error.kind: error
+    for error in (UsageError, SpaceError, DataError, RunError, StorageError, LockedError, TrialsError, RayError)
 }
 STORAGE = (*FULL, *DENIED, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 STREAK = 3  # identical failures, and nothing else, before a search stops by itself

@@ -53,6 +53,11 @@ class Trial:
         default_factory=list
     )  # own training: epochs that came out differently when trained again
 
+    @property
+    def label(self) -> str:
+        """The name of its folder, such as 0003-7f3a9c: index and id."""
+        return labelled(self.index, self.id)
+
     @cached_property
     def status(self) -> Status:
         if self.stopped_at is not None:
@@ -139,6 +144,11 @@ class Run:
         return [line for line in self.history if line.until]
 
     @property
+    def asked(self) -> int:
+        """The number of trials: those that are planned, and those that an adaptive algorithm will plan."""
+        return max(len(self.search_trials), self.totals.trials * self.totals.seeds) + len(self.fresh_trials)
+
+    @property
     def search_trials(self) -> list[Trial]:
         """All trials but those of the confirmation, which have no part in choosing."""
         return [trial for trial in self.trials if not trial.confirms]
@@ -211,6 +221,10 @@ def left_behind(trials: list[Trial], lines: Sequence[Record]) -> list[Trial]:
         else trial
         for trial in trials
     ]
+
+
+def labelled(index: int, identifier: str) -> str:
+    return f"{index:04d}-{identifier}"
 
 
 def is_open(trial: Trial) -> bool:
@@ -322,7 +336,7 @@ def read_trial(
     run: Path, record: Record, epochs_asked: int, objective: Objective, stopped_at: int | None = None
 ) -> Trial:
     """The trial of one line of the plan, with what its trial folder holds."""
-    folder = run.joinpath("trials", f"{record['index']:04d}-{record['id']}")
+    folder = run.joinpath("trials", labelled(record["index"], record["id"]))
     epochs, outcome = read_epochs(folder / "epochs.jsonl", objective)
     config = {**record["config"], "epochs": epochs_asked}
     planned = {key: record[key] for key in ("index", "id", "seed", "source")}

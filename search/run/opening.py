@@ -26,6 +26,7 @@ from trainables.data.loading import Dataset
 from trainables.errors import RunError, UsageError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.own.code import FOLDER as CODE
 from trainables.own.code import changes
 from trainables.written import plural
 
@@ -71,7 +72,8 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         settings.code.keep(folder)
     if is_new:
         durable.write_json(folder / "run.json", asked.record())
-    totals = replace(totals, **changes, until=until_now(folder) if "own_code" in changes.get("identity", {}) else {})
+    is_other_code = bool(history) and "own_code" in changes.get("identity", {})
+    totals = replace(totals, **changes, until=until_now(folder) if is_other_code else {})
     if not history or changes or any(getattr(totals, key) != getattr(history[-1], key) for key in GROWING):
         durable.append(folder / "totals.jsonl", totals.record())
     if new:
@@ -334,8 +336,8 @@ def kept(totals: Totals) -> int:
 
 def tidy(run: Run) -> None:
     """Drop what will not be needed again: leftovers of a killed process, resume states of trials that will not go on."""
-    for folder in (run.folder, run.folder / "plots"):
-        durable.sweep(folder)
+    for name in ("", "plots", CODE, "dvc"):
+        durable.sweep(run.folder / name)
     kept = cuts.kept(run)
     for trial in run.trials:
         tidy_trial(trial, may_go_on=trial.index in kept)

@@ -88,7 +88,7 @@ def take_over(space: Space, earlier: ledger.Run) -> tuple[list[Point], list[str]
         refusal = None if outside else space.refusal(space.config({key: known[key] for key in ranges}))
         if outside or refusal:
             why = f"{', '.join(outside)} outside the space" if outside else refusal
-            notes.append(f"warm start: trial {trial.index:04d}-{trial.id} is left out: {why}")
+            notes.append(f"warm start: trial {trial.label} is left out: {why}")
         else:
             points.append({key: known[key] for key in ranges})
     return points, notes[:BEST] + ([f"warm start: {len(notes) - BEST} more are left out"] if len(notes) > BEST else [])

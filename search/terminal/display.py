@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.run import order
+from search.run.ledger import labelled
 from search.status import ENDED
 from search.stopping.rules import waits
 from search.terminal.progress import Progress, TrialProgress
@@ -66,9 +67,10 @@ def plain_lines(progress: Progress, console: Console) -> Notify:
 def ending(progress: Progress, trial: TrialProgress) -> str:
     is_waiting = trial.word == "waiting" and not waits(progress.run.identity.scheduler)
     status = "interrupted" if is_waiting else trial.word
+    name, reached = labelled(trial.index, trial.id), value(trial.objective, trial.value)
     return (
-        f"trial {trial.index:04d}-{trial.id}  {parameters(trial)}{repeated(progress, trial)}  {status} after {trial.epochs} of "
-        f"{plural(progress.epochs_each, 'epoch')}  {trial.objective.column} {value(trial.objective, trial.value)}"
+        f"trial {name}  {parameters(trial)}{repeated(progress, trial)}  {status} after {trial.epochs} of "
+        f"{plural(progress.epochs_each, 'epoch')}  {trial.objective.column} {reached}"
     )
 
 
@@ -104,7 +106,7 @@ def render(progress: Progress, idle: str = "starting") -> Group:
     for trial in trials[:ROWS]:
         values = map(short, trial.searched.values())
         epochs = f"{trial.epochs}/{progress.epochs_each}"
-        table.add_row(f"{trial.index:04d}-{trial.id}", *values, epochs, value(trial.objective, trial.value), trial.word)
+        table.add_row(labelled(trial.index, trial.id), *values, epochs, value(trial.objective, trial.value), trial.word)
     return Group(table, Text(summary(progress, idle)))
 
 

@@ -107,8 +107,7 @@ class Progress:
 
     def asked(self) -> int:
         """The number of trials: those that are planned, and those that an adaptive algorithm will plan."""
-        confirming = self._confirming()
-        return max(len(self.trials) - confirming, self._searched() * self.run.totals.seeds) + confirming
+        return self.run.asked
 
     def total(self) -> int:
         """The number of trials, those included that a confirmation may add."""

@@ -27,8 +27,9 @@ def left_behind(run: ledger.Run, place: Path) -> list[str]:
     return verify(run.folder)
 
 
-@pytest.mark.parametrize("place", ["", "plots"])
+@pytest.mark.parametrize("place", ["", "plots", "code", "dvc"])
 def test_in_the_run_itself(run, place):
+    (run.folder / place).mkdir(exist_ok=True)
     assert left_behind(run, run.folder / place) == []
 
 

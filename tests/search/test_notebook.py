@@ -81,11 +81,12 @@ def test_keywords_are_the_flags_of_a_search():
 
 
 def test_a_dry_run_returns_what_it_said(place, monkeypatch):
-    (place / "speaker.py").write_text("print('note: x')\nprint('trials: 3')\nprint('time: about 4 s')\n")
+    said = ("note: x", "trials: 3", "epochs: 9", "epochs:3: of 3", "share: 41 %")
+    (place / "speaker.py").write_text("".join(f"print({line!r})\n" for line in said))
     monkeypatch.setattr(notebook, "COMMAND", place / "speaker.py")
     found = run_search("toy", dry_run=True)
-    assert found.told == {"trials": "3", "time": "about 4 s"}
-    assert str(found) == "trials: 3\ntime: about 4 s"
+    assert found.told == {"trials": "3", "epochs": "9", "epochs:3": "of 3", "share": "41 %"}
+    assert str(found) == "trials: 3\nepochs: 9\nepochs:3: of 3\nshare: 41 %"
 
 
 def test_a_space_of_a_file_is_named_by_it(place, monkeypatch):

@@ -344,6 +344,27 @@ def test_allowed_to_change_a_run_goes_on_with_the_new_code_and_keeps_both(tmp_pa
     )  # it is the code of the run now
 
 
+def test_a_change_in_the_middle_of_all_trials_is_told_too(tmp_path):
+    path, folder = own.write(tmp_path / "user", "loop"), tmp_path / "run"
+    own.search(folder, own.settings(path, num_samples=2, epochs=2))
+    edited(path, "loop")
+    run = own.search(folder, own.settings(path, num_samples=2, epochs=3, allow_changes=True))
+    assert len({tuple(run.codes(trial)) for trial in run.trials}) == 1
+    assert "Several versions of the code trained these trials." in printed.show([run], "md")
+
+
+def test_the_code_may_change_after_a_start_that_was_killed_before_its_totals(tmp_path):
+    path, folder = own.write(tmp_path / "user", "loop"), tmp_path / "run"
+    folder.mkdir()
+    opening.open_run(folder, own.settings(path, num_samples=1), None, on_gpu=False)
+    for name in ("totals.jsonl", "trials.jsonl"):
+        (folder / name).unlink()
+    edited(path, "loop")
+    run = own.search(folder, own.settings(path, num_samples=1, allow_changes=True))
+    assert [trial.status for trial in run.trials] == ["finished"]
+    assert not run.changes
+
+
 def test_what_was_trained_by_which_code_is_verified(tmp_path):
     path, folder = own.write(tmp_path / "user", "loop"), tmp_path / "run"
     own.search(folder, own.settings(path, num_samples=1))
@@ -376,6 +397,14 @@ def test_a_trial_that_two_versions_trained_is_not_reproduced_and_others_are_by_t
     assert "trained by several versions of the code" in capsys.readouterr().err
     assert execute(run_search.app, "run_search.py", ["--reproduce", f"{folder}/2"]) == 0
     assert ": identical (" in capsys.readouterr().out
+
+
+def test_a_folder_that_holds_one_reproduced_row_takes_no_other(tmp_path, capsys):
+    run = own.search(tmp_path / "run", own.settings(own.write(tmp_path / "user", "loop"), num_samples=2))
+    for trial, code, said in ((0, 0, "identical"), (0, 0, "identical"), (1, 5, "another trial: ")):
+        words = ["--reproduce", f"{run.folder}/{trial}", "--out", str(tmp_path / "kept")]
+        assert execute(run_search.app, "run_search.py", words) == code
+        assert said in "".join(capsys.readouterr())
 
 
 def test_a_trial_that_had_ended_is_reproduced_by_the_code_of_then(tmp_path, capsys):

@@ -1,11 +1,14 @@
 """The example of docs/spaces.md is a space: pytest tests/spaces/test_documentation.py"""
 
 import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import spaces
 from search.run import plan
 from spaces import Space, warnings
+from trainables.config import BUILT_IN, CHOICES, KEYS
+from trainables.parts.family import FAMILIES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text()
 
@@ -45,6 +48,32 @@ def test_the_example_has_every_range(tmp_path, monkeypatch):
         "constraint=",
     ):
         assert f"{name}" in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[0]
+
+
+def cells(first: str) -> dict[str, list[str]]:
+    """The other cells of each row of the table whose first heading this is, by the names in the row's first cell."""
+    (table,) = re.findall(rf"^\| {first} \|.*\n\|[ -|]+\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return {name: row[1:] for row in rows for name in re.findall(r"`([a-z_0-9]+)`", row[0])}
+
+
+def test_every_hyperparameter_has_its_default():
+    """The model's depth and width differ from model to model."""
+    rows = cells("hyperparameter")
+    assert rows.keys() == set(KEYS) - {"epochs"}
+    for name in rows.keys() - {"depth", "width"}:
+        default = FAMILIES[name].default if name in FAMILIES else BUILT_IN[name][0].default
+        assert type(default)(rows[name][0]) == default, name
+        assert all(choice in " ".join(rows[name]) for choice in CHOICES.get(name, ())), name
+
+
+def test_every_argument_of_a_space_has_its_default():
+    rows = cells("argument of `Space`")
+    assert rows.keys() - {"none"} == {each.name for each in fields(Space) if each.init} - {"is_middle"}
+    for each in fields(Space):
+        if each.name in ("samples", "scheduler", "bfloat16", "mode", "form"):
+            assert each.default is not MISSING
+            assert str(each.default) in rows[each.name][0], each.name
 
 
 def test_the_changes_that_it_shows_can_be_made():

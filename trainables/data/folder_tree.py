@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trainables.data.assemble import LEAST
+from trainables.data.census import FULL_NAMES
 from trainables.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -25,8 +27,6 @@ KNOWN = ".png, .jpg, .webp, .bmp, .tif or .gif"
 SPELLINGS = {  # of a split's folder, in any case
     "train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing"),
 }  # fmt: skip
-FULL_NAMES = {"train": "training", "val": "validation", "test": "test"}
-LEAST = 2  # least number of validation images; with one image, accuracy could only be 0 or 1
 MANY = 100_000  # most files of an unread folder that are counted
 PLACES = 3  # most places with unread files that are named, those with the most files first
 SPLIT_FIRST, CLASS_FIRST, FLAT = "split first", "class first", "flat"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -86,7 +87,10 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files that a killed process left behind."""
+    """Remove the temporary files and folders that a killed process left behind."""
     with told(folder):
         for leftover in folder.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)

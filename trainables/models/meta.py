@@ -10,7 +10,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.config import image_size
+from trainables.errors import SpaceError
 from trainables.models.networks import build
+from trainables.parts import whose
 
 
 def measure(config: Mapping[str, Any], classes: int) -> tuple[int, int]:
@@ -19,7 +21,12 @@ def measure(config: Mapping[str, Any], classes: int) -> tuple[int, int]:
     Raises:
         SpaceError: the network cannot be built.
     """
-    return measured(json.dumps(dict(config)), classes)
+    try:
+        return measured(json.dumps(dict(config)), classes)
+    except SpaceError:
+        raise
+    except Exception as error:  # of the user's constructor
+        raise SpaceError(f"model {config['model']} cannot be made: {whose.said(error)}") from error
 
 
 @lru_cache(maxsize=4096)

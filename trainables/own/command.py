@@ -18,10 +18,13 @@ variables begins again.
 
 import contextlib
 import ctypes
+import errno
 import functools
+import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -31,7 +34,7 @@ import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TextIO
 
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -40,6 +43,7 @@ from trainables.trial.rows import OnBatch, State, UsersError
 
 FILES = "files"  # in a trial's folder: where its program stands
 PATIENCE = 10.0  # seconds for a program to end, after its last line and after SIGTERM
+LOOK = 0.5  # seconds without a line before the next look whether the program still runs
 LAST_LINES = 20  # lines of the program's standard error that the message of a failure shows
 LONGEST = 1 << 20  # characters of a line
 LIBC, SET_DEATH_SIGNAL = ctypes.CDLL(None), 1  # PR_SET_PDEATHSIG of Linux
@@ -99,14 +103,14 @@ class CommandRows(OwnRows):
             AheadError: see the class; the program had files to go on from.
         """
         has_files, last = any((self.folder / FILES).glob("*")), 0
-        with tempfile.TemporaryFile() as errors, self._started(errors, committed, until) as process:
-            for line in lines(process):
+        with tempfile.TemporaryFile() as errors, self._started(errors, committed, until) as (process, printed):
+            for line in lines(printed):
                 row = self._row(line, last, committed, errors, has_files)
                 last = row["epoch"]
                 if on_batch:
                     on_batch(last, until)
                 if last == until:
-                    end_in_order(process)
+                    end_in_order(process, printed)
                 yield OwnEpoch(row, None)
                 if last == until:
                     return
@@ -133,8 +137,14 @@ class CommandRows(OwnRows):
             raise UsersError(ProgramError(f"line {line.strip()[:200]!r}: {error}{told(errors)}", self._name)) from error
 
     @contextlib.contextmanager
-    def _started(self, errors: IO[bytes], committed: int, until: int) -> Iterator[subprocess.Popen[str]]:
-        """Start the program in its own process group; end the processes of the group when the block ends."""
+    def _started(
+        self, errors: IO[bytes], committed: int, until: int
+    ) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
+        """Start the program in its own process group; end the processes of the group when the block ends.
+
+        Yields:
+            The process, and the text that it prints.
+        """
         place = self.folder / FILES
         durable.make_folder(place)
         words = filled(self.command, self.config, self.users_seed, self.code)
@@ -142,7 +152,7 @@ class CommandRows(OwnRows):
             try:
                 process = subprocess.Popen(
                     words, cwd=place, env=os.environ | self._environment(place, committed, until), stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace", start_new_session=True,
+                    stdout=subprocess.PIPE, bufsize=0, stderr=errors, start_new_session=True,
                     preexec_fn=functools.partial(begin, told_guard),
                 )  # fmt: skip
             except OSError as error:
@@ -150,7 +160,7 @@ class CommandRows(OwnRows):
                     ProgramError(f"{words[0]} does not start: {error.strerror or error}", self._name)
                 ) from error
             try:
-                yield process
+                yield process, io.TextIOWrapper(io.BufferedReader(Printed(process)), "utf-8", "replace")
             finally:
                 end(process)
                 if process.stdout:
@@ -188,11 +198,48 @@ def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code
     return [sys.executable, *found[1:]] if is_python and not shutil.which(found[0]) else found
 
 
-def lines(process: subprocess.Popen[str]) -> Iterator[str]:
+class Printed(io.RawIOBase):
+    """What a program prints, until its process group has ended and nothing is left in the pipe.
+
+    The pipe itself may stay open: a process that has left the group, such as the daemon of a tracker, may hold it.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None, "a pipe was asked for"
+        self._process, self._pipe = process, process.stdout.fileno()
+        self._ready = select.poll()
+        self._ready.register(self._pipe, select.POLLIN)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at most as many bytes as the buffer has room for; 0 at the end."""
+        while True:
+            is_over = has_ended(self._process)  # known first: what was printed until then is in the pipe
+            if self._ready.poll(0 if is_over else 1000 * LOOK):
+                data = os.read(self._pipe, len(buffer))
+                buffer[: len(data)] = data
+                return len(data)
+            if is_over:
+                return 0
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a program has ended, with all processes of its group."""
+    if process.poll() is None:
+        return False
+    try:
+        os.killpg(process.pid, 0)
+    except OSError as error:
+        return error.errno == errno.ESRCH
+    return False
+
+
+def lines(printed: TextIO) -> Iterator[str]:
     """Yield the printed lines that begin like a JSON object; other lines are for people."""
-    assert process.stdout is not None
     is_begun = True  # False while a line that is longer than LONGEST goes on
-    while line := process.stdout.readline(LONGEST):
+    while line := printed.readline(LONGEST):
         if is_begun and line.lstrip().startswith("{"):
             yield line
         is_begun = line.endswith("\n")
@@ -230,14 +277,14 @@ def guarding() -> Iterator[int]:
         guard.stdin.close()
 
 
-def end_in_order(process: subprocess.Popen[str]) -> None:
+def end_in_order(process: subprocess.Popen[bytes], printed: TextIO) -> None:
     """After its last row, give a program PATIENCE seconds to save files and end by itself; then end the program.
 
     A program that prints another row is ended earlier.
     """
 
     def read_on() -> None:  # or a full pipe would hold it
-        if any(True for _ in lines(process)):
+        if any(True for _ in lines(printed)):
             end(process)
 
     drain = threading.Thread(target=read_on, daemon=True)
@@ -248,7 +295,7 @@ def end_in_order(process: subprocess.Popen[str]) -> None:
     drain.join(PATIENCE)
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Send SIGTERM to the program's process group, wait for at most PATIENCE seconds, then send SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):

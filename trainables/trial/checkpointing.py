@@ -87,7 +87,9 @@ def run(
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
         except OSError as error:
-            raise durable.storage_error(folder, error, 0) from error
+            if error.errno in durable.FULL or whose.place(error) is None:
+                raise durable.storage_error(folder, error, 0) from error
+            fail(folder, error)  # a part of the user's opened a file that is not there
         except ExpectedError:
             raise
         except (SystemExit, KeyboardInterrupt) as stop:

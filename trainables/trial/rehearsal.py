@@ -86,11 +86,8 @@ def guarded(family: Family, config: Mapping[str, Any], what: str, call: Callable
     """The result of a call; an exception becomes a SpaceError of one line that names the user's file and line."""
     try:
         return call()
-    except SpaceError as error:
-        named_first = f"{calling.chosen(family, config)} "
-        if not error.message.startswith(named_first):
-            raise  # it has its line
-        raise mistake(family, config, error.message.removeprefix(named_first)) from error
+    except SpaceError:
+        raise  # it has its line
     except Exception as error:
         raise mistake(family, config, f"{what}: {said(error)}", whose.place(error)) from error
 
@@ -235,7 +232,8 @@ def of_repetition(training: Training) -> Iterator[str]:
     if rows[0] != rows[1]:
         own = [calling.chosen(family, training.config) for family in FAMILIES.values()]
         names = ", ".join(name for name in own if not named.is_built_in(name))
-        yield f"{names}: the same training gave two losses, {rows[0][0] / SIZE:.6g} and {rows[1][0] / SIZE:.6g}"
+        images = sum(step.sizes[:BATCHES])
+        yield f"{names}: the same training gave two losses, {rows[0][0] / images:.6g} and {rows[1][0] / images:.6g}"
 
 
 def check_bfloat16(config: dict[str, Any], data: Dataset) -> None:

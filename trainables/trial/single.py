@@ -136,7 +136,7 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
     )
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
-    if epochs < found["epochs"] or (epochs > found["epochs"] and knows_its_end(config["schedule"])):
+    if epochs < found["epochs"] or (epochs > found["epochs"] and knows_its_end(config.get("schedule"))):
         why = "shorter" if epochs < found["epochs"] else f"longer: the {config['schedule']} schedule is sized for them"
         raise RunError(f"another length: {folder}: {found['epochs']} epochs cannot become {why}. Choose another --out.")
     if epochs > found["epochs"]:

@@ -61,8 +61,7 @@ def banner(run: Run) -> Blocks:
     if is_complete(run):
         return ()
     ended = sum(trial.ended for trial in run.trials)
-    planned = max(run.totals.trials, len(run.trials))
-    missing = Bold(f"Incomplete: {ended} of {plural(planned, 'trial')} ended")
+    missing = Bold(f"Incomplete: {ended} of {plural(run.asked, 'trial')} ended")
     return Quote((missing, ", so what follows may change. To go on:")), Commands((commands.resume(run, run.name),))
 
 
@@ -284,8 +283,8 @@ def codes(run: Run) -> Blocks:
     trials: dict[tuple[tuple[int, str], ...], list[str]] = {}
     for trial in run.trials:
         if trial.epochs:
-            trials.setdefault(tuple(run.codes(trial)), []).append(f"{trial.index:04d}-{trial.id}")
-    if not run.changes or len(trials) < 2:
+            trials.setdefault(tuple(run.codes(trial)), []).append(trial.label)
+    if len({name for key in trials for _, name in key}) < 2:
         return ()
     words = " after trials had been trained (--allow-changes). Values of different code may not be comparable."
     told = Quote((Bold("The code was changed"), words))
@@ -314,7 +313,7 @@ def not_exact(run: Run) -> Blocks:
             (
                 Bold("exact: false."),
                 f" {plural(number, 'epoch')} came out differently when trained again, first "
-                f"epoch {first['epoch']} of trial {trials[0].index:04d}-{trials[0].id}, in ",
+                f"epoch {first['epoch']} of trial {trials[0].label}, in ",
                 Foreign(", ".join(keys)),
                 ". The rows that were committed first stand; another run of this search may end otherwise.",
             )

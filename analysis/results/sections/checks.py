@@ -1,6 +1,7 @@
 """Checks of a result: each check says in one line what it found, and gives the command to run next."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from trainables.written import count, plural
 TOP = 5  # rows whose spread and places are looked at
 RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
+MOST_SHARE = 0.5  # of a ladder that can be doubled
 MANY = 8  # trials with both values; the order of fewer agrees or disagrees by chance
 TWO_SIDED = 1.96  # standard deviations that a normal value exceeds in 5 % of cases, up or down
 ENOUGH = 50  # configurations; with fewer, no sign of an effect is no sign of none
@@ -273,8 +275,8 @@ def spread(run: Run, where: Standing) -> list[Finding]:
 
 
 def unsure(run: Run, text: str, advice: str, rows: int) -> list[Finding]:
-    """A finding that calls for fresh seeds. It has no advice if trials on fresh seeds are already planned."""
-    if run.fresh_trials:
+    """A finding that calls for fresh seeds. It has no advice if fresh seeds were asked for."""
+    if run.totals.confirm:
         return [Finding(False, text)]
     return [Finding(False, f"{text} {advice}", commands.confirm(run, min(rows, run.totals.trials, TOP)))]
 
@@ -367,16 +369,19 @@ def stopping(run: Run) -> list[Finding]:
         return [of_a_choice(run, facts, unseen, agreement >= AGREEMENT)]
     if agreement >= AGREEMENT:
         return [Finding(True, f"Early stopping agrees with the final order: {facts}.")]
-    grace = run.identity.scheduler.get("grace_period", 1)
-    waiting = grace * run.identity.scheduler.get("reduction_factor", 3)
-    has_rungs = waiting < run.totals.epochs
-    longer = (
-        {"scheduler": str(Scheduler("epochs", waiting))}
-        if run.identity.scheduler["name"] == "epochs"
-        else {"grace_period": waiting}
-    )
-    later = commands.changed(run, **(longer if has_rungs else {"scheduler": "none"}))
-    return [Finding(False, f"Early stopping disagrees with the final order: {facts}. Let it wait longer.", later)]
+    text = f"Early stopping disagrees with the final order: {facts}. Let it stop fewer, or later."
+    return [Finding(False, text, commands.changed(run, **gentler(run)))]
+
+
+def gentler(run: Run) -> Mapping[str, Any]:
+    """Settings with which the run's rule stops fewer trials, or later; no early stopping if there are none."""
+    rule = run.identity.scheduler
+    if rule.get("share", 1) <= MOST_SHARE:
+        return {"share": f"{100 * 2 * rule['share']:g}%"}
+    waiting = rule.get("grace_period", 1) * rule.get("reduction_factor", 3)
+    if "share" in rule or waiting >= run.totals.epochs:
+        return {"scheduler": "none"}
+    return {"scheduler": str(Scheduler("epochs", waiting))} if rule["name"] == "epochs" else {"grace_period": waiting}
 
 
 def of_a_choice(run: Run, facts: str, unseen: int, is_alike: bool) -> Finding:

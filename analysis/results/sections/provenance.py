@@ -8,7 +8,6 @@ from analysis.render.blocks import Blocks, Details, Foreign, Heading, Table
 from analysis.render.markdown import setting
 from search.run.ledger import Run
 from trainables.config import IMAGE_SIZE
-from trainables.files.durable import read_lines
 from trainables.written import count
 
 
@@ -25,7 +24,7 @@ def fixed_parameters(run: Run, ranked: pd.DataFrame, fixed: list[str]) -> Table:
 
 def allowed(run: Run) -> list[str]:
     """The changes that --allow-changes let pass, in all continuations of the run."""
-    return [change for line in read_lines(run.folder / "totals.jsonl") for change in line["allowed"]]
+    return [change for line in run.history for change in line.allowed]
 
 
 def facts(run: Run) -> Table:

@@ -15,7 +15,6 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from analysis import lookup
 from analysis.__main__ import app
 from analysis.export import model_card, network_source, retrain, scored
 from analysis.ranking.standing import confirmed_values
@@ -108,7 +107,7 @@ def test_it_is_scored_on_the_validation_images_before_it_is_called_a_success(
     recorded = f"{100 * trial.best['val_accuracy']:.2f} % of {images} validation images right, as recorded"
     assert (code, err.splitlines()[-1]) == (
         0,
-        f"net: {lookup.label(trial)} of lr_sweep-digits; loads without this project, {recorded}",
+        f"net: {trial.label} of lr_sweep-digits; loads without this project, {recorded}",
     )
     facts = json.loads((trained_run / "run.json").read_text())
     facts["normalisation"]["mean"] = [0.9, 0.9, 0.9]  # the same network, but an export that says another input
@@ -176,10 +175,10 @@ def test_the_weights_and_facts_are_those_of_the_trial(call: Call, trained_run: P
     run = ledger.read(trained_run)
     trial = run.trials[0]
     assert (code, out) == (0, "")
-    assert err.endswith(f"\nnet: {lookup.label(trial)} of lr_sweep-digits; loads without this project, untried\n")
+    assert err.endswith(f"\nnet: {trial.label} of lr_sweep-digits; loads without this project, untried\n")
     assert Path("net/model.safetensors").read_bytes() == (trial.folder / "best.safetensors").read_bytes()
     facts = json.loads(Path("net/config.json").read_text())
-    assert (facts["config"], facts["trial"]) == (trial.config, lookup.label(trial))
+    assert (facts["config"], facts["trial"]) == (trial.config, trial.label)
     assert facts["mean"] == run.identity.normalisation["mean"]
     assert sorted(path.name for path in Path("net").iterdir()) == [
         "README.md", "config.json", "model.py", "model.safetensors",  # and program.pt2, where it is tried

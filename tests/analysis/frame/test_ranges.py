@@ -27,7 +27,7 @@ def test_each_case_of_a_when_is_a_range_of_its_own() -> None:
     found = ranges.parse_searched(str(own))
     assert found is not None
     assert found.decider == "optimizer"
-    assert found.cases == {"sgd": ranges.Range(0.01, 1.0, log=True), "adamw": ranges.Range(0.0, 0.5)}
+    assert found.cases == {"sgd": ranges.Range(0.01, 1.0, log=True), "adamw": ranges.Range(0.0, 0.5, step=0.1)}
     assert found.of({"optimizer": "sgd"}) == ranges.Range(0.01, 1.0, log=True)
     assert found.of({"optimizer": "muon"}) is None
     assert found.whole == ranges.Range(0.0, 1.0)

@@ -11,6 +11,7 @@ import pytest
 from analysis.mirrors import notifications
 from analysis.results import printed
 from search.run.confirmation import winner
+from trainables.written import plural
 
 
 def events(run, heard, is_end=False):
@@ -42,7 +43,7 @@ def test_a_new_best_is_told_and_no_equal_or_unfinished_one(run, trial):
 def test_the_end_says_whether_everything_was_tried(run, trial, total, status):
     (record,) = notifications.news(run([trial(0, (0.5,))], total=total), None, True)
     assert record["status"] == status
-    assert record["text"].startswith(f"lr_sweep-digits: {status}, 1 of 1 trial ended, best ")
+    assert record["text"].startswith(f"lr_sweep-digits: {status}, 1 of {plural(total, 'trial')} ended, best ")
 
 
 class Server(BaseHTTPRequestHandler):

@@ -75,6 +75,11 @@ def test_what_a_space_says_of_a_range_is_read_back(range, expected):
     assert optuna_mirror.distribution(str(range), {"model": "mlp"}) == expected
 
 
+def test_a_case_may_be_a_part_of_the_users(ended):
+    of_mine = when("model", **{"my_nets.py:FlowerNet": integers(1, 4), "mlp": integers(2, 5)})
+    assert optuna_mirror.distribution(str(of_mine), {"model": "my_nets.py:FlowerNet"}) == IntDistribution(1, 4)
+
+
 def test_a_run_that_grows_keeps_its_study(ended):
     """Who looks at it need not open another."""
     study = convert(ended)

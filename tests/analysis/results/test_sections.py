@@ -14,6 +14,7 @@ from analysis.results.sections.early_stopping import early_stopping
 from analysis.results.sections.failures import failures
 from analysis.results.sections.provenance import provenance
 from analysis.results.sections.test_metrics import winner_on_test
+from search.run import ledger
 from search.run.ledger import Run, Trial
 
 Make = Callable[..., Trial]
@@ -200,7 +201,7 @@ def test_changes_that_were_allowed_stay_visible(
     folder = save(tmp_path / "run", found)
     line = '{"trials": 3, "epochs": 3, "seeds": 1, "allowed": [%s]}\n'
     (folder / "totals.jsonl").write_text(line % '"torch: 1 is now 2"' + line % "")
-    found = dataclasses.replace(found, folder=folder)
+    found = dataclasses.replace(found, history=ledger.read_totals(folder))
     assert "torch: 1 is now 2" in rendered(provenance(found, page.rank(found), []))
 
 

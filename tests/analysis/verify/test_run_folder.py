@@ -721,6 +721,7 @@ def test_results_that_are_wrong_alone_are_written_again_and_a_ledger_is_restored
         "python -m analysis leaderboard 'a run' writes the results again."
     )
     assert remedy("t", ["results.json:2: x", "totals.jsonl:1: y"]) == "Restore the folder from a copy."
+    assert remedy("t", ["code/.a.7.tmp: left behind by a killed process"]).startswith("Nothing is lost")
 
 
 def test_a_test_of_the_best_epoch_before_a_trial_was_lengthened_is_good(run, winner):

@@ -31,11 +31,11 @@ def test_the_winner_has_configuration_curve_files_and_command(
     assert execute(app, "analysis", ["show", "lr_sweep-digits"]) == 0
     out = capsys.readouterr().out
     trial = lookup.winner(ledger.read(written))
-    assert out.startswith(f"# {lookup.label(trial)} of lr_sweep-digits: finished, rank 1 of 3 trials")
+    assert out.startswith(f"# {trial.label} of lr_sweep-digits: finished, rank 1 of 3 trials")
     assert "| lr              | 0.0005" in out
     assert "99.67 % validation accuracy at epoch 2" in out
     assert "| epochs.jsonl |" in out
-    assert f"python run_search.py --reproduce lr_sweep-digits/{lookup.label(trial)}\n" in out
+    assert f"python run_search.py --reproduce lr_sweep-digits/{trial.label}\n" in out
     assert "99.67 ┤" in out and "92.00 ┤" in out
 
 

@@ -46,7 +46,10 @@ def test_the_message_names_the_error_and_the_next_step():
     assert fault.error().exit_code == 1
 
 
-@pytest.mark.parametrize(("kind", "code"), [("storage", 6), ("data", 4), ("run", 5), ("locked", 7), ("ray", 8)])
+EXIT_CODES = {"usage": 2, "space": 3, "data": 4, "run": 5, "storage": 6, "locked": 7, "ray": 8}
+
+
+@pytest.mark.parametrize(("kind", "code"), EXIT_CODES.items())
 def test_a_fault_from_another_process_keeps_its_exit_code(kind, code):
     assert Fault(kind, "text").error().exit_code == code == KINDS[kind].exit_code
 

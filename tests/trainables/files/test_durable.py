@@ -159,6 +159,8 @@ def test_a_file_without_its_sidecar_does_not_count(tmp_path):
 def test_sweeping_removes_leftovers_and_nothing_else(tmp_path):
     (tmp_path / ".run.json.123.tmp").write_text("half")
     (tmp_path / "run.json").write_text("{}")
+    (tmp_path / ".c0de.123.tmp").mkdir()
+    (tmp_path / ".c0de.123.tmp" / "mine.py").write_text("half")
     durable.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -238,4 +237,24 @@ def test_a_trial_that_ends_leaves_no_guard(rows, monkeypatch):
 
 def test_what_follows_in_a_very_long_line_is_no_line_of_its_own():
     text = "#" * (2 * command.LONGEST) + '{"loss": 1}\n{"loss": 2}\n'
-    assert list(command.lines(SimpleNamespace(stdout=io.StringIO(text)))) == ['{"loss": 2}\n']
+    assert list(command.lines(io.StringIO(text))) == ['{"loss": 2}\n']
+
+
+DAEMON = (
+    "setsid sh -c 'echo $$ > pid.part; mv pid.part pid; exec sleep 600' & while [ ! -f pid ]; do sleep 0.01; done\n"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="setsid")
+@pytest.mark.parametrize(("script", "ends"), [(f"{DAEMON}{ANEW}", "finished"), (f"{DAEMON}exit 3\n", "failed")])
+def test_a_daemon_that_holds_the_stream_of_its_program_holds_up_no_trial(tmp_path, rows, script, ends):
+    try:
+        train(rows(script))
+        assert ledger(tmp_path / "trial")[-1]["outcome"] == ends
+    finally:
+        os.kill(int((tmp_path / "trial" / FILES / "pid").read_text()), signal.SIGKILL)
+
+
+def test_what_a_script_has_put_into_the_background_is_heard_to_its_end(tmp_path, rows):
+    train(rows(f"( sleep 0.2; {ANEW.strip()} ) &\n"))
+    assert ledger(tmp_path / "trial")[-1]["outcome"] == "finished"

@@ -1,5 +1,6 @@
 """Parts that do not work, each answered with one line: pytest tests/trainables/trial/test_rehearsal.py"""
 
+import math
 import re
 import subprocess
 import sys
@@ -111,6 +112,12 @@ def test_what_is_probably_not_meant_is_said(model, what):
     found = rehearse([complete({"model": f"{FILE}:{model}"})], 10)
     assert len(found) == len(what)
     assert all(re.search(re.escape(text), line) for text, line in zip(what, found, strict=True))
+
+
+def test_two_losses_that_differ_are_each_of_an_image():
+    found = rehearse([complete({"model": f"{FILE}:Drifting"})], 10)
+    losses = [float(each) for line in found for each in re.findall(r"two losses, ([\d.]+) and ([\d.]+)", line)[0]]
+    assert losses == [pytest.approx(math.log(10), abs=0.1)] * 2
 
 
 def space(*models):

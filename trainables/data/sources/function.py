@@ -91,16 +91,29 @@ def _written(path: Path, function: str, returned: Any, folder: Path, options: Op
         raise DataError(f"no training images: {where}. {EXPECTED}")
     names = [str(each) for each in parts.get("classes") or ()]
     indices, classes = labels.indexed(where, {split: list(own[1]) for split, own in pairs.items()}, names)
-    groups = parts.get("groups") or {}
-    if options.group_by is not None and (options.group_by not in labels.GROUPS or not groups):
-        raise DataError(f'no groups: {where}: return "groups": {{"train": [...]}}, and give --group-by groups.')
-    splits = {}
-    for split, (images, _) in pairs.items():
-        own = [str(each) for each in groups.get(split, ())] if options.group_by else []
-        if own and len(own) != len(images):
-            raise DataError(f"no groups: {where}: {len(own)} groups of {len(images)} images of {split}. Give each one.")
-        splits[split] = _labelled(path, split, images, indices[split], own)
+    groups = _groups(where, parts.get("groups"), {split: len(images) for split, (images, _) in pairs.items()}, options)
+    splits = {
+        split: _labelled(path, split, images, indices[split], groups.get(split, []))
+        for split, (images, _) in pairs.items()
+    }
     return assemble.write(where, splits, classes, folder, options, {"dataset": name})
+
+
+def _groups(where: str, returned: Any, sizes: Mapping[str, int], options: Options) -> dict[str, list[str]]:
+    """The group of each image of each split; empty without --group-by.
+
+    Raises:
+        DataError: the function returned no groups, or not one for each image.
+    """
+    if options.group_by is None:
+        return {}
+    if options.group_by not in labels.GROUPS or not isinstance(returned, Mapping):
+        raise DataError(f'no groups: {where}: return "groups": {{"train": [...]}}, and give --group-by groups.')
+    found = {labels.split_of(str(key)): [str(each) for each in own] for key, own in returned.items()}
+    for split, size in sizes.items():
+        if (known := len(found.get(split, []))) != size:
+            raise DataError(f"no groups: {where}: {known} groups of {size} images of {split}. Give each one.")
+    return {split: found[split] for split in sizes}
 
 
 def _pair(where: str, value: Any) -> tuple[Any, Any]:

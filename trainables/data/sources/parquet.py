@@ -36,7 +36,10 @@ def _written(path: Path, files: list[Path], folder: Path, options: Options, name
     tables: dict[str, list[tuple[Path, Any]]] = {}
     for file in files:
         where = file.relative_to(path).as_posix() if file != path else file.name
-        tables.setdefault(labels.words(where)[0] or "train", []).append((file, _table(file)))
+        split = (
+            labels.words(file.stem)[0] or labels.words(where)[0] or "train"
+        )  # its own name says more than its folders'
+        tables.setdefault(split, []).append((file, _table(file)))
     if "train" not in tables:
         raise DataError(f"no training images: {path}: no file is called train. Files are called by their split.")
     first = tables["train"][0][1]

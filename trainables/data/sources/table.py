@@ -3,6 +3,7 @@
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,10 +46,25 @@ def _rows(path: Path) -> list[Row]:
         ) from error
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
+    rows = csv.DictReader(text.splitlines(), delimiter=delimiter, restval="")
     try:
-        return list(csv.DictReader(text.splitlines(), delimiter=delimiter, restval=""))
+        return [_checked(path, row, rows.line_num) for row in rows]
     except csv.Error as error:
         raise DataError(f"cannot read table: {path}: {error}. Write a CSV file with a header.") from error
+
+
+def _checked(path: Path, row: dict[Any, Any], line: int) -> Row:
+    """A row without empty fields behind its last column.
+
+    Raises:
+        DataError: it has more fields than the header.
+    """
+    behind = row.pop(None, [])  # where DictReader puts them
+    if any(behind):
+        raise DataError(
+            f"too many fields: {path}:{line}: {behind[0]!r} has no column. Quote a field that holds the delimiter."
+        )
+    return row
 
 
 def _splits(path: Path, rows: list[Row], options: Options) -> tuple[Splits, tuple[str, ...], list[str]]:

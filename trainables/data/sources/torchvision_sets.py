@@ -41,6 +41,7 @@ def source(dataset: str, options: Options) -> Source:
         raise DataError(f"no groups: {dataset}: its images have no names and no columns. Leave out --group-by.")
 
     def fetch() -> None:
+        _kind(name)  # or a mistyped name would be downloaded
         try:
             _splits(name, root, download=False)
         except DataError:

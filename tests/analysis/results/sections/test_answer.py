@@ -195,6 +195,12 @@ def test_an_incomplete_search_says_so_and_how_to_go_on(trial: Make, run: MakeRun
     assert "python run_search.py --resume lr_sweep-digits" in text
 
 
+def test_trials_that_an_algorithm_will_draw_are_missing_with_all_their_seeds(trial: Make, run: MakeRun) -> None:
+    found = run([trial(0, (0.9,)), trial(1)], total=20)
+    folded = dataclasses.replace(found, totals=dataclasses.replace(found.totals, seeds=5))
+    assert "Incomplete: 1 of 100 trials ended" in rendered(answer.banner(folded))
+
+
 def test_a_complete_search_has_no_banner(rates: Rates, run: MakeRun) -> None:
     assert rendered(answer.banner(run(rates()))) == ""
 

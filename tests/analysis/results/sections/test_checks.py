@@ -177,9 +177,10 @@ def test_what_is_being_confirmed_is_not_to_be_confirmed_again(confirmed: Run) ->
         dataclasses.replace(each, outcome=None, epochs=[]) if each.source == "confirm" else each
         for each in confirmed.trials
     ]
-    found = dataclasses.replace(confirmed, trials=waiting)
-    one = only(checks.spread(found, stand(found)))
-    assert ("cannot tell the best network" in one.text, one.command) == (True, "")
+    for trials in (waiting, confirmed.search_trials):  # planned, and asked for
+        found = dataclasses.replace(confirmed, trials=trials)
+        one = only(checks.spread(found, stand(found)))
+        assert ("cannot tell the best network" in one.text, one.command) == (True, "")
 
 
 def test_a_validation_loss_that_rises_with_the_training_loss_does_not_end_near_its_lowest(
@@ -253,7 +254,7 @@ def rungs_run(trial: Make, run: MakeRun, order: list[int], **more: Any) -> Run:
     """Eight finished trials whose order at epoch 1 is `order`, and at the end that of the plan."""
     trials = [trial(place, (0.1 + early / 100, 0.5 + place / 100)) for place, early in enumerate(order)]
     found = run(trials, scheduler={"name": "asha", "grace_period": 1, "reduction_factor": 3})
-    decisions = [{"trial": t.index, "epoch": 1, "value": 0.1, "decision": "continue"} | more for t in trials]
+    decisions = [{"trial": t.index, "epoch": 1, "value": t.values[0], "decision": "continue"} | more for t in trials]
     return dataclasses.replace(found, decisions=decisions)
 
 
@@ -289,6 +290,14 @@ def test_an_order_among_trials_that_were_chosen_by_it_is_not_held_against_the_ru
         assert "of the trials that went on" in one.text
         assert "Nothing is known of 3 trials that it stopped." in one.text
         assert is_well or arguments(one.command)["--audit"] == share
+
+
+def test_a_rung_is_held_to_the_values_that_it_judged_by(trial: Make, run: MakeRun) -> None:
+    """A cut judges by the best value so far, which may be of an earlier epoch."""
+    found = rungs_run(trial, run, [7, 6, 5, 4, 3, 2, 1, 0])
+    judged = [record | {"value": record["trial"]} for record in found.decisions]
+    (rung,) = rung_agreement.rungs(dataclasses.replace(found, decisions=judged))
+    assert rung.agreement == pytest.approx(1)
 
 
 def test_the_agreement_is_spearmans(trial: Make, run: MakeRun) -> None:
@@ -389,6 +398,17 @@ def test_values_that_can_only_lie_at_an_end_are_not_called_inside(trial: Make, r
     found = run(trials, space_params=known)
     where = stand(found)
     assert only(checks.edges(found, where, where.best)).text == "The best values of depth lie inside their ranges."
+
+
+@pytest.mark.parametrize(("share", "flag", "value"), [(0.35, "--share", "70%"), (0.6, "--scheduler", "none")])
+def test_a_ladder_that_disagrees_with_the_end_should_stop_fewer(
+    trial: Make, run: MakeRun, share: float, flag: str, value: str
+) -> None:
+    found = rungs_run(trial, run, [7, 6, 5, 4, 3, 2, 1, 0])
+    ladder = dataclasses.replace(found.identity, scheduler={"name": "ladder", "share": share})
+    asked = arguments(only(checks.stopping(dataclasses.replace(found, identity=ladder))).command)
+    assert asked[flag] == value
+    assert "--grace-period" not in asked
 
 
 def test_a_single_rung_waits_longer_by_another_number_of_epochs(trial: Make, run: MakeRun) -> None:

@@ -70,6 +70,17 @@ def test_pictures_of_a_table_that_are_not_there_are_named_or_left_out(tmp_path):
     assert prepare(dataset, tmp_path, skip_bad=True).census["skipped"] == 1
 
 
+def test_empty_fields_behind_the_last_column_are_no_matter(tmp_path):
+    rows = [f"{number}.png,{number % 2},," for number in range(40)]
+    assert prepare(table(tmp_path, "path,label", rows), tmp_path).sizes == {"train": 36, "val": 4, "test": 0}
+
+
+def test_a_row_with_more_fields_than_the_header_is_named(tmp_path):
+    rows = [f"{number}.png,{number % 2}{',cat' if number == 7 else ''}" for number in range(40)]
+    with pytest.raises(DataError, match=r"^too many fields: .*pets\.csv:9: 'cat' has no column\. Quote .*\.$"):
+        prepare(table(tmp_path, "path,label", rows), tmp_path)
+
+
 def test_a_column_of_a_table_says_which_images_belong_together(tmp_path):
     rows = [f"{number}.png,{number % 2},patient{number % 2}-{number // 4}" for number in range(40)]
     found = prepare(table(tmp_path, "path,label,patient", rows), tmp_path, group_by="patient")
@@ -196,6 +207,15 @@ def test_class_names_come_from_the_features(tmp_path):
     assert prepare(parquet(tmp_path), tmp_path).classes == ("0", "1")
 
 
+def test_a_file_of_parquet_is_of_the_split_in_its_own_name_before_that_of_its_folder(tmp_path):
+    folder = tmp_path / "train_test_split"
+    for name in ("train", "test"):
+        (folder / name).mkdir(parents=True)
+        parquet(folder / name)
+        (folder / name / "train-00000-of-00001.parquet").rename(folder / f"{name}-0.parquet")
+    assert prepare(f"hf:{folder}", tmp_path).sizes == {"train": 36, "val": 4, "test": 40}
+
+
 def test_parquet_that_is_not_there_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match=r"^no parquet files: .*name their folder: hf:PATH\.$"):
         prepare(f"hf:{tmp_path}", tmp_path)
@@ -223,6 +243,40 @@ LOAD = "import numpy as np\nimages = np.random.default_rng(0).integers(0, 256, (
 def test_a_function_returns_pictures_and_labels(tmp_path, returned, sizes):
     found = prepare(function(tmp_path, f"{LOAD}def load(): return {returned}"), tmp_path)
     assert tuple(found.sizes.values()) == sizes
+
+
+GROUPED = """
+import numpy as np
+
+
+def load():
+    images, labels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8), [0, 1] * 20
+    split = {{"training": (images[:30], labels[:30]), "test": (images[30:], labels[30:])}}
+    return {{**split, "groups": {groups}}}
+"""
+
+
+def grouped(tmp_path, groups):
+    (tmp_path / "mine.py").write_text(GROUPED.format(groups=groups))
+    return prepare(f"{tmp_path / 'mine.py'}:load", tmp_path, group_by="groups").census["groups"]
+
+
+def test_groups_of_a_function_are_found_in_any_spelling_of_the_split(tmp_path):
+    found = grouped(tmp_path, '{"training": [n // 6 for n in range(30)], "Test": np.arange(10) + 90}')
+    assert found["shared"] == {"val": 0, "test": 0}
+
+
+@pytest.mark.parametrize(
+    ("groups", "why"),
+    [
+        ('{"training": [1] * 30}', "0 groups of 10 images of test"),
+        ('{"training": [1] * 29, "test": [2] * 10}', "29 groups of 30 images of train"),
+        ("[1] * 40", 'return "groups"'),
+    ],
+)
+def test_each_image_of_a_function_needs_its_group(tmp_path, groups, why):
+    with pytest.raises(DataError, match=rf"^no groups: .*{why}"):
+        grouped(tmp_path, groups)
 
 
 def test_a_function_may_name_files_beside_it(tmp_path):
@@ -257,10 +311,11 @@ def test_a_function_that_fails_is_one_line_with_its_place(tmp_path, text, why):
 # torchvision
 
 
-def test_names_of_torchvision_are_known_in_any_case_and_the_closest_is_named(tmp_path):
+def test_names_of_torchvision_are_known_in_any_case_and_the_closest_is_named(tmp_path, capsys):
     assert torchvision_sets._kind("mnist").__name__ == "MNIST"
     with pytest.raises(DataError, match=r"^unknown data set of torchvision 'MNITS'\. Did you mean '\w*MNIST'"):
         prepare("torchvision:MNITS", tmp_path)
+    assert "downloading" not in capsys.readouterr().err
 
 
 def test_a_data_set_of_torchvision_without_splits_is_refused(tmp_path):
