@@ -31,6 +31,8 @@ OURS = {
     "ours, asha": ("--scheduler", "asha"),
     "ours, asha, last weights": ("--scheduler", "asha", "--set", "ema=0"),
 }  # what each side adds to the command
+LADDERS = [side for side, words in OURS.items() if "ladder" in words]
+PEER = "Ray Tune, ASHA"  # that the aim is about
 PEERS = {"Ray Tune, ASHA": "ray_asha", "Optuna, halving": "optuna_halving"}  # modules in benchmarks/peers/
 SIDES = (*OURS, *PEERS)
 COLUMNS = ["seed", "side", "minutes", "side / ours", "CPU minutes", "epochs", "val %", "test %", "measured"]
@@ -39,8 +41,9 @@ CONCURRENT = 2
 AIM = "at most a quarter of Ray Tune's minutes, and at least two points more on the test images."
 NOTES = """Minutes are from the start of the command until it returns with the winner's test accuracy; CPU minutes are those
 of all its processes. Accuracies are of the winner: the best epoch on the validation images, and the test images with the
-weights of that epoch. `ours, asha, last weights` is what this project did before it averaged weights and had ladders. The
-peers are written as their tutorials teach (benchmarks/peers/ray_asha.py, optuna_halving.py) and try the same baseline first;
+weights of that epoch. `ours` is a ladder with its default share of all epochs, 35 %. `ours, asha, last weights` is what this
+project did before it averaged weights and had ladders. The peers are written as their tutorials teach
+(benchmarks/peers/ray_asha.py, optuna_halving.py) and try the same baseline first;
 Optuna chooses its other points by TPE, its default, the others at random. They compute in float32, ours in bfloat16 where
 the processor has it. Single searches vary: a difference of a point between two of them says little."""
 
@@ -136,16 +139,21 @@ def compared(table: Sequence[list[str]]) -> list[list[str]]:
 
 
 def reached(table: Sequence[Sequence[str]]) -> str:
-    """The result for the aim: shares of minutes and gains in accuracy against Ray Tune, on the seeds that both sides have."""
-    minutes = {(row[0], row[1]): (float(row[2]), float(row[7])) for row in table}
-    peer = "Ray Tune, ASHA"
-    seeds = [seed for seed, side in minutes if side == peer and (seed, "ours") in minutes]
-    if not seeds:
-        return "not measured yet."
-    shares = [minutes[seed, "ours"][0] / minutes[seed, peer][0] for seed in seeds]
-    gains = [minutes[seed, "ours"][1] - minutes[seed, peer][1] for seed in seeds]
-    count = "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
-    return f"{statistics.mean(shares):.2f} of its minutes, {statistics.mean(gains):+.2f} points, means of {count}."
+    """The result for the aim: of each of our sides with a ladder, against Ray Tune."""
+    found = [f"{side}: {of_side(table, side)}" for side in LADDERS if of_side(table, side)]
+    return "; ".join(found) + "." if found else "not measured yet."
+
+
+def of_side(table: Sequence[Sequence[str]], side: str) -> str:
+    """Its share of Ray Tune's minutes and its gain in accuracy, on the seeds that both have; empty if they have none."""
+    facts = {(row[0], row[1]): (float(row[2]), float(row[7])) for row in table}
+    pairs = [(own, facts[seed, PEER]) for (seed, each), own in facts.items() if each == side and (seed, PEER) in facts]
+    if not pairs:
+        return ""
+    share = statistics.mean(own[0] / peer[0] for own, peer in pairs)
+    gain = statistics.mean(own[1] - peer[1] for own, peer in pairs)
+    count = "1 seed" if len(pairs) == 1 else f"{len(pairs)} seeds"
+    return f"{share:.2f} of its minutes, {gain:+.2f} points, means of {count}"
 
 
 def measure(

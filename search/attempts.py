@@ -84,7 +84,8 @@ def check_device(run: ledger.Run, resources: Resources, allow_changes: bool) -> 
         if before == device:
             return
     if before and not allow_changes:
-        way_back = "Use --gpus-per-trial 0" if device == "cuda" else "Check that Ray finds the GPU (nvidia-smi)"
+        with_gpu = "Check that Ray finds the GPU (nvidia-smi), without --gpus-per-trial 0"
+        way_back = "Use --gpus-per-trial 0" if device == "cuda" else with_gpu
         raise RunError(
             f"another device: {run.folder}: its trials ran on {before}, and these would run on {device}. "
             f"{way_back}, or go on with --allow-changes."

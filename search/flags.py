@@ -106,7 +106,13 @@ class Flags:
     fraction: float = flag(1.0, IMAGES, IDENTITY, "fraction of the training images, above 0 and at most 1")
 
     epochs: int | None = flag(
-        None, TRAINING, TOTAL, "epochs per trial", unset="the space's", least=1, names=("--epochs", "--num-epochs")
+        None,
+        TRAINING,
+        TOTAL,
+        "epochs per trial (growing needs a constant schedule)",
+        unset="the space's",
+        least=1,
+        names=("--epochs", "--num-epochs"),
     )
     metric: str = flag(
         "accuracy",
@@ -162,13 +168,13 @@ class Flags:
     address: str | None = flag(None, MACHINE, FREE, "address of the Ray cluster to run on", unset="Ray is started here")
     epoch_timeout: int | None = flag(
         None, MACHINE, FREE, "seconds without a trained batch before a worker counts as hung",
-        unset=f"{EPOCH_TIMEOUT}, of own training none", least=1,
+        unset=f"{EPOCH_TIMEOUT}; none for your own training", least=1,
     )  # fmt: skip
     time_budget: str | None = flag(
         None, MACHINE, FREE, "stop cleanly after this time, such as 2h, 90m or 1h30m; the same command continues"
     )
 
-    name: str | None = flag(None, RUN, SELECTS, "name of the run", unset="SPACE-DATASET, of own training SPACE")
+    name: str | None = flag(None, RUN, SELECTS, "name of the run", unset="SPACE-DATASET; SPACE for your own training")
     runs_dir: Path = flag(Path("runs"), RUN, SELECTS, "where runs are kept")
     results: Path = flag(Path("results.md"), RUN, FREE, "where a copy of the leaderboard is written")
     keep_best: int | None = flag(

@@ -261,11 +261,18 @@ class Identity(Recorded):
 
     def sentence(self, key: str, value: Any) -> str:
         """One difference in words."""
-        return f"{key}: {shown(self.told(key))} is now {shown(value)}"
+        return f"{SAID.get(key, key)}: {shown(self.told(key))} is now {shown(value)}"
+
+
+SAID = {  # parts of an identity whose names say little
+    "threads": "--cpus-per-trial (threads)", "fingerprint": "the images (fingerprint)", "code": "this program (hash of its code)",
+    "own_code": "your code (hash)", "space_hash": "the space (hash)",
+}  # fmt: skip
 
 
 def shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value of an identity in words; none for one that is left out."""
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value)
 
 
 @dataclass(frozen=True, kw_only=True)

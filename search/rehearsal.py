@@ -110,7 +110,7 @@ def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> Tri
         try:
             found = answered("trainables.own.rehearsal", asked, Path(folder), "your code")
         except subprocess.TimeoutExpired:
-            return Tried([f"your code was not tried: its first epoch took longer than {PATIENCE:.0f} s"])
+            return Tried([f"your code was not tried to the end: its first epoch took longer than {PATIENCE:.0f} s"])
     return Tried(found["notes"], found["seconds"])
 
 

@@ -61,4 +61,6 @@ def of_constraint(space: Space) -> list[str]:
     refused = sum(space.refusal(space.config(point)) is not None for point in points)
     if refused * 2 <= DRAWS:
         return []
-    return [f"the constraint rejects about {100 * refused / DRAWS:.0f} % of the points. Narrow the ranges."]
+    limits = [*(["constraint"] if space.constraint else []), *(["max_params"] if space.max_params else [])]
+    what = f"{' and '.join(limits)} reject{'s' if len(limits) == 1 else ''}"
+    return [f"{what} about {100 * refused / DRAWS:.0f} % of the points. Narrow the ranges."]

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -241,6 +242,13 @@ class Parameters:
                 yield {key: {**free, **rest}[key] for key in applying}
 
 
+def like(key: str) -> str:
+    """A name for a hyperparameter that is like one that cannot be its name."""
+    plain = re.sub(r"\W", "_", key.strip())
+    found = plain if plain.isidentifier() else f"p_{plain}"
+    return f"{found}_" if found == key else found
+
+
 def check_own(key: str, value: Any) -> None:
     """Refuse a name or value that cannot be a hyperparameter of a user's own loop or program.
 
@@ -248,7 +256,7 @@ def check_own(key: str, value: Any) -> None:
         SpaceError: the name is no valid one, or the value is no plain value.
     """
     if not key.isidentifier() or key in OF_RESULTS:
-        raise SpaceError(f"{key!r} cannot be the name of a hyperparameter. Write another, such as {key.strip()}_.")
+        raise SpaceError(f"{key!r} cannot be the name of a hyperparameter. Write another, such as {like(key)}.")
     is_number = type(value) in (int, float) and math.isfinite(value)
     if not (value is None or is_number or type(value) in (bool, str)):
         raise SpaceError(f"{key} must be a finite number, a text, True, False or None, but got {value!r}.")

@@ -161,7 +161,7 @@ class Space(Parameters):
             allowed = self.constraint is None or self.constraint(config)
         except Exception as error:
             raise SpaceError(f"the constraint fails: {type(error).__name__}: {error}, for {config}.") from error
-        return None if allowed else "the constraint says no"
+        return None if allowed else "the constraint does not allow it"
 
     @property
     def is_limited(self) -> bool:

@@ -19,6 +19,8 @@ from trainables import written
 from trainables.config import image_size
 from trainables.errors import RunError
 from trainables.files.durable import Record
+from trainables.objective import Objective
+from trainables.training.class_metrics import MEASURES
 from trainables.written import plural
 
 IDENTICAL, WITHIN_NOISE, DIFFERENT = "identical", "within noise", "different"
@@ -160,6 +162,11 @@ def is_noise(trial: Trial, rows: list[Record], folder: Path, images: int, groups
     return drawn is not None and drawn > statistics.LEVEL
 
 
+def has_test(objective: Objective) -> bool:
+    """Whether the validation images can tell a difference of this value from noise."""
+    return objective.is_accuracy or objective.column in MEASURES
+
+
 def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list[str]:
     """The verdict and the numbers behind it."""
     name = f"{run.name}/{trial.label}"
@@ -175,10 +182,8 @@ def report(run: Run, trial: Trial, rows: list[Record], verdict: Verdict) -> list
             f"best {objective.column}: recorded {values[0]} at epoch {trial.best['epoch']}, "
             f"again {values[1]} at epoch {again['epoch']}"
         )
-    if verdict.word == DIFFERENT and not trial.objective.is_accuracy:
-        lines.append(
-            f"no test can tell a difference in {trial.objective.column} from noise: tests over images need accuracy"
-        )
+    if verdict.word == DIFFERENT and not has_test(trial.objective):
+        lines.append(f"no test over images exists for {trial.objective.column}, so any difference counts as different")
     if verdict.word != IDENTICAL:
         lines += reasons(run)
     return lines

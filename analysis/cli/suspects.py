@@ -25,7 +25,7 @@ def suspects(
     listed = find(found, stand(found))
     cache = images.at_hand(found, found.identity.image_size)
     if cache is None:
-        tell("note: the run's images have moved, so their file names are unknown\n", sys.stderr)
+        tell("note: the run's decoded images are not on this machine, so file names are left out\n", sys.stderr)
     names = images.val_names(cache) if cache else []
     if warning := weak(listed):
         tell(f"warning: {warning}\n", sys.stderr)

@@ -31,7 +31,7 @@ class Mistakes:
     examples: Sequence[Suspect]
     wrong: int
     images: int
-    networks: int  # finished networks with predictions for the same images, the winner among them
+    networks: int  # finished networks with predictions for the same images
 
 
 def find(run: Run, where: Standing) -> Mistakes | None:

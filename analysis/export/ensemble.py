@@ -95,10 +95,10 @@ def members(run: Run, size: int) -> list[Trial]:
     trials = [next(trial for trial in run.trials if trial.index == index) for index in best]
     kept = [trial for trial in trials if (trial.folder / KEPT).exists()]
     if len(kept) < size:
-        fewer = f"Use --ensemble {len(kept)}, or search" if len(kept) > 1 else "Search"
+        fewer = f"Use --ensemble {len(kept)}, or search again" if len(kept) > 1 else "Search again"
         raise RunError(
             f"too few networks: {run.folder}: weights of {len(kept)} of the best {size} finished trials are kept. "
-            f"{fewer} with a larger --keep-best."
+            f"{fewer} with --name NEW and a larger --keep-best."
         )
     return trials
 
@@ -137,7 +137,7 @@ def value(objective: Objective, probabilities: np.ndarray, labels: np.ndarray) -
     from trainables.training.class_metrics import measure
 
     if objective == LOSS:
-        return F.nll_loss(torch.from_numpy(probabilities).log(), torch.from_numpy(labels)).item()
+        return F.nll_loss(torch.from_numpy(probabilities).log(), torch.tensor(labels)).item()
     if objective.source:
         return own_metrics.measure(objective.source, labels, probabilities.argmax(1))
     return measure(objective.column, labels, probabilities.argmax(1), probabilities.shape[1])

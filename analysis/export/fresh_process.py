@@ -17,6 +17,7 @@ PATIENCE = 600.0  # seconds, and one more for each image that is scored
 IMAGES = 8
 LARGEST = 1e-3  # allowed difference of logits, as a share of the largest: sums in another order differ in the last bits
 BLOCKED = ("trainables", "spaces", "search", "analysis", "run_search")
+IMPORT = "Let the network's own file import all that it needs."  # the next step after most failures
 START = """
 import json, sys
 sys.modules.update(dict.fromkeys({blocked!r}))
@@ -84,21 +85,23 @@ def tried(
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         largest = write_probe(Path(scratch) / "probe", config, classes, weights, pictures)
         seconds = PATIENCE + (0 if pictures is None else len(pictures))
-        answer = answered(folder, Path(scratch), LOAD + PROGRAM, seconds, "in a process without this project")
+        answer = answered(folder, Path(scratch), LOAD + PROGRAM, seconds, "in a process without this project", IMPORT)
         if not answer["apart"] <= LARGEST * largest:
             raise RunError(
-                f"not usable: {folder}: in a process without this project its logits differ by {answer['apart']:.3g}."
+                f"not usable: {folder}: in a process without this project its logits differ by {answer['apart']:.3g}. "
+                "Do not use this export. Let the network's own file hold all that it computes with."
             )
         program = None if answer["refused"] else (Path(scratch) / "program.pt2").read_bytes()
         return Tried(program, answer["refused"], np.array(answer["predicted"], np.int64))
 
 
-def answered(folder: Path, scratch: Path, code: str, seconds: float, where: str) -> dict[str, Any]:
+def answered(folder: Path, scratch: Path, code: str, seconds: float, where: str, step: str) -> dict[str, Any]:
     """Run code on an export in a new process; return the JSON object in the last line that the process prints.
 
     Args:
         seconds: the time limit.
         where: where the code runs, in words for an error message.
+        step: the next step if the code fails.
 
     Raises:
         RunError: the process fails, or takes too long.
@@ -108,10 +111,10 @@ def answered(folder: Path, scratch: Path, code: str, seconds: float, where: str)
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise RunError(f"not usable: {folder}: {where} it took longer than {seconds:.0f} s.") from None
+        raise RunError(f"not usable: {folder}: {where} it took longer than {seconds:.0f} s. Try again.") from None
     if done.returncode:
-        why = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
-        raise RunError(f"not usable: {folder}: {where} it does not load: {why}")
+        why = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}").rstrip(".")
+        raise RunError(f"not usable: {folder}: {where} it does not load: {why}. {step}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -80,7 +80,14 @@ def use(facts: Record, refused: str) -> Iterator[Block]:
     """How the network is loaded: from its source, as a torch.export program, and as ONNX."""
     yield from of_torch(facts, refused)
     if "onnx_sha256" in facts:
-        yield from (Paragraph("With onnxruntime and numpy:"), Commands(tuple(ONNX.split("\n")), "python"))
+        yield from (Paragraph("With onnxruntime and numpy:"), snippet(ONNX, facts))
+
+
+def snippet(text: str, facts: Record) -> Commands:
+    """Python for images of the network's size; the text is for 32 x 32 pixels."""
+    side = image_size(facts["config"])
+    sized = text.replace("3, 32, 32", f"3, {side}, {side}").replace("32 x 32", f"{side} x {side}")
+    return Commands(tuple(sized.split("\n")), "python")
 
 
 def of_torch(facts: Record, refused: str) -> Iterator[Block]:
@@ -91,8 +98,7 @@ def of_torch(facts: Record, refused: str) -> Iterator[Block]:
         refused: why there is no program; empty if there is one or none was tried.
     """
     library, has_program = named.adapter(str(facts["config"].get("model", ""))), "program_sha256" in facts
-    side = str(image_size(facts["config"]))
-    source, program = (Commands(tuple(text.replace("32", side).split("\n")), "python") for text in (SNIPPET, PROGRAM))
+    source, program = snippet(SNIPPET, facts), snippet(PROGRAM, facts)
     if library and has_program:
         yield from (Paragraph("With torch, nothing else:"), program)
         yield from (Paragraph(f"With torch, safetensors and {library}, to train it further:"), source)
@@ -219,6 +225,7 @@ def caution(again: bool, objective: Objective) -> Words:
             ", which had seen the training images only; these weights themselves were not measured.",
         )
     return (
-        f"The configuration and its epoch were chosen by {written.title(objective)}, so numbers on validation images flatter, "
-        "those of fresh seeds a little, too; the test images had no part in choosing. Expect less on images taken in another way."
+        f"The configuration and its epoch were chosen by {written.title(objective)} on the validation images, so values on them "
+        "are optimistically biased, and values of fresh seeds a little, too. The test images had no part in choosing. Expect "
+        "less on images taken in another way."
     )

@@ -9,6 +9,7 @@ from typing import Any
 from analysis.export import fresh_process
 from trainables.errors import RunError, UsageError
 
+WITHOUT = "Leave out --onnx."  # the next step
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 WRITE = """
 import logging, warnings
@@ -49,8 +50,10 @@ def written(folder: Path, config: Mapping[str, Any], classes: int, weights: byte
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         place, seconds = Path(scratch), fresh_process.PATIENCE
         largest = fresh_process.write_probe(place / "probe", config, classes, weights)
-        fresh_process.answered(folder, place, fresh_process.LOAD + WRITE, seconds, "as ONNX")
-        answer = fresh_process.answered(folder, place, READ, seconds, "by onnxruntime")
+        fresh_process.answered(folder, place, fresh_process.LOAD + WRITE, seconds, "as ONNX", WITHOUT)
+        answer = fresh_process.answered(folder, place, READ, seconds, "by onnxruntime", WITHOUT)
         if not answer["apart"] <= fresh_process.LARGEST * largest:
-            raise RunError(f"not usable: {folder}: by onnxruntime its logits differ by {answer['apart']:.3g}.")
+            raise RunError(
+                f"not usable: {folder}: by onnxruntime its logits differ by {answer['apart']:.3g}. {WITHOUT}"
+            )
         return (place / "model.onnx").read_bytes()

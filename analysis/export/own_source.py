@@ -79,17 +79,26 @@ def imported(path: Path, seen: set[Path]) -> Iterator[tuple[str, Path]]:
     for name in sorted(module_names(ast.parse(path.read_text("utf-8")))):
         found = origin(name)
         if found and found not in seen and whose.is_users(str(found)):
-            yield f"{name.replace('.', '/')}.py", found
+            is_package = found.name == "__init__.py"
+            yield f"{name.replace('.', '/')}{'/__init__' if is_package else ''}.py", found
             yield from imported(found, seen)
 
 
 def module_names(tree: ast.Module) -> set[str]:
-    """The names of all modules that a file imports, including imports inside functions."""
+    """The names of all modules that a file imports, including imports inside functions, with their packages."""
     nodes = list(ast.walk(tree))
     found = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
-    return found | {
-        node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level
-    }
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found |= {f"{node.module}.{each.name}" for each in node.names if may_hold_modules(node.module)}
+    return {".".join(name.split(".")[:depth]) for name in found for depth in range(1, name.count(".") + 2)}
+
+
+def may_hold_modules(name: str) -> bool:
+    """Whether what is imported from a module may be a module of the user's itself."""
+    found = origin(name)
+    return found is None or (found.name == "__init__.py" and whose.is_users(str(found)))
 
 
 def origin(name: str) -> Path | None:

@@ -36,6 +36,7 @@ def words(folder: Path, trial: Trial, val: Split | None, predicted: np.ndarray) 
     told = f"{percent(right / images)} % of {plural(images, 'validation image')} right"
     if moved > max(1, ALLOWED * images):
         raise RunError(
-            f"not usable: {folder}: in a process without this project it gets {told}, but {percent(recorded)} % are recorded."
+            f"not usable: {folder}: in a process without this project it gets {told}, but {percent(recorded)} % are recorded. "
+            "Do not use this export; try --retrain."
         )
     return f"{told}, as recorded" if not moved else f"{told}, {count(moved)} other than recorded"

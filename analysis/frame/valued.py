@@ -52,7 +52,7 @@ def shared(runs: Sequence[Run]) -> Objective:
     if other is not runs[0]:
         names = [f"{run.name} by {run.identity.objective.column}" for run in (runs[0], other)]
         are_ours = all(run.identity.has_images for run in runs)
-        way_out = ", or rank all by one of ours: --metric accuracy" if are_ours else ""
+        way_out = ", or rank all by a built-in metric: --metric accuracy" if are_ours else ""
         raise RunError(
             f"nothing to compare: {' and '.join(names)}: they are ranked by different metrics. Name runs with the same "
             f"objective{way_out}."

@@ -24,7 +24,8 @@ def refresh(run: Run, before: Run | None = None) -> None:
     durable.make_folder(folder)
     leader = winner(run)
     durable.write(folder / "metrics.json", (json.dumps(metrics(run), indent=2) + "\n").encode())
-    names = CURVE if run.identity.has_images else tuple(keys_of(leader.epochs if leader else []))
+    with_images = tuple(dict.fromkeys([*CURVE, run.identity.objective.column]))
+    names = with_images if run.identity.has_images else tuple(keys_of(leader.epochs if leader else []))
     rows = [[row.get(key) for key in names] for row in leader.epochs] if leader else []
     durable.write(folder / "curve.csv", table(names, rows))
     durable.write(folder / "trials.csv", table((*TRIALS, run.identity.objective.column), trials(run)))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +28,9 @@ def following(folder: Path, names: Sequence[str], notify: str | None) -> Iterato
             tell(pipe)
             yield lambda: tell(pipe)
         except BaseException:
-            finish(process, HASTE)
+            finish(process, HASTE, late(folder, names))
             raise
-        finish(process, PATIENCE)
+        finish(process, PATIENCE, late(folder, names))
 
 
 def start(folder: Path, names: Sequence[str], notify: str | None) -> subprocess.Popen[bytes]:
@@ -47,7 +48,7 @@ def tell(pipe: int) -> None:
         os.write(pipe, b".")
 
 
-def finish(process: subprocess.Popen[bytes], patience: float) -> None:
+def finish(process: subprocess.Popen[bytes], patience: float, warning: str) -> None:
     """Close the follower's pipe and wait for its last reading; kill the follower after `patience` seconds."""
     assert process.stdin is not None
     process.stdin.close()
@@ -55,4 +56,15 @@ def finish(process: subprocess.Popen[bytes], patience: float) -> None:
         process.wait(patience)
     except subprocess.TimeoutExpired:
         process.kill()
-        print("warning: mirrors are behind; python -m analysis mirror RUN --to NAME brings them up.", file=sys.stderr)
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def late(folder: Path, names: Sequence[str]) -> str:
+    """What is not as new as the run if the follower was killed, and how to bring it up to date."""
+    if not names:
+        return "the last notification was not sent"
+    verb = "is" if len(names) == 1 else "are"
+    command = shlex.join(
+        ["python", "-m", "analysis", "mirror", str(folder), *(word for name in names for word in ("--to", name))]
+    )
+    return f"{' and '.join(names)} {verb} not up to date. Run: {command}"

@@ -6,8 +6,10 @@ the name of the search's run folder. Tags link each MLflow run to its trial, so 
 MLflow run already has are not logged again.
 """
 
+import itertools
 import logging
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from mlflow import MlflowClient
@@ -77,15 +79,27 @@ def add(client: MlflowClient, there: Any, trial: Trial, start: int) -> None:
     logged = max((metric.step for metric in client.get_metric_history(number, trial.objective.column)), default=0)
     if logged == 0:
         client.log_batch(number, params=params(trial))
-    metrics = curves(trial, logged, start)
-    for first in range(0, len(metrics), MOST):
-        client.log_batch(number, metrics=metrics[first : first + MOST])
+    for some in batches(curves(trial, logged, start)):
+        client.log_batch(number, metrics=some)
     if there.data.tags.get("status") != trial.status:
         client.log_batch(number, tags=[RunTag("status", trial.status)])
         if trial.ended:
             client.set_terminated(number, STATUS[trial.status])
         else:
             client.update_run(number, "RUNNING")
+
+
+def batches(metrics: list[Metric]) -> Iterator[list[Metric]]:
+    """At most MOST metrics at a time, those of an epoch together: an epoch counts as logged once any of its metrics is."""
+    some: list[Metric] = []
+    for _, of_epoch in itertools.groupby(metrics, lambda metric: metric.step):
+        more = list(of_epoch)
+        if some and len(some) + len(more) > MOST:
+            yield some
+            some = []
+        some += more
+    if some:
+        yield some
 
 
 def params(trial: Trial) -> list[Param]:

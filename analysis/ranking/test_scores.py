@@ -22,7 +22,7 @@ from trainables.trial import timing
 OWN_METRIC = "own_metric"  # among the test metrics of a search by a metric of the user's
 WITHOUT_WEIGHTS = (
     "note: the best trial's weights were not kept when the search was smaller, so it is not scored on the test split; "
-    "--keep-best N keeps more of them, and python -m analysis export --retrain trains it again"
+    "python -m analysis export RUN DIR --retrain trains it again"
 )
 
 

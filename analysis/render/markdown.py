@@ -1,6 +1,7 @@
 """Blocks, text and numbers as GitHub-flavoured Markdown; any content of a name or an error stays plain text in its cell."""
 
 import html
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -207,6 +208,13 @@ def setting(key: str, value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return rate(value) if key in RATES else short(value)
     return cut(value)
+
+
+def chance(p_value: float) -> str:
+    """A p-value with three decimals, or <0.001."""
+    if math.isnan(p_value):
+        return NOTHING
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def short(value: float) -> str:

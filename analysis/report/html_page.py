@@ -39,7 +39,7 @@ from trainables.written import count, plural
 
 FILE = "report.html"
 ABSENT_COLUMNS = ("p", "place")  # columns of the leaderboard that only results.md has
-DIGITS = 5  # decimals of a value in a curve: a pixel is about a thousandth
+DIGITS = 5  # significant digits of a value in a curve: a pixel is about a thousandth
 ABSENT = 'data-v=""'  # marks the cell of a missing value; a column with only such cells is left out
 HERE = Path(__file__).parent
 
@@ -138,7 +138,7 @@ def trials(where: Standing, rows: Sequence[Row], times: dict[int, Clock], front:
 <p>{shown(spent(rows, times))}</p>
 <div class="bar"><input id="filter" type="search" placeholder="lr > 1e-3 and finished" aria-label="filter trials">
 <output id="shown"></output><label><input id="whole" type="checkbox"> whole range</label></div>
-<p id="filter-help">Words and conditions on columns, joined by <code>and</code>: the plots follow.
+<p id="filter-help">Filter by words or by conditions on columns, joined by <code>and</code>. The plots show the same trials.
 A click on a row, a curve or a dot shows that trial.
 <span class="key finished">●</span> finished <span class="key">●</span> stopped or not ended
 <span class="key other">●</span> diverged <span class="key picked">●</span> chosen</p>
@@ -251,7 +251,7 @@ def values(run: Run, rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Any]
         {
             "index": row["index"], "id": row["id"], "rank": row["rank"], "status": row["status"],
             "best": valued.value(row) if has_value(row) else None, "settings": [plain(row[key]) for key in keys],
-            "curve": [round(value, DIGITS) for value in values[row["index"]]],
+            "curve": [float(f"{value:.{DIGITS}g}") for value in values[row["index"]]],
         }
         for row in rows
     ]  # fmt: skip

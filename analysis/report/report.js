@@ -19,12 +19,13 @@ const { name: axis, is_percent: isPercent } = data.value; // what is plotted upw
 const number = (value) => isPercent ? (100 * value).toFixed(2) : value.toFixed(4);
 const short = (value) => {
   if (typeof value !== "number" || Number.isInteger(value)) return String(value ?? "–");
-  return value < 1e-2 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  return Math.abs(value) < 1e-2 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 };
 const describe = (trial) => {
   const settings = data.keys.map((key, place) => `${key} ${short(trial.settings[place])}`).join(", ");
   const value = trial.best === null ? "no value" : `${number(trial.best)}${isPercent ? " %" : ""}`;
-  return `#${trial.rank} · ${trial.id} · ${value} · ${trial.status} · ${settings}`;
+  const rank = trial.rank === null ? "on fresh seeds" : `#${trial.rank}`;
+  return `${rank} · ${trial.id} · ${value} · ${trial.status === "stopped" ? "stopped early" : trial.status} · ${settings}`;
 };
 
 // Scales -------------------------------------------------------------------------------------------------------------
@@ -60,7 +61,7 @@ function scaleFor(key, values, from, to) {
   const distinct = new Set(values);
   if (values.some((value) => typeof value !== "number") || distinct.size <= 6) return categories(values, from, to);
   const low = Math.min(...values), high = Math.max(...values);
-  return data.log.includes(key) ? logarithmic(low, high, from, to) : linear(low, high, from, to);
+  return data.log.includes(key) && low > 0 ? logarithmic(low, high, from, to) : linear(low, high, from, to);
 }
 
 function frame(parent, width, height, x, y, title, xName) {
@@ -117,7 +118,7 @@ function valueRange(values, whole) {
   const sorted = [...values].sort((a, b) => a - b), cut = whole ? 0 : Math.floor(0.1 * (sorted.length - 1));
   const isLessBetter = data.value.is_less_better;
   const low = sorted[isLessBetter ? 0 : cut], high = sorted[sorted.length - 1 - (isLessBetter ? cut : 0)];
-  const margin = Math.max(0.005, 0.05 * (high - low));
+  const margin = Math.max(isPercent ? 0.005 : 0, 0.05 * (high - low));
   return isPercent ? [Math.max(0, low - margin), Math.min(1, high + margin)] : [low - margin, high + margin];
 }
 
@@ -203,7 +204,7 @@ function choose(trial, scroll) {
   }
   const text = document.getElementById("chosen");
   text.classList.toggle("some", Boolean(trial));
-  text.textContent = trial ? `${describe(trial)} · ${trial.curve.length} epochs` : "No trial is chosen.";
+  text.textContent = trial ? `${describe(trial)} · ${trial.curve.length} epoch${trial.curve.length === 1 ? "" : "s"}` : "No trial is chosen.";
   if (trial && scroll) rows.find((row) => trialOf(row) === trial)?.scrollIntoView({ block: "nearest" });
 }
 
@@ -228,7 +229,7 @@ const OPERATIONS = {
 };
 
 function condition(term) {
-  const found = /^(\w+)\s*(<=|>=|==|!=|=|<|>)\s*['"]?([^'"]*)['"]?$/.exec(term);
+  const found = /^([\w.]+)\s*(<=|>=|==|!=|=|<|>)\s*['"]?([^'"]*)['"]?$/.exec(term);
   const place = found ? headings.findIndex((heading) => heading.dataset.name === found[1]) : -1;
   if (place < 0) return (row) => row.textContent.toLowerCase().includes(term.toLowerCase());
   const [, name, sign, text] = found;

@@ -9,8 +9,7 @@ import pandas as pd
 from analysis.frame import predictions, valued
 from analysis.ranking import best_interval, statistics
 from analysis.ranking.standing import Standing
-from analysis.render.markdown import cut, percent
-from analysis.results.sections.leaderboard import chance
+from analysis.render.markdown import chance, cut, percent
 from search.run.ledger import Run
 from trainables import written
 from trainables.data import census

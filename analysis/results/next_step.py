@@ -6,6 +6,7 @@ from collections import Counter
 from analysis.frame.ranges import text
 from analysis.render import commands
 from analysis.results.sections.leaderboard import worded
+from search.flags import Flags
 from search.run.confirmation import is_complete
 from search.run.ledger import Run, Trial
 from search.status import STATUSES
@@ -26,9 +27,11 @@ def of_run(run: Run) -> str:
 
 
 def came_to(run: Run) -> str:
-    """What became of the trials of a run in which none finished, such as: all 3 trials diverged."""
+    """What became of the trials of a run without a winner, such as: all 3 trials diverged."""
+    none = f"no configuration has finished on all {run.totals.seeds} {run.identity.repeat}s"
+    none = none if run.totals.seeds > 1 else "no trial has finished"
     if not is_complete(run):
-        return "no trial has finished yet"
+        return f"{none} yet"
     counts = Counter(trial.status for trial in run.search_trials)
     statuses = {
         worded(status): counts[status] for status in STATUSES if counts[status]
@@ -36,7 +39,8 @@ def came_to(run: Run) -> str:
     if len(statuses) == 1:
         ((word, number),) = statuses.items()
         return f"all {number} trials {word}" if number > 1 else f"the only trial {word}"
-    return f"no trial has finished: {', '.join(f'{number} {word}' for word, number in statuses.items())}"
+    trials = "trials " if run.totals.seeds > 1 else ""
+    return f"{none}: {', '.join(f'{number} {trials}{word}' for word, number in statuses.items())}"
 
 
 def has_rates(run: Run) -> bool:
@@ -64,7 +68,7 @@ def without_epoch(run: Run, trial: Trial) -> str:
 def without_weights(run: Run, trial: Trial) -> str:
     """Why the weights of a trial with epochs are missing, and the next step."""
     if trial.status == "finished":
-        return "only those of the best finished trials are kept. Use --retrain, or search with a larger --keep-best."
+        return "only those of the best finished trials are kept. Use --retrain."
     if trial.ended:
         end = f"it {ENDS[trial.status]} after {plural(len(trial.epochs), 'epoch')}"
         return f"{end}, and weights are kept of finished trials. Use --retrain."
@@ -81,5 +85,7 @@ def resume(run: Run) -> str:
 def retry(run: Run) -> str:
     """Train the failed configurations again; an error in the user's own code was corrected in the user's file."""
     if run.identity.own_code:
-        return commands.go_on(run, retry_failed=True, allow_changes=True)
+        where = run.folder.parent
+        elsewhere = {} if where == Flags.runs_dir else {"runs_dir": where}
+        return commands.go_on(run, retry_failed=True, allow_changes=True, **elsewhere)
     return f"{resume(run)} --retry-failed"

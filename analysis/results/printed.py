@@ -27,7 +27,7 @@ from analysis.results.sections.leaderboard import best_rows, is_confirmed, leade
 from search.run.confirmation import is_complete
 from search.run.ledger import Run
 from trainables import written
-from trainables.written import count
+from trainables.written import count, plural
 
 
 def show(runs: Sequence[Run], form: str, where: Standing | None = None) -> str:
@@ -104,7 +104,8 @@ def first_failure(run: Run) -> str:
     outcome = failed[0].outcome or {}
     error: Words = Foreign(outcome.get("error", "")), " in ", Foreign(outcome.get("where", ""))
     command = commands.show(run, failed[0])
-    return "\n" + text_of((Paragraph((f"{count(len(failed))} failed, the first with ", error, ": ", Code(command))),))
+    told = f"{plural(len(failed), 'trial')} failed, the first with " if len(failed) > 1 else "1 trial failed with "
+    return "\n" + text_of((Paragraph((told, error, ": ", Code(command))),))
 
 
 def fresh_answer(run: Run, where: Standing) -> Blocks:

@@ -233,8 +233,9 @@ def differences(best: Sequence[Winner]) -> list[Words]:
     adjusted = iter(statistics.holm(np.array([p_value for p_value, _ in tested])).tolist() if tested else [])
     results = [(float(next(adjusted)), each[1]) if each else None for each in chances]
     lines = [against(best[0], other, result) for other, result in zip(best[1:], results, strict=True)]
-    family = f", adjusted by Holm for {len(tested)} tests" if len(tested) > 1 else ""
-    return [*lines, f"Each is the best of its run, which the test does not know{family}." if tested else ""]
+    adjusting = f"The p-values are adjusted by Holm for {len(tested)} tests. " if len(tested) > 1 else ""
+    choice = "A test does not allow for each winner's having been chosen as the best of its run."
+    return [*lines, f"{adjusting}{choice}" if tested else ""]
 
 
 def against(first: Winner, other: Winner, found: tuple[float, str] | None) -> Words:
@@ -291,7 +292,7 @@ def point_cells(points: list[Point], place: int, objective: Objective) -> tuple[
         return NOTHING, NOTHING
     point = points[place]
     best = NOTHING if point["best_so_far"] is None else written.number(objective, point["best_so_far"])
-    if not point["expected"]:
+    if point.get("expected") is None:
         return best, NOTHING
     expected = written.number(objective, point["expected"])
     if point["low"] is None:
@@ -329,7 +330,7 @@ def explanation(runs: Sequence[Run]) -> list[str]:
             any(run.totals.seeds > 1 for run in runs),
         "A trial that was stopped early counts with what it had reached.":
             any(run.identity.scheduler["name"] != "none" for run in runs),
-        f"A trial that diverged or failed counts as {'nothing' if known else 'the worst value of its run'}.":
+        f"A trial that diverged or failed counts as {'zero' if known else 'the worst value of its run'}.":
             any(trial.status in LOST for run in runs for trial in searched(run)),
     }  # fmt: skip
     return [remark for remark, holds in remarks.items() if holds]

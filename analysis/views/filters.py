@@ -62,9 +62,9 @@ def combined(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition:
 
 def comparison(node: ast.expr, text: str, columns: tuple[str, ...]) -> Condition:
     """The condition that compares one column with one value."""
-    if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.left, ast.Name)):
+    if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.left, ast.Name | ast.Attribute)):
         raise refusal(text)
-    column, kind, value = node.left.id, type(node.ops[0]), constant(node.comparators[0], text)
+    column, kind, value = ast.unparse(node.left), type(node.ops[0]), constant(node.comparators[0], text)
     if column not in columns:
         raise UsageError(unknown("column", column, columns))
     value = meant(column, value)

@@ -34,12 +34,13 @@ def told(found: Found) -> str:
     """A sentence with the number of suspects, of validation images and of networks."""
     number = len(found.suspects)
     shown = f" The first {SHOWN} are shown." if number > SHOWN else ""
-    verb = "is" if number == 1 else "are"
-    return (
-        f"{count(number)} of {plural(found.images, 'validation image')} {verb} taken for one and the same other class by all of "
-        f"the best {found.good} of {plural(found.networks, 'finished network')}. Their labels may be wrong, or they are hard: "
-        f"look at them.{shown}"
-    )
+    whose = f"all of the best {found.good} of {plural(found.networks, 'finished network')}"
+    verb = "is" if number < 2 else "are"
+    taken = f"of {plural(found.images, 'validation image')} {verb} taken for one and the same other class"
+    look = "Its label may be wrong, or it is hard" if number == 1 else "Their labels may be wrong, or they are hard"
+    if not number:
+        return f"None {taken} by {whose}."
+    return f"{count(number)} {taken} by {whose}. {look}: look at {'it' if number == 1 else 'them'}.{shown}"
 
 
 def row(each: Suspect, classes: Sequence[str], names: Sequence[str], networks: int) -> Row:

@@ -11,6 +11,7 @@ from spaces import Point, Space
 from trainables.errors import SpaceError
 from trainables.objective import Objective
 from trainables.seeds import derive
+from trainables.written import plural
 
 ATTEMPTS = 1000  # draws of one point before a space counts as used up
 # Whether a point may be trained and was not drawn before; it counts as drawn from then on.
@@ -81,7 +82,7 @@ def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -
     if point is None:
         limited = " that its constraint allows" if space.is_limited else ""
         raise SpaceError(
-            f"the space has only {index} different points{limited}. Ask for at most --num-samples {index}."
+            f"the space has only {plural(index, 'different point')}{limited}. Ask for at most --num-samples {index}."
         )
     return point
 

@@ -21,8 +21,9 @@ class Grid(Planned):
 def check_grid(space: Space) -> None:
     """Raises SpaceError for a space that has more points than can be listed."""
     if not space.is_listed:
-        endless = ", ".join(key for key, value in space.searched.items() if value.listed() is None)
-        why = f"{endless} has a range" if endless else f"there are {space.combinations} combinations"
+        endless = [key for key, value in space.searched.items() if value.listed() is None]
+        ranges = f"{', '.join(endless)} {'has a range' if len(endless) == 1 else 'have ranges'}"
+        why = ranges if endless else f"there are {space.combinations} combinations"
         raise SpaceError(f"a grid needs a list of values for each parameter, but {why}. Use --algo random.")
 
 

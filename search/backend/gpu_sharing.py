@@ -34,16 +34,19 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
     if settings.gpus_per_trial != AUTO:
         return settings, None
     if not run.identity.has_images:
-        return replace(
-            settings, gpus_per_trial=None
-        ), "--gpus-per-trial auto cannot measure a space that trains by itself: each trial gets 1 GPU"
+        return (
+            replace(settings, gpus_per_trial=None),
+            "--gpus-per-trial auto cannot measure a space that trains by itself: each trial gets a GPU where there is one",
+        )
     left = [trial.config for trial in run.trials if not trial.ended]
     if left and settings.address and not resources.local_gpus():
         raise UsageError(
             "--gpus-per-trial auto measures on this machine, which has no GPU. Give a fraction, such as 0.5."
         )
     if not left or not resources.local_gpus():
-        return replace(settings, gpus_per_trial=None), "no GPU on this machine to share" if left else None
+        return replace(
+            settings, gpus_per_trial=None
+        ), "--gpus-per-trial auto: this machine has no GPU to share" if left else None
     classes = len(run.identity.classes)
     config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # takes the most memory
     planned = run.totals.trials * run.totals.seeds - len(run.trials) + len(left)  # TPE plans them one by one

@@ -18,6 +18,7 @@ PRIVATE = 2 << 30  # bytes of a trial's process that are its own
 ADDRESSES = 4480 << 20  # bytes of addresses of a process beside the store of Ray, which each of them maps
 STORE, LARGEST_STORE = 0.3, 200 * 10**9  # share of the memory that Ray takes for it, and bytes at most
 GIB = 1 << 30
+HARD = "Only an administrator or the batch system can raise this hard limit: {}."  # the next step
 
 
 def check(trials: int | None) -> None:
@@ -46,15 +47,15 @@ def check_files() -> None:
     if max(soft, allowed) < FEW_FILES:
         raise StorageError(
             f"too few open files: this process: it may open {allowed}, and Ray needs {FEW_FILES}. "
-            f"Raise the limit: ulimit -n {MANY_FILES}."
+            f"{HARD.format(f'ulimit -Hn {MANY_FILES}')}"
         )
 
 
 def of_memory() -> Iterator[tuple[int, int, str, str]]:
     """Yield for each limit of memory: its constant, the bytes needed, what it limits, and the shell command for it."""
-    yield resource.RLIMIT_AS, store() + ADDRESSES, "addresses (virtual memory)", "ulimit -v"
-    yield resource.RLIMIT_DATA, PRIVATE, "memory of its own", "ulimit -d"
-    yield resource.RLIMIT_FSIZE, store(), "the size of a file", "ulimit -f"
+    yield resource.RLIMIT_AS, store() + ADDRESSES, "addresses (virtual memory)", "ulimit -Hv"
+    yield resource.RLIMIT_DATA, PRIVATE, "memory of its own", "ulimit -Hd"
+    yield resource.RLIMIT_FSIZE, store(), "the size of a file", "ulimit -Hf"
 
 
 def check_memory(which: int, need: int, name: str, command: str) -> None:
@@ -71,7 +72,7 @@ def check_memory(which: int, need: int, name: str, command: str) -> None:
         return
     raise RayError(
         f"too little memory: this process: {name} is limited to {max(soft, hard) / GIB:.1f} GiB, and Ray needs about "
-        f"{need / GIB:.1f} GiB here. Raise the limit: {command} unlimited."
+        f"{need / GIB:.1f} GiB here. {HARD.format(f'{command} unlimited')}"
     )
 
 
@@ -95,7 +96,7 @@ def check_threads(need: int) -> None:
         if room < need:
             raise RayError(
                 f"too few processes: {where}: {max(0, room)} more may be started, counting threads, and Ray needs about {need}. "
-                f"Raise the limit: {raised}."
+                f"{HARD.format(raised)}"
             )
 
 
@@ -108,7 +109,7 @@ def rooms() -> Iterator[tuple[int, str, str]]:
     if soft != resource.RLIM_INFINITY and os.getuid() != 0:  # which does not hold for root
         resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
         if hard != resource.RLIM_INFINITY:
-            yield hard - threads_of(os.getuid()), "this user", "ulimit -u"
+            yield hard - threads_of(os.getuid()), "this user", "ulimit -Hu"
     current = dict(cgroup.read("pids", "pids.current"))
     for folder, most in cgroup.read("pids", "pids.max"):
         if most.isdecimal() and current.get(folder, "").isdecimal():

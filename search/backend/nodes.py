@@ -168,6 +168,11 @@ def prepare(images: Wanted) -> None:
         ).resolve()
     )
     if there != images.cache:
-        raise DataError(f"the images lie in {there}: not in {images.cache}, as on the first node. Share that folder.")
+        raise DataError(
+            f"the images lie in {there}: not in {images.cache}, as on the first node. "
+            "Put --data-dir on storage that all nodes share."
+        )
     if loading.load(there).fingerprint != images.fingerprint:
-        raise DataError(f"other images: {there}: {images.dataset} is not what the first node has. Share the folder.")
+        raise DataError(
+            f"other images: {there}: {images.dataset} is not what the first node has. Use one copy for all."
+        )

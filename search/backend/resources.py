@@ -80,12 +80,20 @@ def share(settings: Settings, nodes: Sequence[dict[str, float]]) -> Resources:
         most = min(engines * lanes, settings.max_concurrent or engines * lanes)
         return Resources(settings.cpus_per_trial, gpus, most, engines)
     if slots == 0:
-        offer = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+        offer = "; ".join(
+            f"{units(node.get('CPU', 0), 'CPU')} and {units(node.get('GPU', 0), 'GPU')}" for node in nodes
+        )
+        lower = "--gpus-per-trial" if gpus > most_gpus else "--cpus-per-trial"
         raise UsageError(
-            f"a trial asks for {settings.cpus_per_trial} CPUs and {gpus:g} GPUs, but a node has {offer}. "
-            "Lower --cpus-per-trial or --gpus-per-trial."
+            f"a trial asks for {units(settings.cpus_per_trial, 'CPU')} and {units(gpus, 'GPU')}, but "
+            f"{'this machine' if len(nodes) == 1 else 'a node'} has {offer}. Lower {lower}."
         )
     return Resources(settings.cpus_per_trial, gpus, min(slots, settings.max_concurrent or slots))
+
+
+def units(number: float, unit: str) -> str:
+    """A number of CPUs or GPUs, which may be a fraction."""
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
 def engines_on(settings: Settings, nodes: Sequence[dict[str, float]], gpus: float) -> int:

@@ -22,7 +22,7 @@ HUNG_UP = (
 )
 # A terminal that is closed sends one by its shell and one by itself; the others are sent by clocks.
 UNHURRIED = (signal.SIGALRM, signal.SIGHUP, signal.SIGXCPU)
-HEARD = b"\nstopping, which takes up to ten seconds; Ctrl-C again stops at once, and nothing is lost\n"
+HEARD = b"\nstopping, which takes up to ten seconds; Ctrl-C again stops at once, and loses the running epochs only\n"
 BUDGET_EXIT = 75  # "try again later" among the exit codes of sysexits.h
 
 

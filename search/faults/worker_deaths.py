@@ -13,7 +13,7 @@ from trainables.errors import LockedError, RayError
 FAILED: dict[Cause, str] = {
     "died": "worker died: its process ended repeatedly at this epoch, even when it ran alone, while other trials trained",
     "memory": "out of memory: Ray ended its process because memory ran short, with nothing beside it",
-    "gpu_memory": "out of memory: of the GPU, with no other trial on it",
+    "gpu_memory": "out of memory: the GPU ran out of memory with no other trial on it",
     "silent": "no progress: its process trained no batch for too long, twice at this epoch, while other trials trained",
 }
 

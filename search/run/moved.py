@@ -31,8 +31,11 @@ def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings,
             "--name NEW starts another"
         )
     if found:
-        others = ", ".join(str(settings.runs_dir / name) for name in found)
-        return settings, f"{others} has the same images under another path; --resume NAME continues it"
+        others = " and ".join(str(settings.runs_dir / name) for name in found)
+        verb = "has" if len(found) == 1 else "have"
+        return settings, (
+            f"{others} {verb} the same images under another path. To continue one: --resume NAME --dataset {settings.dataset}"
+        )
     return settings, ""
 
 

@@ -164,7 +164,7 @@ def check_identity(folder: Path, asked: Identity, settings: Settings) -> Record:
         )  # two hashes say less than a diff
         way_out = "" if final else ", or go on with --allow-changes, which is recorded"
         raise RunError(
-            f"not the same search: {folder}: what follows differs. Start another with --name NEW{way_out}.",
+            f"not the same search: {folder}: what follows differs. Start another search with --name NEW{way_out}.",
             [line for line in words if line not in unsaid] + edited,
         )
     return {"allowed": words, "identity": changed | renamed} if changed else {}
@@ -224,13 +224,14 @@ def check_growth(folder: Path, settings: Settings, before: Totals, totals: Total
         was, now = getattr(before, key), getattr(totals, key)
         if now < was:
             raise RunError(
-                f"{name} cannot shrink: {folder}: it was {was} and is now {now}. Start another with --name NEW."
+                f"{name} cannot shrink: {folder}: it was {was} and is now {now}. Leave it out, or start another search with "
+                "--name NEW."
             )
     depends = sized_schedules(settings.space)
     if totals.epochs > before.epochs and depends:
         raise RunError(
             f"--epochs cannot grow: {folder}: the {depends[0]} schedule is sized for {plural(before.epochs, 'epoch')}. "
-            'Start another with --name NEW; with "schedule": "constant" in its space, --epochs can grow later.'
+            'Start another search with --name NEW; with "schedule": "constant" in its space, --epochs can grow later.'
         )
 
 
@@ -282,7 +283,7 @@ def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
         least = percent(least_share(totals.trials, epochs, rule.get("audit", 0.0)))
         found.append(f"a share of {least} in place of {percent(rule['share'])}: {told}")
     if rule["name"] != "none" and not decisive(rule, epochs):
-        found.append(f"no trial will be stopped early: there is no rung before the last of {epochs} epochs")
+        found.append(f"no trial will be stopped early: there is no rung before the end of {plural(epochs, 'epoch')}")
     elif rule["name"] != "none" and totals.seeds > 1 and not is_cut(rule):
         found.append(
             "early stopping judges each seed by itself, and a configuration has finished when all its seeds have"
@@ -293,12 +294,12 @@ def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
 def of_schedule(rule: Record, totals: Totals, settings: Settings) -> list[str]:
     """A note that early stopping compares values from the middle of a schedule; none if it does not."""
     sized = sized_schedules(settings.space)
-    if rule["name"] == "none" or not sized:
+    if rule["name"] == "none" or not sized or not decisive(rule, totals.epochs):
         return []
     names = f"the {' and '.join(sized)} {'schedule is' if len(sized) == 1 else 'schedules are'}"
     return [
-        f"{names} sized for all {totals.epochs} epochs: early stopping compares values from its middle, and --epochs cannot "
-        "grow later, because the learning rates depend on it"
+        f"{names} sized for all {totals.epochs} epochs: early stopping compares values from the middle of a schedule, and "
+        "--epochs cannot grow later, because the learning rates depend on it"
     ]
 
 

@@ -79,7 +79,8 @@ def check_seeds_stay(settings: Settings, history: Sequence[Totals]) -> None:
     if had > 1 or conflict(replace(settings, seeds=1), settings.scheduler):
         return
     if reason := conflict(settings, settings.scheduler):
-        raise UsageError(f"{settings.repeats}: {reason}. Start another with --name NEW --scheduler {LADDER}.")
+        instead = holding(settings)
+        raise UsageError(f"{settings.repeats}: {reason}. Start another search with --name NEW --scheduler {instead}.")
 
 
 def conflict(settings: Settings, scheduler: str) -> str:
@@ -98,18 +99,23 @@ def conflict(settings: Settings, scheduler: str) -> str:
     return ""
 
 
+def holding(settings: Settings) -> str:
+    """The rule to take where another one cannot hold."""
+    return next(name for name in ("asha", LADDER, "none") if not conflict(settings, name))
+
+
 def give_way(settings: Settings, reason: str) -> tuple[Settings, list[str]]:
     """The settings with a rule that holds in place of the space's, and a line that says so.
 
     Raises:
         UsageError: the rule that cannot hold was asked for.
     """
-    instead = next(name for name in ("asha", LADDER, "none") if not conflict(settings, name))
+    instead = holding(settings)
     if settings.scheduler_asked:
-        is_adaptive = adaptive(settings.algorithm) is not None
-        cause = f"--algo {settings.algorithm}" if rules.waits(rules.rule(settings.scheduler)) else settings.repeats
+        is_algorithm = rules.waits(rules.rule(settings.scheduler))
+        cause = f"--algo {settings.algorithm}" if is_algorithm else settings.repeats
         instead_of_them = "leave out --folds" if settings.folds else "--confirm 3 in place of --seeds"
-        other = "--algo random" if is_adaptive else instead_of_them
+        other = "--algo random" if is_algorithm else instead_of_them
         raise UsageError(
             f"{cause} and --scheduler {settings.scheduler}: {reason}. Use --scheduler {instead}, or {other}."
         )

@@ -52,7 +52,10 @@ def recorded(folder: Path, name: str | None) -> Record | None:
     started = warm["run"] if warm else None
     if name is not None and Path(name).resolve().name != started:
         was = f"from {started}" if started else "without --warm-start"
-        raise RunError(f"not the same search: {folder}: it was started {was}. Leave it out, or use --name NEW.")
+        raise RunError(
+            f"not the same search: {folder}: it was started {was}. Leave out --warm-start, or start another search with "
+            "--name NEW."
+        )
     return warm
 
 

@@ -361,10 +361,10 @@ def fitting(found: Estimate, least: float, budget: float | None) -> str:
     if budget is None or found.epoch_seconds is None:
         return "; with --time-budget this line says which share fits a time"
     whole = found.epoch_seconds * found.full / found.slots  # no idle slot
-    share = min(1.0, budget / whole) if whole else 1.0
-    if share < least:
+    share = math.floor(100 * min(1.0, budget / whole)) if whole else 100
+    if share < 100 * least:
         return f"; not even that fits into {clock(budget)}: ask for fewer points or epochs"
-    return f"; --share {math.floor(share * 100)}% fits into {clock(budget)}"
+    return f"; --share {share}% fits into {clock(budget)}"
 
 
 def saved(found: Estimate) -> str:

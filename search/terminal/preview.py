@@ -57,7 +57,7 @@ def show(name: str, text: str, space: Space, algorithm: str, seed: int) -> str:
         f"{name}: {text.strip().partition(chr(10))[0]}",
         table(searched, ("searched", "range", "baseline")),
         table(fixed, ("fixed", "value")),
-        table(left, ("not said", "default")),
+        table(left, ("not set", "default")),
         table(facts, ()),
         samples(space, algorithm, seed),
         "\n".join(f"warning: {line}" for line in spaces.warnings(space)),

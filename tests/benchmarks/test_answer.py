@@ -34,7 +34,7 @@ def test_the_aim_is_answered_by_the_seeds_that_both_have():
         *rows(1, {"ours": found(60, 0.60), "Ray Tune, ASHA": found(120, 0.61)}, ""),
         *rows(2, {"ours": found(60, 0.99)}, ""),
     ]
-    assert reached(table) == "0.38 of its minutes, +1.00 points, means of 2 seeds."
+    assert reached(table) == "ours: 0.38 of its minutes, +1.00 points, means of 2 seeds."
     assert reached(table[-1:]) == "not measured yet."
 
 

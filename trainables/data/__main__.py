@@ -25,7 +25,7 @@ def _main(
     """Prepare a data set, check every byte of what was prepared before, and print one line about it."""
     name, fallback = resolve(dataset, data_dir)
     if fallback:
-        raise DataError(fallback)
+        raise DataError(fallback.removeprefix("training on digits: "))
     folder = prepare(
         name, data_dir, skip_bad=skip_bad, group_by=group_by, resize=resize, image_size=size, thorough=True
     )
@@ -42,9 +42,8 @@ def _tell_alike(folder: Path) -> None:
     for (split, other), found in duplicates.near({part: open_split(folder, part)[0] for part in SPLITS}).items():
         called = [names[place] if split == "val" and names else f"{split}[{place}]" for place in found[:SHOWN].tolist()]
         more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
-        print(
-            f"{len(found):,} {split} images look like one of {other}{': ' if called else ''}{', '.join(called)}{more}"
-        )
+        look = f"{split} image looks" if len(found) == 1 else f"{split} images look"
+        print(f"{len(found):,} {look} like one of {other}{': ' if called else ''}{', '.join(called)}{more}")
 
 
 app = application(add_completion=False)

@@ -15,6 +15,7 @@ from trainables.data.held_out.tenth import held_out
 from trainables.data.sources.base import Options
 from trainables.errors import DataError
 from trainables.files.durable import Record
+from trainables.written import plural
 
 if TYPE_CHECKING:
     from trainables.cli.progress import Advance
@@ -92,6 +93,11 @@ def whole(where: str, splits: Splits, classes: Sequence[str]) -> Splits:
     if len(classes) < 2:
         raise DataError(f"a single class: {where}: nothing to tell apart. Add images of another class.")
     if "val" in splits:
+        if (count := len(splits["val"].labels)) < LEAST:
+            raise DataError(
+                f"too few images: {where}: {plural(count, 'validation image')} where at least {LEAST} are needed. Add some, "
+                "or leave the split out."
+            )
         return splits
     if len(train.labels) < ENOUGH:
         raise DataError(
@@ -190,7 +196,7 @@ def _fit(own: Labelled, file: Path, offset: int, options: Options, advance: "Adv
         array.seek(offset)
         for place, name in enumerate(own.names):
             try:
-                row, is_oblong = decode.fit(own.pictures[place], name, options.resize, size)
+                row, is_oblong = decode.fit(_picture(own, place), name, options.resize, size)
                 bad += [(name, decode.OBLONG)] if is_oblong else []
             except decode.BadImageError as error:
                 bad.append(error.bad)
@@ -198,6 +204,23 @@ def _fit(own: Labelled, file: Path, offset: int, options: Options, advance: "Adv
             array.write(np.ascontiguousarray(row).data)
             advance(1)
     return bad
+
+
+def _picture(own: Labelled, place: int) -> Any:
+    """A picture of a sequence that may read it only now, such as a data set of torchvision.
+
+    Raises:
+        BadImageError: it cannot be read.
+    """
+    from trainables.data import decode
+
+    try:
+        return own.pictures[place]
+    except Exception as error:  # whatever the sequence raises
+        if isinstance(error, OSError) and error.errno in decode.SYSTEMS:
+            raise
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise decode.BadImageError(own.names[place], why) from error
 
 
 def _refusal(where: str, bad: "Sequence[decode.Bad]") -> DataError:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -52,8 +53,9 @@ class BadImageError(DataError):
     """A file that cannot be read as an image."""
 
     def __init__(self, path: str, why: str) -> None:
-        step = "Check the path." if not Path(path).exists() else "Replace or remove it."
-        super().__init__(f"cannot read image: {path}: {why}. {'Name its files.' if Path(path).is_dir() else step}")
+        step = "Replace or remove it." if os.path.exists(path) else "Check the path."  # noqa: PTH110, Path.exists may raise
+        is_folder = os.path.isdir(path)  # noqa: PTH112, likewise
+        super().__init__(f"cannot read image: {path}: {why}. {'Name its files.' if is_folder else step}")
         self.bad: Bad = path, why
 
 

@@ -116,7 +116,8 @@ def _unwrapped(root: Path) -> Path:
         entries = list(_entries(inside))
         folders = [entry.name for entry in entries if _is_folder(entry)]
         if len(entries) != 1 or not folders or _split_of(folders[0]):
-            return inside if len(folders) > 1 and not any(map(_is_image, entries)) else root
+            holds_splits = len(folders) > 1 or bool(folders and _split_of(folders[0]))
+            return inside if holds_splits and not any(map(_is_image, entries)) else root
         inside /= folders[0]
 
 

@@ -7,6 +7,7 @@ images is the validation split, which does not depend on the seed. Trials call l
 them.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +85,7 @@ def resolve(dataset: str, data_dir: Path) -> tuple[str, str | None]:
         download.fetch(archive, data_dir, patience=PATIENCE)
     except (DataError, StorageError) as error:
         why = getattr(error, "tried", error)
-        command = f"python -m trainables.data cifar10 --data-dir {data_dir}"
+        command = f"python -m trainables.data cifar10 --data-dir {shlex.quote(str(data_dir))}"
         return "digits", (
             f"training on digits: {archive.title} is not in {data_dir} and cannot be fetched now ({why}). "
             f"To have it: {command}, or put {archive.file} there."

@@ -30,9 +30,9 @@ def read_checked(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise RunError(f"cannot read: {path}: {error.strerror}. An older state is tried.") from error
+        raise RunError(f"cannot read: {path}: {error.strerror}. Restore it from a copy.") from error
     if sha256(data) != expected:
-        raise RunError(f"damaged file: {path}: its sha256 is not the recorded one. An older state is tried.")
+        raise RunError(f"damaged file: {path}: its sha256 is not the recorded one. Restore it from a copy.")
     return data
 
 

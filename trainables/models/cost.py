@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from trainables.config import image_size
+from trainables.errors import SpaceError
+from trainables.parts import whose
 
 SMALL = 64  # pixels of an image's side up to which a residual network does not reduce it first
 
@@ -40,7 +42,12 @@ def of(config: Mapping[str, Any], classes: int) -> Cost:
     if config["model"] not in FORMULAS:
         from trainables.models.meta import measure  # torch
 
-        return Cost(*measure(config, classes))
+        try:
+            return Cost(*measure(config, classes))
+        except SpaceError:
+            raise
+        except Exception as error:  # of the user's constructor
+            raise SpaceError(f"model {config['model']} cannot be made: {whose.said(error)}") from error
     parameters, flops = map(sum, zip(*layers(config, classes), strict=True))
     return Cost(parameters, flops)
 

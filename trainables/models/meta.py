@@ -10,9 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.config import image_size
-from trainables.errors import SpaceError
 from trainables.models.networks import build
-from trainables.parts import whose
 
 
 def measure(config: Mapping[str, Any], classes: int) -> tuple[int, int]:
@@ -21,12 +19,7 @@ def measure(config: Mapping[str, Any], classes: int) -> tuple[int, int]:
     Raises:
         SpaceError: the network cannot be built.
     """
-    try:
-        return measured(json.dumps(dict(config)), classes)
-    except SpaceError:
-        raise
-    except Exception as error:  # of the user's constructor
-        raise SpaceError(f"model {config['model']} cannot be made: {whose.said(error)}") from error
+    return measured(json.dumps(dict(config)), classes)
 
 
 @lru_cache(maxsize=4096)

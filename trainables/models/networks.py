@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from trainables.config import image_size
+from trainables.errors import SpaceError
 from trainables.parts import calling, named
 from trainables.parts.family import MODEL
 
@@ -17,11 +18,11 @@ def build(config: Mapping[str, Any], classes: int) -> nn.Module:
     Its weights are drawn from torch's global random state.
 
     Raises:
-        TypeError: the model part does not return an nn.Module.
+        SpaceError: the model part does not return an nn.Module.
     """
     network = calling.model(config, classes, image_size(config))
     if not isinstance(network, nn.Module):
-        raise TypeError(f"{calling.chosen(MODEL, config)} returns a {type(network).__name__}, not an nn.Module.")
+        raise SpaceError(f"{calling.chosen(MODEL, config)} returns a {type(network).__name__}, not an nn.Module.")
     if layout(config) is torch.contiguous_format:
         network.register_forward_pre_hook(contiguous)
     return network

@@ -32,7 +32,7 @@ def objective(text: str, folder: Path | None = None) -> Objective:
     """
     part, column = named.load(METRIC, text, folder), f"val_{text.rpartition(':')[2]}"
     if column in {each.column for each in METRICS.values()}:
-        raise SpaceError(f"metric {text}: {column} is a column of ours. Rename the function.")
+        raise SpaceError(f"metric {text}: {column} is the column of a built-in metric. Rename the function.")
     mode = getattr(part, "mode", MODES[0])
     if mode not in MODES:
         raise SpaceError(f'metric {text}: its mode is {mode!r}. Write "max" where larger is better, else "min".')

@@ -219,8 +219,8 @@ def load_state(folder: Path, *names: str, at_most: int) -> dict[str, Any] | None
         try:
             data = durable.read_checked(path)
             sidecar = durable.read_json(path.with_suffix(".json"))
-        except RunError as error:
-            timing.note(folder, {"note": str(error)})
+        except RunError:
+            timing.note(folder, {"note": f"{path.name} is damaged; the state before it is tried"})
             continue
         if sidecar.get("trial") in names and sidecar.get("epoch", at_most + 1) <= at_most:
             state: dict[str, Any] = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")

@@ -86,8 +86,11 @@ def guarded(family: Family, config: Mapping[str, Any], what: str, call: Callable
     """The result of a call; an exception becomes a SpaceError of one line that names the user's file and line."""
     try:
         return call()
-    except SpaceError:
-        raise  # it has its line
+    except SpaceError as error:
+        named_first = f"{calling.chosen(family, config)} "
+        if not error.message.startswith(named_first):
+            raise  # it has its line
+        raise mistake(family, config, error.message.removeprefix(named_first)) from error
     except Exception as error:
         raise mistake(family, config, f"{what}: {said(error)}", whose.place(error)) from error
 

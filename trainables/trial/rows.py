@@ -10,11 +10,12 @@ import numpy as np
 import safetensors.torch
 
 from trainables.data.loading import Dataset
+from trainables.errors import SpaceError
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.models import cost
 from trainables.objective import Objective
-from trainables.parts import calling
+from trainables.parts import calling, named
 from trainables.parts.family import FAMILIES
 from trainables.training.definition import Training
 from trainables.training.loop import Best, Epoch, train
@@ -131,7 +132,13 @@ class NetworkRows:
         return self.training.names
 
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[Epoch]:
-        return self.source(self.training, state=state, known=known, on_batch=on_batch)
+        """See Rows. A part that cannot be imported is no fault of the configuration; a network that cannot be built is."""
+        for family in FAMILIES.values():
+            named.load(family, calling.chosen(family, self.config))
+        try:
+            yield from self.source(self.training, state=state, known=known, on_batch=on_batch)
+        except SpaceError as error:
+            raise UsersError(error) from error
 
     def begun(self, folder: Path) -> None:
         """Note the parameters and FLOPs of a network for which there is no formula, such as a user's own."""

@@ -29,6 +29,7 @@ from trainables.training import metrics
 from trainables.training.definition import Training
 from trainables.training.loop import predict
 from trainables.trial import checkpointing, per_class, rehearsal, timing
+from trainables.written import plural
 
 FACTS = "trial.json"  # what a kept trial was started with
 
@@ -81,7 +82,7 @@ def train_single(
         refuse_other_device(folder, device)
         claim(folder, facts_of(training, dataset=name, fraction=fraction, threads=threads), config)
         follow(folder, training, quiet)
-        print_validation(folder, training)
+        print_validation(folder, training, is_kept=out is not None)
         if test and not images.sizes["test"]:
             print("note: there are no test images, so --test prints no score", file=sys.stderr)
         elif test:
@@ -138,7 +139,9 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
     if epochs < found["epochs"] or (epochs > found["epochs"] and knows_its_end(config.get("schedule"))):
         why = "shorter" if epochs < found["epochs"] else f"longer: the {config['schedule']} schedule is sized for them"
-        raise RunError(f"another length: {folder}: {found['epochs']} epochs cannot become {why}. Choose another --out.")
+        raise RunError(
+            f"another length: {folder}: {plural(found['epochs'], 'epoch')} cannot become {why}. Choose another --out."
+        )
     if epochs > found["epochs"]:
         durable.write_json(folder / FACTS, {**facts, "epochs": epochs})
 
@@ -184,7 +187,7 @@ def row_line(row: Record, epochs: int) -> str:
     return "  ".join([f"epoch {row['epoch']}/{epochs}", *metrics, f"lr {row['lr']:.2e}"])
 
 
-def print_validation(folder: Path, training: Training) -> None:
+def print_validation(folder: Path, training: Training, *, is_kept: bool) -> None:
     """Print the outcome and the best epoch on stdout, and for unbalanced classes the accuracy of the most common class.
 
     Raises:
@@ -193,7 +196,10 @@ def print_validation(folder: Path, training: Training) -> None:
     rows, images = checkpointing.committed_rows(folder), training.data
     outcome = durable.read_lines(folder / "epochs.jsonl")[-1]
     if outcome.get("outcome") == "failed":
-        raise RunError(f"failed: {outcome['where']}: {outcome['error']}. Use --out DIR and read DIR/error.txt.")
+        step = (
+            f"Read {folder}/error.txt; then choose another --out" if is_kept else "Use --out DIR and read DIR/error.txt"
+        )
+        raise RunError(f"failed: {outcome['where']}: {outcome['error']}. {step}.")
     if best := training.objective.best_epoch(rows):
         print_metrics({"outcome": outcome["outcome"], "best_epoch": best["epoch"], **best}, skip=("epoch",))
         print_majority("val", census.of_classes(images.val.labels, len(images.classes)))

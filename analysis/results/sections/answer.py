@@ -38,7 +38,8 @@ from trainables.written import count, plural
 
 LONGEST_REASON = 600  # characters of why the data set is not the one that was hoped for
 ELSEWHERE: Words = (
-    "In a folder without ", Code("run_search.py"), " write ", Code("cifar-search"), " for ", Code("python run_search.py"), ".",
+    "In a folder without ", Code("run_search.py"), " write ", Code("cifar-search"), " for ", Code("python run_search.py"), ". ",
+    "For a run outside ", Code("runs/"), " add ", Code("--runs-dir DIR"), ".",
 )  # fmt: skip
 NAMED = 5  # tied trials that are named; of more the number is told
 SHOWN = 8  # trials that are named for each code
@@ -206,7 +207,8 @@ def of_the_baseline(run: Run, where: Standing, first: Row) -> str:
         return "It is the baseline; nothing else was tried."
     shown = f"no other configuration was shown to be better{f' on fresh {run.identity.repeat}s' if where.is_confirmed else ''}"
     others = where.board["status"][where.board["source"] != "baseline"]
-    short, did = int((others != "finished").sum()), "did not finish" if is_complete(run) else "have not finished"
+    short = int((others != "finished").sum())
+    did = "did not finish" if is_complete(run) else f"{'has' if short == 1 else 'have'} not finished"
     untried = f", and {count(short)} of the {count(len(others))} others {did}" if short else ""
     return f"It is the baseline; {shown}{untried}."
 

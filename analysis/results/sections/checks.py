@@ -94,7 +94,12 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
         elif range_ and not side and has_inside(range_):
             inside.append(key)
     if inside:
-        found.append(Finding(True, f"The best values of {', '.join(inside)} lie inside their ranges."))
+        lies = (
+            f"value of {inside[0]} lies inside its range"
+            if len(inside) == 1
+            else f"values of {', '.join(inside)} lie inside their ranges"
+        )
+        found.append(Finding(True, f"The best {lies}."))
     return found
 
 
@@ -146,7 +151,8 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
         text += f" Chance alone moves its value by about {by} from one epoch to the next (standard deviation)."
     if is_chance(objective.signed(far), moves, independent_images(run)):
         return [Finding(True, f"The best is not shown to have improved beyond chance at its end: {text}")]
-    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=knows_its_end(trial.config.get("schedule")))
+    schedules = [each.config.get("schedule") for each in run.search_trials]  # one that is sized keeps all from growing
+    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=any(map(knows_its_end, schedules)))
     return [Finding(False, f"The best may still have been improving. Its last epoch is its best: {text}", longer)]
 
 
@@ -206,10 +212,18 @@ def overfitting(run: Run, where: Standing) -> list[Finding]:
     if last["train_loss"] >= lowest["train_loss"]:
         return [Finding(True, "The best does not overfit: its training loss rose with its validation loss.")]
     rose = f"its validation loss rose from {lowest['val_loss']:.3g} (epoch {lowest['epoch']}) to {last['val_loss']:.3g}"
-    remedy = "augment=standard" if best_trial(run, where).config.get("augment") == "none" else "label_smoothing=0.1"
-    if not run.identity.has_images:
-        return [Finding(False, f"The best overfits: {rose} while its training loss fell.")]
-    return [Finding(False, f"The best overfits: {rose} while its training loss fell.", commands.changed(run, remedy))]
+    text, remedy = (
+        f"The best overfits: {rose} while its training loss fell.",
+        regularised(best_trial(run, where).config),
+    )
+    return [Finding(False, text, commands.changed(run, remedy) if remedy and run.identity.has_images else "")]
+
+
+def regularised(config: Mapping[str, Any]) -> str:
+    """A change of a configuration against overfitting, as --set wants it; empty if it has both that are known."""
+    if config.get("augment") == "none":
+        return "augment=standard"
+    return "label_smoothing=0.1" if config.get("label_smoothing") == 0 else ""
 
 
 def divergence(run: Run, trials: pd.DataFrame) -> list[Finding]:

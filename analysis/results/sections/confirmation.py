@@ -9,7 +9,7 @@ from analysis.frame.dataframe import Row, rows_of
 from analysis.ranking.comparison import FOLDS, SEEDS
 from analysis.ranking.standing import Standing
 from analysis.render.blocks import Blocks, Heading, Table, Words, items, paragraphs
-from analysis.render.markdown import NOTHING, cut
+from analysis.render.markdown import NOTHING, chance, cut
 from analysis.results.sections.explanation import (
     BEST_EPOCH,
     BEST_OWN_EPOCH,
@@ -26,7 +26,6 @@ from analysis.results.sections.leaderboard import (
     Column,
     around,
     best_value,
-    chance,
     distance,
     named,
     place,

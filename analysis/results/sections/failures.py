@@ -31,7 +31,7 @@ def failed(run: Run, ranked: pd.DataFrame) -> Blocks:
         (count(len(ids)), Foreign(error), Foreign(where), join(", ", ids[:EXAMPLES]))
         for (error, where), ids in sorted(causes.items(), key=lambda item: -len(item[1]))
     ]
-    told = Paragraph(("The traceback is in ", Code("error.txt"), " in the folder of each trial."))
+    told = Paragraph(("All that is known is in ", Code("error.txt"), " in the folder of each trial."))
     return Table(("n", "error", "where", "trials"), tuple(rows), "rlll"), told
 
 

@@ -9,7 +9,7 @@ from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.network_cost import NAMES
 from analysis.render.blocks import Blocks, Bold, Link, Table, Words, paragraphs
-from analysis.render.markdown import NOTHING, cut, plain, setting
+from analysis.render.markdown import NOTHING, chance, cut, plain, setting
 from search.status import LOST
 from trainables import written
 from trainables.written import count, plural
@@ -200,13 +200,6 @@ def distance(row: Row, best: float | None) -> str:
 
 def is_best(row: Row, best: float | None) -> bool:
     return best is not None and row["rank"] == 1
-
-
-def chance(p_value: float) -> str:
-    """A p-value with three decimals, or <0.001."""
-    if pd.isna(p_value):
-        return NOTHING
-    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def has_value(row: Row) -> bool:

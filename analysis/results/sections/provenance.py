@@ -58,6 +58,6 @@ def facts(run: Run) -> Table:
         *([("hash of the user's code", identity.own_code)] if identity.own_code else []),
         ("git revision", identity.git or "none"),
         *((f"version of {name}", version) for name, version in sorted(identity.versions.items())),
-        *(("change of identity that was allowed", change) for change in allowed(run)),
+        *(("change allowed by --allow-changes", change) for change in allowed(run)),
     ]
     return Table(("fact", "value"), tuple((Foreign(name), Foreign(value)) for name, value in rows), "ll")

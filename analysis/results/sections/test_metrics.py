@@ -20,8 +20,8 @@ from trainables.training.class_metrics import MEASURES
 from trainables.written import count, plural
 
 NO_TEST = (
-    "There are no test images, so the winner has no test score. Its value on the validation images flatters it, since it was "
-    "chosen by that."
+    "There are no test images, so the winner has no test score. Its value on the validation images is optimistically biased, "
+    "because it was chosen by that."
 )
 FEW = 10  # classes up to which the table by class stands open
 

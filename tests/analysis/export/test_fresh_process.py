@@ -100,6 +100,23 @@ def test_a_network_of_which_torch_makes_no_program_says_so_and_loads(write: Writ
     assert found.refused
 
 
+def test_a_network_in_a_package_takes_along_what_the_package_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "flowers_of_mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "layers.py").write_text("from torch import nn\n")
+    (package / "nets.py").write_text(
+        "from flowers_of_mine import layers\n\n\nclass Net(layers.nn.Linear):\n    def __init__(self, classes: int):\n"
+        "        super().__init__(3072, classes)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    found = network_source.files(complete({"model": "flowers_of_mine.nets:Net"}))
+    assert set(found) == {"model.py", "flowers_of_mine/__init__.py", "flowers_of_mine/layers.py"}
+
+
 def test_the_source_has_neither_the_space_nor_its_import(write: Write) -> None:
     folder = write("nets_of_mine.py:FlowerNet")[0]
     text = (folder / "model.py").read_text()

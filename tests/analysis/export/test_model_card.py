@@ -12,6 +12,13 @@ from trainables.objective import ACCURACY, MACRO_F1, Objective
 
 
 @pytest.mark.parametrize("objective", [ACCURACY, MACRO_F1])
+def test_every_snippet_is_for_images_of_the_networks_size() -> None:
+    for text in (model_card.SNIPPET, model_card.PROGRAM, model_card.ONNX):
+        shown = "\n".join(model_card.snippet(text, {"config": {"image_size": 64}}).lines)
+        assert "1, 3, 64, 64)" in shown and "64 x 64 pixels" in shown
+        assert shown.replace("float32", "").count("32") == 0
+
+
 def test_the_interval_beside_the_accuracy_is_never_that_of_another_metric(
     trial: Callable[..., Trial], run: Callable[..., Run], objective: Objective
 ) -> None:

@@ -8,6 +8,8 @@ pytest.importorskip("mlflow", reason='needs pip install -e ".[mlflow]"')
 
 from mlflow import MlflowClient
 
+from analysis.mirrors import mlflow
+
 pytestmark = [pytest.mark.integration, pytest.mark.slow]  # making its tables takes half a minute
 
 
@@ -33,6 +35,19 @@ def convert(server, monkeypatch, request):
 
 def history(server, run, key="val_accuracy"):
     return [(metric.step, metric.value) for metric in MlflowClient(server).get_metric_history(run.info.run_id, key)]
+
+
+@pytest.mark.parametrize("most", [2, 3, 4, 7])
+def test_the_metrics_of_an_epoch_are_logged_together(monkeypatch, most):
+    from mlflow.entities import Metric
+
+    monkeypatch.setattr(mlflow, "MOST", most)
+    metrics = [Metric(key, 0.5, 0, step) for step in (1, 2, 3) for key in ("loss", "accuracy")]
+    found = list(mlflow.batches(metrics))
+    assert [metric for some in found for metric in some] == metrics
+    assert all(len(some) <= most for some in found)
+    steps = [{metric.step for metric in some} for some in found]
+    assert sum(map(len, steps)) == 3
 
 
 def test_the_search_is_a_parent_and_each_trial_that_began_a_child(ended, convert, server):

@@ -66,7 +66,7 @@ def test_every_trial_is_there_once_with_its_curve(written: Path) -> None:
     assert re.findall(r'data-index="(\d+)"', page) == [str(trial["index"]) for trial in trials]
     for trial in trials:
         ledger_rows = run.trials[trial["index"]].epochs
-        assert trial["curve"] == [round(row["val_accuracy"], 5) for row in ledger_rows]
+        assert trial["curve"] == [float(f"{row['val_accuracy']:.5g}") for row in ledger_rows]
         assert trial["best"] == max(row["val_accuracy"] for row in ledger_rows)
 
 

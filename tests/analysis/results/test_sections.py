@@ -93,8 +93,9 @@ def audited_run(trial: Make, run: MakeRun, spared: dict[int, int], status: str =
     found = run(
         [*own, *stopped, *kept], scheduler={"name": "asha", "grace_period": 1, "reduction_factor": 3, "audit": 0.1}
     )
-    decisions = [{"trial": index, "epoch": epoch, "decision": "continue"} for index in range(5) for epoch in (1, 3)]
-    audits = [{"trial": trial, "epoch": epoch, "decision": "continue", "audit": True}
+    decisions = [{"trial": index, "epoch": epoch, "decision": "continue", "value": 0.5 + index / 100}
+                 for index in range(5) for epoch in (1, 3)]  # fmt: skip
+    audits = [{"trial": trial, "epoch": epoch, "decision": "continue", "value": 0.4, "audit": True}
               for trial, first in spared.items() for epoch in (1, 3) if epoch >= first]  # fmt: skip
     return dataclasses.replace(found, decisions=[*found.decisions, *decisions, *audits])
 

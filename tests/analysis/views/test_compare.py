@@ -17,6 +17,7 @@ from analysis.views.selection import Selection
 from search.run.ledger import Run, Trial
 from trainables.cli.execution import execute
 from trainables.errors import UsageError
+from trainables.objective import LOSS
 
 Make = Callable[..., Trial]
 MakeRun = Callable[..., Run]
@@ -84,6 +85,11 @@ def test_confirming_trials_and_lost_ones_have_no_part(trial: Make, run: MakeRun)
     points = compare.curve(run(own), [2])
     assert points[0]["best_so_far"] == 0.5
     assert points[0]["expected"] == 0.5
+
+
+def test_an_expected_value_of_zero_is_shown() -> None:
+    point: compare.Point = {"epochs": 1, "best_so_far": 0.0, "expected": 0.0, "low": None, "high": None, "draws": 1}
+    assert compare.point_cells([point], 0, LOSS) == ("0.0000", "0.0000")
 
 
 def test_the_baseline_is_no_random_draw(trial: Make, run: MakeRun) -> None:

@@ -65,6 +65,11 @@ def test_a_column_of_both_kinds_is_compared_with_either() -> None:
         check_kinds(text, [{"id": "a", "size": "big", "lr": None}, {"id": "b", "size": 3, "lr": None}])
 
 
+def test_a_column_may_have_a_dot() -> None:
+    is_wide = condition("model.dropout > 0.2", ["model.dropout", "loss.dropout"])
+    assert [is_wide({"model.dropout": each}) for each in (0.1, 0.3)] == [False, True]
+
+
 def test_an_unknown_column_is_named_with_the_closest_one() -> None:
     with pytest.raises(UsageError, match=r"unknown column 'lrr'\. Did you mean 'lr'"):
         condition("lrr > 1", COLUMNS)

@@ -217,3 +217,7 @@ def test_of_a_wide_or_tall_picture_the_centre_or_all_of_it_is_taken(tmp_path, ho
 def test_a_square_picture_is_the_same_whatever_is_asked_for(how, side):
     array = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
     assert np.array_equal(decode.fit(array, "x", how)[0], decode.fit(array, "x", "squash")[0])
+
+
+def test_a_path_that_no_file_system_takes_is_a_bad_image_as_any_other():
+    assert "Check the path." in str(decode.BadImageError(f"{'x' * 300}.png", "no such file"))

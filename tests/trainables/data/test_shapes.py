@@ -41,6 +41,7 @@ SHAPES = {  # folders of 20 pictures each -> sizes of train, val and test
     ("cat/Train", "dog/Train", "cat/val", "dog/val"): (40, 40, 0),
     ("inner/train/cat", "inner/train/dog", "inner/test/cat"): (36, 4, 20),
     ("inner/cat", "inner/dog"): (36, 4, 0),
+    ("inner/train/cat", "inner/train/dog"): (36, 4, 0),
     ("inner/more/cat", "inner/more/dog"): (36, 4, 0),
     ("cat/2019", "cat/2020", "dog/2020/may"): (54, 6, 0),
     ("train/cat/2019", "train/cat/2020", "train/dog", "test/cat/2021"): (54, 6, 20),

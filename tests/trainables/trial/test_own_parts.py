@@ -48,7 +48,7 @@ def train(toy, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "error"),
-    [("Reading", "FileNotFoundError: "), ("nothing", "TypeError: failing.py:nothing returns a NoneType, not an")],
+    [("Reading", "FileNotFoundError: "), ("nothing", "SpaceError: failing.py:nothing returns a NoneType, not an")],
 )
 def test_it_is_a_failure_of_its_configuration(train, name, error):
     found = train(name)

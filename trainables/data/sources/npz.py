@@ -12,6 +12,7 @@ from trainables.data.cache import Written
 from trainables.data.names import base_name, elsewhere, place
 from trainables.data.sources.base import Options, Source, file_key
 from trainables.errors import DataError
+from trainables.written import plural
 
 KINDS = {"images": labels.IMAGES, "labels": labels.LABELS, "groups": labels.GROUPS}
 EXPECTED = (
@@ -67,7 +68,9 @@ def _written(path: Path, arrays: dict[str, np.ndarray], folder: Path, options: O
     unread = sorted(set(arrays) - {each for own in found.values() for each in own["names"]} - {classes_name})
     facts: dict[str, Any] = {"dataset": name}
     if unread:
-        facts["unread"] = f"{len(unread)} arrays not read: {', '.join(unread[:5])}{' ...' if len(unread) > 5 else ''}"
+        facts["unread"] = (
+            f"{plural(len(unread), 'array')} not read: {', '.join(unread[:5])}{' ...' if len(unread) > 5 else ''}"
+        )
     return assemble.write(where, splits, classes, folder, options, facts)
 
 

@@ -83,7 +83,8 @@ def _rows(
             )
         pictures += [_picture(each) for each in table.column(columns[0]).to_pylist()]
         found += table.column(columns[1]).to_pylist()
-        names += [f"{file.name}[{place}]" for place in range(table.num_rows)]
+        where = file.relative_to(path).as_posix() if file != path else file.name
+        names += [f"{where}[{place}]" for place in range(table.num_rows)]
         groups += [str(each) for each in table.column(options.group_by).to_pylist()] if options.group_by else []
     return pictures, found, names, groups
 

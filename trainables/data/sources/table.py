@@ -1,6 +1,7 @@
 """csv:PATH, a table with one row for each picture: path, label and, optionally, split and group."""
 
 import csv
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from trainables.data.cache import Written
 from trainables.data.names import base_name, elsewhere, place
 from trainables.data.sources.base import Options, Source, file_key
 from trainables.errors import DataError
+from trainables.written import plural
 
 Row = dict[str, str]
 
@@ -46,7 +48,7 @@ def _rows(path: Path) -> list[Row]:
         ) from error
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    rows = csv.DictReader(text.splitlines(), delimiter=delimiter, restval="")
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
     try:
         return [_checked(path, row, rows.line_num) for row in rows]
     except csv.Error as error:
@@ -96,7 +98,7 @@ def _splits(path: Path, rows: list[Row], options: Options) -> tuple[Splits, tupl
     }
     words = ", ".join(f"{number:,} with {said!r}" for said, number in sorted(unread.items())[:5])
     notes = (
-        [f"{sum(unread.values()):,} rows not read: column {split}: {words}. Read are train, val and test"]
+        [f"{plural(sum(unread.values()), 'row')} not read: column {split}: {words}. Read are train, val and test"]
         if unread
         else []
     )

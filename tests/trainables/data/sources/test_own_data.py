@@ -75,6 +75,14 @@ def test_empty_fields_behind_the_last_column_are_no_matter(tmp_path):
     assert prepare(table(tmp_path, "path,label", rows), tmp_path).sizes == {"train": 36, "val": 4, "test": 0}
 
 
+def test_a_name_may_hold_what_looks_like_the_end_of_a_line(tmp_path):
+    dataset = table(tmp_path)
+    (tmp_path / "0.png").rename(tmp_path / "0\u2028.png")
+    text = (tmp_path / "pets.csv").read_text().replace("\n0.png", "\n0\u2028.png")
+    (tmp_path / "pets.csv").write_text(text)
+    assert prepare(dataset, tmp_path).sizes == {"train": 27, "val": 3, "test": 10}
+
+
 def test_a_row_with_more_fields_than_the_header_is_named(tmp_path):
     rows = [f"{number}.png,{number % 2}{',cat' if number == 7 else ''}" for number in range(40)]
     with pytest.raises(DataError, match=r"^too many fields: .*pets\.csv:9: 'cat' has no column\. Quote .*\.$"):
@@ -216,6 +224,19 @@ def test_a_file_of_parquet_is_of_the_split_in_its_own_name_before_that_of_its_fo
     assert prepare(f"hf:{folder}", tmp_path).sizes == {"train": 36, "val": 4, "test": 40}
 
 
+def test_a_bad_picture_of_parquet_is_left_out_of_its_own_file_only(tmp_path):
+    import pyarrow.parquet
+
+    for split, first in (("train", b"no picture"), ("test", as_png(IMAGES[0]))):
+        pictures = [first, *map(as_png, IMAGES[1:])]
+        (tmp_path / "both" / split).mkdir(parents=True)
+        table = pyarrow.table({"img": [{"bytes": each} for each in pictures], "label": LABELS.tolist()})
+        pyarrow.parquet.write_table(table, tmp_path / "both" / split / "0000.parquet")
+    found = prepare(f"hf:{tmp_path / 'both'}", tmp_path, skip_bad=True)
+    assert found.sizes["test"] == 40
+    assert found.sizes["train"] + found.sizes["val"] == 39
+
+
 def test_parquet_that_is_not_there_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match=r"^no parquet files: .*name their folder: hf:PATH\.$"):
         prepare(f"hf:{tmp_path}", tmp_path)
@@ -243,6 +264,30 @@ LOAD = "import numpy as np\nimages = np.random.default_rng(0).integers(0, 256, (
 def test_a_function_returns_pictures_and_labels(tmp_path, returned, sizes):
     found = prepare(function(tmp_path, f"{LOAD}def load(): return {returned}"), tmp_path)
     assert tuple(found.sizes.values()) == sizes
+
+
+LAZY = """
+class Lazy:
+    def __len__(self): return 40
+    def __getitem__(self, place):
+        if place == 3: raise OSError("image file is truncated")
+        return images[place]
+def load(): return {"train": (Lazy(), [0, 1] * 20), "test": (images[:9], [0] * 9)}
+"""
+
+
+def test_a_picture_that_is_read_only_when_it_is_asked_for_may_be_bad(tmp_path):
+    dataset = function(tmp_path, f"{LOAD}{LAZY}")
+    with pytest.raises(DataError, match=r"^cannot read image: train\[3\], OSError: image file is truncated\."):
+        prepare(dataset, tmp_path)
+    assert sum(prepare(dataset, tmp_path, skip_bad=True).sizes.values()) == 39 + 9
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_validation_split_of_less_than_two_images_is_refused(tmp_path, count):
+    returned = f'{{"train": (images, [0, 1] * 20), "val": (images[:{count}], [0] * {count})}}'
+    with pytest.raises(DataError, match=rf"^too few images: .*: {count} validation image.*at least 2"):
+        prepare(function(tmp_path, f"{LOAD}def load(): return {returned}"), tmp_path)
 
 
 GROUPED = """
