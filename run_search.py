@@ -251,9 +251,12 @@ def run(
             )
             finish(ended, settings, results)
         except Interrupted:
-            tell(write(path, settings))
-            copy_results(path, results)
-            tell(f"results: {results} and {path}\n", sys.stderr)
+            with suppress(
+                RuntimeError
+            ):  # a signal in the middle of the import of torch, which can then not be imported again
+                tell(write(path, settings))
+                copy_results(path, results)
+                tell(f"results: {results} and {path}\n", sys.stderr)
             raise
         except ExpectedError:
             keep_results(path)

@@ -49,7 +49,11 @@ class Live:
         self._over.set()
         self._news.set()
         if self._thread.ident:
-            self._thread.join()
+            try:
+                self._thread.join()
+            except BaseException:  # a signal: whoever hears of it writes the results, and two must not write at once
+                self._thread.join()
+                raise
 
     def _work(self) -> None:
         for name in NEEDED:

@@ -44,6 +44,7 @@ def verify(run_folder: Path) -> list[str]:
     decisions, tests = (evidence.lines(run_folder / f"{name}.jsonl", shape) for name, shape in LEDGERS)
     decisions = [line for line in decisions if is_decision(evidence, line)]
     totals = check_totals(evidence)
+    folders = sorted((run_folder / "trials").glob("*"))  # listed before the plan, which may grow meanwhile
     plan = check_plan(evidence, totals, identity.seed, identity.schema, identity.folds)
     is_readable = bool(totals) and not evidence.problems  # otherwise a trial's point is not certain
     asked = [line.record["epochs"] for line in totals]
@@ -55,7 +56,7 @@ def verify(run_folder: Path) -> list[str]:
     searched = [line for line in plan if line.record["source"] != confirmation.SOURCE]
     if is_readable:
         check_points(evidence, identity, [asked_by(line) for line in totals], searched, trials)
-    check_folders(evidence, trials)
+    check_folders(evidence, folders, trials)
     check_code(evidence, identity.own_code, totals, trials)
     scheduler = None if was_changed("scheduler", totals) else identity.scheduler
     cut = None
@@ -173,10 +174,10 @@ def was_changed(key: str, totals: list[Line]) -> bool:
     return any(key in line.record.get("identity", {}) for line in totals)
 
 
-def check_folders(evidence: Evidence, trials: dict[int, TrialFiles]) -> None:
-    """Check that every folder under trials/ belongs to a trial of the plan."""
+def check_folders(evidence: Evidence, folders: list[Path], trials: dict[int, TrialFiles]) -> None:
+    """Check that each of these folders belongs to a trial of the plan."""
     known = {trial.folder.name for trial in trials.values()}
-    for path in sorted((evidence.run / "trials").glob("*")):
+    for path in folders:
         if path.name not in known:
             evidence.wrong(evidence.relative(path), "of no planned trial")
 

@@ -20,6 +20,7 @@ from search.backend.host import Host
 from search.backend.places import Place, Places
 from search.backend.resources import Resources, fit
 from search.backend.worker import Job
+from search.backend.worker_errors import GONE
 from search.faults.machine import Fault
 from search.faults.worker_deaths import Casualties
 from search.turns import Turn
@@ -61,7 +62,7 @@ class Engines:
     def _heard(self, call: Any, engine: str) -> Fault | None:
         try:
             answer = ray.get(call)
-        except RayActorError:
+        except GONE:
             return self.died(engine)
         if answer:
             return Fault(answer["fault"], answer["message"])
@@ -150,7 +151,7 @@ def follow(engine: str, turn: Turn, report: Callable[[Record], None]) -> None:
     try:
         for row in rows(engine, turn):
             report(row)
-    except RayActorError:
+    except GONE:
         report({"engine": engine})
 
 
@@ -171,6 +172,6 @@ def rows(engine: str, turn: Turn) -> Iterator[Record]:
         while (row := ray.get(host.next.remote(gate))) is not None:
             yield row
     finally:  # also when Ray ends a stopped trial by SystemExit
-        with contextlib.suppress(RayActorError):
+        with contextlib.suppress(*GONE):
             host.leave.remote(gate)
     ray.get(done)

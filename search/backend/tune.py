@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ray.exceptions import RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from search.backend.places import Places
-from search.backend.worker_errors import LastError
+from search.backend.worker_errors import GONE, LastError
 from search.faults.heartbeat import Watchdog
 from search.faults.machine import FailureStreak, Fault
 from search.faults.worker_deaths import Casualties
@@ -167,7 +166,7 @@ class PlanScheduler(FIFOScheduler):
         index = trial.config["trial"]
         if self.stopping:
             return
-        if self._engines and isinstance(self._last.error, RayActorError):
+        if self._engines and isinstance(self._last.error, GONE):
             self._end_by(self._engines.unheard(index))
         else:
             self._end_by(self._casualties.died(index, self._last.short))

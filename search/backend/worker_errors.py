@@ -10,6 +10,9 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskErr
 from search.faults.blame import Cause
 from trainables.errors import GpuMemoryError
 
+# The process of an actor or of a trial has ended; the second: Ray's memory monitor has ended it, which is no RayActorError.
+GONE = (RayActorError, OutOfMemoryError)
+
 
 class LastError:
     """Ray's error about the worker whose end Tune is handling right now."""

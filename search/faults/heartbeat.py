@@ -150,10 +150,13 @@ class Watchdog:
         pulse = self._pulses[trial]
         if pulse.stamp != stamp:
             pulse.stamp, pulse.changed = stamp, now
-        elif trial not in self.killed and self._are_silent(pulse.process, now):
+        elif self._are_silent(pulse.process, now):
             with contextlib.suppress(OSError):
                 process, host = path.read_text().split()
-                self.killed.add(trial)
+                for index, each in self._pulses.items():
+                    if each.process == pulse.process:
+                        self.killed.add(index)
+                        each.changed = now  # if nothing comes of the kill, there is another one
                 self._kill(int(process), host)
 
     def _are_silent(self, process: str, now: float) -> bool:

@@ -5,6 +5,7 @@ A second Ctrl-C or SIGTERM stops the search at once. The search can be continued
 
 import contextlib
 import os
+import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -115,9 +116,9 @@ class Interrupts:
                 return  # it is ending already
             self._end()
         self.number = number
-        self._acknowledge()
         if number != signal.SIGALRM:  # nobody waits for the end of a budget with a SIGKILL in hand
             after(HUNG_UP if number == signal.SIGHUP else DEADLINE, self._end)
+        self._acknowledge()
         if self._marker is None:
             raise Interrupted(number)
         with contextlib.suppress(OSError):  # a disk that refuses: then Tune's loop ends without the workers' help
@@ -128,12 +129,17 @@ class Interrupts:
         """Tell the user that Ctrl-C was noticed."""
         if self.number == signal.SIGINT:
             with contextlib.suppress(OSError):
-                os.write(self._stderr, HEARD)
+                self._say(HEARD)
+
+    def _say(self, words: bytes) -> None:
+        """Write to stderr, unless that would wait: nobody may read a full pipe."""
+        if select.select([], [self._stderr], [], 0)[1]:
+            os.write(self._stderr, words)
 
     def _end(self) -> None:
         """End the process now; the run on disk is whole at any moment."""
         try:
-            os.write(self._stderr, self._farewell)
+            self._say(self._farewell)
         finally:
             os._exit(Interrupted(self.number or signal.SIGTERM).exit_code)
 

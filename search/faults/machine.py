@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.run.ledger import Trial
+from search.run.ledger import Trial, read_epochs
 from trainables.errors import (
     DataError,
     ExpectedError,
@@ -64,7 +64,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def blame(trial: Trial, error: str) -> None:
-    """Commit that a configuration failed when its process died and left no traceback.
+    """Commit that a configuration failed when its process died and left no traceback; do nothing if it has trained on since.
 
     Raises:
         LockedError: a process still trains the trial.
@@ -72,6 +72,9 @@ def blame(trial: Trial, error: str) -> None:
     """
     durable.make_folder(trial.folder)
     with durable.folder_lock(trial.folder):
+        rows, outcome = read_epochs(trial.folder / "epochs.jsonl", trial.objective)
+        if outcome != trial.outcome or len(rows) > len(trial.epochs):
+            return  # a process that was thought dead has committed its last words
         where = f"epoch {len(trial.epochs) + 1}"
         durable.write(trial.folder / "error.txt", f"{where}: {error}\n".encode())
         durable.append(trial.folder / "epochs.jsonl", {"outcome": "failed", "error": error, "where": where})

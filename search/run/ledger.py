@@ -250,6 +250,11 @@ def taken_apart(line: Record, trials: Sequence[Trial]) -> Iterator[Record]:
             }
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether a search has begun there: its identity is written, and its totals or its plan. A kill may have come between."""
+    return (folder / "run.json").exists() and any((folder / f"{name}.jsonl").exists() for name in ("totals", "trials"))
+
+
 def read_identity(folder: Path) -> Identity:
     """The identity in run.json, which must be of a known format, with the changes that were allowed since.
 

@@ -12,7 +12,7 @@ from search.algorithms.table import adaptive
 from search.flags import CONFIRM_SEEDS, KEEP_BEST
 from search.records import ALLOWABLE, EXPLAINING, GROWING, Identity, Totals
 from search.run import confirmation, cuts, identity, order, plan
-from search.run.ledger import Run, Trial, read, read_identity, read_totals
+from search.run.ledger import Run, Trial, has_begun, read, read_identity, read_totals
 from search.run.rule_choice import percent, too_small
 from search.settings import Settings
 from search.status import LOST
@@ -47,7 +47,7 @@ def refuse_other(folder: Path, settings: Settings, data: Dataset | None, on_gpu:
     Raises:
         RunError: the run's identity differs.
     """
-    if (folder / "run.json").exists():
+    if has_begun(folder):
         check_identity(folder, identity.describe(settings, data, on_gpu), settings)
 
 
@@ -61,7 +61,7 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
         SpaceError: the space has fewer points than asked for.
     """
     asked = identity.describe(settings, data, on_gpu)
-    is_new = not (folder / "run.json").exists()
+    is_new = not has_begun(folder)
     changes = {} if is_new else check_identity(folder, asked, settings)
     history = read_totals(folder)
     totals = ask(folder, settings, history[-1] if history else None)
@@ -91,7 +91,7 @@ def until_now(folder: Path) -> Record:
 def rungs(folder: Path, asked: Identity, totals: Totals, history: Sequence[Totals]) -> list[list[int]] | None:
     """The rungs to cut: as recorded if the rule, trials and epochs are unchanged, else counted anew; None if none is cut."""
     rule = asked.scheduler
-    if (folder / "run.json").exists():
+    if has_begun(folder):
         recorded = read_identity(folder).scheduler
         rule = continued(rule, recorded)
         before = history[-1] if history else None

@@ -32,7 +32,7 @@ def settle(folder: Path, settings: Settings) -> tuple[Settings, list[str]]:
         UsageError: the rule that was asked for cannot hold.
         RunError: the run cannot be read.
     """
-    if (folder / "run.json").exists():
+    if ledger.has_begun(folder):
         recorded, history = ledger.read_identity(folder).scheduler, ledger.read_totals(folder)
         found = settings if settings.scheduler_asked else as_recorded(settings, recorded)
         if rules.label(recorded) == found.scheduler:

@@ -26,7 +26,7 @@ def start(folder: Path, settings: Settings, name: str | None) -> tuple[Record | 
     Raises:
         RunError: there is no such run, or the existing run was started otherwise.
     """
-    if (folder / "run.json").exists():
+    if ledger.has_begun(folder):
         return recorded(folder, name), []
     if name is None:
         return None, []

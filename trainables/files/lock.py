@@ -11,6 +11,7 @@ from trainables.cli.progress import say
 from trainables.errors import LockedError
 from trainables.files.refusals import told
 
+HELD: set[int] = set()  # open lock files of this process
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # of flock, on a file system without locks
 
 
@@ -27,6 +28,31 @@ def lock(descriptor: int) -> bool | None:
     return True
 
 
+def let_go() -> None:
+    """Close the lock files in a process that was forked, such as one of a user's DataLoader: it would hold them on."""
+    while HELD:
+        os.close(HELD.pop())
+
+
+os.register_at_fork(after_in_child=let_go)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """Open a lock file; yield its descriptor, and unlock it at the end."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    HELD.add(descriptor)
+    try:
+        yield descriptor
+    finally:
+        if descriptor in HELD:  # it is not in a forked process
+            HELD.remove(descriptor)
+            with contextlib.suppress(OSError):  # an error here would hide the error that ended the work
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for a process that another library has forked
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder exclusively. The kernel releases it when the process ends, however it ends.
@@ -38,17 +64,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
         LockedError: another process holds the lock.
         StorageError: the lock file cannot be opened or locked.
     """
-    with told(folder):
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    try:
+    with contextlib.ExitStack() as stack:
         with told(folder):
-            is_ours = lock(descriptor)
+            is_ours = lock(stack.enter_context(opened(folder / ".lock")))
         if is_ours is False:
             raise LockedError(f"in use: {folder}: another process works on it. Wait for it to end.")
         yield
-    finally:
-        with contextlib.suppress(OSError):  # an error here would hide the error that ended the work
-            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -61,8 +82,7 @@ def exclusive(path: Path) -> Iterator[None]:
     Raises:
         OSError: the file cannot be created or locked.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
+    with opened(path) as descriptor:
         is_ours = lock(descriptor)
         if is_ours is None:
             say(f"warning: {path}: its file system has no locks, so nothing notices a second process. Start only one.")
@@ -70,5 +90,3 @@ def exclusive(path: Path) -> Iterator[None]:
             say(f"waiting for another process that prepares the same data ({path})")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from trainables.errors import DeniedError, StorageError
 
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+OF_THE_MACHINE = (*FULL, errno.EIO, errno.ENFILE, errno.ESTALE)  # whoever meets them, a user's code too
 NEXT = {  # next step after a refused write; the step for a full disk says how much to free
     errno.EACCES: "This user may not write there: name another place, or have its owner allow it.",
     errno.EPERM: "This user may not write there: name another place, or have its owner allow it.",

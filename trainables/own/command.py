@@ -29,23 +29,30 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import Any, TextIO
 
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.own import printed
 from trainables.own.loop import OwnEpoch, OwnRows, row_of
-from trainables.trial.rows import OnBatch, State, UsersError
+from trainables.trial.rows import LostError, OnBatch, State, UsersError
 
 FILES = "files"  # in a trial's folder: where its program stands
 PATIENCE = 10.0  # seconds for a program to end, after its last line and after SIGTERM
 LOOK = 0.5  # seconds without a line before the next look whether the program still runs
 LAST_LINES = 20  # lines of the program's standard error that the message of a failure shows
 LONGEST = 1 << 20  # characters of a line
+FROM_OUTSIDE = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGKILL,
+    signal.SIGTERM,
+)  # by the kernel, a batch system or a person
 LIBC, SET_DEATH_SIGNAL = ctypes.CDLL(None), 1  # PR_SET_PDEATHSIG of Linux
 
 
@@ -62,7 +69,7 @@ class ProgramError(Exception):
 
 
 class AheadError(Exception):
-    """The program's first row is of a later epoch than the one after the last committed epoch."""
+    """The program goes on from files of a later epoch than the last committed one."""
 
 
 @dataclass(frozen=True)
@@ -101,25 +108,41 @@ class CommandRows(OwnRows):
 
         Raises:
             AheadError: see the class; the program had files to go on from.
+            LostError: the program was ended from outside.
         """
         has_files, last = any((self.folder / FILES).glob("*")), 0
-        with tempfile.TemporaryFile() as errors, self._started(errors, committed, until) as (process, printed):
-            for line in lines(printed):
+        with self._errors() as errors, self._started(errors, committed, until) as (process, stdout):
+            for line in lines(stdout):
                 row = self._row(line, last, committed, errors, has_files)
                 last = row["epoch"]
                 if on_batch:
                     on_batch(last, until)
                 if last == until:
-                    end_in_order(process, printed)
+                    end_in_order(process, stdout)
+                printed.shorten(errors)
                 yield OwnEpoch(row, None)
                 if last == until:
                     return
             said = f"it ended after {last} of {until} epochs"
             code = process.wait()
+            if -code in FROM_OUTSIDE:
+                raise LostError(f"{self._name}: ended by signal {-code}: {said}")
+            if code == 0 and has_files and last == 0:
+                raise AheadError  # by what it has saved, nothing is left to do
             how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
             raise UsersError(ProgramError(f"{how}: {said}{told(errors)}", self._name))
 
-    def _row(self, line: str, last: int, committed: int, errors: IO[bytes], has_files: bool) -> Record:
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[Path]:
+        """The file for the program's standard error, which is kept short; the next start sweeps it after a kill."""
+        durable.make_folder(self.folder)
+        path = self.folder / f".stderr.{os.getpid()}.tmp"
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _row(self, line: str, last: int, committed: int, errors: Path, has_files: bool) -> Record:
         """The row of a printed line; the first line may be of any committed epoch or of the next one.
 
         Raises:
@@ -137,9 +160,7 @@ class CommandRows(OwnRows):
             raise UsersError(ProgramError(f"line {line.strip()[:200]!r}: {error}{told(errors)}", self._name)) from error
 
     @contextlib.contextmanager
-    def _started(
-        self, errors: IO[bytes], committed: int, until: int
-    ) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
+    def _started(self, errors: Path, committed: int, until: int) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
         """Start the program in its own process group; end the processes of the group when the block ends.
 
         Yields:
@@ -148,11 +169,11 @@ class CommandRows(OwnRows):
         place = self.folder / FILES
         durable.make_folder(place)
         words = filled(self.command, self.config, self.users_seed, self.code)
-        with guarding() as told_guard:
+        with guarding() as told_guard, errors.open("ab") as stderr:
             try:
                 process = subprocess.Popen(
                     words, cwd=place, env=os.environ | self._environment(place, committed, until), stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, bufsize=0, stderr=errors, start_new_session=True,
+                    stdout=subprocess.PIPE, bufsize=0, stderr=stderr, start_new_session=True,
                     preexec_fn=functools.partial(begin, told_guard),
                 )  # fmt: skip
             except OSError as error:
@@ -160,7 +181,7 @@ class CommandRows(OwnRows):
                     ProgramError(f"{words[0]} does not start: {error.strerror or error}", self._name)
                 ) from error
             try:
-                yield process, io.TextIOWrapper(io.BufferedReader(Printed(process)), "utf-8", "replace")
+                yield process, io.TextIOWrapper(io.BufferedReader(Stdout(process)), "utf-8", "replace")
             finally:
                 end(process)
                 if process.stdout:
@@ -198,15 +219,17 @@ def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code
     return [sys.executable, *found[1:]] if is_python and not shutil.which(found[0]) else found
 
 
-class Printed(io.RawIOBase):
+class Stdout(io.RawIOBase):
     """What a program prints, until its process group has ended and nothing is left in the pipe.
 
-    The pipe itself may stay open: a process that has left the group, such as the daemon of a tracker, may hold it.
+    The pipe itself may stay open: a process that has left the group, such as the daemon of a tracker, may hold it. If the program
+    itself has crashed, the processes that it has started have PATIENCE seconds to end.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None, "a pipe was asked for"
         self._process, self._pipe = process, process.stdout.fileno()
+        self._crashed: float | None = None  # when that was noticed
         self._ready = select.poll()
         self._ready.register(self._pipe, select.POLLIN)
 
@@ -223,6 +246,10 @@ class Printed(io.RawIOBase):
                 return len(data)
             if is_over:
                 return 0
+            if self._process.returncode:
+                self._crashed = self._crashed or time.monotonic()
+                if time.monotonic() - self._crashed > PATIENCE:
+                    end(self._process)
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -236,10 +263,10 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def lines(printed: TextIO) -> Iterator[str]:
+def lines(stdout: TextIO) -> Iterator[str]:
     """Yield the printed lines that begin like a JSON object; other lines are for people."""
     is_begun = True  # False while a line that is longer than LONGEST goes on
-    while line := printed.readline(LONGEST):
+    while line := stdout.readline(LONGEST):
         if is_begun and line.lstrip().startswith("{"):
             yield line
         is_begun = line.endswith("\n")
@@ -265,7 +292,8 @@ def guarding() -> Iterator[int]:
     Yields:
         The descriptor on which the program tells the shell its process group.
     """
-    words = ["sh", "-c", 'read -r group || exit; read -r _; kill -s KILL -- "-$group"']
+    ending = 'trap "" HUP INT TERM; read -r group || exit; read -r _; kill -s KILL -- "-$group"'
+    words = ["sh", "-c", ending]  # it hears no signal that is sent to all processes of a job
     nowhere = subprocess.DEVNULL
     guard = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True)
     assert guard.stdin is not None, "a pipe was asked for"
@@ -277,14 +305,14 @@ def guarding() -> Iterator[int]:
         guard.stdin.close()
 
 
-def end_in_order(process: subprocess.Popen[bytes], printed: TextIO) -> None:
+def end_in_order(process: subprocess.Popen[bytes], stdout: TextIO) -> None:
     """After its last row, give a program PATIENCE seconds to save files and end by itself; then end the program.
 
     A program that prints another row is ended earlier.
     """
 
     def read_on() -> None:  # or a full pipe would hold it
-        if any(True for _ in lines(printed)):
+        if any(True for _ in lines(stdout)):
             end(process)
 
     drain = threading.Thread(target=read_on, daemon=True)
@@ -307,8 +335,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def told(errors: IO[bytes]) -> str:
+def told(errors: Path) -> str:
     """The last lines of the program's standard error, each with a line break before it, to follow a message."""
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LONGEST))
-    found = errors.read().decode(errors="replace").splitlines()[-LAST_LINES:]
+    with errors.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST))
+        found = file.read().decode(errors="replace").splitlines()[-LAST_LINES:]
     return "".join(f"\n{line}" for line in found)

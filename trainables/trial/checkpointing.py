@@ -25,7 +25,7 @@ from trainables.training.definition import Training
 from trainables.training.device_errors import is_broken_device, is_out_of_memory, is_starved
 from trainables.training.loop import Diverged
 from trainables.trial import timing
-from trainables.trial.rows import NetworkRows, Passed, Rows, State, UsersError
+from trainables.trial.rows import LostError, NetworkRows, Passed, Rows, State, UsersError
 
 SAVE_EVERY = 10.0  # seconds between resume states
 SAVING = 0.2  # seconds that saving a state may take, 2 % of SAVE_EVERY; slower saves come less often in proportion
@@ -87,10 +87,10 @@ def run(
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
         except OSError as error:
-            if error.errno in durable.FULL or whose.place(error) is None:
+            if error.errno in durable.OF_THE_MACHINE or whose.place(error) is None:
                 raise durable.storage_error(folder, error, 0) from error
             fail(folder, error)  # a part of the user's opened a file that is not there
-        except ExpectedError:
+        except (ExpectedError, LostError):
             raise
         except (SystemExit, KeyboardInterrupt) as stop:
             if whose.is_asked_for(stop):
@@ -102,8 +102,10 @@ def run(
                 raise GpuMemoryError(str(cause)) from cause
             if is_broken_device(cause):
                 raise cause from None  # the process cannot be used any more; another one tries again
-            if isinstance(cause, OSError) and cause.errno in durable.FULL:  # the loop's own files: no fault of its code
+            if isinstance(cause, OSError) and cause.errno in durable.OF_THE_MACHINE:  # no fault of the user's code
                 raise durable.storage_error(Path(cause.filename or folder), cause, 0) from cause
+            if stopping() and isinstance(raised, UsersError):
+                raise LostError(str(cause)) from cause  # a program may have got the signal that stops the search
             fail(folder, cause)
 
 

@@ -91,6 +91,10 @@ class UsersError(Exception):
         self.cause = cause
 
 
+class LostError(Exception):
+    """What trained a trial was ended from outside, for want of memory or by a batch system: no fault of the configuration."""
+
+
 @dataclass(frozen=True)
 class NetworkRows:
     """The rows of a network that is trained on images, by `train` or by a source with the arguments of `train`."""

@@ -61,6 +61,28 @@ def test_many_endings_during_one_writing_are_one_more(started: Live, monkeypatch
     assert len(times) == 2
 
 
+def test_a_signal_while_it_is_closed_waits_for_the_writing_all_the_same(
+    started: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(started, "_write", lambda: (writing.set(), go_on.wait(30)))
+    started.trial_ended()
+    assert writing.wait(30)
+    join, calls = started._thread.join, []
+
+    def interrupted() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        go_on.set()
+        join()
+
+    monkeypatch.setattr(started._thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        started.close()
+    assert not started._thread.is_alive()
+
+
 def test_a_full_disk_does_not_end_the_search(started: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[Path] = []
 

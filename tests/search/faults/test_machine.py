@@ -95,3 +95,11 @@ def test_a_blamed_trial_has_failed_with_its_cause_and_keeps_its_rows(tmp_path):
         *rows, {"outcome": "failed", "error": "worker died", "where": "epoch 2"},
     ]  # fmt: skip
     assert (tmp_path / "error.txt").read_text() == "epoch 2: worker died\n"
+
+
+@pytest.mark.parametrize("words", [{"epoch": 2, "val_accuracy": 0.6}, {"outcome": "finished"}])
+def test_a_trial_that_has_trained_on_since_is_not_blamed(tmp_path, words):
+    rows = [{"epoch": 1, "val_accuracy": 0.5}]
+    durable.append(tmp_path / "epochs.jsonl", *rows, words)
+    blame(Trial(0, "a", {"epochs": 3}, 0, "grid", tmp_path, rows), "worker died")
+    assert durable.read_lines(tmp_path / "epochs.jsonl") == [*rows, words]

@@ -51,6 +51,13 @@ def test_opening_it_again_changes_no_byte(start, settings, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_start_that_was_killed_before_anything_was_asked_binds_nobody(start, settings, tmp_path):
+    start(settings())
+    for name in ("trials.jsonl", "totals.jsonl"):
+        (tmp_path / name).unlink()
+    assert start(settings(seed=7)).identity.seed == 7
+
+
 @pytest.mark.parametrize("missing", ["trials.jsonl", "totals.jsonl"])
 def test_a_start_that_was_killed_half_way_is_completed(start, settings, tmp_path, missing):
     whole = start(settings())

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -163,6 +164,34 @@ def test_sweeping_removes_leftovers_and_nothing_else(tmp_path):
     (tmp_path / ".c0de.123.tmp" / "mine.py").write_text("half")
     durable.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_process_that_was_forked_does_not_hold_a_folder_on(tmp_path, is_killed):
+    """Such as a worker of a user's DataLoader that is never closed."""
+    code = (
+        "import os, pathlib, sys, time, trainables.files.durable as durable\n"
+        "with durable.folder_lock(pathlib.Path(sys.argv[1])):\n"
+        "    child = os.fork()\n"
+        "    if child == 0: time.sleep(60); os._exit(0)\n"
+        "    print(child, flush=True)\n"
+        "    if sys.argv[2] == 'True': time.sleep(60)\n"
+        "print('free', flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path), str(is_killed)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as holder:
+        child = int(holder.stdout.readline())
+        try:
+            if is_killed:
+                holder.kill()
+                holder.wait()
+            else:
+                assert holder.stdout.readline() == "free\n"
+            with durable.folder_lock(tmp_path):
+                pass
+        finally:
+            holder.kill()
+            os.kill(child, signal.SIGKILL)
 
 
 def test_a_folder_is_held_by_one_process_and_free_again_when_it_is_killed(tmp_path):

@@ -14,10 +14,10 @@ import pytest
 from tests.waiting import until
 from trainables.files import durable
 from trainables.objective import OwnObjective
-from trainables.own import command
+from trainables.own import command, printed
 from trainables.own.command import FILES, CommandRows, filled
 from trainables.trial import checkpointing
-from trainables.trial.rows import REPEATED
+from trainables.trial.rows import REPEATED, LostError
 
 ROOT = Path(__file__).parents[3]
 LOSS = OwnObjective("loss", "min", "decimals")
@@ -92,7 +92,7 @@ def test_words_that_name_a_file_of_the_code_name_it_there(tmp_path):
     [
         ("echo bad luck >&2; exit 3\n", "exit code 3: it ended after 0 of 4 epochs"),
         ("echo '{\"loss\": 1}'; echo bad luck >&2\n", "exit code 0: it ended after 1 of 4 epochs"),
-        ("echo bad luck >&2; kill -9 $$\n", "ended by signal 9: it ended after 0 of 4 epochs"),
+        ("echo bad luck >&2; kill -SEGV $$\n", "ended by signal 11: it ended after 0 of 4 epochs"),
         ("echo bad luck >&2; echo '{\"loss\": 1'\n", "line '{\"loss\": 1': "),
         (
             'echo bad luck >&2; python3 -c \'print("{" + chr(34) + "loss" + chr(34) + ":" + "[" * 100000)\'\n',
@@ -111,6 +111,48 @@ def test_exit_code_and_last_lines_become_the_failure(tmp_path, rows, script, err
     assert outcome["error"].startswith(f"ProgramError: {error}")
     assert outcome["where"] == "train.sh"
     assert "bad luck" in (tmp_path / "trial/error.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["KILL", "TERM", "INT", "HUP"])
+def test_a_program_that_is_ended_from_outside_is_no_failure(tmp_path, rows, name):
+    """By the kernel for want of memory, or by a batch system that signals all processes of a job."""
+    with pytest.raises(
+        LostError, match=f"train.sh: ended by signal {getattr(signal, f'SIG{name}').value}: .* after 1 of 4"
+    ):
+        train(rows(f"echo '{{\"loss\": 1}}'; kill -{name} $$\n"))
+    assert [row["loss"] for row in ledger(tmp_path / "trial")] == [1]
+    assert [path.name for path in (tmp_path / "trial").glob(".*.tmp")] == []
+
+
+def test_a_failure_while_the_search_stops_is_not_held_against_the_configuration(tmp_path, rows):
+    with pytest.raises(LostError, match="exit code 1"):
+        train(rows("exit 1\n"), stopping=lambda: True)
+    assert not (tmp_path / "trial/epochs.jsonl").exists()
+
+
+def test_a_program_that_has_nothing_left_to_do_begins_again(tmp_path, rows):
+    """It was killed between saving its last epoch and the line about it."""
+    train(rows(SAVING, folder="whole"))
+    train(rows(SAVING, until=3), until=3)
+    (tmp_path / "trial" / FILES / "state").write_text("4\n")
+    train(rows(SAVING))
+    assert (tmp_path / "trial/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+
+
+def test_a_program_that_crashed_leaves_no_child_that_holds_its_trial(tmp_path, rows, monkeypatch):
+    monkeypatch.setattr(command, "PATIENCE", 0.5)
+    train(rows("sleep 600 & echo $! > child; exit 3\n"))
+    assert ledger(tmp_path / "trial")[-1]["outcome"] == "failed"
+    until(lambda: is_over(int((tmp_path / "trial" / FILES / "child").read_text())))
+
+
+def test_of_much_that_a_program_says_the_end_is_kept(tmp_path, rows, monkeypatch):
+    monkeypatch.setattr(printed, "LONGEST", 1000)
+    told, sizes = "for n in $(seq 100); do echo progress >&2; done; echo '{\"loss\": 1}'; sleep 0.2", []
+    for _ in checkpointing.run(tmp_path / "trial", rows(f"{told}; {told}; {told}; echo the end >&2; exit 3\n")):
+        sizes += [path.stat().st_size for path in (tmp_path / "trial").glob(".stderr*")]
+    assert max(sizes) <= 1000
+    assert "the end" in (tmp_path / "trial/error.txt").read_text()
 
 
 def test_a_program_that_does_not_start_is_a_failure(tmp_path):

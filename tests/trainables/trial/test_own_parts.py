@@ -26,6 +26,11 @@ class Writing(nn.Linear):
         raise OSError({errno.ENOSPC}, "no space")
 
 
+class Stale(nn.Linear):
+    def __init__(self, classes: int):
+        raise OSError({errno.ESTALE}, "stale")
+
+
 def nothing(classes: int):
     return None
 """
@@ -59,3 +64,8 @@ def test_it_is_a_failure_of_its_configuration(train, name, error):
 def test_a_full_disk_is_none(train):
     with pytest.raises(StorageError, match="no space"):
         train("Writing")
+
+
+def test_images_that_a_network_file_system_has_lost_are_none(train):
+    with pytest.raises(StorageError, match="stale"):
+        train("Stale")
