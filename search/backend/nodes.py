@@ -1,8 +1,9 @@
 """Prepares the nodes of a cluster before the first trial: each must see the run folder, and gets the images once."""
 
+import importlib.metadata
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from trainables.errors import DataError, ExpectedError, RayError, StorageError
 from trainables.hardware import memory
 
 WAIT = 0.5  # seconds between two looks at whether the search was asked to stop
+SAME = ("torch", "numpy", "numba")  # libraries whose version must be the same on every node
 PACKAGES = ("search", "trainables", "spaces")  # what a worker imports
 
 
@@ -39,6 +41,7 @@ class Asked:
     run: Path  # absolute
     word: str  # what the search has written in its run folder
     images: tuple[Wanted, ...] = ()  # those of each size; none if the training is the user's own
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the libraries on which numbers depend
 
 
 def environment() -> dict[str, Any]:
@@ -59,7 +62,8 @@ def make_ready(run: Path, settings: Settings, check: Callable[[], None]) -> None
     """
     word = uuid.uuid4().hex
     (run / "ray" / "word").write_text(word)
-    asked = Asked(run.resolve(), word, () if settings.space.is_own else wanted(settings))
+    versions = {} if settings.allow_changes else {name: installed(name) for name in SAME}
+    asked = Asked(run.resolve(), word, () if settings.space.is_own else wanted(settings), versions)
     for name, fault in answers(asked, check):
         if fault:
             raise Fault(fault.kind, f"node {name}: {fault.message}").error()
@@ -118,11 +122,34 @@ def ready(asked: Asked, name: str) -> Fault | None:
     """On a node: check the run folder and prepare missing images; return a fault if the node cannot take part."""
     try:
         see(asked, name)
+        same(asked.versions)
         for images in asked.images:
             prepare(images)
     except ExpectedError as error:
         return Fault(error.kind, str(error))
     return None
+
+
+def installed(library: str) -> str:
+    """The version of a library on this machine, without the kind of its build; empty if it is not there."""
+    try:
+        return importlib.metadata.version(library).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def same(versions: Mapping[str, str]) -> None:
+    """Check that this machine has these versions, since with others a trial would come to other numbers.
+
+    Raises:
+        RayError: it has another version of a library, or none.
+    """
+    for library, version in versions.items():
+        if (here := installed(library)) != version:
+            raise RayError(
+                f"{library} {here or 'is missing'}, where the search has {version}. Install the same versions on every node, or "
+                "go on with --allow-changes."
+            )
 
 
 def see(asked: Asked, name: str) -> None:

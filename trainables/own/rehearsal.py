@@ -28,7 +28,7 @@ from trainables.own.command import ProgramError
 from trainables.own.loop import LoopRows
 from trainables.parts import whose
 from trainables.training.loop import Diverged
-from trainables.trial.rows import Rows, UsersError
+from trainables.trial.rows import LostError, Rows, UsersError
 
 LIMIT = 10.0  # seconds for the first epoch
 AGAIN = 25.0  # seconds until it is told once more; ending a program takes less
@@ -61,6 +61,8 @@ def rehearse(rows: Rows) -> list[str]:
         raise SpaceError(told(error.cause)) from error
     except SystemExit as error:
         raise SpaceError(told(error)) from error
+    except LostError as error:
+        raise SpaceError(f"{WHAT} fails: {error}. Memory may have run short.") from error
 
 
 @contextlib.contextmanager

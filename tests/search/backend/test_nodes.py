@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.backend.nodes import Asked, Wanted, answer_of, environment, prepare, ready, see, wanted
+from search.backend.nodes import Asked, Wanted, answer_of, environment, installed, prepare, ready, see, wanted
 from trainables.data import loading
 from trainables.errors import DataError, StorageError
 
@@ -35,6 +35,13 @@ def test_a_node_is_given_every_package_of_ours_that_one_of_them_imports():
 def test_a_node_that_sees_the_run_answers_in_it(asked):
     assert ready(asked, "a") is None
     assert answer_of(asked.run, asked.word, "a").exists()
+
+
+@pytest.mark.parametrize(("version", "kind"), [(installed("torch"), None), ("0.1", "ray")])
+def test_a_node_with_another_version_of_torch_says_so(asked, version, kind):
+    fault = ready(replace(asked, images=(), versions={"torch": version}), "a")
+    assert (fault and fault.kind) == kind
+    assert fault is None or "where the search has 0.1. Install the same versions on every node" in fault.message
 
 
 @pytest.mark.parametrize("word", ["another", None])

@@ -34,7 +34,7 @@ def test_who_gives_no_sign_is_killed_and_again_if_that_did_not_help(tmp_path, wa
         assert pass_by(10) == []
         assert pass_by(6) == [(os.getpid(), socket.gethostname())]
         assert watchdog.killed == {3}
-        assert pass_by(5) == []
+        assert len(pass_by(5)) == 1
         assert len(pass_by(30)) > 1
 
 
