@@ -25,15 +25,15 @@ START = (
 )  # fmt: skip
 DIFFERENT = {  # for each flag of class identity another value, and how the difference is told
     "space": ("lr_sweep", "space: mlp_random is now lr_sweep"),
-    "dataset": ("folder:images", "fingerprint: "),
-    "skip_bad": (None, "fingerprint: "),
-    "group_by": (None, "fingerprint: "),
-    "resize": ("pad", "fingerprint: "),
+    "dataset": ("folder:images", "the images (fingerprint): "),
+    "skip_bad": (None, "the images (fingerprint): "),
+    "group_by": (None, "the images (fingerprint): "),
+    "resize": ("pad", "the images (fingerprint): "),
     "image_size": ("64", "image_size: 32 is now 64"),
     "folds": ("3", "folds: 2 is now 3"),
     "metric": ("macro_f1", "objective: "),
-    "set_": ("batch_size=64", "set: null is now"),
-    "max_params": ("9000000", "max_params: null is now 9000000"),
+    "set_": ("batch_size=64", "set: none is now"),
+    "max_params": ("9000000", "max_params: none is now 9000000"),
     "warm_start": ("other", "warm_start"),
     "audit": ("0.5", '"audit": 0.5'),
     "algo": ("random", "algorithm: grid is now random"),
@@ -44,7 +44,7 @@ DIFFERENT = {  # for each flag of class identity another value, and how the diff
     "reduction_factor": ("4", '"reduction_factor": 4'),
     "fraction": ("0.4", "fraction: 0.5 is now 0.4"),
     "precision": ("bf16", "precision: fp32 is now bf16"),
-    "cpus_per_trial": ("2", "threads: 1 is now 2"),
+    "cpus_per_trial": ("2", "--cpus-per-trial (threads): 1 is now 2"),
 }
 LARGER = {
     "num_samples": ("4", "trials"), "epochs": ("4", "epochs"), "seeds": ("3", "seeds"), "confirm": ("3", "confirm"),
@@ -164,7 +164,10 @@ def test_several_differences_have_a_line_each(command):
     assert command(*START)[0] == 0
     code, said = command(*START, "--seed=2", "--fraction=0.4", "--cpus-per-trial=2")
     lines = said.splitlines()
-    assert (code, lines[1:]) == (5, ["  fraction: 0.5 is now 0.4", "  seed: 1 is now 2", "  threads: 1 is now 2"])
+    assert (code, lines[1:]) == (
+        5,
+        ["  fraction: 0.5 is now 0.4", "  seed: 1 is now 2", "  --cpus-per-trial (threads): 1 is now 2"],
+    )
 
 
 def test_another_warm_start_is_refused_without_reading_it(command):
@@ -272,7 +275,7 @@ def test_where_a_folder_of_images_lies_has_to_be_said_if_nobody_knows(command, i
     assert code == 2
     assert said.startswith("error[usage]: --dataset is missing: t was trained on the images called images, ")
     code, said = command("--resume=t", "--dataset=digits")
-    assert (code, "fingerprint: " in said) == (5, True)
+    assert (code, "the images (fingerprint): " in said) == (5, True)
     assert command("--resume=t", f"--dataset={images}")[0] == 0
     assert command("--resume=t")[0] == 0, "now it is known"
 
@@ -366,7 +369,7 @@ def test_a_folder_that_was_moved_or_copied_is_the_same_run_and_that_is_said(comm
         assert f"note: {before} has the same images under another path, so that run is continued; " in said
     code, said = command(*run_of_images("--dataset=folder:moved", "--seed=1"))
     assert code == 0
-    assert f"note: {before} has the same images under another path; --resume NAME continues it" in said
+    assert f"note: {before} has the same images under another path. To continue one: --resume NAME --dataset " in said
     assert len(list(Path("runs").iterdir())) == 2
     assert command(*run_of_images("--dataset=folder:copy", "--name=mine"))[0] == 0
     assert Path("runs/mine/run.json").exists()
@@ -398,7 +401,7 @@ def test_what_skip_bad_left_out_is_part_of_what_the_run_is(command, images, tmp_
     assert command("--resume=t", f"--dataset={images}")[0] == 0  # the same images are left
     shutil.copy(tmp_path / "images" / "train" / "dark" / "0.png", bad[2])
     code, said = command("--resume=t", f"--dataset={images}")
-    assert (code, "fingerprint: " in said) == (5, True)
+    assert (code, "the images (fingerprint): " in said) == (5, True)
 
 
 def test_two_names_contradict_each_other(command):

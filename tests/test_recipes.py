@@ -128,7 +128,7 @@ def test_a_flag(copy: Path, python: Run) -> None:
     row = next(line for line in (copy / "docs/flags.md").read_text().splitlines() if "--mirrored" in line)
     assert row.endswith("| show every image in a mirror | identity |")
     found = [word.strip() for word in python("-c", MIRRORED).splitlines()]
-    assert found == ["True", "True", "mirrored: null is now true"]
+    assert found == ["True", "True", "mirrored: none is now true"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

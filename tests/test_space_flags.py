@@ -154,7 +154,7 @@ def test_what_is_set_is_part_of_what_the_run_is(command, tmp_path):
     assert command(*SEARCH, "--set", "depth=2", "--set", "lr = loguniform(1e-4, 1)")[0] == 0  # the same space
     code, _, err = command(*SEARCH)
     assert code == 5
-    assert 'set: ["lr=loguniform(1e-4,1)", "depth=2"] is now null' in err
+    assert 'set: ["lr=loguniform(1e-4,1)", "depth=2"] is now none' in err
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_flags_of_a_search_are_refused_beside_reproduce(command, flags, named):
 
 def test_what_a_space_leaves_to_defaults_is_shown(command):
     lines = [line.split() for line in command("--show-space", "lr_sweep")[1].splitlines()]
-    shown = lines[lines.index(["not", "said", "default"]) + 1 :]
+    shown = lines[lines.index(["not", "set", "default"]) + 1 :]
     assert ["momentum", "0.9"] in shown
     assert not any(line[:1] in (["lr"], ["epochs"]) for line in shown[: shown.index([])])
 
@@ -255,7 +255,7 @@ def test_what_a_space_leaves_to_defaults_is_shown(command):
 def test_a_changed_space_is_told_by_what_was_set(command):
     assert command(*SEARCH)[0] == 0
     code, _, err = command(*SEARCH, "--set", "depth=2")
-    assert (code, 'set: null is now ["depth=2"]' in err, "space_hash" in err) == (5, True, False)
+    assert (code, 'set: none is now ["depth=2"]' in err, "the space (hash)" in err) == (5, True, False)
 
 
 def test_the_closest_runs_are_named(command):

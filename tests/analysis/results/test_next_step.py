@@ -86,7 +86,7 @@ def test_a_trial_without_an_epoch_is_told_from_one_that_has_not_begun(
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("finished", "only those of the best finished trials are kept. Use --retrain, or search with a larger --keep-best."),
+        ("finished", "only those of the best finished trials are kept. Use --retrain."),
         ("stopped", "it was stopped early after 1 epoch, and weights are kept of finished trials. Use --retrain."),
         ("diverged", "it diverged after 1 epoch, and weights are kept of finished trials. Use --retrain."),
         ("running", "they are written when it has finished. Let the search go on (python run_search.py --resume "),

@@ -182,7 +182,7 @@ def test_beside_finished_trials_the_first_failure_is_a_line_with_its_command(tri
     text = printed.brief(found, stand(found))
     outcome = found.trials[1].outcome or {}
     line = text.splitlines()[-1]
-    assert line.startswith(f"2 failed, the first with {outcome['error']} in {outcome['where']}: ")
+    assert line.startswith(f"2 trials failed, the first with {outcome['error']} in {outcome['where']}: ")
     assert line.endswith(f"/{found.trials[1].id}`")
 
 

@@ -171,7 +171,7 @@ def test_all_points_of_a_small_space_are_found_and_then_it_is_used_up(name):
 def test_a_constraint_that_leaves_only_the_baseline_says_so(name):
     limited = replace(SIX, constraint=lambda config: config["lr"] == 0.2 and config["momentum"] == 0.9)
     if load(name).size(limited, 2) == 2:
-        with pytest.raises(SpaceError, match="only 1 different points that its constraint allows"):
+        with pytest.raises(SpaceError, match="only 1 different point that its constraint allows"):
             search(name, limited, 2, 0)
 
 

@@ -138,7 +138,10 @@ def test_without_a_gpu_there_is_nothing_to_share(monkeypatch, settings, run):
     monkeypatch.setattr(resources, "local_gpus", lambda: 0)
     auto = replace(settings(), gpus_per_trial="auto")
     assert gpu_sharing.settled(settings(), run) == (settings(), None)
-    assert gpu_sharing.settled(auto, run) == (replace(auto, gpus_per_trial=None), "no GPU on this machine to share")
+    assert gpu_sharing.settled(auto, run) == (
+        replace(auto, gpus_per_trial=None),
+        "--gpus-per-trial auto: this machine has no GPU to share",
+    )
     assert gpu_sharing.settled(auto, replace(run, trials=[]))[1] is None
     with pytest.raises(UsageError, match="Give a fraction"):
         gpu_sharing.settled(replace(auto, address="10.0.0.1:6379"), run)

@@ -47,12 +47,14 @@ def test_a_hard_limit_of_open_files_that_is_too_low_is_said(limited):
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("AS", "ulimit -v unlimited"), ("DATA", "ulimit -d unlimited"), ("FSIZE", "ulimit -f unlimited")],
+    [("AS", "ulimit -Hv unlimited"), ("DATA", "ulimit -Hd unlimited"), ("FSIZE", "ulimit -Hf unlimited")],
 )
 def test_a_limit_of_memory_that_is_too_low_is_named_with_what_raises_it(limited, monkeypatch, name, command):
     monkeypatch.setattr(limits, "store", lambda: 7 << 30)
     limited(**{name: (1 << 30, 1 << 30)})
-    with pytest.raises(RayError, match=rf"limited to 1\.0 GiB, and Ray needs about .*\. Raise the limit: {command}\."):
+    with pytest.raises(
+        RayError, match=rf"limited to 1\.0 GiB, and Ray needs about .*\. Only .* hard limit: {command}\."
+    ):
         limits.check(2)
 
 
@@ -80,7 +82,7 @@ def test_threads_of_a_user_are_counted_beside_those_that_run(limited, monkeypatc
         limits.check(2)
         return
     with pytest.raises(
-        RayError, match=rf"this user: {most - running} more .* about 195\. Raise the limit: ulimit -u\."
+        RayError, match=rf"this user: {most - running} more .* about 195\. Only .* hard limit: ulimit -Hu\."
     ):
         limits.check(2)
 
@@ -118,7 +120,7 @@ def test_threads_are_counted_as_the_kernel_counts_them():
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("limit", "named"),
-    [("ulimit -v 6000000", "ulimit -v"), pytest.param("ulimit -f 1000000", "ulimit -f", marks=pytest.mark.slow)],
+    [("ulimit -v 6000000", "ulimit -Hv"), pytest.param("ulimit -f 1000000", "ulimit -Hf", marks=pytest.mark.slow)],
 )
 def test_a_search_under_a_limit_names_it_and_starts_no_ray(tmp_path, limit, named):
     words = "--space lr_sweep --dataset digits --fraction 0.2 --epochs 1 --name t"
@@ -127,5 +129,5 @@ def test_a_search_under_a_limit_names_it_and_starts_no_ray(tmp_path, limit, name
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert done.returncode == 8, done.stderr
-    assert f"Raise the limit: {named} unlimited." in done.stderr
+    assert f"can raise this hard limit: {named} unlimited." in done.stderr
     assert not (tmp_path / "runs/t/ray").exists()

@@ -83,7 +83,7 @@ def test_the_weights_that_are_kept_are_those_of_the_best_configurations(start):
     assert kept == [0, 1, 2, 6]
 
 
-@pytest.mark.parametrize(("folds", "told"), [(4, "folds: 3 is now 4"), (None, "folds: 3 is now null")])
+@pytest.mark.parametrize(("folds", "told"), [(4, "folds: 3 is now 4"), (None, "folds: 3 is now none")])
 def test_another_number_of_folds_is_another_search(start, folds, told):
     start()
     with pytest.raises(RunError) as caught:
@@ -95,7 +95,7 @@ def test_a_run_without_folds_is_given_none(start):
     start(folds=None)
     with pytest.raises(RunError) as caught:
         start()
-    assert list(caught.value.details) == ["folds: null is now 3"]
+    assert list(caught.value.details) == ["folds: none is now 3"]
 
 
 def test_images_that_are_cut_otherwise_are_another_search(start, monkeypatch):

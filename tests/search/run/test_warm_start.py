@@ -104,7 +104,7 @@ def test_what_the_constraint_refuses_is_left_out(earlier, asked, toy):
     allowed = [trial.config["lr"] for trial in warm_start.best(earlier) if 1e-3 <= trial.config["lr"] < 0.02]
     assert [point["lr"] for point in points] == allowed
     assert len(points) + len(notes) == len(earlier.trials)
-    assert any("the constraint says no" in note for note in notes)
+    assert any("the constraint does not allow it" in note for note in notes)
 
 
 def finished(index, lr, seed, value, source="random"):

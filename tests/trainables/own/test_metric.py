@@ -85,7 +85,7 @@ def test_of_a_library_it_is_a_function_of_labels_and_predictions(folder):
     ("text", "what"),
     [
         (of("lower"), r"its mode is 'lower'. Write \"max\" where larger is better, else \"min\""),
-        (of("accuracy"), "val_accuracy is a column of ours. Rename the function"),
+        (of("accuracy"), "val_accuracy is the column of a built-in metric. Rename the function"),
         (of("kapa"), "has no function or class 'kapa'. Did you mean 'kappa'"),
         ("metrics_of_min.py:kappa", "has no metrics_of_min.py. Did you mean 'metrics_of_mine.py'"),
     ],

@@ -247,7 +247,7 @@ def test_a_conditional_best_at_the_edge_of_its_case_is_told(trial: Make, run: Ma
     assert one.command == ""  # --set cannot say it
     inside = dataclasses.replace(found, trials=[trial(0, FLAT, optimizer="sgd", lr=0.095), trials[1]])
     where = stand(inside)
-    assert only(checks.edges(inside, where, where.best)).text == "The best values of lr lie inside their ranges."
+    assert only(checks.edges(inside, where, where.best)).text == "The best value of lr lies inside its range."
 
 
 def rungs_run(trial: Make, run: MakeRun, order: list[int], **more: Any) -> Run:
@@ -397,7 +397,7 @@ def test_values_that_can_only_lie_at_an_end_are_not_called_inside(trial: Make, r
     trials = [trial(place, (0.9 - place / 10,) * 3, depth=2 + place, weight_decay=1e-4) for place in range(2)]
     found = run(trials, space_params=known)
     where = stand(found)
-    assert only(checks.edges(found, where, where.best)).text == "The best values of depth lie inside their ranges."
+    assert only(checks.edges(found, where, where.best)).text == "The best value of depth lies inside its range."
 
 
 @pytest.mark.parametrize(("share", "flag", "value"), [(0.35, "--share", "70%"), (0.6, "--scheduler", "none")])

@@ -159,7 +159,7 @@ def test_what_is_not_read_of_a_file_of_arrays_is_said_each_time_and_recorded(tmp
     dataset = arrays(tmp_path, images=IMAGES, labels=LABELS, weights=LABELS, classes=np.array(["cat", "dog"]))
     for _ in range(2):
         found = prepare(dataset, tmp_path)
-        assert "note: 1 arrays not read: weights.\n" in capsys.readouterr().err
+        assert "note: 1 array not read: weights.\n" in capsys.readouterr().err
     assert found.classes == ("cat", "dog")
     assert found.census["dataset"] == "npz:/path/to/pets.npz"
 
@@ -278,7 +278,7 @@ def load(): return {"train": (Lazy(), [0, 1] * 20), "test": (images[:9], [0] * 9
 
 def test_a_picture_that_is_read_only_when_it_is_asked_for_may_be_bad(tmp_path):
     dataset = function(tmp_path, f"{LOAD}{LAZY}")
-    with pytest.raises(DataError, match=r"^cannot read image: train\[3\], OSError: image file is truncated\."):
+    with pytest.raises(DataError, match=r"^cannot read image: train\[3\]: OSError: image file is truncated\."):
         prepare(dataset, tmp_path)
     assert sum(prepare(dataset, tmp_path, skip_bad=True).sizes.values()) == 39 + 9
 
