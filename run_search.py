@@ -251,12 +251,12 @@ def run(
             )
             finish(ended, settings, results)
         except Interrupted:
-            with suppress(
-                RuntimeError
-            ):  # a signal in the middle of the import of torch, which can then not be imported again
+            try:
                 tell(write(path, settings))
                 copy_results(path, results)
                 tell(f"results: {results} and {path}\n", sys.stderr)
+            except RuntimeError as error:  # a signal cut off the import of torch, which cannot be imported again then
+                tell(f"note: the results are not written now: {error}\n", sys.stderr)
             raise
         except ExpectedError:
             keep_results(path)

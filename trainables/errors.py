@@ -75,6 +75,10 @@ class GpuMemoryError(Exception):
     """The memory of a GPU that several trials share ran out. Users never see it: the search runs the trial again alone."""
 
 
+class LostError(Exception):
+    """What trained a trial was ended from outside, for want of memory or by a batch system: no fault of the configuration."""
+
+
 class RayError(ExpectedError):
     """Ray cannot start or keeps failing."""
 

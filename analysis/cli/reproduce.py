@@ -17,7 +17,7 @@ from search.run.ledger import Run, Trial, read_epochs
 from search.status import LOST
 from trainables import written
 from trainables.config import image_size
-from trainables.errors import RunError
+from trainables.errors import LostError, RunError
 from trainables.files.durable import Record
 from trainables.objective import Objective
 from trainables.training.class_metrics import MEASURES
@@ -113,8 +113,11 @@ def train_own_again(run: Run, trial: Trial, folder: Path, place: Path) -> None:
     until = trial.config["epochs"] if whole else len(trial.epochs)
     own = trial.config, trial.objective, trial.seed, test_scores.device_of(trial)
     rows = training.rows(facts.training, *own, code=place, folder=folder, until=until)
-    for _ in checkpointing.run(folder, rows, until=until):
-        pass
+    try:
+        for _ in checkpointing.run(folder, rows, until=until):
+            pass
+    except LostError as error:
+        raise RunError(f"not trained to its end: {folder}: {error}. Run the same command again.") from error
 
 
 def compare(

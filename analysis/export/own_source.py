@@ -26,9 +26,12 @@ def files(config: Mapping[str, Any]) -> dict[str, str]:
     if library := named.adapter(text):
         return {"model.py": of_library(library, text.partition(":")[2], image_size(config))}
     part = named.load(MODEL, text)
-    path = Path(inspect.getsourcefile(part) or "")
-    beside = {name: bare(each.read_text("utf-8")) for name, each in imported(path, set())}
-    return {"model.py": bare(path.read_text("utf-8")) + builder(part, config), **beside}
+    path, module = Path(inspect.getsourcefile(part) or ""), part.__module__
+    beside = {name: bare(each.read_text("utf-8")) for name, each in imported(module, path, set())}
+    if "." not in module:
+        return {"model.py": bare(path.read_text("utf-8")) + builder(part, config), **beside}
+    own = {file_of(module, path): bare(path.read_text("utf-8"))}  # in its package, whose modules may import it
+    return {"model.py": f"from {module} import {part.__name__}\n{builder(part, config)}", **own, **beside}
 
 
 def of_library(library: str, name: str, size: int) -> str:
@@ -73,26 +76,33 @@ def key_of(name: str, config: Mapping[str, Any]) -> str:
     return f"{MODEL.key}.{name}" if f"{MODEL.key}.{name}" in config else name
 
 
-def imported(path: Path, seen: set[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield the user's files that a file imports, directly or through other files, each with its path in the export."""
+def imported(module: str, path: Path, seen: set[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the user's files that a module imports, directly or through others, each with its path in the export."""
     seen.add(path)
-    for name in sorted(module_names(ast.parse(path.read_text("utf-8")))):
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for name in sorted(module_names(ast.parse(path.read_text("utf-8")), package)):
         found = origin(name)
         if found and found not in seen and whose.is_users(str(found)):
-            is_package = found.name == "__init__.py"
-            yield f"{name.replace('.', '/')}{'/__init__' if is_package else ''}.py", found
-            yield from imported(found, seen)
+            yield file_of(name, found), found
+            yield from imported(name, found, seen)
 
 
-def module_names(tree: ast.Module) -> set[str]:
-    """The names of all modules that a file imports, including imports inside functions, with their packages."""
+def file_of(module: str, path: Path) -> str:
+    """The path of a module in an export."""
+    return f"{module.replace('.', '/')}{'/__init__' if path.name == '__init__.py' else ''}.py"
+
+
+def module_names(tree: ast.Module, package: str) -> set[str]:
+    """The names of all modules that a module of a package imports, also inside functions, with their packages and its own."""
     nodes = list(ast.walk(tree))
-    found = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    found = {package} | {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
     for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found |= {f"{node.module}.{each.name}" for each in node.names if may_hold_modules(node.module)}
-    return {".".join(name.split(".")[:depth]) for name in found for depth in range(1, name.count(".") + 2)}
+        if isinstance(node, ast.ImportFrom) and (package or not node.level):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
+            found.add(base)
+            found |= {f"{base}.{each.name}" for each in node.names if may_hold_modules(base)}
+    names = {".".join(name.split(".")[:depth]) for name in found for depth in range(1, name.count(".") + 2)}
+    return names - {""}
 
 
 def may_hold_modules(name: str) -> bool:

@@ -30,6 +30,9 @@ class Live:
     def __init__(self, run: Path, copy: Path) -> None:
         self.run, self.copy = run, copy
         self._news, self._over = threading.Event(), threading.Event()
+        self._ended = (
+            threading.Event()
+        )  # and not the thread's join: interrupted, that counts the thread as ended before 3.13
         self._thread = threading.Thread(target=self._work, name="results")
 
     def trial_ended(self) -> None:
@@ -50,12 +53,18 @@ class Live:
         self._news.set()
         if self._thread.ident:
             try:
-                self._thread.join()
+                self._ended.wait()
             except BaseException:  # a signal: whoever hears of it writes the results, and two must not write at once
-                self._thread.join()
+                self._ended.wait()
                 raise
 
     def _work(self) -> None:
+        try:
+            self._watch()
+        finally:
+            self._ended.set()
+
+    def _watch(self) -> None:
         for name in NEEDED:
             if self._over.is_set():
                 return

@@ -169,7 +169,8 @@ def rows_of(job: Job, trial: ledger.Trial, until: int) -> "Training | Rows":
 
         assert job.code is not None, "own training has code"
         facts = trial.config, job.objective, trial.seed, job.device
-        return own.rows(job.own, *facts, code=job.code, folder=trial.folder, until=until)
+        stopping = job.stop_marker.exists
+        return own.rows(job.own, *facts, code=job.code, folder=trial.folder, until=until, stopping=stopping)
     from trainables.training.definition import Training
 
     data = images_of(job, trial)

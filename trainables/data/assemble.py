@@ -196,7 +196,7 @@ def _fit(own: Labelled, file: Path, offset: int, options: Options, advance: "Adv
         array.seek(offset)
         for place, name in enumerate(own.names):
             try:
-                row, is_oblong = decode.fit(_picture(own, place), name, options.resize, size)
+                row, is_oblong = decode.fit(lambda at=place: own.pictures[at], name, options.resize, size)
                 bad += [(name, decode.OBLONG)] if is_oblong else []
             except decode.BadImageError as error:
                 bad.append(error.bad)
@@ -204,23 +204,6 @@ def _fit(own: Labelled, file: Path, offset: int, options: Options, advance: "Adv
             array.write(np.ascontiguousarray(row).data)
             advance(1)
     return bad
-
-
-def _picture(own: Labelled, place: int) -> Any:
-    """A picture of a sequence that may read it only now, such as a data set of torchvision.
-
-    Raises:
-        BadImageError: it cannot be read.
-    """
-    from trainables.data import decode
-
-    try:
-        return own.pictures[place]
-    except Exception as error:  # whatever the sequence raises
-        if isinstance(error, OSError) and error.errno in decode.SYSTEMS:
-            raise
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise decode.BadImageError(own.names[place], why) from error
 
 
 def _refusal(where: str, bad: "Sequence[decode.Bad]") -> DataError:

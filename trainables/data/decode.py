@@ -132,15 +132,15 @@ def fit(picture: Any, name: str, how: str = CROP, size: int = IMAGE_SIZE) -> See
     """A picture that is not a file as uint8 (size, size, 3), and whether it is not square.
 
     Args:
-        picture: a PIL image, the bytes of an image file, or an array: uint8, uint16 or bool, or floats from 0 to 1;
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        picture: a PIL image, the bytes of an image file, or an array: uint8, uint16 or bool, or floats from 0 to 1; (H, W),
+            (H, W, 1), (H, W, 3) or (H, W, 4). Or a function that reads one of these now.
         name: name of the picture in messages.
         how: as for `read`.
 
     Raises:
         BadImageError: the picture is none of these, damaged, or too large.
     """
-    return _decoded(lambda: _opened(picture), name, how, size)
+    return _decoded(lambda: _opened(picture() if callable(picture) else picture), name, how, size)
 
 
 def _opened(picture: Any) -> Image.Image:

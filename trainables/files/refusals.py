@@ -39,7 +39,7 @@ def unreadable(path: Path, error: OSError) -> StorageError:
 
 def storage_error(path: Path, error: OSError, size: int) -> StorageError:
     """The StorageError for an OSError while writing `size` bytes, with the next step for the user."""
-    why = f"cannot write: {path}: {error.strerror}"
+    why = f"cannot write: {path}: {error.strerror or error}"
     if error.errno in DENIED:
         return DeniedError(f"{why}. {NEXT[error.errno]}")
     if error.errno in FULL:

@@ -19,6 +19,7 @@ variables begins again.
 import contextlib
 import ctypes
 import errno
+import fcntl
 import functools
 import io
 import json
@@ -29,18 +30,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
+from trainables.errors import LostError
 from trainables.files import durable
 from trainables.files.durable import Record
-from trainables.own import printed
 from trainables.own.loop import OwnEpoch, OwnRows, row_of
-from trainables.trial.rows import LostError, OnBatch, State, UsersError
+from trainables.trial.rows import OnBatch, State, UsersError
 
 FILES = "files"  # in a trial's folder: where its program stands
 PATIENCE = 10.0  # seconds for a program to end, after its last line and after SIGTERM
@@ -81,12 +83,14 @@ class CommandRows(OwnRows):
         code: the folder of the user's code in the run.
         folder: the folder of the trial.
         until: the last epoch to train now.
+        stopping: whether the search was asked to stop.
     """
 
     command: Sequence[str] = ()
     code: Path = Path()
     folder: Path = Path()
     until: int = 0
+    stopping: Callable[[], bool] = lambda: False
 
     def epochs(self, state: State | None, known: Mapping[int, float], on_batch: OnBatch | None) -> Generator[OwnEpoch]:
         """See Rows. When nobody wants the next row, the program is ended by SIGTERM, then by SIGKILL.
@@ -111,7 +115,10 @@ class CommandRows(OwnRows):
             LostError: the program was ended from outside.
         """
         has_files, last = any((self.folder / FILES).glob("*")), 0
-        with self._errors() as errors, self._started(errors, committed, until) as (process, stdout):
+        with (
+            tempfile.TemporaryFile(buffering=0) as errors,
+            self._started(errors, committed, until) as (process, stdout),
+        ):
             for line in lines(stdout):
                 row = self._row(line, last, committed, errors, has_files)
                 last = row["epoch"]
@@ -119,7 +126,7 @@ class CommandRows(OwnRows):
                     on_batch(last, until)
                 if last == until:
                     end_in_order(process, stdout)
-                printed.shorten(errors)
+                shorten(errors)
                 yield OwnEpoch(row, None)
                 if last == until:
                     return
@@ -128,21 +135,21 @@ class CommandRows(OwnRows):
             if -code in FROM_OUTSIDE:
                 raise LostError(f"{self._name}: ended by signal {-code}: {said}")
             if code == 0 and has_files and last == 0:
+                if self._stops():
+                    raise LostError(f"{self._name}: ended while the search stops: {said}")
                 raise AheadError  # by what it has saved, nothing is left to do
             how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
             raise UsersError(ProgramError(f"{how}: {said}{told(errors)}", self._name))
 
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[Path]:
-        """The file for the program's standard error, which is kept short; the next start sweeps it after a kill."""
-        durable.make_folder(self.folder)
-        path = self.folder / f".stderr.{os.getpid()}.tmp"
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+    def _stops(self) -> bool:
+        """Whether the search stops: a batch system may have told the program first, so this waits a moment."""
+        for _ in range(3):
+            if self.stopping():
+                return True
+            time.sleep(LOOK)
+        return False
 
-    def _row(self, line: str, last: int, committed: int, errors: Path, has_files: bool) -> Record:
+    def _row(self, line: str, last: int, committed: int, errors: IO[bytes], has_files: bool) -> Record:
         """The row of a printed line; the first line may be of any committed epoch or of the next one.
 
         Raises:
@@ -160,7 +167,9 @@ class CommandRows(OwnRows):
             raise UsersError(ProgramError(f"line {line.strip()[:200]!r}: {error}{told(errors)}", self._name)) from error
 
     @contextlib.contextmanager
-    def _started(self, errors: Path, committed: int, until: int) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
+    def _started(
+        self, errors: IO[bytes], committed: int, until: int
+    ) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
         """Start the program in its own process group; end the processes of the group when the block ends.
 
         Yields:
@@ -169,11 +178,14 @@ class CommandRows(OwnRows):
         place = self.folder / FILES
         durable.make_folder(place)
         words = filled(self.command, self.config, self.users_seed, self.code)
-        with guarding() as told_guard, errors.open("ab") as stderr:
+        fcntl.fcntl(
+            errors, fcntl.F_SETFL, fcntl.fcntl(errors, fcntl.F_GETFL) | os.O_APPEND
+        )  # it is shortened meanwhile
+        with guarding() as told_guard:
             try:
                 process = subprocess.Popen(
                     words, cwd=place, env=os.environ | self._environment(place, committed, until), stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, bufsize=0, stderr=stderr, start_new_session=True,
+                    stdout=subprocess.PIPE, bufsize=0, stderr=errors, start_new_session=True,
                     preexec_fn=functools.partial(begin, told_guard),
                 )  # fmt: skip
             except OSError as error:
@@ -250,6 +262,7 @@ class Stdout(io.RawIOBase):
                 self._crashed = self._crashed or time.monotonic()
                 if time.monotonic() - self._crashed > PATIENCE:
                     end(self._process)
+                    return 0
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -335,9 +348,17 @@ def end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def told(errors: Path) -> str:
+def shorten(errors: IO[bytes]) -> None:
+    """Keep the newest half of LONGEST bytes of a longer file to which every write appends."""
+    if errors.seek(0, os.SEEK_END) > LONGEST:
+        errors.seek(-LONGEST // 2, os.SEEK_END)
+        newest = errors.read()
+        errors.truncate(0)
+        errors.write(newest)
+
+
+def told(errors: IO[bytes]) -> str:
     """The last lines of the program's standard error, each with a line break before it, to follow a message."""
-    with errors.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST))
-        found = file.read().decode(errors="replace").splitlines()[-LAST_LINES:]
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LONGEST))
+    found = errors.read().decode(errors="replace").splitlines()[-LAST_LINES:]
     return "".join(f"\n{line}" for line in found)

@@ -21,14 +21,14 @@ from types import FrameType
 from typing import Any
 
 from trainables.cli import child
-from trainables.errors import SpaceError
+from trainables.errors import LostError, SpaceError
 from trainables.objective import OwnObjective
 from trainables.own import code, training
 from trainables.own.command import ProgramError
 from trainables.own.loop import LoopRows
 from trainables.parts import whose
 from trainables.training.loop import Diverged
-from trainables.trial.rows import LostError, Rows, UsersError
+from trainables.trial.rows import Rows, UsersError
 
 LIMIT = 10.0  # seconds for the first epoch
 AGAIN = 25.0  # seconds until it is told once more; ending a program takes less

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from trainables.errors import ExpectedError, GpuMemoryError, RunError
+from trainables.errors import ExpectedError, GpuMemoryError, LostError, RunError
 from trainables.files import durable
 from trainables.files.durable import Record
 from trainables.parts import whose
@@ -25,11 +25,12 @@ from trainables.training.definition import Training
 from trainables.training.device_errors import is_broken_device, is_out_of_memory, is_starved
 from trainables.training.loop import Diverged
 from trainables.trial import timing
-from trainables.trial.rows import LostError, NetworkRows, Passed, Rows, State, UsersError
+from trainables.trial.rows import NetworkRows, Passed, Rows, State, UsersError
 
 SAVE_EVERY = 10.0  # seconds between resume states
 SAVING = 0.2  # seconds that saving a state may take, 2 % of SAVE_EVERY; slower saves come less often in proportion
 KEPT_STATES = 2  # the newest state may be damaged, so the one before it is kept too
+NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)  # errors of whoever wrote the path
 OF_A_USER = re.compile(r"/code/[0-9a-f]{16}/")  # a file of the user's, see trainables/own/code.py
 
 
@@ -87,9 +88,9 @@ def run(
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
         except OSError as error:
-            if error.errno in durable.OF_THE_MACHINE or whose.place(error) is None:
+            if not isinstance(error, NOT_THERE) or whose.place(error) is None:
                 raise durable.storage_error(folder, error, 0) from error
-            fail(folder, error)  # a part of the user's opened a file that is not there
+            fail(folder, error)  # a part of the user's asked for it
         except (ExpectedError, LostError):
             raise
         except (SystemExit, KeyboardInterrupt) as stop:

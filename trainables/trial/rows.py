@@ -1,5 +1,6 @@
 """Sources of the rows of a trial's ledger: the training of a network on images here, a user's own training elsewhere."""
 
+import contextlib
 import io
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from trainables.files.durable import Record
 from trainables.models import cost
 from trainables.objective import Objective
 from trainables.parts import calling, named
-from trainables.parts.family import FAMILIES
+from trainables.parts.family import FAMILIES, METRIC
 from trainables.training.definition import Training
 from trainables.training.loop import Best, Epoch, train
 from trainables.trial import timing
@@ -91,10 +92,6 @@ class UsersError(Exception):
         self.cause = cause
 
 
-class LostError(Exception):
-    """What trained a trial was ended from outside, for want of memory or by a batch system: no fault of the configuration."""
-
-
 @dataclass(frozen=True)
 class NetworkRows:
     """The rows of a network that is trained on images, by `train` or by a source with the arguments of `train`."""
@@ -139,6 +136,8 @@ class NetworkRows:
         """See Rows. A part that cannot be imported is no fault of the configuration; a network that cannot be built is."""
         for family in FAMILIES.values():
             named.load(family, calling.chosen(family, self.config))
+        if self.objective.source:
+            named.load(METRIC, self.objective.source)
         try:
             yield from self.source(self.training, state=state, known=known, on_batch=on_batch)
         except SpaceError as error:
@@ -147,7 +146,8 @@ class NetworkRows:
     def begun(self, folder: Path) -> None:
         """Note the parameters and FLOPs of a network for which there is no formula, such as a user's own."""
         if not cost.has_formula(self.config):
-            timing.note(folder, cost.of(self.config, len(self.training.data.classes))._asdict())
+            with contextlib.suppress(SpaceError):  # it can be trained, but not be made without numbers
+                timing.note(folder, cost.of(self.config, len(self.training.data.classes))._asdict())
 
     def trained(self, folder: Path, last: Any, seconds: float) -> None:
         """Measure and note the latency of one image."""

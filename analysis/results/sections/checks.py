@@ -151,8 +151,9 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
         text += f" Chance alone moves its value by about {by} from one epoch to the next (standard deviation)."
     if is_chance(objective.signed(far), moves, independent_images(run)):
         return [Finding(True, f"The best is not shown to have improved beyond chance at its end: {text}")]
-    schedules = [each.config.get("schedule") for each in run.search_trials]  # one that is sized keeps all from growing
-    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=any(map(knows_its_end, schedules)))
+    schedules = [each.config["schedule"] for each in run.search_trials if run.identity.has_images]
+    is_new = any(map(knows_its_end, schedules))  # one that is sized keeps all trials from growing
+    longer = commands.longer(run, -(-3 * run.totals.epochs // 2), is_new=is_new)
     return [Finding(False, f"The best may still have been improving. Its last epoch is its best: {text}", longer)]
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,16 +106,22 @@ def test_a_network_in_a_package_takes_along_what_the_package_imports(
 ) -> None:
     package = tmp_path / "flowers_of_mine"
     package.mkdir()
-    (package / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("from .nets import Net\n")
     (package / "layers.py").write_text("from torch import nn\n")
     (package / "nets.py").write_text(
-        "from flowers_of_mine import layers\n\n\nclass Net(layers.nn.Linear):\n    def __init__(self, classes: int):\n"
+        "from . import layers\n\n\nclass Net(layers.nn.Linear):\n    def __init__(self, classes: int):\n"
         "        super().__init__(3072, classes)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
     found = network_source.files(complete({"model": "flowers_of_mine.nets:Net"}))
-    assert set(found) == {"model.py", "flowers_of_mine/__init__.py", "flowers_of_mine/layers.py"}
+    assert set(found) == {"model.py", *(f"flowers_of_mine/{name}.py" for name in ("__init__", "layers", "nets"))}
+    for name, text in found.items():
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text(text)
+    code = "from model import build; print(build({}, 3).out_features)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "out", capture_output=True, text=True)
+    assert done.stdout == "3\n", done.stderr
 
 
 def test_the_source_has_neither_the_space_nor_its_import(write: Write) -> None:

@@ -1,5 +1,7 @@
 """The results while a search runs: written soon after a trial ends, never twice at once, and a fault does not end the search."""
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,19 +70,15 @@ def test_a_signal_while_it_is_closed_waits_for_the_writing_all_the_same(
     monkeypatch.setattr(started, "_write", lambda: (writing.set(), go_on.wait(30)))
     started.trial_ended()
     assert writing.wait(30)
-    join, calls = started._thread.join, []
-
-    def interrupted() -> None:
-        calls.append(1)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-        go_on.set()
-        join()
-
-    monkeypatch.setattr(started._thread, "join", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        started.close()
-    assert not started._thread.is_alive()
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+    threading.Timer(0.6, go_on.set).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            started.close()
+        assert go_on.is_set()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_full_disk_does_not_end_the_search(started: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A user's program as the rows of a trial: pytest tests/trainables/own/test_command.py"""
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import os
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import until
+from trainables.errors import LostError
 from trainables.files import durable
 from trainables.objective import OwnObjective
-from trainables.own import command, printed
+from trainables.own import command
 from trainables.own.command import FILES, CommandRows, filled
 from trainables.trial import checkpointing
-from trainables.trial.rows import REPEATED, LostError
+from trainables.trial.rows import REPEATED
 
 ROOT = Path(__file__).parents[3]
 LOSS = OwnObjective("loss", "min", "decimals")
@@ -121,7 +123,6 @@ def test_a_program_that_is_ended_from_outside_is_no_failure(tmp_path, rows, name
     ):
         train(rows(f"echo '{{\"loss\": 1}}'; kill -{name} $$\n"))
     assert [row["loss"] for row in ledger(tmp_path / "trial")] == [1]
-    assert [path.name for path in (tmp_path / "trial").glob(".*.tmp")] == []
 
 
 def test_a_failure_while_the_search_stops_is_not_held_against_the_configuration(tmp_path, rows):
@@ -139,6 +140,16 @@ def test_a_program_that_has_nothing_left_to_do_begins_again(tmp_path, rows):
     assert (tmp_path / "trial/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
 
 
+def test_a_program_that_ends_while_the_search_stops_keeps_its_files(tmp_path, rows, monkeypatch):
+    """A batch system tells all processes of a job; this program saves, and ends with 0."""
+    monkeypatch.setattr(command, "LOOK", 0.01)
+    train(rows(SAVING, until=1), until=1)
+    ending = dataclasses.replace(rows("exit 0\n"), stopping=lambda: True)
+    with pytest.raises(LostError, match="ended while the search stops"):
+        train(ending)
+    assert (tmp_path / "trial" / FILES / "state").exists()
+
+
 def test_a_program_that_crashed_leaves_no_child_that_holds_its_trial(tmp_path, rows, monkeypatch):
     monkeypatch.setattr(command, "PATIENCE", 0.5)
     train(rows("sleep 600 & echo $! > child; exit 3\n"))
@@ -147,12 +158,12 @@ def test_a_program_that_crashed_leaves_no_child_that_holds_its_trial(tmp_path, r
 
 
 def test_of_much_that_a_program_says_the_end_is_kept(tmp_path, rows, monkeypatch):
-    monkeypatch.setattr(printed, "LONGEST", 1000)
-    told, sizes = "for n in $(seq 100); do echo progress >&2; done; echo '{\"loss\": 1}'; sleep 0.2", []
-    for _ in checkpointing.run(tmp_path / "trial", rows(f"{told}; {told}; {told}; echo the end >&2; exit 3\n")):
-        sizes += [path.stat().st_size for path in (tmp_path / "trial").glob(".stderr*")]
-    assert max(sizes) <= 1000
-    assert "the end" in (tmp_path / "trial/error.txt").read_text()
+    monkeypatch.setattr(command, "LONGEST", 1000)
+    monkeypatch.setattr(command, "LAST_LINES", 1000)
+    told = "for n in $(seq 100); do echo progress >&2; done; echo '{\"loss\": 1}'; sleep 0.2"
+    train(rows(f"{told}; {told}; {told}; echo the end >&2; exit 3\n"))
+    said = (tmp_path / "trial/error.txt").read_text()
+    assert said.count("progress") < 200 and "progress\nthe end\n" in said
 
 
 def test_a_program_that_does_not_start_is_a_failure(tmp_path):

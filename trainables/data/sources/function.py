@@ -108,7 +108,9 @@ def _groups(where: str, returned: Any, sizes: Mapping[str, int], options: Option
     if options.group_by is None:
         return {}
     if options.group_by not in labels.GROUPS or not isinstance(returned, Mapping):
-        raise DataError(f'no groups: {where}: return "groups": {{"train": [...]}}, and give --group-by groups.')
+        raise DataError(
+            f'no groups: {where}: return "groups": {{"train": [...], ...}}, one for each split, and give --group-by groups.'
+        )
     found = {labels.split_of(str(key)): [str(each) for each in own] for key, own in returned.items()}
     for split, size in sizes.items():
         if (known := len(found.get(split, []))) != size:

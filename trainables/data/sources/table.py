@@ -62,9 +62,9 @@ def _checked(path: Path, row: dict[Any, Any], line: int) -> Row:
         DataError: it has more fields than the header.
     """
     behind = row.pop(None, [])  # where DictReader puts them
-    if any(behind):
+    if more := [each for each in behind if each.strip()]:
         raise DataError(
-            f"too many fields: {path}:{line}: {behind[0]!r} has no column. Quote a field that holds the delimiter."
+            f"too many fields: {path}:{line}: {more[0]!r} has no column. Quote a field that holds the delimiter."
         )
     return row
 

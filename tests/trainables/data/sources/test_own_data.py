@@ -278,7 +278,7 @@ def load(): return {"train": (Lazy(), [0, 1] * 20), "test": (images[:9], [0] * 9
 
 def test_a_picture_that_is_read_only_when_it_is_asked_for_may_be_bad(tmp_path):
     dataset = function(tmp_path, f"{LOAD}{LAZY}")
-    with pytest.raises(DataError, match=r"^cannot read image: train\[3\]: OSError: image file is truncated\."):
+    with pytest.raises(DataError, match=r"^cannot read image: train\[3\]: image file is truncated\."):
         prepare(dataset, tmp_path)
     assert sum(prepare(dataset, tmp_path, skip_bad=True).sizes.values()) == 39 + 9
 
