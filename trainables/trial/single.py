@@ -137,7 +137,7 @@ def claim(folder: Path, facts: Record, config: Config) -> None:
     )
     if changed:
         raise RunError(f"another trial: {folder}: {'; '.join(changed)}. Choose another --out.")
-    is_sized = "dataset" in facts and knows_its_end(config["schedule"])  # own training may mean anything by it
+    is_sized = "own_code" not in facts and knows_its_end(config["schedule"])  # own training may mean anything by it
     if epochs < found["epochs"] or (epochs > found["epochs"] and is_sized):
         why = "shorter" if epochs < found["epochs"] else f"longer: the {config['schedule']} schedule is sized for them"
         raise RunError(
