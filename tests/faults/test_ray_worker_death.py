@@ -60,7 +60,7 @@ def test_a_configuration_that_ends_its_process_fails_alone(search, check):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("what", "blamed"), [("cuda", "worker died: "), ("gpu memory", "out of memory: of the GPU")])
+@pytest.mark.parametrize(("what", "blamed"), [("cuda", "worker died: "), ("gpu memory", "out of memory: the GPU")])
 def test_what_upsets_its_gpu_twice_fails_alone(search, check, what, blamed):
     """The first time it may be the fault of whoever shares the GPU, so it is tried again with nothing beside it."""
     search.inject(what)

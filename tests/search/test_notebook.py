@@ -133,7 +133,7 @@ def test_the_page_runs_from_top_to_bottom(place, capfd):
     assert list(names["trials"].status) == ["finished", "finished"]
     assert "validation accuracy" in names["leaderboard"]
     out, err = capfd.readouterr()
-    assert "starting runs/lr_sweep-digits: lr_sweep on digits, 2 trials of 2 epochs" in out
+    assert "starting runs/first: lr_sweep on digits, 2 trials of 2 epochs" in out
     assert "finished after 2 of 2 epochs" in out, "no progress"
     assert f"3 error[space]: {'unknown space'}" in out
     assert "'val_accuracy': " in out.splitlines()[-1], "the trial without a search"
