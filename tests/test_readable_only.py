@@ -85,7 +85,7 @@ def test_what_a_search_would_cost_is_printed_with_a_note(run: Path, tmp_path: Pa
     words = ("--space", "lr_sweep", "--dataset", "digits", "--fraction", "0.2", "--epochs", "1", "--name", "other")
     done = call(tmp_path, ROOT / "run_search.py", *words, "--dry-run", "--runs-dir", run.parent)
     assert done.returncode == 0, done.stderr
-    assert "trials: 3 configurations" in done.stdout
+    assert "trials: 3, of 1 epoch each" in done.stdout
     assert "note: the estimate is not kept for the search: cannot write: " in done.stderr
 
 

@@ -181,11 +181,11 @@ def test_the_command_itself_resumes_an_interrupted_run(released, tmp_path):
     is_changed = ledger.read_identity(run).code != identity.code_hash()  # that of a format of today may not have
     if is_changed:
         refused = command(tmp_path, "--resume", "old")
-        assert (refused.returncode, "  code: " in refused.stderr) == (5, True)
+        assert (refused.returncode, "  this program (hash of its code): " in refused.stderr) == (5, True)
     done = command(tmp_path, "--resume", "old", "--allow-changes")
     assert done.returncode == 0, done.stderr
     assert "continuing runs/old: released on digits, 3 trials of 60 epochs" in done.stderr
     assert statuses(ledger.read(run)) == ["finished"] * 3
     assert all(rows(run)[name].startswith(content) for name, content in before.items())
-    assert ("change of identity that was allowed | code: " in (run / "results.md").read_text()) == is_changed
+    assert ("change allowed by --allow-changes" in (run / "results.md").read_text()) == is_changed
     assert run_folder.verify(run) == []

@@ -413,7 +413,9 @@ def test_a_time_budget_ends_it_in_order_and_the_rest_comes_later(search):
     assert ended.returncode == 75, ended.stderr
     assert "the time budget is used up; continue with: python " in ended.stderr
     dry = search.done(*sweep, "--dry-run")
-    assert (dry.returncode, "epochs: 9 without early stopping; 5 (56 %) with epochs:1" in dry.stdout) == (0, True), dry.stderr
+    assert (dry.returncode, "epochs: 9 without early stopping; 5 (56 %) with epochs:1" in dry.stdout) == (0, True), (
+        dry.stderr
+    )
     done = search.done(*sweep)
     assert done.returncode == 0, done.stderr
     assert "estimate: " in done.stderr
