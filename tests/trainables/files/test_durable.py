@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.waiting import until
 from trainables.errors import DeniedError, LockedError, RunError, StorageError
 from trainables.files import atomic, durable, json_lines
 
@@ -187,11 +188,18 @@ def test_a_process_that_was_forked_does_not_hold_a_folder_on(tmp_path, is_killed
                 holder.wait()
             else:
                 assert holder.stdout.readline() == "free\n"
-            with durable.folder_lock(tmp_path):
-                pass
+            until(lambda: is_free(tmp_path))  # the child may not have had its turn yet
         finally:
             holder.kill()
             os.kill(child, signal.SIGKILL)
+
+
+def is_free(folder):
+    try:
+        with durable.folder_lock(folder):
+            return True
+    except LockedError:
+        return False
 
 
 def test_a_folder_is_held_by_one_process_and_free_again_when_it_is_killed(tmp_path):
