@@ -174,7 +174,7 @@ def test_a_process_that_was_forked_does_not_hold_a_folder_on(tmp_path, is_killed
         "import os, pathlib, sys, time, trainables.files.durable as durable\n"
         "with durable.folder_lock(pathlib.Path(sys.argv[1])):\n"
         "    child = os.fork()\n"
-        "    if child == 0: time.sleep(60); os._exit(0)\n"
+        "    if child == 0: time.sleep(900); os._exit(0)\n"
         "    print(child, flush=True)\n"
         "    if sys.argv[2] == 'True': time.sleep(60)\n"
         "print('free', flush=True); time.sleep(60)"
