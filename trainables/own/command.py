@@ -19,7 +19,6 @@ variables begins again.
 import contextlib
 import ctypes
 import errno
-import fcntl
 import functools
 import io
 import json
@@ -41,6 +40,7 @@ from typing import IO, Any, TextIO
 from trainables.errors import LostError
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.own import printed
 from trainables.own.loop import OwnEpoch, OwnRows, row_of
 from trainables.trial.rows import OnBatch, State, UsersError
 
@@ -49,12 +49,8 @@ PATIENCE = 10.0  # seconds for a program to end, after its last line and after S
 LOOK = 0.5  # seconds without a line before the next look whether the program still runs
 LAST_LINES = 20  # lines of the program's standard error that the message of a failure shows
 LONGEST = 1 << 20  # characters of a line
-FROM_OUTSIDE = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGKILL,
-    signal.SIGTERM,
-)  # by the kernel, a batch system or a person
+# Sent by the kernel for want of memory, by a batch system or by a person.
+FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 LIBC, SET_DEATH_SIGNAL = ctypes.CDLL(None), 1  # PR_SET_PDEATHSIG of Linux
 
 
@@ -126,7 +122,7 @@ class CommandRows(OwnRows):
                     on_batch(last, until)
                 if last == until:
                     end_in_order(process, stdout)
-                shorten(errors)
+                printed.keep_newest(errors)
                 yield OwnEpoch(row, None)
                 if last == until:
                     return
@@ -178,9 +174,7 @@ class CommandRows(OwnRows):
         place = self.folder / FILES
         durable.make_folder(place)
         words = filled(self.command, self.config, self.users_seed, self.code)
-        fcntl.fcntl(
-            errors, fcntl.F_SETFL, fcntl.fcntl(errors, fcntl.F_GETFL) | os.O_APPEND
-        )  # it is shortened meanwhile
+        printed.append_only(errors)
         with guarding() as told_guard:
             try:
                 process = subprocess.Popen(
@@ -346,15 +340,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
             if number == signal.SIGTERM:
                 continue
             return
-
-
-def shorten(errors: IO[bytes]) -> None:
-    """Keep the newest half of LONGEST bytes of a longer file to which every write appends."""
-    if errors.seek(0, os.SEEK_END) > LONGEST:
-        errors.seek(-LONGEST // 2, os.SEEK_END)
-        newest = errors.read()
-        errors.truncate(0)
-        errors.write(newest)
 
 
 def told(errors: IO[bytes]) -> str:

@@ -1,10 +1,12 @@
-"""What a user's loop prints: it goes into output.log of its trial, and stays there."""
+"""What a user's loop prints goes into output.log of its trial, and stays there; files of what is printed are kept short."""
 
 import contextlib
+import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from trainables.cli import streams
 from trainables.files import durable
@@ -36,12 +38,19 @@ def kept_in(folder: Path) -> Iterator[Callable[[], None]]:
 
 def shorten(path: Path) -> None:
     """Keep the newest half of LONGEST bytes of a file that is longer. Whoever appends to the file goes on behind that."""
-    with contextlib.suppress(OSError):
-        if path.stat().st_size <= LONGEST:
-            return
-        with path.open("r+b") as file:
-            file.seek(-LONGEST // 2, os.SEEK_END)
-            newest = file.read()
-            file.seek(0)
-            file.write(newest)
-            file.truncate()
+    with contextlib.suppress(OSError), path.open("a+b", buffering=0) as file:
+        keep_newest(file)
+
+
+def keep_newest(file: IO[bytes]) -> None:
+    """Keep the newest half of LONGEST bytes of an unbuffered file that is longer, and to which every write appends."""
+    if file.seek(0, os.SEEK_END) > LONGEST:
+        file.seek(-LONGEST // 2, os.SEEK_END)
+        newest = file.read()
+        file.truncate(0)
+        file.write(newest)
+
+
+def append_only(file: IO[bytes]) -> None:
+    """Let every write append to the file, also those of a process that inherits it."""
+    fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)

@@ -62,8 +62,9 @@ def run(
     Raises:
         LockedError: another process trains this trial.
         GpuMemoryError: the memory of a shared GPU ran out.
+        LostError: the user's program was ended from outside, or failed while the search stops.
         RunError: the ledger is damaged, or a repeated epoch came out differently on the CPU.
-        StorageError: a write failed; what was committed stays.
+        StorageError: a write failed, or the machine failed the user's code; what was committed stays.
     """
     rows = NetworkRows(training) if isinstance(training, Training) else training
     durable.make_folder(folder)
@@ -87,27 +88,36 @@ def run(
         except Diverged as error:
             end(folder, {"outcome": "diverged", "epoch": error.epoch})
             durable.remove_states(folder)
-        except OSError as error:
-            if not isinstance(error, NOT_THERE) or whose.place(error) is None:
-                raise durable.storage_error(folder, error, 0) from error
-            fail(folder, error)  # a part of the user's asked for it
         except (ExpectedError, LostError):
             raise
         except (SystemExit, KeyboardInterrupt) as stop:
             if whose.is_asked_for(stop):
                 raise
             fail(folder, stop)
+        except OSError as error:
+            if not isinstance(error, NOT_THERE) or whose.place(error) is None:
+                raise durable.storage_error(folder, error, 0) from error
+            fail(folder, error)  # a part of the user's asked for it
         except Exception as raised:
-            cause = raised.cause if isinstance(raised, UsersError) else raised
-            if shares_gpu and (is_out_of_memory(cause) or is_starved(cause)):
-                raise GpuMemoryError(str(cause)) from cause
-            if is_broken_device(cause):
-                raise cause from None  # the process cannot be used any more; another one tries again
-            if isinstance(cause, OSError) and cause.errno in durable.OF_THE_MACHINE:  # no fault of the user's code
-                raise durable.storage_error(Path(cause.filename or folder), cause, 0) from cause
-            if stopping() and isinstance(raised, UsersError):
-                raise LostError(str(cause)) from cause  # a program may have got the signal that stops the search
-            fail(folder, cause)
+            judge(folder, raised, shares_gpu, stopping)
+
+
+def judge(folder: Path, raised: Exception, shares_gpu: bool, stopping: Callable[[], bool]) -> None:
+    """Commit that a configuration has failed by an exception, or raise what is the fault of something else.
+
+    Raises:
+        GpuMemoryError, LostError, StorageError: see `run`.
+    """
+    cause = raised.cause if isinstance(raised, UsersError) else raised
+    if shares_gpu and (is_out_of_memory(cause) or is_starved(cause)):
+        raise GpuMemoryError(str(cause)) from cause
+    if is_broken_device(cause):
+        raise cause from None  # the process cannot be used any more; another one tries again
+    if isinstance(cause, OSError) and cause.errno in durable.OF_THE_MACHINE:  # no fault of the user's code
+        raise durable.storage_error(Path(cause.filename or folder), cause, 0) from cause
+    if stopping() and isinstance(raised, UsersError):
+        raise LostError(str(cause)) from cause  # a program may have got the signal that stops the search
+    fail(folder, cause)
 
 
 def commit_all(

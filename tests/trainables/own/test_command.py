@@ -16,7 +16,7 @@ from tests.waiting import until
 from trainables.errors import LostError
 from trainables.files import durable
 from trainables.objective import OwnObjective
-from trainables.own import command
+from trainables.own import command, printed
 from trainables.own.command import FILES, CommandRows, filled
 from trainables.trial import checkpointing
 from trainables.trial.rows import REPEATED
@@ -158,7 +158,7 @@ def test_a_program_that_crashed_leaves_no_child_that_holds_its_trial(tmp_path, r
 
 
 def test_of_much_that_a_program_says_the_end_is_kept(tmp_path, rows, monkeypatch):
-    monkeypatch.setattr(command, "LONGEST", 1000)
+    monkeypatch.setattr(printed, "LONGEST", 1000)
     monkeypatch.setattr(command, "LAST_LINES", 1000)
     told = "for n in $(seq 100); do echo progress >&2; done; echo '{\"loss\": 1}'; sleep 0.2"
     train(rows(f"{told}; {told}; {told}; echo the end >&2; exit 3\n"))
