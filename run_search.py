@@ -112,12 +112,12 @@ def search_space(asked: Flags, interrupts: "Interrupts") -> int:
     from analysis.mirrors import launcher
     from search.settings import duration
 
-    interrupts.end_in(duration(asked.time_budget) if asked.time_budget is not None else None)
+    budget = duration(asked.time_budget) if asked.time_budget is not None else None
+    interrupts.end_in(None if asked.dry_run else budget)
     settings = from_flags.settings_of(asked)
     if asked.dry_run:
-        budget = duration(asked.time_budget) if asked.time_budget is not None else None
         return print_estimate(settings, budget, asked.quiet)
-    followers = launcher.following(settings.runs_dir / settings.run_name, asked.log_to or [], asked.notify)
+    followers = launcher.following(settings.folder, asked.log_to or [], asked.notify)
     return run(settings, interrupts, asked.results, asked.retry_failed, asked.quiet, followers)
 
 
@@ -169,16 +169,19 @@ def print_estimate(settings: "Settings", budget: float | None, quiet: bool) -> i
     from search.backend import resources
     from search.terminal import estimate
 
-    path = settings.runs_dir / settings.run_name
+    path = settings.folder
     images = images_of(settings)
-    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    on_gpu = resources.uses_gpu(settings)
     first_epoch = rehearse(settings, images, on_gpu, quiet)
-    slots = resources.local(settings).slots
+    slots = resources.local(settings).slots if settings.address is None else 1
     if images is not None and not quiet:
         tell("measuring what training takes ...\n", sys.stderr)
     found = estimate.estimate(path, settings, images, on_gpu, slots, first_epoch)
     if settings.address:
-        print(f"note: this estimate is for this machine, not for the cluster at {settings.address}", file=sys.stderr)
+        print(
+            f"note: this estimate is for one trial at a time on this machine, not for the cluster at {settings.address}",
+            file=sys.stderr,
+        )
     remark(found.rule, found.totals, settings)
     print(*estimate.sentences(found, budget), sep="\n")
     try:
@@ -227,9 +230,9 @@ def run(
     from search.terminal.progress import Progress
     from trainables.files import durable
 
-    path = settings.runs_dir / settings.run_name
+    path = settings.folder
     images = images_of(settings)
-    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    on_gpu = resources.uses_gpu(settings)
     rehearse(settings, images, on_gpu, quiet)
     if settings.address is None:  # a cluster is asked when it has been joined
         resources.local(settings)
@@ -333,7 +336,7 @@ def rehearse(settings: "Settings", images: "Dataset | None", on_gpu: bool, quiet
         if not quiet:
             tell(f"trying {what} ...\n", sys.stderr)
 
-    opening.refuse_other(settings.runs_dir / settings.run_name, settings, images, on_gpu)
+    opening.refuse_other(settings.folder, settings, images, on_gpu)
     if images is None:
         tried = rehearsal.rehearse_training(settings, "cuda" if on_gpu else "cpu", say)
         for line in tried.notes:
@@ -385,12 +388,13 @@ def announce(console: "Console", settings: "Settings", progress: "Progress") -> 
 
     rule = label(progress.run.identity.scheduler)
     stopping = "no early stopping" if rule == "none" else f"early stopping by {rule}"
-    begun = "continuing" if any(trial.epochs for trial in progress.run.trials) else "starting"
+    trained = sum(len(trial.epochs) for trial in progress.run.trials)
+    begun = "finished already" if is_complete(progress.run) else "continuing" if trained else "starting"
+    there = f"; {plural(trained, 'epoch')} trained already" if begun == "continuing" else ""
     on = f" on {settings.dataset_short}" if settings.dataset_short else ""
-    verb = "finished already" if is_complete(progress.run) else begun
     console.print(
-        f"{verb} {progress.run.folder}: {settings.space_name}{on}, "
-        f"{plural(progress.asked(), 'trial')} of {plural(progress.epochs_each, 'epoch')}, {stopping}",
+        f"{begun} {progress.run.folder}: {settings.space_name}{on}, "
+        f"{plural(progress.asked(), 'trial')} of {plural(progress.epochs_each, 'epoch')}, {stopping}{there}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
 

@@ -32,6 +32,7 @@ from search.stopping.rules import rule
 from search.turns import Turn, Turns
 from trainables.files import durable
 from trainables.files.durable import Record
+from trainables.written import plural
 
 STOPPERS = {  # as run.json has them
     "asha": rule("asha"),
@@ -49,6 +50,11 @@ LENGTHS = (8, 9, 12, 16, 20, 27)  # epochs of a trial
 FEWEST = 3  # searches in a group, so that a mean over them says something
 CURVES = Path(__file__).parent / "curves"
 AVERAGED = ("0.98", "0.7")  # a decay per step and a horizon in epochs, which here are equal within a tenth
+COMMAND = "python -m benchmarks.replay"
+FACTS = (
+    "Regret: points of validation accuracy that the chosen trial is below the best of all full curves of its search. "
+    "An epoch takes a time in proportion to the width. In brackets behind a name: how many searches."
+)
 MEMORY = Path("/dev/shm")  # decisions are synced one by one, which costs nothing in memory
 
 
@@ -249,14 +255,14 @@ def outcomes(group: Group, stopper: str, epochs: int, slots: int) -> list[Outcom
     return [replay(each.curves, STOPPERS[stopper], slots, each.seed, each.times) for each in short]
 
 
-def by_length(group: Group) -> list[list[str]]:
+def by_length(group: Group, slots: int = USUAL) -> list[list[str]]:
     """A row for each stopper: epochs, mean and worst regret, and the difference to asha with its standard error."""
     rows = []
-    asha = {length: outcomes(group, "asha", length, USUAL) for length in group.lengths}
+    asha = {length: outcomes(group, "asha", length, slots) for length in group.lengths}
     for stopper in STOPPERS:
         cells = {}
         for length in group.lengths:
-            own = asha[length] if stopper == "asha" else outcomes(group, stopper, length, USUAL)
+            own = asha[length] if stopper == "asha" else outcomes(group, stopper, length, slots)
             cells[length] = cell(own, asha[length], len(group.searches[0].curves) * length)
         rows.append(
             [
@@ -295,29 +301,34 @@ def by_slots(group: Group) -> list[list[str]]:
 
 
 def measure(folder: Path = CURVES) -> list[Table]:
-    """Replay every stopper on all curves; return a table by the epochs of a trial and a table by the number of slots."""
+    """Replay every stopper on all curves; return a table by the epochs of a trial for each of SLOTS, and a comparison of them."""
     found = groups(folder)
-    command = "python -m benchmarks.replay"
-    facts = (
-        "Regret: points of validation accuracy that the chosen trial is below the best of all full curves of its search. "
-        "An epoch takes a time in proportion to the width. In brackets behind a name: how many searches."
-    )
-    first = Table(
-        "replay", "Early stopping, replayed on full curves", command,
-        ["curves", "rule", *(f"{length} epochs" for length in LENGTHS)],
-        [row for group in found for row in by_length(group)],
-        notes=f"{USUAL} slots. A cell: epochs trained, of all; mean regret (worst), and how much greater that of asha is, "
-        f"± the standard error. Averaged: a decay of 0.98 per step, or a horizon of 0.7 epochs. {facts}",
+    return [
+        *(of_slots(found, slots) for slots in (USUAL, *(each for each in SLOTS if each != USUAL))),
+        of_all_slots(found),
+    ]
+
+
+def of_slots(found: Sequence[Group], slots: int) -> Table:
+    """The table by the epochs of a trial, for a number of slots."""
+    return Table(
+        "replay" if slots == USUAL else f"replay_{slots}", f"Early stopping, replayed on full curves, {plural(slots, 'slot')}",
+        COMMAND, ["curves", "rule", *(f"{length} epochs" for length in LENGTHS)],
+        [row for group in found for row in by_length(group, slots)],
+        notes="A cell: epochs trained, of all; mean regret (worst), and how much greater that of asha is, ± the standard error. "
+        f"Averaged: a decay of 0.98 per step, or a horizon of 0.7 epochs. {FACTS}",
     )  # fmt: skip
-    whole = [group for group in found if group.lengths]
-    second = Table(
-        "replay_slots", "Early stopping and the number of slots", command,
+
+
+def of_all_slots(found: Sequence[Group]) -> Table:
+    """The table that compares numbers of slots."""
+    return Table(
+        "replay_slots", "Early stopping and the number of slots", COMMAND,
         ["curves", "rule", "% of epochs", "mean regret", "last epoch ended at", "alike"],
-        [row for group in whole for row in by_slots(group)],
+        [row for group in found if group.lengths for row in by_slots(group)],
         notes=f"{', '.join(map(str, SLOTS[:-1]))} and {SLOTS[-1]} slots, at the greatest length. Alike: every search chose the "
-        f"same trial for the same epochs with each number of slots. {facts}",
+        f"same trial for the same epochs with each number of slots. {FACTS}",
     )  # fmt: skip
-    return [first, second]
 
 
 def main() -> None:

@@ -184,8 +184,10 @@ class Identity(Recorded):
 
     @property
     def comparable(self) -> str:
-        """A key, equal for runs whose values can be compared: same images in the same folds, or same code."""
-        return f"{self.fingerprint}{self.fold_hash}" if self.has_images else self.own_code
+        """A key, equal for runs whose values can be compared: same images in the same folds, or same code and data files."""
+        if self.has_images:
+            return f"{self.fingerprint}{self.fold_hash}"
+        return self.own_code + "".join(f"{found:.8}" for _, found in sorted(self.data_files.items()))
 
     @property
     def repeat(self) -> str:

@@ -92,7 +92,7 @@ def rehearse_training(settings: Settings, device: str, say: Say = unsaid) -> Tri
     """
     space, code = settings.space, settings.code
     assert code is not None, "own training has code"
-    if settings.address or (settings.runs_dir / settings.run_name / FOLDER / code.hash).is_dir():
+    if settings.address or (settings.folder / FOLDER / code.hash).is_dir():
         return Tried()
     say(f"the first epoch of {settings.space_name}'s baseline")
     with tempfile.TemporaryDirectory() as folder:

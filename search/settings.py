@@ -144,6 +144,11 @@ class Settings:
     def run_name(self) -> str:
         return self.name or usual_name(self.space_name, self.dataset_short)
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the run, which may not exist yet."""
+        return self.runs_dir / self.run_name
+
 
 def trouble(name: str) -> str:
     """Why this name of a run is not valid; empty for an empty name."""

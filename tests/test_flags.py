@@ -375,6 +375,15 @@ def test_a_folder_that_was_moved_or_copied_is_the_same_run_and_that_is_said(comm
     assert Path("runs/mine/run.json").exists()
 
 
+def test_a_folder_that_was_moved_is_the_same_run_if_the_rule_of_the_space_gave_way(command, images):
+    again = ("--space=mlp_random", "--epochs=9", "--num-samples=2", "--algo=tpe")
+    assert command(*again, f"--dataset={images}")[0] == 0
+    (before,) = Path("runs").iterdir()
+    Path("images").rename("moved")
+    code, said = command(*again, "--dataset=folder:moved")
+    assert (code, list(Path("runs").iterdir())) == (0, [before]), said
+
+
 def test_other_images_under_another_path_are_another_run(command, images, tmp_path):
     assert command(*run_of_images(f"--dataset={images}"))[0] == 0
     shutil.copytree("images", "copy")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from contextlib import nullcontext
 
 import pytest
@@ -138,6 +139,15 @@ def test_a_setting_that_the_scheduler_does_not_read_is_named(command, flags, sai
     assert code == 0
     assert said in err
     assert bool(said) == ("has no effect" in err)
+
+
+def test_a_dry_run_is_not_ended_by_its_budget_and_needs_no_gpu_for_a_cluster(command, monkeypatch):
+    monkeypatch.setattr("search.terminal.estimate.mean_seconds", lambda *_: (time.sleep(1.5) or 1.0, 1, None))
+    cluster = ("--address", "ray://nowhere:10001", "--gpus-per-trial", "1")
+    code, out, err = command(*SEARCH, "--dry-run", "--time-budget", "1s", *cluster)
+    assert code == 0, err
+    assert "not for the cluster at ray://nowhere:10001" in err
+    assert "0m 01s" in out, "the share that fits the budget"
 
 
 @pytest.mark.parametrize("name", spaces.names())
@@ -285,7 +295,8 @@ def test_a_search_that_has_ended_is_not_continued(command, tmp_path):
     durable.make_folder(folder)
     durable.append(folder / "epochs.jsonl", row, {"outcome": "finished"})
     assert "finished already runs/t:" in command(*loud)[2]
-    assert "continuing runs/t:" in command(*loud, "--num-samples", "2")[2]
+    told = command(*loud, "--num-samples", "2")[2]
+    assert re.search("continuing runs/t: .*; 1 epoch trained already", told)
 
 
 def test_each_optimizer_has_its_own_rates():

@@ -8,6 +8,7 @@ import re
 from trainables.objective import ACCURACY, Objective
 
 MINUS = "−"
+HUGE = 1e7  # from here on a value has three decimals and a power of ten, as a loss that explodes
 
 
 def count(number: int) -> str:
@@ -72,7 +73,9 @@ def plotted(objective: Objective, value: float) -> float:
 
 def number(objective: Objective, value: float) -> str:
     """A value without its unit: 86.21, or 0.4312. With up to 10,000 images a third decimal of a per cent is noise."""
-    return f"{100 * value:.2f}" if is_percent(objective) else f"{value:.4f}".replace("-", MINUS)
+    if is_percent(objective):
+        return f"{100 * value:.2f}"
+    return (f"{value:.4f}" if abs(value) < HUGE else f"{value:.3e}").replace("-", MINUS)
 
 
 def value(objective: Objective, value: float) -> str:

@@ -42,13 +42,18 @@ class Passage(NamedTuple):
     ]  # the index of each trial that reached the epoch to the value by which it was judged
 
 
-def passages(run: Run) -> list[Passage]:
-    """Every rung with decisions, by epoch; the last decision about a trial at a rung counts."""
-    decided: dict[int, dict[int, Record]] = {}
+def decided(run: Run) -> dict[int, dict[int, Record]]:
+    """The decision about each trial at each rung, by epoch; the last one counts, because a search that grows decides anew."""
+    found: dict[int, dict[int, Record]] = {}
     for record in run.decisions:
-        decided.setdefault(record["epoch"], {})[record["trial"]] = record
+        found.setdefault(record["epoch"], {})[record["trial"]] = record
+    return dict(sorted(found.items()))
+
+
+def passages(run: Run) -> list[Passage]:
+    """Every rung with decisions, by epoch."""
     found = []
-    for epoch, here in sorted(decided.items()):
+    for epoch, here in decided(run).items():
         stopped = sum(record["decision"] == "stop" for record in here.values())
         audited = sum(bool(record.get("audit")) for record in here.values())
         judged = {index: record.get("value") for index, record in here.items()}
@@ -70,9 +75,9 @@ def rungs(run: Run) -> list[Rung]:
 def spared_at(run: Run) -> dict[int, int]:
     """Map each trial that went on because of the audit to the first rung where it would have been stopped."""
     first: dict[int, int] = {}
-    for record in sorted(run.decisions, key=lambda record: record["epoch"]):
-        if record.get("audit"):
-            first.setdefault(record["trial"], record["epoch"])
+    for epoch, here in decided(run).items():
+        for trial in (trial for trial, record in here.items() if record.get("audit")):
+            first.setdefault(trial, epoch)
     return first
 
 
@@ -80,7 +85,7 @@ def weigh(run: Run) -> dict[int, float]:
     """Map each audited trial to the number of trials that it stands for; a trial without an entry stands for itself."""
     first = spared_at(run)
     audited = Counter(first.values())
-    stopped = Counter(record["epoch"] for record in run.decisions if record["decision"] == "stop")
+    stopped = {passage.epoch: passage.stopped for passage in passages(run)}
     return {trial: 1 + stopped[epoch] / audited[epoch] for trial, epoch in first.items()}
 
 
@@ -112,5 +117,5 @@ def weighted_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def audited(run: Run) -> list[Trial]:
     """The trials that only the audit kept alive."""
-    kept = {record["trial"] for record in run.decisions if record.get("audit")}
+    kept = spared_at(run)
     return [trial for trial in run.trials if trial.index in kept]

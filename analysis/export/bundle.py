@@ -50,6 +50,7 @@ def export(
         raise RunError(f"no network: {trial.folder}: {next_step.without_epoch(run, trial)}")
     if not again and not (trial.folder / KEPT).exists():
         raise RunError(f"no weights: {trial.folder}: {next_step.without_weights(run, trial)}")
+    replaces = replaced(run, trial, folder)
     durable.make_folder(folder)
     own_code.use(run, trial)
     weights = retrain.retrain(run, trial, folder, images) if again else test_scores.read_weights(trial)[0]
@@ -72,7 +73,7 @@ def export(
     durable.write_json(folder / CONFIG, facts)
     durable.write(folder / CARD, model_card.card(run, trial, facts, found.refused).encode())
     retrain.clear(folder)
-    return f"loads without this project{told}"
+    return f"loads without this project{told}{replaces}"
 
 
 def keep(path: Path, key: str, data: bytes) -> Record:
@@ -92,6 +93,13 @@ def refuse_foreign(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()} - {retrain.SCRATCH} if folder.is_dir() else {folder.name}
     if names and not ((folder / CONFIG).is_file() and durable.read_json(folder / CONFIG).get("format") == FORMAT):
         raise RunError(f"not replaced: {folder}: it holds something that export did not write. Choose another folder.")
+
+
+def replaced(run: Run, trial: Trial, folder: Path) -> str:
+    """The words about the network of another trial that an export replaces; empty if there is none."""
+    before = durable.read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    known = before.get("trial"), before.get("run")
+    return f"; it replaces {known[0]} of {known[1]}" if before and known != (trial.label, run.name) else ""
 
 
 def normalisation(run: Run, trial: Trial, images: "retrain.Images") -> Record:

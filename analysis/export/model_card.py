@@ -17,7 +17,7 @@ from trainables import written
 from trainables.config import image_size
 from trainables.data import census
 from trainables.files.durable import Record
-from trainables.objective import ACCURACY, Objective
+from trainables.objective import ACCURACY
 from trainables.parts import named
 from trainables.written import count, plural
 
@@ -65,7 +65,7 @@ def card(run: Run, trial: Trial, facts: Record, refused: str = "") -> str:
         Paragraph(about(run, facts, again)),
         Heading("How good it is"),
         Table(("accuracy of", "on", "%"), numbers(run, trial, where, constant), "llr"),
-        Paragraph(caution(again, run.identity.objective)),
+        Paragraph(caution(run, trial, again)),
         *items(warnings(run, constant)),
         Heading("Use it"),
         *use(facts, refused),
@@ -214,7 +214,7 @@ def with_bounds(value: float, low: float, high: float) -> str:
     return f"{percent(value)} (95 % interval {interval(low, high)})"
 
 
-def caution(again: bool, objective: Objective) -> Words:
+def caution(run: Run, trial: Trial, again: bool) -> Words:
     """A warning about which weights the accuracies belong to, or about how the choice of the winner flatters them."""
     if again:
         return (
@@ -224,8 +224,10 @@ def caution(again: bool, objective: Objective) -> Words:
             ),
             ", which had seen the training images only; these weights themselves were not measured.",
         )
+    fresh = ", and values of fresh seeds a little, too" if confirmed(run, trial) else ""
+    assert trial.best is not None, "an exported trial has epochs"
+    tested = "The test images had no part in choosing. " if evaluation(run, trial.index, trial.best["epoch"]) else ""
     return (
-        f"The configuration and its epoch were chosen by {written.title(objective)} on the validation images, so values on them "
-        "are optimistically biased, and values of fresh seeds a little, too. The test images had no part in choosing. Expect "
-        "less on images taken in another way."
+        f"The configuration and its epoch were chosen by {written.title(run.identity.objective)} on the validation images, so "
+        f"values on them are optimistically biased{fresh}. {tested}Expect less on images taken in another way."
     )

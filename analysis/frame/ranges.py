@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from search.run.ledger import Run
-from trainables.config import check_value
+from trainables.config import KEYS, check_value
 from trainables.errors import SpaceError
 
 _INTERVAL = re.compile(r"(log)?(uniform|integers)\(([^,()]+), ([^,()]+)(?:, step=([^,()]+))?\)")
@@ -62,11 +62,11 @@ class Range:
 
     def below(self, value: float) -> str:
         """The part of an interval below a value, as --set wants it; empty if there is none."""
-        return f"{name(self)}({text(self.low, self.whole)}, {text(value, self.whole)})" if value > self.low else ""
+        return interval(replace(self, high=value)) if value > self.low else ""
 
     def above(self, value: float) -> str:
         """The part of an interval above a value, as --set wants it; empty if there is none."""
-        return f"{name(self)}({text(value, self.whole)}, {text(self.high, self.whole)})" if value < self.high else ""
+        return interval(replace(self, low=value)) if value < self.high else ""
 
     @cached_property
     def numbers(self) -> list[float]:
@@ -168,32 +168,42 @@ def wider(key: str, own: Range, side: str) -> str:
     new = goes_on(key, own, side)
     if new == own:
         return ""
-    return f"{key}=choice({', '.join(new.values)})" if new.values else f"{key}={name(new)}({bounds(new)})"
+    return f"{key}=choice({', '.join(new.values)})" if new.values else f"{key}={interval(new)}"
 
 
 def goes_on(key: str, own: Range, side: str) -> Range:
     """A range that goes on beyond one end; the unchanged range if no value beyond that end is allowed."""
     whole = own.whole or bool(own.values and all(number.is_integer() for number in own.numbers))
     new = text(beyond(own, side), whole)
-    try:
-        check_value(key, int(new) if whole else float(new))
-    except SpaceError:
+    if not is_allowed(key, int(new) if whole else float(new), own):
         return own
     if own.values:
         return replace(own, values=(new, *own.values) if side == "lower" else (*own.values, new))
     return replace(own, low=float(new)) if side == "lower" else replace(own, high=float(new))
 
 
-def bounds(own: Range) -> str:
-    """The ends of an interval, as --set wants them."""
-    return f"{text(own.low, own.whole)}, {text(own.high, own.whole)}"
+def is_allowed(key: str, value: float, own: Range) -> bool:
+    """Whether a trial could use a value; a hyperparameter of the user's own code stays above zero if it always was."""
+    if key.rpartition(".")[2] not in KEYS:
+        return value > 0 or (own.numbers or [own.low])[0] <= 0
+    try:
+        check_value(key, value)
+    except SpaceError:
+        return False
+    return True
+
+
+def interval(own: Range) -> str:
+    """An interval as --set wants it."""
+    step = f", step={text(own.step, own.whole)}" if own.step else ""
+    return f"{name(own)}({text(own.low, own.whole)}, {text(own.high, own.whole)}{step})"
 
 
 def beyond(own: Range, side: str) -> float:
     """A value beyond one end of a range.
 
     For an interval on a logarithmic scale, the value is a decade further (a factor of 2 for whole numbers). For an interval on a
-    linear scale it is half the range further, and for a choice one step.
+    linear scale it is half the range further (in whole steps, if the interval has steps), and for a choice one step.
     """
     numbers = own.numbers or [own.low, own.high]
     low, high = numbers[0], numbers[-1]
@@ -203,7 +213,8 @@ def beyond(own: Range, side: str) -> float:
         factor = 2 if own.whole else 10
         return low / factor if side == "lower" else high * factor
     step = (high - low) / (len(numbers) - 1 if own.values else 2)
-    return low - step if side == "lower" else high + step
+    step = math.ceil(step / own.step - 1e-9) * own.step if own.step else step
+    return round(low - step if side == "lower" else high + step, 12)  # or 0.1 - 0.1 might be 1e-17
 
 
 def name(own: Range) -> str:

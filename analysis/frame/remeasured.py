@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.frame import predictions
 from search.run.ledger import Run, Trial
+from search.status import LOST
 from trainables import written
 from trainables.objective import Objective
 from trainables.training.class_metrics import MEASURES
@@ -15,10 +16,14 @@ def by(run: Run, objective: Objective) -> tuple[Run, str]:
     """The run with this objective, and a line that explains its values.
 
     Each trial has one value: that of its best epoch by the objective of the search, whose weights the trial kept. A trial without
-    the predictions that the metric needs, such as a stopped trial, is left out and counted.
+    the predictions that the metric needs, such as a stopped trial, is left out and counted. A trial that diverged or failed is
+    kept, because it decides the status of its configuration.
     """
     found = [(trial, value_of(run, trial, objective)) for trial in run.trials]
-    kept = [as_judged(trial, value, objective) for trial, value in found if value is not None or trial.best is None]
+    kept = [
+        as_judged(trial, objective.worst if value is None else value, objective)
+        for trial, value in found if value is not None or trial.best is None or trial.status in LOST
+    ]  # fmt: skip
     lost = len(found) - len(kept)
     own = f"{written.name(objective)}, of the epoch that each trial kept by its {written.name(run.identity.objective)}"
     are = "is left out, because it" if lost == 1 else "are left out, because they"
@@ -27,7 +32,7 @@ def by(run: Run, objective: Objective) -> tuple[Run, str]:
     return replace(run, identity=replace(run.identity, objective=objective), trials=kept), told
 
 
-def as_judged(trial: Trial, value: float | None, objective: Objective) -> Trial:
+def as_judged(trial: Trial, value: float, objective: Objective) -> Trial:
     """The trial with this value at its best epoch, and with the worst possible value at all other epochs."""
     rows = [
         row | {objective.column: value if trial.best and row["epoch"] == trial.best["epoch"] else objective.worst}

@@ -72,6 +72,7 @@ def by_seed(where: Standing, group: str) -> pd.Series:
 
 
 def trained_with(runs: Sequence[Run]) -> str:
-    """What decides whether runs can be compared, in a word: images, or the code of own training, or both words."""
+    """What decides whether runs can be compared, in words: images, or the code and data files of own training."""
     kinds = {run.identity.has_images for run in runs}
-    return " or ".join(word for has_images, word in ((True, "images"), (False, "code")) if has_images in kinds)
+    code = "code or data files" if any(run.identity.data_files for run in runs) else "code"
+    return " or ".join(word for has_images, word in ((True, "images"), (False, code)) if has_images in kinds)

@@ -81,6 +81,18 @@ def given_lead(lead: float, chance: float) -> float:
     return high
 
 
+def of_only(
+    values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0), wide: float = 1.0
+) -> tuple[float, float]:
+    """The interval of `of_seeds` for the only configuration that finished; `values` are its own, (seeds,).
+
+    What the seeds did to the others is not known, so the whole spread of the configuration counts as its own.
+    """
+    mean, error = float(values.mean()), wide * float(values.std(ddof=1)) / len(values) ** 0.5
+    down, up = (float(stdtrit(len(values) - 1, 1 - chance)) * error for chance in (BELOW / candidates, BELOW))
+    return max(bounds[0], mean - down), min(bounds[1], mean + up)
+
+
 def of_seeds(
     values: Array, candidates: int, bounds: Sequence[float] = (0.0, 1.0), wide: float = 1.0
 ) -> tuple[float, float]:
@@ -133,11 +145,14 @@ def best_configuration(ranked: pd.DataFrame, values: Array, folds: int = 0) -> p
         values: (finished, seeds): the value of each finished row on each seed. The finished rows come first.
         folds: number of folds of each partition, if each seed has a fold of its own; else 0.
     """
-    if len(values) < 2 or ranked["low"].isna().iloc[0]:
+    if not len(values) or ranked["low"].isna().iloc[0]:
         return ranked
     objective, candidates = valued.objective_of(ranked), int(is_candidate(ranked).sum())
     bounds, wide = sorted(map(objective.signed, valued.limits(objective))), statistics.of_folds(values.shape[-1], folds)
-    found = of_seeds(objective.signed(values), candidates, bounds, wide)
+    signed = objective.signed(values)
+    found = (
+        of_seeds(signed, candidates, bounds, wide) if len(values) > 1 else of_only(signed[0], candidates, bounds, wide)
+    )
     low, high = sorted(map(objective.signed, found))
     return with_first(ranked, (low, high))
 

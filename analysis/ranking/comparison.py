@@ -22,7 +22,7 @@ ALLOWING = "allowing"  # likewise: over images, allowing for another seed
 RESAMPLED, LOST = "resampled", "lost"  # likewise: by drawing the images again; not at all, as predictions are not kept
 OVER = {SEEDS, FOLDS}  # trainings of a configuration, and not images
 OF_CONFIGURATIONS = {*OVER, ALLOWING}  # the others compare trained networks
-EXACT = 100  # rows that are compared image by image; all that a table shows are among them
+EXACT = 100  # rows that are compared image by image
 
 
 def compare(ranked: pd.DataFrame, images: int, groups: Sequence[int] = ()) -> pd.DataFrame:
@@ -36,11 +36,11 @@ def compare(ranked: pd.DataFrame, images: int, groups: Sequence[int] = ()) -> pd
         groups: the group of each validation image, if there are any.
 
     Columns: `low` and `high` of the 95 % interval (over images), `p_value` of the comparison with the first row (adjusted over
-    all pairs), `test` (how a row was compared; empty where nothing is compared), `tied` (the best row itself, and every finished
-    row that is not shown to be worse), `first_place` and `last_place` (the best and the worst place that a row may have among the
-    finished rows; empty where they are not known), and `discordant` (the number of images that only one of the row and the best
-    row gets right; empty where it is not known). Where images or groups are drawn again, `apart` is the standard deviation over
-    the draws of the difference from the best row.
+    all pairs), `test` (how a row was compared; empty where nothing is compared), `tied` (the best row itself, and every row that
+    was compared and is not shown to be worse), `first_place` and `last_place` (the best and the worst place that a row may have
+    among the finished rows; empty where they are not known), and `discordant` (the number of images that only one of the row and
+    the best row gets right; empty where it is not known). Where images or groups are drawn again, `apart` is the standard
+    deviation over the draws of the difference from the best row.
     """
     objective = valued.objective_of(ranked)
     if objective.column in MEASURES and (len(groups) or not objective.is_accuracy):
@@ -81,8 +81,9 @@ def compare_draws(ranked: pd.DataFrame, images: int, units: resampling.Units) ->
     ranked, apart = ranked.assign(discordant=np.nan, apart=np.nan), np.full(len(ranked), np.nan)
     if not len(exact) or exact[0] != 0:
         return leave(ranked.assign(low=low, high=high))
-    low[exact], high[exact] = zip(*map(resampling.interval, drawn), strict=True)
-    raw = resampling.p_values(drawn, valued.values(finished).to_numpy()[exact], units.number)
+    true, limits = valued.values(finished).to_numpy()[exact], valued.limits(objective)
+    low[exact], high[exact] = resampling.intervals(drawn, true, units.number, limits)
+    raw = resampling.p_values(drawn, true, units.number)
     tests = np.full(len(finished), LOST, dtype=object)
     tests[exact] = RESAMPLED
     apart[exact] = (drawn - drawn[:1]).std(axis=1, ddof=1)
@@ -215,6 +216,7 @@ def call(
         p_values[:finished] = np.where(rest * pairs <= LEVEL, rest * pairs, 1.0)
         p_values[exact], kinds[:finished] = adjusted[0], tests
         p_values[0], kinds[0] = np.nan, None
+        p_values[kinds == LOST] = np.nan  # no test, so no tie either
         values = valued.objective_of(ranked).signed(valued.values(ranked).to_numpy())
         places[:, exact] = spread_of_places(values[exact], adjusted, finished, bounds)
     tied = p_values > LEVEL

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from analysis.frame import predictions
 from analysis.ranking.statistics import LEVEL, Array
@@ -18,7 +18,7 @@ from trainables.objective import Objective
 from trainables.training.class_metrics import MEASURES, measure
 
 DRAWS = 400  # the standard deviation of so many is right to about 4 %
-MOST = 30  # rows that are compared with each other; all that a table shows are among them
+MOST = 30  # rows that are compared with each other
 SEED = 0
 
 
@@ -93,12 +93,16 @@ def one_hot(classes_of: Array, where: Array, classes: int) -> Array:
     return table
 
 
-def interval(drawn: Array) -> tuple[float, float]:
-    """The 2.5 % and the 97.5 % quantile of the draws; NaN if all draws are the same."""
-    if np.ptp(drawn) == 0:
-        return np.nan, np.nan
-    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
-    return float(low), float(high)
+def intervals(drawn: Array, true: Array, units: int, limits: tuple[float, float]) -> tuple[Array, Array]:
+    """Student's 95 % interval of each network's value, which few groups make wide; NaN if all draws are the same.
+
+    Args:
+        drawn, true, units: as in `p_values`.
+        limits: the smallest and the largest possible value.
+    """
+    spread = drawn.std(axis=1, ddof=1) * (units / max(1, units - 1)) ** 0.5
+    half = np.where(spread > 0, stdtrit(max(1, units - 1), 1 - LEVEL / 2) * spread, np.nan)
+    return np.maximum(true - half, limits[0]), np.minimum(true + half, limits[1])
 
 
 def p_values(drawn: Array, true: Array, units: int) -> Array:

@@ -153,7 +153,7 @@ def holm(p_values: Array, others: int = 0, clear: int = 0) -> Array:
     return adjusted
 
 
-def expected_best(number: int) -> float:
+def expected_maximum(number: int) -> float:
     """The expected maximum of `number` independent standard normal values.
 
     The best of `number` equally good candidates is expected to lie this many standard deviations above their mean.

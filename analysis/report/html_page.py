@@ -118,7 +118,7 @@ def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
     notes, seeds = results.meaning(run, where), run.totals.seeds
     if seeds > 1:
         images = 0 if run.identity.folds else run.identity.val_images
-        notes["val %"] = over_images(images, run.identity.objective)
+        notes["val %"] = over_images(images, run.identity.objective, where.trials, is_picked=False)
         notes["#"] = f"#: of the configuration, by the mean over its {seeds} {run.identity.repeat}s."
     kept = [words for about, words in notes.items() if about not in ABSENT_COLUMNS]
     told = (*items(kept), results.files(run, where), *results.beside_board(run, plots))

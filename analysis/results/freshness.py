@@ -16,7 +16,7 @@ from trainables.files import durable
 FILE = "results.stamp"
 LEDGERS = ("run.json", "totals.jsonl", "trials.jsonl", "decisions.jsonl", "tests.jsonl", "notes.md")
 DERIVED = ("results.md", "results.csv", "results.json")
-OF_TRIALS = ("epochs.jsonl", "val.npz", "error.txt")
+OF_TRIALS = ("epochs.jsonl", "val.npz", "error.txt", "timing.jsonl", "repeated.jsonl")
 PLOT = re.compile(rb"\]\((plots/[a-z_]+\.svg)\)")  # as results.md links to one
 
 

@@ -98,7 +98,7 @@ def brief(run: Run, where: Standing) -> str:
 
 def first_failure(run: Run) -> str:
     """A line with the error of the first failed trial and the command that prints all of it; empty if no trial failed."""
-    failed = [trial for trial in run.search_trials if trial.status == "failed"]
+    failed = [trial for trial in run.trials if trial.status == "failed"]
     if not failed:
         return ""
     outcome = failed[0].outcome or {}
@@ -202,9 +202,10 @@ def meaning(rows: pd.DataFrame, runs: Sequence[Run], where: Standing | None) -> 
 def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int], images: int = 0, folds: int = 0) -> list[Words]:
     """Explain the numbers of a table whose rows were not all trained on the same seeds."""
     objective = valued.objective_of(rows)
+    of_each = "The interval of the best of each run also allows for its choice in that run, but not for the choice among them."
     if folds:
         return [
-            over_seeds(folds, rows, images, folds),
+            over_seeds(folds, rows, images, folds, f" {of_each}"),
             "The rows were not all trained on the same seeds, so no test is made between them, and a rank is only an order. Give "
             "the runs the same --seed to have them compared.",
         ]
@@ -212,9 +213,8 @@ def of_other_seeds(rows: pd.DataFrame, seeds: Sequence[int], images: int = 0, fo
     on, chosen = ("", BEST_OWN_EPOCH) if objective.is_own else (" on the validation images", BEST_EPOCH)
     lines: list[Words] = [
         f"{written.heading(objective)}: {written.name(objective)}{on} at the best epoch, the mean over the "
-        f"seeds where there are several{direction(objective)}. {chosen} 95 % interval: Student's over the seeds{of_one}. The "
-        "interval of the best of each run also allows for its choice in that run, but not for the choice among the runs. "
-        "epochs: of all seeds together." + "".join(map(few_seeds, seeds)),
+        f"seeds where there are several{direction(objective)}. {chosen} 95 % interval: Student's over the seeds{of_one}. "
+        f"{of_each} epochs: of all seeds together." + "".join(map(few_seeds, seeds)),
         "The rows were not all trained on the same seeds, so no test is made between them, and a rank is only an order. Give "
         "the runs the same --seed and --seeds to have them compared.",
     ]

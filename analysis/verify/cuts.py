@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.verify.evidence import WHOLE, Evidence, Line
 from analysis.verify.trial import TrialFiles
-from search.records import Shape, Totals
+from search.records import Totals
 from search.run import cuts
 from search.run.ledger import CUT, are_indices
 from search.stopping import rules
@@ -13,7 +13,6 @@ from trainables.files.durable import Record
 from trainables.objective import Objective
 
 Trials = dict[int, TrialFiles]
-PLACE: Shape = {"epoch": WHOLE, "quota": WHOLE}
 
 
 def is_cut(evidence: Evidence, line: Line) -> bool:

@@ -70,7 +70,8 @@ def verify(run_folder: Path) -> list[str]:
     check_decisions(evidence, decisions, trials, scheduler, longest, identity.seed, counts, objective, cut)
     check_tests(evidence, tests, trials)
     if not is_held:
-        check_winner(evidence, totals, trials, stopped(decisions, trials, longest))
+        if not identity.folds:  # the winner's weights are those of its first fold, whatever its best one is
+            check_winner(evidence, totals, trials, stopped(decisions, trials, longest))
         check_results(evidence, trials, [line.record for line in plan])
         check_leftovers(evidence)
     return evidence.problems

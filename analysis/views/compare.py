@@ -326,6 +326,9 @@ def explanation(runs: Sequence[Run]) -> list[str]:
         f"expected: the best of {given_words(runs)}, and of as many other trials as the rest of these epochs pays for. It is the "
         f"mean over all ways to draw these trials; {band}": True,
         f"The points of {chosen} are no independent draws: the {'band' if known else 'expectation'} is no promise there.": chosen,
+        "Early stopping compared trials with each other, so they are no independent draws: the "
+        f"{'band' if known else 'expectation'} is no promise there.":
+            any(run.identity.scheduler["name"] != "none" for run in runs),
         "All seeds or folds of a configuration are one draw: its value is their mean, its cost the epochs of all.":
             any(run.totals.seeds > 1 for run in runs),
         "A trial that was stopped early counts with what it had reached.":

@@ -54,7 +54,10 @@ def placed(run: Run, trial: Trial) -> tuple[Row, int]:
 def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
     """The heading of a trial with rank and status, and sentences on its value, clock and outcome."""
     noun = "trial" if run.totals.seeds == 1 else "configuration"
-    place = f", rank {row['rank']} of {plural(ranks, noun)}" if row["rank"] else ""
+    is_ranked = (
+        row["rank"] and trial.best and trial.status not in LOST
+    )  # others have no number in the leaderboard either
+    place = f", rank {row['rank']} of {plural(ranks, noun)}" if is_ranked else ""
     title = trial.label, " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
     time = timing.clock(trial)
     told = ("Clock: ", Foreign(timing.sentence(time)), ".") if time else ""

@@ -80,6 +80,11 @@ def first_new(space: Space, index: int, tries: Iterator[Point], is_new: IsNew) -
     """
     point = next(filter(is_new, tries), None) or next(filter(is_new, space.grid), None)
     if point is None:
+        if not space.is_listed:
+            raise SpaceError(
+                f"no point {index + 1} that the constraint allows was found in {ATTEMPTS} draws. Widen it, or ask for at most "
+                f"--num-samples {index}."
+            )
         limited = " that its constraint allows" if space.is_limited else ""
         raise SpaceError(
             f"the space has only {plural(index, 'different point')}{limited}. Ask for at most --num-samples {index}."

@@ -9,13 +9,12 @@ import threading
 from dataclasses import replace
 
 from search.backend import resources
-from search.backend.gpu_sharing import best, task
+from search.backend.gpu_sharing import best, heaviest, task
 from search.run.ledger import Run
 from search.settings import AUTO, MOST_IN_ENGINE, Settings
 from trainables.cli import child
 from trainables.errors import UsageError
 from trainables.files.durable import Record
-from trainables.models.cost import flops
 
 LIMIT = 9.0  # seconds for all of it, the start of the process included
 SECONDS = 0.3  # of training that are counted for each number
@@ -36,14 +35,14 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
         ), "--engine has no effect: this space trains by itself, so each trial runs in its own process"
     if settings.engine != AUTO:
         return settings, None
-    on_gpu = settings.gpus_per_trial != 0 and resources.local_gpus() > 0
+    on_gpu = resources.uses_gpu(settings)
     if settings.address and not on_gpu:
         raise UsageError("--engine auto measures on this machine, which has no GPU. Give a number, such as 16.")
     left = [trial.config for trial in run.trials if not trial.ended]
     if not left:
         return replace(settings, engine=1), None
     classes = len(run.identity.classes)
-    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # that takes the most memory
+    config = heaviest(left, classes)
     found = measured(task(config, settings, run, "cuda" if on_gpu else "cpu") | {"numbers": numbers(on_gpu)})
     return replace(settings, engine=best(found)), said(found)
 

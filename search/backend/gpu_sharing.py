@@ -48,7 +48,7 @@ def settled(settings: Settings, run: Run) -> tuple[Settings, str | None]:
             settings, gpus_per_trial=None
         ), "--gpus-per-trial auto: this machine has no GPU to share" if left else None
     classes = len(run.identity.classes)
-    config = max(left, key=lambda each: flops(each, classes) * each["batch_size"])  # takes the most memory
+    config = heaviest(left, classes)
     planned = run.totals.trials * run.totals.seeds - len(run.trials) + len(left)  # TPE plans them one by one
     found = paces(task(config, settings, run, "cuda"), counts(settings, max(planned, len(left))))
     return replace(settings, gpus_per_trial=1 / best(found)), said(found)
@@ -61,10 +61,22 @@ def counts(settings: Settings, trials: int) -> list[int]:
     return [1 << power for power in range(most.bit_length())]
 
 
+def heaviest(configs: Sequence[Record], classes: int) -> Record:
+    """The configuration with the most FLOPs in a batch, which takes the most memory."""
+    return max(configs, key=lambda each: flops(each, classes) * each["batch_size"])
+
+
 def task(config: Record, settings: Settings, run: Run, device: str) -> Record:
     """The trial that the measuring process is to train, as trainables/trial/throughput.py reads it."""
     known = {key: getattr(run.identity, key) for key in ("fraction", "precision", "threads")}
-    return {"config": config, "cache": str(settings.cache_of(config).resolve()), "device": device, **known}
+    code = str(run.identity.code_of(run.folder.resolve()) or "")
+    return {
+        "config": config,
+        "cache": str(settings.cache_of(config).resolve()),
+        "device": device,
+        "code": code,
+        **known,
+    }
 
 
 def best(found: Mapping[int, float]) -> int:

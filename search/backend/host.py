@@ -147,7 +147,8 @@ class Host:
         prepare(self._job)
         from trainables.engine import engine, lanes
 
-        images(self._job.cache, self._job.fraction)  # by one thread, so that there is one copy of them
+        if not self._job.folds:  # a fold is loaded when a trial trains on it
+            images(self._job.cache, self._job.fraction)
         made = engine.Engine(lanes.lanes(self._job.device, self._lanes), self._take)
         self._is_ready.set()
         return made

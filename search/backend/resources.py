@@ -44,6 +44,11 @@ def local_gpus() -> int:
     return present if visible is None else min(present, len(named))
 
 
+def uses_gpu(settings: Settings) -> bool:
+    """Whether trials on this machine train on its GPUs."""
+    return local_gpus() > 0 and settings.gpus_per_trial != 0
+
+
 def check_disk(run: Path) -> None:
     """Check that SPARE bytes can be written to the disk.
 

@@ -19,7 +19,7 @@ from search.run import ledger
 from search.run.decisions import Decisions
 from search.run.opening import tidy_trial
 from search.turns import Notify, Turns
-from trainables.errors import LockedError, StorageError
+from trainables.errors import ExpectedError, LockedError, StorageError
 
 if TYPE_CHECKING:
     from search.backend.engines import Engines
@@ -154,12 +154,18 @@ class PlanScheduler(FIFOScheduler):
         return str(TrialScheduler.CONTINUE if self._stop_marker.exists() else TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Tidy up after a turn. What raises here would be taken for the death of the trial's worker by Tune."""
         index = trial.config["trial"]
         self._casualties.watchdog.turn_ended(index)
-        self._notify(index, None)
-        ended = ledger.reread(self._run, index)
-        tidy_trial(ended, may_go_on=self._run.totals.rungs is not None)  # a cut drops the states of those left behind
-        self._end_by(self._streak.add(ended))
+        try:
+            self._notify(index, None)
+            ended = ledger.reread(self._run, index)
+            tidy_trial(
+                ended, may_go_on=self._run.totals.rungs is not None
+            )  # a cut drops the states of those left behind
+            self._end_by(self._streak.add(ended))
+        except ExpectedError as error:
+            self._end_by(Fault(error.kind, str(error)))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Handle the death of a worker. While the search stops, ignore the death: nobody is to blame for it."""

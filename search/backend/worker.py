@@ -6,10 +6,11 @@ import gc
 import importlib
 import os
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.faults.heartbeat import EVERY, beating
 from search.run import ledger
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from trainables.trial.seat import Seat
 
     Seating = Callable[[Callable[[str], None]], Seat]
+
+_loading = threading.Lock()
+_loaded: "weakref.WeakValueDictionary[tuple[Path, float, Fold | None], Dataset]" = weakref.WeakValueDictionary()
+_lasting: dict[Any, Dataset] = {}  # keeps data sets that no trial trains on at the moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,20 +245,20 @@ def report_all(
 def images_of(job: Job, trial: ledger.Trial) -> Dataset:
     """The images for training and validation of a trial: the data set in the trial's image size, or one fold of it."""
     cache = job.caches.get(image_size(trial.config), job.cache)
-    return fold_of(cache, job.fraction, Fold(trial.fold, job.folds)) if job.folds else images(cache, job.fraction)
+    return images(cache, job.fraction, Fold(trial.fold, job.folds) if job.folds else None)
 
 
-@functools.lru_cache(maxsize=1)
-def fold_of(cache: Path, fraction: float, fold: Fold) -> Dataset:
-    """The data set split by one fold. A fold is held in memory, so only the last one is kept."""
+def images(cache: Path, fraction: float, fold: Fold | None = None) -> Dataset:
+    """The data set in one size, or split by one fold: one copy in a worker, however many of its trials train on it.
+
+    A data set is memory-mapped and stays. A fold is held in memory, so only the folds in use and the last one stay.
+    """
     from trainables.data import loading
 
-    return loading.load(cache, fraction=fraction, fold=fold)
-
-
-@functools.lru_cache(maxsize=16)
-def images(cache: Path, fraction: float) -> Dataset:
-    """The data set in one size, memory-mapped once per worker."""
-    from trainables.data import loading
-
-    return loading.load(cache, fraction=fraction)
+    key = cache, fraction, fold
+    with _loading:
+        found = _loaded.get(key)
+        if found is None:
+            found = loading.load(cache, fraction=fraction, fold=fold)
+        _loaded[key] = _lasting["fold" if fold else key] = found
+    return found

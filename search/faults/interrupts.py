@@ -114,7 +114,8 @@ class Interrupts:
         if self.number is not None:
             if number in UNHURRIED:
                 return  # it is ending already
-            self._end()
+            if self._marker is None or self.number not in UNHURRIED:
+                self._end()  # asked for the second time
         self.number = number
         if number != signal.SIGALRM:  # nobody waits for the end of a budget with a SIGKILL in hand
             after(HUNG_UP if number == signal.SIGHUP else DEADLINE, self._end)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from search.records import Identity
-from search.run import identity, ledger
+from search.run import identity, ledger, rule_choice
+from search.run.opening import as_begun
 from search.run.resume import names
 from search.settings import Settings, usual_name
 from trainables.data.loading import Dataset
@@ -19,12 +21,11 @@ def follow(settings: Settings, images: Dataset, on_gpu: bool) -> tuple[Settings,
     one of these runs differs in nothing else, the settings get its name. Otherwise the settings stay as they are, and the line
     names the runs with these images; it is empty if there is none.
     """
-    folder = settings.runs_dir / settings.run_name
-    if settings.name or not has_place(settings.dataset) or (folder / "run.json").exists():
+    if settings.name or not has_place(settings.dataset) or ledger.has_begun(settings.folder):
         return settings, ""
     asked = identity.describe(settings, images, on_gpu)
     found = dict(on_the_same_images(settings, asked))
-    same = [name for name, recorded in found.items() if is_same(recorded, asked, settings)]
+    same = [name for name, recorded in found.items() if is_same(settings.runs_dir / name, recorded, asked, settings)]
     if len(same) == 1:
         return replace(settings, name=same[0]), (
             f"{settings.runs_dir / same[0]} has the same images under another path, so that run is continued; "
@@ -51,7 +52,11 @@ def on_the_same_images(settings: Settings, asked: Identity) -> Iterator[tuple[st
             yield name, recorded
 
 
-def is_same(recorded: Identity, asked: Identity, settings: Settings) -> bool:
+def is_same(folder: Path, recorded: Identity, asked: Identity, settings: Settings) -> bool:
     """Whether these settings would continue the recorded run as they are."""
-    precision = recorded.precision if settings.precision == "auto" else asked.precision  # decided when it was started
-    return not recorded.differences(replace(asked, precision=precision)) and recorded.warm_start is None
+    try:
+        scheduler = identity.scheduler(rule_choice.settle(folder, settings)[0])
+        begun = as_begun(folder, replace(asked, scheduler=scheduler), recorded, settings)
+    except ExpectedError:  # the search itself says what is wrong
+        return False
+    return not recorded.differences(begun) and recorded.warm_start is None

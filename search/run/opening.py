@@ -279,7 +279,7 @@ def of_stopping(rule: Record, totals: Totals, settings: Settings) -> list[str]:
             f"{settings.algorithm} has nothing to learn from with {label(rule)}: no trial ends before all points are drawn, so "
             "they are random; use asha, median or none"
         )
-    if rule["name"] == "ladder" and (told := too_small(rule, totals.trials, epochs)):
+    if decisive(rule, epochs) and (told := too_small(rule, totals.trials, epochs)):
         least = percent(least_share(totals.trials, epochs, rule.get("audit", 0.0)))
         found.append(f"a share of {least} in place of {percent(rule['share'])}: {told}")
     if rule["name"] != "none" and not decisive(rule, epochs):

@@ -37,13 +37,32 @@ def settle(folder: Path, settings: Settings) -> tuple[Settings, list[str]]:
         found = settings if settings.scheduler_asked else as_recorded(settings, recorded)
         if rules.label(recorded) == found.scheduler:
             check_seeds_stay(found, history)
+            if settings.allow_changes and found.share != recorded.get("share"):
+                check_share(as_asked_before(found, history))
             return found, as_it_was(settings, found.scheduler)
+        whole = as_asked_before(settings, history)
+    else:
+        whole = settings
     if settings.share is not None and not settings.scheduler_asked:
-        settings = replace(settings, scheduler=LADDER, scheduler_asked=True)
-    if reason := conflict(settings, settings.scheduler):
-        return give_way(settings, reason)
-    check_share(settings)
+        settings, whole = (replace(each, scheduler=LADDER, scheduler_asked=True) for each in (settings, whole))
+    if reason := conflict(whole, settings.scheduler):
+        given, told = give_way(whole, reason)
+        return replace(settings, scheduler=given.scheduler), told
+    check_share(whole)
     return settings, []
+
+
+def as_asked_before(settings: Settings, history: Sequence[Totals]) -> Settings:
+    """The settings with the totals of the run where they do not say any."""
+    if not history:
+        return settings
+    last = history[-1]
+    return replace(
+        settings,
+        num_samples=settings.num_samples or last.trials,
+        epochs=settings.epochs or last.epochs,
+        seeds=settings.seeds if settings.folds else settings.seeds or last.seeds,
+    )
 
 
 def as_recorded(settings: Settings, recorded: Record) -> Settings:
@@ -141,7 +160,7 @@ def check_share(settings: Settings) -> None:
 
 def too_small(rule: Record, points: int, epochs: int) -> str:
     """Why the share of a ladder is too small; empty if it is not, or for another rule."""
-    if rule["name"] != LADDER or not rules.decisive(rule, epochs):
+    if rule["name"] != LADDER:
         return ""
     least = least_share(points, epochs, rule.get("audit", 0.0))
     if least <= rule["share"] + 1e-9:

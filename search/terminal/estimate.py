@@ -15,13 +15,15 @@ from typing import Any
 from search.algorithms.table import adaptive
 from search.records import GROWING, Totals
 from search.run import identity, ledger, plan
+from search.run.confirmation import is_complete
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
 from search.run.rule_choice import percent
 from search.settings import Settings
+from search.status import LOST
 from search.stopping.ideal import ideal_course, ideal_epochs
 from search.stopping.ladder import least_share
-from search.stopping.rules import cuts, label, of, places
+from search.stopping.rules import continued, cuts, label, of, places
 from search.terminal.display import clock
 from search.terminal.progress import Progress
 from trainables.data import loading
@@ -37,7 +39,7 @@ from trainables.written import count, plural
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for more kinds; kinds left then are scaled from the nearest by their arithmetic
 BATCHES = 4  # of each kind; the first batch warms up
-START = "10 to 20 s"  # until Ray and the first worker have started
+START = "5 to 20 s"  # until Ray and the first worker have started
 PATIENCE = 15.0  # seconds after which a slow probe has seen enough
 KIND = (
     "model",
@@ -57,6 +59,7 @@ class Estimate:
     totals: Totals
     rule: Record  # of early stopping
     trained: int  # epochs that are there already
+    lost: int  # epochs on the ideal course that will never be trained, because their trials have ended
     full: int  # epochs without early stopping
     ideal: int  # epochs on the ideal course
     confirming: int  # epochs of the confirmation
@@ -72,15 +75,21 @@ class Estimate:
     @property
     def epochs(self) -> int:
         """The epochs that are left to train on the ideal course."""
-        return max(0, self.ideal + self.confirming - self.trained)
+        return max(0, self.ideal + self.confirming - self.trained - self.lost)
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that are left, at least those of the longest trial; None if the seconds of an epoch are not known."""
+        """The seconds that are left, as a part of those of the whole search; None if the seconds of an epoch are not known."""
         if self.epoch_seconds is None:
             return None
-        longest = min(self.epochs, self.totals.epochs)
-        return self.epoch_seconds * max(self.epochs / self.slots, longest)
+        return self.epoch_seconds * self.in_a_row(self.rule) * self.epochs / (self.ideal + self.confirming)
+
+    def in_a_row(self, rule: Record) -> int:
+        """The epochs that a slot trains one after another in a search with this rule, if all slots wait at each rung."""
+        totals = self.totals
+        legs = ideal_course(rule, totals.trials, totals.epochs, totals.seeds)
+        confirmation = self.confirming // totals.epochs, totals.epochs
+        return sum(math.ceil(trials / self.slots) * epochs for trials, epochs in [*legs, confirmation])
 
 
 def estimate(
@@ -96,18 +105,19 @@ def estimate(
     """
     asked = identity.describe(settings, data, on_gpu)
     before = None
-    if (folder / "run.json").exists():
+    if ledger.has_begun(folder):
         check_identity(folder, asked, settings)
-        before = (
-            ledger.read(folder) if ledger.read_totals(folder) else None
-        )  # a start that was cut off asked for nothing
+        before = ledger.read(folder)
     totals = ask(folder, settings, before.totals if before else None)
     configs = configurations(settings, totals)
-    rule, epochs = asked.scheduler, totals.epochs
+    rule = continued(asked.scheduler, before.identity.scheduler) if before else asked.scheduler
+    epochs = totals.epochs
     course = totals.trials, epochs, totals.seeds
     confirming = min(totals.confirm + 1, len(configs)) * totals.confirm_seeds
     finishing = ideal_course(rule, *course)[-1][0]
     kept = min(finishing, kept_best(totals) + totals.seeds)
+    trained = sum(len(trial.epochs) for trial in before.trials) if before else 0
+    to_train = ideal_epochs(rule, *course) + confirming * epochs - trained
     so_far = seconds_so_far(before)
     seconds, kinds, unmeasured = (
         (first_epoch if so_far is None else so_far, 0, None)
@@ -117,7 +127,8 @@ def estimate(
     return Estimate(
         totals=totals,
         rule=rule,
-        trained=sum(len(trial.epochs) for trial in before.trials) if before else 0,
+        trained=trained,
+        lost=lost(before, totals, rule, to_train) if before else 0,
         full=totals.trials * totals.seeds * epochs,
         ideal=ideal_epochs(rule, *course),
         confirming=confirming * epochs,
@@ -139,11 +150,26 @@ def pictures(settings: Settings, data: Dataset) -> list[tuple[int, int, float]]:
     return [(size, count, 3.0 * size * size * count) for size in settings.caches or (data.size,)]
 
 
+def lost(before: ledger.Run, totals: Totals, rule: Record, to_train: int) -> int:
+    """How many of the epochs to train will never be trained: all of a complete run, else those of trials that broke off.
+
+    With early stopping another trial takes the place of one that broke off, so nothing is lost then.
+    """
+    if is_complete(before) and what(before.totals, rule, 0) == what(totals, rule, 0):
+        return to_train
+    broken = [trial for trial in before.trials if trial.status in LOST] if rule["name"] == "none" else []
+    return sum(totals.epochs - len(trial.epochs) for trial in broken)
+
+
 def seconds_so_far(before: ledger.Run | None) -> float | None:
-    """The mean seconds of the epochs that a run of own training has; None without any epoch."""
+    """The mean seconds of the epochs that a run of own training has; None without any epoch.
+
+    The first epoch of a trial counts only if there is no other: preparation may be in it.
+    """
     trials = before.trials if before else []
-    found = [line["seconds"] for trial in trials for line in timing.lines(trial.folder) if "seconds" in line]
-    return fmean(found) if found else None
+    found = [line for trial in trials for line in timing.lines(trial.folder) if "seconds" in line]
+    later = [line for line in found if line["epoch"] > 1]
+    return fmean(line["seconds"] for line in later or found) if found else None
 
 
 def configurations(settings: Settings, totals: Totals) -> list[Record]:
@@ -321,6 +347,8 @@ def short(seconds: float) -> str:
 
 def time_words(found: Estimate) -> str:
     """The line that says how long the search will take, and how that is known."""
+    if not found.epochs:
+        return "time: none, all trials have ended"
     if found.seconds is None or found.epoch_seconds is None:
         return f"time: unknown until your code has trained an epoch to its end; {found.slots} at a time"
     about = (
@@ -345,26 +373,35 @@ def of_cuts(found: Estimate, budget: float | None) -> list[str]:
     epochs, kept = (", ".join(map(str, column)) for column in zip(*rungs, strict=True))
     lines = [
         f"{label(found.rule)}: of {plural(totals.trials, 'configuration')} the best {kept} go on from "
-        f"{'epoch' if len(rungs) == 1 else 'epochs'} {epochs}; none has finished before the last of these is decided"
+        f"{'epoch' if len(rungs) == 1 else 'epochs'} {epochs}; none has finished before the last of these is reached"
     ]
-    if found.rule["name"] == "ladder":
-        least = least_share(totals.trials, totals.epochs, found.rule.get("audit", 0.0))
-        share = found.rule["share"]
-        lines.append(
-            f"share: at most {percent(share)} of all epochs, at least {percent(least)}{fitting(found, least, budget)}"
-        )
-    return lines
+    return lines + ([of_share(found, budget)] if found.rule["name"] == "ladder" else [])
+
+
+def of_share(found: Estimate, budget: float | None) -> str:
+    """The line about the share of all epochs that a ladder trains, the least possible share, and the share that fits a time."""
+    least = least_share(found.totals.trials, found.totals.epochs, found.rule.get("audit", 0.0))
+    share: float = found.rule["share"]
+    at_most = f"at most {100 * share:g}% of all epochs, at least {percent(least)}"
+    taken = at_most if share > least else f"{percent(least)} of all epochs, the least for so few points or epochs"
+    return f"share: {taken}{fitting(found, least, budget)}"
 
 
 def fitting(found: Estimate, least: float, budget: float | None) -> str:
-    """The words about the share of all epochs that fits into the time budget; without a budget, a hint at --time-budget."""
-    if budget is None or found.epoch_seconds is None:
+    """The words about the share of all epochs that fits into the time budget; without a budget, a hint at --time-budget.
+
+    A run that has begun keeps its share, so nothing is said of it.
+    """
+    if found.trained or found.epoch_seconds is None:
+        return ""
+    if budget is None:
         return "; with --time-budget this line says which share fits a time"
-    whole = found.epoch_seconds * found.full / found.slots  # no idle slot
-    share = math.floor(100 * min(1.0, budget / whole)) if whole else 100
-    if share < 100 * least:
+    shares = range(math.ceil(100 * least - 1e-6), 101)
+    costs = ((share, found.in_a_row(found.rule | {"share": share / 100})) for share in shares)
+    fit = [share for share, epochs in costs if epochs * found.epoch_seconds <= budget]
+    if not fit:
         return f"; not even that fits into {clock(budget)}: ask for fewer points or epochs"
-    return f"; --share {share}% fits into {clock(budget)}"
+    return f"; --share {fit[-1]}% fits into {clock(budget)}"
 
 
 def saved(found: Estimate) -> str:

@@ -81,12 +81,13 @@ def settings_of_own(settings: "Settings", asked: Flags) -> "Settings":
 def settings_of_images(settings: "Settings", asked: Flags) -> "Settings":
     """The settings of a search on images, after decoding the images; prints notes on the data set."""
     import spaces
+    from search.run import ledger
     from trainables.data import loading
 
     space = settings.space
     dataset, fallback = loading.resolve(asked.dataset, asked.data_dir)
     settings = replace(settings, dataset=dataset, dataset_short=loading.short_name(dataset), fallback=fallback)
-    is_known = (settings.runs_dir / settings.run_name / "run.json").exists()
+    is_known = ledger.has_begun(settings.folder)
     caches = loading.prepare_sizes(
         dataset,
         asked.data_dir,
@@ -134,7 +135,7 @@ def follow_images(settings: "Settings") -> "Settings":
     from trainables.data import loading
 
     images = loading.load(settings.cache, fraction=settings.fraction)
-    on_gpu = resources.local_gpus() > 0 and settings.gpus_per_trial != 0
+    on_gpu = resources.uses_gpu(settings)
     settings, told = moved.follow(settings, images, on_gpu)
     if told:
         print(f"note: {told}", file=sys.stderr)
@@ -157,7 +158,7 @@ def choose_rule(settings: "Settings") -> "Settings":
     from search.run import rule_choice
     from search.stopping import rules
 
-    found, notes = rule_choice.settle(settings.runs_dir / settings.run_name, settings)
+    found, notes = rule_choice.settle(settings.folder, settings)
     for key in rules.unread(found.scheduler, found.grace_period, found.reduction_factor, found.share):
         notes.append(f"{spellings(key)[0]} has no effect with --scheduler {found.scheduler}")
     for line in notes:
@@ -169,7 +170,7 @@ def start_warm(settings: "Settings", name: str | None) -> "Settings":
     """The settings with points of an earlier run to start from; prints notes on what cannot be used of that run."""
     from search.run import warm_start
 
-    found, notes = warm_start.start(settings.runs_dir / settings.run_name, settings, name)
+    found, notes = warm_start.start(settings.folder, settings, name)
     for line in notes:
         print(f"note: {line}", file=sys.stderr)
     return replace(settings, warm=found)

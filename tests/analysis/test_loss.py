@@ -277,4 +277,8 @@ def test_a_card_says_what_chose_the_network_and_has_its_accuracy(on_fresh_seeds)
     assert rows[0][2].startswith(percent(best.best["val_accuracy"]))
     fresh = [row["val_accuracy"] for each in standing.confirmations(on_fresh_seeds, best) for row in [each.best]]
     assert rows[-1][2] == percent(sum(fresh) / len(fresh))
-    assert "chosen by validation loss" in model_card.caution(False, LOSS)
+    caution = model_card.caution(on_fresh_seeds, best, False)
+    assert "chosen by validation loss" in caution
+    assert "values of fresh seeds" in caution
+    alone = dataclasses.replace(on_fresh_seeds, trials=on_fresh_seeds.search_trials, tests=[])
+    assert not re.search("fresh seeds|test images", model_card.caution(alone, best, False))

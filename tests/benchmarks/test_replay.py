@@ -120,7 +120,12 @@ def test_the_tables_have_a_row_for_each_stopper_and_a_cell_for_each_length_that_
     written(tmp_path, "a.jsonl", "constant", ("search", "mine"), ("weights", "raw"))
     written(tmp_path, "b.jsonl", "cosine", ("search", "other"), ("weights", "0.7"))
     written(tmp_path, "c.jsonl", "cosine", ("search", "other"), ("weights", "0.3"))
-    lengths, slots = measure(tmp_path)
+    lengths, one, eight, slots = measure(tmp_path)
+    assert [table.name for table in (lengths, one, eight)] == ["replay", "replay_1", "replay_8"]
+    cuts = [[row for row in table.rows if row[1].startswith(("sha", "ladder"))] for table in (lengths, one, eight)]
+    assert [[cell.partition(",")[0] for row in own for cell in row] for own in cuts[1:]] == 2 * [
+        [cell.partition(",")[0] for row in cuts[0] for cell in row]
+    ], "what waits does not depend on them, but the difference to asha does"
     assert [row[:2] for row in lengths.rows] == [
         [title, stopper] for title in ("mine (3), raw", "other (3), averaged") for stopper in STOPPERS
     ]

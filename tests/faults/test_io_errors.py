@@ -294,6 +294,25 @@ def test_a_short_write_is_refused_and_undone(tmp_path, monkeypatch, kept, times)
 
 
 @pytest.mark.integration
+def test_what_goes_wrong_while_a_turn_is_tidied_up_ends_the_search_and_is_no_death(tmp_path, monkeypatch):
+    """Tune takes whatever is raised there for the death of the worker."""
+    from search.backend import tune
+
+    def refuse(*_, **__):
+        raise StorageError("cannot write: state-000001.pt: Stale file handle.")
+
+    monkeypatch.setattr(tune, "tidy_trial", refuse)
+    monkeypatch.setattr(tune.ledger, "reread", lambda *_: None)
+    casualties = SimpleNamespace(watchdog=SimpleNamespace(turn_ended=lambda index: None))
+    run = SimpleNamespace(trials=[], identity=SimpleNamespace(objective=ACCURACY), totals=SimpleNamespace(rungs=None))
+    scheduler = tune.PlanScheduler(run, None, lambda *_: None, tmp_path / "stop", casualties, None)
+    scheduler.on_trial_complete(None, SimpleNamespace(config={"trial": 0}), {})
+    assert scheduler.fault is not None
+    assert scheduler.fault.kind == StorageError.kind
+    assert (tmp_path / "stop").exists()
+
+
+@pytest.mark.integration
 def test_after_a_refused_decision_the_scheduler_takes_no_other(tmp_path, monkeypatch):
     """The refused line may be there all the same, if it could not be cut off again: only a new process, which reads, can tell."""
     from search.backend.tune import PlanScheduler

@@ -84,13 +84,13 @@ WAITING = [
 def test_however_many_train_at_once_a_rule_that_waits_ends_in_the_same_bytes(tmp_path, images, kind, scheduler):
     asked = own.settings(own.write(tmp_path, kind), scheduler=scheduler, share=0.7, epochs=6, **EVERYTHING)
     found = []
-    for workers in (1, 3, 8):
+    for workers in (1, 2, 4, 8):
         folder = tmp_path / f"{workers}" / "run"
         write_files(own.search(folder, asked, images(kind), workers))
         ledgers = sorted(folder.glob("trials/*/epochs.jsonl"))
         files = [folder / name for name in ("results.md", "results.json", "decisions.jsonl", "trials.jsonl")]
         found.append([path.read_bytes() for path in (*files, *ledgers)])
-    assert found[1:] == [found[0]] * 2
+    assert found[1:] == [found[0]] * 3
     assert any(trial.status == "stopped" for trial in ledger.read(folder).trials)
     assert verify(folder) == []
 
@@ -194,7 +194,7 @@ def test_an_edited_file_is_refused_before_it_is_tried(tmp_path, monkeypatch):
 def test_a_first_epoch_that_was_tried_tells_the_time_of_a_search(tmp_path):
     settings = own.settings(own.write(tmp_path, "loop"), num_samples=3)
     found = estimate.estimate(tmp_path / "run", settings, None, on_gpu=False, slots=2, first_epoch=5.0)
-    assert found.seconds == 5.0 * 12 / 2
+    assert found.seconds == 5.0 * 4 * 2, "three trials on two slots"
     assert "the first epoch of the baseline" in estimate.time_words(found)
     unseen = estimate.estimate(tmp_path / "run", settings, None, on_gpu=False, slots=2)
     assert "unknown until" in estimate.time_words(unseen)
@@ -510,6 +510,17 @@ def test_of_several_runs_that_of_mixed_code_is_named(tmp_path):
     for text in (printed.show([mixed, alone], "md"), selection.listed([mixed, alone], "md", Selection(top=9))):
         assert text.count("mixed: Several versions of the code") == 1
         assert "alone: Several" not in text
+
+
+def test_runs_of_different_data_files_are_not_compared(tmp_path):
+    run = own.search(tmp_path / "one", own.settings(own.write(tmp_path, "loop"), num_samples=1))
+    runs = [
+        replace(run, identity=replace(run.identity, data_files={"/data/text.txt": digest * 64}))
+        for digest in ("a", "b")
+    ]
+    assert len(across_runs.rank([runs[0], runs[0]])) == 1
+    assert len(across_runs.rank(runs)) == 2
+    assert across_runs.trained_with(runs) == "code or data files"
 
 
 def test_shares_are_in_per_cent_in_the_ranking_whose_metric_they_are(tmp_path):

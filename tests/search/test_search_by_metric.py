@@ -87,7 +87,7 @@ def test_results_say_what_they_are_of(searched):
     )
     assert "Always saying the most common class, usual, has a balanced accuracy of 50.00 %." in text
     assert "val balanced accuracy %" in text
-    assert "by drawing the images, or whole groups of them, again" in text
+    assert "Student's with the spread over 400 draws of the images, or of whole groups of them" in text
     assert "t-test of the difference over 400 draws" in text
     assert "There are no test images, so the winner has no test score." in text
     assert "there are no test images, so there is no test score; data fingerprint" in re.sub(r"\s+", " ", text)
@@ -127,6 +127,10 @@ def test_trials_without_predictions_are_left_out_and_counted(searched, tmp_path)
     found, told = remeasured.by(replace(run, trials=gone), MACRO_F1)
     assert len(found.trials) == 1
     assert told.endswith("1 trial is left out, because it kept no predictions.")
+    lost = [replace(trial, outcome={"outcome": "diverged", "epoch": 9}) if trial.index else trial for trial in gone]
+    found, told = remeasured.by(replace(run, trials=lost), MACRO_F1)
+    assert [trial.status for trial in found.trials] == ["finished", "diverged"], "it decides its configuration's status"
+    assert "left out" not in told
 
 
 def test_labels_that_are_not_kept_follow_from_the_census(searched, tmp_path):

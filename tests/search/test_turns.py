@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from analysis.verify.run_folder import verify
 from search.run import ledger, opening
 from search.run.confirmation import is_complete
 from search.stopping.rules import quota, rule, survivors
@@ -36,8 +37,9 @@ def train_one_epoch(run, index, curve):
     trial = ledger.read(run.folder).trials[index]
     trial.folder.mkdir(parents=True, exist_ok=True)
     number = len(trial.epochs) + 1
-    lines = [{"epoch": number, "val_accuracy": curve[number - 1]}]
-    durable.append(trial.folder / "epochs.jsonl", *lines, *([{"outcome": "finished"}] if number == EPOCHS else []))
+    row = {"epoch": number, "train_loss": 1.0, "train_accuracy": 0.5, "val_loss": 1.0,
+           "val_accuracy": curve[number - 1], "lr": 0.1}  # fmt: skip
+    durable.append(trial.folder / "epochs.jsonl", row, *([{"outcome": "finished"}] if number == EPOCHS else []))
     return number
 
 
@@ -137,11 +139,15 @@ def test_what_diverged_before_a_rung_takes_no_place_there(
     run = open_run(tmp_path, settings, toy, 27, scheduler)
     if version < 3:
         begun_as(tmp_path, version)
-    after = play(run, [[0.01 * index] * EPOCHS for index in range(27)], random.Random(0), 3, broken=broken)
+    values = [[index / 40] * EPOCHS for index in range(27)]
+    after = play(run, values, random.Random(0), 3, broken=broken)
     assert is_complete(after)
     trained = [len(trial.epochs) for trial in after.trials]
     assert {epochs: trained.count(epochs) for epochs in lengths} == lengths
     assert all(trial.status == "finished" for trial in after.trials if len(trial.epochs) == EPOCHS)
+    assert [line for line in verify(tmp_path) if "val.npz" not in line] == [], (
+        "each version is verified as it was followed"
+    )
 
 
 def test_a_failed_trial_takes_no_place_either_and_one_that_comes_later_is_judged_with_the_others(

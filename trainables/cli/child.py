@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +18,13 @@ def environment() -> dict[str, str]:
     """The environment of this process, with this project's folder first in PYTHONPATH."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def answers() -> TextIO:
+    """The stdout of this process for answers alone. From now on, what a user's code prints goes to stderr."""
+    found = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return found
 
 
 def answer(found: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """How fast 1, 2, 4, ... trials of one configuration train in one process: `python -m trainables.engine.measure`.
 
-`--engine auto` starts it. It reads a JSON line: config, cache, fraction, precision, device and threads of a trial, the numbers to
-try, ascending, and the seconds to train for each. It prints a line for each number: the number of trials, and the images that
-they train per second together. It ends before the first number of trials that does not fit into memory. It writes no file.
+`--engine auto` starts it. It reads a JSON line: config, cache, fraction, precision, device and threads of a trial, the folder of
+the user's code (empty without any), the numbers to try, ascending, and the seconds to train for each. It prints a line for each
+number: the number of trials, and the images that they train per second together. It ends before the first number of trials that
+does not fit into memory. It writes no file.
 """
 
 import json
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import torch
 
+from trainables.cli import child
 from trainables.data import loading
 from trainables.engine import pace
 from trainables.engine.lanes import Lane, lanes
 from trainables.engine.pace import Running
 from trainables.files.durable import Record
 from trainables.hardware import memory
+from trainables.parts import named
 from trainables.training.definition import Training
 from trainables.training.device_errors import is_out_of_memory, is_starved
 from trainables.training.loop import copy_weights
@@ -29,6 +32,9 @@ SPREAD = 1.5  # other trials may take this many times the memory of the measured
 
 def main() -> None:
     asked: Record = json.loads(sys.stdin.readline())
+    answers = child.answers()
+    if asked["code"]:
+        named.reach(Path(asked["code"]))
     os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
     torch.set_num_threads(asked["threads"])
     memory.keep_freed()
@@ -36,7 +42,7 @@ def main() -> None:
     training = Training(asked["config"], images, seed=0, device=asked["device"], precision=asked["precision"])
     made = lanes(asked["device"], max(asked["numbers"]))
     for number, found in rates(training, made, asked["numbers"], asked["seconds"]):
-        print(number, found, flush=True)
+        print(number, found, file=answers, flush=True)
 
 
 def rates(

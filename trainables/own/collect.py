@@ -6,6 +6,7 @@ Files of the standard library, of installed packages and of this program are lef
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 import sysconfig
 from collections.abc import Collection, Iterable, Iterator
@@ -167,7 +168,7 @@ def programs(folder: Path, words: Iterable[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for word in words:
         path = folder / word
-        if not Path(word).is_absolute() and ".." not in Path(word).parts and path.is_file():
+        if not Path(word).is_absolute() and ".." not in Path(word).parts and os.path.isfile(path):  # noqa: PTH113  see is_own in command.py
             found[Path(word).as_posix()] = path
             if path.stat().st_size > LARGEST:
                 raise SpaceError(

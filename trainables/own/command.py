@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from trainables.config import canonical
 from trainables.errors import LostError
 from trainables.files import durable
 from trainables.files.durable import Record
@@ -154,10 +155,11 @@ class CommandRows(OwnRows):
         """
         try:
             metrics = json.loads(line)
-            epoch = metrics.get("epoch", last + 1) if isinstance(metrics, dict) else last + 1
-            if has_files and last == 0 and type(epoch) is int and epoch > committed + 1:
+            said = canonical(metrics.get("epoch")) if isinstance(metrics, dict) else None  # some print 1.0
+            epoch = said if type(said) is int else last + 1
+            if has_files and last == 0 and epoch > committed + 1:
                 raise AheadError
-            comes_next = epoch == last + 1 or (last == 0 and type(epoch) is int and 1 <= epoch <= committed + 1)
+            comes_next = last == 0 and 1 <= epoch <= committed + 1
             return row_of(epoch if comes_next else last + 1, metrics, self.objective)
         except (TypeError, ValueError, RecursionError) as error:
             raise UsersError(ProgramError(f"line {line.strip()[:200]!r}: {error}{told(errors)}", self._name)) from error
@@ -196,7 +198,7 @@ class CommandRows(OwnRows):
     @property
     def _name(self) -> str:
         """The name of the user's file that the command runs, or else the name of the program."""
-        own = [word for word in self.command if (self.code / word).is_file() and not Path(word).is_absolute()]
+        own = [word for word in self.command if is_own(word, self.code)]
         return Path([*own, self.command[0]][0]).name
 
     def _environment(self, place: Path, committed: int, until: int) -> dict[str, str]:
@@ -220,9 +222,14 @@ def filled(command: Sequence[str], config: Mapping[str, object], seed: int, code
     `python` becomes this interpreter where no program of that name is found.
     """
     words = [word.format(**config, seed=seed) for word in command]
-    found = [str(code / word) if not Path(word).is_absolute() and (code / word).is_file() else word for word in words]
+    found = [str(code / word) if is_own(word, code) else word for word in words]
     is_python = re.fullmatch(r"python3?", found[0])
     return [sys.executable, *found[1:]] if is_python and not shutil.which(found[0]) else found
+
+
+def is_own(word: str, code: Path) -> bool:
+    """Whether a word of a command names a file of the user's code. A word may be a whole program, as behind `python -c`."""
+    return not Path(word).is_absolute() and os.path.isfile(code / word)  # noqa: PTH113  Path.is_file raises for long words
 
 
 class Stdout(io.RawIOBase):

@@ -65,7 +65,7 @@ class Shared:
         config = training.config
         if config["model"] not in MODELS:
             return untrained(training)
-        key = (training.seed, config["model"], *(config[name] for name in MODELS[config["model"]]))
+        key = (training.seed, config["model"], *(config[name] for name in MODELS[config["model"]] if name != "dropout"))
         if key not in self._networks:
             self._networks[key] = untrained(training)
             wait(self.train[0].device)

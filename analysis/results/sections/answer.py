@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
-from analysis.ranking.comparison import FOLDS, OVER
+from analysis.ranking.comparison import FOLDS, LOST, OVER
 from analysis.ranking.standing import Standing
 from analysis.ranking.test_scores import OWN_METRIC, evaluation, reads
 from analysis.render import commands
@@ -28,7 +28,7 @@ from analysis.results import majority, next_step
 from analysis.results.sections.early_stopping import rule_title
 from analysis.results.sections.leaderboard import identifier, worded
 from analysis.results.sections.test_metrics import network
-from search.run.confirmation import is_complete
+from search.run.confirmation import is_complete, winner
 from search.run.ledger import Run
 from trainables import written
 from trainables.config import IMAGE_SIZE
@@ -168,19 +168,25 @@ def ties(finished: pd.DataFrame) -> Words:
         alone = (
             f"Of {count(equal)} with this value it was planned first" if equal > 1 else "It is first by its value only"
         )
-        return f"{alone}: one seed each is no test."
+        lack = "no test was made, because predictions are lost" if "apart" in finished else "one seed each is no test"
+        return f"{alone}: {lack}."
     if not tied and over_seeds:
         return f"It is ahead of every other finished one by more than the noise of the {what}."
+    untested = int((finished["test"] == LOST).sum())
     if not tied:
+        others = "one that was compared" if untested else "finished one"
         return (
-            "This network is ahead of every other finished one by more than the noise of the validation images. What another "
-            "seed would make of its configuration is not known."
+            f"This network is ahead of every other {others} by more than the noise of the validation images. What another seed "
+            "would make of its configuration is not known."
         )
     names = join(", ", [identifier(row) for row in tied[:NAMED]])
     more = f" and {count(len(tied) - NAMED)} more" if len(tied) > NAMED else ""
     if over_seeds:
         return f"Tied with it, within the noise of the {what}: ", names, f"{more}."
-    return "Networks that the validation images cannot tell from it: ", names, f"{more}."
+    rest = (
+        f" {plural(untested, 'further network')} {'was' if untested == 1 else 'were'} not compared." if untested else ""
+    )
+    return "Networks that the validation images cannot tell from it: ", names, f"{more}.{rest}"
 
 
 def against_baseline(ranked: pd.DataFrame) -> str:
@@ -409,5 +415,16 @@ def times_read(run: Run) -> str:
     number = reads(run)
     if any("ensemble" in record for record in run.tests):
         return f"read {plural(number, 'time')}, for winners and for ensembles of the best"
-    known = {0: "not read", 1: "read 1 time, for the winner"}
+    known = {0: "not read", 1: f"read 1 time, for {'the' if is_of_winner(run) else 'an earlier'} winner"}
     return known.get(number, f"read {number} times: the winner changed, and each was tested")
+
+
+def is_of_winner(run: Run) -> bool:
+    """Whether the test split was read for the present winner; a search that grew since may have another one."""
+    best = winner(run)
+    row = best and best.best
+    return bool(
+        best
+        and row
+        and any((read["trial"], read.get("epoch", row["epoch"])) == (best.index, row["epoch"]) for read in run.tests)
+    )

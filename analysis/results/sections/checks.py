@@ -11,7 +11,7 @@ from analysis.diagnostics.importance import Mattered
 from analysis.frame import valued
 from analysis.frame.dataframe import Row, rows_of
 from analysis.frame.ranges import Range, Searched, edge, searched, wider
-from analysis.ranking.comparison import FOLDS, OVER
+from analysis.ranking.comparison import FOLDS, LOST, OVER
 from analysis.ranking.standing import Standing
 from analysis.ranking.statistics import LEVEL, mcnemar
 from analysis.render import commands
@@ -26,7 +26,7 @@ from trainables.config import knows_its_end
 from trainables.data import census
 from trainables.written import count, plural
 
-TOP = 5  # rows whose spread and places are looked at
+TOP = 5  # configurations that a proposed confirmation takes at most
 RISE = 1.1  # of the validation loss after its lowest: more is overfitting
 AGREEMENT = 0.5  # rank correlation of a rung with the final order: less says that stopping there was too early
 MOST_SHARE = 0.5  # of a ladder that can be doubled
@@ -83,7 +83,7 @@ def edges(run: Run, where: Standing, best: pd.Series) -> list[Finding]:
     found: list[Finding] = []
     inside, (chosen,) = [], rows_of(best.to_frame().T)
     ranked = where.confirmed if where.is_confirmed else where.board
-    tied = rows_of(ranked[ranked["tied"]].iloc[:TOP])
+    tied = rows_of(ranked[ranked["tied"]])
     for key, own in searched(run).items():
         range_ = own.of(chosen)
         side = edge_of(key, own, chosen)
@@ -264,7 +264,7 @@ def spread(run: Run, where: Standing) -> list[Finding]:
     """Whether the best row can be told apart from the other rows, by fresh seeds if these choose the winner."""
     if where.is_confirmed:
         return confirmed_spread(run, where.confirmed, run.identity.repeat)
-    finished = where.board[where.board["status"] == "finished"]
+    finished = where.board[(where.board["status"] == "finished") & (where.board["test"] != LOST)]  # and compared
     error, others, tied = noise(run, where), len(finished) - 1, int(finished["tied"].sum()) - 1
     if not others or not error > 0:
         return []

@@ -18,7 +18,9 @@ from analysis.results.sections.explanation import (
     TIED,
     adjusted,
     few_seeds,
+    on_these,
     picked_configuration,
+    place_words,
 )
 from analysis.results.sections.leaderboard import (
     FEWEST,
@@ -99,7 +101,7 @@ def drop(row: Row) -> str:
 def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
     """Explain the columns of the table."""
     seeds, objective, folds = run.totals.confirm_seeds, run.identity.objective, run.identity.folds
-    what = run.identity.repeat
+    what, images = run.identity.repeat, run.identity.val_images
     minus = "the search's value minus the confirmed one"
     minus = minus if objective.mode == "max" else "the confirmed value minus the search's"
     finished = int((confirmed["status"] == "finished").sum())
@@ -118,7 +120,10 @@ def words(run: Run, confirmed: pd.DataFrame) -> list[Words]:
     ]
     if pairs and seeds > 1:
         told = "the chance of so large a difference from the best, if the two configurations are equally good"
-        lines.append((f"p: {told} ({METHODS[FOLDS if folds else SEEDS]}).{adjusted(pairs)} ", TIED))
+        on = on_these(confirmed, images)
+        lines.append((f"p: {told}{on} ({METHODS[FOLDS if folds else SEEDS]}).{adjusted(pairs)} ", TIED))
+    if shares_places(confirmed):
+        lines.append(place_words(confirmed, images))
     return lines
 
 

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from analysis.frame import valued
-from analysis.ranking import best_interval, comparison
-from analysis.ranking.statistics import expected_best, t_factor
+from analysis.ranking import best_interval, comparison, resampling
+from analysis.ranking.statistics import expected_maximum, t_factor
 from analysis.render.blocks import Bold, Code, Words
 from analysis.results.sections.leaderboard import best_value, shares_places
 from trainables import written
@@ -53,12 +53,12 @@ def explanation(
 ) -> Notes:
     """Explain values, intervals, p-values, places, ties and costs. `costs` holds the words about costs."""
     finished, objective = ranked[ranked["status"] == "finished"], valued.objective_of(ranked)
-    is_tested = objective.is_accuracy or bool(finished["p_value"].notna().any())
+    is_tested = bool(finished["p_value"].notna().any())
     notes: Notes = {
         "val %": over_seeds(seeds, ranked, images, folds) if seeds > 1 else over_images(images, objective, ranked),
-        "p": p_words(finished) if len(finished) > 1 and is_tested else "",
+        "p": p_words(finished, images) if is_tested else "",
         "cost": costs,
-        "place": place_words(ranked) if shares_places(ranked) else "",
+        "place": place_words(ranked, images) if shares_places(ranked) else "",
         "luck": luck(finished, images, seeds, folds),
         "stopped": stopped_words(seeds, ranked, folds) if "stopped" in set(ranked["status"]) else "",
         "seed": one_seed(is_confirmed, moved if of_configurations(finished) else None, objective, images)
@@ -68,15 +68,20 @@ def explanation(
     return {about: words for about, words in notes.items() if words}
 
 
-def p_words(finished: pd.DataFrame) -> Words:
+def p_words(finished: pd.DataFrame, images: int) -> Words:
     """Explain p and the mark of a tie, for tests of configurations or else for tests of trained networks."""
     pairs = len(finished) * (len(finished) - 1) // 2
     what = "configurations" if of_configurations(finished) else "trained networks"
     return (
-        f"p: the chance of so large a difference from the best, if the two {what} are equally good ({method(finished)})."
-        f"{adjusted(pairs)} ",
+        f"p: the chance of so large a difference from the best, if the two {what} are equally good"
+        f"{on_these(finished, images)} ({method(finished)}).{adjusted(pairs)} ",
         TIED,
     )
+
+
+def on_these(ranked: pd.DataFrame, images: int) -> str:
+    """The words "on these validation images", if tests over seeds compared the rows: all seeds were validated on them."""
+    return " on these validation images" if images and comparison.SEEDS in set(ranked["test"]) else ""
 
 
 def adjusted(pairs: int) -> str:
@@ -93,17 +98,19 @@ def of_configurations(ranked: pd.DataFrame) -> bool:
     return bool(comparison.OF_CONFIGURATIONS & set(ranked["test"]))
 
 
-def place_words(ranked: pd.DataFrame) -> str:
+def place_words(ranked: pd.DataFrame, images: int) -> str:
     """Explain the range of places."""
     if of_configurations(ranked):
+        on = on_these(ranked, images)
+        others = " Other images may order them otherwise." if on else ""
         return (
-            "place: the places that this configuration may truly have among the finished ones. In 95 % of searches all these "
-            "ranges are right at once."
+            f"place: the places that this configuration may truly have among the finished ones{on}. In 95 % of searches all "
+            f"these ranges are right at once.{others}"
         )
     return (
         "place: the places that this trained network may truly have among the finished ones. For 95 % of the sets of "
-        "validation images that could be drawn, all these ranges are right at once. They do not say where its configuration "
-        "stands: another seed trains another network."
+        "validation images that could be drawn, all these ranges are right at once. They do not allow for the choice of each "
+        "row's epoch. They do not say where its configuration stands: another seed trains another network."
     )
 
 
@@ -163,42 +170,40 @@ def judges_each_seed(ranked: pd.DataFrame) -> bool:
     return bool((stopped["stopped_seeds"] < stopped["seeds_planned"]).any())
 
 
-def over_images(images: int, objective: Objective, ranked: pd.DataFrame | None = None) -> str:
+def over_images(images: int, objective: Objective, ranked: pd.DataFrame, *, is_picked: bool = True) -> str:
     """Explain the value and the interval of one trained network.
 
     Args:
-        ranked: the rows, if the interval of the first row allows for its choice, or if images were drawn again.
+        is_picked: whether the interval of the first row allows for its choice.
     """
     if not images:
         return (
             f"{written.heading(objective)}: {written.name(objective)} at the best epoch; {written.better(objective)} is better. "
             f"{BEST_OWN_EPOCH} {behind(objective)}"
         )
-    if ranked is not None and is_resampled(ranked):
+    if is_resampled(ranked):
         return drawn_again(images, objective)
-    if not objective.is_accuracy:
+    if not objective.is_accuracy or "apart" in ranked:
         return untested(images, objective)
     return (
         f"val %: accuracy on the {count(images)} validation images at the best epoch. {BEST_EPOCH} 95 % interval: Wilson's. "
         "It is about this one trained network: it covers the luck of which images were drawn, and no other seed."
-        + (picked_network(ranked) if ranked is not None else "")
+        + (picked_network(ranked) if is_picked else "")
         + " Δ pp: percentage points behind the best."
     )
 
 
 def is_resampled(ranked: pd.DataFrame) -> bool:
     """Whether the intervals come from drawing images, or groups of images, again."""
-    return bool({comparison.RESAMPLED, comparison.LOST} & set(ranked["test"])) or bool(
-        not valued.objective_of(ranked).is_accuracy and ranked["low"].notna().any() and "seed_deviation" not in ranked
-    )
+    return "apart" in ranked and bool(ranked["low"].notna().any())
 
 
 def drawn_again(images: int, objective: Objective) -> str:
     """Explain value and interval of one trained network where images, or groups of images, were drawn again."""
     return (
         f"{written.heading(objective)}: {written.name(objective)} on the {count(images)} validation images at the best epoch. "
-        f"{BEST_EPOCH} 95 % interval: of one trained network, by drawing the images, or whole groups of them, again. It covers "
-        f"neither another seed nor that the best was picked. {behind(objective)}"
+        f"{BEST_EPOCH} 95 % interval: of one trained network, Student's with the spread over {resampling.DRAWS} draws of the "
+        f"images, or of whole groups of them. It covers neither another seed nor that the best was picked. {behind(objective)}"
     )
 
 
@@ -249,14 +254,18 @@ def adaptive(ranked: pd.DataFrame) -> str:
     return " Some points were proposed because of earlier values. The interval does not allow for that, so it may be too short."
 
 
-def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0) -> str:
-    """Explain the value and the interval of a configuration on several seeds or folds."""
-    objective = valued.objective_of(ranked)
+def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0, picked: str = "") -> str:
+    """Explain the value and the interval of a configuration on several seeds or folds.
+
+    Args:
+        picked: what to say about the choice of the first row, in place of `picked_configuration`.
+    """
+    objective, picked = valued.objective_of(ranked), picked or picked_configuration(ranked, folds)
     if folds:
         return (
             f"{written.heading(objective)}: mean {written.name(objective)} over {folds} folds of the {count(images)} images, "
             f"each at its own best epoch{direction(objective)}; each image is a validation image once, for a network that was "
-            f"not trained on it. {BEST_EPOCH} {FOLD_INTERVAL}{picked_configuration(ranked, folds)} {behind(objective)} epochs: "
+            f"not trained on it. {BEST_EPOCH} {FOLD_INTERVAL}{picked} {behind(objective)} epochs: "
             f"of all folds together.{few_seeds(seeds, folds)}"
         )
     chosen = BEST_EPOCH if images else BEST_OWN_EPOCH
@@ -264,7 +273,7 @@ def over_seeds(seeds: int, ranked: pd.DataFrame, images: int, folds: int = 0) ->
     return (
         f"{written.heading(objective)}: mean {written.name(objective)} over {seeds} seeds, each at its own best epoch"
         f"{direction(objective)}. {chosen} 95 % interval: Student's over seeds. "
-        f"It covers the luck of the seed{uncovered}.{picked_configuration(ranked)}"
+        f"It covers the luck of the seed{uncovered}.{picked}"
         f" {behind(objective)} epochs: of all seeds together.{few_seeds(seeds)}"
     )
 
@@ -276,14 +285,15 @@ def direction(objective: Objective) -> str:
 
 def picked_configuration(ranked: pd.DataFrame, folds: int = 0) -> str:
     """Say that the interval of the first row allows for the choice of this row, or that there is no interval."""
-    if best_value(ranked) is None or int((ranked["status"] == "finished").sum()) < 2:
+    candidates, finished = int(best_interval.is_candidate(ranked).sum()), int((ranked["status"] == "finished").sum())
+    if best_value(ranked) is None or candidates < 2:
         return ""
     if ranked["low"].isna().iloc[0]:
         return f" The first row has none: its {several(folds)} came out the same."
+    shared_spread = " It uses the spread of the other rows as well, so it may still be shorter than theirs."
     return (
         f" The interval of the first row also allows for the choice: these {several(folds)} picked it as the best of "
-        f"{count(int(best_interval.is_candidate(ranked).sum()))}. It uses the spread of the other rows as well, so it may still "
-        f"be shorter than theirs.{adaptive(ranked)}"
+        f"{count(candidates)}.{shared_spread if finished > 1 else ''}{adaptive(ranked)}"
     )
 
 
@@ -308,7 +318,7 @@ def luck(finished: pd.DataFrame, images: int, seeds: int, folds: int = 0) -> str
     error = standard_error(finished, images)
     if len(finished) < 2 or not error > 0:
         return ""
-    gain, objective = expected_best(len(finished)) * error, valued.objective_of(finished)
+    gain, objective = expected_maximum(len(finished)) * error, valued.objective_of(finished)
     side = "above" if objective.mode == "max" else "below"
     what = ("the folds" if folds else "the seeds") if seeds > 1 else "the images drawn"
     who = "configurations" if seeds > 1 else "networks"

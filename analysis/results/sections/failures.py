@@ -1,8 +1,10 @@
 """Failures, grouped by what went wrong, so that one cause is one line."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from analysis.frame.dataframe import planned, rows_of
+from analysis.frame.dataframe import Row, planned, rows_of
 from analysis.render.blocks import Blocks, Code, Foreign, Heading, Link, Paragraph, Table, Words, join, paragraphs
 from analysis.render.markdown import without_folders
 from analysis.results.sections.leaderboard import identifier
@@ -12,15 +14,20 @@ from trainables.written import count, plural
 EXAMPLES = 3  # ids named for each cause
 
 
-def failures(run: Run, ranked: pd.DataFrame) -> Blocks:
-    """A table of failed trials by error and place in the code, with examples, and a sentence about diverged trials."""
-    found = (*failed(run, ranked), *paragraphs(diverged(ranked)))
+def failures(run: Run, *trials: pd.DataFrame) -> Blocks:
+    """A table of failed trials by error and place in the code, with examples, and a sentence about diverged trials.
+
+    Args:
+        trials: one row per trial; those of the search, and those on fresh seeds.
+    """
+    rows = [row for frame in trials for row in rows_of(frame)]
+    found = (*failed(run, rows), *paragraphs(diverged(rows)))
     return (Heading("Failures"), *found) if found else ()
 
 
-def failed(run: Run, ranked: pd.DataFrame) -> Blocks:
+def failed(run: Run, ranked: Sequence[Row]) -> Blocks:
     causes: dict[tuple[str, str], list[Link]] = {}
-    names = {row["index"]: identifier(row) for row in rows_of(ranked[ranked["status"] == "failed"])}
+    names = {row["index"]: identifier(row) for row in ranked if row["status"] == "failed"}
     for trial in planned(run):
         if trial.index in names and trial.outcome:
             cause = without_folders(str(trial.outcome.get("error", ""))), str(trial.outcome.get("where", ""))
@@ -35,8 +42,8 @@ def failed(run: Run, ranked: pd.DataFrame) -> Blocks:
     return Table(("n", "error", "where", "trials"), tuple(rows), "rlll"), told
 
 
-def diverged(ranked: pd.DataFrame) -> Words:
-    rows = rows_of(ranked[ranked["status"] == "diverged"])
+def diverged(ranked: Sequence[Row]) -> Words:
+    rows = [row for row in ranked if row["status"] == "diverged"]
     if not rows:
         return ""
     names = join(", ", [identifier(row) for row in rows[:EXAMPLES]])

@@ -281,8 +281,11 @@ def test_what_cannot_be_is_one_line(call: Call, words: tuple[str, ...], code: in
 def test_an_export_is_replaced_by_the_next(call: Call) -> None:
     assert call("export", "lr_sweep-digits/0", "net")[0] == 0
     before = Path("net/model.safetensors").read_bytes()
-    assert call("export", "lr_sweep-digits/1", "net")[0] == 0
+    code, _, err = call("export", "lr_sweep-digits/1", "net")
+    assert code == 0
     assert Path("net/model.safetensors").read_bytes() != before
+    assert re.search(r"; it replaces 0000-\w{6} of lr_sweep-digits\n$", err)
+    assert "replaces" not in call("export", "lr_sweep-digits/1", "net")[2]
 
 
 def test_damaged_weights_predict_nothing(call: Call) -> None:

@@ -107,6 +107,11 @@ def test_any_text_is_survived(text: str) -> None:
         ("depth", "integers(1, 4)", 3, "", ""),
         ("depth", "choice(1, 2)", 2, "", ""),  # of two values each is at an end
         ("augment", "choice(none, flip, crop)", "crop", "", ""),
+        ("dropout", "uniform(0, 0.5, step=0.1)", 0.5, "upper", "dropout=uniform(0, 0.8, step=0.1)"),
+        ("depth", "integers(1, 9, step=2)", 9, "upper", "depth=integers(1, 13, step=2)"),
+        ("channels", "choice(16, 32, 64)", 64, "upper", "channels=choice(16, 32, 64, 128)"),  # of a user's own network
+        ("rate", "uniform(0.1, 0.3)", 0.1, "lower", ""),  # below zero, which nobody tried
+        ("shift", "uniform(-1.0, 1.0)", -1.0, "lower", "shift=uniform(-2, 1)"),
     ],
 )
 def test_edges_and_what_lies_beyond(key: str, text: str, value: Any, side: str, proposed: str) -> None:

@@ -125,6 +125,21 @@ def test_seeds_that_pick_the_best_are_in_its_interval(seeded: Run, confirmed: Ru
     assert page.render(confirmed).count("these seeds picked it as the best of 3") == 1
 
 
+def test_the_only_configuration_that_finished_was_picked_from_those_that_were_stopped(seeded: Run) -> None:
+    alone = [
+        each if each.index < 3 else dataclasses.replace(each, stopped_at=2, outcome=None) for each in seeded.trials
+    ]
+    run = dataclasses.replace(seeded, trials=alone)
+    board = stand(run).board
+    values = np.array([each.value for each in alone[:3]])
+    error = values.std(ddof=1) / 3**0.5
+    assert board["low"].iloc[0] == pytest.approx(values.mean() - t.ppf(1 - 0.025 / 3, 2) * error)
+    assert board["high"].iloc[0] == pytest.approx(values.mean() + t.ppf(0.975, 2) * error)
+    text = page.render(run)
+    assert "these seeds picked it as the best of 3." in text
+    assert "the spread of the other rows" not in text
+
+
 def test_a_mean_that_is_the_same_on_each_seed_has_no_interval_to_correct() -> None:
     ranked = pd.DataFrame({"val_accuracy": [0.5], "status": ["finished"], "low": [np.nan], "high": [np.nan]})
     assert best_interval.best_configuration(ranked, np.full((2, 3), 0.5)) is ranked

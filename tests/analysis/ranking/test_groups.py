@@ -10,7 +10,7 @@ import pytest
 
 from analysis.cli import reproduce
 from analysis.export import model_card
-from analysis.ranking import best, pairing, statistics
+from analysis.ranking import best, pairing, resampling, statistics
 from analysis.ranking.standing import stand
 from analysis.render.markdown import plain
 from analysis.results import majority, page
@@ -60,6 +60,36 @@ def test_rows_that_frames_tell_apart_are_ties_by_films(films):
 def test_the_noise_goes_by_groups(films):
     same = films(True, known=(28, 25, 25), name="same")
     assert checks.noise(same, stand(same)) == pytest.approx((3 / 30 / 30 / 2) ** 0.5, rel=0.25)  # three films of thirty
+
+
+def test_rows_that_were_not_compared_are_no_ties(films, monkeypatch):
+    monkeypatch.setattr(resampling, "MOST", 2)
+    run = films()
+    board = stand(run).board
+    assert board["tied"].tolist() == [True, True, False]
+    assert board["test"].tolist()[1:] == ["resampled", "lost"]
+    assert board["p_value"].notna().tolist() == [False, True, False]
+    text = page.render(run)
+    assert "cannot tell from it: " in text
+    assert " 1 further network was not compared." in text
+    assert "cannot tell the best network from the other." in text
+
+
+@pytest.mark.parametrize("gone", [(0,), (0, 1, 2)])
+def test_a_best_row_whose_predictions_are_lost_is_said_to_be_untested(films, gone):
+    run = films()
+    for place in gone:
+        (run.trials[place].folder / "val.npz").unlink()
+    text = page.render(run)
+    assert "It is first by its value only: no test was made, because predictions are lost." in text
+    assert "Intervals and tests need the predictions and labels of the best network, which are not kept." in text
+    assert "Wilson's" not in text
+
+
+def test_a_single_network_by_groups_has_no_interval_of_wilsons(films):
+    text = page.render(films(known=(28,)))
+    assert "Student's with the spread over 400 draws" in text
+    assert "Wilson's" not in text
 
 
 def test_a_best_that_is_ahead_of_all_by_groups_is_told_to_take_fresh_seeds_too(films):

@@ -194,7 +194,9 @@ def test_only_finished_rows_are_in_the_family_of_tests(confirmed: Run) -> None:
     ]
     found = dataclasses.replace(confirmed, trials=lost)
     text = rendered(confirmation.section(found, stand(found)))
-    assert "if the two configurations are equally good (paired t-test over the seeds). " in text
+    assert (
+        "if the two configurations are equally good on these validation images (paired t-test over the seeds). " in text
+    )
     assert "adjusted by Holm" not in text, "a single pair"
 
 

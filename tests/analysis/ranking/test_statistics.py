@@ -105,12 +105,12 @@ def test_the_interval_of_a_mean_is_scipys() -> None:
 
 @pytest.mark.parametrize(("number", "expected"), [(1, 0.0), (2, 1 / np.sqrt(np.pi)), (3, 1.5 / np.sqrt(np.pi))])
 def test_the_expected_best_is_known_for_few(number: int, expected: float) -> None:
-    assert statistics.expected_best(number) == pytest.approx(expected, abs=1e-9)
+    assert statistics.expected_maximum(number) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_expected_best_of_many_is_the_mean_of_simulated_ones() -> None:
     best = np.random.default_rng(0).normal(size=(20_000, 64)).max(axis=1)
-    assert statistics.expected_best(64) == pytest.approx(best.mean(), abs=4 * best.std() / 20_000**0.5)
+    assert statistics.expected_maximum(64) == pytest.approx(best.mean(), abs=4 * best.std() / 20_000**0.5)
 
 
 def test_a_steady_lead_is_judged_by_the_step_of_the_values():

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from analysis.diagnostics import rung_agreement
 from analysis.ranking.standing import stand
 from analysis.render.markdown import rendered
-from analysis.results import page
+from analysis.results import page, printed
 from analysis.results.sections.early_stopping import early_stopping
 from analysis.results.sections.failures import failures
 from analysis.results.sections.provenance import provenance
@@ -114,6 +115,20 @@ def test_the_audit_says_which_rungs_it_does_not_represent(trial: Make, run: Make
     assert "left out" not in whole
 
 
+def test_the_last_decision_about_a_rung_of_a_search_that_grew_counts(trial: Make, run: MakeRun) -> None:
+    """The rung was decided anew: what was audited goes on now, and two more were stopped with another audited one."""
+    trials = [trial(index, (0.5,) * 4, lr=1.0 + index) for index in range(3)]
+    trials += [trial(3 + index, (0.4,), "stopped", epochs=4, lr=9.0 + index) for index in range(3)]
+    found = run(trials, scheduler={"name": "asha", "grace_period": 1, "reduction_factor": 3, "audit": 0.1})
+    line = {"epoch": 1, "value": 0.5, "decision": "continue"}
+    first = [line | {"trial": 0}, line | {"trial": 1, "audit": True}, line | {"trial": 3, "decision": "stop"}]
+    again = [line | {"trial": 0}, line | {"trial": 1}, line | {"trial": 2, "audit": True}]
+    stops = [line | {"trial": index, "decision": "stop"} for index in (3, 4, 5)]
+    grown = dataclasses.replace(found, decisions=[*first, *again, *stops])
+    assert rung_agreement.weigh(grown) == {2: 1 + 3}
+    assert [each.index for each in rung_agreement.audited(grown)] == [2]
+
+
 def test_an_audited_trial_that_did_not_finish_stands_for_none(trial: Make, run: MakeRun) -> None:
     text = rendered(early_stopping(audited_run(trial, run, {9: 1, 10: 3}, "diverged")))
     assert (
@@ -148,6 +163,40 @@ def test_a_rung_at_which_some_have_not_arrived_yet_says_nothing(trial: Make, run
     assert "none was stopped" not in rendered(early_stopping(dataclasses.replace(found, trials=trials)))
 
 
+CUT = {"sequence": 0, "totals": 1, "epoch": 1, "whole": 4, "until": 4, "quota": 2, "cutoff": 0.5}
+
+
+def of_cuts(trial: Make, run: MakeRun, *cuts: dict[str, Any], seeds: int = 1) -> str:
+    """What is said of four trials with one rung, after epoch 1, from which two configurations go on."""
+    trials = [trial(index, (0.5,) * 4, lr=0.1 + index) for index in range(4)]
+    found = run(trials, scheduler={"name": "sha", "grace_period": 1, "reduction_factor": 3, "version": 3})
+    totals = dataclasses.replace(found.totals, rungs=[[1, 2]], trials=4 // seeds, seeds=seeds)
+    return rendered(early_stopping(dataclasses.replace(found, totals=totals, cuts=list(cuts))))
+
+
+def test_the_places_of_a_rule_that_cuts_are_told(trial: Make, run: MakeRun) -> None:
+    told = "configurations the best 2 could go on from epoch 1, by the best value so far"
+    assert f"Of 4 {told}. All waited for each other there" in of_cuts(trial, run)
+    assert f"Of 2 {told}, the mean over the seeds. All waited" in of_cuts(trial, run, seeds=2)
+
+
+def test_a_cut_with_a_place_for_all_that_came_says_so(trial: Make, run: MakeRun) -> None:
+    told = "At epoch 1 all went on: 1 configuration got there, and 2 may go on."
+    assert told in of_cuts(trial, run, CUT | {"goes_on": [0], "stops": []})
+    assert told in of_cuts(trial, run, CUT | {"goes_on": [0, 1], "stops": []}, seeds=2)
+    for audit in ({"stops": [2, 3]}, {"stops": [], "audit": [2]}):
+        assert "all went on" not in of_cuts(trial, run, CUT | {"goes_on": [0, 1]} | audit)
+
+
+def test_a_trial_that_was_called_back_is_named(trial: Make, run: MakeRun) -> None:
+    thaw = {"sequence": 1, "totals": 1, "epoch": 1, "whole": 4, "thaw": [2]}
+    cut = CUT | {"goes_on": [0, 1], "stops": [2, 3]}
+    told = "the best one left behind at epoch 1 was called back and trained to the end: "
+    identifier = trial(2, (0.5,), lr=2.1).id
+    assert f"{told}{identifier}." in of_cuts(trial, run, cut, thaw)
+    assert told not in of_cuts(trial, run, cut)
+
+
 def test_without_a_scheduler_there_is_no_word_of_stopping(rates: Rates, run: MakeRun) -> None:
     assert rendered(early_stopping(run(rates()))) == ""
 
@@ -171,6 +220,17 @@ def test_diverged_trials_are_named(trial: Make, run: MakeRun) -> None:
     text = rendered(failures(found, page.rank(found)))
     assert text.startswith("## Failures\n\n5 trials diverged")
     assert text.endswith(" and 2 more.")
+
+
+def test_a_failure_on_a_fresh_seed_is_named_too(confirmed: Run) -> None:
+    broken = {"outcome": "failed", "error": "OutOfMemoryError: 3 GiB", "where": "nets.py:7"}
+    trials = [
+        dataclasses.replace(each, outcome=broken) if each.confirms and each.seed == 71 else each
+        for each in confirmed.trials
+    ]
+    found = dataclasses.replace(confirmed, trials=trials)
+    assert "|   3 | OutOfMemoryError: 3 GiB | nets.py:7 |" in page.render(found)
+    assert "3 trials failed, the first with OutOfMemoryError: 3 GiB in nets.py:7" in printed.brief(found, stand(found))
 
 
 def test_no_failures_no_section(rates: Rates, run: MakeRun) -> None:

@@ -54,6 +54,16 @@ def test_another_winner_is_held_against_the_noise(trial: Make, run: MakeRun) -> 
     )
 
 
+def test_a_band_is_no_promise_where_early_stopping_compared_the_trials(trial: Make, run: MakeRun) -> None:
+    told = "Early stopping compared trials with each other, so they are no independent draws: the band is no promise there."
+    assert told not in compare.show(two(trial, run), "md", ALL)
+    raced = [
+        dataclasses.replace(each, identity=dataclasses.replace(each.identity, scheduler={"name": "asha"}))
+        for each in two(trial, run)
+    ]
+    assert told in compare.show(raced, "md", ALL)
+
+
 def test_different_images_are_not_compared(trial: Make, run: MakeRun) -> None:
     runs = two(trial, run)
     assert "different images" in compare.show([runs[0], named(run(runs[1].trials, fingerprint="x"), "b")], "md", ALL)

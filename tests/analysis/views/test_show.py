@@ -68,6 +68,7 @@ def test_how_it_ended_is_said(trial: Make, run: MakeRun, status: str, words: str
     for form in ("md", "csv", "json"):
         text = show.show(found, found.trials[0], form)
         assert form != "md" or words in text
+        assert form != "md" or (", rank " in text) == (status == "stopped"), "as in the leaderboard"
 
 
 def test_a_folder_of_images_has_to_be_named_in_the_command(trial: Make, run: MakeRun) -> None:

@@ -39,7 +39,7 @@ def job(tmp_path, settings, toy, monkeypatch):
     durable.make_folder(tmp_path / "run" / "ray")
     opening.open_run(tmp_path / "run", replace(settings(), epochs=EPOCHS), toy, False)
     for module in (worker, hosts):
-        monkeypatch.setattr(module, "images", lambda cache, fraction: toy)
+        monkeypatch.setattr(module, "images", lambda cache, fraction, fold=None: toy)
     monkeypatch.setattr(worker, "spare_the_loaded", lambda: None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     return worker.Job(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.backend import gpu_sharing, resources
+from search.backend import engine_slots, gpu_sharing, resources
 from search.run import opening
 from trainables.data import loading
 from trainables.errors import UsageError
@@ -82,6 +82,26 @@ def test_what_cannot_train_is_left_out(asked):
     found = gpu_sharing.paces({**asked, "cache": "nowhere"}, [1, 2])
     assert found == {}
     assert gpu_sharing.said(found) == "trials on one GPU: none could train; --gpus-per-trial 1"
+
+
+NOISY = """
+from torch import nn
+print("a word of the user's")
+
+
+def noisy(classes: int):
+    print("another one")
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, classes))
+"""
+
+
+@pytest.mark.slow
+def test_a_network_of_the_users_is_measured_though_its_file_prints(asked, tmp_path):
+    (tmp_path / "own_nets.py").write_text(NOISY)
+    config = {key: value for key, value in asked["config"].items() if key not in ("depth", "width", "dropout")}
+    own = asked | {"code": str(tmp_path), "config": config | {"model": "own_nets.py:noisy"}}
+    assert gpu_sharing.paces(own, [1])[1] > 0
+    assert engine_slots.measured(own | {"numbers": [1]}, limit=300)[1] > 0
 
 
 def test_a_process_waits_for_the_word_and_ends_with_it(asked):

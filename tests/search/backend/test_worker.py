@@ -26,7 +26,7 @@ def job(tmp_path, settings, toy, monkeypatch):
     asked = replace(settings(), epochs=1)
     durable.make_folder(tmp_path / "run" / "ray")
     opening.open_run(tmp_path / "run", asked, toy, False)
-    monkeypatch.setattr(worker, "images", lambda cache, fraction: toy)
+    monkeypatch.setattr(worker, "images", lambda cache, fraction, fold=None: toy)
     return worker.Job(
         run=tmp_path / "run",
         cache=tmp_path,

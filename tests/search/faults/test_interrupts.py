@@ -55,6 +55,19 @@ def test_a_budget_that_ends_while_a_signal_is_heeded_changes_nothing(interrupts,
     assert caught.value.exit_code == 143
 
 
+def test_the_first_ctrl_c_after_the_end_of_the_budget_ends_nothing_at_once(interrupts, monkeypatch, tmp_path):
+    ended = []
+    monkeypatch.setattr(interrupts, "_end", lambda: ended.append(interrupts.number))
+    interrupts.listen()
+    interrupts.stop_softly_by(tmp_path / "stop")
+    signal.raise_signal(signal.SIGALRM)
+    signal.raise_signal(signal.SIGINT)
+    assert (ended, interrupts.number) == ([], signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    assert ended == [signal.SIGINT]
+    interrupts.stop_softly_by(None)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGXCPU, 152)])
 def test_a_closed_terminal_and_a_limit_are_heeded_like_sigterm(interrupts, tmp_path, number, code):
     interrupts.listen()

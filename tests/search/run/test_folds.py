@@ -1,6 +1,9 @@
 """Searches in folds: identity, plan, confirmation, what is refused. pytest tests/search/run/test_folds.py"""
 
 import dataclasses
+import gc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -141,6 +144,19 @@ def test_a_worker_trains_on_the_fold_of_its_trial(start, cache):
     assert verify(run.folder) == []
 
 
+def test_trials_of_one_engine_share_one_copy_of_each_fold(start, cache):
+    """Though they train on other folds in between, and begin at the same time."""
+    first, second = (worker.images(cache, 1.0, Fold(number, 3)) for number in (1, 2))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda number: worker.images(cache, 1.0, Fold(number, 3)), [1, 2] * 4))
+    assert {id(each) for each in found} == {id(first), id(second)}
+    assert worker.images(cache, 1.0) is worker.images(cache, 1.0)
+    kept = weakref.ref(first)
+    del first, found
+    gc.collect()
+    assert kept() is None, "a fold that nobody trains on takes no memory"
+
+
 def test_verify_finds_a_trial_on_another_fold_and_a_plan_of_other_totals(start):
     run = confirmation.extend(end_all(start(confirm=1)))
     path = run.folder / "trials.jsonl"
@@ -161,7 +177,7 @@ def test_verify_finds_a_trial_on_another_fold_and_a_plan_of_other_totals(start):
 def test_a_dry_run_counts_each_fold():
     facts = {"trials": 4, "epochs": 3, "seeds": 5}
     found = estimate.Estimate(
-        totals=Totals(**facts), rule={"name": "none"}, trained=0, full=60, ideal=60, confirming=0, disk=None, pictures=[],
+        totals=Totals(**facts), rule={"name": "none"}, trained=0, lost=0, full=60, ideal=60, confirming=0, disk=None, pictures=[],
         kinds=1, unmeasured=None, epoch_seconds=1.0, slots=2, has_folds=True,
     )  # fmt: skip
     assert estimate.sentences(found)[0] == "trials: 4 configurations x 5 folds = 20, of 3 epochs each"

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -155,16 +156,28 @@ def test_a_search_that_is_killed_again_and_again_is_sound(start, tmp_path_factor
     assert problems(after) == []
 
 
-def test_the_same_ledger_gives_the_same_next_point(start, tmp_path):
-    run = play(start(count=12), seed=1)
+@pytest.mark.parametrize("algorithm", ["tpe", "gp"])
+def test_the_same_ledger_gives_the_same_next_point(start, tmp_path, algorithm):
+    """With any number of threads of torch."""
+    run = play(start(count=12, algorithm=algorithm), seed=1)
     shutil.copytree(run.folder, tmp_path / "copy")
-    lines = []
-    for path in (run.folder, tmp_path / "copy"):
-        start(path, count=13)
+    lines, before = [], torch.get_num_threads()
+    for threads, path in enumerate((run.folder, tmp_path / "copy"), 1):
+        torch.set_num_threads(threads)
+        start(path, count=13, algorithm=algorithm)
         growth.extend(path, SPACE)
         lines.append(durable.read_lines(path / "trials.jsonl")[-1])
+    torch.set_num_threads(before)
     assert lines[0] == lines[1]
-    assert lines[0]["source"] == "tpe"
+    assert lines[0]["source"] == algorithm
+
+
+def test_a_search_by_gp_that_is_killed_again_and_again_is_sound_and_its_points_are_drawn_again(start):
+    after = play(start(count=13, algorithm="gp", scheduler="asha", reduction_factor=2), seed=3, deaths=0.15)
+    assert is_complete(after)
+    assert problems(after) == []
+    config = {**durable.read_lines(after.folder / "trials.jsonl")[12]["config"], "lr": 0.5}
+    assert "another point than the one that gp draws" in tamper(after, 12, config=config, id=trial_id(config, 0))[0]
 
 
 def test_going_on_changes_no_line_and_asking_for_more_only_appends(start):

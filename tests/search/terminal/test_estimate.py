@@ -10,14 +10,19 @@ from search.terminal import estimate
 from search.terminal.display import clock
 from search.terminal.progress import Progress
 from spaces import Space, choice
+from tests import own
 from tests.trainables.parts.own_parts import FlowerNet
 from trainables.errors import DataError, ExpectedError, RunError, TrialsError
 from trainables.files import durable
 from trainables.training import loop
+from trainables.trial import timing
 
 TINY = Space(
     params={"model": "mlp", "depth": 1, "width": 8, "batch_size": 20, "schedule": "constant", "lr": choice(0.1, 0.2, 0.3)},
     baseline={"lr": 0.2}, epochs=4,
+)  # fmt: skip
+TWELVE = Space(
+    params={**TINY.params, "lr": choice(*(at / 100 for at in range(1, 13)))}, baseline={"lr": 0.02}, epochs=9
 )  # fmt: skip
 BYTES = 4 * (3072 * 8 + 8 + 8 + 8 * 4 + 4)  # a layer without bias, its normalisation, the classifier
 
@@ -55,7 +60,7 @@ def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
     assert found.disk == pytest.approx(2 * 2 * 3 * BYTES + 3 * 3 * BYTES + 2 * BYTES), "SGD keeps one number a weight"
     assert found.kinds == 1
     assert estimate.sentences(found)[0] == "trials: 3, of 4 epochs each"
-    assert found.seconds == pytest.approx(found.epoch_seconds * 6)
+    assert found.seconds == pytest.approx(found.epoch_seconds * 8), "one of two slots trains two of three trials"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -68,6 +73,49 @@ def test_early_stopping_seeds_and_confirmation_are_part_of_it(guess):
     assert "3 configurations x 3 seeds = 9, of 9 epochs each" in text
     assert "81 without early stopping; 33 (41 %) with sha" in text
     assert "confirmation: 36 epochs more" in text
+
+
+def test_a_ladder_has_its_rungs_its_shares_and_the_share_that_fits_a_time(guess, monkeypatch):
+    monkeypatch.setattr(estimate, "probe", lambda *_: 1.0)
+    found = guess(space=TWELVE, scheduler="ladder")
+    assert found.seconds == 6 * 1 + 4 * 1 + 2 * 2 + 1 * 4 + 1 * 1, "two slots for 12, 7, 4, 2 and 2 trials"
+    rungs, share = estimate.of_cuts(found, None)
+    assert rungs == (
+        "ladder: of 12 configurations the best 7, 4, 2, 2 go on from epochs 1, 2, 4, 8; "
+        "none has finished before the last of these is reached"
+    )
+    told = "share: at most 35% of all epochs, at least 26%; "
+    assert share == f"{told}with --time-budget this line says which share fits a time"
+    fits = re.fullmatch(rf"{told}--share (\d+)% fits into 0m 29s", estimate.of_cuts(found, 29.0)[1])
+    assert int(fits[1]) >= 50
+    asked = [guess(space=TWELVE, scheduler="ladder", share=(int(fits[1]) + more) / 100).seconds for more in (0, 1)]
+    assert asked[0] <= 29 < asked[1], "one per cent more would not fit"
+    nothing = "not even that fits into 0m 05s: ask for fewer points or epochs"
+    assert estimate.of_cuts(found, 5.0)[1] == f"{told}{nothing}"
+
+
+def test_a_share_that_gave_way_is_the_least_one(guess):
+    _, share = estimate.of_cuts(guess(scheduler="ladder", epochs=9), None)
+    assert share.startswith("share: 71% of all epochs, the least for so few points or epochs; with --time-budget ")
+
+
+def test_another_rule_with_rungs_has_no_share(guess):
+    (rungs,) = estimate.of_cuts(guess(space=TWELVE, scheduler="sha"), 60.0)
+    assert rungs.startswith("sha: of 12 configurations the best 4, 2 go on from epochs 1, 3; none has finished ")
+    assert estimate.of_cuts(guess(space=TWELVE), 60.0) == []
+
+
+def test_a_run_of_before_is_estimated_by_the_version_of_its_rule(guess, toy, settings, tmp_path):
+    durable.make_folder(tmp_path / "run")
+    sha = {"space": TWELVE, "scheduler": "sha", "seeds": 2}
+    opening.open_run(tmp_path / "run", settings(**sha), toy, on_gpu=False)
+    identity = durable.read_json(tmp_path / "run" / "run.json")
+    assert estimate.of_cuts(guess(**sha), None)
+    identity["scheduler"]["version"] = 2
+    durable.write_json(tmp_path / "run" / "run.json", identity)
+    found = guess(**sha)
+    assert found.rule["version"] == 2
+    assert estimate.of_cuts(found, None) == [], "it judged each seed by itself"
 
 
 def test_one_trial_is_not_faster_for_many_slots(guess):
@@ -86,6 +134,36 @@ def test_of_a_run_that_is_there_only_the_rest_is_paid_and_nothing_is_written(gue
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
     with pytest.raises(RunError, match="seed: 0 is now 1"):
         guess(seed=1)
+
+
+def test_epochs_that_a_trial_which_broke_off_will_never_train_are_not_left(guess, tmp_path, toy, settings):
+    durable.make_folder(tmp_path / "run")
+    asked = {"space": TWELVE, "num_samples": 3, "epochs": 4}
+    run = opening.open_run(tmp_path / "run", settings(**asked), toy, on_gpu=False)
+    row, diverged = {"epoch": 1, "val_accuracy": 0.5}, {"outcome": "diverged", "epoch": 2, "train_loss": 9.9}
+    run.trials[0].folder.mkdir(parents=True)
+    durable.append(run.trials[0].folder / "epochs.jsonl", row, diverged)
+    found = guess(**asked)
+    assert (found.trained, found.epochs) == (1, 8)
+    for trial in run.trials[1:]:
+        trial.folder.mkdir(parents=True)
+        durable.append(trial.folder / "epochs.jsonl", row, diverged)
+    over = guess(**asked)
+    assert (over.trained, over.epochs, over.seconds) == (3, 0, 0)
+    assert estimate.time_words(over) == "time: none, all trials have ended"
+    assert guess(**asked | {"num_samples": 4}).epochs == 4, "a larger search has the epochs of its new trial"
+
+
+def test_the_first_epoch_of_a_trial_with_its_preparation_does_not_count_if_there_are_others(tmp_path):
+    settings = own.settings(own.write(tmp_path, "loop"), num_samples=2)
+    own.search(tmp_path / "run", settings)
+    run = ledger.read(tmp_path / "run")
+    for trial in run.trials:
+        (trial.folder / "timing.jsonl").unlink()
+        durable.append(trial.folder / "timing.jsonl", timing.epoch_line(1, 9.0, 0, "cpu"))
+    assert estimate.seconds_so_far(run) == 9.0
+    durable.append(run.trials[0].folder / "timing.jsonl", timing.epoch_line(2, 3.0, 0, "cpu"))
+    assert estimate.seconds_so_far(run) == 3.0
 
 
 @pytest.mark.parametrize(("patience", "kinds"), [(0.0, 8), (1e9, 30)])
@@ -126,7 +204,7 @@ def test_in_the_end_the_search_says_how_good_the_estimate_was(guess, progress, t
     estimate.keep(tmp_path / "run", found)
     progress.update(0, {"epoch": 1, "val_accuracy": 0.5})
     told = estimate.verdict(tmp_path / "run", progress, 0)
-    assert f"--dry-run said {clock(found.seconds)}, and 10 to 20 s to start, for 12 epochs; it took " in told
+    assert f"--dry-run said {clock(found.seconds)}, and 5 to 20 s to start, for 12 epochs; it took " in told
     assert re.search(r"took \d+m \d\ds for 1$", told)
 
 

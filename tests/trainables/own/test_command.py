@@ -16,7 +16,7 @@ from tests.waiting import until
 from trainables.errors import LostError
 from trainables.files import durable
 from trainables.objective import OwnObjective
-from trainables.own import command, printed
+from trainables.own import collect, command, printed
 from trainables.own.command import FILES, CommandRows, filled
 from trainables.trial import checkpointing
 from trainables.trial.rows import REPEATED
@@ -65,6 +65,25 @@ def test_cut_anywhere_it_ends_in_the_same_bytes(tmp_path, rows, script, cut):
     train(rows(script))
     assert (tmp_path / "trial/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
     assert not (tmp_path / "trial" / REPEATED).exists()
+
+
+def test_an_epoch_may_be_printed_as_a_float(tmp_path, rows):
+    script = SAVING.replace('\\"epoch\\": $epoch,', '\\"epoch\\": $epoch.0,')
+    train(rows(SAVING, folder="whole"))
+    train(rows(script, until=2), until=2)
+    train(rows(script))
+    assert [type(row["epoch"]) for row in ledger(tmp_path / "trial")[:4]] == [int] * 4
+    assert (tmp_path / "trial/epochs.jsonl").read_bytes() == (tmp_path / "whole/epochs.jsonl").read_bytes()
+
+
+def test_a_word_may_be_a_whole_program(tmp_path, rows):
+    """Longer than any name of a file."""
+    script = f"# {'x' * 5000}\n{ANEW}"
+    found = dataclasses.replace(
+        rows(ANEW), command=["sh", "-c", script.replace("{", "{{").replace("}", "}}"), "{rate}"]
+    )
+    assert [row["loss"] for row in train(found)] == [9, 8, 7, 6]
+    assert collect.programs(tmp_path, ["sh", "-c", script]) == {}
 
 
 def test_it_learns_all_from_its_environment_and_its_words(tmp_path, rows):

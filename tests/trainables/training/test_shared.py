@@ -26,6 +26,7 @@ def test_kept_weights_make_the_network_that_is_drawn(toy, model):
     kept = shared(data, "cpu")
     kept.untrained(first)
     found, drawn = kept.untrained(second), untrained(second)
+    assert len(kept._networks) == 1, "one is kept, whatever the dropout"
     assert str(found) == str(drawn)
     for one, other in zip(found.state_dict().values(), drawn.state_dict().values(), strict=True):
         assert torch.equal(one, other)

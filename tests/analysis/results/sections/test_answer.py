@@ -245,11 +245,14 @@ def test_the_protocol_tells_early_stopping_and_fraction(rates: Rates, run: MakeR
 
 def test_readings_are_counted_by_weights(rates: Rates, run: MakeRun) -> None:
     """The same weights twice, and once more after a crash, are one reading."""
-    lines = [{"weights": key, "trial": 0, "epoch": 1, "state": "intent"} for key in ("a", "a", "b")]
-    assert "read 1 time, for the winner" in rendered(
-        answer.protocol(dataclasses.replace(run(rates()), tests=lines[:2]))
-    )
-    assert "read 2 times" in rendered(answer.protocol(dataclasses.replace(run(rates()), tests=lines)))
+    lines = [{"weights": key, "trial": 1, "epoch": 2, "state": "intent"} for key in ("a", "a", "b")]
+
+    def told(*tests: dict[str, Any]) -> str:
+        return rendered(answer.protocol(dataclasses.replace(run(rates()), tests=list(tests))))
+
+    assert "read 1 time, for the winner" in told(*lines[:2])
+    assert "read 1 time, for an earlier winner" in told(lines[0] | {"trial": 0}), "the search grew since"
+    assert "read 2 times" in told(*lines)
 
 
 def commands_in(text: str) -> list[str]:
