@@ -2,8 +2,10 @@
 
     python -m benchmarks.curves --space convnet_asha --dataset folder:images --algo random --algo qmc --seed 0 --seed 1 --seed 2
 
-The program appends a line for each trial to benchmarks/curves/SPACE.jsonl. When it runs again, it trains only the missing
-trials. A trial depends only on configuration, data and seed, so a point that two algorithms draw is trained once.
+The program appends a line for each trial to benchmarks/curves/SPACE.jsonl; the line says with which weights the trial was
+validated. Curves of a changed space need a file of their own: --set ema=0 --out benchmarks/curves/SPACE_raw.jsonl. When the
+program runs again, it trains only the missing trials. A trial depends only on configuration, data and seed, so a point that two
+algorithms draw is trained once.
 """
 
 import contextlib
@@ -11,7 +13,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,20 +21,22 @@ from trainables.config import trial_id
 from trainables.files import durable
 from trainables.files.durable import Record
 
+if TYPE_CHECKING:
+    from spaces import Space
+
 FOLDER = Path(__file__).parent / "curves"
 
 
-def wanted(space_name: str, algos: Sequence[str], seeds: Sequence[int], points: int, epochs: int) -> Iterator[Record]:
+def wanted(space: "Space", algos: Sequence[str], seeds: Sequence[int], points: int, epochs: int) -> Iterator[Record]:
     """The trials of these searches, without their curves."""
-    import spaces
     from search.run import plan
 
-    space = spaces.load(space_name)
     for seed in seeds:
         for algo in algos:
             for line in plan.draw(space, algo, points, seed):
                 config = {**line["config"], "epochs": epochs}
-                yield {"algo": algo, "seed": seed, "index": line["index"], "config": config}
+                weights = f"{config['ema']:g}" if config.get("ema") else "raw"
+                yield {"algo": algo, "seed": seed, "index": line["index"], "weights": weights, "config": config}
 
 
 def key(line: Record) -> tuple[str, int, int]:
@@ -96,6 +100,7 @@ def main(
     data_dir: Path = Path("data"),
     algo: Annotated[list[str] | None, typer.Option()] = None,
     seed: Annotated[list[int] | None, typer.Option()] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="as for run_search.py, such as ema=0")] = None,
     points: int = 27,
     epochs: int = 27,
     fraction: float = 1.0,
@@ -104,13 +109,16 @@ def main(
     out: Path | None = None,
 ) -> None:
     """Train full curves."""
+    import spaces
     from trainables.data import loading
 
     resolved, _ = loading.resolve(dataset, data_dir)
     cache = loading.prepare(resolved, data_dir, progress=True)
     table = out or FOLDER / f"{space}.jsonl"
     durable.make_folder(table.parent)
-    lines = list(wanted(space, algo or ["random", "qmc"], seed or [0], points, epochs))
+    changed, _ = spaces.changed(spaces.load(space), tuple(set_ or ()))
+    asked = wanted(changed, algo or ["random", "qmc"], seed or [0], points, epochs)
+    lines = [{"search": table.stem, **line} for line in asked]
     fingerprint = loading.load(cache, fraction=fraction).fingerprint[:16]
     facts = {
         "dataset": loading.short_name(resolved),

@@ -1,10 +1,10 @@
 """What a search is asked to do: the flags, with the space loaded, the images decoded and every value checked."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from search.algorithms.table import ALGORITHMS
 from search.flags import Flags, check_bounds
@@ -15,6 +15,7 @@ from trainables.files.durable import Record
 from trainables.objective import ACCURACY, Objective
 from trainables.own.code import Code
 
+T = TypeVar("T", int, float)
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 MAX_SEED = 2**31
 MOST_IN_ENGINE = 32
@@ -191,35 +192,29 @@ def share(text: str | float | None) -> float | None:
 
 
 def gpus(text: str | None) -> float | Literal["auto"] | None:
-    """The number that --gpus-per-trial gives, or "auto"; None if --gpus-per-trial is not given.
-
-    Raises:
-        UsageError: neither a number nor auto.
-    """
-    if text is None:
-        return None
-    if text == AUTO:
-        return AUTO
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"--gpus-per-trial must be a number or auto, but got {text!r}.") from None
+    """The number that --gpus-per-trial gives, or "auto"; None if it is not given."""
+    return number_or_auto("--gpus-per-trial", text, float, "a number")
 
 
 def lanes(text: str | None) -> int | Literal["auto"] | None:
-    """The whole number that --engine gives, or "auto"; None if --engine is not given.
+    """The whole number that --engine gives, or "auto"; None if it is not given."""
+    return number_or_auto("--engine", text, int, "a whole number")
+
+
+def number_or_auto(flag: str, text: str | None, kind: Callable[[str], T], what: str) -> T | Literal["auto"] | None:
+    """The number that a flag gives, or "auto"; None if the flag is not given.
 
     Raises:
-        UsageError: neither a whole number nor auto.
+        UsageError: neither a number of this kind nor auto.
     """
     if text is None:
         return None
     if text == AUTO:
         return AUTO
     try:
-        return int(text)
+        return kind(text)
     except ValueError:
-        raise UsageError(f"--engine must be a whole number or auto, but got {text!r}.") from None
+        raise UsageError(f"{flag} must be {what} or auto, but got {text!r}.") from None
 
 
 def duration(text: str) -> float:

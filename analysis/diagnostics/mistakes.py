@@ -1,7 +1,7 @@
 """Validation images that the winner gets wrong: examples to look at, the surest mistakes first.
 
 A trial keeps the class that its network predicts for each image, but no probabilities. So the surest mistake is the one that
-most finished networks share. At most OF_A_KIND examples of each pair of classes are taken, because otherwise a single pair of
+most of the best networks share. At most OF_A_KIND examples of each pair of classes are taken, because otherwise a single pair of
 classes could fill the list.
 """
 
@@ -20,6 +20,7 @@ from search.run.ledger import Run, Trial
 from trainables.config import image_size
 
 SHOWN, OF_A_KIND, FEWEST = 24, 2, 4
+OTHERS = 100  # networks that are asked how sure a mistake is; reading the predictions of thousands would take long
 PIXELS = 12 * 224**2  # in all examples together, so that fewer large images are shown
 
 
@@ -31,7 +32,7 @@ class Mistakes:
     examples: Sequence[Suspect]
     wrong: int
     images: int
-    networks: int  # finished networks with predictions for the same images
+    networks: int  # of the best finished networks, those with predictions for the same images
 
 
 def find(run: Run, where: Standing) -> Mistakes | None:
@@ -43,7 +44,7 @@ def find(run: Run, where: Standing) -> Mistakes | None:
         return None
     if trial is None or own is None or own.labels is None:
         return None
-    others = [each.predicted for each in kept(where, trial.fold) if len(each.predicted) == len(own.labels)]
+    others = [each.predicted for each in kept(where, trial.fold, OTHERS) if len(each.predicted) == len(own.labels)]
     agreeing = np.zeros(len(own.labels), np.int64)
     for said in others:
         agreeing += said == own.predicted

@@ -91,12 +91,17 @@ def find(run: Run, where: Standing) -> Found:
     return Found(found, len(good), len(said), len(labels), float((good == labels).mean(1).min()))
 
 
-def kept(where: Standing, fold: int = 0) -> list[predictions.Predictions]:
-    """Read the predictions of finished trials that kept labels, best trial first; with `fold`, trials of that fold only."""
+def kept(where: Standing, fold: int = 0, most: int | None = None) -> list[predictions.Predictions]:
+    """Read the predictions of the best finished trials that kept labels, the best first.
+
+    Args:
+        fold: only trials of this fold; 0 for all.
+        most: how many trials to look at; None for all.
+    """
     finished = where.trials[where.trials["status"] == "finished"]
     if fold:
         finished = finished[finished["fold"] == fold]
-    return [own for folder in finished["folder"] if (own := _read(folder)) is not None]
+    return [own for folder in finished["folder"].iloc[:most] if (own := _read(folder)) is not None]
 
 
 def _read(folder: Path) -> predictions.Predictions | None:

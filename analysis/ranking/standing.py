@@ -29,6 +29,7 @@ class Standing:
             `search_value`. Empty until all trials on fresh seeds have ended.
         keys: the hyperparameters that a table shows: those that were searched or that differ between trials.
         winner: the place in the plan of the trial whose weights stand for the best configuration; None if there is none.
+        moved: how far a fresh seed moves one configuration and not the others: see `moved_by_seeds`.
     """
 
     trials: pd.DataFrame
@@ -37,16 +38,12 @@ class Standing:
     confirmed: pd.DataFrame
     keys: list[str]
     winner: int | None
+    moved: tuple[float, float] | None
 
     @property
     def is_confirmed(self) -> bool:
         """Whether fresh seeds choose the winner: at least one configuration finished on all its fresh seeds."""
         return "finished" in set(self.confirmed["status"])
-
-    @cached_property
-    def moved(self) -> tuple[float, float] | None:
-        """How far a fresh seed moves one configuration and not the others: see `moved_by_seeds`."""
-        return moved_by_seeds(self.confirmed, self.fresh)
 
     @cached_property
     def best(self) -> pd.Series | None:
@@ -77,7 +74,7 @@ def stand(run: Run) -> Standing:
         board = trials = comparison.allow_for_seeds(trials, images, moved)
     best = confirmation.winner(run)
     keys = dataframe.varied(everything, [run])
-    return Standing(trials, board, fresh, confirmed, keys, None if best is None else best.index)
+    return Standing(trials, board, fresh, confirmed, keys, None if best is None else best.index, moved)
 
 
 def moved_by_seeds(confirmed: pd.DataFrame, fresh: pd.DataFrame) -> tuple[float, float] | None:

@@ -283,7 +283,7 @@ def cost_table(runs: Sequence[Run], curves: dict[str, list[Point]]) -> Blocks:
 
 
 def has_band(objective: Objective) -> bool:
-    """Whether the expected best can have a band; a band needs values between known bounds."""
+    """Whether the expected best has a band: values that are shares lie between known bounds, which a band needs."""
     return written.is_percent(objective)
 
 
@@ -319,7 +319,7 @@ def explanation(runs: Sequence[Run]) -> list[str]:
         "the band is distribution-free and holds for all lines at once (Lourie, Choi and He 2024), for trials that are "
         "independent draws, as those of a random search are."
         if known
-        else f"there is no band, which needs values between known bounds; {written.better(objective)} is better."
+        else f"a band is drawn for shares only; {written.better(objective)} is better."
     )
     remarks = {
         "best so far: of the trials in the order of the plan, by the epochs that they took; after the last it stays.": True,

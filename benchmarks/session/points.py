@@ -24,6 +24,9 @@ POINTS, EPOCHS, SEED = 1000, 9, 0
 SLOTS = (16, 32)
 CHECKED = 2  # trials of the search that are trained again by `train`
 PROCESSES = 4
+EACH = (
+    2.34  # epochs that a point of such a search takes: assumed, to say how long the textbook loop would need for them
+)
 PROFILED = 48  # points
 
 
@@ -165,8 +168,8 @@ def textbook(setting: Setting, points: int) -> Iterator[Row]:
         for each in started:
             each.kill()
             each.wait()
-    epochs, images = 2.34 * points, len(setting.images.train.labels)
+    epochs, images = EACH * points, len(setting.images.train.labels)
     yield {
         "processes": processes, "images_s_together": round(sum(rates)), "counted": "training steps alone",
-        "model_epochs_of_the_search": epochs, "seconds_for_them_extrapolated": round(epochs * images / sum(rates)),
+        "assumed_epochs_of_the_search": epochs, "seconds_for_them_extrapolated": round(epochs * images / sum(rates)),
     }  # fmt: skip

@@ -135,10 +135,17 @@ def sha256_of(path: Path) -> str:
         SpaceError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        facts = path.stat()
+        return digest_of(path, facts.st_size, facts.st_mtime_ns)
     except OSError as error:
         raise SpaceError(f"files: cannot read {path}: {error.strerror}. Correct the space.") from error
+
+
+@functools.lru_cache(maxsize=64)  # a run is described more than once in a process, and such a file may be large
+def digest_of(path: Path, size: int, changed: int) -> str:
+    """The sha256 of a file of this size that was changed at this time."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def scheduler(settings: Settings) -> Record:

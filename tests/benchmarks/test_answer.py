@@ -34,7 +34,9 @@ def test_the_aim_is_answered_by_the_seeds_that_both_have():
         *rows(1, {"ours": found(60, 0.60), "Ray Tune, ASHA": found(120, 0.61)}, ""),
         *rows(2, {"ours": found(60, 0.99)}, ""),
     ]
-    assert reached(table) == "ours: 0.38 of its minutes, +1.00 points, means of 2 seeds."
+    assert reached(table) == "ours: 0.375 of its minutes (missed), +1.00 points (missed), means of 2 seeds."
+    near = rows(0, {"ours": found(60, 0.64), "Ray Tune, ASHA": found(239, 0.61)}, "")
+    assert reached(near) == "ours: 0.251 of its minutes (missed), +3.00 points (reached), means of 1 seed."
     assert reached(table[-1:]) == "not measured yet."
 
 

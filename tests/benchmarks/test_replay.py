@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+import spaces
 from analysis.diagnostics import rung_agreement
 from benchmarks import curves as trained
 from benchmarks.replay import LENGTHS, STOPPERS, Outcome, Simulation, groups, measure, play, replay
@@ -142,6 +143,13 @@ def test_a_search_without_all_of_its_curves_is_left_out(tmp_path):
     durable.append(tmp_path / "a.jsonl", {**line, "val_accuracy": [0.1] * 16})
     (group,) = groups(tmp_path)
     assert [search.seed for search in group.searches] == [0, 1, 2]
+
+
+def test_a_line_says_with_which_weights_its_curve_was_validated():
+    space = spaces.load("convnet_asha")
+    raw, _ = spaces.changed(space, ["ema=0"])
+    lines = [list(trained.wanted(each, ["random"], [0], 2, 3)) for each in (space, raw)]
+    assert [[line["weights"] for line in each] for each in lines] == [["0.7"] * 2, ["raw"] * 2]
 
 
 def test_curves_are_trained_once_and_go_on_where_they_ended(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -88,8 +88,8 @@ class OwnRows:
     objective: Objective
     seed: int
     device: str
-    images: int = 0
-    must_match: bool = False  # the committed row stands, and the run says so
+    images: ClassVar[int] = 0
+    must_match: ClassVar[bool] = False  # the committed row stands, and the run says so
 
     @property
     def id(self) -> str:

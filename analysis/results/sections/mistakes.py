@@ -35,11 +35,8 @@ def which(shown: int, found: Mistakes) -> str:
     """How the examples were chosen and drawn."""
     if shown == found.wrong:
         return "Each is shown at its real size, as the network sees it."
-    alike = (
-        f"first those that most of the {found.networks} finished networks take for the same class, "
-        if found.networks > 1
-        else ""
-    )
+    asked = f"{'best ' if found.networks == mistakes.OTHERS else ''}{found.networks} finished networks"
+    alike = f"first those that most of the {asked} take for the same class, " if found.networks > 1 else ""
     return (
         f"{shown} are shown at their real size, as the network sees them: {alike}at most {OF_A_KIND} of one class that are "
         "taken for the same other class."
