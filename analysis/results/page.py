@@ -69,7 +69,7 @@ def page(run: Run, where: Standing, plots: Collection[str]) -> Page:
         *effects.section(run, where, importance),
         *early_stopping(run),
         *shown(run, "rungs", plots),
-        *failures(run, *(rows for rows in (where.trials, where.fresh) if len(rows))),
+        *failures(run, where.trials, where.fresh),
         *(provenance(run, where.trials, fixed) if len(where.trials) else ()),
         *notes(run),
     )
