@@ -37,6 +37,10 @@ def run_folder(name: str, runs_dir: Path) -> Path:
         return runs_dir / name
     if Path(name).exists():
         return Path(name)
+    if Path(name).name != name:
+        raise RunError(
+            f"unknown run: {name}: there is no such folder. Correct the path, or give a name and --runs-dir DIR."
+        )
     known = sorted(path.parent.name for path in runs_dir.glob("*/run.json"))
     if not known:
         raise RunError(f"unknown run {name!r}: {runs_dir} holds no run. Give a path, or --runs-dir DIR.")

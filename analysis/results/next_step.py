@@ -87,5 +87,5 @@ def retry(run: Run) -> str:
     if run.identity.own_code:
         where = run.folder.parent
         elsewhere = {} if where == Flags.runs_dir else {"runs_dir": where}
-        return commands.go_on(run, retry_failed=True, allow_changes=True, **elsewhere)
+        return f"{commands.go_on(run, retry_failed=True, allow_changes=True, **elsewhere)}, with --space as you first wrote it"
     return f"{resume(run)} --retry-failed"

@@ -65,6 +65,8 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
     changes = {} if is_new else check_identity(folder, asked, settings)
     history = read_totals(folder)
     totals = ask(folder, settings, history[-1] if history else None)
+    if history and "scheduler" in changes.get("identity", {}):
+        refuse_late_rule(folder, history[-1], totals)
     totals = replace(totals, rungs=rungs(folder, asked, totals, history))
     points = drawn(folder, settings, [*history, totals])
     new = unplanned(folder, plan.replicates(points, [*history, totals], settings.seed))
@@ -79,6 +81,22 @@ def open_run(folder: Path, settings: Settings, data: Dataset | None, on_gpu: boo
     if new:
         durable.append(folder / "trials.jsonl", *new)
     return read(folder)
+
+
+def refuse_late_rule(folder: Path, before: Totals, totals: Totals) -> None:
+    """Refuse another early-stopping rule for a search whose trials have all ended, unless it grows.
+
+    The rule would decide nothing now, but much later: when the search grows.
+
+    Raises:
+        RunError: that is asked for.
+    """
+    grows = any(getattr(totals, key) > getattr(before, key) for key in ("trials", "epochs", "seeds"))
+    if not grows and read(folder).search_ended:
+        raise RunError(
+            f"nothing to decide: {folder}: every trial has ended, so another early-stopping rule changes nothing. Ask for more "
+            "with --num-samples or --epochs, or start another search with --name NEW."
+        )
 
 
 def until_now(folder: Path) -> Record:

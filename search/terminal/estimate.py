@@ -15,12 +15,10 @@ from typing import Any
 from search.algorithms.table import adaptive
 from search.records import GROWING, Totals
 from search.run import identity, ledger, plan
-from search.run.confirmation import is_complete
 from search.run.opening import ask, check_identity
 from search.run.opening import kept as kept_best
 from search.run.rule_choice import percent
 from search.settings import Settings
-from search.status import LOST
 from search.stopping.ideal import ideal_course, ideal_epochs
 from search.stopping.ladder import least_share
 from search.stopping.rules import continued, cuts, label, of, places
@@ -39,7 +37,8 @@ from trainables.written import count, plural
 PROBES = 8  # kinds of training that are measured at any rate, from the cheapest to the dearest
 ALL_PROBES = 30.0  # seconds for more kinds; kinds left then are scaled from the nearest by their arithmetic
 BATCHES = 4  # of each kind; the first batch warms up
-START = "5 to 20 s"  # until Ray and the first worker have started
+STARTING = 20  # seconds at most until Ray and the first worker have started
+START = f"5 to {STARTING} s"
 PATIENCE = 15.0  # seconds after which a slow probe has seen enough
 KIND = (
     "model",
@@ -59,7 +58,7 @@ class Estimate:
     totals: Totals
     rule: Record  # of early stopping
     trained: int  # epochs that are there already
-    lost: int  # epochs on the ideal course that will never be trained, because their trials have ended
+    left: int  # epochs that are left to train on the ideal course
     full: int  # epochs without early stopping
     ideal: int  # epochs on the ideal course
     confirming: int  # epochs of the confirmation
@@ -73,16 +72,11 @@ class Estimate:
     of_first: bool = False  # epoch_seconds is of the first epoch of the baseline alone
 
     @property
-    def epochs(self) -> int:
-        """The epochs that are left to train on the ideal course."""
-        return max(0, self.ideal + self.confirming - self.trained - self.lost)
-
-    @property
     def seconds(self) -> float | None:
         """The seconds that are left, as a part of those of the whole search; None if the seconds of an epoch are not known."""
         if self.epoch_seconds is None:
             return None
-        return self.epoch_seconds * self.in_a_row(self.rule) * self.epochs / (self.ideal + self.confirming)
+        return self.epoch_seconds * self.in_a_row(self.rule) * self.left / (self.ideal + self.confirming)
 
     def in_a_row(self, rule: Record) -> int:
         """The epochs that a slot trains one after another in a search with this rule, if all slots wait at each rung."""
@@ -116,8 +110,6 @@ def estimate(
     confirming = min(totals.confirm + 1, len(configs)) * totals.confirm_seeds
     finishing = ideal_course(rule, *course)[-1][0]
     kept = min(finishing, kept_best(totals) + totals.seeds)
-    trained = sum(len(trial.epochs) for trial in before.trials) if before else 0
-    to_train = ideal_epochs(rule, *course) + confirming * epochs - trained
     so_far = seconds_so_far(before)
     seconds, kinds, unmeasured = (
         (first_epoch if so_far is None else so_far, 0, None)
@@ -127,8 +119,8 @@ def estimate(
     return Estimate(
         totals=totals,
         rule=rule,
-        trained=trained,
-        lost=lost(before, totals, rule, to_train) if before else 0,
+        trained=sum(len(trial.epochs) for trial in before.trials) if before else 0,
+        left=left_to_search(before, totals, rule) + left_to_confirm(before, totals, confirming),
         full=totals.trials * totals.seeds * epochs,
         ideal=ideal_epochs(rule, *course),
         confirming=confirming * epochs,
@@ -150,15 +142,35 @@ def pictures(settings: Settings, data: Dataset) -> list[tuple[int, int, float]]:
     return [(size, count, 3.0 * size * size * count) for size in settings.caches or (data.size,)]
 
 
-def lost(before: ledger.Run, totals: Totals, rule: Record, to_train: int) -> int:
-    """How many of the epochs to train will never be trained: all of a complete run, else those of trials that broke off.
+def left_to_search(before: ledger.Run | None, totals: Totals, rule: Record) -> int:
+    """How many epochs the trials of the search have still to train on the ideal course.
 
-    With early stopping another trial takes the place of one that broke off, so nothing is lost then.
+    Where whole rungs are cut, another trial takes the place of one that broke off. By other rules each trial is on its own, and
+    those that have not ended train as many epochs as trials do on average.
     """
-    if is_complete(before) and what(before.totals, rule, 0) == what(totals, rule, 0):
-        return to_train
-    broken = [trial for trial in before.trials if trial.status in LOST] if rule["name"] == "none" else []
-    return sum(totals.epochs - len(trial.epochs) for trial in broken)
+    asked = totals.trials * totals.seeds
+    ideal = ideal_epochs(rule, totals.trials, totals.epochs, totals.seeds)
+    trials = before.search_trials if before else []
+    is_grown = not before or before.totals.epochs < totals.epochs or len(trials) < asked
+    if not is_grown and all(trial.ended for trial in trials):
+        return 0
+    if cuts(rule):
+        return max(0, ideal - sum(len(trial.epochs) for trial in trials))
+    open_ones = [trial for trial in trials if not trial.ended or goes_further(trial, totals.epochs)]
+    rest = sum(max(1.0, ideal / asked - len(trial.epochs)) for trial in open_ones)
+    return round((asked - len(trials)) * ideal / asked + rest)
+
+
+def goes_further(trial: ledger.Trial, epochs: int) -> bool:
+    """Whether a trial that has finished will be lengthened."""
+    return trial.status == "finished" and len(trial.epochs) < epochs
+
+
+def left_to_confirm(before: ledger.Run | None, totals: Totals, trials: int) -> int:
+    """How many epochs the confirmation, of so many trials at most, has still to train; a trial that ended trains no more."""
+    fresh = before.fresh_trials if before else []
+    done = sum(totals.epochs if trial.ended else len(trial.epochs) for trial in fresh)
+    return max(0, trials * totals.epochs - done)
 
 
 def seconds_so_far(before: ledger.Run | None) -> float | None:
@@ -347,12 +359,12 @@ def short(seconds: float) -> str:
 
 def time_words(found: Estimate) -> str:
     """The line that says how long the search will take, and how that is known."""
-    if not found.epochs:
+    if not found.left:
         return "time: none, all trials have ended"
     if found.seconds is None or found.epoch_seconds is None:
         return f"time: unknown until your code has trained an epoch to its end; {found.slots} at a time"
     about = (
-        f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.epochs, 'epoch')} of "
+        f"time: about {clock(found.seconds)}, and {START} to start, for {plural(found.left, 'epoch')} of "
         f"{short(found.epoch_seconds)} s, {found.slots} at a time"
     )
     about += "; to start again behind each rung is not counted" if cuts(found.rule) else ""
@@ -398,7 +410,7 @@ def fitting(found: Estimate, least: float, budget: float | None) -> str:
         return "; with --time-budget this line says which share fits a time"
     shares = range(math.ceil(100 * least - 1e-6), 101)
     costs = ((share, found.in_a_row(found.rule | {"share": share / 100})) for share in shares)
-    fit = [share for share, epochs in costs if epochs * found.epoch_seconds <= budget]
+    fit = [share for share, epochs in costs if STARTING + epochs * found.epoch_seconds <= budget]
     if not fit:
         return f"; not even that fits into {clock(budget)}: ask for fewer points or epochs"
     return f"; --share {fit[-1]}% fits into {clock(budget)}"
@@ -434,7 +446,7 @@ def keep(folder: Path, found: Estimate) -> None:
     if found.seconds is None:
         return
     durable.make_folder(folder.parent)
-    facts = {"epochs": found.epochs, "seconds": found.seconds, "of": what(found.totals, found.rule, found.trained)}
+    facts = {"epochs": found.left, "seconds": found.seconds, "of": what(found.totals, found.rule, found.trained)}
     durable.write_json(note_of(folder), facts)
 
 

@@ -58,3 +58,10 @@ def test_an_index_is_not_taken_for_a_hash(trial: Callable[..., Trial], run: Call
 def test_without_a_finished_trial_there_is_no_winner(trial: Callable[..., Trial], run: Callable[..., Run]) -> None:
     with pytest.raises(RunError, match="no winner"):
         lookup.winner(run([trial(0, (0.5,), "stopped")]))
+
+
+def test_a_path_that_leads_nowhere_is_not_taken_for_a_name(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"unknown run: .*/nowhere: there is no such folder"):
+        lookup.run_folder(str(tmp_path / "nowhere"), tmp_path)
+    with pytest.raises(RunError, match=r"unknown run 'nowhere': .* holds no run"):
+        lookup.run_folder("nowhere", tmp_path)

@@ -223,7 +223,7 @@ def row_of(epoch: int, metrics: Any, objective: Objective) -> Record:
     if wrong := [name for name in row if not is_text(name)]:
         raise ValueError(f"no metric can be called {wrong[0]!r}: it is no text that a file can hold")
     if metrics.get("epoch", epoch) != epoch:
-        raise ValueError(f"epoch {metrics['epoch']} where {epoch} comes next")
+        raise ValueError(f"epoch {metrics['epoch']!r} where {epoch} comes next")
     if objective.column not in row:
         raise ValueError(f"{objective.column} is not among the metrics {', '.join(row)}")
     if not math.isfinite(row[objective.column]):

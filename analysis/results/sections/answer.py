@@ -251,7 +251,7 @@ def protocol(run: Run) -> Blocks:
     protocol = (
         f"Protocol: each configuration is trained on {count(sizes['train'])} images{sized(run)}{fraction} for at most "
         f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, "
-        f"{stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} on {count(sizes['val'])} validation images"
+        f"{stopping(run)}; its value is {value(run)}{averaging(run)} on {count(sizes['val'])} validation images"
         f"{held_out(run)}{reshaped(run)}, the same for all, at its best epoch (the earliest on ties); {confirming(run)}"
         f"{tested(run)}; data fingerprint "
     )
@@ -267,7 +267,7 @@ def fold_protocol(run: Run) -> Blocks:
         f"Protocol: the {count(identity.val_images)} training and validation images{reshaped(run)} are cut into {folds} folds "
         f"of {whole}images, the same for all; each configuration is trained {folds} times for at most "
         f"{plural(run.totals.epochs, 'epoch')}, each time on a seed of its own and on the images{fraction} of all folds but one, "
-        f"on which it is validated; {stopping(identity.scheduler)}; its value is {value(run)}{averaging(run)} at its best epoch "
+        f"on which it is validated; {stopping(run)}; its value is {value(run)}{averaging(run)} at its best epoch "
         f"(the earliest on ties); {confirming(run)}{tested(run)}; data fingerprint "
     )
     return (*paragraphs((protocol, Code(identity.fingerprint[:12]), f"{left_out(run)}.")), *codes(run), *not_exact(run))
@@ -279,7 +279,7 @@ def own_protocol(run: Run) -> Blocks:
     what = "program" if "command" in (identity.training or {}) else "own loop"
     told = (
         f"Protocol: each configuration is trained by the user's {what} for at most "
-        f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, {stopping(identity.scheduler)}; "
+        f"{plural(run.totals.epochs, 'epoch')} with {plural(run.totals.seeds, 'seed')}, {stopping(run)}; "
         f"its value is {value(run)}, of which {written.better(objective)} is better, at its best epoch (the earliest on ties); "
         f"{confirming(run)}hash of the code "
     )
@@ -401,9 +401,12 @@ def confirming(run: Run) -> str:
     )
 
 
-def stopping(scheduler: Record) -> str:
+def stopping(run: Run) -> str:
+    """The early-stopping rule in words; a rule that was changed to none may have stopped trials before."""
+    scheduler = run.identity.scheduler
     if scheduler["name"] == "none":
-        return "never stopped early"
+        was_other = any(trial.status == "stopped" for trial in run.search_trials)
+        return "not stopped early since the rule was changed" if was_other else "never stopped early"
     settings = {key: value for key, value in scheduler.items() if key not in ("name", "version")}
     known = [
         f"{key.replace('_', ' ')} {f'{100 * value:g} %' if key in SHARES else value}" for key, value in settings.items()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from search.algorithms.base import Adaptive, Algorithm, Planned, Told, redraws
+from search.algorithms.base import Adaptive, Algorithm, Planned, Told, first_new, redraws
 from search.algorithms.table import ALGORITHMS, described, load
 from search.run import plan
 from search.terminal import reference
@@ -219,3 +219,9 @@ def test_what_an_earlier_trial_came_to_changes_the_point(name):
         replace(each, values=[each.values[0] * index, 0.5] if each.values else ()) for index, each in enumerate(told)
     ]
     assert len({str(load(name).suggest(ENDLESS, 0, 15, each, MORE)) for each in (told, other)}) == 2
+
+
+def test_of_a_space_that_cannot_be_listed_nobody_knows_how_many_points_it_has():
+    space = Space(params={"lr": loguniform(1e-3, 1.0)}, baseline={"lr": 0.1}, epochs=1)
+    with pytest.raises(SpaceError, match="no point 6 that the constraint allows was found in 1000 draws"):
+        first_new(space, 5, redraws(space, 0, 5), lambda point: False)

@@ -177,8 +177,8 @@ def test_verify_finds_a_trial_on_another_fold_and_a_plan_of_other_totals(start):
 def test_a_dry_run_counts_each_fold():
     facts = {"trials": 4, "epochs": 3, "seeds": 5}
     found = estimate.Estimate(
-        totals=Totals(**facts), rule={"name": "none"}, trained=0, lost=0, full=60, ideal=60, confirming=0, disk=None, pictures=[],
-        kinds=1, unmeasured=None, epoch_seconds=1.0, slots=2, has_folds=True,
+        totals=Totals(**facts), rule={"name": "none"}, trained=0, left=60, full=60, ideal=60, confirming=0, disk=None,
+        pictures=[], kinds=1, unmeasured=None, epoch_seconds=1.0, slots=2, has_folds=True,
     )  # fmt: skip
     assert estimate.sentences(found)[0] == "trials: 4 configurations x 5 folds = 20, of 3 epochs each"
 

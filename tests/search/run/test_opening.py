@@ -229,6 +229,20 @@ def test_confirmation_seeds_need_something_to_confirm(start, settings):
         start(settings(confirm_seeds=2))
 
 
+def test_another_rule_is_refused_where_every_trial_has_ended_unless_the_search_grows(start, settings):
+    """It would decide nothing now, but when the search grows."""
+    fp32 = {"precision": "fp32", "scheduler": "ladder", "epochs": 9}
+    run = start(settings(**fp32, share=0.8))
+    for trial in run.trials:
+        trial.folder.mkdir(parents=True)
+        durable.append(trial.folder / "epochs.jsonl", {"outcome": "diverged", "epoch": 1})
+    before = (run.folder / "totals.jsonl").read_bytes()
+    with pytest.raises(RunError, match=r"nothing to decide: .*every trial has ended"):
+        start(settings(**fp32, share=0.9, allow_changes=True))
+    assert (run.folder / "totals.jsonl").read_bytes() == before
+    assert start(settings(**fp32 | {"epochs": 12}, share=0.9, allow_changes=True)).identity.scheduler["share"] == 0.9
+
+
 @pytest.mark.parametrize(
     "less", [{"num_samples": 1}, {"epochs": 1}, {"seeds": 1}, {"confirm": 0}, {"confirm": 1, "confirm_seeds": 1}]
 )

@@ -48,7 +48,7 @@ def test_a_start_that_was_cut_off_is_no_damage(guess, toy, settings, tmp_path):
     run = opening.open_run(tmp_path / "run", settings(space=TINY), toy, on_gpu=False)
     for name in ("totals.jsonl", "trials.jsonl"):
         (run.folder / name).unlink()
-    assert guess().epochs == 12
+    assert guess().left == 12
     assert verify(run.folder) == []
     with pytest.raises(RunError, match=r"not begun: .* Run the same command again"):
         ledger.read(run.folder)
@@ -56,7 +56,7 @@ def test_a_start_that_was_cut_off_is_no_damage(guess, toy, settings, tmp_path):
 
 def test_trials_epochs_and_disk_are_counted(guess, tmp_path):
     found = guess(keep_best=1)
-    assert (found.full, found.ideal, found.confirming, found.trained, found.epochs) == (12, 12, 0, 0, 12)
+    assert (found.full, found.ideal, found.confirming, found.trained, found.left) == (12, 12, 0, 0, 12)
     assert found.disk == pytest.approx(2 * 2 * 3 * BYTES + 3 * 3 * BYTES + 2 * BYTES), "SGD keeps one number a weight"
     assert found.kinds == 1
     assert estimate.sentences(found)[0] == "trials: 3, of 4 epochs each"
@@ -86,12 +86,12 @@ def test_a_ladder_has_its_rungs_its_shares_and_the_share_that_fits_a_time(guess,
     )
     told = "share: at most 35% of all epochs, at least 26%; "
     assert share == f"{told}with --time-budget this line says which share fits a time"
-    fits = re.fullmatch(rf"{told}--share (\d+)% fits into 0m 29s", estimate.of_cuts(found, 29.0)[1])
+    fits = re.fullmatch(rf"{told}--share (\d+)% fits into 0m 49s", estimate.of_cuts(found, 49.0)[1])
     assert int(fits[1]) >= 50
     asked = [guess(space=TWELVE, scheduler="ladder", share=(int(fits[1]) + more) / 100).seconds for more in (0, 1)]
-    assert asked[0] <= 29 < asked[1], "one per cent more would not fit"
-    nothing = "not even that fits into 0m 05s: ask for fewer points or epochs"
-    assert estimate.of_cuts(found, 5.0)[1] == f"{told}{nothing}"
+    assert asked[0] <= 49 - 20 < asked[1], "with the start, one per cent more would not fit"
+    nothing = "not even that fits into 0m 25s: ask for fewer points or epochs"
+    assert estimate.of_cuts(found, 25.0)[1] == f"{told}{nothing}"
 
 
 def test_a_share_that_gave_way_is_the_least_one(guess):
@@ -130,7 +130,7 @@ def test_of_a_run_that_is_there_only_the_rest_is_paid_and_nothing_is_written(gue
     durable.append(run.trials[0].folder / "epochs.jsonl", {"epoch": 1, "val_accuracy": 0.5})
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     found = guess(epochs=5)
-    assert (found.full, found.trained, found.epochs) == (15, 1, 14)
+    assert (found.full, found.trained, found.left) == (15, 1, 14)
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
     with pytest.raises(RunError, match="seed: 0 is now 1"):
         guess(seed=1)
@@ -144,14 +144,31 @@ def test_epochs_that_a_trial_which_broke_off_will_never_train_are_not_left(guess
     run.trials[0].folder.mkdir(parents=True)
     durable.append(run.trials[0].folder / "epochs.jsonl", row, diverged)
     found = guess(**asked)
-    assert (found.trained, found.epochs) == (1, 8)
+    assert (found.trained, found.left) == (1, 8)
     for trial in run.trials[1:]:
         trial.folder.mkdir(parents=True)
         durable.append(trial.folder / "epochs.jsonl", row, diverged)
     over = guess(**asked)
-    assert (over.trained, over.epochs, over.seconds) == (3, 0, 0)
+    assert (over.trained, over.left, over.seconds) == (3, 0, 0)
     assert estimate.time_words(over) == "time: none, all trials have ended"
-    assert guess(**asked | {"num_samples": 4}).epochs == 4, "a larger search has the epochs of its new trial"
+    assert guess(**asked | {"num_samples": 4}).left == 4, "a larger search has the epochs of its new trial"
+
+
+def test_by_a_rule_without_waiting_each_trial_that_has_not_ended_is_left(guess, tmp_path, toy, settings):
+    """Others may have trained more than the ideal course has for all."""
+    durable.make_folder(tmp_path / "run")
+    asked = {"space": TWELVE, "num_samples": 4, "epochs": 9, "scheduler": "asha"}
+    run = opening.open_run(tmp_path / "run", settings(**asked), toy, on_gpu=False)
+    rows = [{"epoch": epoch, "val_accuracy": 0.5} for epoch in range(1, 10)]
+    for trial in run.trials[:3]:
+        trial.folder.mkdir(parents=True)
+        durable.append(trial.folder / "epochs.jsonl", *rows, {"outcome": "finished"})
+    found = guess(**asked)
+    assert (found.trained, found.left) == (27, round(found.ideal / 4))
+    grown = guess(**asked | {"num_samples": 6})
+    assert grown.left == round(3 * grown.ideal / 6)
+    none = guess(**asked | {"scheduler": "none", "allow_changes": True})
+    assert none.left == 9
 
 
 def test_the_first_epoch_of_a_trial_with_its_preparation_does_not_count_if_there_are_others(tmp_path):

@@ -239,6 +239,8 @@ def test_the_protocol_tells_early_stopping_and_fraction(rates: Rates, run: MakeR
     assert "stopped early (ASHA, grace period 1, reduction factor 3)" in text
     assert "(25 % of those there are)" in text
     assert "version" not in rendered(answer.protocol(run(rates(), scheduler={"name": "sha", "version": 2})))
+    stopped = dataclasses.replace(rates()[1], stopped_at=2, outcome=None)
+    assert "not stopped early since the rule was changed" in rendered(answer.protocol(run([rates()[0], stopped])))
     ladder = rendered(answer.protocol(run(rates(), scheduler={"name": "ladder", "share": 0.35})))
     assert "stopped early (ladder, share 35 %)" in ladder
 
