@@ -151,7 +151,7 @@ def numbers(run: Run, trial: Trial, where: Standing, constant: majority.Majority
     rows = [(own, on, on_validation(run, trial, where))]
     if constant and constant.matters:
         rows.append(("always saying the most common class", on, percent(constant.share)))
-    rows += confirmed(run, trial)
+    rows += [*on_seeds(run, trial), *confirmed(run, trial)]
     if metrics := evaluation(run, trial.index, trial.best["epoch"]):
         told = percent(metrics["accuracy"])
         told = told if has_groups(run) else with_interval(metrics["accuracy"], metrics["count"])
@@ -173,6 +173,16 @@ def on_validation(run: Run, trial: Trial, where: Standing) -> str:
     if run.identity.folds or (run.identity.groups and not bounds):
         return percent(value)  # Wilson's interval would assume independent images
     return with_bounds(value, *bounds[0]) if bounds else with_interval(value, run.identity.val_images)
+
+
+def on_seeds(run: Run, trial: Trial) -> list[tuple[str, str, str]]:
+    """The row about all seeds or folds of the search: their mean accuracy; empty for a search on one seed."""
+    values = [other.best[ACCURACY.column] for other in run.search_trials if other.config == trial.config and other.best]
+    if run.totals.seeds == 1 or not values:
+        return []
+    spread = f"{percent(min(values))} to {percent(max(values))}"
+    on = f"validation, mean of {plural(len(values), run.identity.repeat)} of the search (from {spread})"
+    return [("this configuration", on, percent(sum(values) / len(values)))]
 
 
 def confirmed(run: Run, trial: Trial) -> list[tuple[str, str, str]]:

@@ -28,7 +28,7 @@ from analysis.render.markdown import NOTHING, one_line, setting
 from analysis.report import pictures_of
 from analysis.results import page as results
 from analysis.results.rows import all_records
-from analysis.results.sections.explanation import over_images
+from analysis.results.sections.explanation import behind, over_images
 from analysis.results.sections.leaderboard import has_value, place, worded
 from search.run.ledger import Run, labelled
 from trainables import written
@@ -120,7 +120,13 @@ def reading(run: Run, where: Standing, plots: Collection[str]) -> Blocks:
         images = 0 if run.identity.folds else run.identity.val_images
         notes["val %"] = over_images(images, run.identity.objective, where.trials, is_picked=False)
         notes["#"] = f"#: of the configuration, by the mean over its {seeds} {run.identity.repeat}s."
-    kept = [words for about, words in notes.items() if about not in ABSENT_COLUMNS]
+    else:
+        notes["#"] = "1=: no test tells the row from the best; results.md has the p of each test."
+    absent = f" {behind(run.identity.objective)}"  # the column of differences, too
+    kept = [
+        words.replace(absent, "") if isinstance(words, str) else words
+        for about, words in notes.items() if about not in ABSENT_COLUMNS
+    ]  # fmt: skip
     told = (*items(kept), results.files(run, where), *results.beside_board(run, plots))
     return Heading("How to read the table"), *told
 

@@ -61,7 +61,7 @@ def head(run: Run, trial: Trial, row: Row, ranks: int) -> Blocks:
     title = trial.label, " of ", Foreign(run.name), f": {worded(trial.status)}{place}"
     time = timing.clock(trial)
     told = ("Clock: ", Foreign(timing.sentence(time)), ".") if time else ""
-    words = value(trial, row), confirmed(run, trial), told, called(trial), outcome(trial)
+    words = value(trial, row), on_seeds(run, trial), confirmed(run, trial), told, called(trial), outcome(trial)
     return Heading(title, 1), *paragraphs(*words)
 
 
@@ -80,6 +80,16 @@ def value(trial: Trial, row: Row) -> Words:
 def on_fold(trial: Trial) -> str:
     """The fold on which the trial was validated, in words; empty without folds."""
     return f"validated on fold {trial.fold}, " if trial.fold else ""
+
+
+def on_seeds(run: Run, trial: Trial) -> str:
+    """A sentence with the values of the trial's configuration on all its seeds or folds; empty for a search on one seed."""
+    values = [other.value for other in run.search_trials if other.config == trial.config and other.value is not None]
+    if run.totals.seeds == 1 or not values:
+        return ""
+    spread = written.interval(trial.objective, min(values), max(values))
+    mean = written.value(trial.objective, fmean(values))
+    return f"Its configuration: {mean}, mean of {plural(len(values), run.identity.repeat)} (from {spread})."
 
 
 def confirmed(run: Run, trial: Trial) -> str:

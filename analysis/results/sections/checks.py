@@ -144,9 +144,9 @@ def lengths(run: Run, where: Standing) -> list[Finding]:
     if best["epoch"] < len(rows):
         return [Finding(True, f"The best did not improve after epoch {best['epoch']} of {len(rows)}.")]
     gained = written.difference(objective, far) + written.points(objective)
-    gained += few(objective.signed(far), independent_images(run))
+    gained += (is_few := few(objective.signed(far), independent_images(run)))
     text = f"the last {f'{late} ' if late > 1 else ''}of its {len(rows)} epochs brought {gained}."
-    if moves is not None:
+    if moves is not None and not is_few:
         by = written.apart(objective, moves)
         text += f" Chance alone moves its value by about {by} from one epoch to the next (standard deviation)."
     if is_chance(objective.signed(far), moves, independent_images(run)):

@@ -1,6 +1,8 @@
 """Early stopping: what happened at each rung, what early stopping saved, and whether it stopped the right trials."""
 
+from collections.abc import Sequence
 from itertools import compress
+from statistics import fmean
 
 from analysis.diagnostics import rung_agreement
 from analysis.render.blocks import Blocks, Code, Heading, Table, Words, paragraphs
@@ -9,6 +11,7 @@ from search.run import order
 from search.run.ledger import Run
 from search.stopping.base import version_of
 from search.stopping.rules import decisive, quota, waits
+from trainables.config import key_of
 from trainables.files.durable import Record
 from trainables.written import count, plural
 
@@ -24,7 +27,7 @@ def early_stopping(run: Run) -> Blocks:
     found = rung_agreement.rungs(run)
     is_cut = run.totals.rungs is not None
     short = unfilled_cuts(run) if is_cut else unfilled(run, found)
-    below = paragraphs(short, thawed(run), words(run, found), audit_result(run))
+    below = paragraphs(short, tied_cuts(run), thawed(run), words(run, found), audit_result(run))
     return Heading("Early stopping"), *paragraphs(saved(run, scheduler), rule_of_cuts(run)), *rung_table(found), *below
 
 
@@ -75,6 +78,29 @@ def unfilled_cuts(run: Run) -> str:
                 f"{count(line['quota'])} may go on."
             )
     return " ".join(dict.fromkeys(told))
+
+
+def tied_cuts(run: Run) -> str:
+    """The rungs at which configurations were left behind that had the same value as the last one that went on."""
+    told, last = [], {line["epoch"]: line for line in run.cuts if line.get("stops")}
+    for epoch, line in last.items():
+        behind = value_at(run, line["stops"], epoch).values()
+        equal = sum(each == line["cutoff"] for each in behind)
+        if equal:
+            were = f"{plural(equal, 'configuration')} that {'was' if equal == 1 else 'were'} left behind"
+            told.append(
+                f"At epoch {epoch} {were} had the same value as the last that went on; among equal ones the first planned go on."
+            )
+    return " ".join(told)
+
+
+def value_at(run: Run, indices: Sequence[int], epoch: int) -> dict[str, float]:
+    """The value of each configuration of these trials at a rung: the best so far, the mean over its seeds."""
+    found: dict[str, list[float]] = {}
+    for trial in (run.trials[index] for index in indices):
+        if len(trial.epochs) >= epoch:
+            found.setdefault(key_of(trial.config), []).append(trial.objective.best(trial.values[:epoch]))
+    return {key: fmean(values) for key, values in found.items()}
 
 
 def thawed(run: Run) -> str:

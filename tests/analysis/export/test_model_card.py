@@ -31,3 +31,11 @@ def test_the_interval_beside_the_accuracy_is_never_that_of_another_metric(
     images = found.identity.val_images
     own = model_card.with_bounds(0.9, 0.11, 0.22) if objective is ACCURACY else model_card.with_interval(0.9, images)
     assert told == own
+
+
+def test_a_network_of_several_seeds_stands_beside_the_mean_over_all(seeded: Run) -> None:
+    best = next(each for each in seeded.trials if each.index == stand(seeded).winner)
+    rows = model_card.numbers(seeded, best, stand(seeded), None)
+    mean = next(row for row in rows if row[0] == "this configuration")
+    assert mean[1:] == ("validation, mean of 3 seeds of the search (from 94.00 to 95.50)", "94.83")
+    assert rows[0][2].startswith("95.50"), "the network itself"

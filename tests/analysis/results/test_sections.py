@@ -188,6 +188,14 @@ def test_a_cut_with_a_place_for_all_that_came_says_so(trial: Make, run: MakeRun)
         assert "all went on" not in of_cuts(trial, run, CUT | {"goes_on": [0, 1]} | audit)
 
 
+def test_a_cut_among_equal_values_says_that_the_plan_decided(trial: Make, run: MakeRun) -> None:
+    told = "At epoch 1 {} left behind had the same value as the last that went on; among equal ones the first planned go on."
+    cut = CUT | {"goes_on": [0, 1], "stops": [2, 3]}
+    assert told.format("2 configurations that were") in of_cuts(trial, run, cut)
+    assert told.format("1 configuration that was") in of_cuts(trial, run, cut | {"goes_on": [0, 1, 2], "stops": [3]})
+    assert "the same value as" not in of_cuts(trial, run, cut | {"cutoff": 0.6})
+
+
 def test_a_trial_that_was_called_back_is_named(trial: Make, run: MakeRun) -> None:
     thaw = {"sequence": 1, "totals": 1, "epoch": 1, "whole": 4, "thaw": [2]}
     cut = CUT | {"goes_on": [0, 1], "stops": [2, 3]}

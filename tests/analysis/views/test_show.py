@@ -91,7 +91,9 @@ def test_a_rising_curve_rises() -> None:
 
 
 def test_with_seeds_the_rank_is_among_configurations(seeded: Run) -> None:
-    assert ", rank 1 of 3 configurations" in show.show(seeded, seeded.trials[3], "md")
+    text = show.show(seeded, seeded.trials[3], "md")
+    assert ", rank 1 of 3 configurations" in text
+    assert "Its configuration: 94.83 %, mean of 3 seeds (from 94.00 to 95.50)." in text
 
 
 def test_why_a_trial_was_not_replayed_as_graphs_is_said(trial: Make, run: MakeRun, tmp_path: Path) -> None:
