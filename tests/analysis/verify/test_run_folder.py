@@ -523,12 +523,12 @@ def test_an_allowance_that_says_nothing_or_too_much_is_named(run, line, what):
 
 
 def test_what_the_command_writes_when_a_change_is_allowed_is_good(run, images):
-    search(run, images, scheduler="none", allow_changes=True)
+    search(run, images, scheduler="none", num_samples=7, allow_changes=True)
     last = durable.read_lines(run / "totals.jsonl")[-1]
     assert last["identity"] == {"scheduler": {"name": "none"}}
     assert [words.startswith("scheduler: ") for words in last["allowed"]] == [True]
     assert run_folder.verify(run) == []
-    search(run, images, scheduler="none", num_samples=7)
+    search(run, images, scheduler="none", num_samples=8)
     assert ledger.read(run).identity.scheduler == {"name": "none"}
     assert run_folder.verify(run) == []
 
