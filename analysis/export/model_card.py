@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from analysis.ranking import statistics
-from analysis.ranking.standing import Standing, confirmations, stand
+from analysis.ranking.standing import Standing, confirmations, repetitions, stand
 from analysis.ranking.test_scores import evaluation
 from analysis.render import commands
 from analysis.render.blocks import Block, Bold, Commands, Foreign, Heading, Paragraph, Table, Words, items, join, pairs
@@ -177,8 +177,8 @@ def on_validation(run: Run, trial: Trial, where: Standing) -> str:
 
 def on_seeds(run: Run, trial: Trial) -> list[tuple[str, str, str]]:
     """The row about all seeds or folds of the search: their mean accuracy; empty for a search on one seed."""
-    values = [other.best[ACCURACY.column] for other in run.search_trials if other.config == trial.config and other.best]
-    if run.totals.seeds == 1 or not values:
+    values = [other.best[ACCURACY.column] for other in repetitions(run, trial) if other.best]
+    if not values:
         return []
     spread = f"{percent(min(values))} to {percent(max(values))}"
     on = f"validation, mean of {plural(len(values), run.identity.repeat)} of the search (from {spread})"

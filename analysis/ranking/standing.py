@@ -114,6 +114,12 @@ def confirm(run: Run, fresh: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**own, search_value=promised.to_numpy())  # what was stopped early promised nothing of its end
 
 
+def repetitions(run: Run, trial: Trial) -> list[Trial]:
+    """The trials of a configuration on the seeds or folds of the search, those with a value; empty for a search on one seed."""
+    own = [other for other in run.search_trials if other.config == trial.config and other.best]
+    return own if run.totals.seeds > 1 else []
+
+
 def confirmed_values(run: Run, trial: Trial) -> list[float]:
     """The values of a trial's configuration on fresh seeds."""
     return [other.value for other in confirmations(run, trial) if other.value is not None]

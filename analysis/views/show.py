@@ -84,8 +84,8 @@ def on_fold(trial: Trial) -> str:
 
 def on_seeds(run: Run, trial: Trial) -> str:
     """A sentence with the values of the trial's configuration on all its seeds or folds; empty for a search on one seed."""
-    values = [other.value for other in run.search_trials if other.config == trial.config and other.value is not None]
-    if run.totals.seeds == 1 or not values:
+    values = [other.value for other in standing.repetitions(run, trial) if other.value is not None]
+    if not values:
         return ""
     spread = written.interval(trial.objective, min(values), max(values))
     mean = written.value(trial.objective, fmean(values))

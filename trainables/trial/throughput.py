@@ -29,7 +29,7 @@ FOREVER = 1_000_000  # epochs
 class Pace:
     """Counts the images trained between two requests on stdin. Training waits between an answer and the next request."""
 
-    def __init__(self, batch_size: int, device: str, answers: TextIO = sys.stdout) -> None:
+    def __init__(self, batch_size: int, device: str, answers: TextIO) -> None:
         self._batch_size, self._device, self._answers = batch_size, device, answers
         self._images, self._began, self._seconds = 0, time.monotonic(), 0.0
         self._is_warm = False

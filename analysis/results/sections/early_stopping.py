@@ -1,6 +1,6 @@
 """Early stopping: what happened at each rung, what early stopping saved, and whether it stopped the right trials."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import compress
 from statistics import fmean
 
@@ -64,13 +64,15 @@ def listed(words: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def unfilled_cuts(run: Run) -> str:
-    """The rungs where all configurations went on, because no more arrived there than may go on.
+def last_cuts(run: Run) -> Collection[Record]:
+    """The last line about each rung that was cut; a search that grew has decided anew."""
+    return {line["epoch"]: line for line in run.cuts if "goes_on" in line}.values()
 
-    Where a search grew, the last decision about a rung counts.
-    """
-    told, last = [], {line["epoch"]: line for line in run.cuts if "goes_on" in line}
-    for line in last.values():
+
+def unfilled_cuts(run: Run) -> str:
+    """The rungs where all configurations went on, because no more arrived there than may go on."""
+    told = []
+    for line in last_cuts(run):
         if not line["stops"] and not line.get("audit"):
             arrived = len(line["goes_on"]) // run.totals.seeds
             told.append(
@@ -82,9 +84,9 @@ def unfilled_cuts(run: Run) -> str:
 
 def tied_cuts(run: Run) -> str:
     """The rungs at which configurations were left behind that had the same value as the last one that went on."""
-    told, last = [], {line["epoch"]: line for line in run.cuts if line.get("stops")}
-    for epoch, line in last.items():
-        behind = value_at(run, line["stops"], epoch).values()
+    told = []
+    for line in last_cuts(run):
+        epoch, behind = line["epoch"], value_at(run, line["stops"], line["epoch"]).values()
         equal = sum(each == line["cutoff"] for each in behind)
         if equal:
             were = f"{plural(equal, 'configuration')} that {'was' if equal == 1 else 'were'} left behind"
